@@ -1,0 +1,1 @@
+"""The Dagster assets: thin calls into the rooms that hold the rules."""

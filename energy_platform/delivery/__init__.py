@@ -1,0 +1,1 @@
+"""What Wattics acknowledged and how packets get there."""

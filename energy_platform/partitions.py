@@ -1,0 +1,81 @@
+"""UTC days: which exist, which one is due, which are read again for late data.
+
+The keys are plain ``YYYY-MM-DD`` text so that rooms without Dagster can speak of partitions;
+the Dagster objects built from them live in ``assets``.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EPOCH_DAY: Final = date(2020, 1, 1)
+"""First partition of the platform; a vendor's own start date clamps inside its asset."""
+
+DAY: Final = timedelta(days=1)
+"""Length of a partition; UTC days have no daylight saving."""
+
+
+def day_bounds(day: str) -> tuple[datetime, datetime]:
+    """Return the half-open UTC window ``[start, end)`` of a partition key.
+
+    Raises:
+        ValueError: The key is not ``YYYY-MM-DD``.
+    """
+    start = datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
+    return start, start + DAY
+
+
+def day_of(instant: datetime) -> str:
+    """Return the partition key that holds an instant.
+
+    Raises:
+        ValueError: The instant has no zone.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"instant without a zone: {instant.isoformat()}")
+    return instant.astimezone(UTC).date().isoformat()
+
+
+def day_range(first: str, last: str) -> list[str]:
+    """Return the partition keys from ``first`` to ``last``, both included."""
+    start, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(start + n * DAY).isoformat() for n in range((end - start).days + 1)]
+
+
+def day_before(day: str) -> str:
+    """Return the partition key one day earlier."""
+    return (date.fromisoformat(day) - DAY).isoformat()
+
+
+def newest_closed_day(now: datetime) -> str:
+    """Return the newest UTC day that is over at ``now``: the one the daily schedule is due for."""
+    return day_before(day_of(now))
+
+
+def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list[str]:
+    """Return the days a daily run reads: the due day and, before it, the late days.
+
+    Args:
+        now: The schedule's tick.
+        late_days: How many earlier days are read again for data that arrived late.
+        start: First day the vendor has; earlier days are left out.
+    """
+    due = newest_closed_day(now)
+    first = (date.fromisoformat(due) - late_days * DAY).isoformat()
+    floor = max(first, start or first, EPOCH_DAY.isoformat())
+    return day_range(floor, due)
+
+
+def contiguous(days: Sequence[str]) -> list[tuple[str, str]]:
+    """Group sorted partition keys into inclusive ranges without holes."""
+    ranges: list[tuple[str, str]] = []
+    for day in sorted(days):
+        if ranges and day_before(day) == ranges[-1][1]:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges

@@ -1,0 +1,32 @@
+"""The user's portfolio: sites, devices, points, corrections and Wattics streams.
+
+One reviewed YAML file says what the vendors' devices are and how their registers are to be read.
+Whatever the data contain beyond it stays visible as quarantined readings; nothing is guessed.
+"""
+
+from energy_platform.portfolio.load import PortfolioError, load_portfolio, parse_portfolio
+from energy_platform.portfolio.model import (
+    ELECTRICITY_FIELDS,
+    Correction,
+    Device,
+    DeviceType,
+    PointSpec,
+    Site,
+    Stream,
+)
+from energy_platform.portfolio.resolved import Point, Portfolio
+
+__all__ = [
+    "ELECTRICITY_FIELDS",
+    "Correction",
+    "Device",
+    "DeviceType",
+    "Point",
+    "PointSpec",
+    "Portfolio",
+    "PortfolioError",
+    "Site",
+    "Stream",
+    "load_portfolio",
+    "parse_portfolio",
+]

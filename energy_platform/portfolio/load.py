@@ -1,0 +1,262 @@
+"""From text to a cross-checked portfolio; every error names file and line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from energy_platform.portfolio.model import (
+    ENERGY_QUANTITIES,
+    REGISTER_QUANTITIES,
+    Device,
+    PointSpec,
+    PortfolioFile,
+    Stream,
+)
+from energy_platform.portfolio.resolved import Point, Portfolio
+from energy_platform.transforms.policy import CounterPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from energy_platform.schemas import Kind
+
+Place = tuple[str | int, ...]
+"""Where in the file: keys and list positions from the top."""
+
+_NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
+
+
+class PortfolioError(ValueError):
+    """The portfolio cannot be used; one line per problem with file and line."""
+
+
+class _Lines:
+    """The line of every node of a YAML document."""
+
+    def __init__(self, node: yaml.Node | None) -> None:
+        self._lines: dict[Place, int] = {(): 1}
+        if node is not None:
+            self._walk(node, ())
+
+    def _walk(self, node: yaml.Node, place: Place) -> None:
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                below = (*place, str(key.value))
+                self._lines[below] = key.start_mark.line + 1
+                self._walk(value, below)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._walk(value, (*place, index))
+
+    def of(self, place: Sequence[str | int]) -> int:
+        """Return the line of the deepest known node on the way to ``place``."""
+        known = [part for part in place if part != "[key]"]
+        while tuple(known) not in self._lines:
+            known = known[:-1]
+        return self._lines[tuple(known)]
+
+
+def load_portfolio(path: Path) -> Portfolio:
+    """Read and check a portfolio file.
+
+    Raises:
+        PortfolioError: The file is missing, is no YAML or breaks a rule; one line per problem.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PortfolioError(
+            f"{path}: no such file. Write it with `energy-platform discover`, "
+            "or point ENERGY_PLATFORM_PORTFOLIO at yours."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PortfolioError(f"{path}: cannot be read: {error}") from error
+    return parse_portfolio(text, name=str(path))
+
+
+def parse_portfolio(text: str, *, name: str = "portfolio.yaml") -> Portfolio:
+    """Check a portfolio's text.
+
+    Args:
+        text: YAML.
+        name: What to call it in errors.
+
+    Raises:
+        PortfolioError: One line per problem, each with ``name:line``.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content: Any = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PortfolioError(f"{name}:{line}: not valid YAML: {error.problem}") from error
+    lines = _Lines(node)
+    if not isinstance(content, dict):
+        raise PortfolioError(f"{name}:1: expected a mapping with version, sites and devices")
+    try:
+        file = PortfolioFile.model_validate(content)
+    except ValidationError as error:
+        raise PortfolioError(
+            "\n".join(_said(dict(detail), name=name, lines=lines) for detail in error.errors())
+        ) from error
+    problems = list(_cross_check(file))
+    if not problems:
+        portfolio, problems = _resolve(file)
+        problems += list(_check_streams(file, portfolio))
+        if not problems:
+            return portfolio
+    raise PortfolioError(
+        "\n".join(f"{name}:{lines.of(place)}: {message}" for place, message in problems)
+    )
+
+
+def _said(detail: dict[str, Any], *, name: str, lines: _Lines) -> str:
+    place: Place = detail["loc"]
+    path = ".".join(str(part) for part in place) or "file"
+    came = detail["input"]
+    shown = f" (came: {came!r})" if isinstance(came, str | int | float | bool) else ""
+    return f"{name}:{lines.of(place)}: {path}: {detail['msg'].removeprefix('Value error, ')}{shown}"
+
+
+Problem = tuple[Place, str]
+
+
+def _repeated(values: Sequence[str], *, where: str, what: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield (where, index), f"{what} {value!r} is there twice"
+        seen.add(value)
+
+
+def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
+    sites = {site.id for site in file.sites}
+    yield from _repeated([site.id for site in file.sites], where="sites", what="site")
+    yield from _repeated(
+        [f"{device.vendor}/{device.serial}" for device in file.devices],
+        where="devices",
+        what="device",
+    )
+    yield from _repeated([stream.id for stream in file.streams], where="streams", what="stream")
+    for index, device in enumerate(file.devices):
+        if device.site not in sites:
+            yield ("devices", index, "site"), f"unknown site {device.site!r}"
+        if device.type is not None and device.type not in file.device_types:
+            yield ("devices", index, "type"), f"unknown device type {device.type!r}"
+        if "/" in device.serial:
+            yield ("devices", index, "serial"), "a serial number holds no '/'"
+    for index, stream in enumerate(file.streams):
+        if stream.site not in sites:
+            yield ("streams", index, "site"), f"unknown site {stream.site!r}"
+
+
+def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
+    points: dict[str, Point] = {}
+    problems: list[Problem] = []
+    for index, device in enumerate(file.devices):
+        shared = file.device_types[device.type].points if device.type else ()
+        own = {spec.key for spec in device.points}
+        placed = [
+            (("device_types", str(device.type), "points", n), spec)
+            for n, spec in enumerate(shared)
+            if spec.key not in own
+        ] + [(("devices", index, "points", n), spec) for n, spec in enumerate(device.points)]
+        for place, spec in placed:
+            point_id = f"{device.vendor}/{device.serial}/{spec.key}"
+            if point_id in points:
+                problems.append((place, f"point {point_id} is there twice"))
+                continue
+            problem = _missing_limit(spec, device)
+            if problem is not None:
+                problems.append((place, problem))
+                continue
+            points[point_id] = _point(spec, device, point_id=point_id)
+    for index, correction in enumerate(file.corrections):
+        problems += [
+            (("corrections", index, "points"), f"unknown point {point_id!r}")
+            for point_id in correction.points
+            if point_id not in points
+        ]
+    portfolio = Portfolio(
+        sites={site.id: site for site in file.sites},
+        devices={f"{device.vendor}/{device.serial}": device for device in file.devices},
+        points=points,
+        corrections=file.corrections,
+        streams={stream.id: stream for stream in file.streams},
+    )
+    return portfolio, problems
+
+
+def _kind(spec: PointSpec) -> Kind:
+    if spec.kind is not None:
+        return spec.kind
+    if spec.quantity in REGISTER_QUANTITIES:
+        return "register"
+    return "state" if spec.quantity == "state" else "gauge"
+
+
+def _missing_limit(spec: PointSpec, device: Device) -> str | None:
+    is_register = _kind(spec) == "register" and spec.quantity in ENERGY_QUANTITIES
+    if is_register and spec.max_power_w is None and device.max_power_w is None:
+        return (
+            f"register {spec.key!r} of {device.vendor}/{device.serial} needs max_power_w: the "
+            "rated power in W that bounds a plausible step, or an explicit none"
+        )
+    return None
+
+
+def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
+    settings = spec.settings()
+    if "max_power_w" not in settings and isinstance(device.max_power_w, float):
+        settings["max_power_w"] = device.max_power_w
+    return Point(
+        point_id=point_id,
+        vendor=device.vendor,
+        serial=device.serial,
+        key=spec.key,
+        site_id=device.site,
+        device_name=device.name,
+        name=spec.name,
+        quantity=spec.quantity,
+        unit=spec.unit,
+        kind=_kind(spec),
+        phase=spec.phase,
+        carrier=spec.carrier or device.carrier,
+        role=spec.role or device.role,
+        sign=spec.sign,
+        states=tuple(sorted(spec.states.items())),
+        every=spec.every or device.every,
+        maximum=spec.maximum,
+        rated_capacity_wh=spec.rated_capacity_wh,
+        energy_from_power=spec.energy_from_power,
+        policy=CounterPolicy(**settings),
+    )
+
+
+def _check_streams(file: PortfolioFile, portfolio: Portfolio) -> Iterator[Problem]:
+    for index, stream in enumerate(file.streams):
+        for field, point_id in stream.fields.items():
+            place = ("streams", index, "fields", field)
+            point = portfolio.points.get(point_id)
+            if point is None:
+                yield place, f"unknown point {point_id!r}"
+            elif problem := _unfit(stream, field=field, point=point):
+                yield place, problem
+
+
+def _unfit(stream: Stream, *, field: str, point: Point) -> str | None:
+    """Say why a point cannot feed a field, or None when it can."""
+    wants_energy = field.startswith("pC_") or stream.reading in {"cumulative", "per_interval"}
+    is_gauge_field = field.split("_", maxsplit=1)[0] in _NUMBER_FIELDS
+    if wants_energy and not is_gauge_field and not point.is_energy:
+        return f"{field} of a {stream.reading} stream needs an energy, {point.point_id} is " + (
+            point.quantity
+        )
+    if (is_gauge_field or stream.reading == "average") and point.kind not in {"gauge", "state"}:
+        return f"{field} needs a gauge, {point.point_id} is a {point.kind}"
+    return None

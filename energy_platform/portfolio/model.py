@@ -1,0 +1,269 @@
+"""The shape of portfolio.yaml, entry by entry, as people write it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+from energy_platform.transforms.policy import CounterPolicy, OnFall
+
+ENERGY_QUANTITIES: Final = frozenset(
+    {
+        "active_energy_import",
+        "active_energy_export",
+        "active_energy_net",
+        "generation_energy",
+        "battery_energy_charge",
+        "battery_energy_discharge",
+        "heating_energy",
+        "cooling_energy",
+    }
+)
+"""Quantities counted in watt-hours, the ones that become energy."""
+
+REGISTER_QUANTITIES: Final = ENERGY_QUANTITIES | {
+    "reactive_energy_import",
+    "reactive_energy_export",
+    "apparent_energy",
+    "volume",
+    "operating_time",
+}
+"""Quantities that are registers unless the portfolio says otherwise."""
+
+ELECTRICITY_FIELDS: Final = (
+    *(f"{name}_{phase}" for name in ("aP", "rP", "apP", "v", "c", "pC") for phase in (1, 2, 3)),
+    *("v_12", "v_13", "v_23"),
+)
+"""The 21 fields of an electricity packet (Wattics data collection, section 3)."""
+
+SHORTEST_INTERVAL: Final = timedelta(minutes=1)
+"""The finest interval that can be agreed for a stream."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Paris") from error
+    return name
+
+
+def _instant(value: object) -> object:
+    """Accept a date (start of that UTC day) or an instant with its zone."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time.min, tzinfo=UTC)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no zone; write 2026-01-31T08:00:00+01:00")
+        return value.astimezone(UTC)
+    return value
+
+
+_UNITS_OF_TIME: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+
+
+def _duration(value: object) -> object:
+    """Accept 15m, 2h, 30s, 1d."""
+    if isinstance(value, str):
+        number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = value[len(number) :]
+        if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdigit():
+            raise ValueError(f"{value!r} is no duration such as 30s, 15m, 2h or 1d")
+        return timedelta(seconds=float(number) * _UNITS_OF_TIME[unit])
+    if isinstance(value, (int, float)):
+        raise ValueError(f"{value!r} has no unit; write 30s, 15m, 2h or 1d")  # noqa: TRY004
+    return value
+
+
+def _text(value: object) -> object:
+    """YAML reads 123456 as a number; serials and keys are text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+Limit = float | Literal["none"]
+"""A number, or an explicit ``none``."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(_Entry):
+    """A place with its own clock."""
+
+    id: Text
+    name: str
+    timezone: Zone
+    country: str | None = None
+
+
+class ResetMarkerEntry(_Entry):
+    """An announced exchange of a meter."""
+
+    at: Instant
+    final_wh: float | None = None
+    start_wh: float | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.final_wh is None) != (self.start_wh is None):
+            raise ValueError("give final_wh and start_wh together, or neither")
+        return self
+
+
+class PolicyEntry(_Entry):
+    """Settings of the settle rule that differ from the defaults."""
+
+    on_fall: OnFall | None = None
+    reset_base_wh: float | None = None
+    dip_ratio: Limit | None = None
+    glitch: Literal["drop", "keep"] | None = None
+    confirm: int | None = None
+    register_modulus_wh: float | None = None
+    max_power_w: Limit | None = None
+    resolution_wh: float | None = None
+    gap_after: Duration | Literal["never"] | None = None
+    reset_markers: tuple[ResetMarkerEntry, ...] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the ``CounterPolicy`` arguments this entry sets."""
+        found: dict[str, Any] = {}
+        for name in PolicyEntry.model_fields:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if name == "reset_markers":
+                found[name] = tuple(
+                    marker.at
+                    if marker.final_wh is None or marker.start_wh is None
+                    else (marker.at, marker.final_wh, marker.start_wh)
+                    for marker in value
+                )
+            else:
+                found[name] = None if value in {"none", "never"} else value
+        return found
+
+    @model_validator(mode="after")
+    def _is_a_policy(self) -> Self:
+        CounterPolicy(**self.settings())
+        return self
+
+
+class PointSpec(PolicyEntry):
+    """One point of a device or a device type; the policy's settings stand beside it."""
+
+    key: Text = Field(description="The vendor's own key: service triple, datapoint or sensor id.")
+    name: str
+    quantity: Quantity
+    unit: str | None = Field(None, description="Unit the vendor counts in; rows may say their own.")
+    kind: Kind | None = None
+    phase: Phase = "total"
+    carrier: Carrier | None = None
+    role: Role | None = None
+    sign: Literal[1, -1] = 1
+    states: dict[str, float] = Field(default_factory=dict)
+    every: Duration | None = Field(None, description="Expected time between two samples.")
+    maximum: float | None = Field(None, description="Largest believable value, canonical unit.")
+    rated_capacity_wh: float | None = Field(None, gt=0)
+    energy_from_power: bool = False
+
+
+class DeviceType(_Entry):
+    """Points shared by devices of one type."""
+
+    points: tuple[PointSpec, ...]
+
+
+class Device(_Entry):
+    """One device of a vendor."""
+
+    vendor: Vendor
+    serial: Text = Field(description="Serial number; for SkyCentrics the gateway's id.")
+    site: Text
+    name: str
+    type: str | None = None
+    carrier: Carrier | None = None
+    role: Role = "none"
+    max_power_w: Limit | None = None
+    every: Duration | None = None
+    points: tuple[PointSpec, ...] = ()
+
+
+class Correction(_Entry):
+    """A reviewed change of what the vendor said, or of how it is read."""
+
+    points: tuple[Text, ...] = Field(min_length=1)
+    reason: str = Field(min_length=3)
+    start: Instant | None = Field(None, alias="from")
+    end: Instant | None = Field(None, alias="to")
+    factor: float | None = None
+    offset: float | None = None
+    drop: bool = False
+    policy: PolicyEntry | None = Field(
+        None, description="Policy settings for the UTC days that the entry touches."
+    )
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        if self.drop and (self.factor is not None or self.offset is not None):
+            raise ValueError("a correction either drops readings or changes them")
+        if not self.drop and self.factor is None and self.offset is None and self.policy is None:
+            raise ValueError("a correction needs factor, offset, drop or policy")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError("'to' must lie after 'from'")
+        return self
+
+
+class Stream(_Entry):
+    """One stream at Wattics, as agreed with them (Wattics data collection, section 10)."""
+
+    id: Text
+    kind: Literal["electricity", "value"]
+    site: Text
+    credential: str
+    interval: Duration
+    reading: Literal["cumulative", "average", "per_interval"]
+    unit: str | None = None
+    timezone: Zone | None = None
+    start: Instant | None = None
+    stamp: Literal["grid", "sample"] = "grid"
+    on_reject: Literal["skip", "stop"] | None = None
+    allow_backfill: bool = False
+    fields: dict[str, Text] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_agreed(self) -> Self:
+        seconds = self.interval.total_seconds()
+        if self.interval < SHORTEST_INTERVAL or seconds != int(seconds) or 86_400 % seconds:
+            raise ValueError("interval must divide a day and be at least 1m")
+        allowed = ELECTRICITY_FIELDS if self.kind == "electricity" else ("value",)
+        if unknown := sorted(set(self.fields) - set(allowed)):
+            raise ValueError(f"unknown fields {unknown}; allowed: {', '.join(allowed)}")
+        if self.kind == "electricity" and self.reading != "cumulative":
+            raise ValueError("an electricity stream is cumulative")
+        if self.kind == "value" and self.unit is None:
+            raise ValueError("a value stream needs the agreed unit")
+        return self
+
+
+class PortfolioFile(_Entry):
+    """The whole file."""
+
+    version: Literal[1]
+    sites: tuple[Site, ...]
+    device_types: dict[str, DeviceType] = Field(default_factory=dict)
+    devices: tuple[Device, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    streams: tuple[Stream, ...] = ()

@@ -1,0 +1,229 @@
+"""The portfolio as the platform uses it: every point with all that was inherited."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from energy_platform.partitions import day_bounds
+from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.schemas import INSTANT
+from energy_platform.transforms.policy import CounterPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from energy_platform.portfolio.model import Correction, Device, Site, Stream
+    from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One point of one device, with its policy.
+
+    Attributes:
+        point_id: ``vendor/serial/key``, stable across a device's transfer.
+        unit: Unit the vendor counts in; None where each row says its own.
+        every: Expected time between two samples; None when unknown.
+        policy: How its register is to be read.
+    """
+
+    point_id: str
+    vendor: Vendor
+    serial: str
+    key: str
+    site_id: str
+    device_name: str
+    name: str
+    quantity: Quantity
+    unit: str | None
+    kind: Kind
+    phase: Phase
+    carrier: Carrier | None
+    role: Role
+    sign: int
+    states: tuple[tuple[str, float], ...]
+    every: timedelta | None
+    maximum: float | None
+    rated_capacity_wh: float | None
+    energy_from_power: bool
+    policy: CounterPolicy
+
+    @property
+    def device_id(self) -> str:
+        """``vendor/serial``."""
+        return f"{self.vendor}/{self.serial}"
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether the point counts watt-hours."""
+        return self.quantity in ENERGY_QUANTITIES
+
+    def stamp(self) -> str:
+        """Return a digest that changes when anything that shapes its data changes."""
+        shape = (
+            self.point_id,
+            self.quantity,
+            self.unit,
+            self.kind,
+            self.sign,
+            self.states,
+            self.maximum,
+            self.rated_capacity_wh,
+            self.energy_from_power,
+            self.policy.stamp(),
+        )
+        return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portfolio:
+    """Sites, devices, points, corrections and streams, cross-checked.
+
+    Attributes:
+        sites: By id.
+        points: By point id.
+        streams: By stream id.
+    """
+
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    points: Mapping[str, Point] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+
+    def zone_of(self, stream: Stream) -> str:
+        """Return the IANA zone a stream's packets are stamped in."""
+        return stream.timezone or self.sites[stream.site].timezone
+
+    def keys_of(self, vendor: Vendor) -> dict[str, frozenset[str]]:
+        """Return, per serial number of a vendor, the vendor keys of its points."""
+        found: dict[str, set[str]] = {}
+        for device in self.devices.values():
+            if device.vendor == vendor:
+                found.setdefault(device.serial, set())
+        for point in self.points.values():
+            if point.vendor == vendor:
+                found[point.serial].add(point.key)
+        return {serial: frozenset(keys) for serial, keys in found.items()}
+
+    def policy_on(self, point_id: str, *, day: str) -> CounterPolicy:
+        """Return a point's policy on a UTC day, with the corrections that touch the day."""
+        point = self.points.get(point_id)
+        policy = point.policy if point is not None else CounterPolicy()
+        start, end = day_bounds(day)
+        for correction in self._policy_corrections.get(point_id, ()):
+            touches = (correction.start is None or correction.start < end) and (
+                correction.end is None or correction.end > start
+            )
+            if touches and correction.policy is not None:
+                policy = replace(policy, **correction.policy.settings())
+        return policy
+
+    @cached_property
+    def _policy_corrections(self) -> dict[str, list[Correction]]:
+        found: dict[str, list[Correction]] = {}
+        for correction in self.corrections:
+            if correction.policy is not None:
+                for point_id in correction.points:
+                    found.setdefault(point_id, []).append(correction)
+        return found
+
+    def points_frame(self) -> pl.DataFrame:
+        """Return one row per point: what dim_point and the readings transform need."""
+        rows = [
+            {
+                "point_id": point.point_id,
+                "vendor": point.vendor,
+                "serial": point.serial,
+                "key": point.key,
+                "device_id": point.device_id,
+                "device_name": point.device_name,
+                "site_id": point.site_id,
+                "name": point.name,
+                "quantity": point.quantity,
+                "unit": point.unit,
+                "kind": point.kind,
+                "phase": point.phase,
+                "carrier": point.carrier,
+                "role": point.role,
+                "sign": point.sign,
+                "every_s": point.every.total_seconds() if point.every else None,
+                "maximum": point.maximum,
+                "rated_capacity_wh": point.rated_capacity_wh,
+                "max_power_w": point.policy.max_power_w,
+                "energy_from_power": point.energy_from_power,
+            }
+            for point in self.points.values()
+        ]
+        schema = {
+            **dict.fromkeys(
+                ("point_id", "vendor", "serial", "key", "device_id", "device_name", "site_id"),
+                pl.String(),
+            ),
+            **dict.fromkeys(
+                ("name", "quantity", "unit", "kind", "phase", "carrier", "role"), pl.String()
+            ),
+            "sign": pl.Int64(),
+            **dict.fromkeys(
+                ("every_s", "maximum", "rated_capacity_wh", "max_power_w"), pl.Float64()
+            ),
+            "energy_from_power": pl.Boolean(),
+        }
+        return pl.DataFrame(rows, schema=schema)
+
+    def states_frame(self) -> pl.DataFrame:
+        """Return one row per point and text state: point_id, text, value."""
+        rows = [
+            {"point_id": point.point_id, "text": text, "value": value}
+            for point in self.points.values()
+            for text, value in point.states
+        ]
+        return pl.DataFrame(
+            rows, schema={"point_id": pl.String(), "text": pl.String(), "value": pl.Float64()}
+        )
+
+    def corrections_frame(self) -> pl.DataFrame:
+        """Return one row per point and value correction, in the portfolio's order.
+
+        Columns: ``point_id, start, end`` (half open, null: no bound), ``factor, offset, drop,
+        reason``.
+        """
+        rows = [
+            {
+                "point_id": point_id,
+                "start": correction.start,
+                "end": correction.end,
+                "factor": correction.factor,
+                "offset": correction.offset,
+                "drop": correction.drop,
+                "reason": correction.reason,
+            }
+            for correction in self.corrections
+            for point_id in correction.points
+            if correction.drop or correction.factor is not None or correction.offset is not None
+        ]
+        schema = {
+            "point_id": pl.String(),
+            "start": INSTANT,
+            "end": INSTANT,
+            "factor": pl.Float64(),
+            "offset": pl.Float64(),
+            "drop": pl.Boolean(),
+            "reason": pl.String(),
+        }
+        return pl.DataFrame(rows, schema=schema)
+
+    def sites_frame(self) -> pl.DataFrame:
+        """Return one row per site: site_id, name, timezone, country."""
+        rows = [
+            {"site_id": s.id, "name": s.name, "timezone": s.timezone, "country": s.country}
+            for s in self.sites.values()
+        ]
+        names = ("site_id", "name", "timezone", "country")
+        return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()))

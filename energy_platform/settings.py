@@ -1,0 +1,259 @@
+"""Every environment variable of the platform: type, default and reader.
+
+Nothing else reads the environment. Each vendor's section can also be built directly, so a client
+never looks at the environment itself. A missing credential raises where it is used and names the
+variable; a clone without any secret loads, tests and runs the demo.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+T = TypeVar("T")
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that plain HTTP may be spoken to."""
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message names the variable and what to do."""
+
+
+def _safe_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an https:// URL")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError("plain http is allowed to this machine (loopback) only; use https://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("expected a URL without user, password, query or fragment")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_safe_url)]
+"""An https URL, or a plain http one on loopback."""
+
+
+class _Section(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+        # A section is also built by keyword from plain values in tests and tools.
+        populate_by_name=True,
+    )
+
+
+class SocomecSettings(_Section):
+    """Socomec SoData behind Keycloak (variables ``SOCOMEC_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCOMEC_")
+
+    api_url: Url = Field("https://api.iot.socomec.com/", description="API base URL.")
+    keycloak_url: Url = Field("https://connect.socomec.com/", description="Keycloak base URL.")
+    realm: str = Field("Socomec", description="Keycloak realm.")
+    client_id: str | None = Field(None, description="Client id issued by Socomec.")
+    client_secret: SecretStr | None = Field(None, description="Client secret issued by Socomec.")
+    username: str | None = Field(None, description="SoLive Pro user (e-mail).")
+    password: SecretStr | None = Field(None, description="Password of that user.")
+    ca_uuid: str | None = Field(None, description="Corporate account UUID; empty reads all.")
+    start_day: str = Field("2020-01-01", description="First day with data.")
+    late_days: int = Field(1, ge=0, le=60, description="Days read again for late data.")
+    page_size: int = Field(50, ge=1, le=500, description="Records per listing page (take).")
+    max_window_s: int = Field(86_400, ge=900, description="Longest raw window per request, s.")
+    max_series: int = Field(20, ge=1, description="Series per raw request.")
+    rps: float = Field(5, gt=0, description="Requests per second.")
+    max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
+    timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
+    attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
+    oauth_scope: str = Field("openid", description="OAuth scope.")
+    token_margin_s: float = Field(30, ge=0, description="Seconds a token is renewed early.")
+    datapoints_path: str = Field("datapoints", description="Last part of the history path.")
+
+
+class BelimoSettings(_Section):
+    """Belimo Cloud (variables ``BELIMO_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="BELIMO_")
+
+    api_url: Url = Field("https://cloud.belimo.com/api/v3", description="API base URL.")
+    token_url: Url = Field("https://id.belimo.com/oauth/token", description="Token endpoint.")
+    audience: str = Field("https://api.cloud.belimo.com/", description="OAuth audience.")
+    scope: str = Field(
+        "public.read offline_access read:dataprofile", description="OAuth scopes, reading only."
+    )
+    client_id: str | None = Field(None, description="Client id of the Developer Space.")
+    client_secret: SecretStr | None = Field(None, description="Client secret.")
+    username: str | None = Field(None, description="BelimoID user.")
+    password: SecretStr | None = Field(None, description="Password of that user.")
+    start_day: str = Field("2020-01-01", description="First day with data.")
+    late_days: int = Field(2, ge=0, le=60, description="Days read again for late data.")
+    page_size: int = Field(500, ge=1, le=2000, description="Devices per page.")
+    sample_page_size: int = Field(2000, ge=1, le=2000, description="Raw samples per page.")
+    rps: float = Field(2, gt=0, description="Requests per second of the account.")
+    max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
+    timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
+    attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
+    token_margin_s: float = Field(60, ge=0, description="Seconds a token is renewed early.")
+    history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
+    resolution: str = Field("15m", description="Resolution in timeseries mode.")
+    max_points: int = Field(5000, ge=1, le=10_000, description="Points per timeseries request.")
+
+
+class SkycentricsSettings(_Section):
+    """SkyCentrics cloud (variables ``SKYCENTRICS_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="SKYCENTRICS_")
+
+    api_url: Url = Field("https://api.skycentrics.com/api", description="API base URL.")
+    client_id: str | None = Field(None, description="Client of the account.")
+    client_secret: SecretStr | None = Field(None, description="Secret that signs requests.")
+    device_ids: str = Field("", description="Gateway ids, comma separated; empty lists them.")
+    start_day: str = Field("2020-01-01", description="First day with data.")
+    late_days: int = Field(1, ge=0, le=60, description="Days folded again for late data.")
+    poll_s: int = Field(60, ge=10, description="Seconds between two polls.")
+    history: Literal["auto", "on", "off"] = Field("auto", description="Use of the history call.")
+    history_gap: int = Field(1, ge=1, description="Gap between history records, minutes.")
+    history_window_s: int = Field(86_400, ge=3600, description="History window per request, s.")
+    rps: float = Field(5, gt=0, description="Requests per second.")
+    max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
+    timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
+    attempts: int = Field(3, ge=1, description="Attempts per request for faults that can heal.")
+
+
+class WatticsCredential(BaseModel, frozen=True):
+    """One Basic credential of a stream group."""
+
+    username: str
+    password: SecretStr
+
+
+class WatticsSettings(_Section):
+    """Wattics data collection (variables ``WATTICS_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTICS_")
+
+    base_url: Url | None = Field(
+        None, description="Push URL with its final slash; no default, never production by accident."
+    )
+    username: str | None = Field(None, description="User of the credential named default.")
+    password: SecretStr | None = Field(None, description="Password of the credential default.")
+    credentials: dict[str, WatticsCredential] = Field(
+        default_factory=dict,
+        description='Further credentials as JSON: {"group": {"username": …, "password": …}}.',
+    )
+    parallel_streams: int = Field(4, ge=1, le=256, description="Streams sent in parallel.")
+    connect_timeout_s: float = Field(10, gt=0, description="Seconds to connect.")
+    read_timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
+    max_backoff_s: float = Field(60, gt=0, description="Longest pause between two attempts.")
+    give_up_s: float = Field(900, ge=0, description="A run leaves a stream after this long.")
+    max_hold_h: float = Field(48, gt=0, description="Hours a stream waits for a missing day.")
+    content_type: str = Field("application/json", description="Content type of a packet.")
+    success_codes: tuple[int, ...] = Field((200, 201, 202, 204), description="Stored at Wattics.")
+    readback: bool = Field(default=True, description="Read the last packet back when unclear.")
+
+    def all_credentials(self) -> dict[str, WatticsCredential]:
+        """Return every credential by name, ``default`` included when it is set."""
+        found = dict(self.credentials)
+        if self.username and self.password:
+            found["default"] = WatticsCredential(username=self.username, password=self.password)
+        return found
+
+
+class PlatformSettings(_Section):
+    """The platform itself (variables ``ENERGY_PLATFORM_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="ENERGY_PLATFORM_")
+
+    data_dir: Path = Field(Path("data"), description="Folder for all that a run leaves.")
+    portfolio: Path = Field(Path("portfolio.yaml"), description="The portfolio file.")
+    dbt_project_dir: Path = Field(
+        Path(__file__).parent.parent / "dbt_models", description="The dbt project."
+    )
+    ledger_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
+    )
+    intraday_minutes: int = Field(15, ge=5, le=720, description="Minutes between intraday runs.")
+    autostart: bool = Field(
+        default=True, description="Whether schedules and sensors start with the daemon."
+    )
+
+    @field_validator("data_dir", "portfolio", "dbt_project_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+
+class Settings(BaseModel, frozen=True):
+    """All sections together."""
+
+    platform: PlatformSettings
+    socomec: SocomecSettings
+    belimo: BelimoSettings
+    skycentrics: SkycentricsSettings
+    wattics: WatticsSettings
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and ``.env``.
+
+        Raises:
+            SettingsError: Names every wrong variable, what came and what is expected.
+        """
+        sections: dict[str, type[_Section]] = {
+            "platform": PlatformSettings,
+            "socomec": SocomecSettings,
+            "belimo": BelimoSettings,
+            "skycentrics": SkycentricsSettings,
+            "wattics": WatticsSettings,
+        }
+        built: dict[str, _Section] = {}
+        problems: list[str] = []
+        for name, section in sections.items():
+            try:
+                built[name] = section()
+            except ValidationError as error:
+                prefix = section.model_config.get("env_prefix", "")
+                problems += [_problem(prefix, section, dict(detail)) for detail in error.errors()]
+        if problems:
+            raise SettingsError("\n".join(problems))
+        return cls.model_validate(built)
+
+
+def _problem(prefix: str, section: type[_Section], detail: dict[str, object]) -> str:
+    """One line for one wrong variable, without the value of a secret."""
+    location = detail["loc"]
+    field = str(location[0]) if isinstance(location, tuple) and location else "?"
+    info = section.model_fields.get(field)
+    is_secret = info is not None and (
+        "SecretStr" in str(info.annotation) or "Credential" in str(info.annotation)
+    )
+    came = "" if is_secret else f" (came: {detail.get('input')!r})"
+    what = f" — {info.description}" if info is not None and info.description else ""
+    return f"{prefix}{field}".upper() + f": {detail['msg']}{came}{what}"
+
+
+def required(value: T | None, *, variable: str, why: str) -> T:
+    """Return a setting that this use cannot do without.
+
+    Raises:
+        SettingsError: It is not set; the message names the variable.
+    """
+    if value is None:
+        raise SettingsError(f"{variable} is not set: {why}. Set it in .env or the environment.")
+    return value

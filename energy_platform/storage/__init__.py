@@ -1,0 +1,1 @@
+"""Where bytes rest: the Parquet lake and the published DuckDB file."""

@@ -1,0 +1,268 @@
+"""The Parquet lake: one file per table and UTC day, replaced whole or kept.
+
+``<table>/day=YYYY-MM-DD/part.parquet`` for partitioned tables, ``<table>/part.parquet`` for
+snapshots. A file's own metadata says what it holds: ``rows``, ``content_id`` (a digest of the
+rows alone), and whatever the writer adds, such as ``complete_until`` and ``closed`` of raw days or
+the ``stamp`` of derived ones. A table's advisory lock guards read-old, merge, rename; the kernel
+frees it when a process dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from energy_platform.storage.files import STAGED_SUFFIX, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from energy_platform.schemas import Table
+
+ROW_GROUP: Final = 131_072
+"""Rows per row group; also the block over which the content id is computed."""
+
+_OWN_KEYS: Final = frozenset({"rows", "content_id"})
+
+
+class LakeError(RuntimeError):
+    """A file of the lake is not what its table says; the message names file and remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footer:
+    """What a day file says of itself.
+
+    Attributes:
+        rows: Number of rows.
+        content_id: Digest of the rows; equal rows in equal order give the same digest.
+        meta: What the writer added, such as ``closed`` or ``stamp``.
+    """
+
+    rows: int
+    content_id: str
+    meta: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The outcome of writing one file.
+
+    Attributes:
+        written: Whether the file was replaced; False when rows and metadata were equal.
+        changed: Whether the rows differ from those of the file before.
+        before: The footer of the file before, None when there was none.
+        after: The footer now in place.
+    """
+
+    written: bool
+    changed: bool
+    before: Footer | None
+    after: Footer
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The day files below one folder.
+
+    Attributes:
+        root: Folder of the tables, such as ``data/lake``.
+    """
+
+    root: Path
+    _locks: dict[str, FileLock] = field(default_factory=dict, repr=False, compare=False)
+
+    def path(self, table: Table, *, day: str | None = None) -> Path:
+        """Return where a day (or the snapshot of an unpartitioned table) lies."""
+        if table.partitioned != (day is not None):
+            kind = "one file per day" if table.partitioned else "one file"
+            raise ValueError(f"{table.name} has {kind}; day={day!r} does not fit")
+        folder = self.root / table.name
+        return (folder if day is None else folder / f"day={day}") / "part.parquet"
+
+    def pattern(self, table: Table) -> str:
+        """Return the glob over all files of a table."""
+        return str(self.root / table.name / ("day=*/" * table.partitioned) / "part.parquet")
+
+    def lock(self, name: str) -> AbstractContextManager[object]:
+        """Return the advisory lock of a table (or of another shared thing) by name.
+
+        It can be entered again by the thread that holds it, and waits for every other thread and
+        process.
+        """
+        lock = self._locks.get(name)
+        if lock is None:
+            folder = self.root / ".locks"
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = self._locks.setdefault(
+                name,
+                FileLock(folder / f"{name}.lock", fallback_to_soft=False, preserve_lock_file=True),
+            )
+        return lock
+
+    def days(self, table: Table) -> list[str]:
+        """Return the partition keys that have a file, in order."""
+        folder = self.root / table.name
+        if not folder.is_dir():
+            return []
+        return sorted(
+            entry.name.removeprefix("day=")
+            for entry in folder.iterdir()
+            if entry.name.startswith("day=") and (entry / "part.parquet").exists()
+        )
+
+    def footer(self, table: Table, *, day: str | None = None) -> Footer | None:
+        """Return what a file says of itself, None when there is no file.
+
+        Raises:
+            LakeError: The file is damaged or was not written by the platform.
+        """
+        path = self.path(table, day=day)
+        try:
+            meta = pl.read_parquet_metadata(path)
+        except FileNotFoundError:
+            return None
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeError(
+                f"{path}: damaged ({error}); remove it and run its day again"
+            ) from error
+        if not meta.keys() >= _OWN_KEYS:
+            raise LakeError(f"{path}: not written by the platform; remove it and run its day again")
+        return Footer(
+            rows=int(meta["rows"]),
+            content_id=meta["content_id"],
+            meta={
+                key: value
+                for key, value in meta.items()
+                if key not in _OWN_KEYS and not key.startswith("ARROW:")
+            },
+        )
+
+    def footers(self, table: Table) -> dict[str, Footer]:
+        """Return the footer of every day of a table, by day in order."""
+        found = {day: self.footer(table, day=day) for day in self.days(table)}
+        return {day: footer for day, footer in found.items() if footer is not None}
+
+    def read(self, table: Table, *, day: str | None = None) -> pl.DataFrame:
+        """Return the rows of a day (or snapshot); zero rows when there is no file.
+
+        Raises:
+            LakeError: The file does not have the table's columns.
+        """
+        path = self.path(table, day=day)
+        if not path.exists():
+            return table.empty()
+        frame = pl.read_parquet(path, hive_partitioning=False)
+        if frame.schema != table.schema:
+            raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
+        return frame
+
+    def scan(self, table: Table, *, days: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Scan some or all days of a table; days without a file are left out."""
+        wanted = self.days(table) if days is None else days
+        paths = [path for day in wanted if (path := self.path(table, day=day)).exists()]
+        if not paths:
+            return table.empty().lazy()
+        return pl.scan_parquet(paths, hive_partitioning=False)
+
+    def write(
+        self,
+        table: Table,
+        frames: pl.DataFrame | Iterable[pl.DataFrame],
+        *,
+        day: str | None = None,
+        meta: Mapping[str, str] | None = None,
+    ) -> Written:
+        """Write a day (or snapshot) whole: stage beside the target, fsync, rename.
+
+        The old file stays, untouched, when rows and metadata are equal.
+
+        Args:
+            table: The contract.
+            frames: The rows in key order; several frames are streamed, one in memory at a time.
+            day: Partition key; None for a snapshot.
+            meta: Further metadata of the file.
+
+        Raises:
+            LakeError: A frame does not have the table's columns; nothing was changed.
+        """
+        added = dict(meta or {})
+        if clash := _OWN_KEYS & added.keys():
+            raise ValueError(f"metadata keys {sorted(clash)} belong to the lake")
+        target = self.path(table, day=day)
+        with self.lock(table.name):
+            before = self.footer(table, day=day)
+            with staged(target) as path:
+                after = _write_parquet(path, _blocks(frames, table=table), table=table, meta=added)
+                if after == before:
+                    path.unlink()
+                    return Written(written=False, changed=False, before=before, after=after)
+        return Written(
+            written=True,
+            changed=before is None or before.content_id != after.content_id,
+            before=before,
+            after=after,
+        )
+
+    def leftovers(self) -> list[Path]:
+        """Return staged files that a crash left behind."""
+        return sorted(self.root.rglob(f"*{STAGED_SUFFIX}"))
+
+
+def _blocks(
+    frames: pl.DataFrame | Iterable[pl.DataFrame], *, table: Table
+) -> Iterator[pl.DataFrame]:
+    """Cut frames into equal blocks, so that the file does not depend on how the rows came."""
+    held = table.empty()
+    for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
+        if frame.schema != table.schema:
+            expected = ", ".join(f"{name} {dtype}" for name, dtype in table.schema.items())
+            came = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())
+            raise LakeError(f"{table.name}: expected columns ({expected}), came ({came})")
+        held = pl.concat([held, frame]) if held.height else frame
+        while held.height >= ROW_GROUP:
+            yield held.head(ROW_GROUP)
+            held = held.slice(ROW_GROUP)
+    if held.height:
+        yield held
+
+
+def _write_parquet(
+    path: Path, blocks: Iterator[pl.DataFrame], *, table: Table, meta: Mapping[str, str]
+) -> Footer:
+    digest = hashlib.blake2b(digest_size=16)
+    rows = 0
+    schema = table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for block in blocks:
+            arrow = block.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+            for batch in arrow.combine_chunks().to_batches():
+                digest.update(batch.serialize())
+            writer.write_table(arrow, row_group_size=ROW_GROUP)
+            rows += block.height
+        footer = Footer(rows=rows, content_id=digest.hexdigest(), meta=dict(meta))
+        writer.add_key_value_metadata(
+            {"rows": str(rows), "content_id": footer.content_id, **footer.meta}
+        )
+    return footer
+
+
+def stamp_text(stamp: Mapping[str, str]) -> str:
+    """Return the canonical text of a stamp, fit for a footer."""
+    return json.dumps(dict(stamp), sort_keys=True, separators=(",", ":"))
+
+
+def stamp_of(footer: Footer | None) -> dict[str, str]:
+    """Return the stamp a derived file carries; empty when there is none."""
+    if footer is None or "stamp" not in footer.meta:
+        return {}
+    stamp: dict[str, str] = json.loads(footer.meta["stamp"])
+    return stamp
