@@ -1,0 +1,230 @@
+"""SkyCentrics cloud API: reading calls only.
+
+Source: the vendor's API examples for a Super SkyBox gateway, and section 3 (endpoints).
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+import msgspec
+
+from energy_platform.settings import required
+from energy_platform.vendors.errors import AuthenticationError, PermanentError, TransientError
+from energy_platform.vendors.http import Call, Transport
+from energy_platform.vendors.pace import Clock
+from energy_platform.vendors.skycentrics.models import (
+    Device,
+    Record,
+    record_of,
+    records_of,
+    unpacked,
+)
+from energy_platform.vendors.skycentrics.signature import Signer
+from energy_platform.vendors.wire import segment
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from energy_platform.settings import SkycentricsSettings
+    from energy_platform.vendors.http import Stats
+
+ALLOWED: Final = (
+    Call("GET", r"/devices/"),
+    Call("GET", r"/devices/[^/]+/"),
+    Call("GET", r"/devices/[^/]+/data"),
+)
+"""The only calls this client can make: none of them writes."""
+
+PROBE: Final = timedelta(hours=1)
+"""Window of the question whether this account has history."""
+
+NO_HISTORY_STATUS: Final = frozenset({501})
+"""Answers above 499 that mean a missing feature rather than a broken server."""
+
+HISTORY_ADVICE: Final = (
+    "Run it again later; if the account has no history set SKYCENTRICS_HISTORY=off"
+)
+
+_DEVICE: Final = msgspec.json.Decoder(Device)
+_DEVICES: Final = msgspec.json.Decoder(list[Device])
+
+
+class Newest(msgspec.Struct, frozen=True):
+    """Newest data of a gateway: decoded, and the body as it came for the landing."""
+
+    record: Record
+    body: bytes
+
+
+class _RecordDecoder:
+    def decode(self, buf: bytes, /) -> Record:
+        return record_of(buf)
+
+
+class _HistoryDecoder:
+    def decode(self, buf: bytes, /) -> list[Record]:
+        return records_of(unpacked(buf))
+
+
+_RECORD: Final = _RecordDecoder()
+_HISTORY: Final = _HistoryDecoder()
+
+
+class SkycentricsClient:
+    """Speaks HTTP only: no orchestration, no files, no environment.
+
+    Args:
+        settings: Addresses, credentials and limits.
+        clock: Time sources; its ``now`` dates and signs the requests.
+        backoff_s: First pause before a request is repeated.
+
+    Raises:
+        SettingsError: A credential is not set; the message names the variable.
+    """
+
+    def __init__(
+        self, settings: SkycentricsSettings, *, clock: Clock | None = None, backoff_s: float = 1.0
+    ) -> None:
+        self.settings = settings
+        self._clock = clock or Clock()
+        why = "every SkyCentrics request is signed with it"
+        self._transport = Transport(
+            vendor="skycentrics",
+            base_url=settings.api_url,
+            allowed=ALLOWED,
+            rps=settings.rps,
+            max_in_flight=settings.max_in_flight,
+            timeout_s=settings.timeout_s,
+            attempts=settings.attempts,
+            auth=Signer(
+                client=required(settings.client_id, variable="SKYCENTRICS_CLIENT_ID", why=why),
+                secret=required(
+                    settings.client_secret, variable="SKYCENTRICS_CLIENT_SECRET", why=why
+                ),
+                now=self._clock.now,
+            ),
+            backoff_s=backoff_s,
+            # A pause longer than the poll period would only delay the next poll.
+            max_backoff_s=min(60.0, float(settings.poll_s)),
+            clock=self._clock,
+        )
+        self._probe_lock = threading.Lock()
+        self._probed: bool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    @property
+    def stats(self) -> Stats:
+        """Requests, retries and bytes so far."""
+        return self._transport.stats
+
+    def device_ids(self) -> list[str]:
+        """Return the gateways to read: those of the settings, else all of the account."""
+        named = [part.strip() for part in self.settings.device_ids.split(",") if part.strip()]
+        return named or sorted(str(device.id) for device in self.devices())
+
+    def devices(self) -> list[Device]:
+        """Return the devices of the account (not in the vendor's own document)."""
+        return self._transport.fetch("GET", "/devices/", decoder=_DEVICES, endpoint="devices")[0]
+
+    def device(self, device_id: str) -> Device:
+        """Return one device; its address ends with a slash."""
+        return self._transport.fetch(
+            "GET",
+            f"/devices/{segment(device_id)}/",
+            decoder=_DEVICE,
+            endpoint="device",
+            subject=device_id,
+        )[0]
+
+    def newest(self, device_id: str) -> Newest:
+        """Return the newest reading of every sensor of a gateway."""
+        record, response = self._transport.fetch(
+            "GET",
+            f"/devices/{segment(device_id)}/data",
+            decoder=_RECORD,
+            endpoint="newest data",
+            subject=device_id,
+        )
+        return Newest(record, response.content)
+
+    def history(
+        self, device_id: str, *, start: datetime, end: datetime, day: str | None = None
+    ) -> list[Record]:
+        """Return the records between two instants, in windows of the set length.
+
+        Whether the bounds are inclusive is not documented: the caller drops what repeats.
+
+        Raises:
+            PermanentError: The account has no history, or not for this gateway.
+            TransientError: It did not answer well in any of the attempts.
+        """
+        records: list[Record] = []
+        window = timedelta(seconds=self.settings.history_window_s)
+        while start < end:
+            stop = min(start + window, end)
+            try:
+                records += self._transport.fetch(
+                    "GET",
+                    f"/devices/{segment(device_id)}/data",
+                    decoder=_HISTORY,
+                    endpoint="history",
+                    subject=device_id,
+                    day=day,
+                    params={"b": _said(start), "e": _said(stop), "g": self.settings.history_gap},
+                    headers={"Accept": "application/gzip"},
+                )[0]
+            except TransientError as error:
+                error.advice = HISTORY_ADVICE
+                raise
+            start = stop
+        return records
+
+    def probe_history(self, device_id: str) -> bool:
+        """Say whether this account may read history; asked once per client.
+
+        The question is one hour up to now. A refusal or an answer of another shape means no.
+
+        Raises:
+            AuthenticationError: The credentials are refused.
+            TransientError: The vendor did not answer; that says nothing about history.
+        """
+        with self._probe_lock:
+            if self._probed is None:
+                self._probed = self._probe(device_id)
+            return self._probed
+
+    def _probe(self, device_id: str) -> bool:
+        now = self._clock.now()
+        try:
+            self.history(device_id, start=now - PROBE, end=now)
+        except AuthenticationError:
+            raise
+        except PermanentError:
+            return False
+        except TransientError as error:
+            if error.status in NO_HISTORY_STATUS:
+                return False
+            raise
+        return True
+
+
+def _said(instant: datetime) -> str:
+    """Write an instant as history wants it: naive seconds, meaning UTC."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from energy_platform import schemas
+from energy_platform.vendors.errors import PermanentError, TransientError
+from energy_platform.vendors.socomec import SeriesKey, pull
+from energy_platform_tests.vendors.loopback import Reply, Seen, reply_json
+from energy_platform_tests.vendors.socomec.sodata import (
+    CA,
+    DAY,
+    END,
+    GATEWAY,
+    START,
+    UPS,
+    SoData,
+    connected,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+CURRENT = SeriesKey(UPS, "Global", "0", "140108")
+DELTA = SeriesKey(UPS, "Global", "0", "141935")
+ALARM = SeriesKey(UPS, "Global", "0", "150001")
+LATER = END + timedelta(days=3)
+
+
+def read_day(sodata: SoData, *, until: datetime = LATER, **changes: Any) -> pull.DayPull:
+    with connected(sodata, **changes) as (client, _):
+        tables = pull.inventory(client)
+        return pull.day(
+            client,
+            day=DAY,
+            until=until,
+            devices=tables["raw_socomec__devices"],
+            variables=tables["raw_socomec__variables"],
+        )
+
+
+def rows(frame: pl.DataFrame) -> list[tuple[str, float | None]]:
+    return [
+        (f"{service}@{at:%H:%M}", value)
+        for service, at, value in frame.select("service_id", "at", "value").iter_rows()
+    ]
+
+
+def fleet(points: Mapping[SeriesKey, Sequence[tuple[datetime, Any]]]) -> SoData:
+    """A SoData with these series and a device for each UUID they name."""
+    sodata = SoData()
+    sodata.listings["devices"] = [
+        {"uuid": uuid, "serialNumber": f"SN-{uuid}"} for uuid in {key.device_uuid for key in points}
+    ]
+    for key in points:
+        known = sodata.variables.setdefault(key.device_uuid, {"results": []})
+        triple = {"itemType": key[1], "itemIndex": key[2], "serviceId": key[3]}
+        known["results"].append({"uuid": "|".join(key), "serviceType": "Measure", **triple})
+    sodata.points = {key: list(values) for key, values in points.items()}
+    return sodata
+
+
+def test_the_inventory_keeps_the_contract_and_lends_units_from_last_values() -> None:
+    with connected(SoData()) as (client, _):
+        tables = pull.inventory(client)
+    assert set(tables) == {table.name for table in schemas.INVENTORY_TABLES["socomec"]}
+    for name, frame in tables.items():
+        assert schemas.violations(frame, table=schemas.TABLES[name]) == []
+    variables = tables["raw_socomec__variables"]
+    assert variables.select("service_id", "unit", "title", "is_scaled", "polling_time").rows() == [
+        ("140300", "PERCENT", "Charge", False, None),
+        ("140108", "AMPERE", "Courant", True, 60),
+        ("141935", None, "Demo title", False, 3600),
+        ("150001", None, "Demo alarm", False, None),
+    ]
+    devices = tables["raw_socomec__devices"]
+    assert devices.select("uuid", "serial_number", "gateway_uuid", "ca_uuid").rows() == [
+        (UPS, "SN000001", GATEWAY, CA),
+        (GATEWAY, "SN0000B1", None, CA),
+    ]
+
+
+@pytest.mark.parametrize("listing", ["", "devices"])
+def test_a_lost_right_does_not_replace_the_inventory_by_nothing(listing: str) -> None:
+    sodata = SoData()
+    sodata.listings[listing] = []
+    with connected(sodata) as (client, _), pytest.raises(PermanentError, match="Data Access"):
+        pull.inventory(client)
+
+
+def test_a_chosen_account_is_read_alone() -> None:
+    with connected(SoData(), ca_uuid=CA) as (client, server):
+        pull.inventory(client)
+        assert f"/api/v1/ca/{CA}" in {seen.path for seen in server.seen}
+        assert "/api/v1/ca" not in {seen.path for seen in server.seen}
+
+
+def test_a_device_that_goes_away_in_between_takes_no_other_with_it() -> None:
+    sodata = SoData()
+    del sodata.variables[GATEWAY]
+    with connected(sodata) as (client, _):
+        assert pull.inventory(client)["raw_socomec__variables"].height == 4
+
+
+def test_a_refused_login_in_between_is_not_taken_for_a_missing_device() -> None:
+    sodata = SoData()
+
+    def lock_out(seen: Seen) -> Reply:
+        sodata.token_faults = [Reply(status=403)] * 9
+        return Reply(status=401)
+
+    with connected(sodata) as (client, server):
+        server.route = lambda seen: (
+            lock_out(seen) if seen.path.endswith("/variables") else sodata(seen)
+        )
+        with pytest.raises(PermanentError, match="Keycloak refused"):
+            pull.inventory(client)
+
+
+def test_a_day_holds_its_points_from_start_to_end_and_no_more() -> None:
+    sodata = SoData()
+    hours = range(-1, 26)
+    sodata.points[CURRENT] = [(START + timedelta(hours=h), float(h)) for h in hours]
+    pulled = read_day(sodata)
+    assert schemas.violations(pulled.frame, table=schemas.RAW_SOCOMEC_DATAPOINTS) == []
+    assert rows(pulled.frame) == [(f"140108@{h:02}:00", float(h)) for h in range(24)]
+    assert pulled.frame.row(0, named=True) == {
+        "device_uuid": UPS,
+        "item_type": "Global",
+        "item_index": "0",
+        "service_id": "140108",
+        "at": START,
+        "value": 0.0,
+        "value_text": None,
+        "data_type": "number",
+        "device_time_zone": "UTC",
+        "ca_uuid": CA,
+        "serial_number": "SN000001",
+    }
+    # The inactive battery variable is not asked for; the others without points are silent.
+    assert (pulled.series, pulled.silent_series, pulled.skipped_series) == (3, 2, 1)
+
+
+def test_an_open_day_ends_at_the_present() -> None:
+    sodata = SoData()
+    sodata.points[CURRENT] = [(START + timedelta(hours=h), float(h)) for h in range(24)]
+    until = START + timedelta(hours=5)
+    assert read_day(sodata, until=until).frame["at"].max() == until - timedelta(hours=1)
+    before = read_day(sodata, until=START)
+    assert before.frame.schema == schemas.RAW_SOCOMEC_DATAPOINTS.schema
+    assert before.frame.is_empty()
+
+
+def test_a_day_without_points_is_an_empty_frame_of_the_full_schema() -> None:
+    frame = read_day(SoData()).frame
+    assert schemas.violations(frame, table=schemas.RAW_SOCOMEC_DATAPOINTS) == []
+    assert frame.is_empty()
+
+
+def test_repeated_points_count_once_and_conflicts_keep_the_smallest_that_is_not_zero() -> None:
+    at = [START + timedelta(minutes=m) for m in range(4)]
+    sodata = SoData()
+    sodata.points[CURRENT] = [
+        (at[2], 9.0),
+        (at[0], 5.0),
+        (at[0], 5.0),
+        (at[1], 0.0),
+        (at[1], 7.0),
+        (at[1], 6.0),
+        (at[3], None),
+    ]
+    pulled = read_day(sodata)
+    assert rows(pulled.frame) == [
+        ("140108@00:00", 5.0),
+        ("140108@00:01", 6.0),
+        ("140108@00:02", 9.0),
+        ("140108@00:03", None),
+    ]
+    assert (pulled.duplicates, pulled.conflicts, pulled.nulls) == (1, 2, 1)
+
+
+def test_values_that_are_not_numbers_are_kept_as_said() -> None:
+    said = [1, "ACTIVE", True, 2.5, "3"]
+    sodata = SoData()
+    sodata.points[ALARM] = [(START + timedelta(minutes=n), v) for n, v in enumerate(said)]
+    frame = read_day(sodata).frame
+    assert frame.select("value", "value_text").rows() == [
+        (1.0, None),
+        (None, "ACTIVE"),
+        (None, "true"),
+        (2.5, None),
+        (None, "3"),
+    ]
+
+
+def test_stamps_with_decimals_or_an_offset_are_the_same_instants() -> None:
+    stamps = ["2026-01-01T00:05:05.250Z", "2026-01-01T02:10:00+02:00", "2026-01-01T00:15:00Z"]
+    sodata = SoData()
+
+    def answer(ask: dict[str, Any]) -> Reply:
+        data = [{"at": text, "value": 1} for text in stamps]
+        return reply_json({"series": [{**one, "data": data} for one in ask["series"][:1]]})
+
+    sodata.datapoints = answer  # type: ignore[method-assign]
+    assert read_day(sodata).frame["at"].to_list() == [
+        datetime(2026, 1, 1, 0, 5, 5, 250_000, tzinfo=UTC),
+        datetime(2026, 1, 1, 0, 10, tzinfo=UTC),
+        datetime(2026, 1, 1, 0, 15, tzinfo=UTC),
+    ]
+
+
+def test_a_stamp_that_is_none_fails_the_day_and_shows_it() -> None:
+    sodata = SoData()
+
+    def answer(ask: dict[str, Any]) -> Reply:
+        data = [{"at": "yesterday", "value": 1}]
+        return reply_json({"series": [{**one, "data": data} for one in ask["series"][:1]]})
+
+    sodata.datapoints = answer  # type: ignore[method-assign]
+    with pytest.raises(PermanentError, match=r"day 2026-01-01.*yesterday"):
+        read_day(sodata)
+
+
+def test_points_outside_the_window_are_counted_and_left_to_their_own_day() -> None:
+    sodata = SoData()
+
+    def answer(ask: dict[str, Any]) -> Reply:
+        data = [{"at": f"2026-01-0{d}T12:00:00Z", "value": d} for d in (1, 2)]
+        return reply_json({"series": [{**one, "data": data} for one in ask["series"][:1]]})
+
+    sodata.datapoints = answer  # type: ignore[method-assign]
+    pulled = read_day(sodata)
+    assert pulled.frame["value"].to_list() == [1.0]
+    assert pulled.outside == 1
+    assert "outside the window" in pulled.warnings[0]
+
+
+def test_gateways_are_asked_only_when_they_measure_something() -> None:
+    sodata = SoData()
+    alarm = {"uuid": "a", "itemType": "G", "itemIndex": "0", "serviceId": "1"}
+    sodata.variables[GATEWAY] = {"results": [{**alarm, "serviceType": "Alarm"}]}
+    assert read_day(sodata).skipped_series == 2
+    asked = {one["deviceUuid"] for ask in sodata.asks for one in ask["series"]}
+    assert asked == {UPS}
+    sodata.variables[GATEWAY] = {"results": [{**alarm, "serviceType": "Measure"}]}
+    assert read_day(sodata).skipped_series == 1
+
+
+def test_an_empty_inventory_is_no_empty_day() -> None:
+    with connected(SoData()) as (client, server):
+        with pytest.raises(PermanentError, match=r"day 2026-01-01.*inventory"):
+            pull.day(
+                client,
+                day=DAY,
+                until=LATER,
+                devices=schemas.RAW_SOCOMEC_DEVICES.empty(),
+                variables=schemas.RAW_SOCOMEC_VARIABLES.empty(),
+            )
+        assert server.seen == []
+
+
+def test_a_device_that_is_gone_is_named_by_its_serial_number() -> None:
+    keys = [SeriesKey(f"device-{n}", "Global", "0", "1") for n in range(5)]
+    sodata = fleet({key: [] for key in keys})
+    with connected(sodata) as (client, _):
+        tables = pull.inventory(client)
+        sodata.listings["devices"] = sodata.listings["devices"][:0] + [
+            one for one in sodata.listings["devices"] if one["uuid"] != "device-3"
+        ]
+        with pytest.raises(PermanentError) as caught:
+            pull.day(
+                client,
+                day=DAY,
+                until=LATER,
+                devices=tables["raw_socomec__devices"],
+                variables=tables["raw_socomec__variables"],
+            )
+    assert str(caught.value).startswith("socomec datapoints, device SN-device-3, day 2026-01-01, ")
+    assert caught.value.status == 404
+
+
+def test_a_day_the_vendor_cannot_serve_fails_naming_the_day() -> None:
+    sodata = SoData()
+
+    def down(ask: dict[str, Any]) -> Reply:
+        return Reply(status=503)
+
+    sodata.datapoints = down  # type: ignore[method-assign]
+    with pytest.raises(TransientError, match=r"day 2026-01-01, HTTP 503.*3 attempts"):
+        read_day(sodata)
+
+
+def test_faults_on_the_way_leave_the_day_as_without_them() -> None:
+    rng = random.Random(7)  # noqa: S311 - invented load
+    points = {
+        SeriesKey(f"d{n % 5}", "Global", "0", f"{n:03}"): [
+            (START + timedelta(seconds=s), float(rng.randrange(9)))
+            for s in sorted(rng.sample(range(86_400), 30))
+        ]
+        for n in range(40)
+    }
+    clean = read_day(fleet(points), max_series=7)
+    assert clean.frame.height == 1200
+    faulty = fleet(points)
+    faulty.max_window, faulty.max_series = timedelta(hours=7), 3
+    answer, count = faulty.datapoints, 0
+
+    def hiccup(ask: dict[str, Any]) -> Reply:
+        nonlocal count
+        count += 1
+        if count % 5 == 0:
+            faulty.access.clear()
+        bad = {
+            2: Reply(status=429, headers={"Retry-After": "0.001"}),
+            3: Reply(status=502),
+            4: Reply(body=b'{"series": [', cut=5),
+            6: Reply(body=b"<html>", headers={"Content-Type": "text/html"}),
+        }
+        return bad.get(count % 9) or answer(ask)
+
+    faulty.datapoints = hiccup  # type: ignore[method-assign]
+    pulled = read_day(faulty, max_series=7, attempts=6)
+    assert pulled.frame.equals(clean.frame)
+    assert (pulled.duplicates, pulled.conflicts) == (0, 0)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    minutes=st.dictionaries(
+        st.tuples(st.integers(0, 3), st.integers(0, 3)),
+        st.lists(st.integers(0, 1439), max_size=12),
+        min_size=1,
+        max_size=8,
+    ),
+    at_once=st.integers(1, 5),
+)
+def test_parts_written_one_after_the_other_are_the_sorted_day(
+    minutes: dict[tuple[int, int], list[int]], at_once: int
+) -> None:
+    points = {
+        SeriesKey(f"d{device}", "Global", "0", f"s{service}"): [
+            (START + timedelta(minutes=m), float(m)) for m in stamps
+        ]
+        for (device, service), stamps in minutes.items()
+    }
+    pulled = read_day(fleet(points), max_series=at_once)
+    assert schemas.violations(pulled.frame, table=schemas.RAW_SOCOMEC_DATAPOINTS) == []
+    unique = {(key, at) for key, values in points.items() for at, _ in values}
+    assert pulled.frame.height == len(unique)
+    assert pulled.duplicates == sum(map(len, points.values())) - len(unique)
