@@ -1,0 +1,227 @@
+"""History of a valve: raw samples in pages, buckets, and the sparse CSV.
+
+Source: Belimo Cloud Client API, sections 5 (history) and 6 (time).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from energy_platform.simulators.belimo.inventory import base_type
+from energy_platform.simulators.rendering import (
+    MILLISECONDS,
+    SECONDS,
+    RenderCache,
+    rows,
+    served,
+    stamps,
+    values,
+)
+from energy_platform.simulators.world import Samples
+
+if TYPE_CHECKING:
+    from energy_platform.simulators.belimo.inventory import Scope
+    from energy_platform.simulators.faults import Faults
+    from energy_platform.simulators.world import Signal
+
+MAX_POINTS: Final = 10_000
+DEFAULT_POINTS: Final = 100
+DURATION_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+NULL_EVERY: Final = 10
+"""``null_value`` spoils one sample in so many."""
+
+WINDOWS_HELD: Final = 32
+"""Sampled windows kept between two pages of the same listing."""
+
+
+class ParameterError(ValueError):
+    """A query parameter is refused."""
+
+
+class History:
+    """Samples of the world in the cloud's shapes."""
+
+    def __init__(self, *, faults: Faults, seed: int) -> None:
+        self._faults = faults
+        self._cache = RenderCache()
+        self._windows: OrderedDict[tuple[object, ...], Samples] = OrderedDict()
+        self._seed = seed
+
+    def samples(
+        self, scope: Scope, datapoint: str, *, start: float, end: float, now: float
+    ) -> tuple[Signal | None, Samples]:
+        """Samples of a datapoint that this data scope holds, as (signal, samples)."""
+        signal = find(scope, datapoint)
+        if signal is None:
+            return None, _NONE
+        start = max(start, scope.since)
+        settled = end <= now and not signal.events
+        key = (signal.key, start, end)
+        held = self._windows.get(key) if settled else None
+        if held is not None:
+            return signal, served(held, faults=self._faults)
+        made = signal.samples(start, end, now=now)
+        if settled:
+            self._windows[key] = made
+            while len(self._windows) > WINDOWS_HELD:
+                self._windows.popitem(last=False)
+        return signal, served(made, faults=self._faults)
+
+    def page(
+        self,
+        signal: Signal | None,
+        samples: Samples,
+        *,
+        offset: int,
+        limit: int,
+        descending: bool,
+        with_milliseconds: bool,
+    ) -> bytes:
+        """The inside of ``data`` of one page of raw samples."""
+        if signal is None:
+            return b""
+        at, shown = samples
+        if descending:
+            at, shown = at[::-1], shown[::-1]
+        part = Samples(
+            np.ascontiguousarray(at[offset : offset + limit]),
+            np.ascontiguousarray(shown[offset : offset + limit]),
+        )
+        if not part.at.size:
+            return b""
+        spoiling = bool(self._faults.names())
+        key = (
+            signal.key,
+            signal.events,
+            part.at.size,
+            int(part.at[0]),
+            int(part.at[-1]),
+            with_milliseconds,
+        )
+        held = None if spoiling or signal.events else self._cache.get(key)
+        if held is not None:
+            return held
+        pattern = MILLISECONDS if with_milliseconds else SECONDS
+        frame = pl.DataFrame(
+            [stamps(part, pattern=pattern).alias("timestamp"), typed(signal, part)]
+        )
+        if spoiling or signal.events:
+            return rows(self._spoiled(frame))
+        return self._cache.put(key, rows(frame))
+
+    def _spoiled(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._faults.strikes("null_value"):
+            kept = pl.when(pl.int_range(pl.len()) % NULL_EVERY != 0).then(pl.col("value"))
+            frame = frame.with_columns(kept.alias("value"))
+        if self._faults.strikes("mixed_types"):
+            frame = frame.with_columns(pl.col("value").cast(pl.String))
+        if self._faults.strikes("extra_keys"):
+            frame = frame.with_columns(pl.lit("GOOD").alias("quality"))
+        return frame
+
+    def series(self, signal: Signal, samples: Samples, *, buckets: Buckets) -> bytes:
+        """One series of a timeseries answer: the newest value of each bucket that has one."""
+        number = np.floor((samples.at - buckets.origin) / buckets.width).astype(np.int64)
+        last = np.flatnonzero(np.diff(number, append=number[-1:] + 1))
+        starts = buckets.origin + number[last] * buckets.width
+        newest = Samples(starts.astype(np.int64), samples.values[last])
+        frame = pl.DataFrame([stamps(newest).alias("timestamp"), values(newest, whole=False)])
+        head = msgspec.json.encode({"datapointId": signal.address, "aggregation": "last"})
+        return head[:-1] + b',"values":[' + rows(frame.drop_nulls()) + b"]}"
+
+    def csv(self, scope: Scope, signals: list[Signal], window: tuple[float, float, float]) -> bytes:
+        """Sparse table of several datapoints: unsorted, and one timestamp twice."""
+        start, end, now = window
+        lines: list[str] = []
+        for column, signal in enumerate(signals):
+            _, found = self.samples(scope, signal.address, start=start, end=end, now=now)
+            blanks = ";" * column, ";" * (len(signals) - column - 1)
+            texts = typed(signal, found).cast(pl.String).fill_null("")
+            lines += [
+                f"{at};{blanks[0]}{text}{blanks[1]}"
+                for at, text in zip(stamps(found), texts, strict=True)
+            ]
+        random.Random(self._seed).shuffle(lines)  # noqa: S311 (order of lines, no secret)
+        header = "timestamp;" + ";".join(signal.address for signal in signals)
+        return "".join(f"{line}\r\n" for line in [header, *lines]).encode()
+
+
+class Buckets:
+    """Buckets of a timeseries.
+
+    Args:
+        text: A duration (``15m``) or a number of points.
+        start: Inclusive, epoch seconds.
+        end: Exclusive.
+
+    Raises:
+        ParameterError: Unreadable, or more than 10,000 points.
+    """
+
+    def __init__(self, text: str, *, start: float, end: float) -> None:
+        if text.isdigit() and int(text) > 0:
+            points = int(text)
+            self.width = max(1.0, np.ceil((end - start) / points))
+            self.origin = start
+        elif text[-1:] in DURATION_S and text[:-1].isdigit() and int(text[:-1]) > 0:
+            self.width = float(int(text[:-1]) * DURATION_S[text[-1]])
+            # Aligned to UTC: days begin at midnight.
+            self.origin = 0.0
+            points = int(np.ceil((end - start) / self.width))
+        else:
+            msg = f"resolution {text!r} is neither a duration nor a number of points"
+            raise ParameterError(msg)
+        if points > MAX_POINTS:
+            msg = f"{points} points exceed the maximum of {MAX_POINTS}"
+            raise ParameterError(msg)
+
+
+def find(scope: Scope, datapoint: str) -> Signal | None:
+    """The signal behind a datapoint id."""
+    if scope.device is None:
+        return None
+    for signal in scope.device.signals:
+        if signal.address == datapoint:
+            return signal
+    return None
+
+
+def typed(signal: Signal, samples: Samples) -> pl.Series:
+    """Values in the JSON type of their datapoint."""
+    match base_type(signal):
+        case "text":
+            codes = values(samples, whole=True)
+            return pl.Series("value", [signal.states[code] for code in codes], dtype=pl.String)
+        case "bool":
+            return values(samples, whole=True).cast(pl.Boolean)
+        case "int":
+            return values(samples, whole=True)
+        case _:
+            return values(samples, whole=False)
+
+
+def listing(
+    data: bytes,
+    *,
+    total: int,
+    offset: int,
+    limit: int,
+    sorting: tuple[str, str],
+    filters: dict[str, Any],
+) -> bytes:
+    """A collection with its paging, sorting and filter."""
+    rest = {
+        "paging": {"total": total, "offset": offset, "limit": limit},
+        "sorting": {"field": sorting[0], "direction": sorting[1]},
+        "filter": filters,
+    }
+    return b'{"data":[' + data + b"]," + msgspec.json.encode(rest)[1:]
+
+
+_NONE: Final = Samples(np.empty(0, dtype=np.int64), np.empty(0))

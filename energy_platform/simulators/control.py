@@ -1,0 +1,183 @@
+"""The fleet's control endpoint: what was received, and switches, for another process.
+
+``GET /judgement``, ``/packets/{stream}``, ``/requests``, ``/truth``, ``/portfolio``, ``/state``;
+``POST /faults``, ``/events``, ``/clock``, ``/transfer``, ``/tokens``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from energy_platform.simulators.faults import FaultError
+from energy_platform.simulators.world import Event  # noqa: TC001 (msgspec reads the annotations)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from energy_platform.simulators.fleet import Fleet
+
+
+class FaultSwitch(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /faults``: faults to switch on, after clearing all when asked."""
+
+    set: tuple[str, ...] = ()
+    clear: bool = False
+
+
+class EventSwitch(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /events``: events to add, after clearing all when asked."""
+
+    add: tuple[Event, ...] = ()
+    clear: bool = False
+
+
+class ClockSwitch(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /clock``: the instant to stop at, null for real time."""
+
+    now: datetime | None = None
+
+
+class Transfer(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /transfer``: a Belimo valve changes its owner and id."""
+
+    serial: str
+    with_data: bool = False
+
+
+class TokenSwitch(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /tokens``: all tokens of both identity servers become worthless."""
+
+    refresh: bool = False
+
+
+class Control:
+    """ASGI application over a fleet.
+
+    Attributes:
+        app: To be served on its own port.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        posts: dict[str, Callable[[bytes], Any]] = {
+            "/faults": self._faults,
+            "/events": self._events,
+            "/clock": self._clock,
+            "/transfer": self._transfer,
+            "/tokens": self._tokens,
+        }
+        gets: dict[str, Callable[[Request], Any]] = {
+            "/judgement": lambda _: fleet.wattics.judgement(),
+            "/packets/{stream:path}": lambda r: fleet.wattics.packets(r.path_params["stream"]),
+            "/requests": lambda _: self._requests(),
+            "/truth": self._truth,
+            "/portfolio": lambda _: fleet.portfolio(),
+            "/state": lambda _: self._state(),
+        }
+        self.app = Starlette(
+            routes=[Route(path, _answer_get(serve)) for path, serve in gets.items()]
+            + [Route(path, _answer_post(serve), methods=["POST"]) for path, serve in posts.items()]
+        )
+
+    def _faults(self, body: bytes) -> Any:
+        switch = msgspec.json.decode(body, type=FaultSwitch)
+        if switch.clear:
+            self._fleet.clear_faults()
+        self._fleet.set_faults(switch.set)
+        return self._state()
+
+    def _events(self, body: bytes) -> Any:
+        switch = msgspec.json.decode(body, type=EventSwitch)
+        if switch.clear:
+            self._fleet.world.clear_events()
+        for event in switch.add:
+            self._fleet.world.add_event(event)
+        return self._state()
+
+    def _clock(self, body: bytes) -> Any:
+        self._fleet.set_clock(msgspec.json.decode(body, type=ClockSwitch).now)
+        return self._state()
+
+    def _transfer(self, body: bytes) -> Any:
+        order = msgspec.json.decode(body, type=Transfer)
+        return {"id": self._fleet.belimo.transfer(order.serial, with_data=order.with_data)}
+
+    def _tokens(self, body: bytes) -> Any:
+        switch = msgspec.json.decode(body or b"{}", type=TokenSwitch)
+        self._fleet.socomec.keycloak.revoke(refresh=switch.refresh)
+        self._fleet.belimo.identity.revoke(refresh=switch.refresh)
+        return self._state()
+
+    def _requests(self) -> dict[str, dict[str, int]]:
+        counts = {
+            "socomec": self._fleet.socomec.requests,
+            "belimo": self._fleet.belimo.requests,
+            "skycentrics": self._fleet.skycentrics.requests,
+            "wattics": self._fleet.wattics.requests,
+        }
+        return {
+            vendor: {
+                f"{endpoint} {status}": number
+                for (endpoint, status), number in sorted(counted.items())
+            }
+            for vendor, counted in counts.items()
+        }
+
+    def _truth(self, request: Request) -> dict[str, float]:
+        """True electricity use per site between ``from`` and ``to``, Wh."""
+        query = request.query_params
+        start = msgspec.convert(query["from"], datetime)
+        end = msgspec.convert(query["to"], datetime)
+        world = self._fleet.world
+        return {site.key: world.site_energy_wh(site.key, start, end) for site in world.sites}
+
+    def _state(self) -> dict[str, Any]:
+        fleet = self._fleet
+        return {
+            "now": fleet.now(),
+            "faults": {
+                vendor: {str(fault): faults.struck[fault.name] for fault in faults}
+                for vendor, faults in fleet.faults.items()
+            },
+            "events": fleet.world.events,
+            "writes": {"socomec": fleet.socomec.writes, "belimo": fleet.belimo.writes},
+        }
+
+
+def _answer_get(serve: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return _json(serve(request))
+        except (KeyError, msgspec.MsgspecError) as error:
+            return _refused(error)
+
+    return answer
+
+
+def _answer_post(serve: Callable[[bytes], Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return _json(serve(await request.body()))
+        except (KeyError, ValueError, FaultError, msgspec.MsgspecError) as error:
+            return _refused(error)
+
+    return answer
+
+
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def _refused(error: Exception) -> Response:
+    text = str(error.args[0]) if error.args else str(error)
+    return Response(
+        msgspec.json.encode({"error": text}), status_code=400, media_type="application/json"
+    )

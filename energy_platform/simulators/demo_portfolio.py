@@ -1,0 +1,322 @@
+"""The demo's portfolio.yaml: what a reviewed portfolio of this world looks like.
+
+Written from the world itself, so that a changed world never leaves a stale portfolio behind. The
+streams are the same that the Wattics simulator registers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from energy_platform.simulators.wattics import WatticsStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from energy_platform.simulators.wattics.streams import Reading
+    from energy_platform.simulators.world import Curve, Device, Signal, World
+
+Entry = dict[str, Any]
+
+UNITS: Final = {
+    "AMPERE": "A",
+    "VOLT": "V",
+    "KILOWATT": "kW",
+    "KILOVAR": "kvar",
+    "KILOVOLT_AMPERE": "kVA",
+    "WATT_HOUR": "Wh",
+    "KILOWATT_HOUR": "kWh",
+    "VAR_HOUR": "varh",
+    "PERCENT": "%",
+    "HERTZ": "Hz",
+    "CELSIUS": "°C",
+    "m3": "m³",
+    "m3/s": "m³/h",
+    "luxes": "lx",
+    "kVAR": "kvar",
+    "% of Wmax": "%",
+}
+"""Vendors' unit names that differ from the usual symbol."""
+
+FULL_VALVES: Final = 4
+"""Valves of which every datapoint is in the portfolio; of the others the important ones."""
+
+VALVE_POINTS: Final = frozenset(
+    {"evcloud.200", "evcloud.210", "evcloud.140", "evcloud.150", "evcloud.130"}
+)
+
+HEADROOM: Final = 1.5
+"""Rated power as a multiple of the largest power the world can show."""
+
+BATTERY_CAPACITY_WH: Final = 513_000.0
+"""Rated capacity behind the SkyCentrics lifetime counters."""
+
+GROUP: Final = "default"
+
+
+def demo_portfolio(world: World) -> str:
+    """The whole file as text.
+
+    Args:
+        world: The world the simulators serve.
+    """
+    types, devices = _devices(world)
+    content: Entry = {
+        "version": 1,
+        "sites": [
+            {"id": site.key, "name": site.name, "timezone": site.zone, "country": site.country}
+            for site in world.sites
+        ],
+        "device_types": types,
+        "devices": devices,
+        "streams": [_stream_entry(stream, fields) for stream, fields in _streams(world)],
+    }
+    head = (
+        "# The demo's portfolio: sites, devices, points and Wattics streams of the simulators.\n"
+        "# Written by energy_platform.simulators.demo_portfolio; yours comes from"
+        " `energy-platform discover`.\n"
+    )
+    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
+def demo_streams(world: World) -> tuple[WatticsStream, ...]:
+    """The streams of that portfolio, as registered at Wattics beforehand."""
+    return tuple(stream for stream, _ in _streams(world))
+
+
+def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
+    """Device types and devices: devices with equal points share a type."""
+    alike: dict[str, list[tuple[Device, list[Signal]]]] = defaultdict(list)
+    for device in world.devices:
+        signals = _chosen(device)
+        if signals:
+            shape = repr([_point(signal, max_power_w=None) for signal in signals])
+            alike[shape].append((device, signals))
+    types: dict[str, Entry] = {}
+    devices: list[Entry] = []
+    for members in alike.values():
+        name = _type_name(members[0][0], taken=types)
+        columns = zip(*(signals for _, signals in members), strict=True)
+        types[name] = {
+            "points": [
+                _point(column[0], max_power_w=max(map(_rated_w, column))) for column in columns
+            ]
+        }
+        devices += [_device(device, signals, type_name=name) for device, signals in members]
+    return types, devices
+
+
+def _chosen(device: Device) -> list[Signal]:
+    """The points of a device worth having; a vanished sensor is none."""
+    signals = [signal for signal in device.signals if "vanished" not in signal.traits]
+    if device.vendor == "belimo" and int(device.name[-2:]) > FULL_VALVES:
+        signals = [signal for signal in signals if signal.address in VALVE_POINTS]
+    return signals
+
+
+def _type_name(device: Device, *, taken: dict[str, Entry]) -> str:
+    base = {
+        "belimo": "energy_valve",
+        "skycentrics": "super_skybox",
+        "socomec": device.model.lower().replace(" ", "_").replace("-", "_"),
+    }[device.vendor]
+    number = sum(name == base or name.startswith(f"{base}_") for name in taken)
+    return base if number == 0 else f"{base}_{number + 1}"
+
+
+def _device(device: Device, signals: list[Signal], *, type_name: str) -> Entry:
+    entry: Entry = {
+        "vendor": device.vendor,
+        "serial": device.serial,
+        "site": device.site,
+        "name": device.name,
+        "type": type_name,
+        "every": _duration(signals[0].cadence.period_s),
+    }
+    if device.vendor == "socomec":
+        entry["carrier"] = "electricity"
+        entry["role"] = next((one.role for one in signals if one.role != "none"), "none")
+    return entry
+
+
+def _point(signal: Signal, *, max_power_w: float | None) -> Entry:
+    entry: Entry = {"key": signal.address, "name": signal.name, "quantity": signal.quantity}
+    unit = _unit(signal)
+    if unit:
+        entry["unit"] = unit
+    entry["kind"] = signal.kind
+    if signal.phase:
+        entry["phase"] = f"L{signal.phase}"
+    entry |= _place(signal)
+    if states := _states(signal):
+        entry["states"] = states
+    if "word_swapped" in signal.traits:
+        entry["rated_capacity_wh"] = BATTERY_CAPACITY_WH
+    if max_power_w and signal.kind == "register" and "energy" in signal.quantity:
+        entry["max_power_w"] = max_power_w
+        if signal.decimals and unit == "kWh":
+            entry["resolution_wh"] = 1_000.0 / 10**signal.decimals
+    return entry
+
+
+def _place(signal: Signal) -> Entry:
+    """Carrier and role where they differ from the device's."""
+    if signal.vendor == "socomec":
+        # The register beside an increment already counts in the site's balance.
+        return {"role": "none"} if signal.kind == "increment" else {}
+    entry: Entry = {}
+    if signal.carrier != "none":
+        entry["carrier"] = signal.carrier
+    if signal.role != "none":
+        entry["role"] = signal.role
+    return entry
+
+
+def _unit(signal: Signal) -> str:
+    """The unit to convert from: the vendor's for its rows, what a person knows where it has none.
+
+    A flow of a valve is told by its rows in m3/s.
+    """
+    if signal.unit == "m3/s":
+        return "m³/s"
+    if signal.unit:
+        return UNITS.get(signal.unit, signal.unit)
+    if signal.quantity in {"power_factor", "state"} and not signal.states:
+        return "1"
+    if signal.name == "Weather Station Temp":
+        return "°C"
+    return "count" if signal.kind == "increment" else ""
+
+
+def _states(signal: Signal) -> dict[str, float]:
+    """Words as numbers: only those a person has reviewed."""
+    if "alarm" in signal.traits:
+        return {"INACTIVE": 0.0, "ACTIVE": 1.0}
+    if "boolean" in signal.traits:
+        return {"false": 0.0, "true": 1.0}
+    if signal.vendor == "skycentrics":
+        return {text: float(text == "active") for text in signal.states}
+    return {text: float(code) for code, text in enumerate(signal.states)}
+
+
+def _rated_w(signal: Signal) -> float:
+    """A rated power that the curve never reaches, in whole kilowatts."""
+    curve = signal.curve
+    if curve is None:
+        return 0.0
+    return max(1_000.0, round(_largest_w(curve) * HEADROOM, -3))
+
+
+def _largest_w(curve: Curve) -> float:
+    waves = (*curve.waves, *curve.lobes)
+    return curve.constant_w + sum(abs(wave.amplitude_w) for wave in waves)
+
+
+def _duration(seconds: int) -> str:
+    for unit, size in (("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _streams(world: World) -> Iterable[tuple[WatticsStream, dict[str, str]]]:
+    """Streams and the point of each field."""
+    zones = {site.key: site.zone for site in world.sites}
+    for device in world.of_vendor("socomec"):
+        site = device.site
+        for suffix, fields in _meter_fields(device):
+            yield (
+                WatticsStream(
+                    id=f"{site}-{device.serial.lower()}{suffix}",
+                    kind="electricity",
+                    # Kolkata reports by the hour: its local hours begin at half past, UTC.
+                    interval_s=3_600 if site == "kolkata" else 900,
+                    reading="cumulative",
+                    unit="Wh",
+                    timezone=zones[site],
+                    group=GROUP,
+                ),
+                fields,
+            )
+    for device in world.of_vendor("skycentrics"):
+        points = {signal.address: signal.key for signal in device.signals}
+        yield (
+            WatticsStream(
+                id=f"{device.site}-pv",
+                kind="electricity",
+                interval_s=900,
+                timezone=zones[device.site],
+                group=GROUP,
+            ),
+            {"pC_1": points["PV_ENERGY"], "aP_1": points["PV_POWER"]},
+        )
+    yield from _heat_streams(world, zones=zones)
+
+
+def _heat_streams(
+    world: World, *, zones: dict[str, str]
+) -> Iterable[tuple[WatticsStream, dict[str, str]]]:
+    """Single values: heat as a register, heat per interval, and averages."""
+    valves = world.of_vendor("belimo")
+    first = {site: next(one for one in valves if one.site == site) for site in zones}
+    plan: tuple[tuple[str, str, str, Reading, str, int], ...] = (
+        ("paris", "heat", "evcloud.210", "cumulative", "Wh", 900),
+        ("paris", "cold", "evcloud.200", "per_interval", "Wh", 900),
+        ("paris", "supply-temperature", "evcloud.150", "average", "°C", 900),
+        ("los-angeles", "heat", "evcloud.210", "cumulative", "kWh", 900),
+        ("los-angeles", "flow", "evcloud.130", "average", "m³/h", 900),
+        ("kolkata", "cold", "evcloud.200", "per_interval", "kWh", 3_600),
+    )
+    for site, name, datapoint, reading, unit, interval in plan:
+        yield (
+            WatticsStream(
+                id=f"{site}-valve-{name}",
+                kind="value",
+                interval_s=interval,
+                reading=reading,
+                unit=unit,
+                timezone=zones[site],
+                group=GROUP,
+            ),
+            {"value": f"belimo/{first[site].serial}/{datapoint}"},
+        )
+
+
+def _meter_fields(device: Device) -> Iterable[tuple[str, dict[str, str]]]:
+    """Fields of the streams of one meter: its registers beside power, voltages and currents."""
+    gauges: dict[str, str] = {}
+    registers: list[str] = []
+    names = {
+        "active_power": "aP",
+        "reactive_power": "rP",
+        "apparent_power": "apP",
+        "voltage": "v",
+        "current": "c",
+    }
+    for signal in device.signals:
+        name = names.get(signal.quantity)
+        if name is not None and signal.kind == "gauge":
+            gauges[f"{name}_{signal.phase or 1}"] = signal.key
+        elif signal.kind == "register" and not signal.quantity.startswith("reactive"):
+            registers.append(signal.key)
+    for number, key in enumerate(registers):
+        suffix = "" if number == 0 else f"-{number + 1}"
+        yield suffix, {"pC_1": key} | (gauges if number == 0 else {})
+
+
+def _stream_entry(stream: WatticsStream, fields: dict[str, str]) -> Entry:
+    site = next(name for name in ("paris", "los-angeles", "kolkata") if stream.id.startswith(name))
+    entry: Entry = {
+        "id": stream.id,
+        "kind": stream.kind,
+        "site": site,
+        "credential": stream.group,
+        "interval": _duration(stream.interval_s),
+        "reading": stream.reading,
+    }
+    if stream.kind == "value":
+        entry["unit"] = stream.unit
+    return entry | {"fields": fields}

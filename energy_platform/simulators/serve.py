@@ -1,0 +1,98 @@
+"""Serve the fleet until stopped: what ``energy-platform simulate`` runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from energy_platform.simulators.fleet import PORTS, Fleet
+from energy_platform.simulators.world import World, parse_event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How the simulators are served.
+
+    Attributes:
+        seed: Of the world.
+        faults: ``VENDOR:FAULT`` texts.
+        events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
+        now: Instant to stop the world's clock at; None follows the real one.
+        ports: Fixed ports by name (``fleet.PORTS``).
+        skycentrics_history: Whether the SkyCentrics account has the history call.
+        wattics_record: File that keeps what Wattics received.
+        as_json: Print one line of JSON instead of a table.
+        until_stdin_closes: Stop when standard input ends: a child never outlives its parent.
+    """
+
+    seed: int = 7
+    faults: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    now: datetime | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    skycentrics_history: bool = False
+    wattics_record: Path | None = None
+    as_json: bool = False
+    until_stdin_closes: bool = False
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve all four vendors until a signal, or the end of standard input, stops it.
+
+    Raises:
+        FaultError: A fault is unknown or written wrongly.
+        ValueError: So is an event.
+        KeyError: An event names an unknown signal.
+        OSError: A port is taken.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+    fleet = Fleet(
+        world=World(options.seed, events=map(parse_event, options.events)),
+        faults=options.faults,
+        wattics_record=options.wattics_record,
+        skycentrics_history=options.skycentrics_history,
+        ports=options.ports,
+    )
+    if options.now is not None:
+        fleet.set_clock(options.now)
+    with fleet:
+        if options.as_json:
+            sys.stdout.write(fleet.describe() + "\n")
+            sys.stdout.flush()
+        else:
+            _show(fleet)
+        if options.until_stdin_closes:
+            threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
+        stop.wait()
+
+
+def _watch_stdin(stop: threading.Event) -> None:
+    # The parent holds the other end; the kernel closes it when the parent dies.
+    sys.stdin.buffer.read()
+    stop.set()
+
+
+def _show(fleet: Fleet) -> None:
+    console = Console()
+    table = Table("server", "URL", title="Simulators on this machine, invented data")
+    for name in PORTS:
+        table.add_row(name.replace("_", " "), fleet.url(name))
+    console.print(table)
+    console.print("The platform reads them with this environment (invented credentials):\n")
+    for name, value in fleet.environment().items():
+        console.print(f"{name}={value}", highlight=False, soft_wrap=True)
+    console.print("\nStop with Ctrl+C.")

@@ -1,0 +1,265 @@
+"""The ASGI application of the SkyCentrics simulator.
+
+Source: SkyCentrics cloud API, sections 3 (endpoints), 8 (errors) and 12.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from energy_platform.simulators.faults import Faults
+from energy_platform.simulators.gate import Gate
+from energy_platform.simulators.skycentrics.readings import DATA_FAULTS, history, newest, spoil
+from energy_platform.simulators.skycentrics.signing import (
+    SignatureError,
+    Signed,
+    check_date,
+    check_signature,
+)
+from energy_platform.simulators.world import World, real_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from energy_platform.simulators.gate import Requests
+    from energy_platform.simulators.world import Clock, Device
+
+DEVICES_PATH: Final = "/api/devices/"
+"""Root of everything; with its final slash it lists the account's devices."""
+
+SKEW: Final = timedelta(minutes=15)
+"""Difference allowed between Date and the clock, when it is checked at all."""
+
+MAX_WINDOW: Final = timedelta(days=31)
+"""Longest history window; the real limit is unknown."""
+
+FAULTS: Final = DATA_FAULTS | {"check_date", "gzip_ignored"}
+"""Faults beside the general ones: those in the readings, and two of the protocol.
+
+``check_date``: 401 for a Date without a year or more than 15 minutes off; ``gzip_ignored``: history
+comes as JSON although gzip was asked for.
+"""
+
+
+class SkycentricsCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A client of the API and the devices of its account; ``None`` for all."""
+
+    client: str
+    secret: str
+    devices: frozenset[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"SkycentricsCredential(client={self.client!r})"
+
+
+DEMO_CREDENTIAL: Final = SkycentricsCredential(client="demo-client", secret="demo-secret")  # noqa: S106
+"""Invented credential; the one the published test signatures are made with."""
+
+
+@dataclass
+class SkycentricsConduct:
+    """Behaviour the document leaves open; may be changed while running.
+
+    Attributes:
+        history: Whether the history call exists; 404 otherwise.
+        wrong_slash: A device without, or data with, the final slash: 404 or a redirect.
+    """
+
+    history: bool = False
+    wrong_slash: str = "404"
+
+
+class _ApiError(Exception):
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Route(NamedTuple):
+    """What a path asks for."""
+
+    endpoint: str
+    device: str = ""
+    proper: str = ""
+
+
+class SkycentricsSimulator:
+    """The SkyCentrics cloud as a local server.
+
+    Args:
+        world: Where the readings come from.
+        credentials: Clients that may sign requests.
+        faults: What goes wrong; may be changed while running.
+        clock: Current time; the real one by default. Samples after it do not exist.
+        history: Whether the history call exists; also ``conduct.history``.
+
+    Attributes:
+        requests: Answers by ``"METHOD endpoint"`` and status; status 0 stands for no answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World | None = None,
+        credentials: Iterable[SkycentricsCredential] = (DEMO_CREDENTIAL,),
+        faults: Faults | None = None,
+        clock: Clock = real_time,
+        history: bool = False,
+    ) -> None:
+        self.world = world or World()
+        self.credentials = tuple(credentials)
+        self.faults = (faults or Faults()).knowing(FAULTS)
+        self.clock = clock
+        self.conduct = SkycentricsConduct(history=history)
+        self.requests: Requests = Counter()
+        self._accounts = {c.client: c for c in self.credentials}
+        self._secrets = {c.client: c.secret for c in self.credentials}
+        self._devices = {d.serial: d for d in self.world.of_vendor("skycentrics")}
+        self._gate = Gate(
+            self._serve,
+            faults=self.faults,
+            requests=self.requests,
+            endpoint=lambda path: _route(path).endpoint,
+        )
+
+    @property
+    def app(self) -> ASGIApp:
+        """The ASGI application, as the server runs it."""
+        return self._gate
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(f"this simulator speaks HTTP, not {scope['type']}")
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except _ApiError as error:
+            response = _json({"error": {"message": str(error)}}, status=error.status)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        account = self._account(request, body=await request.body())
+        route = _route(request.url.path)
+        if route.endpoint == "elsewhere":
+            raise _ApiError(HTTPStatus.NOT_FOUND, "not found")
+        if request.method != "GET":
+            raise _ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "this simulator is read-only")
+        if route.proper:
+            if self.conduct.wrong_slash == "redirect":
+                query = f"?{request.url.query}" if request.url.query else ""
+                return RedirectResponse(route.proper + query, status_code=301)
+            raise _ApiError(HTTPStatus.NOT_FOUND, "not found")
+        if route.endpoint == "devices":
+            return _json(self._listing(account, mac=request.query_params.get("mac")))
+        device = self._device(route.device, account=account)
+        if route.endpoint == "device":
+            return _json(self._described(device))
+        if request.query_params.keys() & {"b", "e", "g"}:
+            return await run_in_threadpool(self._history, request, device)
+        return await run_in_threadpool(self._newest, device)
+
+    def _account(self, request: Request, *, body: bytes) -> SkycentricsCredential:
+        try:
+            signed = Signed.of(request.scope)
+            client = check_signature(signed, body=body, secrets=self._secrets)
+            if self.faults.strikes("check_date"):
+                check_date(signed.date, now=self.clock(), tolerance=SKEW)
+        except SignatureError as error:
+            raise _ApiError(HTTPStatus.UNAUTHORIZED, str(error)) from error
+        return self._accounts[client]
+
+    def _device(self, serial: str, *, account: SkycentricsCredential) -> Device:
+        device = self._devices.get(serial)
+        if device is None:
+            raise _ApiError(HTTPStatus.NOT_FOUND, "no such device")
+        if account.devices is not None and serial not in account.devices:
+            raise _ApiError(HTTPStatus.FORBIDDEN, "this device belongs to another account")
+        return device
+
+    def _listing(self, account: SkycentricsCredential, *, mac: str | None) -> list[Any]:
+        return [
+            self._described(device)
+            for serial, device in self._devices.items()
+            if (account.devices is None or serial in account.devices) and mac in {None, device.mac}
+        ]
+
+    def _described(self, device: Device) -> dict[str, Any]:
+        described = {
+            "id": int(device.serial),
+            "user": 10_001,
+            "group": 2_001,
+            "type": 250,
+            "client": 0,
+            "mac": device.mac,
+            "name": device.name,
+        }
+        return described | ({"fw": "1.0.0"} if self.faults.active("unknown_key") else {})
+
+    def _newest(self, device: Device) -> Response:
+        snapshot = newest(device, now=self.clock().timestamp())
+        return _json(spoil([snapshot], device=device, faults=self.faults)[0])
+
+    def _history(self, request: Request, device: Device) -> Response:
+        if not self.conduct.history:
+            raise _ApiError(HTTPStatus.NOT_FOUND, "not found")
+        query = request.query_params
+        begin, end = (_naive_utc(query.get(name), name=name) for name in ("b", "e"))
+        gap = query.get("g", "1")
+        if not gap.isdecimal() or int(gap) < 1:
+            raise _ApiError(HTTPStatus.BAD_REQUEST, "g must be a number of minutes")
+        if end < begin or end - begin > MAX_WINDOW:
+            raise _ApiError(HTTPStatus.BAD_REQUEST, "e must follow b by 31 days at most")
+        snapshots = history(
+            device,
+            begin=int(begin.timestamp()),
+            end=int(end.timestamp()),
+            gap_s=60 * int(gap),
+            now=self.clock().timestamp(),
+        )
+        body = msgspec.json.encode(spoil(snapshots, device=device, faults=self.faults))
+        wants_gzip = "application/gzip" in request.headers.get("accept", "")
+        if wants_gzip and not self.faults.strikes("gzip_ignored"):
+            return Response(gzip.compress(body, compresslevel=1), media_type="application/gzip")
+        return Response(body, media_type="application/json")
+
+
+def _route(path: str) -> _Route:
+    """Take a path apart; ``proper`` is the right path when only the final slash is wrong."""
+    if path in {DEVICES_PATH, DEVICES_PATH.rstrip("/")}:
+        return _Route("devices", proper="" if path == DEVICES_PATH else DEVICES_PATH)
+    device, slash, rest = path.removeprefix(DEVICES_PATH).partition("/")
+    if not path.startswith(DEVICES_PATH) or not device.isdecimal():
+        return _Route("elsewhere")
+    if rest == "":
+        proper = "" if slash else f"{DEVICES_PATH}{device}/"
+        return _Route("device", device, proper)
+    if rest in {"data", "data/"}:
+        proper = "" if rest == "data" else f"{DEVICES_PATH}{device}/data"
+        return _Route("data", device, proper)
+    return _Route("elsewhere")
+
+
+def _naive_utc(text: str | None, *, name: str) -> datetime:
+    try:
+        return datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise _ApiError(
+            HTTPStatus.BAD_REQUEST, f"{name} must read yyyy-MM-ddTHH:mm:ss, UTC without zone"
+        ) from error
+
+
+def _json(content: Any, *, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """A compact answer, as the vendor's are."""
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")

@@ -1,0 +1,287 @@
+"""The SoData API: listings with take and skip, variables, last values, history.
+
+Source: SoData API, sections 4 to 9.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from energy_platform.simulators.faults import Faults
+from energy_platform.simulators.gate import IDENTITY_PREFIX, Gate, Requests, identity_faults
+from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
+from energy_platform.simulators.socomec.inventory import CA_UUID, Inventory, Record, last_value
+from energy_platform.simulators.socomec.keycloak import Keycloak
+from energy_platform.simulators.world import Clock, World, real_time
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from energy_platform.simulators.gate import App
+
+FAULTS: Final = frozenset(
+    {
+        "expire_token_after",
+        "refuse_login",
+        "refuse_refresh",
+        "no_rights",
+        "page_drift",
+        "repeated_page",
+        "endless_pages",
+        "wrong_total",
+        "truncate",
+        "late_points",
+        "clock_skew",
+        "too_large",
+        "too_slow",
+        "null_value",
+        "mixed_types",
+        "extra_keys",
+    }
+)
+"""Faults of SoData beside the general ones; those with a number are written ``truncate=1000``.
+
+``expire_token_after=N``: a token is good for N calls. ``no_rights``: listings are empty.
+``page_drift``: a later page begins with the last record of the page before. ``repeated_page``: a
+later page is the first one again. ``endless_pages``: the total is never reached. ``truncate=N``:
+an answer holds its first N points. ``too_large=N`` and ``too_slow=N``: 413 or 504 above N points.
+``late_points=H``: the last H hours of each UTC day (2 by default) are held back until it is
+cleared. ``clock_skew:seconds=N``: the cloud's clock and its newest samples are N seconds ahead.
+"""
+
+TAKE: Final = 50
+ROOT: Final = "/api/v1"
+
+
+class SocomecSimulator:
+    """SoData and its Keycloak as two ASGI applications.
+
+    Args:
+        world: What there is to see.
+        faults: Switched while running; declares its own names on it.
+        clock: Nothing later than its time is served.
+        keycloak: Token lifetimes and the account; the default has 300 s and 1800 s.
+
+    Attributes:
+        app: The API.
+        identity_app: Keycloak.
+        requests: Answers by endpoint and status.
+        writes: Calls a reader must never make, as ``"METHOD path"``.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        faults: Faults | None = None,
+        clock: Clock = real_time,
+        keycloak: Keycloak | None = None,
+    ) -> None:
+        self.faults = (faults or Faults()).knowing(FAULTS | identity_faults())
+        self.keycloak = keycloak or Keycloak(faults=self.faults)
+        self.clock = clock
+        self.requests: Requests = Counter()
+        self.writes: list[str] = []
+        self._inventory = Inventory(world)
+        self._history = History(self._inventory, faults=self.faults, seed=world.seed)
+        self._seen: dict[str, int] = {}
+        self.app: App = Gate(
+            Starlette(routes=self._routes()),
+            faults=self.faults,
+            requests=self.requests,
+            endpoint=_endpoint,
+        )
+        self.identity_app: App = Gate(
+            Starlette(routes=self.keycloak.routes()),
+            faults=self.faults,
+            requests=self.requests,
+            endpoint=lambda path: "token" if path.endswith("/token") else "realm",
+            prefix=IDENTITY_PREFIX,
+        )
+
+    def _now(self) -> float:
+        skew = self.faults.active("clock_skew")
+        return self.clock().timestamp() + (0.0 if skew is None else skew.seconds)
+
+    def _routes(self) -> list[Route]:
+        account = f"{ROOT}/ca/{{ca}}"
+        device = f"{account}/devices/{{device}}"
+        found = self._inventory
+        reads: list[tuple[str, Callable[[Request], Response]]] = [
+            (f"{ROOT}/ca", lambda r: self._page(r, found.accounts)),
+            (account, lambda r: _one(found.accounts, r.path_params["ca"])),
+            (f"{account}/customers", lambda r: self._page(r, found.customers)),
+            (
+                f"{account}/customers/{{customer}}",
+                lambda r: _one(found.customers, r.path_params["customer"]),
+            ),
+            (f"{account}/sites", lambda r: self._page(r, found.sites)),
+            (f"{account}/sites/count", lambda _: _json({"count": len(found.sites)})),
+            (f"{account}/sites/{{site}}", lambda r: _one(found.sites, r.path_params["site"])),
+            (
+                f"{account}/devices",
+                lambda r: self._page(r, list(found.device_records.values())),
+            ),
+            (device, lambda r: _one(found.device_records.values(), r.path_params["device"])),
+            (f"{device}/gateway", self._gateway),
+            (f"{device}/variables", self._variables),
+            (f"{device}/variables/{{variable}}", self._variable),
+            (f"{device}/last-values", self._last_values),
+            ("/swagger-api-json/v1", lambda _: _json(OPENAPI)),
+        ]
+        routes = [Route(path, self._guarded(read), methods=["GET"]) for path, read in reads]
+        routes.append(Route(f"{account}/datapoints", self._datapoints, methods=["PUT"]))
+        routes.append(
+            Route(
+                "/{path:path}",
+                self._elsewhere,
+                methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
+            )
+        )
+        return routes
+
+    def _guarded(
+        self, read: Callable[[Request], Response]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            refused = self._refused(request)
+            return read(request) if refused is None else refused
+
+        return serve
+
+    def _refused(self, request: Request) -> Response | None:
+        if not self.keycloak.accepts(request.headers.get("authorization")):
+            return _error(401, "Unauthorized")
+        if request.path_params.get("ca", CA_UUID) != CA_UUID:
+            return _error(404, "Corporate account not found")
+        if "device" in request.path_params and request.path_params["device"] not in (
+            self._inventory.devices
+        ):
+            return _error(404, "Device not found")
+        return None
+
+    def _page(self, request: Request, records: list[Record]) -> Response:
+        """A page of a listing, with what the faults make of it."""
+        query = request.query_params
+        try:
+            take, skip = int(query.get("take", TAKE)), int(query.get("skip", 0))
+        except ValueError:
+            return _error(400, "take and skip must be integer numbers")
+        if take < 1 or skip < 0:
+            return _error(400, "take must not be less than 1, skip not less than 0")
+        for key in ("siteUuid", "customerUuid"):
+            if key in query:
+                records = [one for one in records if one.get(key) == query[key]]
+        faults = self.faults
+        if faults.active("no_rights"):
+            records = []
+        total = len(records)
+        drifted = skip > 0 and faults.strikes("page_drift", path=request.url.path)
+        repeated = skip > 0 and faults.strikes("repeated_page", path=request.url.path)
+        endless = faults.active("endless_pages")
+        if drifted:
+            skip -= 1
+        if repeated:
+            skip = 0
+        if endless is not None and records:
+            total, skip = skip + take + total, skip % len(records)
+        if faults.strikes("wrong_total", path=request.url.path):
+            total += 1
+        page: Record = {"total": total, "results": records[skip : skip + take], "take": take}
+        return _json(page | EXTRA if faults.strikes("extra_keys") else page)
+
+    def _gateway(self, request: Request) -> Response:
+        record = self._inventory.device_records[request.path_params["device"]]
+        gateway = self._inventory.device_records.get(record["gatewayUuid"] or "")
+        return _error(404, "Gateway not found") if gateway is None else _json(gateway)
+
+    def _variables(self, request: Request) -> Response:
+        found = self._inventory.variables[request.path_params["device"]]
+        if self.faults.active("no_rights"):
+            found = []
+        # All at once, and no take in this answer.
+        return _json({"results": found, "total": len(found)})
+
+    def _variable(self, request: Request) -> Response:
+        found = self._inventory.variables[request.path_params["device"]]
+        return _one(found, request.path_params["variable"])
+
+    def _last_values(self, request: Request) -> Response:
+        identity = request.path_params["device"]
+        device = self._inventory.devices[identity]
+        now = self._now()
+        records = [last_value(identity, device, signal, now=now) for signal in device.signals]
+        values = [record for record in records if record is not None]
+        if self.faults.active("no_rights"):
+            values = []
+        return _json({"devices": [{"deviceUuid": identity, "values": values}]})
+
+    async def _datapoints(self, request: Request) -> Response:
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _error(415, "Content-Type must be application/json")
+        try:
+            query = read_query(await request.body())
+            body = self._history.answer(query, now=self._now())
+        except QueryError as error:
+            return _error(error.status, str(error))
+        return Response(body, media_type="application/json")
+
+    async def _elsewhere(self, request: Request) -> Response:
+        if not self.keycloak.accepts(request.headers.get("authorization")):
+            return _error(401, "Unauthorized")
+        if request.method != "GET":
+            self.writes.append(f"{request.method} {request.url.path}")
+            return _error(403, "Forbidden resource")
+        return _error(404, f"Cannot GET {request.url.path}")
+
+
+def _endpoint(path: str) -> str:
+    """The path without ids: ``devices``, ``devices/variables``, ``datapoints`` and so on."""
+    parts = [part for part in path.removeprefix(ROOT).split("/") if part]
+    if parts[:1] != ["ca"]:
+        return "elsewhere"
+    named = parts[2:]
+    names = named[0::2] if len(named) != 2 or named[1] != "count" else named  # noqa: PLR2004
+    if not names:
+        return "ca" if len(parts) == 1 else "ca/one"
+    return "/".join(names) + ("/one" if len(named) % 2 == 0 and named[1:] != ["count"] else "")
+
+
+def _one(records: Any, identity: str) -> Response:
+    for record in records:
+        if record["uuid"] == identity:
+            return _json(record)
+    return _error(404, "Not found")
+
+
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def _error(status: int, message: str) -> Response:
+    phrase = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+    content = {"statusCode": status, "message": [message], "error": phrase.get(status, "Error")}
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
+
+
+OPENAPI: Final[Record] = {
+    "openapi": "3.0.0",
+    "info": {"title": "IoT API Gateway", "version": "3.0.0"},
+    "paths": {
+        f"{ROOT}/ca/{{corporateAccountUuid}}/datapoints": {
+            "put": {"tags": ["Data Points"], "responses": {"200": {"description": ""}}}
+        }
+    },
+}
+"""What is certain of the vendor's own description: title, version, the history call."""

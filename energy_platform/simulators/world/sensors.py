@@ -1,0 +1,218 @@
+"""Building blocks of a SkyCentrics gateway: sensors, counters, branch circuits, lighting zones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from energy_platform.simulators.world.curves import HOUR_S, Curve, load
+from energy_platform.simulators.world.signals import (
+    Cadence,
+    GaugeModel,
+    Kind,
+    Model,
+    RegisterModel,
+    Role,
+    Signal,
+    StateModel,
+)
+
+if TYPE_CHECKING:
+    from energy_platform.simulators.world.sites import Site
+
+FEEDERS: Final = 6
+ZONES: Final = 6
+
+_KWH_J: Final = 3.6e6
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the sensors being made belong."""
+
+    site: Site
+    device: str
+    cadence: Cadence
+    number: int
+
+
+def sensor(
+    place: Place,
+    name: str,
+    model: Model,
+    *,
+    label: str,
+    unit: str,
+    quantity: str,
+    kind: Kind = "gauge",
+    role: Role = "none",
+    phase: int = 0,
+    decimals: int = 2,
+    states: tuple[str, ...] = (),
+    traits: frozenset[str] = frozenset(),
+) -> Signal:
+    """A sensor; its id is its name with underscores for blanks."""
+    address = name.replace(" ", "_")
+    return Signal(
+        key=f"skycentrics/{place.device}/{address}",
+        vendor="skycentrics",
+        device=place.device,
+        site=place.site.key,
+        address=address,
+        name=name,
+        quantity=quantity,
+        kind=kind,
+        unit=unit,
+        model=model,
+        cadence=place.cadence,
+        phase=phase,
+        role=role,
+        label=label,
+        states=states,
+        decimals=decimals,
+        traits=traits,
+    )
+
+
+def counter(
+    place: Place, name: str, curve: Curve, *, quantity: str, role: Role = "none", start: int = 0
+) -> Signal:
+    """A counter in kWh with two decimals."""
+    return sensor(
+        place,
+        name,
+        RegisterModel(curve=curve, step_j=_KWH_J / 100, decimals=2, start_counts=start * 100),
+        label="Energy",
+        unit="kWh",
+        quantity=quantity,
+        kind="register",
+        role=role,
+    )
+
+
+def gauge(place: Place, name: str, curve: Curve, *, unit: str = "kW", decimals: int = 3) -> Signal:
+    """A power in kW or W."""
+    divisor = 1_000.0 if unit == "kW" else 1.0
+    return sensor(
+        place,
+        name,
+        GaugeModel(lambda t: curve.power_w(t) / divisor, decimals),
+        label="Power",
+        unit=unit,
+        quantity="active_power",
+        decimals=decimals,
+    )
+
+
+def feeders(place: Place) -> list[Signal]:
+    """Branch circuits: power in W beside the kW of the building, one counter that never moves."""
+    made: list[Signal] = []
+    for feeder in range(1, FEEDERS + 1):
+        curve = load(
+            2_000.0 + 900.0 * feeder,
+            solar_offset_s=place.site.solar_offset_s,
+            busiest_hour=8.0 + feeder,
+        )
+        dead = Curve() if feeder == FEEDERS else curve
+        made += [
+            gauge(place, f"Feeder [{feeder:04d}] Power", dead, unit="W", decimals=1),
+            counter(
+                place,
+                f"Feeder [{feeder:04d}] kWh Energy",
+                dead,
+                quantity="active_energy_import",
+                start=0 if feeder == FEEDERS else 70,
+            ),
+            sensor(
+                place,
+                f"Feeder [{feeder:04d}] Trip Status",
+                StateModel((0, 1, 3), 14_400, 53, place.number * 100 + feeder),
+                label="Power",
+                unit="",
+                quantity="state",
+                kind="bitfield",
+                decimals=0,
+            ),
+        ]
+    return made
+
+
+def zones(place: Place) -> list[Signal]:
+    """Text states and dimming levels of the lighting zones."""
+    made: list[Signal] = []
+    for zone in range(1, ZONES + 1):
+        made += [
+            sensor(
+                place,
+                f"Demo [{zone:04d}] BV1_Stat",
+                StateModel((0, 1), 3_600, 3, place.number * 200 + zone),
+                label="State",
+                unit="",
+                quantity="state",
+                kind="state",
+                decimals=0,
+                states=("active", "inactive"),
+            ),
+            sensor(
+                place,
+                f"Lighting Zone {zone} (Sheddable) Level",
+                GaugeModel(
+                    lambda t: np.round(55 + 40 * np.sin(2 * np.pi * t / (6 * HOUR_S)), 0), 0
+                ),
+                label="Lighting Control",
+                unit="%",
+                quantity="other",
+                decimals=0,
+            ),
+        ]
+    made.append(
+        sensor(
+            place,
+            "Lobby Illuminance",
+            GaugeModel(lambda t: 300.0 + 250.0 * np.sin(2 * np.pi * t / (24 * HOUR_S)), 0),
+            label="State",
+            unit="luxes",
+            quantity="other",
+            decimals=0,
+        )
+    )
+    return made
+
+
+def oddities(place: Place) -> list[Signal]:
+    """What a real answer holds besides: a duplicate point, a stale one, one that vanished."""
+    return [
+        gauge(place, "Legacy Meter kW", place.site.loads["ups"]),
+        sensor(
+            place,
+            "Legacy Meter kW_DUP",
+            GaugeModel(lambda t: place.site.loads["ups"].power_w(t) / 1_000 + 1.5, 3),
+            label="Power",
+            unit="kW",
+            quantity="active_power",
+            decimals=3,
+            traits=frozenset({"dup"}),
+        ),
+        sensor(
+            place,
+            "Weather Station Temp",
+            GaugeModel(place.site.outdoor_c, 1),
+            label="State",
+            unit="",
+            quantity="other",
+            decimals=1,
+            traits=frozenset({"stale"}),
+        ),
+        sensor(
+            place,
+            "Cellar Pump Power",
+            GaugeModel(lambda t: np.full(t.shape, 750.0), 0),
+            label="Power",
+            unit="W",
+            quantity="active_power",
+            decimals=0,
+            traits=frozenset({"vanished"}),
+        ),
+    ]

@@ -1,0 +1,249 @@
+"""Belimo energy valves of the world: lifetime heat and cold in joules, temperatures, flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from energy_platform.simulators.world.curves import Curve, Floats
+from energy_platform.simulators.world.devices import Device
+from energy_platform.simulators.world.signals import (
+    Cadence,
+    GaugeModel,
+    Kind,
+    Model,
+    RegisterModel,
+    Signal,
+    StateModel,
+)
+from energy_platform.simulators.world.sites import Site, heat_load
+
+VALVES_PER_SITE: Final = {"paris": 12, "los-angeles": 8, "kolkata": 8}
+
+WATER_J_PER_M3_K: Final = 4.18e6
+"""Heat in a cubic metre of water for one kelvin."""
+
+PROFILES: Final = ("energyvalve3/1.2", "device.belimo.energy-valve-Version3/1.2.2")
+"""Two dataprofiles that share the same datapoint ids."""
+
+NO_PROFILE: Final = frozenset({7, 19})
+NO_LAST_SEEN: Final = 11
+ERROR: Final = 4
+WARNING: Final = 15
+QUIET: Final = 23
+"""Running numbers of the valves that are odd; the quiet one reports every six hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    site: Site
+    serial: str
+    cadence: Cadence
+    number: int
+
+
+def _signal(
+    place: _Place,
+    datapoint: str,
+    name: str,
+    model: Model,
+    *,
+    quantity: str,
+    unit: str,
+    kind: Kind = "gauge",
+    decimals: int = 2,
+    carrier: str = "none",
+    states: tuple[str, ...] = (),
+    traits: frozenset[str] = frozenset(),
+) -> Signal:
+    return Signal(
+        key=f"belimo/{place.serial}/{datapoint}",
+        vendor="belimo",
+        device=place.serial,
+        site=place.site.key,
+        address=datapoint,
+        name=name,
+        quantity=quantity,
+        kind=kind,
+        unit=unit,
+        model=model,
+        cadence=place.cadence,
+        carrier=carrier,
+        states=states,
+        decimals=decimals,
+        traits=traits,
+    )
+
+
+def _valve(place: _Place) -> tuple[Signal, ...]:
+    n = place.number
+    heating = heat_load(9_000.0 + 700.0 * n, site=place.site, season=1.0, number=n)
+    cooling = heat_load(6_000.0 + 900.0 * n, site=place.site, season=-1.0, number=n + 3)
+
+    def power(t: Floats) -> Floats:
+        return heating.power_w(t) + cooling.power_w(t)
+
+    def difference(t: Floats) -> Floats:
+        return np.asarray(8.0 + 2.0 * np.sin(2 * np.pi * t / 7_200.0 + n), dtype=np.float64)
+
+    def flow(t: Floats) -> Floats:
+        return power(t) / (difference(t) * WATER_J_PER_M3_K)
+
+    def supply_k(t: Floats) -> Floats:
+        return np.asarray(318.15 + 6.0 * np.sin(2 * np.pi * t / 86_400.0 + n), dtype=np.float64)
+
+    # The mean flow in m3/s stands in for a power, a thousandth of a cubic metre for the step.
+    volume = Curve(constant_w=float(heating.constant_w + cooling.constant_w) / 3.344e7)
+    return (
+        _signal(
+            place,
+            "evcloud.200",
+            "coolingEnergy",
+            RegisterModel(curve=cooling, step_j=1.0, start_counts=1_000_000_000 * (n + 1)),
+            quantity="cooling_energy",
+            unit="J",
+            kind="register",
+            decimals=0,
+            carrier="cooling",
+        ),
+        _signal(
+            place,
+            "evcloud.210",
+            "heatingEnergy",
+            RegisterModel(curve=heating, step_j=1.0, start_counts=2_000_000_000 * (n + 1)),
+            quantity="heating_energy",
+            unit="J",
+            kind="register",
+            decimals=0,
+            carrier="heating",
+            traits=frozenset({"no_unit"}),
+        ),
+        _signal(
+            place,
+            "evcloud.140",
+            "absolutePower",
+            GaugeModel(power, 1),
+            quantity="active_power",
+            unit="W",
+            decimals=1,
+        ),
+        _signal(
+            place,
+            "evcloud.150",
+            "supplyTemperature",
+            GaugeModel(supply_k, 2),
+            quantity="temperature",
+            unit="K",
+        ),
+        _signal(
+            place,
+            "evcloud.160",
+            "returnTemperature",
+            GaugeModel(lambda t: supply_k(t) - difference(t), 2),
+            quantity="temperature",
+            unit="K",
+        ),
+        _signal(
+            place,
+            "evcloud.170",
+            "temperatureDifference",
+            GaugeModel(difference, 2),
+            quantity="temperature_difference",
+            unit="K",
+        ),
+        _signal(
+            place,
+            "evcloud.130",
+            "volumeFlow",
+            GaugeModel(flow, 7),
+            quantity="volume_flow",
+            unit="m3/s",
+            decimals=7,
+            carrier="water",
+        ),
+        _signal(
+            place,
+            "evcloudplus.461",
+            "totalVolume",
+            RegisterModel(curve=volume, step_j=0.001, decimals=3, start_counts=1_000 * n),
+            quantity="volume",
+            unit="m3",
+            kind="register",
+            decimals=3,
+            carrier="water",
+        ),
+        _signal(
+            place,
+            "evcloud.120",
+            "valvePosition",
+            GaugeModel(lambda t: 50.0 + 35.0 * np.sin(2 * np.pi * t / 43_200.0 + n), 0),
+            quantity="other",
+            unit="%",
+            decimals=0,
+            traits=frozenset({"no_description"}),
+        ),
+        _signal(
+            place,
+            "evcloud.300",
+            "flushing",
+            StateModel((0, 1), 3_600, 41, n),
+            quantity="state",
+            unit="",
+            kind="state",
+            decimals=0,
+            traits=frozenset({"boolean"}),
+        ),
+        _signal(
+            place,
+            "default.1",
+            "health",
+            StateModel((0, 1), 21_600, 29, n),
+            quantity="state",
+            unit="",
+            kind="state",
+            decimals=0,
+            states=("OK", "WARN"),
+        ),
+    )
+
+
+def build_belimo(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ...]:
+    """Twenty-eight valves; every one measures heat and cold."""
+    made: list[Device] = []
+    number = 0
+    for site in sites:
+        for _ in range(VALVES_PER_SITE[site.key]):
+            number += 1
+            serial = f"{22_000 + number}-{50_000 + number * 7}-{100 + number}-{seed % 1_000:03d}"
+            period = 21_600 if number == QUIET else 300
+            place = _Place(
+                site=site,
+                serial=serial,
+                cadence=Cadence(period_s=period, spread_s=90, key=seed * 1_000 + 500 + number),
+                number=number,
+            )
+            made.append(
+                Device(
+                    vendor="belimo",
+                    serial=serial,
+                    name=f"{site.name} valve {number:02d}",
+                    site=site.key,
+                    model=PROFILES[number % 5 == 0],
+                    signals=_valve(place),
+                    traits=_traits(number),
+                )
+            )
+    return tuple(made)
+
+
+def _traits(number: int) -> frozenset[str]:
+    odd = {
+        "no_profile": number in NO_PROFILE,
+        "no_last_seen": number == NO_LAST_SEEN,
+        "error": number == ERROR,
+        "warning": number == WARNING,
+        "quiet": number == QUIET,
+    }
+    return frozenset(trait for trait, holds in odd.items() if holds)

@@ -1,0 +1,84 @@
+"""A bare client of the tests: what the vendor's script sends, nothing of the platform's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from energy_platform.simulators.credentials import SOCOMEC
+from energy_platform.simulators.socomec import CA_UUID, uid
+from energy_platform_tests.simulators.web import HTTP
+
+if TYPE_CHECKING:
+    from energy_platform.simulators.fleet import Fleet
+
+ACCOUNT: Final = f"/api/v1/ca/{CA_UUID}"
+MAIN: Final = uid("device", "SN000001")
+IMPORT: Final = ("Global", "0", "130101")
+TOKEN_PATH: Final = "/realms/Socomec/protocol/openid-connect/token"
+
+
+def login(fleet: Fleet, **changes: str) -> httpx.Response:
+    form = {
+        "grant_type": "password",
+        "client_id": SOCOMEC.client_id,
+        "client_secret": SOCOMEC.client_secret,
+        "username": SOCOMEC.username,
+        "password": SOCOMEC.password,
+    }
+    return HTTP.post(fleet.url("socomec_identity") + TOKEN_PATH, data=form | changes)
+
+
+def renew(fleet: Fleet, refresh_token: str) -> httpx.Response:
+    return login(fleet, grant_type="refresh_token", refresh_token=refresh_token)
+
+
+class Soda:
+    """Calls with one access token."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        token = login(fleet).raise_for_status().json()["access_token"]
+        self._url = fleet.url("socomec") + ACCOUNT
+        self._headers = {"authorization": f"Bearer {token}"}
+
+    def get(self, path: str, **query: str | int) -> httpx.Response:
+        return HTTP.get(self._url + path, params=query, headers=self._headers)
+
+    def put(self, query: Any, *, content_type: str = "application/json") -> httpx.Response:
+        return HTTP.put(
+            self._url + "/datapoints",
+            content=httpx.Request("PUT", "http://x", json=query).read(),
+            headers=self._headers | {"content-type": content_type},
+        )
+
+    def post(self, path: str) -> httpx.Response:
+        return HTTP.post(self._url + path, json={}, headers=self._headers)
+
+    def listing(self, path: str, *, take: int) -> list[dict[str, Any]]:
+        """The vendor script's loop."""
+        found: list[dict[str, Any]] = []
+        skip, total = 0, 1
+        while skip < total:
+            page = self.get(path, take=take, skip=skip).raise_for_status().json()
+            assert page["take"] == take
+            found += page["results"]
+            total = page["total"]
+            skip += take
+        return found
+
+
+def series(device: str = MAIN, *keys: str, **more: str) -> dict[str, str]:
+    names = ("itemType", "itemIndex", "serviceId")
+    return {"deviceUuid": device, **dict(zip(names, keys or IMPORT, strict=True)), **more}
+
+
+def query(*wanted: dict[str, str], start: str, end: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "from": start,
+        "to": end,
+        "timezone": "UTC",
+        "useDeviceLocalTimezone": False,
+        "granularity": "raw",
+        "series": list(wanted) or [series()],
+    } | changes

@@ -1,0 +1,213 @@
+"""History of SoData: bounds, zones, strictness, and answers that lie."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from energy_platform.simulators.socomec import uid
+from energy_platform.simulators.world import Event, World
+
+from .soda import IMPORT, MAIN, Soda, query, series
+
+if TYPE_CHECKING:
+    from energy_platform.simulators.fleet import Fleet
+
+DAY = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+KEY = "socomec/SN000001/Global|0|130101"
+
+
+def points(fleet: Fleet, *, start: str = DAY[0], end: str = DAY[1], **changes: Any) -> list[Any]:
+    answer = Soda(fleet).put(query(start=start, end=end, **changes)).raise_for_status().json()
+    data: list[Any] = answer["series"][0]["data"]
+    return data
+
+
+def epoch(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def test_a_day_is_what_the_world_measured(fleet: Fleet) -> None:
+    found = points(fleet)
+    start = epoch(DAY[0])
+    samples = World().signals[KEY].samples(start, start + 86_400)
+    assert [epoch(one["at"]) for one in found] == samples.at.tolist()
+    assert [one["value"] for one in found] == samples.values.tolist()
+    assert all(one["at"].endswith("Z") and len(one["at"]) == 20 for one in found)
+
+
+def test_from_is_inclusive_and_to_exclusive(fleet: Fleet) -> None:
+    found = points(fleet)
+    first, later = found[10]["at"], found[20]["at"]
+    window = points(fleet, start=first, end=later)
+    assert [one["at"] for one in window] == [one["at"] for one in found[10:20]]
+
+
+def test_two_windows_share_a_boundary_without_loss_or_duplicate(fleet: Fleet) -> None:
+    middle = points(fleet)[100]["at"]
+    halves = points(fleet, end=middle) + points(fleet, start=middle)
+    assert halves == points(fleet)
+
+
+def test_the_request_is_echoed_and_series_come_in_any_order(fleet: Fleet) -> None:
+    soda = Soda(fleet)
+    wanted = [series(MAIN, "Global", "0", f"13000{phase}") for phase in (1, 2, 3)]
+    orders: set[tuple[str, ...]] = set()
+    keys: set[tuple[str, ...]] = set()
+    for _ in range(20):
+        answer = soda.put(query(*wanted, start=DAY[0], end="2026-01-01T01:00:00Z")).json()
+        assert answer["from"] == DAY[0]
+        assert answer["granularity"] == "raw"
+        assert answer["useDeviceLocalTimezone"] is False
+        orders.add(tuple(one["serviceId"] for one in answer["series"]))
+        keys.add(tuple(answer["series"][0]))
+    assert len(orders) > 1
+    assert len(keys) > 1
+
+
+def test_an_unknown_series_comes_back_empty(fleet: Fleet) -> None:
+    wanted = [series(MAIN, "Global", "0", "999999"), series("nobody", *IMPORT)]
+    answer = Soda(fleet).put(query(*wanted, start=DAY[0], end=DAY[1])).json()
+    assert [one["data"] for one in answer["series"]] == [[], []]
+
+
+def test_alarms_are_texts_and_say_so(fleet: Fleet) -> None:
+    ups = series(uid("device", "SN000004"), "Global", "0", "150001")
+    answer = Soda(fleet).put(query(ups, start=DAY[0], end=DAY[1])).json()["series"][0]
+    assert answer["dataType"] == "string"
+    assert {one["value"] for one in answer["data"]} <= {"ACTIVE", "INACTIVE"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z", 1),
+        ("2026-07-01T00:00:00Z", "2026-07-01T02:00:00Z", 2),
+    ],
+)
+def test_the_device_local_switch_reads_the_bounds_as_wall_time_despite_the_z(
+    fleet: Fleet, start: str, end: str, hours: int
+) -> None:
+    fleet.set_clock(datetime(2026, 8, 1, tzinfo=UTC))
+    wanted = query(start=start, end=end, useDeviceLocalTimezone=True)
+    answer = Soda(fleet).put(wanted).json()
+    shown = answer["series"][0]
+    assert shown["deviceTimeZone"] == "Europe/Paris"
+    assert epoch(shown["data"][0]["at"]) < epoch(start) - hours * 3_600 + 400
+    assert epoch(shown["data"][-1]["at"]) < epoch(end) - hours * 3_600
+    assert answer["from"] == start
+
+
+def test_nothing_after_now_is_served(fleet: Fleet) -> None:
+    found = points(fleet, start="2026-03-03T11:00:00Z", end="2026-03-04T00:00:00Z")
+    assert found[-1]["at"] <= "2026-03-03T12:00:00Z"
+    assert found[-1]["at"] > "2026-03-03T11:50:00Z"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"granularity": "quarter"}, "granularity"),
+        ({"granularity": "hour"}, "aggregation"),
+        ({"series": [series(aggregation="avg")]}, "aggregation must not exist"),
+        ({"series": [{"deviceId": MAIN, "itemType": "Global"}]}, "deviceUuid"),
+        ({"series": [series() | {"itemIndex": 0}]}, "itemIndex must be a string"),
+        ({"series": []}, "series"),
+        ({"from": "yesterday"}, "ISO 8601"),
+        ({"from": DAY[1], "to": DAY[0]}, "after from"),
+        ({"timezone": "Mars/Base"}, "timezone"),
+        ({"useDeviceLocalTimezone": "no"}, "boolean"),
+    ],
+)
+def test_a_wrong_query_is_refused_with_its_key(
+    fleet: Fleet, change: dict[str, Any], complaint: str
+) -> None:
+    refused = Soda(fleet).put(query(start=DAY[0], end=DAY[1]) | change)
+    assert refused.status_code == 400
+    assert complaint in refused.json()["message"][0]
+
+
+def test_both_content_types_are_accepted_and_no_other(fleet: Fleet) -> None:
+    soda, wanted = Soda(fleet), query(start=DAY[0], end=DAY[1])
+    assert soda.put(wanted, content_type="application/json; charset=utf-8").status_code == 200
+    assert soda.put(wanted, content_type="text/plain").status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"), [("count", 24), ("min", 24), ("avg", 24), ("stdev", 24)]
+)
+def test_hours_are_stamped_with_their_start(fleet: Fleet, how: str, expected: int) -> None:
+    found = points(fleet, granularity="hour", series=[series(aggregation=how)])
+    assert len(found) == expected
+    assert [one["at"][11:] for one in found[:2]] == ["00:00:00Z", "01:00:00Z"]
+    if how == "count":
+        assert sum(one["value"] for one in found) == len(points(fleet))
+
+
+def test_late_points_appear_behind_the_cursor_once_they_are_delivered(fleet: Fleet) -> None:
+    full = points(fleet)
+    fleet.set_faults(["socomec:late_points=3"])
+    early = points(fleet)
+    assert early == [one for one in full if one["at"] < "2026-01-01T21:00:00Z"]
+    fleet.clear_faults()
+    assert points(fleet) == full
+
+
+def test_late_events_depend_on_the_clock(fleet: Fleet) -> None:
+    full = points(fleet)
+    late = Event(
+        KEY,
+        "late",
+        datetime(2026, 1, 1, 6, tzinfo=UTC),
+        datetime(2026, 1, 1, 7, tzinfo=UTC),
+        visible_from=datetime(2026, 3, 4, tzinfo=UTC),
+    )
+    fleet.world.add_event(late)
+    assert len(points(fleet)) < len(full)
+    fleet.set_clock(datetime(2026, 3, 5, tzinfo=UTC))
+    assert points(fleet) == full
+
+
+def test_a_truncated_answer_says_nothing_about_it(fleet: Fleet) -> None:
+    full = points(fleet)
+    fleet.set_faults(["socomec:truncate=100"])
+    assert points(fleet) == full[:100]
+
+
+@pytest.mark.parametrize(("fault", "status"), [("too_large", 413), ("too_slow", 504)])
+def test_large_answers_can_be_refused_while_small_ones_pass(
+    fleet: Fleet, fault: str, status: int
+) -> None:
+    fleet.set_faults([f"socomec:{fault}=100"])
+    soda = Soda(fleet)
+    assert soda.put(query(start=DAY[0], end=DAY[1])).status_code == status
+    small = query(start=DAY[0], end="2026-01-01T02:00:00Z")
+    assert soda.put(small).status_code == 200
+
+
+def test_nulls_texts_and_unknown_keys_may_come(fleet: Fleet) -> None:
+    fleet.set_faults(["socomec:null_value"])
+    assert any(one["value"] is None for one in points(fleet))
+    fleet.clear_faults()
+    fleet.set_faults(["socomec:mixed_types"])
+    assert all(isinstance(one["value"], str) for one in points(fleet))
+    fleet.clear_faults()
+    fleet.set_faults(["socomec:extra_keys"])
+    assert all("quality" in one for one in points(fleet))
+
+
+def test_a_clock_that_runs_ahead_serves_the_future(fleet: Fleet) -> None:
+    fleet.set_faults(["socomec:clock_skew:seconds=3600"])
+    found = points(fleet, start="2026-03-03T11:00:00Z", end="2026-03-04T00:00:00Z")
+    assert found[-1]["at"] > "2026-03-03T12:50:00Z"
+
+
+def test_the_same_answer_is_served_again_whatever_was_asked_between(fleet: Fleet) -> None:
+    first = points(fleet)
+    points(fleet, start="2025-12-31T12:00:00Z")
+    fleet.world.add_event(Event(KEY, "zeros", datetime(2026, 1, 1, 6, tzinfo=UTC)))
+    assert points(fleet)[-1]["value"] == 0
+    fleet.world.clear_events()
+    assert points(fleet) == first
