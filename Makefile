@@ -1,0 +1,61 @@
+# Everything a clone needs is Python 3.11 or newer, make and the package registry.
+# Each target does its own set-up; what is already done is not done again.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE :=
+export DO_NOT_TRACK := 1
+
+DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
+
+.PHONY: help setup demo ui test lint format lock bench clean
+
+help:
+	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
+	@echo "make ui     Dagster's UI on http://127.0.0.1:3000"
+	@echo "make test   lint, types and tests, as CI runs them"
+	@echo "make lint   ruff and mypy only"
+	@echo "make setup  the virtual environment and the dbt manifest only"
+	@echo "make lock   resolve requirements.lock anew (needs uv)"
+	@echo "make clean  remove what runs left in data/ and the caches (keeps $(VENV))"
+
+setup: $(VENV)/.installed dbt_models/target/manifest.json
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON); or run: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true  # templates of some packages are no Python
+	@touch $@
+
+dbt_models/target/manifest.json: $(VENV)/.installed $(DBT_FILES)
+	$(BIN)/dbt parse --quiet --project-dir dbt_models --profiles-dir dbt_models --log-path dbt_models/logs
+	@touch $@
+
+demo: setup
+	$(BIN)/energy-platform demo
+
+ui: setup
+	$(BIN)/energy-platform ui
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadscope energy_platform_tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra dev --extra postgres --output-file requirements.lock pyproject.toml
+
+clean:
+	find data -mindepth 1 -not -name README.md -delete
+	rm -rf dbt_models/target dbt_models/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,209 @@
+"""Energy of points without a register: increments per period, and integrated power.
+
+Both carry the last reading over midnight in ``core_register_state``, so that no period is lost
+between two loads: kind ``good``, ``value_wh`` the last increment in Wh or the last power in W.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+    INSTANT,
+)
+from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, running_totals
+from energy_platform.transforms.ordering import Ordered, ordered
+from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.settle import NEVER_US
+from energy_platform.transforms.states import Carried, States, next_state, read_states
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from energy_platform.schemas import Method
+
+_US_PER_HOUR: Final = 3.6e9
+
+JITTER: Final = 1.5
+"""A period this much longer than expected is still one period; beyond, some are missing."""
+
+
+def power_deltas(
+    readings: pl.DataFrame,
+    *,
+    state: pl.DataFrame | None = None,
+    policy: CounterPolicy | Mapping[str, CounterPolicy] = DEFAULT_POLICY,
+) -> EnergyDeltas:
+    """Integrate power over time by the trapezoid rule.
+
+    Steps longer than the policy's ``gap_after`` are not bridged: their row has no energy. Power in
+    both directions stays signed, as the point's ``sign`` in the portfolio made it.
+
+    Args:
+        readings: ``point_id, at, value`` in W, any order, duplicates allowed.
+        state: What the load before returned; None before the first.
+        policy: One policy, or one per ``point_id``; only ``gap_after`` matters.
+
+    Returns:
+        Rows of method ``power``; there are no rejects.
+    """
+    load, states, carried = _loaded(readings, state)
+    before_at, before = _before(load, carried)
+    elapsed = load.at - before_at
+    energy = (before + load.counts) * 0.5 * (elapsed / _US_PER_HOUR)
+    is_first = np.isnan(before)
+    unbridged = ~is_first & (elapsed > _gap_after(load, policy))
+    start_at = np.where(is_first, load.at, before_at)
+    energy = np.where(is_first, 0.0, energy)
+    status = np.where(is_first, "first", np.where(unbridged, "gap", "ok"))
+    reason = np.where(is_first, "first_reading", np.where(unbridged, "not_bridged", ""))
+    return _result(
+        load,
+        states,
+        carried,
+        start_at=start_at,
+        energy=energy,
+        unknown=unbridged,
+        status=status,
+        reason=reason,
+        estimated=unbridged,
+        method="power",
+    )
+
+
+def increment_deltas(
+    readings: pl.DataFrame,
+    *,
+    state: pl.DataFrame | None = None,
+    policy: CounterPolicy | Mapping[str, CounterPolicy] = DEFAULT_POLICY,
+) -> EnergyDeltas:
+    """Take increments as they are: the energy of the period that ends at the reading.
+
+    The period starts at the reading before; where some are missing, or there is none, it is as
+    long as expected. Without an expected length the first increment is counted at its instant.
+
+    Args:
+        readings: ``point_id, at, value`` in Wh, any order, and maybe ``every_s``, the expected
+            period in seconds.
+        state: What the load before returned; None before the first.
+        policy: One policy, or one per ``point_id``; only ``gap_after`` matters.
+
+    Returns:
+        Rows of method ``increment``; there are no rejects.
+    """
+    load, states, carried = _loaded(readings, state)
+    before_at, before = _before(load, carried)
+    is_first = np.isnan(before)
+    every = _every(readings, load)
+    expected_start = np.where(np.isnan(every), load.at, load.at - np.nan_to_num(every))
+    is_regular = load.at - before_at <= np.nan_to_num(every, nan=float(NEVER_US)) * JITTER
+    start_at = np.where(~is_first & is_regular, before_at, expected_start).astype(np.int64)
+    late = load.at - start_at > _gap_after(load, policy)
+    is_first &= start_at == load.at
+    status = np.where(is_first, "first", np.where(late, "gap", "ok"))
+    reason = np.where(is_first, "first_reading", np.where(late, "longer_than_gap_after", ""))
+    return _result(
+        load,
+        states,
+        carried,
+        start_at=start_at,
+        energy=load.counts,
+        unknown=np.zeros(load.at.size, np.bool_),
+        status=status,
+        reason=reason,
+        estimated=late,
+        method="increment",
+    )
+
+
+def _loaded(readings: pl.DataFrame, state: pl.DataFrame | None) -> tuple[Ordered, States, Carried]:
+    states = read_states(state)
+    load = ordered(readings.select("point_id", "at", pl.col("value").alias("value_wh")))
+    load = load.newer_than(states.seen_until(load.points))
+    return load, states, states.aligned(load.points, load.counts_per_wh)
+
+
+def _before(load: Ordered, carried: Carried) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the reading before each; NaN where there is none."""
+    before_at = np.empty_like(load.at)
+    before_at[1:] = load.at[:-1]
+    before_at[load.first] = carried.good_at
+    before = np.empty(load.at.size)
+    before[1:] = load.counts[:-1]
+    before[load.first] = carried.good
+    return before_at, before
+
+
+def _gap_after(
+    load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]
+) -> NDArray[np.int64]:
+    def of(point_id: str) -> int:
+        own = policy if isinstance(policy, CounterPolicy) else policy.get(point_id, DEFAULT_POLICY)
+        gap = own.gap_after
+        return NEVER_US if gap is None else gap // timedelta(microseconds=1)
+
+    each = np.array([of(point_id) for point_id in load.points.to_list()], np.int64)
+    return np.repeat(each, load.count)
+
+
+def _every(readings: pl.DataFrame, load: Ordered) -> NDArray[np.float64]:
+    """Return the expected period of each reading in microseconds, NaN where unknown."""
+    if "every_s" not in readings.columns:
+        return np.full(load.at.size, np.nan)
+    known = readings.group_by("point_id").agg(pl.col("every_s").first())
+    each = load.points.to_frame("point_id").join(
+        known, on="point_id", how="left", maintain_order="left"
+    )
+    seconds = each.get_column("every_s").cast(pl.Float64()).fill_null(np.nan).to_numpy()
+    return np.repeat(seconds * 1e6, load.count)
+
+
+def _result(
+    load: Ordered,
+    states: States,
+    carried: Carried,
+    *,
+    start_at: NDArray[np.int64],
+    energy: NDArray[np.float64],
+    unknown: NDArray[np.bool_],
+    status: NDArray[np.str_],
+    reason: NDArray[np.str_],
+    estimated: NDArray[np.bool_],
+    method: Method,
+) -> EnergyDeltas:
+    codes = np.repeat(np.arange(load.count.size), load.count)
+    counted = np.where(unknown, 0.0, energy)
+    none = pl.repeat(None, load.at.size, eager=True, dtype=pl.Float64())
+    deltas = pl.DataFrame(
+        {
+            "point_id": load.points.gather(codes),
+            "end_at": pl.Series(load.at).cast(INSTANT),
+            "start_at": pl.Series(start_at).cast(INSTANT),
+            "register_start_wh": none,
+            "register_end_wh": none,
+            "energy_wh": pl.Series(np.where(unknown, np.nan, energy)).fill_nan(None),
+            "status": pl.Series(status.tolist(), dtype=pl.String()),
+            "estimated": estimated,
+            "dropped": np.zeros(load.at.size, np.int64),
+            "reason": pl.Series([text or None for text in reason.tolist()], dtype=pl.String()),
+            "method": pl.repeat(method, load.at.size, eager=True, dtype=pl.String()),
+        },
+        schema=CORE_ENERGY_DELTAS.schema,
+    )
+    totals = running_totals(counted, first=load.first, count=load.count, start=carried.total)
+    state = next_state(states, load=load, carried=carried, registers={}, totals=totals)
+    state = state.filter(pl.col("kind") == "good")
+    return EnergyDeltas(
+        deltas=deltas,
+        state=state.select(CORE_REGISTER_STATE.schema.names()),
+        rejects=CORE_REGISTER_REJECTS.empty(),
+    )

@@ -1,0 +1,293 @@
+"""Judgements about a day's data, for the asset checks: figures only, no severity.
+
+A check reports what a function here returns; frames are empty when there is nothing to say. About
+outside data they warn, about our own promises (conservation) they block.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from energy_platform.schemas import INSTANT
+from energy_platform.transforms.periods import power_deltas
+from energy_platform.transforms.readings import WORD
+
+MOST_FALLS: Final = 3
+"""A register that falls more often in a day has a broken meter, bus or configuration."""
+
+FEWEST_STUCK: Final = 24
+"""A gauge is called stuck only after this many equal readings."""
+
+MOST_DISAGREEMENT: Final = 0.2
+"""A register and the integral of its own power may differ by this share."""
+
+SMALLEST_COMPARED_WH: Final = 1000.0
+"""Below this energy a day's rounding outweighs any disagreement."""
+
+CONSERVED_RELATIVE: Final = 1e-9
+"""Rounding of sums of energies that are no whole watt-hours."""
+
+FALLS: Final = ("exchange", "rollover", "reset", "takeback", "dip")
+"""Statuses of steps in which the register came back lower, or was another one."""
+
+NEVER_STUCK: Final = ("register", "increment", "state", "bitfield")
+"""Kinds whose values may rightly stay the same for a day."""
+
+
+class Conservation(NamedTuple):
+    """Whether energy was neither lost nor made.
+
+    Attributes:
+        expected_wh: What should be there.
+        found_wh: What is there.
+        points: Points whose own figures differ: ``point_id, expected_wh, found_wh``.
+    """
+
+    expected_wh: float
+    found_wh: float
+    points: pl.DataFrame
+
+    @property
+    def holds(self) -> bool:
+        """Whether no point differs by more than rounding."""
+        return self.points.height == 0
+
+
+def status_counts(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return ``status, reason, rows``, the most rows first; corrections count by their reason."""
+    return (
+        readings.group_by("status", "reason")
+        .agg(pl.len().cast(pl.Int64()).alias("rows"))
+        .sort("rows", "status", "reason", descending=[True, False, False], nulls_last=True)
+    )
+
+
+def completeness(
+    readings: pl.DataFrame, *, points: pl.DataFrame, window: timedelta = timedelta(days=1)
+) -> pl.DataFrame:
+    """Compare the readings of a day with the cadence the portfolio expects.
+
+    Args:
+        readings: Rows of ``core_readings`` of one day; quarantined ones were received too.
+        points: ``point_id, every_s`` per point; points without a cadence are left out.
+        window: How much of the day has passed.
+
+    Returns:
+        ``point_id, expected, received, share`` per expected point, the emptiest first.
+    """
+    received = readings.group_by("point_id").agg(pl.len().cast(pl.Int64()).alias("received"))
+    seconds = window.total_seconds()
+    return (
+        points.filter(pl.col("every_s").is_not_null())
+        .select(
+            "point_id", (seconds / pl.col("every_s")).floor().cast(pl.Int64()).alias("expected")
+        )
+        .filter(pl.col("expected") > 0)
+        .join(received, on="point_id", how="left")
+        .with_columns(pl.col("received").fill_null(0))
+        .with_columns(share=(pl.col("received") / pl.col("expected")).clip(0.0, 1.0))
+        .sort("share", "point_id")
+    )
+
+
+def stuck(
+    readings: pl.DataFrame, *, points: pl.DataFrame, fewest: int = FEWEST_STUCK
+) -> pl.DataFrame:
+    """Return gauges that showed one non-zero value all day: ``point_id, value, readings``."""
+    gauges = points.filter(~pl.col("kind").is_in(NEVER_STUCK)).select("point_id")
+    return (
+        readings.filter(pl.col("status") == "ok")
+        .join(gauges, on="point_id", how="semi")
+        .group_by("point_id")
+        .agg(
+            pl.col("value").first(),
+            pl.col("value").n_unique().alias("values"),
+            pl.len().cast(pl.Int64()).alias("readings"),
+        )
+        .filter((pl.col("values") == 1) & (pl.col("readings") >= fewest) & (pl.col("value") != 0))
+        .select("point_id", "value", "readings")
+        .sort("point_id")
+    )
+
+
+def restless(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
+    """Return points with more falls in a day than believable: ``point_id, falls``."""
+    return (
+        deltas.filter(pl.col("status").is_in(FALLS))
+        .group_by("point_id")
+        .agg(pl.len().cast(pl.Int64()).alias("falls"))
+        .filter(pl.col("falls") > most)
+        .sort("point_id")
+    )
+
+
+def dip_share(deltas: pl.DataFrame) -> float:
+    """Return the share of steps in which a register slipped back a little; 0.0 when empty."""
+    return deltas.filter(pl.col("status") == "dip").height / max(deltas.height, 1)
+
+
+def takebacks(deltas: pl.DataFrame) -> pl.DataFrame:
+    """Return the steps that took an upward spike back: ``point_id, end_at, energy_wh``."""
+    return deltas.filter(pl.col("status") == "takeback").select("point_id", "end_at", "energy_wh")
+
+
+def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:
+    """Explain registers quarantined for swapped words.
+
+    Returns:
+        ``point_id, readings, said, unit, factor, repaired``: the newest value as said, the factor
+        that a reviewed correction would need, and what the value would then be.
+    """
+    return (
+        readings.filter(pl.col("reason") == "word_swap")
+        .sort("point_id", "at")
+        .group_by("point_id", maintain_order=True)
+        .agg(
+            pl.len().cast(pl.Int64()).alias("readings"),
+            pl.col("value").last().alias("said"),
+            pl.col("unit").last(),
+        )
+        .with_columns(factor=pl.lit(1 / WORD), repaired=pl.col("said") / WORD)
+    )
+
+
+def serials_under_two_ids(raw: pl.DataFrame, *, serial: str, device: str) -> pl.DataFrame:
+    """Return serial numbers that several device ids claim: ``serial, devices``.
+
+    Args:
+        raw: Raw rows or an inventory of one vendor.
+        serial: Column with the serial number.
+        device: Column with the vendor's device id.
+    """
+    return (
+        raw.group_by(pl.col(serial).alias("serial"))
+        .agg(pl.col(device).unique().sort().alias("devices"))
+        .filter(pl.col("devices").list.len() > 1)
+        .sort("serial")
+    )
+
+
+def intervals_conserve(deltas: pl.DataFrame, intervals: pl.DataFrame) -> Conservation:
+    """Say whether the intervals made of a day's deltas hold exactly their energy."""
+    return _compare(
+        deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
+        intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("found_wh")),
+        size=deltas.group_by("point_id").agg(pl.col("energy_wh").abs().sum().alias("size")),
+    )
+
+
+def totals_conserve(
+    deltas: pl.DataFrame, *, before: pl.DataFrame, after: pl.DataFrame
+) -> Conservation:
+    """Say whether the carried totals moved by exactly the energy of the deltas.
+
+    Args:
+        deltas: Rows of ``core_energy_deltas`` of one load.
+        before: ``core_register_state`` the load started from.
+        after: ``core_register_state`` it ended with.
+    """
+
+    def totals(state: pl.DataFrame, name: str) -> pl.DataFrame:
+        return state.filter(pl.col("kind") == "good").select(
+            "point_id", pl.col("total_wh").alias(name)
+        )
+
+    moved = (
+        totals(after, "after")
+        .join(totals(before, "before"), on="point_id", how="left")
+        .select(
+            "point_id",
+            (pl.col("after") - pl.col("before").fill_null(0.0)).alias("found_wh"),
+            (pl.col("after").abs() + pl.col("before").abs().fill_null(0.0)).alias("size"),
+        )
+    )
+    return _compare(
+        deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
+        moved.select("point_id", "found_wh"),
+        size=moved.select("point_id", "size"),
+    )
+
+
+def _compare(expected: pl.DataFrame, found: pl.DataFrame, *, size: pl.DataFrame) -> Conservation:
+    both = (
+        expected.join(found, on="point_id", how="full", coalesce=True)
+        .join(size, on="point_id", how="left")
+        .with_columns(pl.col("expected_wh", "found_wh", "size").fill_null(0.0))
+    )
+    allowed = pl.col("size") * CONSERVED_RELATIVE
+    differing = (
+        both.filter((pl.col("expected_wh") - pl.col("found_wh")).abs() > allowed)
+        .select("point_id", "expected_wh", "found_wh")
+        .sort("point_id")
+    )
+    return Conservation(
+        expected_wh=float(both.get_column("expected_wh").sum()),
+        found_wh=float(both.get_column("found_wh").sum()),
+        points=differing,
+    )
+
+
+def disagreeing_power(
+    deltas: pl.DataFrame,
+    readings: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    most: float = MOST_DISAGREEMENT,
+) -> pl.DataFrame:
+    """Compare each import register with the power measured beside it on the same device.
+
+    Args:
+        deltas: Rows of ``core_energy_deltas`` of a day.
+        readings: Rows of ``core_readings`` of the same day.
+        points: ``point_id, device_id, quantity, phase, kind`` per point.
+        most: Largest believable difference, as a share of the larger figure.
+
+    Returns:
+        ``point_id, power_point_id, register_wh, power_wh, share`` of the disagreeing pairs.
+        Devices with several such points on one phase are left out: the pair is not known.
+    """
+    keys = ["device_id", "phase"]
+    registers = _only_one(
+        points.filter(
+            (pl.col("quantity") == "active_energy_import") & (pl.col("kind") == "register")
+        )
+    )
+    powers = _only_one(
+        points.filter((pl.col("quantity") == "active_power") & (pl.col("kind") == "gauge"))
+    ).rename({"point_id": "power_point_id"})
+    pairs = registers.join(powers, on=keys)
+    measured = readings.filter(pl.col("status") == "ok").select(
+        "point_id", "at", pl.col("value").clip(lower_bound=0.0)
+    )
+    measured = measured.join(
+        pairs.select(pl.col("power_point_id").alias("point_id")), on="point_id", how="semi"
+    )
+    integrated = power_deltas(measured).deltas
+    spans = integrated.group_by("point_id").agg(
+        pl.col("energy_wh").sum().alias("power_wh"),
+        pl.col("start_at").min().alias("from").cast(INSTANT),
+        pl.col("end_at").max().alias("to").cast(INSTANT),
+    )
+    counted = (
+        deltas.join(pairs, on="point_id")
+        .join(spans, left_on="power_point_id", right_on="point_id")
+        .filter((pl.col("start_at") >= pl.col("from")) & (pl.col("end_at") <= pl.col("to")))
+        .group_by("point_id", "power_point_id", "power_wh")
+        .agg(pl.col("energy_wh").sum().alias("register_wh"))
+    )
+    larger = pl.max_horizontal("register_wh", "power_wh")
+    return (
+        counted.with_columns(share=(pl.col("register_wh") - pl.col("power_wh")).abs() / larger)
+        .filter((larger >= SMALLEST_COMPARED_WH) & (pl.col("share") > most))
+        .select("point_id", "power_point_id", "register_wh", "power_wh", "share")
+        .sort("point_id")
+    )
+
+
+def _only_one(points: pl.DataFrame) -> pl.DataFrame:
+    """Keep the points that are alone on their device and phase."""
+    keys = ["device_id", "phase"]
+    return points.filter(pl.len().over(keys) == 1).select("point_id", *keys)

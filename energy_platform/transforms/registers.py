@@ -1,0 +1,135 @@
+"""From judged readings to energy: which points count it, and by which method.
+
+- ``register``: cumulative registers, differenced by the settle rule;
+- ``increment``: services that say the energy of each period (SoData names them ``…_Delta``);
+- ``power``: active power of points whose portfolio entry asks for ``energy_from_power``.
+
+Only energies in watt-hours flow here: columns named ``_wh`` never hold varh, VAh or m³, and heat
+is told from electricity by the point's quantity and carrier. The method of each row is in the
+column ``method``, so that none is mixed with another unseen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+)
+from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, energy_deltas
+from energy_platform.transforms.periods import increment_deltas, power_deltas
+from energy_platform.transforms.units import CANONICAL_UNITS, conversion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energy_platform.transforms.policy import CounterPolicy
+
+ENERGY_QUANTITIES: Final = frozenset(
+    quantity
+    for quantity, unit in CANONICAL_UNITS.items()
+    if unit == "Wh" and quantity != "stored_energy"
+)
+"""Quantities that become energy; stored energy is a gauge."""
+
+
+def register_readings(core_readings: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
+    """Return what the settle rule reads: ``point_id, at, value_wh, counts_per_wh``.
+
+    ``counts_per_wh`` is 3600 for points that count joules, so that their steps are differenced in
+    whole joules: a believed value is ``joules / 3600``, and below 2^51 J the whole joules can be
+    had back from it exactly.
+
+    Args:
+        core_readings: Rows of ``core_readings``; quarantined ones are left out.
+        points: ``point_id, quantity, unit, kind`` per point.
+    """
+    registers = _counted(points, kind="register").select("point_id", "quantity", "unit")
+    pairs = registers.select("quantity", "unit").unique()
+    scales = pairs.with_columns(
+        counts_per_wh=pl.Series(
+            [_counts_per_wh(unit, quantity=quantity) for quantity, unit in pairs.iter_rows()],
+            dtype=pl.Float64(),
+        )
+    )
+    counted = registers.join(scales, on=["quantity", "unit"], nulls_equal=True)
+    rows = _believed(core_readings, counted.select("point_id", "counts_per_wh"))
+    return rows.rename({"value": "value_wh"})
+
+
+def _counts_per_wh(unit: str | None, *, quantity: str) -> float:
+    how = conversion(unit, quantity=quantity)
+    return 1.0 if how is None else how.counts_per_unit
+
+
+def _counted(points: pl.DataFrame, *, kind: str) -> pl.DataFrame:
+    return points.filter(
+        (pl.col("kind") == kind) & pl.col("quantity").is_in(sorted(ENERGY_QUANTITIES))
+    )
+
+
+def _believed(core_readings: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+    rows = core_readings.filter(pl.col("status") == "ok").select("point_id", "at", "value")
+    return rows.join(points, on="point_id", how="inner", maintain_order="left")
+
+
+def energy_of_readings(
+    core_readings: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    state: pl.DataFrame | None = None,
+    policy: CounterPolicy | Mapping[str, CounterPolicy] = DEFAULT_POLICY,
+) -> EnergyDeltas:
+    """Turn a load of judged readings into energy, each point by its own method.
+
+    Args:
+        core_readings: Rows of ``core_readings``, of any points.
+        points: Rows of ``Portfolio.points_frame()``.
+        state: What the load before returned; None before the first.
+        policy: One policy, or one per ``point_id``.
+
+    Returns:
+        Deltas, next state and rejects of all methods, each sorted by its key.
+
+    Raises:
+        ValueError: See ``energy_deltas``.
+    """
+    increments = _counted(points, kind="increment").select("point_id", "every_s")
+    powers = points.filter(
+        (pl.col("quantity") == "active_power") & pl.col("energy_from_power")
+    ).select("point_id")
+    others = pl.concat([increments.select("point_id"), powers])
+    if state is None:
+        state = CORE_REGISTER_STATE.empty()
+
+    def own(table: pl.DataFrame) -> pl.DataFrame:
+        return state.join(table.select("point_id"), on="point_id", how="semi")
+
+    parts = [
+        energy_deltas(
+            register_readings(core_readings, points=points),
+            state=state.join(others, on="point_id", how="anti"),
+            policy=policy,
+        )
+    ]
+    if increments.height:
+        rows = _believed(core_readings, increments)
+        parts.append(increment_deltas(rows, state=own(increments), policy=policy))
+    if powers.height:
+        rows = _believed(core_readings, powers)
+        parts.append(power_deltas(rows, state=own(powers), policy=policy))
+    return _joined(parts)
+
+
+def _joined(parts: list[EnergyDeltas]) -> EnergyDeltas:
+    if len(parts) == 1:
+        return parts[0]
+    return EnergyDeltas(
+        deltas=pl.concat([part.deltas for part in parts]).sort(CORE_ENERGY_DELTAS.sort_key),
+        state=pl.concat([part.state for part in parts]).sort(CORE_REGISTER_STATE.sort_key),
+        rejects=pl.concat([part.rejects for part in parts]).sort(CORE_REGISTER_REJECTS.sort_key),
+    )

@@ -1,0 +1,18 @@
+"""Versions of the rules, for the stamps of derived day files.
+
+Whoever changes what a rule makes of the same input raises its version: every day made with the
+older one is then stale by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+READINGS_RULES: Final = "readings-1"
+"""How raw rows become judged readings."""
+
+ENERGY_RULES: Final = "energy-1"
+"""How readings become energy between settled readings."""
+
+INTERVAL_RULES: Final = "intervals-1"
+"""How energy is spread over buckets."""

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+from hypothesis import given
+
+from energy_platform.schemas import CORE_READINGS
+from energy_platform.transforms.counters import energy_deltas
+from energy_platform.transforms.intervals import energy_intervals
+from energy_platform.transforms.quality import (
+    completeness,
+    dip_share,
+    disagreeing_power,
+    intervals_conserve,
+    restless,
+    serials_under_two_ids,
+    status_counts,
+    stuck,
+    takebacks,
+    totals_conserve,
+    word_swaps,
+)
+from energy_platform_tests.transforms.histories import LAW, POLICIES, START, frame, wild
+
+if TYPE_CHECKING:
+    from energy_platform.transforms.policy import CounterPolicy
+
+POINTS = pl.DataFrame(
+    {
+        "point_id": ["v", "r", "p"],
+        "device_id": ["d", "d", "d"],
+        "quantity": ["voltage", "active_energy_import", "active_power"],
+        "phase": ["total", "total", "total"],
+        "kind": ["gauge", "register", "gauge"],
+        "every_s": [900.0, 900.0, None],
+    }
+)
+
+
+def readings(point_id: str, values: list[float], *, status: str = "ok") -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "point_id": point_id,
+                "at": START + n * timedelta(minutes=15),
+                "quantity": "other",
+                "value": value,
+                "unit": "kWh",
+                "status": status,
+                "reason": None if status == "ok" else "word_swap",
+            }
+            for n, value in enumerate(values)
+        ],
+        schema=CORE_READINGS.schema,
+    )
+
+
+def test_points_that_sent_too_little_or_nothing_come_first() -> None:
+    found = completeness(readings("v", [1.0] * 48), points=POINTS)
+    assert found.rows() == [("r", 96, 0, 0.0), ("v", 96, 48, 0.5)]
+
+
+def test_an_open_day_is_measured_by_the_time_that_has_passed() -> None:
+    found = completeness(readings("v", [1.0] * 4), points=POINTS, window=timedelta(hours=1))
+    assert found.filter(pl.col("point_id") == "v")["share"].item() == 1.0
+
+
+def test_a_gauge_that_never_moves_is_stuck_and_a_register_is_not() -> None:
+    same = pl.concat([readings("v", [230.0] * 30), readings("r", [5.0] * 30)])
+    assert stuck(same, points=POINTS).rows() == [("v", 230.0, 30)]
+    assert stuck(readings("v", [230.0] * 29 + [231.0]), points=POINTS).height == 0
+    assert stuck(readings("v", [0.0] * 30), points=POINTS).height == 0
+
+
+def test_a_register_that_keeps_falling_is_named() -> None:
+    values = [1000.0, 999.0, 998.0, 997.0, 996.0]
+    deltas = energy_deltas(frame(values)).deltas
+    assert restless(deltas)["falls"].to_list() == [4]
+    assert restless(energy_deltas(frame(values[:4])).deltas).height == 0
+    assert dip_share(deltas) == 0.8
+
+
+def test_taken_back_spikes_are_listed() -> None:
+    deltas = energy_deltas(frame([1000, 1010, 99_999, 1020])).deltas
+    assert takebacks(deltas)["energy_wh"].to_list() == [-98_979.0]
+
+
+def test_swapped_words_are_explained_with_the_factor_that_repairs_them() -> None:
+    found = word_swaps(readings("r", [338_624_512.0, 338_690_048.0], status="quarantined"))
+    assert found.rows() == [("r", 2, 338_690_048.0, "kWh", 1 / 65_536, 5168.0)]
+
+
+def test_a_serial_number_under_two_ids_is_named() -> None:
+    raw = pl.DataFrame({"device_id": ["a", "b", "c"], "serial_number": ["1", "1", "2"]})
+    found = serials_under_two_ids(raw, serial="serial_number", device="device_id")
+    assert found.rows() == [("1", ["a", "b"])]
+
+
+def test_rows_are_counted_by_status() -> None:
+    both = pl.concat([readings("v", [1.0] * 3), readings("r", [1.0], status="quarantined")])
+    assert status_counts(both).rows() == [("ok", None, 3), ("quarantined", "word_swap", 1)]
+
+
+@LAW
+@given(wild(), POLICIES)
+def test_energy_is_conserved_by_intervals_and_totals(
+    readings: pl.DataFrame, policy: CounterPolicy
+) -> None:
+    cut = START + timedelta(hours=2)
+    before = energy_deltas(readings.filter(pl.col("at") < cut), policy=policy)
+    after = energy_deltas(readings.filter(pl.col("at") >= cut), state=before.state, policy=policy)
+    assert intervals_conserve(after.deltas, energy_intervals(after.deltas)).holds
+    assert totals_conserve(after.deltas, before=before.state, after=after.state).holds
+
+
+def test_lost_and_invented_energy_is_found_and_named() -> None:
+    result = energy_deltas(frame([1000, 1010, 1030]))
+    intervals = energy_intervals(result.deltas)
+    lost = intervals_conserve(result.deltas, intervals.head(1))
+    assert not lost.holds
+    assert lost.points.rows() == [("socomec/1/Global|0|1", 30.0, 10.0)]
+    assert not intervals_conserve(result.deltas.head(0), intervals).holds
+    moved = result.state.with_columns(pl.col("total_wh") + 1)
+    assert not totals_conserve(result.deltas, before=result.state.head(0), after=moved).holds
+
+
+def test_a_register_that_disagrees_with_its_own_power_is_named() -> None:
+    register = frame([1000.0 + 500 * n for n in range(20)], point_id="r")
+    deltas = energy_deltas(register).deltas
+    fitting = disagreeing_power(deltas, readings("p", [2000.0] * 20), points=POINTS)
+    assert fitting.height == 0
+    half = disagreeing_power(deltas, readings("p", [1000.0] * 20), points=POINTS)
+    assert half.select("point_id", "power_point_id", "share").rows() == [("r", "p", 0.5)]

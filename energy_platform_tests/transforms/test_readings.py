@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from energy_platform.schemas import (
+    CORE_READINGS,
+    INSTANT,
+    RAW_BELIMO_SAMPLES,
+    RAW_SKYCENTRICS_SAMPLES,
+    RAW_SOCOMEC_DATAPOINTS,
+    violations,
+)
+from energy_platform.transforms.readings import (
+    Judged,
+    Reason,
+    judge,
+    readings_of_belimo,
+    readings_of_skycentrics,
+    readings_of_socomec,
+)
+from energy_platform_tests.transforms.histories import LAW, START
+
+POINTS = pl.DataFrame(
+    [
+        {"point_id": "a/meter", "quantity": "active_energy_import", "unit": "kWh"},
+        {"point_id": "a/joules", "quantity": "heating_energy", "unit": "J"},
+        {
+            "point_id": "a/battery",
+            "quantity": "battery_energy_charge",
+            "unit": None,
+            "rated_capacity_wh": 256_500.0,
+        },
+        {"point_id": "a/power", "quantity": "active_power", "kind": "gauge", "sign": -1},
+        {"point_id": "a/state", "quantity": "state", "kind": "state"},
+        {"point_id": "a/room", "quantity": "temperature", "unit": "K", "kind": "gauge"},
+        {
+            "point_id": "a/limited",
+            "quantity": "voltage",
+            "unit": "V",
+            "kind": "gauge",
+            "maximum": 300.0,
+        },
+    ],
+    schema={
+        "point_id": pl.String,
+        "quantity": pl.String,
+        "unit": pl.String,
+        "kind": pl.String,
+        "sign": pl.Int64,
+        "maximum": pl.Float64,
+        "rated_capacity_wh": pl.Float64,
+    },
+).with_columns(pl.col("kind").fill_null("register"), pl.col("sign").fill_null(1))
+
+STATES = pl.DataFrame({"point_id": ["a/state"], "text": ["active"], "value": [1.0]})
+
+CORRECTIONS = {
+    "point_id": pl.String(),
+    "start": INSTANT,
+    "end": INSTANT,
+    "factor": pl.Float64(),
+    "offset": pl.Float64(),
+    "drop": pl.Boolean(),
+    "reason": pl.String(),
+}
+
+
+def common(*rows: tuple[str, datetime, float | None, str | None, str | None]) -> pl.DataFrame:
+    text = pl.String()
+    schema = {"point_id": text, "at": INSTANT, "value": pl.Float64(), "text": text, "unit": text}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def correction(point_id: str, **entry: Any) -> pl.DataFrame:
+    row = {"point_id": point_id, "drop": False, "reason": "reviewed", **entry}
+    return pl.DataFrame([row], schema=CORRECTIONS)
+
+
+def judged_one(
+    point_id: str,
+    value: float | None,
+    *,
+    text: str | None = None,
+    unit: str | None = None,
+    at: datetime = START,
+    corrections: pl.DataFrame | None = None,
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    result = judge(
+        common((point_id, at, value, text, unit)),
+        points=POINTS,
+        corrections=corrections,
+        states=STATES,
+        now=now,
+    )
+    assert not violations(result.frame, table=CORE_READINGS)
+    return result.frame.row(0, named=True)
+
+
+UNBELIEVABLE: list[tuple[str, dict[str, Any]]] = [
+    ("unknown_point", {"point_id": "a/nobody", "value": 3.0, "unit": "kWh"}),
+    ("null", {"point_id": "a/meter", "value": None}),
+    ("not_a_number", {"point_id": "a/meter", "value": None, "text": "NaN"}),
+    ("not_a_number", {"point_id": "a/meter", "value": float("nan")}),
+    ("not_a_number", {"point_id": "a/meter", "value": float("inf")}),
+    ("unknown_state", {"point_id": "a/state", "value": None, "text": "wobbly"}),
+    ("unknown_unit", {"point_id": "a/meter", "value": 3.0, "unit": "furlong"}),
+    ("unknown_unit", {"point_id": "a/power", "value": 3.0}),
+    ("conflicting_unit", {"point_id": "a/meter", "value": 3.0, "unit": "kW"}),
+    ("zero_time", {"point_id": "a/meter", "value": 3.0, "at": datetime(1970, 1, 1, tzinfo=UTC)}),
+    ("future", {"point_id": "a/meter", "value": 3.0, "now": START - timedelta(minutes=6)}),
+    ("negative", {"point_id": "a/meter", "value": -3.0}),
+    ("word_swap", {"point_id": "a/battery", "value": 338_624_512.0, "unit": "kWh"}),
+    ("above_maximum", {"point_id": "a/battery", "value": 338_624_513.0, "unit": "kWh"}),
+    ("above_maximum", {"point_id": "a/limited", "value": 301.0}),
+    ("above_maximum", {"point_id": "a/meter", "value": 2.0**53}),
+]
+
+
+@pytest.mark.parametrize(("reason", "row"), UNBELIEVABLE)
+def test_what_cannot_be_believed_is_quarantined_as_it_was_said(
+    reason: str, row: dict[str, Any]
+) -> None:
+    found = judged_one(**row)
+    assert (found["status"], found["reason"]) == ("quarantined", reason)
+    assert found["value"] == row["value"] or found["value"] != found["value"]
+    if "unit" in row:
+        assert found["unit"] == row["unit"]
+
+
+def test_a_reading_just_ahead_of_our_clock_is_believed() -> None:
+    assert judged_one("a/meter", 3.0, now=START - timedelta(minutes=4))["status"] == "ok"
+
+
+def test_believed_readings_are_canonical() -> None:
+    assert judged_one("a/meter", 1234.567)["value"] == 1_234_567.0
+    assert judged_one("a/joules", 3600.0)["value"] == 1.0
+    assert judged_one("a/room", 293.15)["value"] == pytest.approx(20.0)
+    state = judged_one("a/state", None, text="active")
+    assert (state["value"], state["text"], state["status"]) == (1.0, "active", "ok")
+
+
+def test_a_row_that_says_its_own_unit_is_converted_by_it() -> None:
+    assert judged_one("a/meter", 1500.0, unit="Wh")["value"] == 1500.0
+    assert judged_one("a/power", 2.0, unit="kW")["value"] == -2000.0
+    assert judged_one("a/power", 2000.0, unit="W")["value"] == -2000.0
+
+
+def test_a_correction_repairs_swapped_words() -> None:
+    fix = correction("a/battery", factor=1 / 65_536, reason="word order of the gateway")
+    found = judged_one("a/battery", 338_624_512.0, unit="kWh", corrections=fix)
+    assert (found["value"], found["status"]) == (5_167_000.0, "ok")
+    assert found["reason"] == "corrected: word order of the gateway"
+
+
+def test_a_reviewed_factor_of_one_accepts_what_looks_like_swapped_words() -> None:
+    accept = correction("a/battery", factor=1.0, reason="checked on the display")
+    found = judged_one("a/battery", 338_624_512.0, unit="kWh", corrections=accept)
+    assert (found["value"], found["status"]) == (338_624_512_000.0, "ok")
+
+
+@pytest.mark.parametrize(
+    ("entry", "values"),
+    [
+        ({"factor": 2.0}, [20.0, 20.0, 20.0]),
+        ({"offset": 5.0}, [15.0, 15.0, 15.0]),
+        ({"factor": 2.0, "start": START + timedelta(hours=1)}, [10.0, 20.0, 20.0]),
+        ({"factor": 2.0, "end": START + timedelta(hours=1)}, [20.0, 10.0, 10.0]),
+    ],
+)
+def test_corrections_touch_their_time_and_no_other(
+    entry: dict[str, Any], values: list[float]
+) -> None:
+    rows = common(*(("a/meter", START + timedelta(hours=h), 10.0, None, "Wh") for h in range(3)))
+    found = judge(rows, points=POINTS, corrections=correction("a/meter", **entry)).frame
+    assert found["value"].to_list() == values
+    changed = [value != 10.0 for value in values]
+    assert [reason is not None for reason in found["reason"]] == changed
+
+
+def test_dropped_readings_stay_visible() -> None:
+    found = judged_one("a/meter", 3.0, corrections=correction("a/meter", drop=True))
+    assert (found["status"], found["reason"]) == ("quarantined", "dropped_by_correction")
+    assert found["value"] == 3.0
+
+
+def test_corrections_apply_in_the_order_of_the_portfolio() -> None:
+    both = pl.concat([correction("a/meter", offset=1.0), correction("a/meter", factor=10.0)])
+    assert judged_one("a/meter", 3.0, unit="Wh", corrections=both)["value"] == 40.0
+
+
+def test_equal_duplicates_merge_and_conflicting_ones_are_counted() -> None:
+    rows = common(
+        ("a/meter", START, 3.0, None, None),
+        ("a/meter", START, 3.0, None, None),
+        ("a/joules", START, 0.0, None, None),
+        ("a/joules", START, 7200.0, None, None),
+        ("a/joules", START, 3600.0, None, None),
+        ("a/power", START, None, None, "W"),
+        ("a/power", START, 4.0, None, "W"),
+    )
+    result = judge(rows, points=POINTS)
+    assert result.frame.select("point_id", "value").rows() == [
+        ("a/joules", 1.0),
+        ("a/meter", 3000.0),
+        ("a/power", -4.0),
+    ]
+    assert (result.counts["duplicates"], result.counts["conflicts"]) == (4, 2)
+
+
+def test_every_row_is_counted_by_its_status_or_reason() -> None:
+    rows = common(
+        ("a/meter", START, 3.0, None, None),
+        ("a/nobody", START, 3.0, None, None),
+        ("a/nobody", START + timedelta(hours=1), 3.0, None, None),
+    )
+    counts = judge(rows, points=POINTS).counts
+    assert counts == {"ok": 1, "unknown_point": 2, "duplicates": 0, "conflicts": 0}
+
+
+def test_a_series_stored_twice_once_shifted_by_an_hour_counts_once() -> None:
+    stamps = [START + n * timedelta(minutes=5, seconds=7) for n in range(200)]
+    said = [100.0 + n for n in range(200)]
+    true = [("a/meter", at, value, None, "Wh") for at, value in zip(stamps, said, strict=True)]
+    shifted = [(p, at + timedelta(hours=1), v, t, u) for p, at, v, t, u in true]
+    result = judge(common(*true, *shifted), points=POINTS)
+    believed = result.frame.filter(pl.col("status") == "ok")
+    assert believed["at"].to_list() == stamps
+    assert result.counts["hour_shift"] == 200
+
+
+def test_a_register_that_stands_still_is_not_taken_for_a_shifted_copy() -> None:
+    rows = [("a/meter", START + n * timedelta(minutes=15), 500.0, None, "Wh") for n in range(96)]
+    assert judge(common(*rows), points=POINTS).counts["ok"] == 96
+
+
+@LAW
+@given(st.randoms(use_true_random=False), st.lists(st.sampled_from([0.0, 1.0, 2.0, None])))
+def test_the_order_of_raw_rows_changes_nothing(random: Any, values: list[float | None]) -> None:
+    rows = [
+        (point, START + timedelta(hours=n // 3), value, None, "Wh")
+        for n, value in enumerate(values)
+        for point in ("a/meter", "a/nobody")
+    ]
+    mixed = list(rows)
+    random.shuffle(mixed)
+    assert_frame_equal(judged(rows).frame, judged(mixed).frame)
+    assert judged(rows).counts == judged(mixed).counts
+
+
+def judged(rows: list[Any]) -> Judged:
+    return judge(common(*rows), points=POINTS)
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert judge(common(), points=POINTS).frame.equals(CORE_READINGS.empty())
+
+
+def test_point_ids_survive_a_transfer_and_name_the_vendor() -> None:
+    socomec = pl.DataFrame(
+        [
+            {
+                "device_uuid": "u",
+                "item_type": "Global",
+                "item_index": "0",
+                "service_id": "140100",
+                "at": START,
+                "value": 4.0,
+                "serial_number": "S1",
+            }
+        ],
+        schema=RAW_SOCOMEC_DATAPOINTS.schema,
+    )
+    assert readings_of_socomec(socomec)["point_id"].item() == "socomec/S1/Global|0|140100"
+    belimo = pl.DataFrame(
+        [
+            {"device_id": device, "datapoint_id": "evcloud.210", "at": START, "serial_number": "B7"}
+            for device in ("before", "after")
+        ],
+        schema=RAW_BELIMO_SAMPLES.schema,
+    )
+    assert readings_of_belimo(belimo)["point_id"].unique().item() == "belimo/B7/evcloud.210"
+    skycentrics = pl.DataFrame(
+        [
+            {
+                "device_id": "9",
+                "sensor_id": "P_[1]",
+                "at": START,
+                "value_text": "active",
+                "units": " ",
+            }
+        ],
+        schema=RAW_SKYCENTRICS_SAMPLES.schema,
+    )
+    assert readings_of_skycentrics(skycentrics).rows() == [
+        ("skycentrics/9/P_[1]", START, None, "active", None)
+    ]
+
+
+def test_every_reason_is_tried_above() -> None:
+    tried = {reason for reason, _ in UNBELIEVABLE} | {"dropped_by_correction", "hour_shift"}
+    assert tried == set(get_args(Reason))
