@@ -155,12 +155,17 @@ class Lake:
         """Return the rows of a day (or snapshot); zero rows when there is no file.
 
         Raises:
-            LakeError: The file does not have the table's columns.
+            LakeError: The file is damaged or does not have the table's columns.
         """
         path = self.path(table, day=day)
         if not path.exists():
             return table.empty()
-        frame = pl.read_parquet(path, hive_partitioning=False)
+        try:
+            frame = pl.read_parquet(path, hive_partitioning=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeError(
+                f"{path}: damaged ({error}); remove it and run its day again"
+            ) from error
         if frame.schema != table.schema:
             raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
         return frame
@@ -243,9 +248,8 @@ def _write_parquet(
     schema = table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for block in blocks:
+            _digest_rows(digest, block)
             arrow = block.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-            for batch in arrow.combine_chunks().to_batches():
-                digest.update(batch.serialize())
             writer.write_table(arrow, row_group_size=ROW_GROUP)
             rows += block.height
         footer = Footer(rows=rows, content_id=digest.hexdigest(), meta=dict(meta))
@@ -253,6 +257,35 @@ def _write_parquet(
             {"rows": str(rows), "content_id": footer.content_id, **footer.meta}
         )
     return footer
+
+
+def content_id(frame: pl.DataFrame) -> str:
+    """Return a digest of rows: the same for equal rows in equal order, in every process."""
+    digest = hashlib.blake2b(digest_size=16)
+    for start in range(0, frame.height, ROW_GROUP):
+        _digest_rows(digest, frame.slice(start, ROW_GROUP))
+    return digest.hexdigest()
+
+
+def _digest_rows(digest: hashlib.blake2b, block: pl.DataFrame) -> None:
+    """Add the rows of a block to a digest, the same for equal rows whatever they came from.
+
+    A null's slot keeps what the computation left there, and packed bits keep what lay beside
+    them; so nulls are digested apart and their slots neutral, booleans as bytes.
+    """
+    plain = block.select(
+        pl.col(name).cast(pl.UInt8) if dtype == pl.Boolean else pl.col(name).to_physical()
+        for name, dtype in block.schema.items()
+    )
+    holed = [column.name for column in plain if column.null_count()]
+    digest.update(",".join(holed).encode())
+    filled = plain.with_columns(
+        *(pl.col(name).fill_null("" if plain.schema[name] == pl.String else 0) for name in holed),
+        *(pl.col(name).is_null().cast(pl.UInt8).alias(f"{name} is null") for name in holed),
+    )
+    arrow = filled.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    for batch in arrow.combine_chunks().to_batches():
+        digest.update(batch.serialize())
 
 
 def stamp_text(stamp: Mapping[str, str]) -> str:

@@ -1,0 +1,80 @@
+"""The platform's rules, wired: raw rows to readings, readings to energy, energy to intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from energy_platform.partitions import day_bounds
+from energy_platform.refresh.rules import EnergyDay, EnergyInput, JudgedDay, ReadingsInput, Rules
+from energy_platform.transforms.intervals import energy_intervals
+from energy_platform.transforms.readings import (
+    judge,
+    readings_of_belimo,
+    readings_of_skycentrics,
+    readings_of_socomec,
+)
+from energy_platform.transforms.registers import energy_of_readings
+from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from energy_platform.schemas import Vendor
+
+OUTSIDE_DAY: Final = "outside_day"
+"""Reason of readings whose instant lies in another day than the file they came in."""
+
+_COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+    "socomec": readings_of_socomec,
+    "belimo": readings_of_belimo,
+    "skycentrics": readings_of_skycentrics,
+}
+
+_MERGED: Final = ("duplicates", "conflicts")
+
+
+def judge_day(given: ReadingsInput) -> JudgedDay:
+    """Judge the raw rows of a day, all vendors together."""
+    common = [_COMMON[vendor](raw) for vendor, raw in given.raw.items()]
+    if not common:
+        empty = pl.Schema({"point_id": pl.String(), "at": pl.Datetime("us", "UTC")})
+        common = [pl.DataFrame(schema=empty)]
+    start, end = day_bounds(given.day)
+    judged = judge(
+        pl.concat(common),
+        points=given.points,
+        corrections=given.corrections,
+        states=given.states,
+        now=end,
+    )
+    is_strayed = ~pl.col("at").is_between(start, end, closed="left") & (pl.col("status") == "ok")
+    frame = judged.frame
+    if frame.select(is_strayed.any()).item():
+        # Another day's file may hold the same reading: counted here too, it would count twice.
+        frame = frame.with_columns(
+            status=pl.when(is_strayed).then(pl.lit("quarantined")).otherwise("status"),
+            reason=pl.when(is_strayed).then(pl.lit(OUTSIDE_DAY)).otherwise("reason"),
+        )
+    merged = {name: judged.counts[name] for name in _MERGED if judged.counts.get(name)}
+    return JudgedDay(frame, merged)
+
+
+def energy_of_day(given: EnergyInput) -> EnergyDay:
+    """Turn the readings of a day into energy, each point by its own method."""
+    made = energy_of_readings(
+        given.readings, points=given.points, state=given.state, policy=given.policies
+    )
+    return EnergyDay(made.deltas, made.state, made.rejects)
+
+
+RULES: Final = Rules(
+    judge=judge_day,
+    judge_version=READINGS_RULES,
+    energy=energy_of_day,
+    energy_version=ENERGY_RULES,
+    spread=energy_intervals,
+    spread_version=INTERVAL_RULES,
+)
+"""How the platform makes a day."""

@@ -1,0 +1,372 @@
+"""The walk over the days that makes derived files follow from what they are made of.
+
+A day's energy starts from the registers' state at the end of the nearest earlier day, so a change
+travels forward until a day's state comes out as it was; from there on every stamp matches and
+nothing is touched. Each file is renamed into place by itself and carries what it was made of, so a
+walk that was killed anywhere is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.refresh.results import (
+    HeldDay,
+    Refreshed,
+    RefreshedDay,
+    RefreshedTable,
+    StaleDay,
+)
+from energy_platform.refresh.rules import EnergyInput, ReadingsInput
+from energy_platform.refresh.slices import DaySlices
+from energy_platform.refresh.stages import RULES
+from energy_platform.refresh.survey import CARRY, POINTS, TIME_KEYS, Stamp, Survey, carry_of
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_ENERGY_INTERVALS,
+    CORE_READINGS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+    RAW_DAY_TABLES,
+)
+from energy_platform.storage.lake import LakeError, stamp_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import polars as pl
+
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.refresh.rules import Rules
+    from energy_platform.schemas import Table, Vendor
+    from energy_platform.storage.lake import Footer, Lake
+
+LOCK: Final = "core"
+"""The advisory lock of all derived tables: one walk at a time."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+_ENERGY_TABLES: Final = (CORE_ENERGY_DELTAS, CORE_REGISTER_REJECTS, CORE_REGISTER_STATE)
+"""Made together from the same readings and state."""
+
+_STATUS_COLUMNS: Final[Mapping[str, str]] = {
+    CORE_READINGS.name: "status",
+    CORE_ENERGY_DELTAS.name: "status",
+    CORE_REGISTER_REJECTS.name: "reason",
+    CORE_REGISTER_STATE.name: "kind",
+    CORE_ENERGY_INTERVALS.name: "method",
+}
+
+
+class _UnreadableError(Exception):
+    """A derived file has a sound footer and cannot be read."""
+
+    def __init__(self, table: Table, day: str) -> None:
+        super().__init__(f"{table.name}/day={day}")
+        self.table = table
+        self.day = day
+
+
+def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[StaleDay, ...]:
+    """Find the days whose derived files no longer follow from what they were made of.
+
+    Reads footers only. Days that become stale because an earlier day changes are found by the
+    walk itself. Held days are not stale: no walk can help them.
+
+    Args:
+        lake: The day files.
+        portfolio: The portfolio as it is now.
+        rules: How days are made.
+    """
+    slices = DaySlices(portfolio, lake=lake)
+    survey = Survey(lake, slices=slices, rules=rules)
+    found = []
+    before: str | None = None
+    is_known = True
+    for day in survey.days:
+        why = _readings_differences(survey, day)
+        if survey.stored(CORE_READINGS, day=day) is not None:
+            for table in _ENERGY_TABLES:
+                stamp = survey.energy_stamp(table, day=day, before=before)
+                why += survey.differences(table, day=day, stamp=stamp, besides_state=not is_known)
+            if survey.stored(CORE_ENERGY_DELTAS, day=day) is not None:
+                stamp = survey.intervals_stamp(day)
+                why += survey.differences(CORE_ENERGY_INTERVALS, day=day, stamp=stamp)
+        if why:
+            found.append(StaleDay(day=day, why=tuple(dict.fromkeys(why))))
+        is_known = survey.stored(CORE_REGISTER_STATE, day=day) is not None
+        if is_known:
+            before = day
+    slices.save()
+    return tuple(found)
+
+
+def held(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[HeldDay, ...]:
+    """List the days whose raw files vanished or are damaged, with what to do."""
+    survey = Survey(lake, slices=DaySlices(portfolio, lake=lake), rules=rules)
+    return tuple(HeldDay(day=day, why=why) for day, why in sorted(survey.held.items()))
+
+
+def refresh(
+    lake: Lake,
+    *,
+    portfolio: Portfolio,
+    on_day: Callable[[RefreshedDay], None] | None = None,
+    rules: Rules = RULES,
+) -> Refreshed:
+    """Make every derived file follow from the raw days, the portfolio and the rules.
+
+    Waits for a walk that is under way. One day is in memory at a time.
+
+    Args:
+        lake: The day files.
+        portfolio: The portfolio as it is now.
+        on_day: Told of each day that was made anew, when its files are in place.
+        rules: How days are made.
+
+    Returns:
+        What was made anew, and the days held for a person.
+
+    Raises:
+        LakeError: A derived file cannot be read and cannot be made again, because its raw file
+            is gone.
+    """
+    slices = DaySlices(portfolio, lake=lake)
+    with lake.lock(LOCK):
+        while True:
+            try:
+                return _Walk(lake, slices=slices, rules=rules, on_day=on_day).run()
+            except _UnreadableError as error:
+                _discard(lake, error, slices=slices, rules=rules)
+
+
+def _discard(lake: Lake, error: _UnreadableError, *, slices: DaySlices, rules: Rules) -> None:
+    """Remove an unreadable derived file that can be made again."""
+    held_days = Survey(lake, slices=slices, rules=rules).held
+    path = lake.path(error.table, day=error.day)
+    if error.table is CORE_READINGS and error.day in held_days:
+        raise LakeError(
+            f"{path}: damaged, and cannot be made again: {held_days[error.day]}"
+        ) from error
+    _LOG.warning("%s is damaged; it is made again", path)
+    path.unlink(missing_ok=True)
+
+
+def _readings_differences(survey: Survey, day: str) -> tuple[str, ...]:
+    stored = survey.stored(CORE_READINGS, day=day)
+    if day in survey.held and stored is not None:
+        return ()
+    points = None if stored is None else stored.meta.get(POINTS)
+    stamp = survey.readings_stamp(day, points=points)
+    return survey.differences(CORE_READINGS, day=day, stamp=stamp)
+
+
+class _Walk:
+    """One pass over the days."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        *,
+        slices: DaySlices,
+        rules: Rules,
+        on_day: Callable[[RefreshedDay], None] | None,
+    ) -> None:
+        self._lake = lake
+        self._slices = slices
+        self._rules = rules
+        self._on_day = on_day
+        self._survey = Survey(lake, slices=slices, rules=rules)
+        self._state: tuple[str, pl.DataFrame] | None = None
+
+    def run(self) -> Refreshed:
+        """Make every day follow, in order."""
+        survey = self._survey
+        days = survey.days
+        done = []
+        before: str | None = None
+        for day in days:
+            try:
+                fresh = self._day(day, before=before)
+            except Exception as error:
+                error.add_note(f"while making {day} anew")
+                raise
+            if fresh is not None:
+                done.append(fresh)
+                if self._on_day is not None:
+                    self._on_day(fresh)
+            if survey.stored(CORE_REGISTER_STATE, day=day) is not None:
+                before = day
+        if done:
+            self._slices.forget_sets_except(survey.point_sets())
+        self._slices.save()
+        return Refreshed(
+            days=tuple(done),
+            held=tuple(HeldDay(day=day, why=why) for day, why in sorted(survey.held.items())),
+            seen=len(days),
+        )
+
+    def _day(self, day: str, *, before: str | None) -> RefreshedDay | None:
+        """Make what is stale of a day; return None when nothing was."""
+        survey = self._survey
+        why = list(_readings_differences(survey, day))
+        tables: dict[str, RefreshedTable] = {}
+        merged: Mapping[str, int] = {}
+        readings: pl.DataFrame | None = None
+        if why:
+            readings, merged = self._judge(day, tables)
+        if survey.stored(CORE_READINGS, day=day) is None:
+            return None
+        stamps = {
+            table.name: survey.energy_stamp(table, day=day, before=before)
+            for table in _ENERGY_TABLES
+        }
+        differences = {
+            table.name: survey.differences(table, day=day, stamp=stamps[table.name])
+            for table in _ENERGY_TABLES
+        }
+        if any(differences.values()):
+            why += [phrase for phrases in differences.values() for phrase in phrases]
+            if readings is None:
+                readings = self._read(CORE_READINGS, day)
+            outdated = {name: stamps[name] for name, phrases in differences.items() if phrases}
+            self._make_energy(day, readings, before=before, stamps=outdated, tables=tables)
+        del readings
+        stamp = survey.intervals_stamp(day)
+        if outdated_by := survey.differences(CORE_ENERGY_INTERVALS, day=day, stamp=stamp):
+            why += outdated_by
+            deltas = self._read(CORE_ENERGY_DELTAS, day)
+            tables[CORE_ENERGY_INTERVALS.name] = self._write(
+                CORE_ENERGY_INTERVALS, day, self._rules.spread(deltas), stamp=stamp
+            )
+        if not tables:
+            return None
+        return RefreshedDay(
+            day=day, why=tuple(dict.fromkeys(why)), tables=tables, merged=dict(merged)
+        )
+
+    def _judge(
+        self, day: str, tables: dict[str, RefreshedTable]
+    ) -> tuple[pl.DataFrame | None, Mapping[str, int]]:
+        """Make the readings of a day; None when its raw files keep them from being made."""
+        survey = self._survey
+        raw: dict[Vendor, pl.DataFrame] = {}
+        present = survey.raw.get(day, {})
+        try:
+            for vendor, table in RAW_DAY_TABLES.items():
+                if table.name in present:
+                    raw[vendor] = self._read_raw(table, day, present)
+        except LakeError as error:
+            survey.held[day] = str(error)
+            return None, {}
+        if not raw and day in survey.held:
+            return None, {}
+        judged = self._rules.judge(
+            ReadingsInput(
+                day=day,
+                raw=raw,
+                points=self._slices.points,
+                states=self._slices.states,
+                corrections=self._slices.corrections(day),
+            )
+        )
+        points = self._slices.name_of(judged.frame["point_id"])
+        tables[CORE_READINGS.name] = self._write(
+            CORE_READINGS,
+            day,
+            judged.frame,
+            stamp=survey.readings_stamp(day, points=points),
+            meta={POINTS: points},
+        )
+        return judged.frame, judged.merged
+
+    def _read_raw(self, table: Table, day: str, present: dict[str, Footer]) -> pl.DataFrame:
+        """Read a raw day and note its footer: a pull may have replaced it since the survey."""
+        while True:
+            frame = self._lake.read(table, day=day)
+            footer = self._lake.footer(table, day=day)
+            if footer is None:
+                raise LakeError(f"{self._lake.path(table, day=day)}: vanished; run its day again")
+            if footer.content_id == present[table.name].content_id:
+                return frame
+            present[table.name] = footer
+
+    def _make_energy(
+        self,
+        day: str,
+        readings: pl.DataFrame,
+        *,
+        before: str | None,
+        stamps: Mapping[str, Stamp],
+        tables: dict[str, RefreshedTable],
+    ) -> None:
+        made = self._rules.energy(
+            EnergyInput(
+                day=day,
+                readings=readings,
+                state=None if before is None else self._state_of(before),
+                points=self._slices.energy_points,
+                policies=self._slices.policies(day),
+            )
+        )
+        frames: tuple[tuple[Table, pl.DataFrame, dict[str, str]], ...] = (
+            (CORE_ENERGY_DELTAS, made.deltas, {}),
+            (CORE_REGISTER_REJECTS, made.rejects, {}),
+            (CORE_REGISTER_STATE, made.state, {CARRY: carry_of(made.state)}),
+        )
+        for table, frame, meta in frames:
+            if table.name in stamps:
+                stamp = stamps[table.name]
+                tables[table.name] = self._write(table, day, frame, stamp=stamp, meta=meta)
+        self._state = (day, made.state)
+
+    def _state_of(self, day: str) -> pl.DataFrame:
+        if self._state is None or self._state[0] != day:
+            self._state = (day, self._read(CORE_REGISTER_STATE, day))
+        return self._state[1]
+
+    def _read(self, table: Table, day: str) -> pl.DataFrame:
+        try:
+            return self._lake.read(table, day=day)
+        except LakeError as error:
+            raise _UnreadableError(table, day) from error
+
+    def _write(
+        self,
+        table: Table,
+        day: str,
+        frame: pl.DataFrame,
+        *,
+        stamp: Stamp,
+        meta: Mapping[str, str] | None = None,
+    ) -> RefreshedTable:
+        column, first_key, last_key = TIME_KEYS[table.name]
+        first, last = frame[column].min(), frame[column].max()
+        bounds = {
+            key: instant.isoformat()
+            for key, instant in ((first_key, first), (last_key, last))
+            if isinstance(instant, datetime)
+        }
+        if (table.name, day) in self._survey.damaged:
+            self._lake.path(table, day=day).unlink(missing_ok=True)
+            self._survey.damaged.discard((table.name, day))
+        written = self._lake.write(
+            table, frame, day=day, meta={"stamp": stamp_text(stamp), **bounds, **(meta or {})}
+        )
+        self._survey.put(table, day=day, footer=written.after)
+        return RefreshedTable(
+            rows=frame.height,
+            written=written.written,
+            changed=written.changed,
+            first_at=first if isinstance(first, datetime) else None,
+            last_at=last if isinstance(last, datetime) else None,
+            statuses=_counts(frame, _STATUS_COLUMNS[table.name]),
+            reasons=_counts(frame, "reason") if "reason" in frame.columns else {},
+        )
+
+
+def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
+    counted = frame[column].drop_nulls().value_counts().sort(column)
+    return dict(counted.iter_rows())

@@ -1,0 +1,20 @@
+"""The warehouse: marts built by dbt in a private work file, published by rename.
+
+``Warehouse`` says what is stale, prepares a build, runs dbt, takes the build as finished and
+publishes it. Nobody but the platform opens the work file; everybody may open what is published.
+"""
+
+from energy_platform.storage.warehouse.dims import DELIVERY
+from energy_platform.storage.warehouse.errors import WarehouseError
+from energy_platform.storage.warehouse.publication import Published
+from energy_platform.storage.warehouse.warehouse import BuildPlan, Built, Prepared, Warehouse
+
+__all__ = [
+    "DELIVERY",
+    "BuildPlan",
+    "Built",
+    "Prepared",
+    "Published",
+    "Warehouse",
+    "WarehouseError",
+]

@@ -1,0 +1,136 @@
+"""What the portfolio hands to dbt, and digests that say when it changed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from energy_platform.schemas import INSTANT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from energy_platform.portfolio import Portfolio
+
+DELIVERY: Final = pl.Schema(
+    {
+        "stream_id": pl.String(),
+        "site_id": pl.String(),
+        "kind": pl.String(),
+        "interval_s": pl.Float64(),
+        "last_sent_at": INSTANT,
+        "last_acknowledged_at": INSTANT,
+        "packets_acknowledged": pl.Int64(),
+        "packets_refused": pl.Int64(),
+        "behind_since": INSTANT,
+        "lag_s": pl.Float64(),
+        "debt_wh": pl.Float64(),
+        "held": pl.Boolean(),
+        "reason": pl.String(),
+    }
+)
+"""One row per Wattics stream: what ``mart_delivery`` shows."""
+
+_SHAPING: Final = (
+    "point_id",
+    "quantity",
+    "kind",
+    "phase",
+    "role",
+    "carrier",
+    "every_s",
+    "energy_from_power",
+)
+"""Attributes of a point that enter facts, not only dimensions."""
+
+
+def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
+    """Return one row per device of the portfolio."""
+    rows = [
+        {
+            "device_id": device_id,
+            "vendor": device.vendor,
+            "serial": device.serial,
+            "device_name": device.name,
+            "device_type": device.type,
+            "site_id": device.site,
+            "carrier": device.carrier,
+            "role": device.role,
+        }
+        for device_id, device in portfolio.devices.items()
+    ]
+    names = (
+        "device_id",
+        "vendor",
+        "serial",
+        "device_name",
+        "device_type",
+        "site_id",
+        "carrier",
+        "role",
+    )
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()))
+
+
+def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
+    """Return the frames dbt makes the dimensions from, by name, sorted."""
+    return {
+        "sites": portfolio.sites_frame().sort("site_id"),
+        "devices": devices_frame(portfolio).sort("device_id"),
+        "points": portfolio.points_frame().sort("point_id"),
+    }
+
+
+def delivery_rows(frame: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the ledger's frame in the columns of ``DELIVERY``; zero rows when there is none.
+
+    Raises:
+        ValueError: A column is missing or has another type that does not fit.
+    """
+    if frame is None:
+        return pl.DataFrame(schema=DELIVERY)
+    if missing := [name for name in DELIVERY if name not in frame.columns]:
+        raise ValueError(f"delivery frame without {', '.join(missing)}")
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in DELIVERY.items()).sort(
+        "stream_id"
+    )
+
+
+def shapes(portfolio: Portfolio) -> dict[str, str]:
+    """Return, per device, a digest of all that enters facts: its site, zone and points.
+
+    Points of one device bear on each other (a total makes the phases count no longer), so the
+    device is what is compared.
+    """
+    found: dict[str, list[tuple[object, ...]]] = {
+        device_id: [(device.site, portfolio.sites[device.site].timezone)]
+        for device_id, device in portfolio.devices.items()
+    }
+    for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):
+        found[row["device_id"]].append(tuple(row[name] for name in _SHAPING))
+    return {device_id: text_digest(repr(shape)) for device_id, shape in found.items()}
+
+
+def frame_digest(frame: pl.DataFrame) -> str:
+    """Return a digest of a small frame's rows."""
+    return text_digest(repr((frame.schema, frame.rows())))
+
+
+def text_digest(text: str) -> str:
+    """Return a short digest of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def project_digest(project: Path) -> str:
+    """Return a digest of the models and macros: another one means other rules."""
+    digest = hashlib.blake2b(digest_size=16)
+    files = [project / "dbt_project.yml"]
+    for folder in ("models", "macros"):
+        files += [path for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml"}]
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(project)}\0".encode())
+        digest.update(path.read_bytes())
+        digest.update(b"\0")
+    return digest.hexdigest()
