@@ -1,0 +1,64 @@
+-- site_term says as what a point counts in mart_site_energy. A device that counts the same thing as
+-- a total and per phase counts with the total; a net register or power-derived energy counts only
+-- where the device has no register of its own.
+with candidates as (
+    select
+        *,
+        case
+            when quantity = 'heating_energy' and role <> 'sub' then 'heating'
+            when quantity = 'cooling_energy' and role <> 'sub' then 'cooling'
+            when quantity = 'active_energy_import' and role = 'main' then 'import'
+            when quantity = 'active_energy_export' and role = 'main' then 'export'
+            when quantity = 'active_energy_net' and role = 'main' then 'net'
+            when quantity = 'generation_energy' and role = 'generation' then 'generation'
+            when quantity = 'battery_energy_charge' and role = 'storage' then 'charge'
+            when quantity = 'battery_energy_discharge' and role = 'storage' then 'discharge'
+            when quantity = 'active_power' and energy_from_power then
+                case role
+                    when 'main' then 'net'
+                    when 'generation' then 'generation'
+                    when 'storage' then 'charge'
+                end
+        end as term
+    from {{ prepared("points") }}
+),
+
+judged as (
+    select
+        *,
+        phase <> 'total' and bool_or(phase = 'total') over same_term as is_part_of_total,
+        term = 'net' and bool_or(term = 'import') over same_device as is_net_beside_import,
+        quantity = 'active_power'
+        and bool_or(term is not null and quantity <> 'active_power') over same_device
+            as is_power_beside_register
+    from candidates
+    window
+        same_device as (partition by device_id),
+        same_term as (partition by device_id, term)
+)
+
+select
+    point_id,
+    vendor,
+    serial,
+    key,
+    device_id,
+    device_name,
+    site_id,
+    name as point_name,
+    quantity,
+    unit,
+    kind,
+    phase,
+    carrier,
+    role,
+    case
+        when is_part_of_total or is_net_beside_import or is_power_beside_register then null
+        else term
+    end as site_term,
+    every_s,
+    maximum,
+    rated_capacity_wh,
+    max_power_w
+from judged
+order by point_id

@@ -1,0 +1,43 @@
+{{ config(period="local_day") }}
+-- depends_on: {{ ref("stg_touched_periods") }}
+
+with hours as (
+    select
+        energy.point_id,
+        energy.site_id,
+        calendar.timezone,
+        calendar.hour_start_at,
+        calendar.local_hour,
+        calendar.local_day,
+        calendar.hour_expected_s as expected_s,
+        {{ exact_sum("energy.energy_wh") }} as energy_wh,
+        {{ exact_sum("energy.estimated_wh") }} as estimated_wh,
+        {{ exact_sum("energy.covered_s") }} as covered_s
+    from {{ ref("fct_energy_15min") }} as energy
+    inner join {{ ref("stg_calendar") }} as calendar using (timezone, interval_start)
+    group by all
+)
+
+select
+    hours.point_id,
+    hours.site_id,
+    hours.timezone,
+    hours.hour_start_at,
+    hours.local_hour,
+    hours.local_day,
+    hours.energy_wh,
+    hours.energy_wh / 1000 as energy_kwh,
+    hours.estimated_wh,
+    {{ share("hours.estimated_wh", "hours.energy_wh") }} as estimated_share,
+    hours.covered_s,
+    hours.expected_s,
+    {{ period_status(
+        "hours.hour_start_at + to_seconds(hours.expected_s)",
+        "points.last_end_at",
+        "points.final_before"
+    ) }} as status,
+    status in ('closed', 'final') as is_closed,
+    status = 'final' as is_final
+from hours
+inner join {{ ref("stg_points") }} as points using (point_id)
+order by hours.hour_start_at, hours.point_id

@@ -1,0 +1,3 @@
+{{ config(period="local_month", grain="month") }}
+
+{{ energy_of_days("month") }}

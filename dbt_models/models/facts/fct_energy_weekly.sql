@@ -1,0 +1,3 @@
+{{ config(period="local_week", grain="week") }}
+
+{{ energy_of_days("week") }}

@@ -1,0 +1,116 @@
+{{ config(period="local_day") }}
+
+-- Points that the portfolio does not know are counted on the UTC day, with no site.
+with known as (
+    select
+        points.point_id,
+        points.site_id,
+        periods.timezone,
+        periods.period_start as local_day,
+        greatest(
+            floor(
+                {{ seconds_between(
+                    "greatest(periods.starts_at, points.first_reading_at)",
+                    "least(periods.ends_at, points.horizon_at)"
+                ) }} / points.every_s
+            ),
+            0
+        )::bigint as expected_samples
+    from {{ ref("stg_points") }} as points
+    inner join {{ ref("stg_touched_periods") }} as periods using (timezone)
+    where
+        periods.grain = 'day'
+        and periods.ends_at > points.first_reading_at
+        and periods.starts_at < points.horizon_at
+),
+
+zones as (
+    select point_id, timezone from {{ ref("stg_points") }}
+    union all
+    select distinct readings.point_id, 'UTC' as timezone
+    from {{ ref("stg_readings") }} as readings
+    anti join {{ ref("stg_points") }} as points using (point_id)
+),
+
+readings as (
+    select
+        readings.point_id,
+        calendar.timezone,
+        calendar.local_day,
+        count(*) as received_samples,
+        count(*) filter (where readings.status = 'quarantined') as quarantined_samples
+    from {{ ref("stg_readings") }} as readings
+    inner join zones using (point_id)
+    inner join {{ ref("stg_calendar") }} as calendar
+        on
+            zones.timezone = calendar.timezone
+            and readings.interval_start = calendar.interval_start
+    group by all
+),
+
+steps as (
+    select
+        deltas.point_id,
+        calendar.local_day,
+        count(*) filter (where deltas.status = 'gap') as gaps,
+        count(*) filter (where deltas.status = 'reset') as resets,
+        count(*) filter (where deltas.status = 'rollover') as rollovers,
+        count(*) filter (where deltas.status = 'exchange') as exchanges,
+        count(*) filter (where deltas.status = 'dip') as dips,
+        count(*) filter (where deltas.status = 'takeback') as takebacks,
+        count(*) filter (where deltas.estimated) as estimated_steps
+    from {{ ref("stg_energy_deltas") }} as deltas
+    inner join {{ ref("stg_points") }} as points using (point_id)
+    inner join {{ ref("stg_calendar") }} as calendar
+        on
+            points.timezone = calendar.timezone
+            and deltas.end_interval_start = calendar.interval_start
+    group by all
+),
+
+rejected as (
+    select
+        rejects.point_id,
+        calendar.local_day,
+        count(*) as rejects
+    from {{ ref("stg_register_rejects") }} as rejects
+    inner join {{ ref("stg_points") }} as points using (point_id)
+    inner join {{ ref("stg_calendar") }} as calendar
+        on
+            points.timezone = calendar.timezone
+            and rejects.interval_start = calendar.interval_start
+    group by all
+),
+
+days as (
+    select * from known
+    union all by name
+    select
+        readings.point_id,
+        readings.timezone,
+        readings.local_day
+    from readings
+    anti join {{ ref("stg_points") }} as points using (point_id)
+)
+
+select
+    days.point_id,
+    days.site_id,
+    days.timezone,
+    days.local_day,
+    days.expected_samples,
+    coalesce(readings.received_samples, 0) as received_samples,
+    coalesce(readings.quarantined_samples, 0) as quarantined_samples,
+    coalesce(rejected.rejects, 0) as rejects,
+    coalesce(steps.gaps, 0) as gaps,
+    coalesce(steps.resets, 0) as resets,
+    coalesce(steps.rollovers, 0) as rollovers,
+    coalesce(steps.exchanges, 0) as exchanges,
+    coalesce(steps.dips, 0) as dips,
+    coalesce(steps.takebacks, 0) as takebacks,
+    coalesce(steps.estimated_steps, 0) as estimated_steps
+from days
+left join readings using (point_id, timezone, local_day)
+left join steps using (point_id, local_day)
+left join rejected using (point_id, local_day)
+order by days.local_day, days.point_id

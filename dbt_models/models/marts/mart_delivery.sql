@@ -1,0 +1,16 @@
+select
+    stream_id,
+    site_id,
+    kind,
+    interval_s,
+    last_sent_at,
+    last_acknowledged_at,
+    packets_acknowledged,
+    packets_refused,
+    behind_since,
+    lag_s,
+    debt_wh,
+    held,
+    reason
+from {{ prepared("delivery") }}
+order by stream_id

@@ -1,0 +1,10 @@
+select
+    timezone,
+    interval_start,
+    local_start,
+    utc_offset_s,
+    local_day,
+    local_hour,
+    hour_start_at,
+    hour_expected_s
+from {{ prepared("calendar") }}

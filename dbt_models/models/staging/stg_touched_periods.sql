@@ -1,0 +1,2 @@
+select grain, timezone, period_start, starts_at, ends_at, expected_s
+from {{ prepared("touched") }}

@@ -1,0 +1,2 @@
+-- The energy of a point and local day is the same by quarter-hours and by the hours.
+{{ same_energy("fct_energy_15min", "fct_energy_hourly", "local_day", "local_day", grain="day") }}
