@@ -1,1 +1,52 @@
-"""What Wattics acknowledged and how packets get there."""
+"""What Wattics acknowledged and how packets get there.
+
+``push`` delivers what is ready; ``streams_behind`` and ``push_wanted`` tell cheaply whether it has
+anything to do; the ledger remembers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from energy_platform.delivery.attempts import Attempt, next_attempt
+from energy_platform.delivery.behind import Behind, Wanted, push_wanted, streams_behind
+from energy_platform.delivery.ledger import Ledger, LedgerError
+from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
+from energy_platform.delivery.push import push
+from energy_platform.delivery.report import DELIVERY_SCHEMA, delivery_frame
+
+if TYPE_CHECKING:
+    from energy_platform.settings import PlatformSettings
+
+__all__ = [
+    "DELIVERY_SCHEMA",
+    "Attempt",
+    "Behind",
+    "Ledger",
+    "LedgerError",
+    "Progress",
+    "PushOutcome",
+    "StreamOutcome",
+    "Wanted",
+    "delivery_frame",
+    "next_attempt",
+    "open_ledger",
+    "push",
+    "push_wanted",
+    "streams_behind",
+]
+
+LEDGER_FILE = "ledger.sqlite"
+"""Name of the default ledger in the data folder."""
+
+
+def open_ledger(platform: PlatformSettings) -> Ledger:
+    """Open the ledger the settings name: ENERGY_PLATFORM_LEDGER_URL, or SQLite in the data folder.
+
+    Raises:
+        LedgerError: The URL is unusable, or the ledger is of a newer version of the platform.
+    """
+    if platform.ledger_url is not None:
+        return Ledger(platform.ledger_url)
+    return Ledger.at(Path(platform.data_dir) / LEDGER_FILE)

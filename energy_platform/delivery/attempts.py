@@ -1,0 +1,118 @@
+"""When to ask for the next push: a growing pause after failures, an alert after several.
+
+A run counts as failed from its beginning until it ended well, so a killed one is counted too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from energy_platform.delivery.ledger import Run
+from energy_platform.transforms.packets import instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from energy_platform.delivery.ledger import Ledger
+    from energy_platform.delivery.outcome import PushOutcome
+
+ALERT_AFTER: Final = 3
+"""Failed pushes in a row after which a person should know."""
+
+FIRST_PAUSE_S: Final = 60
+"""Pause after the first failed push; it doubles with each further one."""
+
+LONGEST_PAUSE_S: Final = 3600
+"""The pause grows no further than this."""
+
+_SECOND_US: Final = 1_000_000
+
+
+class Attempt(NamedTuple):
+    """The next push to ask for.
+
+    Attributes:
+        number: Its number since the last good one, from 1; part of the run key.
+        not_before: When to ask for it; None for at once.
+        is_due: Whether that time has come.
+        alert: Whether so many failed that a person should know.
+        error: What the last one met.
+        started_at: When the last one began; None before the first. Part of the run key.
+    """
+
+    number: int
+    not_before: datetime | None
+    is_due: bool
+    alert: bool
+    error: str | None
+    started_at: datetime | None
+
+
+def next_attempt(ledger: Ledger, *, now: datetime) -> Attempt:
+    """Return which push to ask for next, and when.
+
+    Args:
+        ledger: The delivery ledger.
+        now: The present.
+    """
+    run = ledger.run()
+    if run is None:
+        return Attempt(1, None, is_due=True, alert=False, error=None, started_at=None)
+    not_before = None if run.next_us is None else instant(run.next_us)
+    return Attempt(
+        number=run.failures + 1,
+        not_before=not_before,
+        is_due=not_before is None or now >= not_before,
+        alert=run.failures >= ALERT_AFTER,
+        error=run.error,
+        started_at=instant(run.started_us),
+    )
+
+
+def begin_run(ledger: Ledger, *, now_us: int) -> bool:
+    """Note that a push begins; return whether the one before ended in a crash."""
+    before = ledger.run()
+    failures = 0 if before is None else before.failures
+    error = "the push was killed" if before is None else before.error or "the push was killed"
+    ledger.set_run(
+        Run(
+            is_open=True,
+            failures=failures + 1,
+            started_us=now_us,
+            next_us=now_us + _pause_us(failures + 1),
+            error=error,
+        )
+    )
+    return before is not None and before.is_open
+
+
+def end_run(ledger: Ledger, *, outcome: PushOutcome, now_us: int) -> None:
+    """Note how a push ended.
+
+    A push stopped from outside is no failure; neither is a stream that waits for a person: asking
+    again would not help it.
+    """
+    run = ledger.run()
+    failures = 0 if run is None else run.failures
+    started_us = now_us if run is None else run.started_us
+    left = [one for one in outcome.streams.values() if one.status == "left"]
+    if not left:
+        ledger.set_run(
+            Run(is_open=False, failures=0, started_us=started_us, next_us=None, error=None)
+        )
+        return
+    problems = [f"{one.stream_id}: {one.reason}" for one in left]
+    error = problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"
+    next_us = now_us + _pause_us(failures)
+    probes = [stop.probe_us for stop in ledger.stopped_credentials().values()]
+    if probes:
+        # The probe of a refused credential is the attempt that can change something.
+        next_us = max(now_us + FIRST_PAUSE_S * _SECOND_US, min([*probes, next_us]))
+    ledger.set_run(
+        Run(is_open=False, failures=failures, started_us=started_us, next_us=next_us, error=error)
+    )
+
+
+def _pause_us(failures: int) -> int:
+    seconds = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_S)
+    return int(seconds * _SECOND_US)

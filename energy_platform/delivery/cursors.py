@@ -1,0 +1,170 @@
+"""Where streams begin, what they wait for, and how a stream Wattics already knows is taken over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from energy_platform.delivery.ledger import Event, Register
+from energy_platform.partitions import day_of
+from energy_platform.transforms.packets import THOUSANDTHS, instant, microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energy_platform.delivery.days import DayFrames
+    from energy_platform.delivery.knowledge import Frontier, Knowledge
+    from energy_platform.delivery.ledger import StreamState
+    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.vendors.wattics import LastPacket
+
+
+def find_starts(
+    plans: Mapping[str, StreamPlan],
+    *,
+    states: Mapping[str, StreamState],
+    knowledge: Knowledge,
+    frames: DayFrames,
+) -> None:
+    """Put the cursor of new streams just before their first data, or their agreed start.
+
+    Days before a point's first reading are not missing: there is nothing to wait for.
+
+    Args:
+        plans: The new streams.
+        states: All streams; changed in place.
+        knowledge: The footers.
+        frames: The day files.
+    """
+    vendors = sorted({vendor for plan in plans.values() for vendor in plan.vendors})
+    first_day = knowledge.first_day(vendors) if vendors else None
+    if first_day is None:
+        return
+    waiting = {}
+    for stream_id, plan in plans.items():
+        mark = knowledge.mark(plan.vendors, since=first_day)
+        if states[stream_id].looked_mark != mark:
+            waiting[stream_id] = plan
+            states[stream_id].looked_mark = mark
+    by_start: dict[str, list[StreamPlan]] = {}
+    for plan in waiting.values():
+        start = first_day if plan.start_us is None else day_of(instant(plan.start_us))
+        by_start.setdefault(max(start, first_day), []).append(plan)
+    for start, group in by_start.items():
+        points = sorted({field.point.point_id for plan in group for field in plan.fields})
+        days = [day for day in knowledge.days if day >= start]
+        firsts = frames.first_data(points, days=days)
+        for plan in group:
+            instants = [
+                firsts[field.point.point_id][1]
+                for field in plan.fields
+                if field.point.point_id in firsts
+            ]
+            if instants:
+                begin_us = max(min(instants), plan.start_us or 0)
+                states[plan.stream.id].planned_until_us = begin_us - 1
+
+
+def adopt(
+    plan: StreamPlan,
+    state: StreamState,
+    *,
+    stored: LastPacket,
+    knowledge: Knowledge,
+    now_us: int,
+) -> list[Event]:
+    """Go on after the last packet that Wattics holds of a stream the ledger does not know.
+
+    Registers continue from the value read back, so nothing falls and nothing is sent twice.
+
+    Args:
+        plan: The stream.
+        state: Where it stands; changed in place.
+        stored: What was read back.
+        knowledge: The footers.
+        now_us: The present.
+    """
+    at_us = microseconds(stored.at)
+    state.planned_until_us = max(at_us, (plan.start_us or 0) - 1)
+    state.last_packet_us = at_us
+    day = day_of(stored.at)
+    for field in plan.fields:
+        value = stored.fields.get(field.name)
+        if field.kind != "register" or value is None:
+            continue
+        value_wh = value * field.conversion.multiplier / field.conversion.divisor
+        state.registers[field.name] = Register(
+            point_id=field.point.point_id,
+            basis=field.basis,
+            anchor_wh=value_wh,
+            anchor_us=at_us,
+            sum_day=day,
+            sum_mark=knowledge.deltas_mark(day, end=day),
+            target_wh=value_wh,
+            sent_thousandths=round(value * THOUSANDTHS),
+            sent_us=at_us,
+        )
+    return [Event(now_us, plan.stream.id, "adopted", {"last_us": at_us})]
+
+
+def look_ahead(
+    plans: Mapping[str, StreamPlan],
+    *,
+    states: Mapping[str, StreamState],
+    knowledge: Knowledge,
+    now_us: int,
+    max_hold_us: int,
+) -> tuple[dict[str, Frontier], list[Event]]:
+    """Return how far each stream may go, and note what it waits for.
+
+    A missing day is waited for ``max_hold`` from when it was first seen; then it is passed and
+    listed, except by streams of values per interval.
+
+    Args:
+        plans: Streams with a cursor or without.
+        states: All streams; changed in place.
+        knowledge: The footers.
+        now_us: The present.
+        max_hold_us: How long a missing day is waited for.
+    """
+    frontiers: dict[str, Frontier] = {}
+    events: list[Event] = []
+    seen: dict[tuple[tuple[str, ...], int, str | None], Frontier] = {}
+    for stream_id, plan in plans.items():
+        state = states[stream_id]
+        from_us = state.planned_until_us
+        if from_us is None:
+            continue
+        while True:
+            asked = (plan.vendors, from_us, state.passed_day)
+            frontier = seen.get(asked)
+            if frontier is None:
+                frontier = knowledge.frontier(
+                    plan.vendors, from_us=from_us, passed_day=state.passed_day
+                )
+                seen[asked] = frontier
+            hole = frontier.hole
+            if hole is None:
+                if state.held_day is not None:
+                    events.append(_released(stream_id, state, now_us=now_us, how="the day arrived"))
+                break
+            if state.held_day != hole.day:
+                state.held_day, state.held_since_us = hole.day, now_us
+                detail: dict[str, str | int | float | None] = {
+                    "day": hole.day,
+                    "reason": hole.reason,
+                    "stops": int(not plan.may_jump),
+                }
+                events.append(Event(now_us, stream_id, "hold", detail))
+            if not plan.may_jump or now_us - (state.held_since_us or now_us) < max_hold_us:
+                break
+            state.passed_day = hole.last_day
+            how = f"waited long enough; days {hole.day} to {hole.last_day} are passed"
+            events.append(_released(stream_id, state, now_us=now_us, how=how))
+        frontiers[stream_id] = frontier
+    return frontiers, events
+
+
+def _released(stream_id: str, state: StreamState, *, now_us: int, how: str) -> Event:
+    detail: dict[str, str | int | float | None] = {"day": state.held_day, "how": how}
+    state.held_day = state.held_since_us = None
+    return Event(now_us, stream_id, "hold_released", detail)

@@ -1,0 +1,35 @@
+"""The delivery ledger: intents before, answers after, a cursor per stream.
+
+SQLite beside the data by default, PostgreSQL by URL. What may happen twice after a crash, and why
+that is harmless, is written down in ``docs/delivery.md``.
+"""
+
+from __future__ import annotations
+
+from energy_platform.delivery.ledger.model import (
+    CredentialStop,
+    DeadLetter,
+    Event,
+    Failure,
+    Intent,
+    Register,
+    Run,
+    Settled,
+    StreamState,
+)
+from energy_platform.delivery.ledger.schema import LedgerError
+from energy_platform.delivery.ledger.store import Ledger
+
+__all__ = [
+    "CredentialStop",
+    "DeadLetter",
+    "Event",
+    "Failure",
+    "Intent",
+    "Ledger",
+    "LedgerError",
+    "Register",
+    "Run",
+    "Settled",
+    "StreamState",
+]

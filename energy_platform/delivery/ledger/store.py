@@ -1,0 +1,550 @@
+"""Reads and writes the delivery ledger."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.dialects import postgresql, sqlite
+
+from energy_platform.delivery.ledger import tables
+from energy_platform.delivery.ledger.model import (
+    CredentialStop,
+    DeadLetter,
+    Event,
+    Failure,
+    Intent,
+    Register,
+    Run,
+    Settled,
+    StreamState,
+)
+from energy_platform.delivery.ledger.schema import advisory_lock, migrate, open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+_PUSH_KEY: Final = 0x656E5F70757368
+"""Key of PostgreSQL's advisory lock around a push."""
+
+_STREAMS_PER_QUERY: Final = 400
+"""Ids in one IN list; both databases take far more."""
+
+_PLAN_COLUMNS: Final = (
+    "planned_until_us",
+    "last_packet_us",
+    "undelivered_wh",
+    "held_day",
+    "held_since_us",
+    "passed_day",
+    "looked_mark",
+)
+"""Columns of a stream that planning writes; all others belong to the answers."""
+
+_REGISTER_COLUMNS: Final = tuple(column.name for column in fields(Register))
+
+
+class Ledger:
+    """What was intended, acknowledged and refused, for every stream.
+
+    Safe to use from several threads. One push at a time: see ``exclusive``.
+
+    Args:
+        url: SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Raises:
+        LedgerError: The URL is unusable, or the ledger is of a newer version.
+    """
+
+    def __init__(self, url: str | SecretStr) -> None:
+        self._engine = open_engine(url.get_secret_value() if isinstance(url, SecretStr) else url)
+        migrate(self._engine)
+        self._insert = (
+            postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        )
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Open (or create) the SQLite ledger at a path."""
+        return cls(f"sqlite:///{path}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for reading with SQL of one's own."""
+        return self._engine
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep pushes of other hosts out; on one host the lake's lock does."""
+        if self._engine.dialect.name == "postgresql":
+            return advisory_lock(self._engine, key=_PUSH_KEY)
+        return nullcontext()
+
+    def _read(self) -> sa.Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    # --- streams -------------------------------------------------------------------------------
+
+    def states(self) -> dict[str, StreamState]:
+        """Return where every stream stands, by stream id."""
+        with self._read() as connection:
+            found = {
+                row.pop("stream_id"): StreamState(**row)
+                for row in map(dict, connection.execute(sa.select(tables.streams)).mappings())
+            }
+            for row in map(dict, connection.execute(sa.select(tables.registers)).mappings()):
+                stream_id, field = row.pop("stream_id"), row.pop("field")
+                if stream_id in found:
+                    found[stream_id].registers[field] = Register(**row)
+        return found
+
+    def enrol(self, stream_ids: Iterable[str]) -> None:
+        """Make sure that each stream has a row."""
+        rows = [{"stream_id": stream_id} for stream_id in stream_ids]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(self._insert(tables.streams).on_conflict_do_nothing(), rows)
+
+    def commit_plan(
+        self,
+        states: Mapping[str, StreamState],
+        *,
+        intents: Sequence[Intent] = (),
+        events: Sequence[Event] = (),
+        now_us: int,
+    ) -> None:
+        """Write, at once, what was decided for some streams: intents, cursors and registers."""
+        with self._engine.begin() as connection:
+            if intents:
+                connection.execute(
+                    sa.insert(tables.packets),
+                    [
+                        {
+                            "stream_id": intent.stream_id,
+                            "at_us": intent.at_us,
+                            "body": intent.body,
+                            "status": "pending",
+                            "intent_us": now_us,
+                        }
+                        for intent in intents
+                    ],
+                )
+            if states:
+                connection.execute(
+                    sa.update(tables.streams)
+                    .where(tables.streams.c.stream_id == sa.bindparam("key"))
+                    .values({name: sa.bindparam(f"new_{name}") for name in _PLAN_COLUMNS}),
+                    [
+                        {"key": stream_id}
+                        | {f"new_{name}": getattr(state, name) for name in _PLAN_COLUMNS}
+                        for stream_id, state in states.items()
+                    ],
+                )
+            self._write_registers(connection, states)
+            _write_events(connection, events)
+
+    def _write_registers(
+        self, connection: sa.Connection, states: Mapping[str, StreamState]
+    ) -> None:
+        rows = [
+            {"stream_id": stream_id, "field": name}
+            | {column: getattr(register, column) for column in _REGISTER_COLUMNS}
+            for stream_id, state in states.items()
+            for name, register in state.registers.items()
+        ]
+        if rows:
+            insert = self._insert(tables.registers)
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["stream_id", "field"],
+                    set_={column: insert.excluded[column] for column in _REGISTER_COLUMNS},
+                ),
+                rows,
+            )
+
+    # --- packets -------------------------------------------------------------------------------
+
+    def pending_counts(self) -> dict[str, int]:
+        """Return how many packets of each stream have an intent and no answer."""
+        packets = tables.packets
+        query = (
+            sa.select(packets.c.stream_id, sa.func.count())
+            .where(packets.c.status == "pending")
+            .group_by(packets.c.stream_id)
+        )
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def pending_since(self) -> dict[str, int]:
+        """Return the oldest instant without an answer of each stream that has one."""
+        packets = tables.packets
+        query = (
+            sa.select(packets.c.stream_id, sa.func.min(packets.c.at_us))
+            .where(packets.c.status == "pending")
+            .group_by(packets.c.stream_id)
+        )
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def pending(self, stream_ids: Sequence[str]) -> dict[str, list[Intent]]:
+        """Return the packets without an answer of some streams, in order."""
+        packets = tables.packets
+        found: dict[str, list[Intent]] = defaultdict(list)
+        with self._read() as connection:
+            for start in range(0, len(stream_ids), _STREAMS_PER_QUERY):
+                query = (
+                    sa.select(packets.c.stream_id, packets.c.at_us, packets.c.body)
+                    .where(
+                        packets.c.status == "pending",
+                        packets.c.stream_id.in_(stream_ids[start : start + _STREAMS_PER_QUERY]),
+                    )
+                    .order_by(packets.c.stream_id, packets.c.at_us)
+                )
+                for stream_id, at_us, body in connection.execute(query):
+                    found[stream_id].append(Intent(stream_id, at_us, bytes(body)))
+        return dict(found)
+
+    def instants(self, stream_id: str, *, after_us: int, until_us: int) -> dict[int, str]:
+        """Return the instants in ``(after, until]`` that have a packet, with its status."""
+        packets = tables.packets
+        query = sa.select(packets.c.at_us, packets.c.status).where(
+            packets.c.stream_id == stream_id,
+            packets.c.at_us > after_us,
+            packets.c.at_us <= until_us,
+        )
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def settle(self, settled: Sequence[Settled], *, failures: Sequence[Failure] = ()) -> None:
+        """Write what became of some packets, and which streams were left, in one transaction."""
+        if not settled and not failures:
+            return
+        packets = tables.packets
+        with self._engine.begin() as connection:
+            if settled:
+                connection.execute(
+                    sa.update(packets)
+                    .where(
+                        packets.c.stream_id == sa.bindparam("key"),
+                        packets.c.at_us == sa.bindparam("key_us"),
+                    )
+                    .values(
+                        status=sa.bindparam("new_status"),
+                        settled_us=sa.bindparam("new_settled_us"),
+                        answer=sa.bindparam("new_answer"),
+                    ),
+                    [
+                        {
+                            "key": one.stream_id,
+                            "key_us": one.at_us,
+                            "new_status": one.status,
+                            "new_settled_us": one.settled_us,
+                            "new_answer": one.answer,
+                        }
+                        for one in settled
+                    ],
+                )
+                _tally(connection, settled)
+                _bury(connection, [one for one in settled if one.status == "refused"])
+            for failure in failures:
+                _note_failure(connection, failure)
+
+    def prune(self, *, before_us: int) -> int:
+        """Forget settled packets older than an instant; counts, cursors and events stay."""
+        packets = tables.packets
+        with self._engine.begin() as connection:
+            gone = connection.execute(
+                sa.delete(packets).where(packets.c.at_us < before_us, packets.c.status != "pending")
+            )
+        return gone.rowcount
+
+    # --- dead letters --------------------------------------------------------------------------
+
+    def dead_letters(
+        self, *, stream_id: str | None = None, state: str | None = "open"
+    ) -> list[DeadLetter]:
+        """Return refused packets, oldest first.
+
+        Args:
+            stream_id: Of one stream only.
+            state: ``open``, ``resent`` or ``discarded``; None for all.
+        """
+        letters = tables.dead_letters
+        query = sa.select(letters).order_by(letters.c.id)
+        if stream_id is not None:
+            query = query.where(letters.c.stream_id == stream_id)
+        if state is not None:
+            query = query.where(letters.c.state == state)
+        with self._read() as connection:
+            return [
+                DeadLetter(**dict(row) | {"body": bytes(row["body"])})
+                for row in connection.execute(query).mappings()
+            ]
+
+    def close_letter(self, letter: DeadLetter, *, state: str, pending: bool, now_us: int) -> None:
+        """Take a refused packet off the list, either to be sent again or for good.
+
+        Args:
+            letter: The letter.
+            state: ``resent`` or ``discarded``.
+            pending: Whether its packet is to be sent again, in its place in the order.
+            now_us: The present.
+        """
+        packets, letters = tables.packets, tables.dead_letters
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(letters).where(letters.c.id == letter.id).values(state=state)
+            )
+            connection.execute(
+                sa.update(packets)
+                .where(packets.c.stream_id == letter.stream_id, packets.c.at_us == letter.at_us)
+                .values(
+                    status="pending" if pending else "skipped",
+                    settled_us=None if pending else now_us,
+                )
+            )
+            connection.execute(
+                sa.update(tables.streams)
+                .where(tables.streams.c.stream_id == letter.stream_id)
+                .values(stopped=None, refused_streak=0, failure=None, failing_since_us=None)
+            )
+            detail: dict[str, str | int | float | None] = {"packet_us": letter.at_us}
+            kind = Event(now_us, letter.stream_id, "resent" if pending else "skipped", detail)
+            _write_events(connection, [kind])
+
+    # --- events --------------------------------------------------------------------------------
+
+    def note(self, *events: Event) -> None:
+        """Write events."""
+        with self._engine.begin() as connection:
+            _write_events(connection, events)
+
+    def events(self, *, stream_id: str | None = None, kind: str | None = None) -> list[Event]:
+        """Return events in order, all or of one stream or kind."""
+        table = tables.events
+        query = sa.select(table.c.at_us, table.c.stream_id, table.c.kind, table.c.detail).order_by(
+            table.c.id
+        )
+        if stream_id is not None:
+            query = query.where(table.c.stream_id == stream_id)
+        if kind is not None:
+            query = query.where(table.c.kind == kind)
+        with self._read() as connection:
+            return [
+                Event(at_us, stream, name, json.loads(detail))
+                for at_us, stream, name, detail in connection.execute(query)
+            ]
+
+    # --- credentials ---------------------------------------------------------------------------
+
+    def stopped_credentials(self) -> dict[str, CredentialStop]:
+        """Return the credentials that Wattics refused."""
+        with self._read() as connection:
+            rows = connection.execute(sa.select(tables.credentials)).mappings()
+            return {row["name"]: CredentialStop(**dict(row)) for row in rows}
+
+    def stop_credential(self, stop: CredentialStop) -> None:
+        """Remember that a credential was refused and when to probe it; notes the first time."""
+        insert = self._insert(tables.credentials)
+        with self._engine.begin() as connection:
+            is_new = (
+                connection.scalar(
+                    sa.select(tables.credentials.c.name).where(
+                        tables.credentials.c.name == stop.name
+                    )
+                )
+                is None
+            )
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["name"],
+                    set_={"probe_us": insert.excluded.probe_us, "reason": insert.excluded.reason},
+                ),
+                [stop._asdict()],
+            )
+            if is_new:
+                detail: dict[str, str | int | float | None] = {
+                    "credential": stop.name,
+                    "reason": stop.reason,
+                }
+                _write_events(connection, [Event(stop.stopped_us, None, "auth_stopped", detail)])
+
+    def free_credential(self, name: str, *, now_us: int) -> None:
+        """Remember that a credential works again."""
+        table = tables.credentials
+        with self._engine.begin() as connection:
+            gone = connection.execute(sa.delete(table).where(table.c.name == name))
+            if gone.rowcount:
+                event = Event(now_us, None, "auth_recovered", {"credential": name})
+                _write_events(connection, [event])
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    def run(self) -> Run | None:
+        """Return how the newest push stands; None before the first."""
+        table = tables.runs
+        query = sa.select(
+            table.c.is_open, table.c.failures, table.c.started_us, table.c.next_us, table.c.error
+        ).where(table.c.id == 1)
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Run(*row)
+
+    def set_run(self, run: Run) -> None:
+        """Write how the newest push stands."""
+        insert = self._insert(tables.runs)
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["id"],
+                    set_={name: insert.excluded[name] for name in Run._fields},
+                ),
+                [{"id": 1} | run._asdict()],
+            )
+
+    def doubt(self) -> None:
+        """Mark every stream with packets pending as unclear: the push before ended in a crash."""
+        packets, streams = tables.packets, tables.streams
+        pending = sa.select(packets.c.stream_id).where(packets.c.status == "pending")
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(streams).where(streams.c.stream_id.in_(pending)).values(unclear=True)
+            )
+
+
+def _tally(connection: sa.Connection, settled: Sequence[Settled]) -> None:
+    """Bring the counts and the newest acknowledged instant of each stream up to date."""
+    by_stream: dict[str, list[Settled]] = defaultdict(list)
+    for one in settled:
+        by_stream[one.stream_id].append(one)
+    streams = tables.streams
+    newest = sa.case(
+        (sa.bindparam("newest_us", type_=sa.BigInteger).is_(None), streams.c.last_acknowledged_us),
+        (
+            sa.func.coalesce(streams.c.last_acknowledged_us, 0)
+            < sa.bindparam("newest_us", type_=sa.BigInteger),
+            sa.bindparam("newest_us", type_=sa.BigInteger),
+        ),
+        else_=streams.c.last_acknowledged_us,
+    )
+    rows: list[dict[str, Any]] = []
+    for stream_id, ones in by_stream.items():
+        good = [one.at_us for one in ones if one.status == "acknowledged"]
+        refused = sum(1 for one in ones if one.status == "refused")
+        streak = 0
+        for one in reversed(ones):
+            if one.status == "acknowledged":
+                break
+            streak += one.status == "refused"
+        rows.append(
+            {
+                "key": stream_id,
+                "good": len(good),
+                "bad": refused,
+                "streak": streak,
+                "keep_streak": 0 if good else 1,
+                "newest_us": max(good, default=None),
+            }
+        )
+    connection.execute(
+        sa.update(streams)
+        .where(streams.c.stream_id == sa.bindparam("key"))
+        .values(
+            acknowledged=streams.c.acknowledged + sa.bindparam("good"),
+            refused=streams.c.refused + sa.bindparam("bad"),
+            refused_streak=streams.c.refused_streak * sa.bindparam("keep_streak")
+            + sa.bindparam("streak"),
+            last_acknowledged_us=newest,
+            unclear=sa.false(),
+            failure=None,
+            failing_since_us=None,
+            resume_us=None,
+        ),
+        rows,
+    )
+
+
+def _bury(connection: sa.Connection, refused: Sequence[Settled]) -> None:
+    """Keep refused packets whole, with the answer."""
+    packets, letters = tables.packets, tables.dead_letters
+    for one in refused:
+        body = connection.scalar(
+            sa.select(packets.c.body).where(
+                packets.c.stream_id == one.stream_id, packets.c.at_us == one.at_us
+            )
+        )
+        connection.execute(
+            sa.insert(letters).values(
+                stream_id=one.stream_id,
+                at_us=one.at_us,
+                body=body or b"",
+                answer=one.answer,
+                reason=one.reason,
+                refused_us=one.settled_us,
+                state="open",
+            )
+        )
+        detail: dict[str, str | int | float | None] = {
+            "packet_us": one.at_us,
+            "answer": one.answer,
+            "reason": one.reason,
+        }
+        _write_events(connection, [Event(one.settled_us, one.stream_id, "refused", detail)])
+
+
+def _note_failure(connection: sa.Connection, failure: Failure) -> None:
+    streams = tables.streams
+    connection.execute(
+        sa.update(streams)
+        .where(streams.c.stream_id == failure.stream_id)
+        .values(
+            failure=failure.reason,
+            failing_since_us=sa.func.coalesce(streams.c.failing_since_us, failure.at_us),
+            unclear=failure.unclear,
+            resume_us=failure.resume_us,
+            stopped=failure.reason if failure.stopped else None,
+        )
+    )
+    if failure.stopped:
+        event = Event(failure.at_us, failure.stream_id, "stopped", {"reason": failure.reason})
+        _write_events(connection, [event])
+
+
+def _write_events(connection: sa.Connection, events: Sequence[Event]) -> None:
+    if events:
+        connection.execute(
+            sa.insert(tables.events),
+            [
+                {
+                    "at_us": event.at_us,
+                    "stream_id": event.stream_id,
+                    "kind": event.kind,
+                    "detail": json.dumps(event.detail, sort_keys=True),
+                }
+                for event in events
+            ],
+        )

@@ -1,0 +1,204 @@
+"""Before anything is sent: who may send, from where, how far, and registers brought up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.delivery.cursors import find_starts, look_ahead
+from energy_platform.delivery.days import DayFrames
+from energy_platform.delivery.knowledge import Knowledge
+from energy_platform.delivery.plans import plan_streams
+from energy_platform.delivery.registers import Kept, anchor_day, catch_up, is_rebased
+from energy_platform.partitions import day_of
+from energy_platform.transforms.packets import instant
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from energy_platform.delivery.knowledge import Frontier
+    from energy_platform.delivery.ledger import Event, Ledger, StreamState
+    from energy_platform.delivery.outcome import OutcomeStatus
+    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.settings import WatticsSettings
+    from energy_platform.storage.lake import Lake
+
+_HOUR_US: Final = 3600 * 1_000_000
+
+
+@dataclass(kw_only=True)
+class Prepared:
+    """All that a push knows before it begins; the push moves it on.
+
+    Attributes:
+        plans: Every stream of the portfolio.
+        states: Where each stands.
+        pending: Packets of each with an intent and no answer.
+        knowledge: The footers.
+        frames: The day files.
+        todo: Streams that may be worked on.
+        new: Streams the ledger knows nothing of yet.
+        frontiers: How far each stream may go.
+        ends: How streams ended that are not worked on any more.
+        max_hold_us: How long a missing day is waited for.
+    """
+
+    plans: dict[str, StreamPlan]
+    states: dict[str, StreamState]
+    pending: dict[str, int]
+    knowledge: Knowledge
+    frames: DayFrames
+    todo: dict[str, StreamPlan]
+    new: set[str]
+    max_hold_us: int
+    frontiers: dict[str, Frontier] = field(default_factory=dict)
+    ends: dict[str, tuple[OutcomeStatus, str]] = field(default_factory=dict)
+
+    def look_ahead(self, stream_ids: Iterable[str], *, now_us: int) -> list[Event]:
+        """Find out how far some streams may go; returns holds that began or ended."""
+        found, events = look_ahead(
+            {stream_id: self.plans[stream_id] for stream_id in stream_ids},
+            states=self.states,
+            knowledge=self.knowledge,
+            now_us=now_us,
+            max_hold_us=self.max_hold_us,
+        )
+        self.frontiers.update(found)
+        return events
+
+    def next_day(self, stream_id: str, *, now_us: int) -> str | None:
+        """Return the day to plan next for a stream, None when all that is known is decided."""
+        planned_us = self.states[stream_id].planned_until_us
+        frontier = self.frontiers.get(stream_id)
+        if frontier is None or planned_us is None or stream_id not in self.todo:
+            return None
+        if planned_us >= min(frontier.until_us, now_us):
+            return None
+        return day_of(instant(planned_us))
+
+    def end(self, stream_id: str, status: OutcomeStatus, reason: str) -> None:
+        """Take a stream off the list."""
+        self.todo.pop(stream_id, None)
+        self.ends[stream_id] = (status, reason)
+
+
+def prepare(
+    lake: Lake,
+    *,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    settings: WatticsSettings,
+    now_us: int,
+) -> Prepared:
+    """Read what a push needs to know, and write holds and rebases down.
+
+    Args:
+        lake: The day files.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        settings: Credentials and patience.
+        now_us: The present.
+    """
+    plans = plan_streams(portfolio)
+    ledger.enrol(plans)
+    states = ledger.states()
+    prepared = Prepared(
+        plans=plans,
+        states=states,
+        pending=ledger.pending_counts(),
+        knowledge=_knowledge(lake, plans, states),
+        frames=_frames(lake, plans, states),
+        todo=dict(plans),
+        new={stream_id for stream_id in plans if states[stream_id].planned_until_us is None},
+        max_hold_us=int(settings.max_hold_h * _HOUR_US),
+    )
+    _admit(prepared, credentials=settings.all_credentials(), now_us=now_us)
+    find_starts(
+        {stream_id: plan for stream_id, plan in prepared.todo.items() if stream_id in prepared.new},
+        states=states,
+        knowledge=prepared.knowledge,
+        frames=prepared.frames,
+    )
+    kept = [
+        Kept(stream_id, one, register)
+        for stream_id, plan in prepared.todo.items()
+        for one in plan.fields
+        if one.kind != "gauge" and (register := states[stream_id].registers.get(one.name))
+    ]
+    if any(is_rebased(one) for one in kept):
+        kept = _only_refreshed(prepared, kept, lake=lake, portfolio=portfolio)
+    events = catch_up(kept, knowledge=prepared.knowledge, frames=prepared.frames, now_us=now_us)
+    events += prepared.look_ahead(prepared.todo, now_us=now_us)
+    # A new stream's cursor is written with its first packet, so that a crash before that leaves
+    # it new.
+    written = {
+        stream_id: states[stream_id] for stream_id in prepared.todo if stream_id not in prepared.new
+    }
+    ledger.commit_plan(written, events=events, now_us=now_us)
+    return prepared
+
+
+def _knowledge(
+    lake: Lake, plans: dict[str, StreamPlan], states: dict[str, StreamState]
+) -> Knowledge:
+    """Read the footers of every day that a cursor or a register still needs."""
+    days: list[str] = []
+    for stream_id in plans:
+        state = states[stream_id]
+        if state.planned_until_us is None:
+            days = []
+            break
+        days.append(day_of(instant(state.planned_until_us)))
+        days += [anchor_day(register) for register in state.registers.values()]
+    vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
+    return Knowledge(lake, vendors=vendors, since=min(days, default=None))
+
+
+def _frames(lake: Lake, plans: dict[str, StreamPlan], states: dict[str, StreamState]) -> DayFrames:
+    fields = [one for plan in plans.values() for one in plan.fields]
+    registers = {one.point.point_id for one in fields if one.kind != "gauge"}
+    registers |= {
+        register.point_id
+        for stream_id in plans
+        for register in states[stream_id].registers.values()
+    }
+    gauges = {one.point.point_id for one in fields if one.kind == "gauge"}
+    return DayFrames(lake, registers=registers, gauges=gauges)
+
+
+def _admit(prepared: Prepared, *, credentials: Container[str], now_us: int) -> None:
+    """Take streams off the list that cannot be worked on now, and say why."""
+    for stream_id, plan in prepared.plans.items():
+        state = prepared.states[stream_id]
+        credential = plan.stream.credential
+        if plan.problem is not None:
+            prepared.end(stream_id, "stopped", plan.problem)
+        elif credential not in credentials:
+            reason = (
+                f"credential {credential!r} is not set: WATTICS_USERNAME and WATTICS_PASSWORD "
+                "for default, WATTICS_CREDENTIALS for others"
+            )
+            prepared.end(stream_id, "stopped", reason)
+        elif state.stopped is not None:
+            prepared.end(stream_id, "stopped", state.stopped)
+        elif state.resume_us is not None and state.resume_us > now_us:
+            prepared.end(stream_id, "left", f"{state.failure}; Wattics asked to wait")
+
+
+def _only_refreshed(
+    prepared: Prepared, kept: list[Kept], *, lake: Lake, portfolio: Portfolio
+) -> list[Kept]:
+    """Leave streams whose rules changed until the lake follows the portfolio."""
+    from energy_platform import refresh  # noqa: PLC0415 - slow to import, needed after an edit
+
+    if not refresh.stale(lake, portfolio):
+        return kept
+    late = {one.stream_id for one in kept if is_rebased(one)}
+    for stream_id in late:
+        prepared.end(
+            stream_id,
+            "waiting",
+            "the portfolio changed how its registers are read; waits for the lake's refresh",
+        )
+    return [one for one in kept if one.stream_id not in late]

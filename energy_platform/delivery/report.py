@@ -1,0 +1,128 @@
+"""How delivery stands, for ``mart_delivery``, the status command and people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import polars as pl
+
+from energy_platform.delivery.behind import streams_behind
+from energy_platform.delivery.knowledge import Knowledge
+from energy_platform.delivery.ledger import StreamState
+from energy_platform.delivery.plans import plan_streams
+from energy_platform.partitions import day_of
+from energy_platform.schemas import INSTANT
+from energy_platform.transforms.packets import MICROSECONDS, instant
+
+if TYPE_CHECKING:
+    from energy_platform.delivery.behind import Behind
+    from energy_platform.delivery.knowledge import Frontier
+    from energy_platform.delivery.ledger import Ledger
+    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.storage.lake import Lake
+
+DELIVERY_SCHEMA: Final = pl.Schema(
+    {
+        "stream_id": pl.String(),
+        "site_id": pl.String(),
+        "kind": pl.String(),
+        "interval_s": pl.Float64(),
+        "last_sent_at": INSTANT,
+        "last_acknowledged_at": INSTANT,
+        "packets_acknowledged": pl.Int64(),
+        "packets_refused": pl.Int64(),
+        "behind_since": INSTANT,
+        "lag_s": pl.Float64(),
+        "debt_wh": pl.Float64(),
+        "held": pl.Boolean(),
+        "reason": pl.String(),
+    }
+)
+"""Columns of ``mart_delivery``: one row per stream of the portfolio."""
+
+
+class _Standing(NamedTuple):
+    is_held: bool
+    reason: str | None
+
+
+def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataFrame:
+    """Return how each stream of the portfolio stands, sorted by id.
+
+    Reads no clock: the same lake and ledger give the same rows.
+
+    Args:
+        ledger: The delivery ledger.
+        lake: The day files; footers are read.
+        portfolio: The streams.
+
+    Returns:
+        Columns of ``DELIVERY_SCHEMA``: ``last_sent_at`` (newest packet with an intent),
+        ``last_acknowledged_at``, ``packets_acknowledged``, ``packets_refused``, ``behind_since``
+        (oldest instant that is ready and not acknowledged), ``lag_s`` (seconds from the newest
+        acknowledged instant to where the lake's knowledge ends), ``debt_wh`` (energy by which
+        registers are held above the lake's), ``held`` and ``reason``.
+    """
+    plans = plan_streams(portfolio)
+    states = ledger.states()
+    behind = {one.stream_id: one for one in streams_behind(lake, ledger, portfolio)}
+    cursors = [
+        state.planned_until_us
+        for stream_id in plans
+        if (state := states.get(stream_id)) is not None and state.planned_until_us is not None
+    ]
+    since = day_of(instant(min(cursors))) if cursors else None
+    vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
+    knowledge = Knowledge(lake, vendors=vendors, since=since)
+    rows = []
+    for stream_id, plan in sorted(plans.items()):
+        state = states.get(stream_id) or StreamState()
+        frontier = None
+        if state.planned_until_us is not None:
+            frontier = knowledge.frontier(
+                plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
+            )
+        one = behind.get(stream_id)
+        standing = _standing(plan, state, behind=one)
+        rows.append(
+            {
+                "stream_id": stream_id,
+                "site_id": plan.stream.site,
+                "kind": plan.stream.kind,
+                "interval_s": float(plan.interval_s),
+                "last_sent_at": _at(state.last_packet_us),
+                "last_acknowledged_at": _at(state.last_acknowledged_us),
+                "packets_acknowledged": state.acknowledged,
+                "packets_refused": state.refused,
+                "behind_since": None if one is None else one.since,
+                "lag_s": _lag_s(state, frontier),
+                "debt_wh": sum(register.debt_wh for register in state.registers.values()),
+                "held": standing.is_held,
+                "reason": standing.reason,
+            }
+        )
+    return pl.DataFrame(rows, schema=DELIVERY_SCHEMA, orient="row")
+
+
+def _at(at_us: int | None) -> object:
+    return None if at_us is None else instant(at_us)
+
+
+def _lag_s(state: StreamState, frontier: Frontier | None) -> float | None:
+    if frontier is None or state.last_acknowledged_us is None:
+        return None
+    return max(0.0, (frontier.until_us - state.last_acknowledged_us) / MICROSECONDS)
+
+
+def _standing(plan: StreamPlan, state: StreamState, *, behind: Behind | None) -> _Standing:
+    if plan.problem is not None:
+        return _Standing(is_held=True, reason=plan.problem)
+    if state.stopped is not None:
+        return _Standing(is_held=True, reason=state.stopped)
+    if state.held_day is not None:
+        stops = "" if plan.may_jump else "; values per interval never pass a missing day"
+        return _Standing(is_held=True, reason=f"waits for the missing day {state.held_day}{stops}")
+    if state.failure is not None:
+        return _Standing(is_held=False, reason=state.failure)
+    return _Standing(is_held=False, reason=None if behind is None else behind.reason)

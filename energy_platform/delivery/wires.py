@@ -1,0 +1,166 @@
+"""The connections of one sender, and the gate that a refused credential closes for all."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from energy_platform.delivery.ledger import CredentialStop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from energy_platform.delivery.ledger import Ledger
+    from energy_platform.vendors.wattics import Answer, LastPacket
+
+PROBE_US: Final = 300 * 1_000_000
+"""A refused credential is tried again once in five minutes."""
+
+
+class Wire(Protocol):
+    """One connection with its own cookies, used by one thread at a time."""
+
+    def push(self, body: bytes) -> Answer:
+        """Send one packet once."""
+        ...
+
+    def last_packet(self, stream_id: str) -> LastPacket | None:
+        """Read back the last packet stored for a stream."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection and forget the cookies."""
+        ...
+
+
+class Wires:
+    """The connections of one sender: one per credential, opened when first needed.
+
+    Args:
+        open_wire: Opens a connection for a credential by name.
+    """
+
+    def __init__(self, open_wire: Callable[[str], Wire]) -> None:
+        self._open = open_wire
+        self._wires: dict[str, Wire] = {}
+        self._served: set[str] = set()
+
+    def of(self, credential: str) -> Wire:
+        """Return the connection of a credential."""
+        wire = self._wires.get(credential)
+        if wire is None:
+            wire = self._wires[credential] = self._open(credential)
+        return wire
+
+    def served(self, credential: str) -> None:
+        """Note that the connection worked, so that its session is worth renewing."""
+        self._served.add(credential)
+
+    def renew(self, credential: str) -> bool:
+        """Begin a new session in place of one that worked before and may have ended.
+
+        Returns:
+            Whether another attempt makes sense.
+        """
+        if credential not in self._served:
+            return False
+        self._served.discard(credential)
+        self._wires.pop(credential).close()
+        return True
+
+    def close(self) -> None:
+        """Close every connection."""
+        for wire in self._wires.values():
+            wire.close()
+        self._wires.clear()
+
+
+class Pass(NamedTuple):
+    """What the gate says to a sender.
+
+    Attributes:
+        is_open: Whether anything may be sent.
+        is_probe: Whether this one request finds out for all others.
+        reason: Why not; empty while another sender is finding out.
+    """
+
+    is_open: bool
+    is_probe: bool = False
+    reason: str = ""
+
+
+class Gate:
+    """Stops every stream of a refused credential, and lets one probe through when it is time.
+
+    The first request of each credential in a run goes alone as well, so that a wrong password is
+    heard of once and not by every sender.
+
+    Args:
+        ledger: Keeps the stops, so that the next run does not ask again too early.
+        names: Credentials that exist.
+        now_us: The present.
+    """
+
+    def __init__(self, ledger: Ledger, *, names: Iterable[str], now_us: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._now_us = now_us
+        self._lock = threading.Lock()
+        self._stops = {
+            name: stop for name, stop in ledger.stopped_credentials().items() if name in set(names)
+        }
+        self._probing: set[str] = set()
+        self._proven: set[str] = set()
+
+    def ask(self, credential: str) -> Pass:
+        """Ask to send one packet."""
+        if credential in self._proven:  # the usual case, without the lock
+            return Pass(is_open=True)
+        with self._lock:
+            stop = self._stops.get(credential)
+            if stop is not None and self._now_us() < stop.probe_us:
+                return Pass(is_open=False, reason=stop.reason)
+            if credential in self._probing:
+                return Pass(is_open=False)
+            self._probing.add(credential)
+            return Pass(is_open=True, is_probe=True)
+
+    def refusals(self) -> dict[str, str]:
+        """Return the credentials that nothing may be sent with now, with the reason."""
+        if not self._stops:
+            return {}
+        now_us = self._now_us()
+        with self._lock:
+            return {
+                name: stop.reason for name, stop in self._stops.items() if now_us < stop.probe_us
+            }
+
+    def refused(self, credential: str, *, reason: str) -> None:
+        """Close the gate: Wattics refused the credential."""
+        now_us = self._now_us()
+        with self._lock:
+            self._probing.discard(credential)
+            self._proven.discard(credential)
+            before = self._stops.get(credential)
+            stop = CredentialStop(
+                name=credential,
+                stopped_us=now_us if before is None else before.stopped_us,
+                probe_us=now_us + PROBE_US,
+                reason=reason,
+            )
+            self._stops[credential] = stop
+            self._ledger.stop_credential(stop)
+
+    def undecided(self, credential: str) -> None:
+        """Say that a probe met something else: another one may try."""
+        with self._lock:
+            self._probing.discard(credential)
+
+    def worked(self, credential: str) -> None:
+        """Open the gate: the credential is accepted."""
+        if credential in self._proven:
+            return
+        with self._lock:
+            self._probing.discard(credential)
+            self._proven.add(credential)
+            if self._stops.pop(credential, None) is not None:
+                self._ledger.free_credential(credential, now_us=self._now_us())

@@ -1,0 +1,308 @@
+"""What happens when Wattics answers badly, or not at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from energy_platform.delivery import next_attempt, push
+from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform_tests.delivery.story import (
+    ELECTRICITY,
+    Bench,
+    point,
+    portfolio,
+    regular,
+    rising,
+    utc,
+)
+
+if TYPE_CHECKING:
+    from energy_platform.delivery import Progress
+    from energy_platform.portfolio import Portfolio
+
+FIVE = timedelta(minutes=5)
+START = utc("2026-03-01 00:00")
+VALUE = """
+  - {id: part-1, kind: value, site: s, credential: default, interval: 15m,
+     reading: per_interval, unit: kWh, fields: {value: socomec/M1/H}}
+"""
+PATH = "unifiedjson"
+
+
+@pytest.fixture
+def agreed() -> Portfolio:
+    return portfolio(ELECTRICITY + VALUE)
+
+
+@pytest.fixture
+def house(desk: Bench, agreed: Portfolio) -> Bench:
+    """A register and heat per interval over one day: 95 packets each."""
+    desk.agree(agreed)
+    end = utc("2026-03-01 23:55")
+    for key, power_w in (("E", 1200), ("H", 4000)):
+        desk.story.registers[point(1, key)] = regular(
+            START, end, every=FIVE, value=rising(START, face_wh=0, power_w=power_w)
+        )
+    desk.story.tell("2026-03-01")
+    return desk
+
+
+def all_there(desk: Bench) -> bool:
+    judged = desk.sim.judgement()
+    assert judged.clean, judged.complaints
+    return all(
+        (one.last_at, one.missing_intervals) == (utc("2026-03-01 23:45"), 0)
+        for one in judged.streams.values()
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "http_503=0.1",
+        "http_500=0.1",
+        "http_408=0.1",
+        "http_425=0.1",
+        "http_429=3:retry_after=1",
+        "cut_connection=0.1",
+        "stored_cut=0.1",
+        "stored_503=0.1",
+        "cut_body=0.1",
+        "cookie_expiry=20",
+    ],
+)
+def test_under_each_fault_every_interval_is_stored_once_and_in_order(
+    house: Bench, agreed: Portfolio, fault: str
+) -> None:
+    house.sim.faults.set(fault)
+    outcome = house.push(agreed)
+    assert outcome.ok, outcome.problems
+    assert all_there(house)
+    # What may be repeated is a register whose answer was lost; values are looked up first.
+    assert house.sim.judgement().streams["part-1"].repeats == 0
+
+
+def test_a_hanging_answer_is_given_up_and_the_packet_sent_again(
+    house: Bench, agreed: Portfolio
+) -> None:
+    house.sim.faults.set("stored_silence=@3", "never=@9")
+    assert house.push(agreed, read_timeout_s=0.4).ok
+    assert all_there(house)
+
+
+def test_retry_after_is_obeyed(house: Bench, agreed: Portfolio) -> None:
+    house.sim.faults.set("http_429=1:retry_after=2")
+    began = time.monotonic()
+    assert house.push(agreed).ok
+    assert time.monotonic() - began >= 2
+
+
+def test_a_stream_in_trouble_does_not_hold_up_the_others(desk: Bench) -> None:
+    streams = "".join(
+        f"  - {{id: el-{n}, kind: electricity, site: s, credential: default, interval: 15m,"
+        f" reading: cumulative, fields: {{pC_1: socomec/M{n}/E}}}}\n"
+        for n in range(1, 4)
+    )
+    agreed = portfolio(streams, meters=3)
+    desk.agree(agreed)
+    for n in range(1, 4):
+        desk.story.registers[point(n)] = regular(
+            START, utc("2026-03-01 23:55"), every=FIVE, value=rising(START, face_wh=0, power_w=900)
+        )
+    desk.story.tell("2026-03-01")
+    desk.sim.conduct = WatticsConduct(unknown_id=401)
+    desk.sim.faults.set("http_503=1:retry_after=3")
+    began = time.monotonic()
+    finished: list[int] = []
+
+    def watch(progress: Progress) -> None:
+        finished.append(progress.acknowledged)
+
+    push(
+        desk.story.lake,
+        ledger=desk.ledger,
+        portfolio=agreed,
+        settings=desk.settings(parallel_streams=1),
+        clock=lambda: desk.now,
+        on_progress=watch,
+    )
+    assert time.monotonic() - began >= 3
+    # Two streams were done while the third waited.
+    assert 192 in finished
+    assert desk.sim.judgement().clean
+
+
+def test_when_wattics_is_away_the_push_gives_up_and_the_next_one_sends_all(
+    house: Bench, agreed: Portfolio
+) -> None:
+    house.sim.faults.set("http_503=1.0")
+    outcome = house.push(agreed, give_up_s=0.2)
+    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert not outcome.ok
+    attempt = next_attempt(house.ledger, now=house.now)
+    assert (attempt.number, attempt.is_due) == (2, False)
+    house.sim.faults.clear()
+    assert house.push(agreed).ok
+    assert all_there(house)
+    assert next_attempt(house.ledger, now=house.now).number == 1
+
+
+def test_nobody_listening_is_a_fault_that_can_heal(house: Bench, agreed: Portfolio) -> None:
+    real = house.url
+    house.url = "http://127.0.0.1:9/measurements/v2/unifiedjson/"
+    outcome = house.push(agreed, give_up_s=0.2)
+    assert {one.status for one in outcome.streams.values()} == {"left"}
+    house.url = real
+    assert house.push(agreed).ok
+    assert all_there(house)
+
+
+def test_a_refused_packet_is_kept_and_a_register_goes_on(house: Bench) -> None:
+    agreed = portfolio(ELECTRICITY)
+    house.sim.faults.set("http_400=@6:method=POST")
+    outcome = house.push(agreed)
+    assert outcome.refused == 1
+    assert outcome.ok
+    (letter,) = house.ledger.dead_letters()
+    assert letter.answer == 400
+    assert letter.body.startswith(b'{"id":"el-1","tsISO8601":"2026-03-01T')
+    one = house.sim.judgement().streams["el-1"]
+    assert (one.packets, one.missing_intervals) == (95, 1)
+
+
+def test_a_refused_value_stops_its_stream_until_a_person_decides(house: Bench) -> None:
+    agreed = portfolio(VALUE)
+    house.sim.faults.set("http_413=@6:method=POST")
+    outcome = house.push(agreed)
+    assert outcome.streams["part-1"].status == "stopped"
+    sent = house.sim.judgement().streams["part-1"].packets
+    house.sim.faults.clear()
+    assert house.push(agreed).sent == 0
+    (letter,) = house.ledger.dead_letters()
+    house.ledger.close_letter(letter, state="resent", pending=True, now_us=1)
+    assert house.push(agreed).ok
+    one = house.sim.judgement().streams["part-1"]
+    assert sent < one.packets == 95
+    assert (one.missing_intervals, one.violations) == (0, {})
+
+
+def test_a_stream_wattics_does_not_know_does_not_burn_its_packets(house: Bench) -> None:
+    streams = ELECTRICITY.replace("el-1", "el-x")
+    agreed = portfolio(streams)
+    outcome = house.push(agreed)
+    assert outcome.streams["el-x"].status == "left"
+    assert outcome.refused == 5
+    assert "not registered" in outcome.streams["el-x"].reason
+    assert house.push(agreed).refused == 1
+
+
+def test_an_order_conflict_is_settled_by_reading_back(house: Bench, agreed: Portfolio) -> None:
+    house.sim.conduct = WatticsConduct(equal="conflict")
+    house.sim.faults.set("stored_503=0.2")
+    assert house.push(agreed).ok
+    assert all_there(house)
+    assert house.ledger.dead_letters() == []
+
+
+@pytest.mark.parametrize("expired", ["login", "refuse"])
+def test_an_expired_session_is_begun_anew(house: Bench, agreed: Portfolio, expired: str) -> None:
+    house.sim.conduct = WatticsConduct(expired_session=expired)  # type: ignore[arg-type]
+    house.sim.faults.set("cookie_expiry=30")
+    outcome = house.push(agreed)
+    assert outcome.ok, outcome.problems
+    assert all_there(house)
+    assert house.ledger.stopped_credentials() == {}
+
+
+def test_a_redirect_is_never_taken_for_success(house: Bench, agreed: Portfolio) -> None:
+    house.sim.faults.set("redirect=1.0")
+    outcome = house.push(agreed)
+    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert all("redirect" in one.reason for one in outcome.streams.values())
+    assert outcome.acknowledged == 0
+    house.sim.faults.clear()
+    assert house.push(agreed).ok
+    assert all_there(house)
+
+
+def unauthorized(desk: Bench) -> int:
+    return sum(n for key, n in desk.sim.requests.items() if key[-1] == 401)
+
+
+def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
+    house: Bench, agreed: Portfolio
+) -> None:
+    for _ in range(4):
+        outcome = house.push(agreed, password="wrong")
+        assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert unauthorized(house) == 1
+    attempt = next_attempt(house.ledger, now=house.now)
+    assert attempt.not_before == house.now + timedelta(minutes=5)
+    house.now += timedelta(minutes=5)
+    house.push(agreed, password="wrong")
+    house.push(agreed, password="wrong")
+    assert unauthorized(house) == 2
+    house.now += timedelta(minutes=5)
+    assert house.push(agreed).ok
+    assert all_there(house)
+    kinds = [event.kind for event in house.ledger.events() if event.stream_id is None]
+    assert kinds == ["auth_stopped", "auth_recovered"]
+
+
+def test_a_stop_ends_the_push_soon_and_the_next_one_goes_on(
+    house: Bench, agreed: Portfolio
+) -> None:
+    house.sim.conduct = WatticsConduct(latency_s=0.02)
+    stop = threading.Event()
+    threading.Timer(0.6, stop.set).start()
+    began = time.monotonic()
+    outcome = push(
+        house.story.lake,
+        ledger=house.ledger,
+        portfolio=agreed,
+        settings=house.settings(),
+        clock=lambda: house.now,
+        stop=stop,
+    )
+    assert time.monotonic() - began < 10
+    assert outcome.interrupted
+    assert 0 < outcome.acknowledged < 190
+    house.sim.conduct = WatticsConduct()
+    assert house.push(agreed).ok
+    assert all_there(house)
+    assert house.sim.judgement().streams["el-1"].repeats == 0
+
+
+def test_a_stop_does_not_wait_for_an_answer_that_never_comes(
+    house: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("energy_platform.delivery.sender.STOP_GRACE_S", 0.5)
+    house.sim.faults.set("stored_silence=@5")
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    began = time.monotonic()
+    push(
+        house.story.lake,
+        ledger=house.ledger,
+        portfolio=portfolio(VALUE),
+        settings=house.settings(read_timeout_s=4, give_up_s=60),
+        clock=lambda: house.now,
+        stop=stop,
+    )
+    assert time.monotonic() - began < 3
+    house.sim.faults.clear()
+    assert house.push(portfolio(VALUE)).ok
+    one = house.sim.judgement().streams["part-1"]
+    assert (one.missing_intervals, one.repeats, one.violations) == (0, 0, {})
+
+
+def test_no_secret_is_in_the_ledger_or_an_outcome(house: Bench, agreed: Portfolio) -> None:
+    outcome = house.push(agreed, password="hunter2-secret")
+    text = repr(outcome) + repr(house.ledger.events()) + repr(house.ledger)
+    text += repr(house.ledger.stopped_credentials())
+    assert "hunter2" not in text
