@@ -81,6 +81,7 @@ class SocomecSettings(_Section):
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
     timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
+    backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
     oauth_scope: str = Field("openid", description="OAuth scope.")
     token_margin_s: float = Field(30, ge=0, description="Seconds a token is renewed early.")
     datapoints_path: str = Field("datapoints", description="Last part of the history path.")
@@ -109,6 +110,7 @@ class BelimoSettings(_Section):
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
     timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
+    backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
     token_margin_s: float = Field(60, ge=0, description="Seconds a token is renewed early.")
     history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
     resolution: str = Field("15m", description="Resolution in timeseries mode.")
@@ -134,6 +136,7 @@ class SkycentricsSettings(_Section):
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
     timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(3, ge=1, description="Attempts per request for faults that can heal.")
+    backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
 
 
 class WatticsCredential(BaseModel, frozen=True):

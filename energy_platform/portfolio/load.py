@@ -16,6 +16,7 @@ from energy_platform.portfolio.model import (
     Stream,
 )
 from energy_platform.portfolio.resolved import Point, Portfolio
+from energy_platform.portfolio.text import read_yaml
 from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
@@ -89,21 +90,7 @@ def parse_portfolio(text: str, *, name: str = "portfolio.yaml") -> Portfolio:
     Raises:
         PortfolioError: One line per problem, each with ``name:line``.
     """
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content: Any = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PortfolioError(f"{name}:{line}: not valid YAML: {error.problem}") from error
-    lines = _Lines(node)
-    if not isinstance(content, dict):
-        raise PortfolioError(f"{name}:1: expected a mapping with version, sites and devices")
-    try:
-        file = PortfolioFile.model_validate(content)
-    except ValidationError as error:
-        raise PortfolioError(
-            "\n".join(_said(dict(detail), name=name, lines=lines) for detail in error.errors())
-        ) from error
+    file, lines = _parse(text, name=name)
     problems = list(_cross_check(file))
     if not problems:
         portfolio, problems = _resolve(file)
@@ -113,6 +100,43 @@ def parse_portfolio(text: str, *, name: str = "portfolio.yaml") -> Portfolio:
     raise PortfolioError(
         "\n".join(f"{name}:{lines.of(place)}: {message}" for place, message in problems)
     )
+
+
+def parse_file(text: str, *, name: str = "portfolio.yaml") -> PortfolioFile:
+    """Return the entries of a portfolio's text as they are written, without cross-checks.
+
+    Raises:
+        PortfolioError: One line per problem, each with ``name:line``.
+    """
+    return _parse(text, name=name)[0]
+
+
+def _parse(text: str, *, name: str) -> tuple[PortfolioFile, _Lines]:
+    try:
+        document = read_yaml(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PortfolioError(f"{name}:{line}: not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise PortfolioError(f"{name}: not valid YAML: {reason}") from error
+    if document.repeated:
+        raise PortfolioError(
+            "\n".join(
+                f"{name}:{key.start_mark.line + 1}: {key.value!r} is there twice; "
+                "only the last one would count"
+                for key in document.repeated
+            )
+        )
+    if not isinstance(document.content, dict):
+        raise PortfolioError(f"{name}:1: expected a mapping with version, sites and devices")
+    lines = _Lines(document.node)
+    try:
+        return PortfolioFile.model_validate(document.content), lines
+    except ValidationError as error:
+        raise PortfolioError(
+            "\n".join(_said(dict(detail), name=name, lines=lines) for detail in error.errors())
+        ) from error
 
 
 def _said(detail: dict[str, Any], *, name: str, lines: _Lines) -> str:

@@ -73,8 +73,10 @@ def _duration(value: object) -> object:
     if isinstance(value, str):
         number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
         unit = value[len(number) :]
-        if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdigit():
+        if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdecimal():
             raise ValueError(f"{value!r} is no duration such as 30s, 15m, 2h or 1d")
+        if not float(number):
+            raise ValueError(f"{value!r} is no duration; it must be longer than nothing")
         return timedelta(seconds=float(number) * _UNITS_OF_TIME[unit])
     if isinstance(value, (int, float)):
         raise ValueError(f"{value!r} has no unit; write 30s, 15m, 2h or 1d")  # noqa: TRY004
@@ -94,6 +96,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 Limit = float | Literal["none"]
 """A number, or an explicit ``none``."""
+RatedPower = Annotated[float, Field(gt=0)] | Literal["none"]
+"""A rated power in W, or an explicit ``none``."""
 
 
 class _Entry(BaseModel):
@@ -178,6 +182,9 @@ class PointSpec(PolicyEntry):
     maximum: float | None = Field(None, description="Largest believable value, canonical unit.")
     rated_capacity_wh: float | None = Field(None, gt=0)
     energy_from_power: bool = False
+    confidence: Literal["high", "medium", "low"] | None = Field(
+        None, description="How sure a guess of `discover` is; remove it once confirmed."
+    )
 
 
 class DeviceType(_Entry):
@@ -196,7 +203,7 @@ class Device(_Entry):
     type: str | None = None
     carrier: Carrier | None = None
     role: Role = "none"
-    max_power_w: Limit | None = None
+    max_power_w: RatedPower | None = None
     every: Duration | None = None
     points: tuple[PointSpec, ...] = ()
 

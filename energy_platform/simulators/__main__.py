@@ -6,9 +6,13 @@ import argparse
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from energy_platform.simulators.fleet import PORTS
 from energy_platform.simulators.serve import ServeOptions, serve
+from energy_platform.simulators.world import Bulk
+
+_BULK: Final = ("DEVICES", "SERVICES", "SECONDS")
 
 
 def _instant(text: str) -> datetime:
@@ -16,6 +20,14 @@ def _instant(text: str) -> datetime:
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError("expected an instant with its zone: 2026-01-01T00:00:00Z")
     return moment
+
+
+def _bulk(text: str) -> Bulk:
+    parts = text.split("x")
+    if len(parts) != len(_BULK) or not all(part.isdigit() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"expected {'x'.join(_BULK)}, such as 5000x1x900")
+    devices, services, period_s = map(int, parts)
+    return Bulk(devices, services=services, period_s=period_s)
 
 
 def _port(text: str) -> tuple[str, int]:
@@ -36,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--event", action="append", default=[], help="JSON object with the names of world.Event"
     )
     parser.add_argument("--now", type=_instant, help="stop the world's clock at this instant")
+    parser.add_argument(
+        "--bulk", type=_bulk, help="extra Socomec meters for benchmarks: " + "x".join(_BULK)
+    )
     parser.add_argument("--port", type=_port, action="append", default=[], help="NAME=PORT")
     parser.add_argument(
         "--skycentrics-history", action="store_true", help="the account has the history call"
@@ -49,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = ServeOptions(
         seed=given.seed,
         faults=tuple(given.faults),
+        bulk=given.bulk,
         events=tuple(given.event),
         now=given.now,
         ports=dict(given.port),

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from energy_platform.simulators.wattics import WatticsStream
+from energy_platform.simulators.world.bulk import BULK_SERIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from energy_platform.simulators.wattics.streams import Reading
     from energy_platform.simulators.world import Curve, Device, Signal, World
@@ -57,11 +59,12 @@ BATTERY_CAPACITY_WH: Final = 513_000.0
 GROUP: Final = "default"
 
 
-def demo_portfolio(world: World) -> str:
+def demo_portfolio(world: World, *, start: datetime | None = None) -> str:
     """The whole file as text.
 
     Args:
         world: The world the simulators serve.
+        start: When the streams go live; None leaves it to the first push.
     """
     types, devices = _devices(world)
     content: Entry = {
@@ -72,7 +75,10 @@ def demo_portfolio(world: World) -> str:
         ],
         "device_types": types,
         "devices": devices,
-        "streams": [_stream_entry(stream, fields) for stream, fields in _streams(world)],
+        "streams": [
+            _stream_entry(stream, fields) | ({"start": start} if start else {})
+            for stream, fields in _streams(world)
+        ],
     }
     head = (
         "# The demo's portfolio: sites, devices, points and Wattics streams of the simulators.\n"
@@ -226,6 +232,8 @@ def _streams(world: World) -> Iterable[tuple[WatticsStream, dict[str, str]]]:
     """Streams and the point of each field."""
     zones = {site.key: site.zone for site in world.sites}
     for device in world.of_vendor("socomec"):
+        if device.serial.startswith(BULK_SERIAL):
+            continue
         site = device.site
         for suffix, fields in _meter_fields(device):
             yield (

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from energy_platform.simulators.world import Bulk
+
 READY_S: Final = 60.0
 """How long the child may take to listen; importing is the longest part."""
 
@@ -31,6 +33,7 @@ class FleetProcess:
     Args:
         seed: Of the world.
         faults: ``VENDOR:FAULT`` texts.
+        bulk: Extra Socomec meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at.
         wattics_record: File that keeps what Wattics received.
@@ -45,6 +48,7 @@ class FleetProcess:
         *,
         seed: int = 7,
         faults: Iterable[str] = (),
+        bulk: Bulk | None = None,
         events: Iterable[str] = (),
         now: datetime | None = None,
         wattics_record: Path | None = None,
@@ -54,6 +58,8 @@ class FleetProcess:
         command += ["--until-stdin-closes", f"--seed={seed}"]
         command += [f"--faults={fault}" for fault in faults]
         command += [f"--event={event}" for event in events]
+        if bulk is not None:
+            command.append(f"--bulk={bulk.devices}x{bulk.services}x{bulk.period_s}")
         if now is not None:
             command.append(f"--now={now.isoformat()}")
         if wattics_record is not None:

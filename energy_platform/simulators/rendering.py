@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
 import polars as pl
 
 from energy_platform.simulators.world import Samples
@@ -13,8 +14,13 @@ from energy_platform.simulators.world.curves import DAY_S, HOUR_S
 if TYPE_CHECKING:
     from energy_platform.simulators.faults import Faults
 
+StampUnit = Literal["s", "ms"]
+
 SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
 MILLISECONDS: Final = "%Y-%m-%dT%H:%M:%S.000Z"
+
+SMALL: Final = 1_000
+"""Up to so many points are rendered without a frame."""
 
 LATE_HOURS: Final = 2.0
 """How much of each day ``late_points`` holds back when no number is given."""
@@ -32,6 +38,39 @@ def values(samples: Samples, *, whole: bool) -> pl.Series:
     """Values as JSON shall show them: whole numbers without a point, NaN as null."""
     series = pl.Series("value", samples.values).fill_nan(None)
     return series.cast(pl.Int64) if whole else series
+
+
+def points(samples: Samples, *, whole: bool, stamp: str = "at", unit: StampUnit = "s") -> bytes:
+    """Samples as the inside of a JSON array of ``{"at": ..., "value": ...}`` objects.
+
+    Below ``SMALL`` points plain text formatting, which is four times quicker than a frame for the
+    hundred points of a device-day; above it a frame, which is twice as quick.
+
+    Args:
+        samples: Numbers; NaN becomes null.
+        whole: Whether to print whole numbers.
+        stamp: Key of the instant.
+        unit: Whole seconds or milliseconds.
+    """
+    if samples.at.size > SMALL:
+        pattern = SECONDS if unit == "s" else MILLISECONDS
+        at = stamps(samples, pattern=pattern).alias(stamp)
+        return rows(pl.DataFrame([at, values(samples, whole=whole)]))
+    texts = np.datetime_as_string(samples.at.astype("datetime64[s]"), unit=unit).tolist()
+    known = ~np.isnan(samples.values)
+    if not known.all():
+        numbers = [
+            (int(value) if whole else value) if value == value else "null"  # noqa: PLR0124 (NaN)
+            for value in samples.values.tolist()
+        ]
+    else:
+        numbers = (samples.values.astype(np.int64) if whole else samples.values).tolist()
+    return ",".join(
+        [
+            f'{{"{stamp}":"{text}Z","value":{number}}}'
+            for text, number in zip(texts, numbers, strict=True)
+        ]
+    ).encode()
 
 
 def rows(frame: pl.DataFrame) -> bytes:

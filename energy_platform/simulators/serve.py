@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_platform.simulators.fleet import PORTS, Fleet
-from energy_platform.simulators.world import World, parse_event
+from energy_platform.simulators.world import Bulk, World, parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ class ServeOptions:
     Attributes:
         seed: Of the world.
         faults: ``VENDOR:FAULT`` texts.
+        bulk: Extra Socomec meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at; None follows the real one.
         ports: Fixed ports by name (``fleet.PORTS``).
@@ -38,6 +39,7 @@ class ServeOptions:
 
     seed: int = 7
     faults: tuple[str, ...] = ()
+    bulk: Bulk | None = None
     events: tuple[str, ...] = ()
     now: datetime | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -61,7 +63,7 @@ def serve(options: ServeOptions) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
     fleet = Fleet(
-        world=World(options.seed, events=map(parse_event, options.events)),
+        world=World(options.seed, events=map(parse_event, options.events), bulk=options.bulk),
         faults=options.faults,
         wattics_record=options.wattics_record,
         skycentrics_history=options.skycentrics_history,

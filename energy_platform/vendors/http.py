@@ -66,6 +66,7 @@ _ADVICE: Final[dict[int, str]] = {
     403: "Ask the vendor's account owner for the right to read this",
     404: "Check that the id still exists and is visible to this account",
     413: "Ask for a shorter window or fewer series",
+    414: "Ask for a shorter window or fewer series",
     429: "Lower the requests per second of this vendor in the settings",
 }
 
@@ -440,7 +441,7 @@ class Transport:
             f"the vendor refused the call{said and f' ({said})'}",
             status=status,
             code=code,
-            advice=_ADVICE.get(status, ""),
+            advice=_ADVICE.get(status, "Report it: the vendor's API may have changed"),
             **about.fields(),
         )
 

@@ -15,6 +15,7 @@ from energy_platform.simulators.__main__ import main
 from energy_platform.simulators.faults import FaultError
 from energy_platform.simulators.fleet import PORTS, Fleet
 from energy_platform.simulators.process import FleetProcess, FleetProcessError
+from energy_platform.simulators.world import Bulk
 from energy_platform_tests.simulators.web import HTTP
 
 KEY = "socomec/SN000001/Global|0|130101"
@@ -111,12 +112,15 @@ def test_an_unknown_fault_keeps_the_fleet_from_starting() -> None:
 
 def test_the_fleet_runs_in_a_process_of_its_own_and_ends_with_it() -> None:
     with FleetProcess(
-        faults=["belimo:http_503=1"], now=datetime(2026, 1, 5, tzinfo=UTC)
+        faults=["belimo:http_503=1"],
+        now=datetime(2026, 1, 5, tzinfo=UTC),
+        bulk=Bulk(3, services=2),
     ) as process:
         pid = process.pid
         assert process.ask("/state")["now"] == "2026-01-05T00:00:00Z"
         info = process.url("belimo") + "/api/v3/api-info"
         assert [HTTP.get(info).status_code for _ in range(2)] == [503, 200]
+        assert "BULK000003" in process.ask("/portfolio")
         with pytest.raises(FleetProcessError, match="unknown here"):
             process.ask("/faults", order={"set": ["belimo:explode"]})
     assert pid is not None

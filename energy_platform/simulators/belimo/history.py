@@ -18,6 +18,7 @@ from energy_platform.simulators.rendering import (
     MILLISECONDS,
     SECONDS,
     RenderCache,
+    points,
     rows,
     served,
     stamps,
@@ -107,6 +108,14 @@ class History:
         held = None if spoiling or signal.events else self._cache.get(key)
         if held is not None:
             return held
+        if not spoiling and base_type(signal) in {"int", "real"}:
+            text = points(
+                part,
+                whole=base_type(signal) == "int",
+                stamp="timestamp",
+                unit="ms" if with_milliseconds else "s",
+            )
+            return text if signal.events else self._cache.put(key, text)
         pattern = MILLISECONDS if with_milliseconds else SECONDS
         frame = pl.DataFrame(
             [stamps(part, pattern=pattern).alias("timestamp"), typed(signal, part)]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import polars as pl
 
-from energy_platform.simulators.rendering import RenderCache, rows, served, stamps, values
+from energy_platform.simulators.rendering import RenderCache, points, rows, served, stamps, values
 from energy_platform.simulators.world import Samples
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class History:
         """
         spoiling = bool(self._faults.names())
         left = self._limit("truncate")
-        points = 0
+        found = 0
         parts: list[bytes] = []
         for one in self._random.sample(query.series, len(query.series)):
             signal = self._inventory.signals.get(tuple(one[key] for key in SERIES_KEYS))
@@ -162,7 +162,7 @@ class History:
             else:
                 samples = signal.samples(*self._window(one, query), now=now)
                 samples = served(samples, faults=self._faults)
-                points += samples.at.size
+                found += samples.at.size
                 if left is not None:
                     samples = Samples(samples.at[:left], samples.values[:left])
                     left -= samples.at.size
@@ -170,7 +170,7 @@ class History:
             parts.append(self._head(one, query, signal=signal) + data + b"]}")
         for name, status in (("too_large", 413), ("too_slow", 504)):
             limit = self._limit(name)
-            if limit is not None and points > limit:
+            if limit is not None and found > limit:
                 raise QueryError(f"more than {limit} points", status=status)
         echo = dict(query.echo)
         if self._faults.strikes("extra_keys"):
@@ -213,7 +213,11 @@ class History:
         held = self._cache.get(key) if settled else None
         if held is not None:
             return held
-        text = rows(_raw(signal, signal.samples(*window, now=now)))
+        samples = signal.samples(*window, now=now)
+        if "alarm" in signal.traits:
+            text = rows(_raw(signal, samples))
+        else:
+            text = points(samples, whole=signal.decimals == 0)
         return self._cache.put(key, text) if settled else text
 
     def _data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from energy_platform.simulators.world.curves import load
 from energy_platform.simulators.world.devices import Device
@@ -11,6 +11,10 @@ from energy_platform.simulators.world.signals import Cadence, RegisterModel, Sig
 
 if TYPE_CHECKING:
     from energy_platform.simulators.world.sites import Site
+
+
+BULK_SERIAL: Final = "BULK"
+"""What the serial numbers of these meters begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ def build_bulk(site: Site, *, bulk: Bulk, seed: int) -> tuple[Device, ...]:
     """The meters of ``bulk``: whole watt-hour registers ``Global|0|139001`` and following."""
     made: list[Device] = []
     for number in range(bulk.devices):
-        serial = f"BULK{number + 1:06d}"
+        serial = f"{BULK_SERIAL}{number + 1:06d}"
         cadence = Cadence(
             period_s=bulk.period_s, spread_s=bulk.spread_s, key=seed * 1_000 + 10_000 + number
         )

@@ -49,11 +49,15 @@ class BelimoAuth(Auth):
     Args:
         settings: Credentials and the token endpoint.
         clock: Time sources.
-        backoff_s: First pause before a request is repeated.
+        backoff_s: First pause before a request is repeated; None takes the setting.
     """
 
     def __init__(
-        self, settings: BelimoSettings, *, clock: Clock | None = None, backoff_s: float = 1.0
+        self,
+        settings: BelimoSettings,
+        *,
+        clock: Clock | None = None,
+        backoff_s: float | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock or Clock()
@@ -72,7 +76,7 @@ class BelimoAuth(Auth):
             max_in_flight=1,
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
-            backoff_s=backoff_s,
+            backoff_s=settings.backoff_s if backoff_s is None else backoff_s,
             clock=self._clock,
         )
 

@@ -95,16 +95,20 @@ class BelimoClient:
     Args:
         settings: Addresses, credentials and limits.
         clock: Time sources.
-        backoff_s: First pause before a request is repeated.
+        backoff_s: First pause before a request is repeated; None takes the setting.
     """
 
     def __init__(
-        self, settings: BelimoSettings, *, clock: Clock | None = None, backoff_s: float = 1.0
+        self,
+        settings: BelimoSettings,
+        *,
+        clock: Clock | None = None,
+        backoff_s: float | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock or Clock()
-        self._backoff_s = backoff_s
-        self._auth = BelimoAuth(settings, clock=self._clock, backoff_s=backoff_s)
+        self._backoff_s = settings.backoff_s if backoff_s is None else backoff_s
+        self._auth = BelimoAuth(settings, clock=self._clock, backoff_s=self._backoff_s)
         self._transport = self._open(ALLOWED, auth=self._auth)
         self._public = self._open(OPEN_TO_ALL, auth=None)
         self._profiles: dict[str, Dataprofile] = {}

@@ -79,14 +79,18 @@ class SkycentricsClient:
     Args:
         settings: Addresses, credentials and limits.
         clock: Time sources; its ``now`` dates and signs the requests.
-        backoff_s: First pause before a request is repeated.
+        backoff_s: First pause before a request is repeated; None takes the setting.
 
     Raises:
         SettingsError: A credential is not set; the message names the variable.
     """
 
     def __init__(
-        self, settings: SkycentricsSettings, *, clock: Clock | None = None, backoff_s: float = 1.0
+        self,
+        settings: SkycentricsSettings,
+        *,
+        clock: Clock | None = None,
+        backoff_s: float | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock or Clock()
@@ -106,7 +110,7 @@ class SkycentricsClient:
                 ),
                 now=self._clock.now,
             ),
-            backoff_s=backoff_s,
+            backoff_s=settings.backoff_s if backoff_s is None else backoff_s,
             # A pause longer than the poll period would only delay the next poll.
             max_backoff_s=min(60.0, float(settings.poll_s)),
             clock=self._clock,

@@ -13,7 +13,7 @@ from energy_platform.vendors.columns import split_values
 from energy_platform.vendors.skycentrics.landing import FUTURE_TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from energy_platform.vendors.skycentrics.landing import Line
     from energy_platform.vendors.skycentrics.models import Record, Sensor
@@ -86,20 +86,15 @@ def observed_in_polls(lines: Sequence[Line]) -> pl.DataFrame:
     )
 
 
-def observed_in_history(records: Mapping[str, Sequence[Record]]) -> pl.DataFrame:
-    """Make a row of each sensor of each record, by gateway.
+def observed_in_history(device_id: str, records: Sequence[Record]) -> pl.DataFrame:
+    """Make a row of each sensor of each record of a gateway.
 
     A sensor without a time of its own takes the record's, which is UTC with or without ``Z``.
     """
-    rows = [
-        (device_id, sensor, record.time)
-        for device_id, found in records.items()
-        for record in found
-        for sensor in record.sensors or ()
-    ]
-    sensors = [sensor for _, sensor, _ in rows]
+    rows = [(sensor, record.time) for record in records for sensor in record.sensors or ()]
+    sensors = [sensor for sensor, _ in rows]
     own = _from_epoch(pl.Series("at", [sensor.time for sensor in sensors], dtype=pl.Int64))
-    record_at = record_instants([said for _, _, said in rows])
+    record_at = record_instants([said for _, said in rows])
     at = (
         pl.DataFrame([own.alias("own"), record_at.alias("record")])
         .select(pl.when(pl.col("own").is_null()).then(pl.col("record")).otherwise(pl.col("own")))
@@ -107,7 +102,7 @@ def observed_in_history(records: Mapping[str, Sequence[Record]]) -> pl.DataFrame
     )
     return _observed(
         sensors,
-        device_ids=pl.Series([device_id for device_id, _, _ in rows], dtype=pl.String),
+        device_ids=pl.Series([device_id], dtype=pl.String).new_from_index(0, len(rows)),
         at=at,
         seen_at=pl.Series([None], dtype=INSTANT).new_from_index(0, len(rows)),
         source="history",
@@ -223,9 +218,9 @@ def _backward(timed: pl.DataFrame) -> int:
 
 
 def gaps(
-    instants: Mapping[str, Iterable[datetime]],
+    device_id: str,
+    instants: Iterable[datetime],
     *,
-    device_ids: Iterable[str],
     start: datetime,
     end: datetime,
     tolerance: timedelta,
@@ -233,19 +228,15 @@ def gaps(
     """Find the stretches of a window that no poll and no record of a gateway covers.
 
     Args:
-        instants: When something was had, by gateway.
-        device_ids: Gateways that should have been read.
+        device_id: Gateway.
+        instants: When something was had of it.
         start: Begin of the window.
         end: End of the window.
         tolerance: Longest stretch that is not yet a gap.
     """
-    found: list[Gap] = []
-    for device_id in device_ids:
-        inside = sorted(at for at in set(instants.get(device_id, ())) if start <= at < end)
-        edges = [start, *inside, end]
-        found += [
-            Gap(device_id, before, after)
-            for before, after in pairwise(edges)
-            if after - before > tolerance
-        ]
-    return found
+    inside = sorted(at for at in set(instants) if start <= at < end)
+    return [
+        Gap(device_id, before, after)
+        for before, after in pairwise([start, *inside, end])
+        if after - before > tolerance
+    ]

@@ -24,7 +24,6 @@ from energy_platform.partitions import EPOCH_DAY, day_of
 from energy_platform.vendors.skycentrics.models import Record, Sensor, record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -142,15 +141,24 @@ class Landing:
             }
         return Landed(len(fresh), frozenset(day for day in elsewhere if day < own_day))
 
-    def polls(self, day: str) -> Polls:
-        """Read all polls that may hold samples of a day, archived ones too."""
+    def polls(self, day: str, *, device_id: str | None = None) -> Polls:
+        """Read all polls that may hold samples of a day, archived ones too.
+
+        Args:
+            day: UTC day of the samples.
+            device_id: Gateway; None reads all.
+        """
         for _ in range(_READS):
             try:
-                return self._read(day)
+                return self._read(day, device_id)
             except FileNotFoundError:
                 # Archiving replaced a file between listing and opening.
                 continue
-        return self._read(day)
+        return self._read(day, device_id)
+
+    def gateways(self, day: str) -> list[str]:
+        """Return the gateways with anything in the folder of a day, ascending."""
+        return sorted({_device_of(path) for path in self._paths(day)})
 
     def days(self) -> list[str]:
         """Return the days with polls or late samples, ascending."""
@@ -231,25 +239,31 @@ class Landing:
             return times
         return {}
 
-    def _read(self, day: str) -> Polls:
+    def _read(self, day: str, device_id: str | None) -> Polls:
         lines: list[Line] = []
         own: dict[str, list[datetime]] = {}
         torn = 0
-        for path, data in self._files(day):
-            found, damaged = _parse(data)
+        for path in self._paths(day):
+            gateway = _device_of(path)
+            if device_id is not None and gateway != device_id:
+                continue
+            data = path.read_bytes()
+            found, damaged = _parse(gzip.decompress(data) if path.suffix == ".gz" else data)
             lines += found
             torn += damaged
             if ".late." not in path.name and found:
-                device_id = unquote(path.name.split(".jsonl")[0])
-                instants = {line.polled_at for line in found} | set(own.get(device_id, ()))
-                own[device_id] = sorted(instants)
+                instants = {line.polled_at for line in found} | set(own.get(gateway, ()))
+                own[gateway] = sorted(instants)
         return Polls(lines, own, torn)
 
-    def _files(self, day: str) -> Iterator[tuple[Path, bytes]]:
+    def _paths(self, day: str) -> list[Path]:
         folder = self._folder / f"day={day}"
-        for path in sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")]):
-            data = path.read_bytes()
-            yield path, gzip.decompress(data) if path.suffix == ".gz" else data
+        return sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")])
+
+
+def _device_of(path: Path) -> str:
+    """Read the gateway out of a file name; see :func:`_file_name`."""
+    return unquote(path.name.partition(".")[0])
 
 
 def _file_name(device_id: str) -> str:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.partitions import day_bounds
-from energy_platform.schemas import RAW_SKYCENTRICS_DEVICES, RAW_SKYCENTRICS_SENSORS
+from energy_platform.schemas import (
+    RAW_SKYCENTRICS_DEVICES,
+    RAW_SKYCENTRICS_SAMPLES,
+    RAW_SKYCENTRICS_SENSORS,
+)
 from energy_platform.vendors.errors import (
     AuthenticationError,
     ContractError,
@@ -28,10 +32,10 @@ from energy_platform.vendors.skycentrics.fold import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from energy_platform.vendors.skycentrics.client import SkycentricsClient
-    from energy_platform.vendors.skycentrics.landing import Landed, Landing, Polls
+    from energy_platform.vendors.skycentrics.landing import Landed, Landing
     from energy_platform.vendors.skycentrics.models import Record
 
 log = logging.getLogger(__name__)
@@ -248,76 +252,93 @@ def day(
         VendorError: History exists but did not answer; the polls stay in the landing.
     """
     start, end = day_bounds(day)
-    end = min(end, until)
-    polls = landing.polls(day)
-    tolerance = timedelta(seconds=POLLS_MISSED * poll_s)
-    expected = sorted(set(device_ids) | set(polls.own))
-    missing = gaps(polls.own, device_ids=expected, start=start, end=end, tolerance=tolerance)
-    records, warnings = _history(
-        client, device_ids=sorted({gap.device_id for gap in missing}), start=start, end=end, day=day
-    )
-    folded = fold(
-        pl.concat([observed_in_polls(polls.lines), observed_in_history(records)]),
-        start=start,
-        end=end,
-    )
-    if records and client is not None:
-        tolerance = max(tolerance, 2 * timedelta(minutes=client.settings.history_gap))
-    left = gaps(
-        _instants(polls, records), device_ids=expected, start=start, end=end, tolerance=tolerance
-    )
-    frame = folded.frame
+    window = (start, min(end, until))
+    # One gateway after the other: memory does not grow with their number.
+    parts = [
+        _gateway(client, device_id, landing=landing, day=day, window=window, poll_s=poll_s)
+        for device_id in sorted(set(device_ids) | set(landing.gateways(day)))
+    ]
+    frame = pl.concat([RAW_SKYCENTRICS_SAMPLES.empty(), *(part.folded.frame for part in parts)])
+    left = [gap for part in parts for gap in part.gaps]
     return DayPull(
         day=day,
         frame=frame,
-        polls=sum(len(own) for own in polls.own.values()),
+        polls=sum(part.polls for part in parts),
         from_history=frame.filter(pl.col("source") == "history").height,
-        duplicates=folded.duplicates,
-        conflicts=folded.conflicts,
+        duplicates=sum(part.folded.duplicates for part in parts),
+        conflicts=sum(part.folded.conflicts for part in parts),
         nulls=frame.filter(pl.col("value").is_null() & pl.col("value_text").is_null()).height,
-        untimed=folded.untimed,
-        future=folded.future,
-        backward=folded.backward,
-        torn=polls.torn,
+        untimed=sum(part.folded.untimed for part in parts),
+        future=sum(part.folded.future for part in parts),
+        backward=sum(part.folded.backward for part in parts),
+        torn=sum(part.torn for part in parts),
         gaps=tuple(left),
-        warnings=(*warnings, *_gap_warning(left), *_clock_warning(folded)),
+        warnings=(
+            *(warning for part in parts for warning in part.warnings),
+            *_gap_warning(left),
+            *_clock_warning([part.folded for part in parts]),
+        ),
+    )
+
+
+class _Gateway(NamedTuple):
+    """The day of one gateway."""
+
+    folded: Folded
+    polls: int
+    torn: int
+    gaps: list[Gap]
+    warnings: list[str]
+
+
+def _gateway(
+    client: SkycentricsClient | None,
+    device_id: str,
+    *,
+    landing: Landing,
+    day: str,
+    window: tuple[datetime, datetime],
+    poll_s: int,
+) -> _Gateway:
+    start, end = window
+    polls = landing.polls(day, device_id=device_id)
+    had = set(polls.own.get(device_id, ()))
+    tolerance = timedelta(seconds=POLLS_MISSED * poll_s)
+    left = gaps(device_id, had, start=start, end=end, tolerance=tolerance)
+    observed = observed_in_polls(polls.lines)
+    warnings: list[str] = []
+    if left and client is not None and client.settings.history != "off":
+        records, warnings = _history(client, device_id, start=start, end=end, day=day)
+        if records:
+            observed = pl.concat([observed, observed_in_history(device_id, records)])
+            stamped = record_instants([record.time for record in records]).drop_nulls()
+            had.update(stamped)
+            tolerance = max(tolerance, 2 * timedelta(minutes=client.settings.history_gap))
+            left = gaps(device_id, had, start=start, end=end, tolerance=tolerance)
+    return _Gateway(
+        fold(observed, start=start, end=end),
+        polls=len(polls.own.get(device_id, ())),
+        torn=polls.torn,
+        gaps=left,
+        warnings=warnings,
     )
 
 
 def _history(
-    client: SkycentricsClient | None,
-    *,
-    device_ids: Sequence[str],
-    start: datetime,
-    end: datetime,
-    day: str,
-) -> tuple[dict[str, list[Record]], list[str]]:
-    """Read the history of the gateways with gaps, as far as the account has it."""
-    if client is None or client.settings.history == "off" or not device_ids or start >= end:
-        return {}, []
+    client: SkycentricsClient, device_id: str, *, start: datetime, end: datetime, day: str
+) -> tuple[list[Record], list[str]]:
+    """Read the history of a gateway with gaps, as far as the account has it."""
     is_certain = client.settings.history == "on"
-    if not is_certain and not client.probe_history(device_ids[0]):
-        return {}, []
-    records: dict[str, list[Record]] = {}
-    warnings: list[str] = []
-    for device_id in device_ids:
-        try:
-            records[device_id] = client.history(device_id, start=start, end=end, day=day)
-        except (AuthenticationError, ContractError):
+    if not is_certain and not client.probe_history(device_id):
+        return [], []
+    try:
+        return client.history(device_id, start=start, end=end, day=day), []
+    except (AuthenticationError, ContractError):
+        raise
+    except PermanentError as error:
+        if is_certain:
             raise
-        except PermanentError as error:
-            if is_certain:
-                raise
-            warnings.append(f"{error}; its gaps stay open")
-    return records, warnings
-
-
-def _instants(polls: Polls, records: Mapping[str, Sequence[Record]]) -> dict[str, set[datetime]]:
-    had = {device_id: set(own) for device_id, own in polls.own.items()}
-    for device_id, found in records.items():
-        stamped = record_instants([record.time for record in found]).drop_nulls()
-        had.setdefault(device_id, set()).update(stamped)
-    return had
+        return [], [f"{error}; its gaps stay open"]
 
 
 def _gap_warning(left: Sequence[Gap]) -> list[str]:
@@ -330,17 +351,17 @@ def _gap_warning(left: Sequence[Gap]) -> list[str]:
     return [f"skycentrics: no polls and no history (UTC): {shown}{more}"]
 
 
-def _clock_warning(folded: Folded) -> list[str]:
+def _clock_warning(folded: Sequence[Folded]) -> list[str]:
     warnings = []
-    if folded.future:
-        sensors = folded.future_sensors
+    if future := sum(one.future for one in folded):
+        sensors = [sensor for one in folded for sensor in one.future_sensors]
         more = f" and {len(sensors) - SHOWN} more" if len(sensors) > SHOWN else ""
         warnings.append(
-            f"skycentrics: {folded.future} samples stamped ahead of their poll are kept in the "
+            f"skycentrics: {future} samples stamped ahead of their poll are kept in the "
             f"landing only; check the clock of {', '.join(sensors[:SHOWN])}{more}"
         )
-    if folded.untimed:
+    if untimed := sum(one.untimed for one in folded):
         warnings.append(
-            f"skycentrics: {folded.untimed} samples without a time are kept in the landing only"
+            f"skycentrics: {untimed} samples without a time are kept in the landing only"
         )
     return warnings

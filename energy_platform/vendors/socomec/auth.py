@@ -7,7 +7,6 @@ from before the request; a refused or aged refresh token leads to a new login.
 from __future__ import annotations
 
 import logging
-import math
 import random
 import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -62,7 +61,8 @@ class _Connection(ConnectionManager):
 
     def __init__(self, *, base_url: str, timeout_s: float) -> None:
         # A POST repeated by the adapter could use a rotated refresh token twice.
-        super().__init__(base_url, timeout=math.ceil(timeout_s), verify=True, max_retries=0)
+        # Declared as whole seconds, but handed to requests, which takes any.
+        super().__init__(base_url, timeout=timeout_s, verify=True, max_retries=0)  # type: ignore[arg-type]
         # Neither a proxy nor a netrc file may come between us and loopback.
         self._s.trust_env = urlsplit(base_url).hostname not in LOOPBACK
 
@@ -82,14 +82,19 @@ class KeycloakAuth(Auth):
     Args:
         settings: Where Keycloak is and who we are.
         clock: Time sources.
-        backoff_s: First pause before another attempt; doubles up to a minute, jittered.
+        backoff_s: First pause before another attempt, doubled up to a minute and jittered; None
+            takes the setting.
 
     Raises:
         SettingsError: A credential is not set.
     """
 
     def __init__(
-        self, settings: SocomecSettings, *, clock: Clock | None = None, backoff_s: float = 1.0
+        self,
+        settings: SocomecSettings,
+        *,
+        clock: Clock | None = None,
+        backoff_s: float | None = None,
     ) -> None:
         why = "SoData needs a client and a SoLive Pro user"
         client_id = required(settings.client_id, variable="SOCOMEC_CLIENT_ID", why=why)
@@ -104,7 +109,7 @@ class KeycloakAuth(Auth):
         )
         self._settings = settings
         self._clock = clock or Clock()
-        self._backoff_s = backoff_s
+        self._backoff_s = settings.backoff_s if backoff_s is None else backoff_s
         hush_wire_loggers()
         base_url = settings.keycloak_url.rstrip("/") + "/"
         self._connection = _Connection(base_url=base_url, timeout_s=settings.timeout_s)

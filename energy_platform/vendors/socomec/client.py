@@ -6,11 +6,11 @@ import logging
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from energy_platform.vendors.errors import ContractError, PermanentError
+from energy_platform.vendors.errors import ContractError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Clock, Stats, Transport, segment
 from energy_platform.vendors.socomec.auth import KeycloakAuth
 from energy_platform.vendors.socomec.history import ENDPOINT, Ask, History, heals_by_less
@@ -65,23 +65,36 @@ _DATAPOINTS: Final = msgspec.json.Decoder(Datapoints)
 _ANYTHING: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
 
 
+class _Listing(NamedTuple, Generic[Listed]):
+    """One reading of all pages: records by uuid, the last total, whether a page only repeated."""
+
+    found: dict[str, Listed]
+    total: int
+    is_repeating: bool
+
+
 class SocomecClient:
     """Reads what one SoLive Pro user can see at SoData; may be used from several threads.
 
     Args:
         settings: Where and who; see ``SocomecSettings``.
         clock: Time sources.
-        backoff_s: First pause before another attempt.
+        backoff_s: First pause before another attempt; None takes the setting.
 
     Raises:
         SettingsError: A credential is not set.
     """
 
     def __init__(
-        self, settings: SocomecSettings, *, clock: Clock | None = None, backoff_s: float = 1.0
+        self,
+        settings: SocomecSettings,
+        *,
+        clock: Clock | None = None,
+        backoff_s: float | None = None,
     ) -> None:
         self.settings = settings
-        self._auth = KeycloakAuth(settings, clock=clock, backoff_s=backoff_s)
+        pause_s = settings.backoff_s if backoff_s is None else backoff_s
+        self._auth = KeycloakAuth(settings, clock=clock, backoff_s=pause_s)
         history = Call("PUT", rf"{_ROOT}/{_ID}/{re.escape(settings.datapoints_path)}")
         self._transport = Transport(
             vendor="socomec",
@@ -92,7 +105,7 @@ class SocomecClient:
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
             auth=self._auth,
-            backoff_s=backoff_s,
+            backoff_s=pause_s,
             clock=clock,
         )
         self._history = History(
@@ -292,16 +305,32 @@ class SocomecClient:
         decoder: Decoder[Page[Listed]],
         query: dict[str, str] | None = None,
     ) -> list[Listed]:
-        """Page through a listing; again, once, when the pages do not add up (section 6)."""
-        found: dict[str, Listed] = {}
-        total = 0
+        """Page through a listing; again, once, when the pages do not add up (section 6).
+
+        Two readings that agree with each other but not with the total mean a total that counts
+        something else. Two that differ, or pages that repeat, mean records not seen: an inventory
+        without them would quietly leave their days empty.
+        """
+        readings: list[_Listing[Listed]] = []
         for _ in range(2):
-            once: dict[str, Listed] = {}
-            total = self._pages(path, endpoint=endpoint, decoder=decoder, query=query, into=once)
-            found |= once
-            if len(once) == total:
-                return list(once.values())
-        self._warn(f"{endpoint}: {len(found)} found in two readings, {total} announced")
+            once = self._pages(path, endpoint=endpoint, decoder=decoder, query=query)
+            if len(once.found) == once.total:
+                return list(once.found.values())
+            readings.append(once)
+        first, second = readings
+        found = {**first.found, **second.found}
+        if len(found) < second.total and (
+            first.found.keys() != second.found.keys() or second.is_repeating
+        ):
+            raise TransientError(
+                f"the pages do not add up: {len(found)} records found in two readings,"
+                f" {second.total} announced",
+                vendor="socomec",
+                endpoint=endpoint,
+                kind="body",
+                advice="Run it again later",
+            )
+        self._warn(f"{endpoint}: {len(found)} found in two readings, {second.total} announced")
         return list(found.values())
 
     def _pages(
@@ -311,9 +340,9 @@ class SocomecClient:
         endpoint: str,
         decoder: Decoder[Page[Listed]],
         query: dict[str, str] | None,
-        into: dict[str, Listed],
-    ) -> int:
-        """Read all pages once; returns the total the last one announced."""
+    ) -> _Listing[Listed]:
+        """Read all pages once."""
+        found: dict[str, Listed] = {}
         skip = 0
         while True:
             page, _ = self._transport.fetch(
@@ -330,12 +359,13 @@ class SocomecClient:
                     endpoint=endpoint,
                     advice="The vendor may have changed its API; compare with its document",
                 )
-            known = len(into)
-            into.update((record.uuid, record) for record in page.results)
+            known = len(found)
+            found.update((record.uuid, record) for record in page.results)
             skip += len(page.results)
-            # An empty or wholly repeated page would otherwise be asked for for ever.
-            if skip >= page.total or len(into) == known:
-                return page.total
+            # Records that moved between pages may stand beyond the announced end; an empty or
+            # wholly repeated page would be asked for for ever.
+            if len(found) >= page.total or len(found) == known:
+                return _Listing(found, page.total, is_repeating=bool(page.results))
 
     def _warn(self, text: str) -> None:
         log.warning("socomec: %s", text)

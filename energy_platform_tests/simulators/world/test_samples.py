@@ -38,6 +38,13 @@ def test_a_window_begins_with_its_start_and_ends_before_its_end(
     assert (np.diff(at) > 0).all()
 
 
+def test_a_window_from_one_stamp_to_another_holds_the_first_and_not_the_last() -> None:
+    signal = WORLD.signals["socomec/SN000001/Global|0|130101"]
+    at = signal.samples(1.767e9, 1.767e9 + 86_400).at
+    window = signal.samples(float(at[3]), float(at[7]))
+    assert window.at.tolist() == at[3:7].tolist()
+
+
 @settings(deadline=None, max_examples=60)
 @given(signals, instants, st.integers(0, 86_400))
 def test_nothing_later_than_now_exists(signal: Signal, start: int, until: int) -> None:

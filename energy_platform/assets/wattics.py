@@ -1,0 +1,116 @@
+"""Delivery asset: one push for every stream that is behind."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import dagster as dg
+
+from energy_platform.assets.groups import DELIVERY
+from energy_platform.assets.metadata import OWNERS
+from energy_platform.delivery import LedgerError, Progress, PushOutcome, push
+from energy_platform.portfolio import PortfolioError
+from energy_platform.resources import Platform
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.settings import SettingsError, WatticsSettings
+from energy_platform.storage.lake import LakeError
+
+PACKETS: Final = "wattics_packets"
+NOTHING_REFUSED: Final = "nothing_refused"
+
+
+@dg.asset(
+    name=PACKETS,
+    group_name=DELIVERY,
+    deps=[CORE_ENERGY_DELTAS.name, CORE_READINGS.name],
+    owners=OWNERS,
+    kinds={"python", "http"},
+    pool="wattics_api",
+    description=(
+        "Packets at Wattics, one per POST, in order, each once: the ledger says what was "
+        "acknowledged, and a push sends what is ready beyond it."
+    ),
+    check_specs=[
+        dg.AssetCheckSpec(
+            NOTHING_REFUSED,
+            asset=PACKETS,
+            description="Wattics refused no packet of this push.",
+        )
+    ],
+)
+def wattics_packets(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Send what is ready; fail, after all streams had their turn, when one needs another try."""
+
+    def tell(progress: Progress) -> None:
+        context.log.info(
+            "%d of %d packets acknowledged, %d of %d streams done",
+            progress.acknowledged,
+            progress.planned,
+            progress.streams,
+            progress.of_streams,
+        )
+
+    try:
+        with platform.ledger() as ledger:
+            outcome = push(
+                platform.lake,
+                ledger=ledger,
+                portfolio=platform.portfolio(),
+                settings=WatticsSettings(),
+                clock=platform.now,
+                on_progress=tell,
+            )
+    except (PortfolioError, SettingsError, LakeError, LedgerError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    metadata: dict[str, Any] = {
+        "packets_acknowledged": outcome.acknowledged,
+        "packets_refused": outcome.refused,
+        "streams": _table(outcome),
+    }
+    if not outcome.ok:
+        raise dg.Failure(
+            f"{len(outcome.problems)} of {len(outcome.streams)} streams need another push or a "
+            "person:\n" + "\n".join(outcome.problems[:20]),
+            metadata=metadata,
+            allow_retries=False,
+        )
+    yield dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=NOTHING_REFUSED,
+                passed=outcome.refused == 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"packets_refused": outcome.refused},
+            )
+        ],
+    )
+
+
+def _table(outcome: PushOutcome) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "stream": one.stream_id,
+                    "status": one.status,
+                    "acknowledged": one.acknowledged,
+                    "refused": one.refused,
+                    "until": one.until.isoformat() if one.until else "",
+                    "reason": one.reason,
+                }
+            )
+            for one in outcome.streams.values()
+        ],
+        schema=dg.TableSchema(
+            [
+                dg.TableColumn("stream", "string"),
+                dg.TableColumn("status", "string"),
+                dg.TableColumn("acknowledged", "int"),
+                dg.TableColumn("refused", "int"),
+                dg.TableColumn("until", "string"),
+                dg.TableColumn("reason", "string"),
+            ]
+        ),
+    )

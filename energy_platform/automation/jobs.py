@@ -1,0 +1,52 @@
+"""The jobs: one per vendor and its days, one for what follows, one for the push."""
+
+from typing import Final
+
+import dagster as dg
+
+from energy_platform.assets.groups import CORE, DELIVERY, MARTS
+from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
+
+RUN_KIND: Final = "energy_platform/kind"
+"""Run tag that says what asked for a run: daily, intraday, poll, refresh, push, inventory."""
+
+INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in RAW_DAY_TABLES}
+"""Name of the job that reads a vendor's days."""
+
+ingest_jobs: Final = [
+    dg.define_asset_job(
+        INGEST[vendor],
+        selection=dg.AssetSelection.assets(table.name),
+        description=f"Read whole UTC days of {vendor} into the lake.",
+    )
+    for vendor, table in RAW_DAY_TABLES.items()
+]
+
+inventories: Final = dg.define_asset_job(
+    "inventories",
+    selection=dg.AssetSelection.assets(
+        *(table.name for tables in INVENTORY_TABLES.values() for table in tables)
+    ),
+    description="Read the newest snapshot of every vendor's sites, devices and variables.",
+)
+
+refresh: Final = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.groups(CORE, MARTS),
+    description="Make stale days fresh, rebuild what they touch in the marts, publish.",
+)
+
+push: Final = dg.define_asset_job(
+    "push",
+    selection=dg.AssetSelection.groups(DELIVERY),
+    description="Send every stream at Wattics what it does not hold yet.",
+)
+
+everything: Final = dg.define_asset_job(
+    "everything",
+    selection=dg.AssetSelection.all(),
+    description="From the vendors to Wattics in one run, for a range of days.",
+)
+
+JOBS: Final = [*ingest_jobs, inventories, refresh, push, everything]
+"""Every job of the code location."""

@@ -1,0 +1,60 @@
+"""The simulated vendors beside the platform: for the demo and for ``ui --simulated``."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.origin import claim
+from energy_platform.partitions import day_bounds, day_of
+from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACE: Final = {
+    # The simulators are on this machine: the pace that spares a real vendor would only be waiting.
+    "SOCOMEC_RPS": "500",
+    "BELIMO_RPS": "500",
+    "SKYCENTRICS_RPS": "500",
+    "BELIMO_START_DAY": "2020-01-01",
+    "SKYCENTRICS_HISTORY_GAP": "5",
+    "WATTICS_PARALLEL_STREAMS": "8",
+}
+"""Settings that differ from those for real vendors; a value of the environment wins."""
+
+
+@contextmanager
+def simulated_vendors(data_dir: Path, *, days: int) -> Iterator[FleetProcess]:
+    """Serve the vendors in a process of their own and point this process at them.
+
+    The portfolio of the demo is written once and kept, so that it can be edited; its streams
+    begin with the demo's first day.
+
+    Args:
+        data_dir: The data folder, claimed for the demo.
+        days: Closed days the streams shall hold on their first run.
+
+    Raises:
+        OriginError: The folder holds a real account's data.
+    """
+    claim(data_dir, origin="demo")
+    folder = data_dir / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    portfolio = folder / "portfolio.yaml"
+    if not portfolio.exists():
+        today = day_bounds(day_of(datetime.now(tz=UTC)))[0]
+        text = demo_portfolio(World(), start=today - timedelta(days=days))
+        portfolio.write_text(text, encoding="utf-8")
+    with FleetProcess(wattics_record=folder / "wattics.jsonl", skycentrics_history=True) as fleet:
+        for name, value in PACE.items():
+            os.environ.setdefault(name, value)
+        os.environ.update(fleet.environment())
+        os.environ["ENERGY_PLATFORM_DATA_DIR"] = str(data_dir)
+        os.environ["ENERGY_PLATFORM_PORTFOLIO"] = str(portfolio)
+        yield fleet

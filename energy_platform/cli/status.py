@@ -1,0 +1,222 @@
+"""``energy-platform status``: what is fresh, what waits, what needs a person."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, get_args
+
+from rich.table import Table
+
+from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, streams_behind
+from energy_platform.origin import MARKER
+from energy_platform.portfolio import load_portfolio
+from energy_platform.refresh import held, pending_suspects, stale
+from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.settings import Settings
+from energy_platform.storage.lake import Lake, LakeError
+from energy_platform.storage.raw_days import complete_until_of, is_closed
+from energy_platform.storage.warehouse.publication import published_facts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.settings import PlatformSettings
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorStatus:
+    """How far a vendor's raw days reach.
+
+    Attributes:
+        vendor: Which one.
+        days: Number of raw days.
+        newest_day: The newest one, None when there is none.
+        newest_closed_day: The newest one that the daily run has closed.
+        complete_until: Up to where the newest day was asked for, ISO 8601.
+    """
+
+    vendor: Vendor
+    days: int
+    newest_day: str | None
+    newest_closed_day: str | None
+    complete_until: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The platform at one moment.
+
+    Attributes:
+        vendors: How far each vendor reaches.
+        stale_days: Days to be made anew, with what differs.
+        held_days: Days whose raw files need a person.
+        pending_suspects: Register readings that await their confirmation.
+        streams: Number of Wattics streams.
+        streams_behind: Streams that a push has something for, with the reason.
+        published_newest_day: Newest UTC day of the published file, None when there is none.
+        portfolio: The portfolio file that was used.
+    """
+
+    vendors: tuple[VendorStatus, ...]
+    stale_days: dict[str, list[str]]
+    held_days: dict[str, str]
+    pending_suspects: tuple[dict[str, object], ...]
+    streams: int
+    streams_behind: dict[str, str]
+    published_newest_day: str | None
+    portfolio: str
+
+
+def run_status(console: Console, *, as_json: bool) -> int:
+    """Print the status.
+
+    Returns:
+        0: a status is no judgement, ``doctor`` judges. 2 when the ledger cannot be opened.
+
+    Raises:
+        SettingsError: A variable is wrong.
+        PortfolioError: The portfolio cannot be used.
+        LakeError: A file of the lake is damaged.
+    """
+    settings = Settings.load()
+    try:
+        status = read_status(settings)
+    except LedgerError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    if as_json:
+        print(json.dumps(asdict(status), indent=2))  # noqa: T201
+    else:
+        _print(console, status)
+    return 0
+
+
+def read_status(settings: Settings) -> Status:
+    """Read the platform's state: footers, the registers' newest state, the ledger's cursors.
+
+    Raises:
+        PortfolioError: The portfolio cannot be used.
+        LedgerError: The ledger cannot be opened.
+        LakeError: A file of the lake is damaged.
+    """
+    platform = settings.platform
+    lake = Lake(platform.data_dir / "lake")
+    path = portfolio_path(platform)
+    portfolio = load_portfolio(path)
+    suspects = pending_suspects(lake)
+    return Status(
+        vendors=tuple(_vendor(lake, vendor) for vendor in get_args(Vendor)),
+        stale_days={one.day: list(one.why) for one in stale(lake, portfolio)},
+        held_days={one.day: one.why for one in held(lake, portfolio)},
+        pending_suspects=tuple(
+            {
+                name: value.isoformat() if hasattr(value, "isoformat") else value
+                for name, value in row.items()
+            }
+            for row in suspects.iter_rows(named=True)
+        ),
+        streams=len(portfolio.streams),
+        streams_behind=_behind(settings, lake, portfolio),
+        published_newest_day=published_facts(platform.data_dir / "energy.duckdb").get("newest_day")
+        or None,
+        portfolio=str(path),
+    )
+
+
+def portfolio_path(settings: PlatformSettings) -> Path:
+    """Return the portfolio of the data folder: the demo's data have the demo's portfolio."""
+    marker = settings.data_dir / MARKER
+    demo = settings.data_dir / "demo" / "portfolio.yaml"
+    is_demo = marker.exists() and marker.read_text(encoding="utf-8").strip() == "demo"
+    return demo if is_demo and demo.exists() else settings.portfolio
+
+
+def _vendor(lake: Lake, vendor: Vendor) -> VendorStatus:
+    table = RAW_DAY_TABLES[vendor]
+    days = lake.days(table)
+    until: str | None = None
+    closed: str | None = None
+    for day in reversed(days):
+        try:
+            footer = lake.footer(table, day=day)
+        except LakeError:
+            # Told among the held days, with what to do.
+            continue
+        if footer is None:
+            continue
+        until = until or complete_until_of(footer).isoformat()
+        if is_closed(footer):
+            closed = day
+            break
+    return VendorStatus(
+        vendor=vendor,
+        days=len(days),
+        newest_day=days[-1] if days else None,
+        newest_closed_day=closed,
+        complete_until=until,
+    )
+
+
+def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, str]:
+    platform = settings.platform
+    if not portfolio.streams:
+        return {}
+    if platform.ledger_url is None and not (platform.data_dir / LEDGER_FILE).exists():
+        # Looking must not make a ledger.
+        return dict.fromkeys(portfolio.streams, "nothing was delivered so far")
+    max_hold = timedelta(hours=settings.wattics.max_hold_h)
+    with open_ledger(platform) as ledger:
+        found = streams_behind(lake, ledger, portfolio, max_hold=max_hold)
+    return {one.stream_id: one.reason for one in found}
+
+
+def _print(console: Console, status: Status) -> None:
+    table = Table(
+        "vendor", "raw days", "newest", "closed until", "asked until (UTC)", header_style="bold"
+    )
+    for one in status.vendors:
+        until = one.complete_until[:16].replace("T", " ") if one.complete_until else "-"
+        table.add_row(
+            one.vendor, str(one.days), one.newest_day or "-", one.newest_closed_day or "-", until
+        )
+    console.print(table)
+    _section(
+        console,
+        f"stale days: {len(status.stale_days)}",
+        [f"{day}: {'; '.join(why)}" for day, why in status.stale_days.items()],
+    )
+    _section(
+        console,
+        f"held days: {len(status.held_days)}",
+        [f"{day}: {why}" for day, why in status.held_days.items()],
+    )
+    _section(
+        console,
+        f"pending suspects: {len(status.pending_suspects)}",
+        [
+            f"{one['point_id']} at {one['at']}: {one['value_wh']} Wh after {one['good_wh']} Wh"
+            for one in status.pending_suspects
+        ],
+    )
+    _section(
+        console,
+        f"streams behind: {len(status.streams_behind)} of {status.streams}",
+        [f"{stream}: {why}" for stream, why in status.streams_behind.items()],
+    )
+    _section(console, f"published up to: {status.published_newest_day or 'nothing yet'}", [])
+    _section(console, f"portfolio: {status.portfolio}", [])
+
+
+def _section(console: Console, title: str, lines: list[str]) -> None:
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    for line in lines[:_SHOWN]:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > _SHOWN:
+        console.print(f"  and {len(lines) - _SHOWN} more; --json lists all", highlight=False)

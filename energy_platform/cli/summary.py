@@ -1,0 +1,116 @@
+"""What a person sees after the demo: days, energy per site, deliveries, SQL to try."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+from rich.table import Table
+
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+QUERIES: Final = {
+    "Energy of each site and local day": """\
+select site_id, local_day, round(site_use_kwh, 1) as kwh, status
+from mart_site_energy order by site_id, local_day""",
+    "The highest quarter hour of each site and month": """\
+select site_id, local_month, peak_at, round(peak_w / 1000, 1) as kw
+from mart_peak_demand where scope = 'site' order by site_id, local_month""",
+    "Points with the most missing samples": """\
+select point_id, local_day, expected, received
+from fct_quality_daily order by expected - received desc nulls last limit 10""",
+}
+"""Ready to paste."""
+
+
+def print_summary(
+    console: Console, *, data_dir: Path, judgement: dict[str, Any], seconds: float
+) -> None:
+    """Print the summary.
+
+    Args:
+        console: Where to.
+        data_dir: The data folder.
+        judgement: What the Wattics simulator holds.
+        seconds: How long it all took.
+    """
+    path = data_dir / "energy.duckdb"
+    console.print(_rows(Lake(data_dir / "lake")))
+    with duckdb.connect(
+        str(path), read_only=True, config={"autoinstall_known_extensions": "false"}
+    ) as connection:
+        console.print(_energy(connection))
+        console.print(_deliveries(connection, judgement))
+    verdict = "; ".join(judgement["complaints"]) or "every stream in order, nothing twice"
+    console.print(f"Wattics holds {judgement['packets']} packets: {verdict}\n", markup=False)
+    console.print(f"The file: {path}\n", markup=False, soft_wrap=True)
+    for title, query in QUERIES.items():
+        console.print(f"-- {title}", style="dim")
+        console.print(query + ";\n", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        'Ask with any DuckDB 1.x client, or: .venv/bin/energy-platform sql "select …"\n'
+        "See it run: make ui",
+        markup=False,
+    )
+    console.print(f"{seconds:.0f} s", style="dim")
+
+
+def _rows(lake: Lake) -> Table:
+    footers = {vendor: lake.footers(table) for vendor, table in RAW_DAY_TABLES.items()}
+    days = sorted({day for found in footers.values() for day in found})
+    table = Table(title="Raw rows per vendor and UTC day", title_justify="left")
+    table.add_column("day")
+    for vendor in footers:
+        table.add_column(vendor, justify="right")
+    for day in days:
+        table.add_row(
+            day,
+            *(f"{found[day].rows:,}" if day in found else "-" for found in footers.values()),
+        )
+    return table
+
+
+def _energy(connection: duckdb.DuckDBPyConnection) -> Table:
+    rows = connection.sql(
+        "select site_id, local_day, site_use_kwh, status from mart_site_energy"
+    ).fetchall()
+    found = {(site, str(day)): (kwh, status) for site, day, kwh, status in rows}
+    sites = sorted({site for site, _ in found})
+    table = Table(
+        title="Electricity used per site and local day, kWh (~ not closed yet)",
+        title_justify="left",
+    )
+    table.add_column("local day")
+    for site in sites:
+        table.add_column(site, justify="right")
+    for day in sorted({day for _, day in found}):
+        table.add_row(day, *(_kwh(found.get((site, day))) for site in sites))
+    return table
+
+
+def _kwh(cell: tuple[float | None, str] | None) -> str:
+    if cell is None or cell[0] is None:
+        return "-"
+    return f"{cell[0]:,.1f}" + ("" if cell[1] in {"closed", "final"} else " ~")
+
+
+def _deliveries(connection: duckdb.DuckDBPyConnection, judgement: dict[str, Any]) -> Table:
+    rows = connection.sql(
+        "select stream_id, packets_acknowledged, last_acknowledged_at, held "
+        "from mart_delivery order by stream_id"
+    ).fetchall()
+    table = Table(title="Packets per stream", title_justify="left")
+    for name in ("stream", "delivered", "at Wattics", "last interval (UTC)", "held"):
+        table.add_column(name, justify="right" if name in {"delivered", "at Wattics"} else "left")
+    for stream, delivered, last, held in rows:
+        holds = judgement["streams"].get(stream, {}).get("packets", 0)
+        table.add_row(
+            stream, str(delivered), str(holds), f"{last:%m-%d %H:%M}" if last else "-", held or ""
+        )
+    return table

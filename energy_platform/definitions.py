@@ -1,0 +1,32 @@
+"""The code location: assets, checks, jobs, schedules, sensors and the resource they share."""
+
+import dagster as dg
+
+from energy_platform.assets.core import core
+from energy_platform.assets.marts import build_mart_assets
+from energy_platform.assets.raw import RAW_ASSETS
+from energy_platform.assets.wattics import wattics_packets
+from energy_platform.automation.jobs import JOBS
+from energy_platform.automation.schedules import build_schedules
+from energy_platform.automation.sensors import build_sensors
+from energy_platform.resources import Platform
+from energy_platform.settings import Settings
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """Assemble the one Definitions object from the settings of the environment.
+
+    Raises:
+        SettingsError: A setting is wrong; the message names the variable.
+    """
+    settings = Settings.load().platform
+    platform = Platform.of(settings)
+    return dg.Definitions(
+        assets=[*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets],
+        jobs=JOBS,
+        schedules=build_schedules(settings),
+        sensors=build_sensors(settings),
+        resources={"platform": platform},
+        executor=dg.in_process_executor,
+    )

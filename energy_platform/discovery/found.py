@@ -1,0 +1,121 @@
+"""What a vendor's inventory comes to: sites, devices and guessed points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+
+Confidence = Literal["high", "medium", "low"]
+"""How far a guess can be trusted before somebody has looked at it."""
+
+TO_CONFIRM: Final = "TO CONFIRM"
+"""Mark in the portfolio's comments of what only a person can know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """One point, as far as the vendor's own words tell.
+
+    Attributes:
+        key: The vendor's key.
+        name: Name shown to users.
+        quantity: What is measured; ``other`` when the words do not say.
+        unit: Unit the vendor counts in, None when it says none.
+        kind: How the numbers are to be read.
+        phase: Phase or total.
+        carrier: Where it differs from the device's.
+        role: Where it differs from the device's.
+        states: Numbers of texts that are numbers by definition.
+        needs_power: Whether a register needs a rated power that nobody said.
+        confidence: How sure the guess is.
+        why: What it rests on.
+        confirm: What a person has to look at, empty when nothing.
+    """
+
+    key: str
+    name: str
+    quantity: Quantity
+    unit: str | None
+    kind: Kind
+    phase: Phase = "total"
+    carrier: Carrier | None = None
+    role: Role | None = None
+    states: tuple[tuple[str, float], ...] = ()
+    needs_power: bool = False
+    confidence: Confidence
+    why: str
+    confirm: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundSite:
+    """A site of a vendor.
+
+    Attributes:
+        key: What identifies it at the vendor.
+        name: Name shown to users.
+        timezone: IANA zone: the vendor's, or one to confirm.
+        country: ISO code, None when the vendor says none.
+        confirm: Why the zone is to be confirmed, empty when the vendor said it.
+    """
+
+    key: str
+    name: str
+    timezone: str
+    country: str | None = None
+    confirm: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundDevice:
+    """A device of a vendor.
+
+    Attributes:
+        vendor: Whose.
+        serial: Serial number; for SkyCentrics the gateway's id.
+        site: Key of its site.
+        name: Name shown to users.
+        model: What kind of device it is, for the name of its device type.
+        points: Guessed points, energy first.
+        left_out: Further keys the vendor lists, with the reason why they are no points.
+        keys_known: Whether the vendor said which points the device has.
+        carrier: Energy carrier of all its points.
+        role: Part in the site's balance.
+        role_confirm: Why the role is to be confirmed, empty when there is nothing to confirm.
+        needs_power: Whether its registers need the device's rated power.
+        remarks: What somebody should know, one sentence each.
+    """
+
+    vendor: Vendor
+    serial: str
+    site: str
+    name: str
+    model: str
+    points: tuple[Guess, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    keys_known: bool = True
+    carrier: Carrier | None = None
+    role: Role = "none"
+    role_confirm: str = ""
+    needs_power: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One vendor's inventory.
+
+    Attributes:
+        sites: By key.
+        devices: By serial number, in order.
+        remarks: What was odd about the inventory, one sentence each.
+    """
+
+    sites: Mapping[str, FoundSite]
+    devices: Mapping[str, FoundDevice]
+    remarks: tuple[str, ...] = ()

@@ -1,0 +1,336 @@
+"""What the vendors' inventories would change in a portfolio, without changing what is there."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from energy_platform.discovery.entries import (
+    device_entry,
+    proposed_points,
+    site_entry,
+    type_entry,
+)
+from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.text import NEW_FILE, PortfolioText, TextError
+from energy_platform.discovery.words import slug
+from energy_platform.portfolio import PortfolioError, parse_portfolio
+from energy_platform.portfolio.load import parse_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from energy_platform.discovery.entries import Lines
+    from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+    from energy_platform.portfolio.model import Device, PortfolioFile
+    from energy_platform.schemas import Vendor
+
+_COMMENTED_KEY: Final = re.compile(r"^\s*#[#\s]*(?:-\s+)?key:\s*(.+?)\s*$", re.MULTILINE)
+
+_EXPORTED: Final = ("sites", "device_types", "devices", "corrections", "streams")
+
+
+class DiscoveryError(RuntimeError):
+    """The portfolio could not be extended; the message says what to do. Nothing was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A portfolio as it is and as it would be.
+
+    Attributes:
+        before: The text, None when there is no file.
+        after: The text with the additions.
+        sites: Ids of sites that are added.
+        types: Names of device types that are added.
+        devices: Devices that are added, ``vendor/serial``.
+        proposed: Points proposed as comments, per device or device type.
+        vanished: What the portfolio has and the vendor no longer lists, one sentence each.
+        remarks: What somebody should know, one sentence each.
+    """
+
+    before: str | None
+    after: str
+    sites: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    proposed: Mapping[str, int] = field(default_factory=dict)
+    vanished: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would be written."""
+        return self.before != self.after
+
+    @property
+    def to_confirm(self) -> int:
+        """Entries of the new text that a person has to look at."""
+        return confirmations(self.after)
+
+    def diff(self, *, name: str) -> list[str]:
+        """Return a unified diff, one line each without its line break."""
+        return [
+            line.rstrip("\r\n")
+            for line in unified_diff(
+                (self.before or "").splitlines(keepends=True),
+                self.after.splitlines(keepends=True),
+                fromfile=name,
+                tofile=f"{name} (proposed)",
+            )
+        ]
+
+
+def confirmations(text: str) -> int:
+    """Count the entries of a portfolio's text that are still to be confirmed."""
+    return sum(
+        TO_CONFIRM in line.partition("#")[2]
+        for line in text.splitlines()
+        if not line.lstrip().startswith("#")
+    )
+
+
+def propose(
+    text: str | None, found: Mapping[Vendor, Found], *, name: str = "portfolio.yaml"
+) -> Proposal:
+    """Work out what to add to a portfolio.
+
+    New devices come with their sites and device types. Points that a known device has beyond the
+    portfolio are proposed as comments: somebody may have left them out on purpose. What vanished
+    is reported, never removed.
+
+    Args:
+        text: The portfolio as it is; None for none.
+        found: What the vendors that answered have.
+        name: What to call the file in errors.
+
+    Raises:
+        PortfolioError: The portfolio does not load as it is.
+        DiscoveryError: It is laid out in a way that nothing can be added to.
+    """
+    if text is not None:
+        parse_portfolio(text, name=name)
+    try:
+        work = _Work(text if text is not None else NEW_FILE, name=name)
+        for vendor, inventory in found.items():
+            work.compare(vendor, inventory)
+        work.add_new()
+        after = work.text.result()
+    except TextError as error:
+        raise DiscoveryError(f"{name}: {error}") from error
+    _prove(work.text_before if text is not None else None, after, name=name)
+    return Proposal(
+        before=text,
+        after=after,
+        sites=tuple(work.new_sites),
+        types=tuple(work.new_types),
+        devices=tuple(f"{one.vendor}/{one.serial}" for one, _ in work.new_devices),
+        proposed=dict(work.proposed),
+        vanished=tuple(work.vanished),
+        remarks=tuple(work.remarks),
+    )
+
+
+def _prove(before: str | None, after: str, *, name: str) -> None:
+    """Make sure that the new text loads and still says all that the old one said.
+
+    Raises:
+        DiscoveryError: It does not.
+    """
+    trouble = f"{name}: could not be extended without changing what is there"
+    try:
+        parse_portfolio(after, name=name)
+        new = parse_file(after, name=name)
+    except PortfolioError as error:
+        raise DiscoveryError(f"{trouble} ({error}); write it in plain block style") from error
+    if before is None:
+        return
+    old = parse_file(before, name=name)
+    for section in _EXPORTED:
+        was, now = getattr(old, section), getattr(new, section)
+        kept = {key: now.get(key) for key in was} if isinstance(was, dict) else now[: len(was)]
+        if kept != was:
+            raise DiscoveryError(f"{trouble} ({section}); write it in plain block style")
+
+
+Shape = tuple[object, ...]
+
+
+def _shape(points: Iterable[Guess]) -> Shape:
+    """What makes two devices of one type: equal points."""
+    return tuple(sorted((one.key, one.name, one.quantity, one.unit, one.kind) for one in points))
+
+
+class _Work:
+    """One comparison of a portfolio with inventories."""
+
+    def __init__(self, text: str, *, name: str) -> None:
+        self.text_before = text
+        self.text = PortfolioText(text)
+        self.file: PortfolioFile = parse_file(text, name=name)
+        self.new_sites: dict[str, Lines] = {}
+        self.new_types: dict[str, Lines] = {}
+        self.new_devices: list[tuple[FoundDevice, FoundSite]] = []
+        self.proposed: dict[str, int] = {}
+        self.vanished: list[str] = []
+        self.remarks: list[str] = []
+        self._site_ids: dict[tuple[Vendor, str], str] = {}
+        self._types: dict[tuple[Vendor, Shape], str] = {}
+        self._placed: dict[tuple[Vendor, str], Counter[str]] = defaultdict(Counter)
+
+    def compare(self, vendor: Vendor, found: Found) -> None:
+        """Compare one vendor's inventory: what is known, new, vanished."""
+        self.remarks += found.remarks
+        own = {
+            device.serial: (index, device)
+            for index, device in enumerate(self.file.devices)
+            if device.vendor == vendor
+        }
+        users: dict[str, list[str]] = defaultdict(list)
+        for serial, (index, device) in own.items():
+            here = found.devices.get(serial)
+            if here is None:
+                self.vanished.append(f"{vendor}/{serial} ({device.name}): no longer listed")
+                continue
+            self._placed[vendor, here.site][device.site] += 1
+            self._check_zone(device, found.sites[here.site])
+            if device.type is not None:
+                users[device.type].append(serial)
+                self._types.setdefault((vendor, _shape(here.points)), device.type)
+            self._check_points(index, device, here)
+        for type_name, serials in users.items():
+            self._propose_for_type(type_name, [found.devices[serial] for serial in serials], own)
+        for serial, new in found.devices.items():
+            if serial in own:
+                continue
+            if "/" in serial:
+                self.remarks.append(f"{vendor}: serial number {serial!r} holds a '/'; left out")
+                continue
+            self.new_devices.append((new, found.sites[new.site]))
+
+    def _check_zone(self, device: Device, site: FoundSite) -> None:
+        here = next(one for one in self.file.sites if one.id == device.site)
+        sentence = (
+            f"site {here.id} is in {here.timezone}, but {device.vendor} says {site.timezone} "
+            f"for {site.name}"
+        )
+        if not site.confirm and here.timezone != site.timezone and sentence not in self.remarks:
+            self.remarks.append(sentence)
+
+    def _keys_of(self, device: Device) -> set[str]:
+        shared = self.file.device_types[device.type].points if device.type else ()
+        return {spec.key for spec in (*shared, *device.points)}
+
+    def _check_points(self, index: int, device: Device, here: FoundDevice) -> None:
+        """Report what vanished, and propose what is new to a device without a type."""
+        if not here.keys_known:
+            return
+        listed = {one.key for one in here.points}
+        for key in sorted(self._keys_of(device) - listed):
+            reason = here.left_out.get(key, "no longer listed")
+            self.vanished.append(f"{device.vendor}/{device.serial}/{key}: {reason}")
+        if device.type is not None:
+            return
+        missing = [one for one in here.points if one.key not in self._keys_of(device)]
+        where = f"{device.vendor}/{device.serial}"
+        if missing and not device.points:
+            self.remarks.append(
+                f"{where} has {len(missing)} points at the vendor and none in the portfolio; "
+                "remove its entry and run discover again to have them written"
+            )
+            return
+        self._propose(where, ("devices", index, "points"), missing)
+
+    def _propose_for_type(
+        self,
+        type_name: str,
+        devices: Sequence[FoundDevice],
+        own: Mapping[str, tuple[int, Device]],
+    ) -> None:
+        missing: dict[str, Guess] = {}
+        for here in devices:
+            known = self._keys_of(own[here.serial][1])
+            missing.update({one.key: one for one in here.points if one.key not in known})
+        where = f"device type {type_name}"
+        self._propose(where, ("device_types", type_name, "points"), list(missing.values()))
+
+    def _propose(self, where: str, path: tuple[str | int, ...], missing: Sequence[Guess]) -> None:
+        seen = {
+            str(yaml.safe_load(one)) for one in _COMMENTED_KEY.findall(self.text.comments_of(path))
+        }
+        fresh = [one for one in missing if one.key not in seen]
+        if not fresh:
+            return
+        if self.text.add_points(path, proposed_points(fresh)):
+            self.proposed[where] = self.proposed.get(where, 0) + len(fresh)
+        else:
+            keys = ", ".join(one.key for one in fresh)
+            self.remarks.append(f"{where}: new at the vendor and not in the portfolio: {keys}")
+
+    def add_new(self) -> None:
+        """Write the entries of new devices, their sites and types."""
+        shapes: dict[tuple[Vendor, Shape], list[FoundDevice]] = defaultdict(list)
+        for device, _ in self.new_devices:
+            shapes[device.vendor, _shape(device.points)].append(device)
+        for (vendor, shape), members in shapes.items():
+            if shape and (vendor, shape) not in self._types:
+                self._types[vendor, shape] = self._type_of(members[0])
+        lines: Lines = []
+        for device, site in self.new_devices:
+            site_id, remark = self._site_of(device.vendor, site)
+            type_name = self._types.get((device.vendor, _shape(device.points)))
+            lines += device_entry(device, site_id=site_id, site_remark=remark, type_name=type_name)
+        self.text.add("sites", [line for entry in self.new_sites.values() for line in entry])
+        self.text.add("device_types", [line for entry in self.new_types.values() for line in entry])
+        self.text.add("devices", lines)
+
+    def _type_of(self, device: FoundDevice) -> str:
+        """Return a type with just these keys, or make one."""
+        keys = {one.key for one in device.points}
+        for name, known in self.file.device_types.items():
+            same_vendor = {one.vendor for one in self.file.devices if one.type == name}
+            if {spec.key for spec in known.points} == keys and same_vendor <= {device.vendor}:
+                return name
+        base = slug(device.model, joint="_") or f"{device.vendor}_device"
+        name = _free(base, {*self.file.device_types, *self.new_types}, joint="_")
+        self.new_types[name] = type_entry(name, device.points)
+        return name
+
+    def _site_of(self, vendor: Vendor, site: FoundSite) -> tuple[str, str]:
+        """Return a site's id, and a remark for the device when it was placed with neighbours."""
+        neighbours = self._placed.get((vendor, site.key))
+        if neighbours:
+            if len(neighbours) == 1:
+                return next(iter(neighbours)), ""
+            return neighbours.most_common(1)[0][0], (
+                f"{TO_CONFIRM}: devices of {site.name} are on {len(neighbours)} sites"
+            )
+        known = self._site_ids.get((vendor, site.key))
+        if known is None:
+            known = self._new_site(vendor, site)
+            self._site_ids[vendor, site.key] = known
+        return known, ""
+
+    def _new_site(self, vendor: Vendor, site: FoundSite) -> str:
+        base = slug(site.name) or f"{vendor}-site"
+        same = next((one for one in self.file.sites if one.id == base), None)
+        if same is not None and same.name == site.name:
+            return base
+        site_id = _free(base, {*(one.id for one in self.file.sites), *self.new_sites}, joint="-")
+        self.new_sites[site_id] = site_entry(site, site_id=site_id)
+        return site_id
+
+
+def _free(base: str, taken: Iterable[str], *, joint: str) -> str:
+    names = set(taken)
+    if base not in names:
+        return base
+    number = 2
+    while f"{base}{joint}{number}" in names:
+        number += 1
+    return f"{base}{joint}{number}"

@@ -1,0 +1,68 @@
+"""The inventories of the vendors that have credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, get_args
+
+from energy_platform.discovery.belimo import found_at_belimo
+from energy_platform.discovery.skycentrics import found_at_skycentrics
+from energy_platform.discovery.socomec import found_at_socomec
+from energy_platform.ingest import is_configured
+from energy_platform.portfolio import Portfolio
+from energy_platform.schemas import Vendor
+from energy_platform.settings import SettingsError
+from energy_platform.sources import open_source
+from energy_platform.vendors.errors import VendorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+    from energy_platform.discovery.found import Found
+
+READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], Found]]] = {
+    "socomec": found_at_socomec,
+    "belimo": found_at_belimo,
+    "skycentrics": found_at_skycentrics,
+}
+"""How each vendor's inventory frames are understood."""
+
+VENDORS: Final[tuple[Vendor, ...]] = get_args(Vendor)
+"""All vendors, in the order they are read."""
+
+
+class ReadInventories(NamedTuple):
+    """What the vendors answered.
+
+    Attributes:
+        found: Inventories by vendor.
+        failed: Why a vendor could not be read.
+        skipped: Vendors without credentials.
+    """
+
+    found: dict[Vendor, Found]
+    failed: dict[Vendor, SettingsError | VendorError]
+    skipped: tuple[Vendor, ...]
+
+
+def read_inventories(*, landing: Path, vendors: Sequence[Vendor] = VENDORS) -> ReadInventories:
+    """Read the inventories of some vendors; one that fails stops no other.
+
+    Args:
+        landing: Folder of the SkyCentrics polls.
+        vendors: Which ones; those without any credential are skipped.
+    """
+    found: dict[Vendor, Found] = {}
+    failed: dict[Vendor, SettingsError | VendorError] = {}
+    skipped = tuple(vendor for vendor in vendors if not is_configured(vendor))
+    for vendor in vendors:
+        if vendor in skipped:
+            continue
+        try:
+            with open_source(vendor, portfolio=Portfolio(), landing=landing) as source:
+                found[vendor] = READERS[vendor](source.inventory())
+        except (SettingsError, VendorError) as error:
+            failed[vendor] = error
+    return ReadInventories(found, failed, skipped)

@@ -1,0 +1,165 @@
+"""Socomec SoData: sites with their zones, services by name, title and unit.
+
+Source: SoData API, sections 3, 4.1 and 8: services that end in ``_Delta`` are increments, units
+are enumeration names of which only some are certain, no energy service is documented.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.rules import judge, role_of
+from energy_platform.discovery.words import clean, phase_of, usual_unit, words
+from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
+from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.schemas import (
+    RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_SITES,
+    RAW_SOCOMEC_VARIABLES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+INCREMENT: Final = "_delta"
+"""End of the names of services that are increments per period."""
+
+ALARM: Final = "Alarm"
+
+NO_SITE: Final = "socomec without site"
+
+_ROLE: Final = "main, sub, generation, storage or none; only what counts in the site's use"
+
+
+def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> Found:
+    """Read the inventory frames: sites, devices, variables."""
+    sites = {
+        row["uuid"]: _site(row) for row in inventory[RAW_SOCOMEC_SITES.name].iter_rows(named=True)
+    }
+    variables = inventory[RAW_SOCOMEC_VARIABLES.name]
+    devices: dict[str, FoundDevice] = {}
+    remarks: list[str] = []
+    frame = inventory[RAW_SOCOMEC_DEVICES.name].sort("serial_number")
+    gateways = set(frame["gateway_uuid"].drop_nulls())
+    for row in frame.iter_rows(named=True):
+        own = list(variables.filter(pl.col("device_uuid") == row["uuid"]).iter_rows(named=True))
+        is_gateway = row["uuid"] in gateways
+        if is_gateway and not any(one["service_type"] != ALARM for one in own):
+            continue
+        serial = row["serial_number"]
+        if serial in devices:
+            remarks.append(f"socomec: serial number {serial} is there twice; the first one is kept")
+            continue
+        key = row["site_uuid"] or NO_SITE
+        if key not in sites:
+            sites[key] = _unseen_site(row, key=key)
+        devices[serial] = _device(row, own, site=key)
+    return Found(sites=sites, devices=devices, remarks=tuple(remarks))
+
+
+def _site(row: Mapping[str, Any]) -> FoundSite:
+    zone = row["time_zone"]
+    known = is_zone(zone)
+    return FoundSite(
+        key=row["uuid"],
+        name=clean(row["name"]) or f"Socomec site {row['uuid'][:8]}",
+        timezone=zone if known else UNKNOWN_ZONE,
+        confirm="" if known else f"SoData says {clean(zone) or 'no zone'}",
+    )
+
+
+def _unseen_site(row: Mapping[str, Any], *, key: str) -> FoundSite:
+    zone = row["time_zone"]
+    known = is_zone(zone)
+    return FoundSite(
+        key=key,
+        name="Socomec devices without a visible site" if key == NO_SITE else f"Site {key[:8]}",
+        timezone=zone if known else UNKNOWN_ZONE,
+        confirm="the site is not visible to this user; "
+        + ("the zone is that of a device" if known else "no zone is known"),
+    )
+
+
+def _device(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], *, site: str) -> FoundDevice:
+    called = words(row["name"], row["model_name"])
+    left_out = {_key(one): "not active at SoData" for one in own if one["active"] is False}
+    guesses = [_point(one, device=called) for one in own if one["active"] is not False]
+    names = [one.name for one in guesses]
+    points = [
+        one if names.count(one.name) == 1 else _told_apart(one)
+        for one in sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES)
+    ]
+    has_energy = any(one.quantity in ENERGY_QUANTITIES for one in points)
+    role = role_of(words(row["name"])) if has_energy else "none"
+    remarks = [] if own else ["SoData lists no variables for it"]
+    return FoundDevice(
+        vendor="socomec",
+        serial=row["serial_number"],
+        site=site,
+        name=clean(row["name"]) or row["serial_number"],
+        model=clean(row["model_name"]) or "socomec device",
+        points=tuple(points),
+        left_out=left_out,
+        carrier="electricity",
+        role=role,
+        role_confirm=_ROLE if has_energy else "",
+        needs_power=any(
+            one.kind == "register" and one.quantity in ENERGY_QUANTITIES for one in points
+        ),
+        remarks=tuple(remarks),
+    )
+
+
+def _key(one: Mapping[str, Any]) -> str:
+    return f"{one['item_type']}|{one['item_index']}|{one['service_id']}"
+
+
+def _told_apart(guess: Guess) -> Guess:
+    item_type, item_index, _ = guess.key.split("|", 2)
+    return Guess(
+        **{
+            **{name: getattr(guess, name) for name in Guess.__dataclass_fields__},
+            "name": f"{guess.name} ({item_type} {item_index})",
+        }
+    )
+
+
+def _point(one: Mapping[str, Any], *, device: frozenset[str]) -> Guess:
+    title, service = clean(one["title"]), clean(one["service_name"])
+    unit = one["unit"]
+    said = words(title, service, one["service_group"])
+    shown = title or service or f"service {one['service_id']}"
+    is_increment = (one["service_name"] or "").lower().endswith(INCREMENT)
+    counted = f" in {clean(unit)}" if unit else ", no unit"
+    judged = judge(unit, said - {"delta"}, device=device)
+    kind, confidence, doubt = judged.kind, judged.confidence, judged.doubt
+    quantity = judged.quantity
+    why = f'"{shown}"{counted}'
+    if one["service_type"] == ALARM:
+        quantity, kind, confidence, doubt = "state", "state", "medium", ""
+        why = f'"{shown}" is an alarm'
+    elif is_increment:
+        kind, why = "increment", f'"{service}"{counted} is an increment by its name'
+        if quantity not in ENERGY_QUANTITIES or judged.kind != "register":
+            quantity, doubt = "other", ""
+        confidence = "medium" if one["is_computed"] else "low"
+    if one["is_scaled"]:
+        doubt = "; ".join(
+            part for part in (doubt, "a coefficient is set at SoData and taken as applied") if part
+        )
+    return Guess(
+        key=_key(one),
+        name=shown,
+        quantity=quantity,
+        unit=usual_unit(unit),
+        kind=kind,
+        phase=phase_of(title, None if title else service),
+        # The register beside an increment already counts in the site's balance.
+        role="none" if kind == "increment" and quantity in ENERGY_QUANTITIES else None,
+        confidence=confidence,
+        why=why,
+        confirm=doubt,
+    )

@@ -1,0 +1,138 @@
+"""Checks of the data folder: writable, room left, nothing lying about that does harm."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.schemas import TABLES
+from energy_platform.storage.files import STAGED_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from energy_platform.doctor.finding import Finding
+
+FREE_WARN: Final = 5 * 1024**3
+FREE_FAIL: Final = 512 * 1024**2
+
+_DAY: Final = re.compile(r"day=\d{4}-\d{2}-\d{2}")
+_STAGED: Final = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}" + re.escape(STAGED_SUFFIX))
+_SHOWN: Final = 3
+
+
+def check_disk(data_dir: Path) -> list[Finding]:
+    """Check that the data folder can be written and has room."""
+    existing = next(one for one in (data_dir, *data_dir.parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return [
+            fail(
+                "disk",
+                "",
+                f"{existing} cannot be written: {error.strerror or type(error).__name__}",
+                "Give this user the right to write, or set ENERGY_PLATFORM_DATA_DIR",
+            )
+        ]
+    note = "is writable" if existing == data_dir else "does not exist yet and can be made"
+    free = shutil.disk_usage(existing).free
+    return [ok("disk", "", f"{data_dir} {note}"), judge_free(free)]
+
+
+def judge_free(free: int) -> Finding:
+    """Judge the bytes left on the disk."""
+    said = f"{free / 1024**3:.1f} GiB free"
+    if free < FREE_FAIL:
+        return fail("disk", "", said, "Make room: a day that does not fit fails, none is damaged")
+    if free < FREE_WARN:
+        return warn("disk", "", said, "Make room before it is needed")
+    return ok("disk", "", said)
+
+
+def check_leftovers(data_dir: Path) -> list[Finding]:
+    """Look for what crashes, clients and people left in the data folder."""
+    findings: list[Finding] = []
+    staged = sorted(path for path in data_dir.rglob(f".*{STAGED_SUFFIX}") if not in_work(path.name))
+    if staged:
+        findings.append(
+            warn(
+                "leftovers",
+                "",
+                f"{len(staged)} staged files of runs that died: {_some(staged, data_dir)}",
+                "Remove them; nothing reads them",
+            )
+        )
+    for name in ("energy.duckdb", "lake.duckdb"):
+        wal = data_dir / f"{name}.wal"
+        if wal.exists():
+            findings.append(
+                warn(
+                    "leftovers",
+                    "",
+                    f"{wal.name} lies beside {name}",
+                    "A client opened the file for writing; close it and remove the .wal",
+                )
+            )
+    foreign = list(foreign_files(data_dir / "lake"))
+    if foreign:
+        findings.append(
+            warn(
+                "leftovers",
+                "",
+                f"{len(foreign)} files in the lake are not the platform's: "
+                f"{_some(foreign, data_dir)}",
+                "Move them elsewhere",
+            )
+        )
+    return findings or [ok("leftovers", "", "none")]
+
+
+def in_work(name: str) -> bool:
+    """Say whether a staged file belongs to a process that is still there."""
+    match = _STAGED.fullmatch(name)
+    if match is None:
+        return False
+    try:
+        os.kill(int(match["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def foreign_files(lake: Path) -> Iterator[Path]:
+    """Yield what lies in the lake and is neither a day file, a snapshot, nor staged."""
+    if not lake.is_dir():
+        return
+    for entry in sorted(lake.iterdir()):
+        # .locks, .points: the platform's own.
+        if entry.name.startswith("."):
+            continue
+        table = TABLES.get(entry.name)
+        if table is None or not entry.is_dir():
+            yield entry
+            continue
+        for below in sorted(entry.iterdir()):
+            if _is_own(below.name):
+                continue
+            if not table.partitioned or not below.is_dir() or not _DAY.fullmatch(below.name):
+                yield below
+                continue
+            yield from (one for one in sorted(below.iterdir()) if not _is_own(one.name))
+
+
+def _is_own(name: str) -> bool:
+    return name == "part.parquet" or name.endswith(STAGED_SUFFIX)
+
+
+def _some(paths: Sequence[Path], base: Path) -> str:
+    shown = ", ".join(str(path.relative_to(base)) for path in paths[:_SHOWN])
+    return shown if len(paths) <= _SHOWN else f"{shown} and {len(paths) - _SHOWN} more"

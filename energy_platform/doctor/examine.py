@@ -1,0 +1,61 @@
+"""All checks in the order a person would make them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from energy_platform.doctor.disk import check_disk, check_leftovers
+from energy_platform.doctor.environment import check_environment
+from energy_platform.doctor.portfolio import check_portfolio, compare
+from energy_platform.doctor.running import check_dagster, check_ledger, check_polls
+from energy_platform.doctor.vendors import visit
+from energy_platform.doctor.wattics import check_wattics
+from energy_platform.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from energy_platform.discovery import Found
+    from energy_platform.doctor.finding import Finding
+    from energy_platform.schemas import Vendor
+
+
+def _present() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def examine(*, names: Iterable[str], now: Callable[[], datetime] = _present) -> Iterator[Finding]:
+    """Check the whole installation; each finding comes as soon as it is known.
+
+    Nothing is changed, and nothing is sent to Wattics.
+
+    Args:
+        names: Names of the variables that are set, of the environment and of ``.env``.
+        now: The present.
+    """
+    environment = check_environment(names)
+    yield from environment.findings
+    settings = environment.settings
+    if settings is None:
+        return
+    data_dir = settings.platform.data_dir
+    landing = data_dir / "landing" / "skycentrics"
+    yield from check_disk(data_dir)
+    yield from check_leftovers(data_dir)
+    yield from check_dagster(data_dir / "dagster")
+    yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
+    read = check_portfolio(settings.platform.portfolio)
+    yield from read.findings
+    found: dict[Vendor, Found] = {}
+    for vendor in environment.complete:
+        visited = visit(vendor, portfolio=read.portfolio or Portfolio(), landing=landing, now=now)
+        yield from visited.findings
+        if visited.found is not None:
+            found[vendor] = visited.found
+    if read.text is not None:
+        yield from compare(read.text, found, name=settings.platform.portfolio.name)
+    if "skycentrics" in environment.complete:
+        yield from check_polls(landing, poll_s=settings.skycentrics.poll_s, now=now())
+    if read.portfolio is not None:
+        yield from check_wattics(settings.wattics, streams=read.portfolio.streams)

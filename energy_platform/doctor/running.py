@@ -1,0 +1,135 @@
+"""Checks of what runs: Dagster's home, the UI and daemon, the polls, the ledger's database."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy
+from filelock import FileLock, Timeout
+
+from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.vendors.skycentrics import Landing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pydantic import SecretStr
+
+    from energy_platform.doctor.finding import Finding
+
+POLLS_MISSED: Final = 5
+"""Poll periods without a poll after which samples are being lost."""
+
+
+def check_dagster(home: Path) -> list[Finding]:
+    """Check Dagster's home and whether its UI and daemon run.
+
+    Args:
+        home: Folder of the instance, such as ``data/dagster``.
+    """
+    findings: list[Finding] = []
+    said = os.environ.get("DAGSTER_HOME")
+    if said and Path(said).absolute() != home.absolute():
+        findings.append(
+            warn(
+                "dagster",
+                "",
+                f"DAGSTER_HOME is {said}, the platform's is {home}",
+                "Unset DAGSTER_HOME; `make ui` sets its own",
+            )
+        )
+    if not home.exists():
+        return [*findings, ok("dagster", "", f"{home} does not exist yet; `make ui` makes it")]
+    if not os.access(home, os.W_OK | os.X_OK):
+        return [
+            *findings,
+            fail("dagster", "", f"{home} cannot be written", "Give this user the right to write"),
+        ]
+    if not (home / "dagster.yaml").exists():
+        findings.append(
+            warn("dagster", "", f"{home} has no dagster.yaml", "Start `make ui`, which writes it")
+        )
+    running = is_running(home)
+    findings.append(
+        ok(
+            "dagster",
+            "",
+            "the UI and daemon are running"
+            if running
+            else "the UI and daemon are not running: no schedule reads, no poll is made",
+        )
+    )
+    return findings
+
+
+def is_running(home: Path) -> bool:
+    """Say whether the one UI of an instance runs: whether its lock is held."""
+    path = home / ".ui.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path, fallback_to_soft=False, preserve_lock_file=True)
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:
+    """Check that every gateway was polled lately; a missed poll is lost without history.
+
+    Args:
+        landing: Folder of the polls.
+        poll_s: Seconds between two polls.
+        now: The present.
+    """
+    newest = Landing(landing).newest_polls()
+    advice = "Polls are made while `make ui` or the service runs; start it"
+    if not newest:
+        return [warn("polls", "skycentrics", "no gateway was polled in the last days", advice)]
+    findings: list[Finding] = []
+    for device_id, polled_at in sorted(newest.items()):
+        age = now - polled_at
+        said = f"gateway {device_id} was polled {_ago(age)} ago"
+        if age > timedelta(seconds=POLLS_MISSED * poll_s):
+            findings.append(warn("polls", "skycentrics", said, advice))
+        else:
+            findings.append(ok("polls", "skycentrics", said))
+    return findings
+
+
+def _ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 120:  # noqa: PLR2004 - two hours
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 2 * 1440 else f"{minutes // 1440} days"
+
+
+def check_ledger(url: SecretStr | None, *, data_dir: Path) -> Finding:
+    """Check that the ledger's database answers.
+
+    Args:
+        url: Its SQLAlchemy URL; None for SQLite in the data folder.
+        data_dir: The data folder.
+    """
+    if url is None:
+        return ok("ledger", "", f"SQLite in {data_dir}")
+    try:
+        engine = sqlalchemy.create_engine(url.get_secret_value())
+        try:
+            with engine.connect() as connection:
+                connection.execute(sqlalchemy.text("select 1"))
+        finally:
+            engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        # The texts of drivers may hold the URL with its password.
+        return fail(
+            "ledger",
+            "",
+            f"the database of ENERGY_PLATFORM_LEDGER_URL does not answer ({type(error).__name__})",
+            "Check the URL, and that its driver is installed",
+        )
+    return ok("ledger", "", f"the {engine.dialect.name} database answers")

@@ -1,0 +1,265 @@
+"""Checks of the vendors: reachable, clocks agree, a real login, something visible."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from energy_platform.discovery import READERS
+from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.settings import (
+    LOOPBACK,
+    BelimoSettings,
+    SettingsError,
+    SkycentricsSettings,
+    SocomecSettings,
+)
+from energy_platform.sources import BelimoSource, SkycentricsSource, SocomecSource
+from energy_platform.vendors.belimo import BelimoClient
+from energy_platform.vendors.errors import AuthenticationError, VendorError
+from energy_platform.vendors.skycentrics import Landing, SkycentricsClient
+from energy_platform.vendors.socomec import SocomecClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from energy_platform.discovery import Found
+    from energy_platform.doctor.finding import Finding
+    from energy_platform.ingest import Source
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
+
+ATTEMPTS: Final = 2
+"""Attempts per request: a person waits."""
+
+TIMEOUT_S: Final = 10.0
+"""Seconds an answer may take here."""
+
+SKEW_WARN_S: Final = 10.0
+"""Clocks further apart than this are worth a look; a Date header has whole seconds."""
+
+SKEW_FAIL_S: Final = 300.0
+"""Clocks further apart than this break signatures and tokens."""
+
+
+class Reached(NamedTuple):
+    """What an address answered.
+
+    Attributes:
+        finding: Whether it can be reached.
+        skew_s: Seconds this machine's clock is ahead; None when the answer had no date.
+    """
+
+    finding: Finding
+    skew_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visited:
+    """What became of one vendor.
+
+    Attributes:
+        findings: Reachability, clock, credentials, rights.
+        found: Its inventory, None when it could not be read.
+    """
+
+    findings: tuple[Finding, ...]
+    found: Found | None
+
+
+def addresses(vendor: Vendor) -> dict[str, str]:
+    """Return the addresses a vendor is spoken to at, by what they serve."""
+    match vendor:
+        case "socomec":
+            socomec = SocomecSettings()
+            realm = f"{socomec.keycloak_url.rstrip('/')}/realms/{socomec.realm}"
+            return {
+                "socomec login": f"{realm}/.well-known/openid-configuration",
+                "socomec": f"{socomec.api_url.rstrip('/')}/api/v1/ca",
+            }
+        case "belimo":
+            belimo = BelimoSettings()
+            return {
+                "belimo login": belimo.token_url,
+                "belimo": f"{belimo.api_url.rstrip('/')}/api-info",
+            }
+        case "skycentrics":
+            return {"skycentrics": f"{SkycentricsSettings().api_url.rstrip('/')}/devices/"}
+
+
+def reach(subject: str, url: str, *, now: Callable[[], datetime]) -> Reached:
+    """Ask an address without credentials; any answer shows that it is there.
+
+    Args:
+        subject: What it serves.
+        url: The address; asked with GET.
+        now: The present.
+    """
+    parts = urlsplit(url)
+    try:
+        with httpx.Client(
+            timeout=TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=parts.hostname not in LOOPBACK,
+            headers={"User-Agent": "energy-platform"},
+        ) as client:
+            before = now()
+            response = client.get(url)
+            after = now()
+    except httpx.HTTPError as error:
+        return Reached(
+            fail(
+                "reach",
+                subject,
+                f"{parts.hostname} does not answer ({type(error).__name__})",
+                "Check the network, the proxy and the URL in the settings",
+            ),
+            None,
+        )
+    if httpx.codes.is_server_error(response.status_code):
+        finding = warn(
+            "reach", subject, f"{parts.hostname} is broken (HTTP {response.status_code})", "Wait"
+        )
+    else:
+        finding = ok("reach", subject, f"{parts.hostname} answers")
+    return Reached(finding, _skew_s(response.headers.get("date"), before=before, after=after))
+
+
+def _skew_s(date: str | None, *, before: datetime, after: datetime) -> float | None:
+    try:
+        there = parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    if there is None:
+        return None
+    if there.tzinfo is None:
+        there = there.replace(tzinfo=UTC)
+    return (before + (after - before) / 2 - there).total_seconds()
+
+
+def check_clock(subject: str, skew_s: float | None) -> Finding:
+    """Compare this machine's clock with a server's.
+
+    Args:
+        subject: Whose clock.
+        skew_s: Seconds this machine is ahead; None when the server said no date.
+    """
+    if skew_s is None:
+        return ok("clock", subject, "the server says no date; not compared")
+    away = f"this clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the server"
+    advice = "Set the clock by NTP; signatures, tokens and late polls depend on it"
+    if abs(skew_s) > SKEW_FAIL_S:
+        return fail("clock", subject, away, advice)
+    if abs(skew_s) > SKEW_WARN_S:
+        return warn("clock", subject, away, advice)
+    return ok("clock", subject, "agrees with the server's")
+
+
+def visit(
+    vendor: Vendor, *, portfolio: Portfolio, landing: Path, now: Callable[[], datetime]
+) -> Visited:
+    """Check one vendor, from the network to what its account sees.
+
+    Args:
+        vendor: A vendor with credentials.
+        portfolio: Not asked for anything but to open the vendor.
+        landing: Folder of the SkyCentrics polls.
+        now: The present.
+    """
+    findings: list[Finding] = []
+    reached = {name: reach(name, url, now=now) for name, url in addresses(vendor).items()}
+    findings += [one.finding for one in reached.values()]
+    findings.append(check_clock(vendor, reached[vendor].skew_s))
+    if any(one.finding.level == "fail" for one in reached.values()):
+        return Visited(findings=tuple(findings), found=None)
+    try:
+        with _opened(vendor, portfolio=portfolio, landing=landing) as (source, login):
+            found = _read(vendor, source, login, findings)
+    except (SettingsError, VendorError) as error:
+        findings.append(_refused(vendor, error))
+        return Visited(findings=tuple(findings), found=None)
+    return Visited(findings=tuple(findings), found=found)
+
+
+def _read(
+    vendor: Vendor, source: Source, login: Callable[[], object], findings: list[Finding]
+) -> Found | None:
+    login()
+    findings.append(ok("credentials", vendor, "a real login succeeded"))
+    try:
+        found = READERS[vendor](source.inventory())
+    except AuthenticationError:
+        raise
+    except VendorError as error:
+        findings.append(
+            fail("rights", vendor, error.reason, error.advice or "Ask the vendor's account owner")
+        )
+        return None
+    findings.append(_rights(vendor, found))
+    return found
+
+
+def _rights(vendor: Vendor, found: Found) -> Finding:
+    points = sum(len(device.points) for device in found.devices.values())
+    seen = f"{len(found.devices)} devices with {points} points are visible"
+    if not found.devices:
+        return fail(
+            "rights",
+            vendor,
+            "the account sees no device",
+            "Ask the account owner for the right to see the devices",
+        )
+    empty = [device for device in found.devices.values() if not device.points]
+    if empty:
+        shown = ", ".join(device.serial for device in empty[:3])
+        return warn(
+            "rights",
+            vendor,
+            f"{seen}, {len(empty)} devices without a point ({shown})",
+            "Ask the account owner whether a right is missing, or wait for their profiles",
+        )
+    return ok("rights", vendor, seen)
+
+
+def _refused(vendor: Vendor, error: SettingsError | VendorError) -> Finding:
+    if isinstance(error, SettingsError):
+        return fail("credentials", vendor, str(error))
+    check = "credentials" if isinstance(error, AuthenticationError) else "reach"
+    status = f" (HTTP {error.status})" if error.status is not None else ""
+    return fail(check, vendor, f"{error.endpoint}: {error.reason}{status}", error.advice)
+
+
+@contextmanager
+def _opened(
+    vendor: Vendor, *, portfolio: Portfolio, landing: Path
+) -> Iterator[tuple[Source, Callable[[], object]]]:
+    """Open a vendor's client with little patience, and the cheapest call that needs a login."""
+    match vendor:
+        case "socomec":
+            patience = SocomecSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
+            with SocomecClient(patience, backoff_s=0.2) as socomec:
+                yield SocomecSource(socomec), socomec.corporate_accounts
+        case "belimo":
+            settings = BelimoSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
+            with BelimoClient(settings, backoff_s=0.2) as belimo:
+                yield BelimoSource(belimo, portfolio), belimo.device_stats
+        case "skycentrics":
+            signed = SkycentricsSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
+            with SkycentricsClient(signed, backoff_s=0.2) as skycentrics:
+                yield (
+                    SkycentricsSource(skycentrics, Landing(landing)),
+                    lambda: _ask_gateways(skycentrics),
+                )
+
+
+def _ask_gateways(client: SkycentricsClient) -> None:
+    """Make signed calls; a list of gateways in the settings would answer without one."""
+    for device_id in client.device_ids()[:1]:
+        client.device(device_id)

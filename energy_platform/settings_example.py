@@ -1,0 +1,63 @@
+"""The text of ``.env.example``, made from the settings so that it never misses a variable."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from pydantic_core import PydanticUndefined
+
+from energy_platform.settings import (
+    BelimoSettings,
+    PlatformSettings,
+    SkycentricsSettings,
+    SocomecSettings,
+    WatticsSettings,
+)
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import BaseSettings
+
+READERS: Final[dict[type[BaseSettings], str]] = {
+    PlatformSettings: "the platform itself",
+    SocomecSettings: "the Socomec SoData client (energy_platform/vendors/socomec)",
+    BelimoSettings: "the Belimo Cloud client (energy_platform/vendors/belimo)",
+    SkycentricsSettings: "the SkyCentrics client (energy_platform/vendors/skycentrics)",
+    WatticsSettings: "the delivery to Wattics (energy_platform/delivery)",
+}
+"""Each section and who reads it."""
+
+HEAD: Final = """\
+# Every variable of the platform. Copy to .env and fill in what you have; what stays commented
+# keeps the default shown. A vendor without credentials is left alone. Never commit .env.
+# Afterwards: energy-platform doctor
+"""
+
+
+def env_example() -> str:
+    """Return the text of ``.env.example``."""
+    parts = [HEAD]
+    for section, reader in READERS.items():
+        prefix = section.model_config.get("env_prefix", "")
+        parts.append(f"\n# --- read by {reader}\n")
+        for name, field in section.model_fields.items():
+            what = "\n".join(
+                textwrap.wrap(
+                    field.description or name, 98, initial_indent="# ", subsequent_indent="# "
+                )
+            )
+            parts.append(f"{what}\n#{(prefix + name).upper()}={_default(name, field)}\n")
+    return "".join(parts)
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name in {"data_dir", "portfolio", "dbt_project_dir"}:
+        return {"data_dir": "data", "portfolio": "portfolio.yaml"}.get(name, "dbt_models")
+    value = field.get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined:
+        return ""
+    if isinstance(value, (dict, tuple)):
+        return json.dumps(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,187 @@
+"""The vendors' clients, opened with their settings behind one interface."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+from energy_platform.schemas import (
+    RAW_BELIMO_DATAPROFILES,
+    RAW_BELIMO_DEVICES,
+    RAW_SKYCENTRICS_DEVICES,
+    RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_VARIABLES,
+)
+from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
+from energy_platform.vendors.belimo import BelimoClient
+from energy_platform.vendors.belimo import pull as belimo_pull
+from energy_platform.vendors.errors import AuthenticationError, VendorError
+from energy_platform.vendors.skycentrics import Landing, SkycentricsClient
+from energy_platform.vendors.skycentrics import pull as skycentrics_pull
+from energy_platform.vendors.socomec import SocomecClient
+from energy_platform.vendors.socomec import pull as socomec_pull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import polars as pl
+
+    from energy_platform.ingest import Pulled, Source
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
+    from energy_platform.storage.lake import Lake
+
+
+class PulledDay(NamedTuple):
+    """One SoData day: rows or its error, and what was odd."""
+
+    day: str
+    frame: pl.DataFrame | None
+    error: VendorError | None = None
+    duplicates: int = 0
+    conflicts: int = 0
+    nulls: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SocomecSource:
+    """SoData, day by day."""
+
+    client: SocomecClient
+
+    def inventory(self) -> dict[str, pl.DataFrame]:
+        """Return the inventory frames by table name."""
+        return socomec_pull.inventory(self.client)
+
+    def days(
+        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+    ) -> Iterator[Pulled]:
+        """Yield every day once: its rows or its error."""
+        for day in days:
+            try:
+                pulled = socomec_pull.day(
+                    self.client,
+                    day=day,
+                    until=until,
+                    devices=inventory[RAW_SOCOMEC_DEVICES.name],
+                    variables=inventory[RAW_SOCOMEC_VARIABLES.name],
+                )
+            except AuthenticationError:
+                raise
+            except VendorError as error:
+                yield PulledDay(day, None, error.about(day=day))
+            else:
+                yield PulledDay(
+                    day,
+                    pulled.frame,
+                    duplicates=pulled.duplicates,
+                    conflicts=pulled.conflicts,
+                    nulls=pulled.nulls,
+                    warnings=pulled.warnings,
+                )
+
+
+@dataclass(frozen=True)
+class BelimoSource:
+    """Belimo Cloud, many days in one stretch."""
+
+    client: BelimoClient
+    portfolio: Portfolio
+
+    def inventory(self) -> dict[str, pl.DataFrame]:
+        """Return the inventory frames by table name."""
+        return belimo_pull.inventory(self.client)
+
+    def days(
+        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+    ) -> Iterator[Pulled]:
+        """Yield every day once: its rows or its error."""
+        return belimo_pull.days(
+            self.client,
+            days=days,
+            until=until,
+            devices=inventory[RAW_BELIMO_DEVICES.name],
+            profiles=inventory[RAW_BELIMO_DATAPROFILES.name],
+            wanted=self.portfolio.keys_of("belimo"),
+        )
+
+
+@dataclass(frozen=True)
+class SkycentricsSource:
+    """SkyCentrics: what polls landed, and history where the account has it."""
+
+    client: SkycentricsClient
+    landing: Landing
+
+    def inventory(self) -> dict[str, pl.DataFrame]:
+        """Return the inventory frames by table name."""
+        return skycentrics_pull.inventory(self.client)
+
+    def days(
+        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+    ) -> Iterator[Pulled]:
+        """Yield every day once: its rows or its error."""
+        return skycentrics_pull.days(
+            self.client,
+            landing=self.landing,
+            days=days,
+            until=until,
+            device_ids=inventory[RAW_SKYCENTRICS_DEVICES.name]["id"].to_list(),
+            poll_s=self.client.settings.poll_s,
+        )
+
+
+@contextmanager
+def open_source(vendor: Vendor, *, portfolio: Portfolio, landing: Path) -> Iterator[Source]:
+    """Open a vendor's client with the settings of the environment.
+
+    Args:
+        vendor: Which one.
+        portfolio: Says which datapoints are wanted where a vendor has to be asked one by one.
+        landing: Folder of the SkyCentrics polls.
+
+    Raises:
+        SettingsError: A credential is missing; the message names the variable.
+    """
+    match vendor:
+        case "socomec":
+            with SocomecClient(SocomecSettings()) as socomec:
+                yield SocomecSource(socomec)
+        case "belimo":
+            with BelimoClient(BelimoSettings()) as belimo:
+                yield BelimoSource(belimo, portfolio)
+        case "skycentrics":
+            with SkycentricsClient(SkycentricsSettings()) as skycentrics:
+                yield SkycentricsSource(skycentrics, landing_at(landing))
+        case _:
+            assert_never(vendor)
+
+
+@cache
+def landing_at(folder: Path) -> Landing:
+    """Return the landing folder; one object a process, which remembers what it has seen."""
+    return Landing(folder)
+
+
+def poll_skycentrics(
+    lake: Lake, *, landing: Path, now: Callable[[], datetime]
+) -> skycentrics_pull.PollReport:
+    """Poll every gateway once; when this returns, the answers are on disk.
+
+    The gateways are those of the inventory, or of the account before there is one.
+
+    Raises:
+        SettingsError: A credential is missing.
+        VendorError: The account's gateways could not be listed.
+        OSError: The disk refuses.
+    """
+    with SkycentricsClient(SkycentricsSettings()) as client:
+        device_ids = lake.read(RAW_SKYCENTRICS_DEVICES)["id"].to_list() or client.device_ids()
+        return skycentrics_pull.poll(
+            client, landing=landing_at(landing), device_ids=device_ids, now=now
+        )

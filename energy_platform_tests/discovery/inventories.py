@@ -1,0 +1,128 @@
+"""Small inventories in the shape the vendors' clients return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from energy_platform.discovery import READERS, Found, FoundDevice, Guess
+from energy_platform.schemas import (
+    RAW_BELIMO_DATAPROFILES,
+    RAW_BELIMO_DEVICES,
+    RAW_SKYCENTRICS_DEVICES,
+    RAW_SKYCENTRICS_SENSORS,
+    RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_SITES,
+    RAW_SOCOMEC_VARIABLES,
+    Table,
+)
+
+
+def frame(table: Table, *rows: dict[str, Any]) -> dict[str, pl.DataFrame]:
+    return {table.name: pl.DataFrame(list(rows), schema=table.schema)}
+
+
+def variable(service_id: str, title: str | None, unit: str | None, **more: Any) -> dict[str, Any]:
+    return {
+        "uuid": f"v{service_id}",
+        "device_uuid": "d1",
+        "item_type": "Global",
+        "item_index": "0",
+        "service_id": service_id,
+        "service_name": f"I{service_id}",
+        "service_type": "Measure",
+        "title": title,
+        "unit": unit,
+        "is_computed": False,
+        "is_scaled": False,
+        "active": True,
+    } | more
+
+
+def socomec(
+    *variables: dict[str, Any], name: str = "Meter", serial: str = "SN1", zone: str = "Europe/Paris"
+) -> Found:
+    site = {"uuid": "s1", "ca_uuid": "c", "name": "Head office", "time_zone": zone}
+    device = {
+        "uuid": "d1",
+        "ca_uuid": "c",
+        "site_uuid": "s1",
+        "gateway_uuid": "g1",
+        "serial_number": serial,
+        "name": name,
+        "model_name": "DIRIS A-40",
+        "time_zone": zone,
+    }
+    gateway = device | {
+        "uuid": "g1",
+        "gateway_uuid": None,
+        "serial_number": "GW1",
+        "name": "Gateway",
+    }
+    return READERS["socomec"](
+        frame(RAW_SOCOMEC_SITES, site)
+        | frame(RAW_SOCOMEC_DEVICES, device, gateway)
+        | frame(RAW_SOCOMEC_VARIABLES, *variables)
+    )
+
+
+def datapoint(key: str, name: str | None, unit: str | None, **more: Any) -> dict[str, Any]:
+    return {
+        "dataprofile": "valve/1",
+        "datapoint_id": key,
+        "name": name,
+        "basetype": "real",
+        "access": "r",
+        "unit": unit,
+    } | more
+
+
+def valve(serial: str = "V1", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"id-{serial}",
+        "serial_number": serial,
+        "display_name": f"Valve {serial}",
+        "dataprofile": "valve/1",
+        "project_name": "Tower",
+        "address_city": "Basel",
+        "address_country": "CH",
+    } | more
+
+
+def belimo(*datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | None = None) -> Found:
+    return READERS["belimo"](
+        frame(RAW_BELIMO_DEVICES, *(devices if devices is not None else (valve(),)))
+        | frame(RAW_BELIMO_DATAPROFILES, *datapoints)
+    )
+
+
+def sensor(name: str, units: str, *, kind: str = "State") -> dict[str, Any]:
+    return {
+        "device_id": "1000000001",
+        "sensor_id": name.replace(" ", "_"),
+        "name": name,
+        "type": kind,
+        "units": units,
+    }
+
+
+def skycentrics(*sensors: dict[str, Any]) -> Found:
+    return READERS["skycentrics"](
+        frame(RAW_SKYCENTRICS_DEVICES, {"id": "1000000001", "name": "Roof gateway"})
+        | frame(RAW_SKYCENTRICS_SENSORS, *sensors)
+    )
+
+
+def only_device(found: Found) -> FoundDevice:
+    (device,) = found.devices.values()
+    return device
+
+
+def only_point(found: Found) -> Guess:
+    (point,) = only_device(found).points
+    return point
+
+
+def told(guess: Guess) -> tuple[str, str]:
+    return guess.quantity, guess.kind

@@ -1,0 +1,165 @@
+"""``energy-platform discover`` against the simulated vendors."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from energy_platform.cli.discover import INCOMPLETE, NOTHING, OK, run_discover
+from energy_platform.portfolio import load_portfolio
+from energy_platform.simulators.fleet import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PREFIXES = ("SOCOMEC_", "BELIMO_", "SKYCENTRICS_", "WATTICS_", "ENERGY_PLATFORM_")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Fleet]:
+    with Fleet() as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet(served: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(PREFIXES):
+            monkeypatch.delenv(name)
+    for name, value in served.environment().items():
+        monkeypatch.setenv(name, value)
+    for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
+        monkeypatch.setenv(f"{vendor}_RPS", "500")
+        monkeypatch.setenv(f"{vendor}_ATTEMPTS", "1")
+    yield served
+    served.clear_faults()
+
+
+def discover(*, dry_run: bool = False, yes: bool = False, answer: bool = False) -> tuple[int, str]:
+    screen = io.StringIO()
+    code = run_discover(
+        Console(file=screen, width=200), dry_run=dry_run, yes=yes, ask=lambda _: answer
+    )
+    return code, screen.getvalue()
+
+
+def test_an_empty_folder_gets_a_portfolio_of_the_whole_fleet(fleet: Fleet, tmp_path: Path) -> None:
+    code, screen = discover(answer=True)
+    path = tmp_path / "portfolio.yaml"
+    portfolio = load_portfolio(path)
+    assert code == OK
+    assert len(portfolio.devices) == len([d for d in fleet.world.devices if d.signals])
+    assert "+version: 1" in screen
+    assert "TO CONFIRM" in screen
+    text = path.read_text(encoding="utf-8")
+    for secret in fleet.environment().values():
+        assert secret not in text or secret == "Socomec"
+    assert "@" not in text
+
+
+def test_guesses_agree_with_the_reviewed_portfolio(fleet: Fleet, tmp_path: Path) -> None:
+    discover(yes=True)
+    guessed = load_portfolio(tmp_path / "portfolio.yaml").points
+    reviewed_path = tmp_path / "reviewed.yaml"
+    reviewed_path.write_text(fleet.portfolio(), encoding="utf-8")
+    reviewed = load_portfolio(reviewed_path).points
+    compared = reviewed.keys() & guessed.keys()
+    assert len(compared) > 400
+    wrong = {
+        key: (guessed[key].quantity, reviewed[key].quantity)
+        for key in compared
+        if (guessed[key].quantity, guessed[key].kind, guessed[key].phase)
+        != (reviewed[key].quantity, reviewed[key].kind, reviewed[key].phase)
+    }
+    assert not wrong
+
+
+def test_nothing_is_written_before_somebody_agrees(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert discover(answer=False)[0] == INCOMPLETE
+    assert discover(dry_run=True, yes=True)[0] == OK
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run_discover(Console(file=io.StringIO())) == NOTHING
+    assert not (tmp_path / "portfolio.yaml").exists()
+
+
+def test_an_edited_portfolio_keeps_every_edit(fleet: Fleet, tmp_path: Path) -> None:
+    discover(yes=True)
+    path = tmp_path / "portfolio.yaml"
+    text = path.read_text(encoding="utf-8")
+    start = text.index("  - vendor: socomec\n    serial: SN000012")
+    end = text.index("  - vendor: belimo", start)
+    edited = (text[:start] + text[end:]).replace(
+        "role: main  # TO CONFIRM", "role: main  # checked on site; TO CONFIRM", 1
+    ) + "# closing remark\n"
+    path.write_text(edited, encoding="utf-8")
+    path.chmod(0o640)
+    code, screen = discover(yes=True)
+    assert code == OK
+    after = path.read_text(encoding="utf-8")
+    assert "+  - vendor: socomec" in screen
+    assert "socomec/SN000012" in load_portfolio(path).devices
+    left = iter(after.splitlines())
+    assert all(line in left for line in edited.splitlines())
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert discover(yes=True)[1].rstrip().endswith("needs no addition")
+
+
+def test_a_link_to_the_portfolio_stays_a_link(fleet: Fleet, tmp_path: Path) -> None:
+    kept = tmp_path / "configuration" / "buildings.yaml"
+    kept.parent.mkdir()
+    kept.write_text("version: 1\nsites: []\n", encoding="utf-8")
+    (tmp_path / "portfolio.yaml").symlink_to(kept)
+    assert discover(yes=True)[0] == OK
+    assert (tmp_path / "portfolio.yaml").is_symlink()
+    assert len(load_portfolio(kept).devices) == 42
+
+
+def test_a_file_saved_while_the_question_stands_is_not_overwritten(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    path = tmp_path / "portfolio.yaml"
+    path.write_text("version: 1\nsites: []\n", encoding="utf-8")
+
+    def saves_then_agrees(_: str) -> bool:
+        path.write_text("version: 1\nsites: []\n# just saved\n", encoding="utf-8")
+        return True
+
+    screen = io.StringIO()
+    assert run_discover(Console(file=screen, width=200), ask=saves_then_agrees) == NOTHING
+    assert "changed in the meantime" in screen.getvalue()
+    assert path.read_text(encoding="utf-8").endswith("# just saved\n")
+
+
+def test_a_vendor_that_refuses_the_login_stops_no_other(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELIMO_PASSWORD", "hunter2-wrong")
+    code, screen = discover(yes=True)
+    assert code == INCOMPLETE
+    assert "belimo: not read: belimo token" in screen
+    assert "hunter2-wrong" not in screen
+    portfolio = load_portfolio(tmp_path / "portfolio.yaml")
+    assert {device.vendor for device in portfolio.devices.values()} == {"socomec", "skycentrics"}
+    monkeypatch.setenv("BELIMO_PASSWORD", fleet.environment()["BELIMO_PASSWORD"])
+    assert discover(yes=True)[0] == OK
+    assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == 42
+
+
+def test_without_credentials_nothing_is_written(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
+        monkeypatch.delenv(f"{vendor}_CLIENT_ID")
+        monkeypatch.delenv(f"{vendor}_CLIENT_SECRET")
+    code, screen = discover(yes=True)
+    assert code == NOTHING
+    assert "no vendor has credentials" in screen
+    assert not (tmp_path / "portfolio.yaml").exists()

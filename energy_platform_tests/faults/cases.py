@@ -1,0 +1,167 @@
+"""Every fault the simulators declare, where it strikes, and what may come of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from energy_platform.schemas import Vendor
+
+Expected = Literal["same bytes", "no file", "either", "as said"]
+"""What may become of the day.
+
+``same bytes``: the file of a faultless run; ``no file``: none, and an error that says what to do;
+``either``: one of the two; ``as said``: the vendor's data itself was different, the file holds
+what it said, and the next reading puts it right or reports it.
+"""
+
+
+class Case(NamedTuple):
+    """One row of the matrix: faults as the simulators read them, separated by blanks."""
+
+    vendor: Vendor
+    faults: str
+    expected: Expected
+
+
+HEALING: Final = (
+    *("http_408", "http_425", "http_429", "http_500", "http_501", "http_502", "http_503"),
+    *("http_504", "slow", "never", "cut_body", "cut_connection", "html", "broken_json"),
+    "empty_body",
+)
+"""General faults that are over when they are tried again."""
+
+LASTING: Final = ("http_400", "http_403", "http_404", "http_413", "http_414", "redirect")
+"""General faults that asking again does not heal."""
+
+HISTORY: Final[dict[Vendor, str]] = {
+    "socomec": "datapoints",
+    "belimo": "/data/history",
+    "skycentrics": "b=",
+}
+"""What the address of the call for a day's data contains."""
+
+WITH_IDENTITY: Final[tuple[Vendor, ...]] = ("socomec", "belimo")
+
+PAUSES: Final = (":retry_after=0.2", ":retry_after=date", ":retry_after=soon", ":retry_after=-5")
+"""``Retry-After`` in seconds, as a date, unreadable, and in the past."""
+
+
+def _fault(name: str, when: str = "") -> str:
+    # The client waits 0.25 s; this answer comes later.
+    return f"{name}{when}" + (":seconds=0.4" if name.endswith("slow") else "")
+
+
+def _general(vendor: Vendor) -> Iterator[Case]:
+    history = f":path={HISTORY[vendor]}"
+    # The second request reads the inventory, a later one the day.
+    later = 7 if vendor == "skycentrics" else 12
+    for name in HEALING:
+        once = "either" if vendor == "skycentrics" and name == "http_501" else "same bytes"
+        yield Case(vendor, _fault(name, f"=@2+{later}"), once)  # type: ignore[arg-type]
+        yield Case(vendor, _fault(name, history), "no file")
+    for name in LASTING:
+        yield Case(vendor, f"{name}=@2", "no file")
+        yield Case(vendor, f"{name}=1{history}", "either")
+        yield Case(vendor, f"{name}{history}", "no file")
+    for pause in PAUSES:
+        yield Case(vendor, f"http_429=@2+{later}{pause}", "same bytes")
+    yield Case(vendor, f"http_503=@2+{later}:retry_after=0.2", "same bytes")
+    # Renewed and repeated once where there is a token, refused where each request is signed.
+    renewed: Expected = "same bytes" if vendor in WITH_IDENTITY else "no file"
+    yield Case(vendor, f"http_401=@2+{later}", renewed)
+    yield Case(vendor, f"http_401{history}", "no file")
+    yield Case(vendor, "http_401=0.1", "either")
+    yield Case(vendor, "http_500=0.2 cut_body=0.1 html=0.1", "either")
+    yield Case(vendor, "slow:seconds=0.02", "same bytes")
+
+
+def _identity(vendor: Vendor) -> Iterator[Case]:
+    for name in HEALING:
+        yield Case(vendor, _fault(f"identity_{name}", "=1"), "same bytes")
+        yield Case(vendor, f"expire_token_after=5 {_fault(f'identity_{name}', '=@2')}", "same bytes")
+        yield Case(vendor, _fault(f"identity_{name}"), "no file")
+    for name in (*LASTING, "http_401"):
+        yield Case(vendor, f"identity_{name}", "no file")
+    yield Case(vendor, "identity_http_429=1:retry_after=0.2", "same bytes")
+    yield Case(vendor, "expire_token_after=3", "same bytes")
+    yield Case(vendor, "expire_token_after=3 refuse_refresh=1", "same bytes")
+    yield Case(vendor, "expire_token_after=3 refuse_refresh", "same bytes")
+    yield Case(vendor, "expire_token_after=3 identity_cut_body=@2+4", "same bytes")
+    yield Case(vendor, "expire_token_after=0", "no file")
+    yield Case(vendor, "refuse_login", "no file")
+    yield Case(vendor, "expire_token_after=5 refuse_refresh refuse_login=@2", "no file")
+
+
+SOCOMEC: Final[tuple[tuple[str, Expected], ...]] = (
+    ("no_rights", "no file"),
+    ("page_drift=1", "same bytes"),
+    ("page_drift", "either"),
+    ("repeated_page=1", "same bytes"),
+    ("repeated_page", "either"),
+    ("endless_pages", "either"),
+    ("wrong_total=1", "same bytes"),
+    ("wrong_total", "either"),
+    ("truncate=1000", "same bytes"),
+    ("late_points=2", "as said"),
+    ("clock_skew:seconds=7200", "same bytes"),
+    ("too_large=500", "same bytes"),
+    ("too_slow=500", "same bytes"),
+    ("too_large=0", "no file"),
+    ("null_value", "as said"),
+    ("mixed_types", "as said"),
+    ("extra_keys", "same bytes"),
+)
+
+BELIMO: Final[tuple[tuple[str, Expected], ...]] = (
+    ("no_rights", "no file"),
+    ("rate_limit=40", "either"),
+    ("rate_limit=40:retry_after=0.5", "same bytes"),
+    ("page_drift=1", "same bytes"),
+    ("page_drift", "either"),
+    ("repeated_page=1", "same bytes"),
+    ("repeated_page", "no file"),
+    ("endless_pages", "either"),
+    ("wrong_total=1", "same bytes"),
+    ("wrong_total", "no file"),
+    ("truncate=200", "no file"),
+    ("late_points=2", "as said"),
+    ("clock_skew:seconds=7200", "same bytes"),
+    ("clamp_limit", "same bytes"),
+    ("null_value", "as said"),
+    ("mixed_types", "as said"),
+    ("extra_keys", "same bytes"),
+)
+
+SKYCENTRICS: Final[tuple[tuple[str, Expected], ...]] = (
+    ("check_date", "no file"),
+    ("gzip_ignored", "same bytes"),
+    ("null_data", "as said"),
+    ("boolean_data", "as said"),
+    ("text_data", "as said"),
+    ("unknown_key", "same bytes"),
+    ("time_back", "as said"),
+    ("time_zero", "as said"),
+    ("time_future", "as said"),
+    ("no_sensor_time", "as said"),
+    ("word_repair", "as said"),
+)
+
+
+def cases(vendor: Vendor) -> list[Case]:
+    """All rows of a vendor."""
+    own = {"socomec": SOCOMEC, "belimo": BELIMO, "skycentrics": SKYCENTRICS}[vendor]
+    identity = _identity(vendor) if vendor in WITH_IDENTITY else ()
+    return [*_general(vendor), *identity, *(Case(vendor, *one) for one in own)]
+
+
+def declared(names: frozenset[str], vendor: Vendor) -> frozenset[str]:
+    """Which of the names a simulator declares no case of the vendor switches on."""
+    tested = {
+        fault.partition("=")[0].partition(":")[0]
+        for case in cases(vendor)
+        for fault in case.faults.split()
+    }
+    return names - tested

@@ -1,0 +1,305 @@
+"""One small world, its vendors on loopback, and the real path of a day under a fault."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+import ssl
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from unittest import mock
+
+import yaml
+
+from energy_platform.ingest import ingest_days, ingest_inventory
+from energy_platform.partitions import day_bounds
+from energy_platform.portfolio import load_portfolio
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.world import World
+from energy_platform.sources import open_source, poll_skycentrics
+from energy_platform.storage.lake import Lake
+from energy_platform.vendors.errors import VendorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from energy_platform.ingest import DayOutcome
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
+
+Verdict = Literal["same bytes", "no file", "as said", "WRONG"]
+
+DAY: Final = "2026-03-03"
+NOW: Final = day_bounds(DAY)[1] + timedelta(hours=1)
+POLLS: Final = tuple(day_bounds(DAY)[0] + timedelta(hours=12, minutes=n) for n in range(2))
+
+DEVICES: Final = frozenset(
+    {
+        *("GW000001", "SN000001", "SN000003", "SN000004"),
+        *("22001-50007-101-007", "22005-50035-105-007", "22013-50091-113-007"),
+        "1000000001",
+    }
+)
+"""What is left of the world: enough for several pages and requests, little to transfer."""
+
+POINTS: Final = 4
+"""Datapoints of a valve that are read."""
+
+PACE: Final = {
+    **{
+        f"{vendor}_{name}": value
+        for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS")
+        for name, value in {
+            "RPS": "2000",
+            "BACKOFF_S": "0.01",
+            "TIMEOUT_S": "0.25",
+            "ATTEMPTS": "3",
+        }.items()
+    },
+    "SOCOMEC_PAGE_SIZE": "2",
+    "SOCOMEC_MAX_SERIES": "8",
+    "BELIMO_PAGE_SIZE": "2",
+    "BELIMO_SAMPLE_PAGE_SIZE": "150",
+    "SKYCENTRICS_HISTORY": "on",
+    "SKYCENTRICS_HISTORY_GAP": "60",
+}
+"""Settings of the real clients that make a fault cheap to survive."""
+
+
+class Run(NamedTuple):
+    """What came of one run of the day."""
+
+    content: bytes | None
+    error: str
+    error_day: str | None
+    cause: VendorError | None
+    outcome: DayOutcome | None
+    retries: int
+    log: str
+
+
+class Result(NamedTuple):
+    """A row of the matrix."""
+
+    vendor: str
+    faults: str
+    verdict: Verdict
+    requests: int
+    retries: int
+    struck: int
+    seconds: float
+    remark: str
+
+    def fits(self, expected: str) -> bool:
+        """Whether the verdict is one that may come of the case."""
+        allowed = {"same bytes", "no file"} if expected == "either" else {expected}
+        return self.verdict in allowed
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+    @property
+    def retries(self) -> int:
+        return sum("trying again" in line for line in self.lines)
+
+
+def small_world() -> World:
+    """The world with a few devices of each vendor."""
+    world = World()
+    world.devices = tuple(one for one in world.devices if one.serial in DEVICES)
+    world.signals = {signal.key: signal for one in world.devices for signal in one.signals}
+    return world
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Have these variables, and after the context those of before."""
+    kept = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+@contextmanager
+def no_trust_store() -> Iterator[None]:
+    """Load the trust store once: it costs 60 ms a client, and nothing here speaks TLS."""
+    made = functools.cache(lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    with mock.patch("ssl.create_default_context", lambda *_, **__: made()):
+        yield
+
+
+@dataclass
+class Rig:
+    """The vendors, and a faultless run of each to compare with."""
+
+    fleet: Fleet
+    folder: Path
+    _references: dict[str, bytes] = field(default_factory=dict)
+    _runs: int = 0
+
+    def reference(self, vendor: Vendor) -> bytes:
+        """The day's file of a faultless run."""
+        if vendor not in self._references:
+            run = self.run(vendor, lake=self.new_lake())
+            if run.content is None:
+                raise AssertionError(f"{vendor}: the faultless run failed: {run.error}")
+            self._references[vendor] = run.content
+        return self._references[vendor]
+
+    def new_lake(self) -> Lake:
+        self._runs += 1
+        return Lake(self.folder / f"run-{self._runs}" / "lake")
+
+    def judge(self, vendor: Vendor, faults: str) -> Result:
+        """Run the day under faults, then without, and say what became of the file."""
+        reference = self.reference(vendor)
+        lake = self.new_lake()
+        before = self.requests(vendor)
+        started = time.monotonic()
+        with self.struck_by(vendor, faults) as strikes:
+            run = self.run(vendor, lake=lake)
+        seconds = time.monotonic() - started
+        requests = self.requests(vendor) - before
+        verdict, remark = self._verdict(vendor, run, reference=reference, lake=lake)
+        shutil.rmtree(lake.root.parent, ignore_errors=True)
+        return Result(
+            vendor, faults, verdict, requests, run.retries, strikes(), seconds, remark
+        )
+
+    def _verdict(
+        self, vendor: Vendor, run: Run, *, reference: bytes, lake: Lake
+    ) -> tuple[Verdict, str]:
+        if run.content == reference:
+            return "same bytes", "; ".join(run.outcome.warnings) if run.outcome else ""
+        if run.content is None:
+            missing = missing_in(run, vendor=vendor)
+            return ("WRONG" if missing else "no file"), run.error + missing
+        said = [*run.outcome.counts, *run.outcome.warnings] if run.outcome else []
+        # Without the fault, the next reading of the day must bring what was missing.
+        again = self.run(vendor, lake=lake, polls=False)
+        if again.content == reference:
+            return "as said", f"{'; '.join(said)} (the next reading: same bytes)"
+        if again.outcome is None or again.outcome.landed is None:
+            return "WRONG", f"the next reading failed: {again.error}"
+        table = RAW_DAY_TABLES[vendor]
+        held = lake.read(table, day=DAY)
+        true_lake = self.new_lake()
+        true_path = true_lake.path(table, day=DAY)
+        true_path.parent.mkdir(parents=True)
+        true_path.write_bytes(reference)
+        lost = true_lake.read(table, day=DAY).join(
+            held, on=list(table.schema), how="anti", nulls_equal=True
+        )
+        strangers = again.outcome.landed.lost
+        if lost.is_empty() and strangers:
+            return "as said", f"{'; '.join(said)} (the next reading reports {strangers} rows)"
+        return "WRONG", f"{lost.height} true rows missing for good; said: {said}"
+
+    @contextmanager
+    def struck_by(self, vendor: str, faults: str) -> Iterator[object]:
+        """Switch faults on; yields a function that counts how often they struck."""
+        switches = self.fleet.faults[vendor]
+        struck = switches.struck.copy()
+        for fault in faults.split():
+            switches.set(fault)
+        try:
+            yield lambda: switches.struck.total() - struck.total()
+        finally:
+            switches.clear()
+
+    def run(self, vendor: Vendor, *, lake: Lake, polls: bool = True) -> Run:
+        """Read inventory and day as an asset does, with the same words for a failure."""
+        landing = lake.root.parent / "landing"
+        table = RAW_DAY_TABLES[vendor]
+        lines = _Lines()
+        logger = logging.getLogger("energy_platform.vendors")
+        level = logger.level
+        logger.addHandler(lines)
+        logger.setLevel(logging.DEBUG)
+        outcome: DayOutcome | None = None
+        failure: VendorError | None = None
+        try:
+            if vendor == "skycentrics" and polls:
+                self._poll(lake, landing=landing)
+            with open_source(vendor, portfolio=self.portfolio, landing=landing) as source:
+                ingest_inventory(source, lake=lake)
+                (outcome,) = ingest_days(source, vendor=vendor, lake=lake, days=[DAY], now=NOW)
+        except VendorError as error:
+            # As the asset reports a range that ended before it came to this day.
+            failure = error.about(day=DAY)
+        finally:
+            logger.removeHandler(lines)
+            logger.setLevel(level)
+        failure = failure or (outcome.error if outcome else None)
+        path = lake.path(table, day=DAY)
+        return Run(
+            content=path.read_bytes() if path.exists() else None,
+            error=str(failure or ""),
+            error_day=failure.day if failure else None,
+            cause=failure,
+            outcome=outcome,
+            retries=lines.retries,
+            log="\n".join(lines.lines),
+        )
+
+    def _poll(self, lake: Lake, *, landing: Path) -> None:
+        for at in POLLS:
+            self.fleet.set_clock(at)
+            try:
+                poll_skycentrics(lake, landing=landing, now=lambda at=at: at)
+            finally:
+                self.fleet.set_clock(NOW)
+
+    @functools.cached_property
+    def portfolio(self) -> Portfolio:
+        path = self.folder / "portfolio.yaml"
+        content = yaml.safe_load(demo_portfolio(World()))
+        content["devices"] = [one for one in content["devices"] if one["serial"] in DEVICES]
+        for name, described in content["device_types"].items():
+            if any(one["type"] == name and one["vendor"] == "belimo" for one in content["devices"]):
+                described["points"] = described["points"][:POINTS]
+        content["streams"] = []
+        path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        return load_portfolio(path)
+
+    def requests(self, vendor: str) -> int:
+        return int(getattr(self.fleet, vendor).requests.total())
+
+
+def missing_in(run: Run, *, vendor: str) -> str:
+    """What a failure does not say although the reader needs it."""
+    error = run.cause
+    if error is None:
+        return " [no error at all]"
+    wanted = {"vendor": error.vendor == vendor, "endpoint": error.endpoint, "advice": error.advice}
+    wanted["day"] = error.day
+    if error.status is not None:
+        wanted["status"] = f"HTTP {error.status}" in run.error
+    gone = [name for name, there in wanted.items() if not there]
+    return f" [does not name: {', '.join(gone)}]" if gone else ""
+
+
+@contextmanager
+def open_rig(folder: Path) -> Iterator[Rig]:
+    """Serve the small world and point this process at it."""
+    fleet = Fleet(world=small_world(), wattics_streams=(), skycentrics_history=True)
+    fleet.set_clock(NOW)
+    with no_trust_store(), fleet, environment({**PACE, **fleet.environment()}):
+        yield Rig(fleet, folder)

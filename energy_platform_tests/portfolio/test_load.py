@@ -1,0 +1,223 @@
+"""A portfolio's text: what is accepted, and what a person is told about the rest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from energy_platform.portfolio import PortfolioError, load_portfolio, parse_portfolio
+from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.simulators.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = """\
+version: 1
+sites:
+  - {id: paris, name: Paris, timezone: Europe/Paris}
+device_types:
+  meter:
+    points:
+      - {key: Global|0|1, name: Import, quantity: active_energy_import, unit: kWh}
+      - {key: Global|0|2, name: Power, quantity: active_power, unit: kW}
+"""
+
+DEVICES = """\
+devices:
+  - {vendor: socomec, serial: SN1, site: paris, name: Meter, type: meter, max_power_w: 50000}
+"""
+
+STREAM = """\
+streams:
+  - id: main
+    kind: electricity
+    site: paris
+    credential: default
+    interval: 15m
+    reading: cumulative
+    fields: {pC_1: socomec/SN1/Global|0|1, aP_1: socomec/SN1/Global|0|2}
+"""
+
+
+def refused(text: str) -> str:
+    with pytest.raises(PortfolioError) as caught:
+        parse_portfolio(text)
+    return str(caught.value)
+
+
+def test_the_demo_portfolio_loads() -> None:
+    portfolio = parse_portfolio(demo_portfolio(World()))
+    assert len(portfolio.devices) == 42
+    assert portfolio.streams
+
+
+def test_a_device_inherits_the_points_and_limits_of_its_type() -> None:
+    portfolio = parse_portfolio(HEAD + DEVICES + STREAM)
+    point = portfolio.points["socomec/SN1/Global|0|1"]
+    assert point.kind == "register"
+    assert point.policy.max_power_w == 50_000
+    assert portfolio.points["socomec/SN1/Global|0|2"].kind == "gauge"
+    assert portfolio.zone_of(portfolio.streams["main"]) == "Europe/Paris"
+
+
+def test_a_points_own_limit_wins_over_its_devices() -> None:
+    own = (
+        "    points:\n"
+        "      - {key: Global|0|1, name: Own, quantity: active_energy_import, unit: kWh,"
+        " max_power_w: none}\n"
+    )
+    text = HEAD + DEVICES.replace("- {", "- \n    ").replace(", ", "\n    ").replace("}", "") + own
+    point = parse_portfolio(text).points["socomec/SN1/Global|0|1"]
+    assert point.name == "Own"
+    assert point.policy.max_power_w is None
+
+
+def test_a_register_without_a_rated_power_is_refused_until_someone_says_none() -> None:
+    text = HEAD + DEVICES
+    message = refused(text.replace(", max_power_w: 50000", ""))
+    assert "portfolio.yaml:7" in message
+    assert "max_power_w" in message
+    loaded = parse_portfolio(text.replace("50000", "none"))
+    assert loaded.points["socomec/SN1/Global|0|1"].policy.max_power_w is None
+
+
+@pytest.mark.parametrize("power", ["0", "-5"])
+def test_an_impossible_rated_power_of_a_device_names_its_line(power: str) -> None:
+    assert "portfolio.yaml:10" in refused(HEAD + DEVICES.replace("50000", power))
+
+
+@pytest.mark.parametrize(
+    ("serial", "meant"),
+    [("020000000001", "020000000001"), ("1_000", "1_000"), ("12:30", "12:30"), ("0x1F", "0x1F")],
+)
+def test_a_serial_number_is_never_read_as_another_number(serial: str, meant: str) -> None:
+    portfolio = parse_portfolio(HEAD + DEVICES.replace("SN1", serial))
+    assert list(portfolio.devices) == [f"socomec/{meant}"]
+
+
+def test_plain_digits_are_a_serial_number_too() -> None:
+    portfolio = parse_portfolio(HEAD + DEVICES.replace("SN1", "1000000001"))
+    assert list(portfolio.devices) == ["socomec/1000000001"]
+
+
+def test_norway_and_the_state_off_are_words() -> None:
+    text = (
+        HEAD.replace("timezone: Europe/Paris", "timezone: Europe/Oslo, country: NO").replace(
+            "quantity: active_power, unit: kW", "quantity: state, states: {on: 1, off: 0}"
+        )
+        + DEVICES
+    )
+    portfolio = parse_portfolio(text)
+    assert portfolio.sites["paris"].country == "NO"
+    assert portfolio.points["socomec/SN1/Global|0|2"].states == (("off", 0.0), ("on", 1.0))
+
+
+def test_a_section_written_twice_is_refused_rather_than_half_lost() -> None:
+    message = refused(HEAD + DEVICES + DEVICES.replace("SN1", "SN2"))
+    assert "portfolio.yaml:11: 'devices' is there twice" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "expected a mapping"),
+        ("- 1\n", "expected a mapping"),
+        ("version: 1\nsites: [\n", "portfolio.yaml:3: not valid YAML"),
+        ("version: 1\nsites: []\x01", "not valid YAML"),
+        ("version: 1\nsites: []\nnew: 2026-13-45\n", "not valid YAML: month"),
+        ("--- {}\n--- {}\n", "another document"),
+        ("version: 2\nsites: []\n", "portfolio.yaml:1: version"),
+        ("version: 1\nsites: []\nsite: []\n", "portfolio.yaml:3: site"),
+    ],
+)
+def test_what_is_no_portfolio_is_told_in_one_line(text: str, part: str) -> None:
+    message = refused(text)
+    assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "part"),
+    [
+        ("Europe/Paris", "Paris/Europe", 3, "no IANA time zone"),
+        ("site: paris, name: Meter", "site: lyon, name: Meter", 10, "unknown site 'lyon'"),
+        ("type: meter", "type: valve", 10, "unknown device type 'valve'"),
+        ("serial: SN1", "serial: SN/1", 10, "holds no '/'"),
+        ("interval: 15m", "interval: 7m", 12, "divide a day"),
+        ("interval: 15m", "interval: 15", 16, "has no unit"),
+        ("interval: 15m", "interval: 0s", 16, "longer than nothing"),
+        ("pC_1: socomec/SN1/Global|0|1", "pC_1: socomec/SN1/Global|0|2", 18, "needs an energy"),
+        ("aP_1: socomec/SN1/Global|0|2", "aP_1: socomec/SN1/Global|0|1", 18, "needs a gauge"),
+        ("aP_1: socomec/SN1/Global|0|2", "aP_9: socomec/SN1/Global|0|2", 12, "unknown fields"),
+        ("aP_1: socomec/SN1/Global|0|2", "aP_1: socomec/SN1/Global|0|9", 18, "unknown point"),
+        ("reading: cumulative", "reading: average", 12, "is cumulative"),
+        ("name: Power,", "nmae: Power,", 8, "nmae"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(old: str, new: str, line: int, part: str) -> None:
+    text = HEAD + DEVICES + STREAM
+    assert old in text
+    message = refused(text.replace(old, new))
+    assert part in message
+    assert f"portfolio.yaml:{line}:" in message
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    text = HEAD + DEVICES + STREAM
+    message = refused(
+        text.replace("site: paris, name: Meter", "site: x, name: Meter").replace(
+            "site: paris\n", "site: y\n"
+        )
+    )
+    assert len(message.splitlines()) == 2
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(PortfolioError, match="energy-platform discover"):
+        load_portfolio(tmp_path / "portfolio.yaml")
+
+
+def test_a_correction_says_when_and_why() -> None:
+    text = (
+        HEAD
+        + DEVICES
+        + """\
+corrections:
+  - points: [socomec/SN1/Global|0|1]
+    reason: current transformers swapped
+    from: 2026-01-31T08:00:00+01:00
+    to: 2026-02-02
+    factor: 2
+"""
+    )
+    (correction,) = parse_portfolio(text).corrections
+    assert correction.start == datetime(2026, 1, 31, 7, tzinfo=UTC)
+    assert correction.end == datetime(2026, 2, 2, tzinfo=UTC)
+    assert "has no zone" in refused(text.replace("08:00:00+01:00", "08:00:00"))
+    assert "unknown point" in refused(text.replace("[socomec/SN1/Global|0|1]", "[socomec/x/y]"))
+    assert "'to' must lie after 'from'" in refused(text.replace("2026-02-02", "2026-01-02"))
+    assert "either drops" in refused(text.replace("factor: 2", "factor: 2\n    drop: true"))
+
+
+def test_a_policy_is_read_with_its_units() -> None:
+    policy = "gap_after: 90m, dip_ratio: none, reset_markers: [{at: 2026-01-05T10:00:00Z}]"
+    text = (HEAD + DEVICES).replace(
+        "name: Import, quantity: active_energy_import",
+        f"name: Import, {policy}, quantity: active_energy_import",
+    )
+    found = parse_portfolio(text).points["socomec/SN1/Global|0|1"].policy
+    assert found.gap_after == timedelta(minutes=90)
+    assert found.dip_ratio is None
+    assert found.reset_markers == (datetime(2026, 1, 5, 10, tzinfo=UTC),)
+    assert (
+        parse_portfolio(text.replace("90m", "never"))
+        .points["socomec/SN1/Global|0|1"]
+        .policy.gap_after
+        is None
+    )
+    assert "portfolio.yaml:7" in refused(text.replace("dip_ratio: none", "dip_ratio: 2"))
+    half = "reset_markers: [{at: 2026-01-05T10:00:00Z, final_wh: 5}]"
+    assert "together" in refused(text.replace("reset_markers: [{at: 2026-01-05T10:00:00Z}]", half))
