@@ -53,7 +53,7 @@ def demo(
     """Fill data/energy.duckdb from four simulated vendors and deliver to a simulated Wattics."""
     from energy_platform.cli.demo import run_demo  # noqa: PLC0415
 
-    raise typer.Exit(run_demo(Console(), days=days))
+    raise typer.Exit(run_demo(Console(file=sys.stdout), days=days))
 
 
 @app.command()
@@ -71,7 +71,7 @@ def ui(
     """Run Dagster's UI and daemon on loopback; schedules and sensors start by themselves."""
     from energy_platform.cli.ui import run_ui  # noqa: PLC0415
 
-    raise typer.Exit(run_ui(Console(), port=port, simulated=simulated))
+    raise typer.Exit(run_ui(Console(file=sys.stdout), port=port, simulated=simulated))
 
 
 @app.command()
@@ -89,7 +89,11 @@ def simulate(
     """Serve the four vendors on loopback until stopped; print their URLs and credentials."""
     from energy_platform.cli.simulate import run_simulate  # noqa: PLC0415
 
-    raise typer.Exit(run_simulate(Console(), faults=faults or [], as_json=as_json, history=history))
+    raise typer.Exit(
+        run_simulate(
+            Console(file=sys.stdout), faults=faults or [], as_json=as_json, history=history
+        )
+    )
 
 
 @app.command()
@@ -104,7 +108,7 @@ def sql(
     """Ask the published DuckDB file."""
     from energy_platform.cli.sql import run_sql  # noqa: PLC0415
 
-    raise typer.Exit(run_sql(Console(), query=query, as_csv=as_csv, lake=lake))
+    raise typer.Exit(run_sql(Console(file=sys.stdout), query=query, as_csv=as_csv, lake=lake))
 
 
 @app.command()
@@ -114,7 +118,7 @@ def status(
     """List stale days, pending suspects, streams behind, and the newest day of each vendor."""
     from energy_platform.cli.status import run_status  # noqa: PLC0415
 
-    raise typer.Exit(run_status(Console(), as_json=as_json))
+    raise typer.Exit(run_status(Console(file=sys.stdout), as_json=as_json))
 
 
 @app.command()
@@ -126,7 +130,7 @@ def backfill(
     """Read a range of days as one run, then make fresh and publish what follows."""
     from energy_platform.cli.backfill import run_backfill  # noqa: PLC0415
 
-    raise typer.Exit(run_backfill(Console(), vendor=vendor, first=first, last=last))
+    raise typer.Exit(run_backfill(Console(file=sys.stdout), vendor=vendor, first=first, last=last))
 
 
 @app.command()
@@ -138,7 +142,7 @@ def discover(
     """Write or extend portfolio.yaml from the inventories of the vendors with credentials."""
     from energy_platform.cli.discover import run_discover  # noqa: PLC0415
 
-    raise typer.Exit(run_discover(Console(), dry_run=dry_run, yes=yes))
+    raise typer.Exit(run_discover(Console(file=sys.stdout), dry_run=dry_run, yes=yes))
 
 
 @app.command()
@@ -148,7 +152,7 @@ def doctor(
     """Check settings, logins, clocks, rights, portfolio, Wattics, disk and leftovers."""
     from energy_platform.cli.doctor import run_doctor  # noqa: PLC0415
 
-    raise typer.Exit(run_doctor(Console(), as_json=as_json))
+    raise typer.Exit(run_doctor(Console(file=sys.stdout), as_json=as_json))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,11 +39,15 @@ class Runner:
     Args:
         definitions: The code location.
         instance: Where runs are recorded.
+        output: File for what steps print, such as dbt's own progress.
     """
 
-    def __init__(self, definitions: dg.Definitions, *, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, definitions: dg.Definitions, *, instance: dg.DagsterInstance, output: Path
+    ) -> None:
         self._definitions = definitions
         self._instance = instance
+        self._output = output
 
     def run(
         self,
@@ -53,13 +57,14 @@ class Runner:
         assets: Sequence[dg.AssetKey] | None = None,
     ) -> RunReport:
         """Run a job in this process."""
-        result = self._definitions.resolve_job_def(job).execute_in_process(
-            instance=self._instance,
-            tags=dict(tags or {}),
-            run_config=QUIET,
-            asset_selection=assets,
-            raise_on_error=False,
-        )
+        with self._output.open("a", encoding="utf-8") as output, redirect_stdout(output):
+            result = self._definitions.resolve_job_def(job).execute_in_process(
+                instance=self._instance,
+                tags=dict(tags or {}),
+                run_config=QUIET,
+                asset_selection=assets,
+                raise_on_error=False,
+            )
         errors = tuple(_message(event) for event in result.all_node_events if event.is_step_failure)
         return RunReport(job=job, run_id=result.run_id, success=result.success, errors=errors)
 
@@ -100,4 +105,4 @@ def open_runner(home: Path) -> Iterator[Runner]:
 
     render_instance(home)
     with dg.DagsterInstance.get() as instance:
-        yield Runner(definitions(), instance=instance)
+        yield Runner(definitions(), instance=instance, output=home / "steps.log")

@@ -17,7 +17,7 @@ def run_simulate(console: Console, *, faults: Sequence[str], as_json: bool, hist
     """Serve until a signal stops it."""
     try:
         serve(ServeOptions(faults=tuple(faults), as_json=as_json, skycentrics_history=history))
-    except FaultError as error:
+    except (FaultError, OSError, ValueError) as error:
         console.print(str(error), markup=False)
         return 2
     return 0

@@ -111,10 +111,16 @@ def read_status(settings: Settings) -> Status:
     path = portfolio_path(platform)
     portfolio = load_portfolio(path)
     suspects = pending_suspects(lake)
+    stale_days: dict[str, list[str]] = {}
+    held_days: dict[str, str] = {}
+    if lake.root.exists():
+        # Looking for stale days keeps notes in the lake; a new folder stays as it is.
+        stale_days = {one.day: list(one.why) for one in stale(lake, portfolio)}
+        held_days = {one.day: one.why for one in held(lake, portfolio)}
     return Status(
         vendors=tuple(_vendor(lake, vendor) for vendor in get_args(Vendor)),
-        stale_days={one.day: list(one.why) for one in stale(lake, portfolio)},
-        held_days={one.day: one.why for one in held(lake, portfolio)},
+        stale_days=stale_days,
+        held_days=held_days,
         pending_suspects=tuple(
             {
                 name: value.isoformat() if hasattr(value, "isoformat") else value

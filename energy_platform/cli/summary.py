@@ -23,8 +23,8 @@ from mart_site_energy order by site_id, local_day""",
 select site_id, local_month, peak_at, round(peak_w / 1000, 1) as kw
 from mart_peak_demand where scope = 'site' order by site_id, local_month""",
     "Points with the most missing samples": """\
-select point_id, local_day, expected, received
-from fct_quality_daily order by expected - received desc nulls last limit 10""",
+select point_id, local_day, expected_samples, received_samples
+from fct_quality_daily order by expected_samples - received_samples desc nulls last limit 10""",
 }
 """Ready to paste."""
 
@@ -78,12 +78,13 @@ def _rows(lake: Lake) -> Table:
 
 def _energy(connection: duckdb.DuckDBPyConnection) -> Table:
     rows = connection.sql(
-        "select site_id, local_day, site_use_kwh, status from mart_site_energy"
+        "select site_id, local_day, site_use_kwh, is_closed and least_covered_share > 0.99 "
+        "from mart_site_energy"
     ).fetchall()
-    found = {(site, str(day)): (kwh, status) for site, day, kwh, status in rows}
+    found = {(site, str(day)): (kwh, is_whole) for site, day, kwh, is_whole in rows}
     sites = sorted({site for site, _ in found})
     table = Table(
-        title="Electricity used per site and local day, kWh (~ not closed yet)",
+        title="Electricity per site and local day, kWh (~ not whole)",
         title_justify="left",
     )
     table.add_column("local day")
@@ -94,23 +95,23 @@ def _energy(connection: duckdb.DuckDBPyConnection) -> Table:
     return table
 
 
-def _kwh(cell: tuple[float | None, str] | None) -> str:
+def _kwh(cell: tuple[float | None, bool] | None) -> str:
     if cell is None or cell[0] is None:
         return "-"
-    return f"{cell[0]:,.1f}" + ("" if cell[1] in {"closed", "final"} else " ~")
+    return f"{cell[0]:,.1f}" + ("  " if cell[1] else " ~")
 
 
 def _deliveries(connection: duckdb.DuckDBPyConnection, judgement: dict[str, Any]) -> Table:
     rows = connection.sql(
-        "select stream_id, packets_acknowledged, last_acknowledged_at, held "
+        "select stream_id, packets_acknowledged, last_acknowledged_at, reason "
         "from mart_delivery order by stream_id"
     ).fetchall()
     table = Table(title="Packets per stream", title_justify="left")
-    for name in ("stream", "delivered", "at Wattics", "last interval (UTC)", "held"):
+    for name in ("stream", "delivered", "at Wattics", "last interval (UTC)", "waits for"):
         table.add_column(name, justify="right" if name in {"delivered", "at Wattics"} else "left")
-    for stream, delivered, last, held in rows:
+    for stream, delivered, last, reason in rows:
         holds = judgement["streams"].get(stream, {}).get("packets", 0)
         table.add_row(
-            stream, str(delivered), str(holds), f"{last:%m-%d %H:%M}" if last else "-", held or ""
+            stream, str(delivered), str(holds), f"{last:%m-%d %H:%M}" if last else "-", reason or ""
         )
     return table

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.behind import Behind, Wanted, push_wanted, streams_behind
 from energy_platform.delivery.ledger import Ledger, LedgerError
+from energy_platform.delivery.letters import LetterError, resend_letter, skip_letter
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
 from energy_platform.delivery.push import push
+from energy_platform.delivery.reconcile import Reconciled, reconcile
 from energy_platform.delivery.report import DELIVERY_SCHEMA, delivery_frame
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ __all__ = [
     "Behind",
     "Ledger",
     "LedgerError",
+    "LetterError",
     "Progress",
     "PushOutcome",
+    "Reconciled",
     "StreamOutcome",
     "Wanted",
     "delivery_frame",
@@ -34,6 +38,9 @@ __all__ = [
     "open_ledger",
     "push",
     "push_wanted",
+    "reconcile",
+    "resend_letter",
+    "skip_letter",
     "streams_behind",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.delivery.attempts import next_attempt
-from energy_platform.delivery.knowledge import Knowledge
+from energy_platform.delivery.knowledge import Knowledge, late_since
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.plans import plan_streams
 from energy_platform.partitions import day_of
@@ -128,6 +128,9 @@ def _behind(
     is_new = len(cursors) < len(plans) or None in cursors
     known_us = [cursor for cursor in cursors if cursor is not None]
     since = None if is_new or not known_us else day_of(instant(min(known_us)))
+    late = late_since(lake) if any(plan.sends_late for plan in plans.values()) else None
+    if since is not None and late is not None:
+        since = min(since, late)
     vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
     knowledge = Knowledge(lake, vendors=vendors, since=since)
     pending_since = ledger.pending_since()
@@ -180,6 +183,8 @@ def _reason(
         if first is None or state.looked_mark == knowledge.mark(plan.vendors, since=first):
             return ""
         return "nothing sent yet"
+    if plan.sends_late and state.late_mark != knowledge.late_mark(plan.vendors):
+        return "late values may be sent behind the cursor"
     since = day_of(instant(state.planned_until_us))
     if state.looked_mark == knowledge.mark(plan.vendors, since=since):
         return ""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Table, Vendor
     from energy_platform.storage.lake import Footer, Lake
 
+LATE_DAYS: Final = 35
+"""How far back late data are looked for; older ones are history."""
+
 _MODULUS: Final = 1 << 64
 
 
@@ -66,6 +69,17 @@ class _Known(NamedTuple):
 def next_day(day: str) -> str:
     """Return the partition key one day later."""
     return (date.fromisoformat(day) + DAY).isoformat()
+
+
+def days_before(day: str, days: int) -> str:
+    """Return the partition key some days earlier."""
+    return (date.fromisoformat(day) - days * DAY).isoformat()
+
+
+def late_since(lake: Lake) -> str | None:
+    """Return the first day that late data are looked for in; None for an empty lake."""
+    newest = max((*lake.days(CORE_READINGS), *lake.days(CORE_ENERGY_DELTAS)), default=None)
+    return None if newest is None else days_before(newest, LATE_DAYS)
 
 
 def _token(*parts: object) -> int:
@@ -144,6 +158,10 @@ class Knowledge:
         for vendor in vendors:
             total += self._tokens[vendor].between(since)
         return f"{total % _MODULUS:016x}"
+
+    def late_mark(self, vendors: Collection[str]) -> str:
+        """Return a digest of the days that late data are looked for in."""
+        return self.mark(vendors, since=days_before(self.days[-1], LATE_DAYS) if self.days else "")
 
     def deltas_mark(self, first: str, *, end: str) -> str:
         """Return a digest of the energy of the days from ``first``, without ``end``."""

@@ -9,44 +9,24 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from energy_platform.delivery.days import EVER_US, Span, midnight_us
+from energy_platform.delivery.days import midnight_us
 from energy_platform.delivery.knowledge import next_day
-from energy_platform.delivery.ledger import Event, Intent, Register
-from energy_platform.delivery.registers import anchor_day, wh_of
+from energy_platform.delivery.ledger import Intent
+from energy_platform.delivery.numbers import Cell, Due, Numbers
 from energy_platform.partitions import day_before, day_of
-from energy_platform.transforms.packets import (
-    THOUSANDTHS,
-    energy_at,
-    gauges_at,
-    grid,
-    instant,
-    number_text,
-    packet,
-    thousandths_text,
-)
+from energy_platform.transforms.packets import gauges_at, grid, instant, packet, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from energy_platform.delivery.days import DayFrames
     from energy_platform.delivery.knowledge import Frontier, Knowledge
-    from energy_platform.delivery.ledger import StreamState
-    from energy_platform.delivery.plans import FieldPlan, StreamPlan
-
-LONGEST_LOOK_AHEAD: Final = 31
-"""Days looked ahead for the end of a step of a register whose gaps count as ordinary steps."""
-
-
-class Due(NamedTuple):
-    """A stream to plan for a day."""
-
-    plan: StreamPlan
-    state: StreamState
-    frontier: Frontier
+    from energy_platform.delivery.ledger import Event
+    from energy_platform.delivery.plans import FieldPlan
 
 
 class DayPlan(NamedTuple):
@@ -59,24 +39,6 @@ class DayPlan(NamedTuple):
 
     intents: list[Intent]
     events: list[Event]
-
-
-class _Cell(NamedTuple):
-    """One instant of one stream on the day planned."""
-
-    due: int
-    at_us: int
-    before_us: int
-
-
-class _Line(NamedTuple):
-    """One number of one packet."""
-
-    due: int
-    at_us: int
-    order: int
-    name: str
-    text: str
 
 
 class Planner:
@@ -93,6 +55,7 @@ class Planner:
         self, knowledge: Knowledge, *, frames: DayFrames, now_us: int, max_hold_us: int
     ) -> None:
         self._knowledge = knowledge
+        self._numbers = Numbers(knowledge, frames=frames, now_us=now_us)
         self._frames = frames
         self._now_us = now_us
         self._max_hold_us = max_hold_us
@@ -112,7 +75,7 @@ class Planner:
             The packets to send, and events.
         """
         end_us = midnight_us(next_day(day))
-        cells: list[_Cell] = []
+        cells: list[Cell] = []
         ends: list[int] = []
         stamps: dict[tuple[str, int], dict[int, str]] = {}
         for number, due in enumerate(dues):
@@ -121,16 +84,17 @@ class Planner:
             found, texts = _cells(number, day, due, until_us=min(ready_us, end_us))
             cells += found
             stamps[due.plan.zone, due.plan.interval_s] = texts
-        self._bring_forward(day, dues)
-        lines, events = self._numbers(day, dues, cells) if cells else ([], [])
+        self._numbers.bring_forward(day, dues)
+        decided = {cell.due: cell.at_us for cell in cells}
+        cells = self._at_samples(day, dues, cells)
+        lines, events = self._numbers.lines(day, dues, cells) if cells else ([], [])
         intents = []
         for (number, at_us), group in groupby(sorted(lines), key=itemgetter(0, 1)):
             plan = dues[number].plan
-            stamp = stamps[plan.zone, plan.interval_s][at_us]
-            body = packet(plan.head, stamp=stamp, fields=[(one.name, one.text) for one in group])
+            text = stamps[plan.zone, plan.interval_s].get(at_us) or stamp(at_us, zone=plan.zone)
+            body = packet(plan.head, stamp=text, fields=[(one.name, one.text) for one in group])
             intents.append(Intent(plan.stream.id, at_us, body))
             dues[number].state.last_packet_us = at_us
-        decided = {cell.due: cell.at_us for cell in cells}
         whole = []
         for number, due in enumerate(dues):
             if ends[number] >= end_us:
@@ -138,7 +102,7 @@ class Planner:
                 whole.append(due)
             elif number in decided:
                 due.state.planned_until_us = decided[number]
-        self._bring_forward(next_day(day), whole)
+        self._numbers.bring_forward(next_day(day), whole)
         return DayPlan(intents, events)
 
     # --- readiness -----------------------------------------------------------------------------
@@ -197,297 +161,51 @@ class Planner:
             self._suspects[newest] = self._frames.suspects(newest)
         return self._suspects[newest]
 
-    # --- numbers -------------------------------------------------------------------------------
-
-    def _numbers(
-        self, day: str, dues: Sequence[Due], cells: Sequence[_Cell]
-    ) -> tuple[list[_Line], list[Event]]:
-        frame = pl.DataFrame(
-            cells,
-            schema={"due": pl.Int32(), "at": pl.Int64(), "before": pl.Int64()},
-            orient="row",
+    def _at_samples(self, day: str, dues: Sequence[Due], cells: list[Cell]) -> list[Cell]:
+        """Move the instants of streams so agreed to the newest sample of their interval."""
+        sampled = {n for n, due in enumerate(dues) if due.plan.stream.stamp == "sample"}
+        if not sampled:
+            return cells
+        days = (day_before(day), day, next_day(day))
+        samples = pl.concat(
+            [self._frames.deltas(one).select("point", at="end_at") for one in days]
+            + [self._frames.gauges(one).select("point", "at") for one in days]
         )
-        fields = [(number, field) for number, due in enumerate(dues) for field in due.plan.fields]
-        asked = pl.DataFrame(
+        wanted = pl.DataFrame(
             [
-                (number, key, self._frames.number[field.point.point_id], field.kind)
-                for key, (number, field) in enumerate(fields)
+                (place, self._frames.number[field.point.point_id], cell.at_us, plan.interval_us)
+                for place, cell in enumerate(cells)
+                if cell.due in sampled
+                for plan in (dues[cell.due].plan,)
+                for field in plan.fields
             ],
             schema={
-                "due": pl.Int32(),
-                "key": pl.Int32(),
-                "point": pl.Int32(),
-                "kind": pl.String(),
-            },
-            orient="row",
-        )
-        wanted = frame.join(asked, on="due", maintain_order="left")
-        lines = self._gauge_lines(day, dues, fields, wanted.filter(pl.col("kind") == "gauge"))
-        energy = wanted.filter(pl.col("kind") != "gauge")
-        if not energy.height:
-            return lines, []
-        steps = self._steps(day, dues, energy)
-        more, events = self._energy_lines(day, dues, fields, energy, steps=steps)
-        return lines + more, events
-
-    def _gauge_lines(
-        self,
-        day: str,
-        dues: Sequence[Due],
-        fields: Sequence[tuple[int, FieldPlan]],
-        wanted: pl.DataFrame,
-    ) -> list[_Line]:
-        if not wanted.height:
-            return []
-        days = [day_before(day), day, next_day(day)]
-        readings = pl.concat([self._frames.gauges(one) for one in days])
-        widths = pl.DataFrame(
-            {"due": range(len(dues)), "width_us": [due.plan.interval_us for due in dues]},
-            schema={"due": pl.Int32(), "width_us": pl.Int64()},
-        )
-        found = gauges_at(readings, wanted=wanted.join(widths, on="due", maintain_order="left"))
-        lines = []
-        rows = found.filter(pl.col("value").is_not_null()).select("due", "at", "key", "value")
-        for number, at_us, key, value in rows.iter_rows():
-            field = fields[key][1]
-            by = field.conversion
-            text = number_text((value - by.offset) * by.divisor / by.multiplier)
-            if text is not None:
-                lines.append(_Line(number, at_us, field.order, field.name, text))
-        return lines
-
-    def _steps(self, day: str, dues: Sequence[Due], wanted: pl.DataFrame) -> pl.DataFrame:
-        """Return the steps of a day and those that reach back into it from later ones."""
-        until = max(due.frontier.until_us for due in dues)
-        last_day = day_of(instant(max(until - 1, 0)))
-        frames = [self._frames.deltas(day)]
-        ahead = next_day(day)
-        patient = {
-            self._frames.number[field.point.point_id]
-            for due in dues
-            for field in due.plan.fields
-            if field.kind != "gauge" and _is_patient(field)
-        }
-        newest = wanted.group_by("point").agg(pl.col("at").max())
-        for looked in range(LONGEST_LOOK_AHEAD):
-            if ahead > last_day or (looked and not patient):
-                break
-            frame = self._frames.deltas(ahead)
-            frames.append(frame)
-            covered = frame.join(newest, on="point").filter(pl.col("end_at") >= pl.col("at"))
-            patient -= set(covered["point"].unique().to_list())
-            ahead = next_day(ahead)
-        return pl.concat(frames)
-
-    def _energy_lines(
-        self,
-        day: str,
-        dues: Sequence[Due],
-        fields: Sequence[tuple[int, FieldPlan]],
-        wanted: pl.DataFrame,
-        *,
-        steps: pl.DataFrame,
-    ) -> tuple[list[_Line], list[Event]]:
-        """Return the numbers of cumulative and per-interval fields; moves their registers."""
-        at = energy_at(steps, wanted=wanted.select("due", "key", "kind", "point", "at", "before"))
-        at = at.sort("key", "at")
-        events = self._anchor(dues, fields, at, steps=steps)
-        self._bring_forward(day, dues)
-        bases = []
-        for key, (number, field) in enumerate(fields):
-            register = dues[number].state.registers.get(field.name)
-            if field.kind == "gauge" or register is None:
-                continue
-            base = register.anchor_wh + register.offset_wh + register.sum_wh
-            scale = THOUSANDTHS * field.conversion.divisor
-            bases.append(
-                (
-                    key,
-                    self._frames.number[register.point_id],
-                    register.anchor_us,
-                    base,
-                    1.0 if field.is_whole else scale,
-                    1.0 if field.is_whole else field.conversion.multiplier,
-                    THOUSANDTHS if field.is_whole else 1,
-                    register.sent_thousandths,
-                )
-            )
-        if not bases:
-            return [], events
-        base_frame = pl.DataFrame(
-            bases,
-            schema={
-                "key": pl.Int32(),
+                "place": pl.Int64(),
                 "point": pl.Int32(),
                 "at": pl.Int64(),
-                "base": pl.Float64(),
-                "scale": pl.Float64(),
-                "divide": pl.Float64(),
-                "unit": pl.Int64(),
-                "sent": pl.Int64(),
+                "width_us": pl.Int64(),
             },
             orient="row",
         )
-        at_anchor = energy_at(steps, wanted=base_frame).select(
-            "key", "base", "scale", "divide", "unit", "sent", at_anchor="sum_wh", anchor="at"
+        readings = samples.unique().sort("point", "at").with_columns(value=pl.lit(1.0))
+        newest = dict(
+            gauges_at(readings, wanted=wanted)
+            .drop_nulls("read_at")
+            .group_by("place")
+            .agg(pl.col("read_at").max())
+            .iter_rows()
         )
-        # The first interval of a day may begin on the day before.
-        wider = pl.concat([self._frames.deltas(day_before(day)), steps])
-        intervals = at.filter(pl.col("kind") == "interval").select("key", "point", "at", "before")
-        until = energy_at(wider, wanted=intervals)
-        since = energy_at(wider, wanted=intervals.select("key", "point", cell="at", at="before"))
-        before = until.select("key", "at", until_wh="sum_wh").with_columns(
-            rise_wh=pl.col("until_wh") - since["sum_wh"], settled_before=since["settled"]
-        )
-        target = pl.col("base") + pl.col("sum_wh") - pl.col("at_anchor")
-        found = (
-            at.join(at_anchor, on="key", maintain_order="left")
-            .filter(pl.col("at") >= pl.col("anchor"))
-            .join(before, on=["key", "at"], how="left", maintain_order="left")
-            .with_columns(target=target, whole=_thousandths(target))
-            .with_columns(
-                amount=pl.col("whole") - _thousandths(target - pl.col("rise_wh")),
-                is_sent=pl.when(pl.col("kind") == "interval")
-                .then(pl.col("settled") & pl.col("settled_before").fill_null(value=False))
-                .otherwise(pl.col("settled")),
-            )
-        )
-        lines: list[_Line] = []
-        rises = found.filter(pl.col("kind") == "register", pl.col("is_sent")).with_columns(
-            value=pl.max_horizontal(pl.col("whole").cum_max().over("key"), pl.col("sent"))
-        )
-        for key, at_us, value, target_wh in rises.select(
-            "key", "at", "value", "target"
-        ).iter_rows():
-            number, field = fields[key]
-            lines.append(_Line(number, at_us, field.order, field.name, thousandths_text(value)))
-            register = dues[number].state.registers[field.name]
-            register.sent_thousandths = value
-            register.sent_us = at_us
-            register.target_wh = target_wh
-        for number, field in fields:
-            register_now = dues[number].state.registers.get(field.name)
-            if field.kind == "register" and register_now is not None:
-                sent_wh = wh_of(register_now.sent_thousandths, field=field)
-                register_now.debt_wh = max(0.0, sent_wh - register_now.target_wh)
-        lines += _interval_lines(dues, fields, found, events=events, now_us=self._now_us)
-        return lines, events
-
-    def _anchor(
-        self,
-        dues: Sequence[Due],
-        fields: Sequence[tuple[int, FieldPlan]],
-        at: pl.DataFrame,
-        *,
-        steps: pl.DataFrame,
-    ) -> list[Event]:
-        """Begin registers that have no anchor yet at their first settled instant."""
-        firsts = at.filter(pl.col("settled")).group_by("key", maintain_order=True).first()
-        events = []
-        for row in firsts.iter_rows(named=True):
-            number, field = fields[row["key"]]
-            state = dues[number].state
-            if field.name in state.registers:
-                continue
-            is_register = field.kind == "register"
-            anchor_us = row["at"] if is_register else self._reach(row, steps=steps)
-            anchor_wh = (row["face_wh"] or 0.0) if is_register else 0.0
-            anchored = day_of(instant(anchor_us))
-            state.registers[field.name] = Register(
-                point_id=field.point.point_id,
-                basis=field.basis,
-                anchor_wh=anchor_wh,
-                anchor_us=anchor_us,
-                sum_day=anchored,
-                sum_mark=self._knowledge.deltas_mark(anchored, end=anchored),
-                target_wh=anchor_wh,
-                sent_us=anchor_us,
-            )
-            detail: dict[str, str | int | float | None] = {
-                "field": field.name,
-                "anchor_wh": round(anchor_wh, 3),
-                "anchor_us": anchor_us,
-            }
-            events.append(Event(self._now_us, dues[number].plan.stream.id, "anchored", detail))
-        return events
-
-    def _reach(self, row: Mapping[str, int], *, steps: pl.DataFrame) -> int:
-        """Return where the first interval of a per-interval stream may begin to count."""
-        first = steps.filter(pl.col("point") == row["point"])["start_at"].min()
-        return max(row["before"], first if isinstance(first, int) else row["before"])
-
-    def _bring_forward(self, day: str, dues: Sequence[Due]) -> None:
-        """Sum the registers' files before a day."""
-        behind = [
-            register
-            for due in dues
-            for field in due.plan.fields
-            if (register := due.state.registers.get(field.name)) is not None
-            and field.kind != "gauge"
-            and register.sum_day < day
-        ]
-        spans = [
-            Span(key, one.point_id, one.anchor_us, EVER_US, one.sum_day, day)
-            for key, one in enumerate(behind)
-        ]
-        if not spans:
-            return
-        sums = self._frames.energy(spans, days=self._knowledge.delta_days)
-        for key, register in enumerate(behind):
-            register.sum_wh += sums[key]
-            register.sum_day = day
-            register.sum_mark = self._knowledge.deltas_mark(anchor_day(register), end=day)
+        moved = []
+        for place, cell in enumerate(cells):
+            if cell.due not in sampled:
+                moved.append(cell)
+            elif place in newest:
+                # A packet says milliseconds; the next interval begins after its end.
+                moved.append(cell._replace(at_us=newest[place] // 1000 * 1000))
+        return moved
 
 
-def _thousandths(energy_wh: pl.Expr) -> pl.Expr:
-    """Return a field's number in whole thousandths; whole watt-hours for registers of Wh."""
-    scaled = (energy_wh * pl.col("scale") / pl.col("divide")).round()
-    return scaled.cast(pl.Int64) * pl.col("unit")
-
-
-def _interval_lines(
-    dues: Sequence[Due],
-    fields: Sequence[tuple[int, FieldPlan]],
-    found: pl.DataFrame,
-    *,
-    events: list[Event],
-    now_us: int,
-) -> list[_Line]:
-    lines = []
-    rows = found.filter(pl.col("kind") == "interval")
-    for key, at_us, amount, target_wh, is_sent in rows.select(
-        "key", "at", "amount", "target", "is_sent"
-    ).iter_rows():
-        number, field = fields[key]
-        register = dues[number].state.registers[field.name]
-        register.target_wh = target_wh
-        register.sent_us = at_us
-        if is_sent:
-            lines.append(_Line(number, at_us, field.order, field.name, thousandths_text(amount)))
-            register.sent_thousandths += amount
-    for key in rows["key"].unique(maintain_order=True).to_list():
-        number, field = fields[key]
-        state = dues[number].state
-        register = state.registers[field.name]
-        missing_wh = register.target_wh - wh_of(register.sent_thousandths, field=field)
-        if abs(missing_wh - state.undelivered_wh) >= 1.0:
-            detail: dict[str, str | int | float | None] = {
-                "field": field.name,
-                "undelivered_wh": round(missing_wh, 3),
-                "until_us": register.sent_us,
-            }
-            events.append(Event(now_us, dues[number].plan.stream.id, "undelivered", detail))
-            state.undelivered_wh = missing_wh
-    return lines
-
-
-def _is_patient(field: FieldPlan) -> bool:
-    """Whether even a step longer than a day counts as an ordinary one."""
-    gap_after = field.point.policy.gap_after
-    return gap_after is None or gap_after.total_seconds() > 86_400  # noqa: PLR2004
-
-
-def _cells(number: int, day: str, due: Due, *, until_us: int) -> tuple[list[_Cell], dict[int, str]]:
+def _cells(number: int, day: str, due: Due, *, until_us: int) -> tuple[list[Cell], dict[int, str]]:
     """Return the instants of a day that a stream has to decide, and the day's stamps."""
     plan = due.plan
     instants = grid(day, zone=plan.zone, interval_s=plan.interval_s)
@@ -500,6 +218,6 @@ def _cells(number: int, day: str, due: Due, *, until_us: int) -> tuple[list[_Cel
     cells = []
     for one in instants:
         if after_us < one.at_us <= until_us:
-            cells.append(_Cell(number, one.at_us, before_us))
+            cells.append(Cell(number, one.at_us, before_us))
         before_us = one.at_us
     return cells, {one.at_us: one.stamp for one in instants}

@@ -111,6 +111,14 @@ class StreamPlan:
         return self.stream.reading == "cumulative"
 
     @property
+    def sends_late(self) -> bool:
+        """Whether values that came too late are sent behind the cursor, as agreed with Wattics.
+
+        A register sends nothing behind itself: its next value carries what came late.
+        """
+        return self.stream.allow_backfill and self.stream.reading != "cumulative"
+
+    @property
     def may_jump(self) -> bool:
         """Whether the stream may pass a missing day: values per interval never do."""
         return self.stream.reading != "per_interval"
@@ -141,6 +149,8 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
             found = Conversion(unit or "")
         basis = _digest((point.stamp(), *corrections.get(point_id, ()), *_RULES))
         fields.append(FieldPlan(name, _ORDER[name], point, kind, found, basis))
+    if stream.stamp == "sample" and stream.reading == "per_interval":
+        problem = "values per interval stand on the grid: stamp: sample does not fit"
     return StreamPlan(
         stream=stream,
         zone=portfolio.zone_of(stream),

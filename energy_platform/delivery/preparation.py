@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.delivery.cursors import find_starts, look_ahead
 from energy_platform.delivery.days import DayFrames
-from energy_platform.delivery.knowledge import Knowledge
+from energy_platform.delivery.knowledge import Knowledge, late_since
 from energy_platform.delivery.plans import plan_streams
 from energy_platform.delivery.registers import Kept, anchor_day, catch_up, is_rebased
 from energy_platform.partitions import day_of
@@ -83,27 +83,21 @@ class Prepared:
         self.ends[stream_id] = (status, reason)
 
 
-def prepare(
-    lake: Lake,
-    *,
-    ledger: Ledger,
-    portfolio: Portfolio,
-    settings: WatticsSettings,
-    now_us: int,
+def survey(
+    lake: Lake, *, ledger: Ledger, portfolio: Portfolio, settings: WatticsSettings
 ) -> Prepared:
-    """Read what a push needs to know, and write holds and rebases down.
+    """Read how everything stands; changes nothing but giving new streams a row.
 
     Args:
         lake: The day files.
         ledger: The delivery ledger.
         portfolio: The streams.
-        settings: Credentials and patience.
-        now_us: The present.
+        settings: Patience.
     """
     plans = plan_streams(portfolio)
     ledger.enrol(plans)
     states = ledger.states()
-    prepared = Prepared(
+    return Prepared(
         plans=plans,
         states=states,
         pending=ledger.pending_counts(),
@@ -113,6 +107,27 @@ def prepare(
         new={stream_id for stream_id in plans if states[stream_id].planned_until_us is None},
         max_hold_us=int(settings.max_hold_h * _HOUR_US),
     )
+
+
+def prepare(
+    lake: Lake,
+    *,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    settings: WatticsSettings,
+    now_us: int,
+) -> Prepared:
+    """Find out what a push needs to know, and write holds and rebases down.
+
+    Args:
+        lake: The day files.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        settings: Credentials and patience.
+        now_us: The present.
+    """
+    prepared = survey(lake, ledger=ledger, portfolio=portfolio, settings=settings)
+    states = prepared.states
     _admit(prepared, credentials=settings.all_credentials(), now_us=now_us)
     find_starts(
         {stream_id: plan for stream_id, plan in prepared.todo.items() if stream_id in prepared.new},
@@ -152,6 +167,9 @@ def _knowledge(
         days.append(day_of(instant(state.planned_until_us)))
         days += [anchor_day(register) for register in state.registers.values()]
     vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
+    late = late_since(lake)
+    if days and late is not None:
+        days.append(late)
     return Knowledge(lake, vendors=vendors, since=min(days, default=None))
 
 

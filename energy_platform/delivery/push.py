@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.delivery.attempts import begin_run, end_run
 from energy_platform.delivery.cursors import adopt
-from energy_platform.delivery.ledger import Failure
+from energy_platform.delivery.late import interval_thousandths, late_intents
+from energy_platform.delivery.ledger import Event, Failure
+from energy_platform.delivery.numbers import Due
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
-from energy_platform.delivery.planner import Due, Planner
+from energy_platform.delivery.planner import Planner
 from energy_platform.delivery.preparation import prepare
+from energy_platform.delivery.registers import wh_of
 from energy_platform.delivery.sender import Job, Pacing, Senders
 from energy_platform.delivery.wires import Gate
 from energy_platform.delivery.writer import AnswerWriter
@@ -46,6 +49,9 @@ CHUNK_PACKETS: Final = 20_000
 
 FIRST_PAUSE_S: Final = 1.0
 """Pause after a stream's first fault; it doubles up to WATTICS_MAX_BACKOFF_S."""
+
+KEPT_DAYS: Final = 92
+"""Days of settled packets the ledger keeps, with their bytes."""
 
 _DAY_S: Final = 86_400
 _LOOK_S: Final = 0.5
@@ -107,6 +113,7 @@ def push(
             stop=stop,
             on_progress=on_progress,
         ).run()
+        ledger.prune(portfolio.streams, before_us=now_us - KEPT_DAYS * _DAY_S * 1_000_000)
         end_run(ledger, outcome=outcome, now_us=microseconds(clock()))
         return outcome
 
@@ -168,6 +175,7 @@ class _Push:
         )
         try:
             self._send_all()
+            self._send_late()
         except BaseException:
             self._stop.set()
             raise
@@ -221,6 +229,49 @@ class _Push:
             else:
                 self._take_back(wait=True)
             self._take_back(wait=False)
+
+    def _send_late(self) -> None:
+        """Send values that came too late, for streams where Wattics agreed to take them."""
+        prepared = self._prepared
+        late_streams = [
+            stream_id
+            for stream_id, plan in prepared.todo.items()
+            if plan.sends_late and self._late_mark(stream_id) != self._state(stream_id).late_mark
+        ]
+        if self._stop.is_set() or not late_streams:
+            return
+        found = late_intents(
+            prepared, stream_ids=late_streams, ledger=self._ledger, planner=self._planner
+        )
+        events = []
+        for stream_id in late_streams:
+            state = self._state(stream_id)
+            state.late_mark = self._late_mark(stream_id)
+            intents = found.get(stream_id, [])
+            register = state.registers.get("value")
+            if intents:
+                detail: dict[str, str | int | float | None] = {"packets": len(intents)}
+                events.append(Event(self._clock_us(), stream_id, "late_sent", detail))
+            if intents and register is not None:
+                (field,) = prepared.plans[stream_id].fields
+                amount = sum(interval_thousandths(intent) for intent in intents)
+                register.sent_thousandths += amount
+                state.undelivered_wh -= wh_of(amount, field=field)
+        self._ledger.commit_plan(
+            {stream_id: self._state(stream_id) for stream_id in late_streams},
+            intents=[intent for intents in found.values() for intent in intents],
+            events=events,
+            now_us=self._clock_us(),
+        )
+        for stream_id, intents in found.items():
+            self._submit(stream_id, intents, doubt=False)
+        self._send_all()
+
+    def _state(self, stream_id: str) -> StreamState:
+        return self._prepared.states[stream_id]
+
+    def _late_mark(self, stream_id: str) -> str:
+        return self._prepared.knowledge.late_mark(self._prepared.plans[stream_id].vendors)
 
     def _resume(self) -> None:
         """Send packets that have an intent and no answer, with their very bytes."""

@@ -373,7 +373,11 @@ class Senders:
             return False
         stored_ms = round(stored.at.timestamp() * 1000)
         found = False
-        while job.intents and job.intents[0].at_us // 1000 <= stored_ms:
+        while job.intents and (
+            (at_ms := job.intents[0].at_us // 1000) == stored_ms
+            # Where packets are sent behind newer ones, a newer one proves nothing.
+            or (at_ms < stored_ms and not job.plan.sends_late)
+        ):
             self._settled(job, "acknowledged", None)
             found = True
         return found

@@ -274,3 +274,16 @@ class PortfolioFile(_Entry):
     devices: tuple[Device, ...] = ()
     corrections: tuple[Correction, ...] = ()
     streams: tuple[Stream, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections(cls, content: Any) -> Any:
+        """Take a section whose entries are all commented out for an empty one."""
+        if not isinstance(content, dict):
+            return content
+        empty: dict[str, Any] = dict.fromkeys(("sites", "devices", "streams"), ())
+        empty |= {"corrections": (), "device_types": {}}
+        return {
+            key: empty.get(key) if value is None and key in empty else value
+            for key, value in content.items()
+        }

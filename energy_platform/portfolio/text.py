@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
@@ -58,8 +59,9 @@ class Document(NamedTuple):
     repeated: tuple[yaml.ScalarNode, ...]
 
 
+@lru_cache(maxsize=4)
 def read_yaml(text: str) -> Document:
-    """Read one document.
+    """Read one document; the last few are remembered, since the same text is read over and over.
 
     Raises:
         yaml.YAMLError: It is no YAML, or more than one document.

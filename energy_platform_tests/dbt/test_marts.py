@@ -195,7 +195,7 @@ def test_the_sum_over_all_local_days_is_what_the_steps_brought(
         "fct_energy_monthly",
     ):
         held = dict(
-            db.execute(f"select point_id, sum(energy_wh) from {table} group by 1").fetchall()  # noqa: S608
+            db.execute(f"select point_id, sum(energy_wh) from {table} group by 1").fetchall()
         )
         assert held.keys() == set(said["point_id"])
         for point, energy in said.iter_rows():
@@ -447,6 +447,6 @@ def test_what_is_published_is_tables_alone_and_says_what_it_rests_on(
     empty = [
         table
         for (table,) in db.execute("select table_name from duckdb_tables()").fetchall()
-        if one(db, f'select count(*) from "{table}"') == 0  # noqa: S608
+        if one(db, f'select count(*) from "{table}"') == 0
     ]
     assert empty == []

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import next_attempt, push
+from energy_platform.delivery import (
+    LetterError,
+    next_attempt,
+    push,
+    resend_letter,
+    skip_letter,
+)
 from energy_platform.simulators.wattics import WatticsConduct
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
@@ -184,11 +190,24 @@ def test_a_refused_value_stops_its_stream_until_a_person_decides(house: Bench) -
     house.sim.faults.clear()
     assert house.push(agreed).sent == 0
     (letter,) = house.ledger.dead_letters()
-    house.ledger.close_letter(letter, state="resent", pending=True, now_us=1)
+    resend_letter(house.ledger, letter.id, now=house.now)
     assert house.push(agreed).ok
     one = house.sim.judgement().streams["part-1"]
     assert sent < one.packets == 95
     assert (one.missing_intervals, one.violations) == (0, {})
+
+
+def test_a_refused_packet_may_be_skipped_and_is_not_sent_behind_newer_ones(house: Bench) -> None:
+    agreed = portfolio(ELECTRICITY)
+    house.sim.faults.set("http_400=@6:method=POST")
+    house.push(agreed)
+    (letter,) = house.ledger.dead_letters()
+    with pytest.raises(LetterError, match="behind newer ones"):
+        resend_letter(house.ledger, letter.id, now=house.now)
+    skip_letter(house.ledger, letter.id, now=house.now)
+    with pytest.raises(LetterError, match="no open refused packet"):
+        skip_letter(house.ledger, letter.id, now=house.now)
+    assert house.push(agreed).sent == 0
 
 
 def test_a_stream_wattics_does_not_know_does_not_burn_its_packets(house: Bench) -> None:

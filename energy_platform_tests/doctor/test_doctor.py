@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 PREFIXES = ("SOCOMEC_", "BELIMO_", "SKYCENTRICS_", "WATTICS_", "ENERGY_PLATFORM_", "DAGSTER_HOME")
 GATEWAYS = ("1000000001", "1000000002")
+MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Fleet]:
-    with Fleet() as fleet:
+    # A sensor of the world comes and goes every six hours; now it is gone.
+    with Fleet(clock=lambda: MORNING) as fleet:
         yield fleet
 
 
@@ -53,6 +55,15 @@ def healthy(served: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         )
     yield tmp_path
     served.clear_faults()
+
+
+@pytest.fixture
+def small(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same with one vendor, for what has nothing to do with vendors."""
+    for name in os.environ:
+        if name.startswith(("SOCOMEC_", "BELIMO_")):
+            monkeypatch.delenv(name)
+    return healthy
 
 
 def examined(*, ahead: timedelta = timedelta(0)) -> list[Finding]:
@@ -141,7 +152,7 @@ def test_a_vendor_that_is_not_used_is_no_complaint(
 
 
 def test_a_misspelt_variable_is_told_with_the_right_one(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BELIMO_PASWORD", "x")
     finding = only_complaint(examined())
@@ -195,8 +206,8 @@ def test_an_account_that_may_see_nothing_is_told(healthy: Path, served: Fleet) -
     assert "account owner" in finding.advice
 
 
-def test_a_portfolio_that_is_missing_or_broken_is_told(healthy: Path) -> None:
-    path = healthy / "portfolio.yaml"
+def test_a_portfolio_that_is_missing_or_broken_is_told(small: Path) -> None:
+    path = small / "portfolio.yaml"
     path.write_text("version: 1\nsites: 5\n", encoding="utf-8")
     broken = only_complaint(examined())
     assert broken.level == "fail"
@@ -205,8 +216,8 @@ def test_a_portfolio_that_is_missing_or_broken_is_told(healthy: Path) -> None:
     assert "energy-platform discover" in only_complaint(examined()).advice
 
 
-def test_what_is_to_be_confirmed_is_counted(healthy: Path, served: Fleet) -> None:
-    path = healthy / "portfolio.yaml"
+def test_what_is_to_be_confirmed_is_counted(small: Path, served: Fleet) -> None:
+    path = small / "portfolio.yaml"
     text = served.portfolio().replace("timezone: Europe/Paris", "timezone: UTC  # TO CONFIRM: x")
     path.write_text(text, encoding="utf-8")
     assert "1 entries say TO CONFIRM" in complaints(examined())["portfolio", ""].message
@@ -225,7 +236,7 @@ def test_devices_beyond_the_portfolio_and_lost_ones_are_told(healthy: Path, serv
 
 
 def test_streams_without_an_address_or_credential_are_told(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = os.environ["WATTICS_BASE_URL"]
     monkeypatch.delenv("WATTICS_BASE_URL")
@@ -240,14 +251,14 @@ def test_streams_without_an_address_or_credential_are_told(
 
 
 def test_a_wattics_that_does_not_answer_is_told(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATTICS_BASE_URL", f"http://127.0.0.1:{free_port()}/x/")
     assert "no connection" in only_complaint(examined()).message
 
 
-def test_what_crashes_and_people_leave_behind_is_told(healthy: Path) -> None:
-    data = healthy / "data"
+def test_what_crashes_and_people_leave_behind_is_told(small: Path) -> None:
+    data = small / "data"
     folder = Lake(data / "lake").path(RAW_BELIMO_SAMPLES, day="2026-01-01").parent
     folder.mkdir(parents=True)
     (folder / "part.parquet").touch()
@@ -264,18 +275,18 @@ def test_what_crashes_and_people_leave_behind_is_told(healthy: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_told(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A folder below a file: nobody, not even root, can write there.
-    (healthy / "file").touch()
-    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(healthy / "file"))
+    (small / "file").touch()
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(small / "file"))
     finding = complaints(examined())["disk", ""]
     assert finding.level == "fail"
     assert "ENERGY_PLATFORM_DATA_DIR" in finding.advice
 
 
-def test_gateways_that_are_no_longer_polled_are_told(healthy: Path) -> None:
-    landing = Landing(healthy / "data" / "landing" / "skycentrics")
+def test_gateways_that_are_no_longer_polled_are_told(small: Path) -> None:
+    landing = Landing(small / "data" / "landing" / "skycentrics")
     landing.append(
         device_id="1000000009",
         polled_at=datetime.now(tz=UTC) - timedelta(hours=3),
@@ -286,8 +297,8 @@ def test_gateways_that_are_no_longer_polled_are_told(healthy: Path) -> None:
     assert "1000000009 was polled 3 h ago" in finding.message
 
 
-def test_a_running_ui_is_seen(healthy: Path) -> None:
-    home = healthy / "data" / "dagster"
+def test_a_running_ui_is_seen(small: Path) -> None:
+    home = small / "data" / "dagster"
     home.mkdir(parents=True)
     (home / "dagster.yaml").touch()
     with FileLock(home / ".ui.lock", fallback_to_soft=False, preserve_lock_file=True):
@@ -296,13 +307,13 @@ def test_a_running_ui_is_seen(healthy: Path) -> None:
     assert not complaints(examined())
 
 
-def test_another_dagster_home_is_told(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(healthy / "elsewhere"))
+def test_another_dagster_home_is_told(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(small / "elsewhere"))
     assert "elsewhere" in only_complaint(examined()).message
 
 
 def test_a_ledger_that_does_not_answer_is_told_without_its_password(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"postgresql+psycopg://me:s3cr3t-word@127.0.0.1:{free_port()}/ledger"
     monkeypatch.setenv("ENERGY_PLATFORM_LEDGER_URL", url)
@@ -312,7 +323,7 @@ def test_a_ledger_that_does_not_answer_is_told_without_its_password(
 
 
 def test_the_exit_code_says_whether_anything_fails(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     screen = io.StringIO()
     assert run_doctor(Console(file=screen, width=200)) == 0

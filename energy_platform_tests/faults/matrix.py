@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -15,22 +16,26 @@ from rich.table import Table
 from energy_platform_tests.faults.cases import cases
 from energy_platform_tests.faults.rig import Result, open_rig
 
-VENDORS = ("socomec", "belimo", "skycentrics")
+if TYPE_CHECKING:
+    from energy_platform.schemas import Vendor
+
+VENDORS: Final[tuple[Vendor, ...]] = ("socomec", "belimo", "skycentrics")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run every case and print one row for each; 1 when one of them is not as expected."""
     parser = argparse.ArgumentParser(prog="matrix", description=main.__doc__)
-    parser.add_argument("vendor", nargs="*", help=f"some of {', '.join(VENDORS)}; all by default")
+    parser.add_argument("vendor", nargs="*", help=f"of {', '.join(VENDORS)}; all by default")
     parser.add_argument("--fault", default="", help="only cases whose faults contain this text")
     given = parser.parse_args(arguments)
+    vendors = [vendor for vendor in VENDORS if not given.vendor or vendor in given.vendor]
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table("vendor", "fault", "the day", "requests", "retries", "s", "what was said")
     verdicts: Counter[str] = Counter()
     bad = 0
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, open_rig(Path(folder)) as rig:
-        for case in [one for vendor in given.vendor or VENDORS for one in cases(vendor)]:
+        for case in [one for vendor in vendors for one in cases(vendor)]:
             if given.fault not in case.faults:
                 continue
             result = rig.judge(case.vendor, case.faults)

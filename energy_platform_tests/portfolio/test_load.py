@@ -221,3 +221,9 @@ def test_a_policy_is_read_with_its_units() -> None:
     assert "portfolio.yaml:7" in refused(text.replace("dip_ratio: none", "dip_ratio: 2"))
     half = "reset_markers: [{at: 2026-01-05T10:00:00Z, final_wh: 5}]"
     assert "together" in refused(text.replace("reset_markers: [{at: 2026-01-05T10:00:00Z}]", half))
+
+
+def test_a_section_with_everything_commented_out_is_empty() -> None:
+    portfolio = parse_portfolio(HEAD + DEVICES + "streams:\n#  - id: main\ncorrections:\n")
+    assert not portfolio.streams
+    assert portfolio.devices

@@ -39,10 +39,7 @@ def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
                 "and table_name not like 'about%' order by 1"
             ).fetchall()
         ]
-        return {
-            name: db.execute(f"select * from {name} order by all").fetchall()
-            for name in names
-        }
+        return {name: db.execute(f"select * from {name} order by all").fetchall() for name in names}
 
 
 def from_nothing(world: World, folder: Path) -> dict[str, list[tuple[Any, ...]]]:

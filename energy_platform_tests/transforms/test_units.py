@@ -87,6 +87,6 @@ def test_every_quantity_but_other_has_a_canonical_unit_that_converts_to_itself()
 
 def test_decimal_kilowatt_hours_are_whole_watt_hours_so_that_steps_stay_whole() -> None:
     how = conversion("kWh", quantity="active_energy_import")
-    said = pl.DataFrame({"said": [n / 1000 for n in range(1_000_000, 1_020_000)]})
+    said = pl.DataFrame({"said": [n / 1000 for n in range(20_000)]})
     found = said.select(canonical(pl.col("said"), by=how)).to_series()
-    assert found.to_list() == [float(n) for n in range(1_000_000, 1_020_000)]
+    assert found.to_list() == [float(n) for n in range(20_000)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
+from energy_platform.cli.summary import QUERIES
 from energy_platform.partitions import day_bounds
 from energy_platform.portfolio import load_portfolio
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
@@ -133,6 +136,15 @@ def test_every_mart_has_rows(platform: Installation) -> None:
         assert platform.sql(f"select count(*) from {name}")[0][0] > 0, name
 
 
+def test_the_queries_of_the_summary_and_the_readme_can_be_pasted(platform: Installation) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sql\n(.*?)```", readme, flags=re.DOTALL)
+    queries = [query for block in blocks for query in block.split(";") if query.strip()]
+    assert len(queries) >= 4
+    for query in [*queries, *QUERIES.values()]:
+        assert platform.sql(query), query
+
+
 def test_delivered_packets_are_seen_in_the_published_file(platform: Installation) -> None:
     shown = dict(platform.sql("select stream_id, packets_acknowledged from mart_delivery"))
     held = {name: one["packets"] for name, one in platform.judgement()["streams"].items()}
@@ -161,6 +173,7 @@ def test_every_register_of_the_world_is_in_the_energy_tables(platform: Installat
         and signal.quantity in ENERGY_QUANTITIES
         and "word_swapped" not in signal.traits
         and signal.key in known
+        and signal.samples(START.timestamp(), END.timestamp()).values.any()  # not a dead meter
     }
     assert wanted <= found
     assert len(wanted) > 60

@@ -22,6 +22,7 @@ EventKind = Literal[
     "auth_recovered",
     "resent",
     "skipped",
+    "late_sent",
 ]
 """What happened to a stream or a credential, for people and for the reconcile."""
 
@@ -80,6 +81,7 @@ class StreamState:
         held_since_us: When that was first seen.
         passed_day: Newest missing day that was passed.
         looked_mark: State of the lake that had nothing to send for the stream.
+        late_mark: State of the lake whose late packets were sent, where that is agreed.
         registers: Cumulative fields by name.
     """
 
@@ -99,6 +101,7 @@ class StreamState:
     held_since_us: int | None = None
     passed_day: str | None = None
     looked_mark: str | None = None
+    late_mark: str | None = None
     registers: dict[str, Register] = field(default_factory=dict)
 
 

@@ -45,6 +45,7 @@ _PLAN_COLUMNS: Final = (
     "held_since_us",
     "passed_day",
     "looked_mark",
+    "late_mark",
 )
 """Columns of a stream that planning writes; all others belong to the answers."""
 
@@ -228,6 +229,21 @@ class Ledger:
                     found[stream_id].append(Intent(stream_id, at_us, bytes(body)))
         return dict(found)
 
+    def first_instants(self, stream_ids: Iterable[str]) -> dict[str, int]:
+        """Return the oldest instant that each of some streams has a packet for."""
+        packets = tables.packets
+        query = (
+            sa.select(packets.c.at_us)
+            .where(packets.c.stream_id == sa.bindparam("key"))
+            .order_by(packets.c.at_us)
+            .limit(1)
+        )
+        with self._read() as connection:
+            found = {
+                stream_id: connection.scalar(query, {"key": stream_id}) for stream_id in stream_ids
+            }
+        return {stream_id: at_us for stream_id, at_us in found.items() if at_us is not None}
+
     def instants(self, stream_id: str, *, after_us: int, until_us: int) -> dict[int, str]:
         """Return the instants in ``(after, until]`` that have a packet, with its status."""
         packets = tables.packets
@@ -273,14 +289,23 @@ class Ledger:
             for failure in failures:
                 _note_failure(connection, failure)
 
-    def prune(self, *, before_us: int) -> int:
-        """Forget settled packets older than an instant; counts, cursors and events stay."""
+    def prune(self, stream_ids: Iterable[str], *, before_us: int) -> None:
+        """Forget settled packets of some streams older than an instant.
+
+        Counts, cursors, dead letters and events stay.
+        """
         packets = tables.packets
-        with self._engine.begin() as connection:
-            gone = connection.execute(
-                sa.delete(packets).where(packets.c.at_us < before_us, packets.c.status != "pending")
-            )
-        return gone.rowcount
+        rows = [{"key": stream_id, "before": before_us} for stream_id in stream_ids]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    sa.delete(packets).where(
+                        packets.c.stream_id == sa.bindparam("key"),
+                        packets.c.at_us < sa.bindparam("before"),
+                        packets.c.status != "pending",
+                    ),
+                    rows,
+                )
 
     # --- dead letters --------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ streams: Final = sa.Table(
     sa.Column("held_since_us", sa.BigInteger),
     sa.Column("passed_day", sa.Text, comment="Newest missing day that was passed."),
     sa.Column("looked_mark", sa.Text, comment="State of the lake that had nothing to send."),
+    sa.Column("late_mark", sa.Text, comment="State of the lake whose late packets were sent."),
 )
 
 registers: Final = sa.Table(

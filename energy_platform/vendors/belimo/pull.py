@@ -178,6 +178,11 @@ def days(
         AuthenticationError: The credentials are refused; no day can come.
     """
     plans, warnings = _plans(devices, profiles=profiles, wanted=wanted or {})
+    if not plans:
+        # An account that sees nothing has lost a right; its days are unknown, not empty.
+        for day in sorted(set(days)):
+            yield DayPull(day, None, _nothing_to_read(day), warnings=warnings)
+        return
     reader = Reader(client, known=_known(profiles))
     todo = sorted(set(days))
     length = min(FIRST_STRETCH, _stretch(series=len(plans), per_day=EXPECTED_PER_DAY))
@@ -205,6 +210,16 @@ def days(
                 yield DayPull(day, None, failed, warnings=said)
             else:
                 yield _day(day, pieces=pieces, until=until, warnings=said)
+
+
+def _nothing_to_read(day: str) -> PermanentError:
+    return PermanentError(
+        "the inventory holds no datapoint to read",
+        vendor="belimo",
+        endpoint="devices",
+        day=day,
+        advice="Materialize the Belimo inventory, and check the rights of the user",
+    )
 
 
 def _stretch(*, series: int, per_day: int) -> int:

@@ -308,7 +308,9 @@ def _gateway(
     observed = observed_in_polls(polls.lines)
     warnings: list[str] = []
     if left and client is not None and client.settings.history != "off":
-        records, warnings = _history(client, device_id, start=start, end=end, day=day)
+        records, warnings = _history(
+            client, device_id, start=start, end=end, day=day, has_polls=bool(had)
+        )
         if records:
             observed = pl.concat([observed, observed_in_history(device_id, records)])
             stamped = record_instants([record.time for record in records]).drop_nulls()
@@ -325,9 +327,19 @@ def _gateway(
 
 
 def _history(
-    client: SkycentricsClient, device_id: str, *, start: datetime, end: datetime, day: str
+    client: SkycentricsClient,
+    device_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    day: str,
+    has_polls: bool,
 ) -> tuple[list[Record], list[str]]:
-    """Read the history of a gateway with gaps, as far as the account has it."""
+    """Read the history of a gateway with gaps, as far as the account has it.
+
+    A refusal leaves the gaps between polls open; a day that has nothing but history to come from
+    fails by it, since it must not pass for a day without samples.
+    """
     is_certain = client.settings.history == "on"
     if not is_certain and not client.probe_history(device_id):
         return [], []
@@ -336,7 +348,7 @@ def _history(
     except (AuthenticationError, ContractError):
         raise
     except PermanentError as error:
-        if is_certain:
+        if is_certain or not has_polls:
             raise
         return [], [f"{error}; its gaps stay open"]
 

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("held_since_us", sa.BigInteger),
         sa.Column("passed_day", sa.Text),
         sa.Column("looked_mark", sa.Text),
+        sa.Column("late_mark", sa.Text),
         sa.PrimaryKeyConstraint("stream_id", name="streams_pk"),
     )
     op.create_table(

@@ -1,0 +1,97 @@
+"""Instants the lake can fill now, but could not when they were decided.
+
+What came too late is listed. It is sent behind the cursor only where that was agreed with Wattics
+(``allow_backfill``), and only for values: a register's next value carries it.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.delivery.days import midnight_us
+from energy_platform.delivery.knowledge import LATE_DAYS, Frontier, next_day
+from energy_platform.delivery.ledger import StreamState
+from energy_platform.delivery.numbers import Due
+from energy_platform.partitions import day_of
+from energy_platform.transforms.packets import THOUSANDTHS, instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from energy_platform.delivery.ledger import Intent, Ledger
+    from energy_platform.delivery.planner import Planner
+    from energy_platform.delivery.preparation import Prepared
+
+CHUNK_STREAMS: Final = 256
+"""Streams looked at together."""
+
+
+def late_intents(
+    prepared: Prepared,
+    *,
+    stream_ids: Iterable[str],
+    ledger: Ledger,
+    planner: Planner,
+    days: int = LATE_DAYS,
+) -> dict[str, list[Intent]]:
+    """Return the packets that would fill instants already decided without one.
+
+    The values of registers in them are not meant to be sent; only their instants count.
+
+    Args:
+        prepared: What the push (or the reconcile) knows.
+        stream_ids: Which streams.
+        ledger: The delivery ledger.
+        planner: Any planner over the same day files.
+        days: How many days back.
+    """
+    found: dict[str, list[Intent]] = {}
+    begun = [one for one in stream_ids if prepared.states[one].planned_until_us is not None]
+    firsts = ledger.first_instants(begun)
+    chosen = [*firsts]
+    if not chosen:
+        return found
+    newest_us = max(prepared.states[stream_id].planned_until_us or 0 for stream_id in chosen)
+    known = [day for day in prepared.knowledge.days if day <= day_of(instant(newest_us))][-days:]
+    for start in range(0, len(chosen), CHUNK_STREAMS):
+        group = chosen[start : start + CHUNK_STREAMS]
+        for day in known:
+            for intent in _expected(prepared, group, planner=planner, day=day):
+                until_us = prepared.states[intent.stream_id].planned_until_us or 0
+                if firsts[intent.stream_id] < intent.at_us <= until_us:
+                    found.setdefault(intent.stream_id, []).append(intent)
+    for stream_id, intents in [*found.items()]:
+        there = ledger.instants(
+            stream_id, after_us=intents[0].at_us - 1, until_us=intents[-1].at_us
+        )
+        missing = [intent for intent in intents if intent.at_us not in there]
+        if missing:
+            found[stream_id] = missing
+        else:
+            del found[stream_id]
+    return found
+
+
+def _expected(
+    prepared: Prepared, group: Sequence[str], *, planner: Planner, day: str
+) -> list[Intent]:
+    """Return the packets a day would give streams that had never been planned before."""
+    start_us = midnight_us(day)
+    end_us = midnight_us(next_day(day))
+    dues = []
+    for stream_id in group:
+        until_us = prepared.states[stream_id].planned_until_us or 0
+        if until_us > start_us:
+            state = StreamState(planned_until_us=start_us)
+            # Everything decided is known; nothing is waited for.
+            reach_us = min(until_us, end_us) + prepared.plans[stream_id].hold_us
+            dues.append(Due(prepared.plans[stream_id], state, Frontier(reach_us, reach_us, None)))
+    return planner.plan(day, dues).intents if dues else []
+
+
+def interval_thousandths(intent: Intent) -> int:
+    """Return the value of a single-value packet in whole thousandths."""
+    said = json.loads(intent.body, parse_float=Decimal)
+    return int(Decimal(said["value"]) * THOUSANDTHS)

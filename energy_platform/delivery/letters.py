@@ -1,0 +1,67 @@
+"""Refused packets: look at them, send one again, or go on without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from energy_platform.transforms.packets import instant, microseconds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from energy_platform.delivery.ledger import DeadLetter, Ledger
+
+
+class LetterError(ValueError):
+    """A refused packet cannot be handled that way; the message says what can be done."""
+
+
+def resend_letter(
+    ledger: Ledger, letter_id: int, *, now: datetime, behind: bool = False
+) -> DeadLetter:
+    """Let the next push send a refused packet again, with its very bytes.
+
+    Args:
+        ledger: The delivery ledger.
+        letter_id: Its number, as listed.
+        now: The present.
+        behind: Send it even though newer packets of its stream were acknowledged since; only
+            where Wattics agreed to late packets.
+
+    Raises:
+        LetterError: There is no such open letter, or the stream has gone on.
+    """
+    letter = _open_letter(ledger, letter_id)
+    newest_us = ledger.states()[letter.stream_id].last_acknowledged_us
+    if not behind and newest_us is not None and newest_us > letter.at_us:
+        raise LetterError(
+            f"stream {letter.stream_id} has gone on to {instant(newest_us).isoformat()}: packet "
+            f"{letter_id} would arrive behind newer ones. Skip it, or allow sending behind if "
+            "Wattics agreed to that"
+        )
+    ledger.close_letter(letter, state="resent", pending=True, now_us=microseconds(now))
+    return letter
+
+
+def skip_letter(ledger: Ledger, letter_id: int, *, now: datetime) -> DeadLetter:
+    """Go on without a refused packet; its stream runs again.
+
+    Args:
+        ledger: The delivery ledger.
+        letter_id: Its number, as listed.
+        now: The present.
+
+    Raises:
+        LetterError: There is no such open letter.
+    """
+    letter = _open_letter(ledger, letter_id)
+    ledger.close_letter(letter, state="discarded", pending=False, now_us=microseconds(now))
+    return letter
+
+
+def _open_letter(ledger: Ledger, letter_id: int) -> DeadLetter:
+    letters = {letter.id: letter for letter in ledger.dead_letters()}
+    if letter_id not in letters:
+        known = ", ".join(map(str, letters)) or "none"
+        raise LetterError(f"there is no open refused packet {letter_id}; open ones: {known}")
+    return letters[letter_id]

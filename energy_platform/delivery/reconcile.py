@@ -1,0 +1,217 @@
+"""Compares, stream by stream, what the lake holds, what the ledger says and what Wattics stored."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from energy_platform.delivery.late import late_intents
+from energy_platform.delivery.planner import Planner
+from energy_platform.delivery.preparation import survey
+from energy_platform.delivery.wires import Wires
+from energy_platform.transforms.packets import instant, microseconds
+from energy_platform.vendors.errors import VendorError
+from energy_platform.vendors.wattics import LastPacket, WatticsClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from energy_platform.delivery.ledger import Ledger, StreamState
+    from energy_platform.delivery.preparation import Prepared
+    from energy_platform.delivery.wires import Wire
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.settings import WatticsSettings
+    from energy_platform.storage.lake import Lake
+
+
+class Reconciled(NamedTuple):
+    """One stream, seen from all three sides.
+
+    Attributes:
+        stream_id: The stream.
+        lake_until: Up to where the lake knows what happened.
+        ledger_until: Newest instant acknowledged by the ledger.
+        stored_until: Newest instant Wattics holds; None when nothing, or when not asked.
+        pending: Packets with an intent and no answer.
+        late: Instants the lake could fill now that were decided without a packet.
+        undelivered_wh: Energy of values per interval that was never sent.
+        debt_wh: Energy by which registers are held above the lake's.
+        differences: What does not agree; empty when all is well.
+        action: What will be done about it, and by whom.
+    """
+
+    stream_id: str
+    lake_until: datetime | None
+    ledger_until: datetime | None
+    stored_until: datetime | None
+    pending: int
+    late: int
+    undelivered_wh: float
+    debt_wh: float
+    differences: tuple[str, ...]
+    action: str
+
+
+def reconcile(
+    lake: Lake,
+    *,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    settings: WatticsSettings,
+    clock: Callable[[], datetime],
+    days: int = 7,
+) -> tuple[Reconciled, ...]:
+    """Compare lake, ledger and read-back for every stream; changes nothing.
+
+    Args:
+        lake: The day files.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        settings: Address and credentials; without an address, or with read-back off, Wattics is
+            not asked.
+        clock: The present.
+        days: How many days back late data are looked for.
+
+    Returns:
+        One row per stream, sorted by id.
+    """
+    prepared = survey(lake, ledger=ledger, portfolio=portfolio, settings=settings)
+    planner = Planner(
+        prepared.knowledge,
+        frames=prepared.frames,
+        now_us=microseconds(clock()),
+        max_hold_us=prepared.max_hold_us,
+    )
+    stream_ids = sorted(prepared.plans)
+    prepared.look_ahead(stream_ids, now_us=microseconds(clock()))
+    late = late_intents(prepared, stream_ids=stream_ids, ledger=ledger, planner=planner, days=days)
+    stored = _stored(prepared, settings=settings)
+    return tuple(
+        _compare(
+            prepared,
+            stream_id,
+            stored=stored.get(stream_id),
+            late=len(late.get(stream_id, [])),
+        )
+        for stream_id in stream_ids
+    )
+
+
+def _stored(
+    prepared: Prepared, *, settings: WatticsSettings
+) -> dict[str, LastPacket | VendorError | None]:
+    """Read back the last packet of every stream whose credential there is."""
+    credentials = settings.all_credentials()
+    asked = [
+        stream_id
+        for stream_id, plan in prepared.plans.items()
+        if plan.stream.credential in credentials
+    ]
+    if settings.base_url is None or not settings.readback or not asked:
+        return {}
+
+    def open_wire(name: str) -> Wire:
+        return WatticsClient(settings, credential=credentials[name])
+
+    own = threading.local()
+    opened: list[Wires] = []
+
+    def ask(stream_id: str) -> LastPacket | VendorError | None:
+        wires: Wires | None = getattr(own, "wires", None)
+        if wires is None:
+            wires = own.wires = Wires(open_wire)
+            opened.append(wires)
+        try:
+            return wires.of(prepared.plans[stream_id].stream.credential).last_packet(stream_id)
+        except VendorError as error:
+            return error
+
+    try:
+        with ThreadPoolExecutor(settings.parallel_streams) as pool:
+            return dict(zip(asked, pool.map(ask, asked), strict=True))
+    finally:
+        for wires in opened:
+            wires.close()
+
+
+def _compare(
+    prepared: Prepared,
+    stream_id: str,
+    *,
+    stored: LastPacket | VendorError | None,
+    late: int,
+) -> Reconciled:
+    state = prepared.states[stream_id]
+    plan = prepared.plans[stream_id]
+    frontier = prepared.frontiers.get(stream_id)
+    pending = prepared.pending.get(stream_id, 0)
+    differences: list[str] = []
+    actions: list[str] = []
+    if state.stopped is not None:
+        differences.append(state.stopped)
+        actions.append("a person decides about the refused packet")
+    if pending:
+        differences.append(f"{pending} packets have no answer")
+        actions.append("the next push sends them, looking up the first if that is unclear")
+    if late:
+        differences.append(f"{late} intervals could be filled now and were passed without")
+        sends = plan.sends_late
+        actions.append("the next push sends them" if sends else "nothing is sent behind the cursor")
+    if plan.stream.reading == "per_interval" and abs(state.undelivered_wh) >= 1:
+        differences.append(f"{state.undelivered_wh:.0f} Wh fell into gaps and were never sent")
+    stored_until = None
+    if isinstance(stored, VendorError):
+        differences.append(f"read-back failed: {stored}")
+    else:
+        more, stored_until = _against_wattics(state, stored, is_ordered=not plan.sends_late)
+        for difference, action in more:
+            differences.append(difference)
+            actions.append(action)
+    debt_wh = sum(register.debt_wh for register in state.registers.values())
+    return Reconciled(
+        stream_id=stream_id,
+        lake_until=None if frontier is None else instant(frontier.until_us),
+        ledger_until=_at(state.last_acknowledged_us),
+        stored_until=stored_until,
+        pending=pending,
+        late=late,
+        undelivered_wh=state.undelivered_wh,
+        debt_wh=debt_wh,
+        differences=tuple(differences),
+        action="; ".join(actions),
+    )
+
+
+def _against_wattics(
+    state: StreamState, stored: LastPacket | None, *, is_ordered: bool
+) -> tuple[Sequence[tuple[str, str]], datetime | None]:
+    """Compare the newest packet of the ledger with the one Wattics holds.
+
+    Where late packets are sent behind newer ones, the one received last need not be the newest.
+    """
+    if stored is None:
+        return [], None
+    ledger_us = state.last_acknowledged_us
+    stored_us = microseconds(stored.at)
+    found = []
+    if is_ordered and ledger_us is not None and stored_us // 1000 < ledger_us // 1000:
+        difference = (
+            f"the ledger has {instant(ledger_us).isoformat()} acknowledged, Wattics holds "
+            f"{stored.at.isoformat()}"
+        )
+        found.append((difference, "ask Wattics: what it acknowledged is not there"))
+    planned_us = state.last_packet_us
+    if planned_us is None or stored_us // 1000 > planned_us // 1000:
+        found.append(
+            (
+                f"Wattics holds {stored.at.isoformat()}, which this ledger never sent",
+                "find out who else pushes this stream",
+            )
+        )
+    return found, stored.at
+
+
+def _at(at_us: int | None) -> datetime | None:
+    return None if at_us is None else instant(at_us)

@@ -1,0 +1,157 @@
+"""``energy-platform status`` on a small lake."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from energy_platform.cli.status import run_status
+from energy_platform.partitions import day_bounds
+from energy_platform.portfolio import load_portfolio
+from energy_platform.refresh import refresh
+from energy_platform.schemas import CORE_READINGS, RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
+from energy_platform.storage.lake import Lake
+from energy_platform.storage.raw_days import land_day, land_snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PORTFOLIO = """\
+version: 1
+sites:
+  - {id: basel, name: Basel, timezone: Europe/Zurich}
+devices:
+  - vendor: belimo
+    serial: V1
+    site: basel
+    name: Valve
+    points:
+      - {key: evcloud.210, name: Heat, quantity: heating_energy, unit: J, max_power_w: 50000}
+streams:
+  - {id: heat, kind: value, site: basel, credential: default, interval: 15m, reading: cumulative,
+     unit: Wh, fields: {value: belimo/V1/evcloud.210}}
+"""
+
+DAYS = ("2026-01-01", "2026-01-02")
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(("SOCOMEC_", "BELIMO_", "WATTICS_", "ENERGY_PLATFORM_")):
+            monkeypatch.delenv(name)
+    (tmp_path / "portfolio.yaml").write_text(PORTFOLIO, encoding="utf-8")
+    return Lake(tmp_path / "data" / "lake")
+
+
+def land(lake: Lake, day: str, *values_wh: float, closed: bool = True) -> None:
+    start = day_bounds(day)[0]
+    frame = pl.DataFrame(
+        [
+            {
+                "device_id": "id-V1",
+                "datapoint_id": "evcloud.210",
+                "at": start + timedelta(hours=hour),
+                "value": value * 3600,
+                "serial_number": "V1",
+                "dataprofile": "valve/1",
+            }
+            for hour, value in enumerate(values_wh)
+        ],
+        schema=RAW_BELIMO_SAMPLES.schema,
+    )
+    device = pl.DataFrame(
+        [{"id": "id-V1", "serial_number": "V1"}], schema=RAW_BELIMO_DEVICES.schema
+    )
+    land_snapshot(lake, RAW_BELIMO_DEVICES, device)
+    land_day(
+        lake,
+        RAW_BELIMO_SAMPLES,
+        day=day,
+        frame=frame,
+        complete_until=day_bounds(day)[1] if closed else start + timedelta(hours=12),
+        closed=closed,
+    )
+
+
+def walk(lake: Lake, tmp_path: Path) -> None:
+    refresh(lake, portfolio=load_portfolio(tmp_path / "portfolio.yaml"))
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert run_status(Console(file=io.StringIO()), as_json=True) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_new_folder_has_a_status_and_stays_empty(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = told(capsys)
+    assert status["stale_days"] == {}
+    assert status["published_newest_day"] is None
+    assert set(status["streams_behind"]) == {"heat"}
+    assert not (tmp_path / "data").exists()
+
+
+def test_days_that_wait_for_the_walk_are_stale_and_then_not(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land(lake, DAYS[0], 100, 200, 300)
+    land(lake, DAYS[1], 400, 500, closed=False)
+    status = told(capsys)
+    assert sorted(status["stale_days"]) == list(DAYS)
+    walk(lake, tmp_path)
+    status = told(capsys)
+    assert status["stale_days"] == {}
+    belimo = next(one for one in status["vendors"] if one["vendor"] == "belimo")
+    assert belimo["days"] == 2
+    assert belimo["newest_day"] == DAYS[1]
+    assert belimo["newest_closed_day"] == DAYS[0]
+    assert belimo["complete_until"].startswith("2026-01-02T12:00")
+
+
+def test_a_register_reading_nobody_confirmed_is_listed(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land(lake, DAYS[0], 1000, 2000, 9_000_000)
+    walk(lake, tmp_path)
+    (suspect,) = told(capsys)["pending_suspects"]
+    assert suspect["point_id"] == "belimo/V1/evcloud.210"
+    assert suspect["good_wh"] == 2000
+
+
+def test_a_raw_file_that_vanished_is_held_with_advice(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land(lake, DAYS[0], 1000, 2000)
+    walk(lake, tmp_path)
+    lake.path(RAW_BELIMO_SAMPLES, day=DAYS[0]).unlink()
+    assert lake.days(CORE_READINGS) == [DAYS[0]]
+    assert "vanished" in told(capsys)["held_days"][DAYS[0]]
+
+
+def test_people_read_it_without_json(lake: Lake, tmp_path: Path) -> None:
+    land(lake, DAYS[0], 1000, 2000)
+    screen = io.StringIO()
+    assert run_status(Console(file=screen, width=160), as_json=False) == 0
+    for part in ("belimo", "stale days: 1", "streams behind: 1 of 1", "published up to: nothing"):
+        assert part in screen.getvalue()
+
+
+def test_the_demos_data_are_told_with_the_demos_portfolio(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = tmp_path / "data" / "demo"
+    demo.mkdir(parents=True)
+    (tmp_path / "portfolio.yaml").rename(demo / "portfolio.yaml")
+    (tmp_path / "data" / "ORIGIN").write_text("demo\n", encoding="utf-8")
+    assert told(capsys)["portfolio"] == str(demo / "portfolio.yaml")

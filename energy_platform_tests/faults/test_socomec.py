@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from energy_platform_tests.faults.cases import Case, cases, strikes_once
+
+if TYPE_CHECKING:
+    from energy_platform_tests.faults.rig import Rig
+
+
+@pytest.mark.parametrize("case", cases("socomec"), ids=lambda case: case.faults)
+def test_under_a_fault_the_day_is_whole_or_absent_with_a_reason(rig: Rig, case: Case) -> None:
+    result = rig.judge(case.vendor, case.faults)
+    assert result.fits(case.expected), f"{result.verdict}: {result.remark}"
+    assert result.struck or not strikes_once(case), "the fault never struck: nothing was tested"
