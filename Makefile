@@ -53,7 +53,7 @@ format: setup
 	$(BIN)/ruff format .
 
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras --no-header \
 	  --extra dev --extra postgres --output-file requirements.lock pyproject.toml
 
 clean:

@@ -36,12 +36,23 @@ from energy_platform.schemas import (
     TABLES,
 )
 from energy_platform.storage.lake import Lake, LakeError
-from energy_platform.transforms.quality import completeness, intervals_conserve, restless
+from energy_platform.transforms.quality import (
+    completeness,
+    disagreeing_power,
+    intervals_conserve,
+    restless,
+    stuck,
+    takebacks,
+    word_swaps,
+)
 
 CONSERVATION: Final = "conservation_of_energy"
 COMPLETENESS: Final = "completeness"
 QUARANTINE: Final = "nothing_quarantined"
 FALLS: Final = "registers_run_forward"
+SPIKES: Final = "no_spike_taken_back"
+STUCK: Final = "gauges_move"
+POWER: Final = "registers_agree_with_power"
 
 LEAST_SHARE: Final = 0.9
 """Points that bring less than this share of the samples they are expected to are named."""
@@ -75,24 +86,35 @@ _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
         ),
         warn_spec(CORE_READINGS, COMPLETENESS, "Points bring the samples they are expected to."),
         warn_spec(CORE_READINGS, QUARANTINE, "Every reading could be used."),
+        warn_spec(CORE_READINGS, STUCK, "No gauge shows one value all day."),
         warn_spec(CORE_ENERGY_DELTAS, FALLS, "No register falls more than three times a day."),
+        warn_spec(
+            CORE_ENERGY_DELTAS, SPIKES, "No spike was counted; a limit would have kept it out."
+        ),
+        warn_spec(
+            CORE_ENERGY_DELTAS, POWER, "Registers agree with the power beside them within 20 %."
+        ),
     ],
 )
 def core(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Make every stale day fresh; what is fresh already is not touched."""
-    asked = set(context.partition_keys) if context.has_partition_key_range else set()
+    asked = set(context.partition_keys)
+    said: dict[tuple[str, str], dict[str, Any]] = {}
     lake = platform.lake
 
     def report(day: RefreshedDay) -> None:
         context.log.info("%s: %s", day.day, "; ".join(day.why))
         for name, table in day.tables.items():
-            said = _figures(table, day=day)
             if day.day in asked:
-                context.add_asset_metadata(said, asset_key=name, partition_key=day.day)
+                said[name, day.day] = _figures(lake, table, day=day, name=name)
             elif table.written:
-                context.log_event(dg.AssetMaterialization(name, partition=day.day, metadata=said))
+                context.log_event(
+                    dg.AssetMaterialization(
+                        name, partition=day.day, metadata=_figures(lake, table, day=day, name=name)
+                    )
+                )
 
     try:
         portfolio = platform.portfolio()
@@ -104,11 +126,12 @@ def core(
     changed = [day.day for day in done.days]
     newest = max((day for day in changed if day in asked), default=None)
     if newest is not None:
-        context.add_asset_metadata(
-            {"energy": _picture(lake, portfolio=portfolio, day=newest)},
-            asset_key=CORE_ENERGY_INTERVALS.name,
-            partition_key=newest,
+        said.setdefault((CORE_ENERGY_INTERVALS.name, newest), {})["energy"] = _picture(
+            lake, portfolio=portfolio, day=newest
         )
+    # Once per table and day: a second call would replace what the first one said.
+    for (name, day), metadata in said.items():
+        context.add_asset_metadata(metadata, asset_key=name, partition_key=day)
     results = _check_results(lake, portfolio=portfolio, done=done)
     for table in CORE_TABLES:
         yield dg.MaterializeResult(
@@ -117,13 +140,44 @@ def core(
         )
 
 
-def _figures(table: RefreshedTable, *, day: RefreshedDay) -> dict[str, Any]:
-    return figures(
+def _figures(lake: Lake, table: RefreshedTable, *, day: RefreshedDay, name: str) -> dict[str, Any]:
+    found = figures(
         rows=table.rows,
         first_at=table.first_at,
         last_at=table.last_at,
         counts={**table.statuses, **{f"reason: {k}": n for k, n in table.reasons.items()}},
     ) | {"why": "; ".join(day.why), "changed": table.changed}
+    if name == CORE_READINGS.name and table.reasons.get("word_swap"):
+        found["word_swap"] = _swapped_words(lake, day.day)
+    return found
+
+
+def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
+    """Explain registers with swapped words: what a reviewed correction would make of them."""
+    swaps = word_swaps(lake.read(CORE_READINGS, day=day))
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "point": row["point_id"],
+                    "readings": row["readings"],
+                    "said": f"{row['said']:.15g} {row['unit'] or ''}".rstrip(),
+                    "factor": f"{row['factor']!r} (1/65536)",
+                    "repaired": f"{row['repaired']:.15g} {row['unit'] or ''}".rstrip(),
+                }
+            )
+            for row in swaps.iter_rows(named=True)
+        ],
+        schema=dg.TableSchema(
+            [
+                dg.TableColumn("point", "string"),
+                dg.TableColumn("readings", "int"),
+                dg.TableColumn("said", "string"),
+                dg.TableColumn("factor", "string"),
+                dg.TableColumn("repaired", "string"),
+            ]
+        ),
+    )
 
 
 def _check_results(
@@ -136,6 +190,9 @@ def _check_results(
     broken: dict[str, str] = {}
     missing: dict[str, str] = {}
     falling: dict[str, str] = {}
+    spiked: dict[str, str] = {}
+    still: dict[str, str] = {}
+    disagreeing: dict[str, str] = {}
     for day in days:
         deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
         kept = intervals_conserve(deltas, lake.read(CORE_ENERGY_INTERVALS, day=day))
@@ -144,14 +201,22 @@ def _check_results(
                 f"{kept.found_wh} Wh in intervals, {kept.expected_wh} Wh in deltas: "
                 + _named(kept.points)
             )
-        few = completeness(lake.read(CORE_READINGS, day=day), points=points).filter(
-            pl.col("share") < LEAST_SHARE
-        )
+        readings = lake.read(CORE_READINGS, day=day)
+        few = completeness(readings, points=points).filter(pl.col("share") < LEAST_SHARE)
         if few.height:
             missing[day] = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
         fell = restless(deltas)
         if fell.height:
             falling[day] = _named(fell)
+        back = takebacks(deltas)
+        if back.height:
+            spiked[day] = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"
+        unmoved = stuck(readings, points=points)
+        if unmoved.height:
+            still[day] = _named(unmoved)
+        apart = disagreeing_power(deltas, readings, points=points)
+        if apart.height:
+            disagreeing[day] = _named(apart)
     quarantined = {
         day.day: ", ".join(f"{n} {reason}" for reason, n in sorted(table.reasons.items()))
         for day in done.days
@@ -163,7 +228,10 @@ def _check_results(
         promise_result(CORE_ENERGY_INTERVALS, CONSERVATION, broken, looked_at=len(days)),
         warn_result(CORE_READINGS, COMPLETENESS, missing),
         warn_result(CORE_READINGS, QUARANTINE, quarantined),
+        warn_result(CORE_READINGS, STUCK, still),
         warn_result(CORE_ENERGY_DELTAS, FALLS, falling),
+        warn_result(CORE_ENERGY_DELTAS, SPIKES, spiked),
+        warn_result(CORE_ENERGY_DELTAS, POWER, disagreeing),
     ]
 
 

@@ -111,15 +111,13 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         except (VendorError, SettingsError, PortfolioError, LakeError) as error:
             failure = error
         _stop_on_bad_days(context, outcomes, failure=failure, asset=table.name)
-        for outcome in outcomes:
-            context.add_asset_metadata(_figures(outcome), partition_key=outcome.day)
         landed = [outcome for outcome in outcomes if outcome.landed is not None]
+        said = {outcome.day: _figures(outcome) for outcome in outcomes}
         if landed:
             newest = landed[-1].day
-            context.add_asset_metadata(
-                {"readings": _picture(platform.lake, vendor=vendor, day=newest)},
-                partition_key=newest,
-            )
+            said[newest]["samples"] = _picture(platform.lake, vendor=vendor, day=newest)
+        for day, metadata in said.items():
+            context.add_asset_metadata(metadata, partition_key=day)
         yield dg.MaterializeResult(
             check_results=[
                 contract_result(platform.lake, table, days=[outcome.day for outcome in landed]),

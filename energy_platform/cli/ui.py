@@ -26,9 +26,6 @@ HOST: Final = "127.0.0.1"
 DEMO_DAYS: Final = 7
 """Closed days the streams of a fresh demo begin before today."""
 
-STOP_S: Final = 30.0
-"""How long Dagster may take to stop its daemon and code server."""
-
 
 def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
     """Run until stopped.
@@ -74,13 +71,15 @@ def _run_dagster(*, port: int) -> int:
     command += (
         ["-w", str(workspace)] if workspace.exists() else ["-m", "energy_platform.definitions"]
     )
-    child = subprocess.Popen(command, env=os.environ.copy())  # noqa: S603 - fixed words
+    # A session of its own: Ctrl+C reaches this process alone, which passes it on once.
+    child = subprocess.Popen(  # noqa: S603 - fixed words
+        command, env=os.environ.copy(), start_new_session=True
+    )
 
     def stop(*_: object) -> None:
-        child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGTERM)
 
-    # Ctrl+C reaches the child by itself; a service manager's TERM must be passed on.
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, stop)
     code = child.wait()
-    return 0 if code in {0, -signal.SIGINT, 128 + signal.SIGINT} else code
+    return 0 if code in {0, -signal.SIGTERM, 128 + signal.SIGTERM} else code

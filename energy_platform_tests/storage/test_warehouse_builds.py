@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_READINGS
+from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_READINGS, Vendor
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.warehouse import Prepared, Warehouse, WarehouseError
 from energy_platform_tests.storage.warehouse_world import (
@@ -26,7 +27,14 @@ from energy_platform_tests.storage.warehouse_world import (
 
 DBT = Path(sys.executable).with_name("dbt")
 SITES = {"paris": "Europe/Paris", "lord-howe": "Australia/Lord_Howe"}
-DAYS = days_from("2026-03-20", 17)
+DAYS = days_from("2026-03-01", 36)
+VALVE = "belimo/lord-howe-valve/heat"
+LATE_DAYS: dict[Vendor, int] = {"socomec": 6, "belimo": 6, "skycentrics": 1}
+"""Long, so that a day becomes final well after its own files were written."""
+
+
+def until(day: str) -> list[str]:
+    return [one for one in DAYS if one <= day]
 
 
 def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -43,7 +51,9 @@ def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def from_nothing(world: World, folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    fresh = Warehouse(data_dir=folder, lake=world.lake, dbt_project_dir=PROJECT)
+    fresh = Warehouse(
+        data_dir=folder, lake=world.lake, dbt_project_dir=PROJECT, late_days=LATE_DAYS
+    )
     assert fresh.build(world.portfolio).prepared.full
     return rows_of(fresh.work_file)
 
@@ -81,7 +91,12 @@ class Chain:
 
     def copy(self, folder: Path) -> Warehouse:
         """Return a warehouse elsewhere that has been through the same builds."""
-        other = Warehouse(data_dir=folder, lake=self.world.lake, dbt_project_dir=PROJECT)
+        other = Warehouse(
+            data_dir=folder,
+            lake=self.world.lake,
+            dbt_project_dir=PROJECT,
+            late_days=LATE_DAYS,
+        )
         other.folder.mkdir(parents=True)
         other.work_file.write_bytes(self.warehouse.work_file.read_bytes())
         return other
@@ -90,38 +105,47 @@ class Chain:
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     data = tmp_path_factory.mktemp("chain")
-    meter, valve = "socomec/paris/import", "belimo/lord-howe-valve/heat"
-    silence = (utc("2026-03-27T04:00"), utc("2026-03-30T19:00"))
+    meter, export, valve = "socomec/paris/import", "socomec/paris/export", VALVE
     world = World(
         lake=Lake(data / "lake"),
         portfolio=portfolio_of(SITES),
-        start=utc("2026-03-20T00:00"),
-        silent={meter: silence, valve: (silence[0], utc("2026-12-01T00:00"))},
+        start=utc("2026-03-01T00:00"),
+        silent={
+            # Two silences that a step bridges, one that nothing bridges.
+            export: (utc("2026-03-15T05:00"), utc("2026-03-18T07:00")),
+            meter: (utc("2026-03-27T04:00"), utc("2026-03-30T19:00")),
+            valve: (utc("2026-03-03T10:00"), utc("2026-12-01T00:00")),
+        },
+        unbridged={valve},
     )
-    warehouse = Warehouse(data_dir=data, lake=world.lake, dbt_project_dir=PROJECT)
+    warehouse = Warehouse(
+        data_dir=data, lake=world.lake, dbt_project_dir=PROJECT, late_days=LATE_DAYS
+    )
 
-    world.write(DAYS[:9])
+    world.write(until("2026-03-27"))
     assert warehouse.build(world.portfolio).prepared.full
 
     # A day as any other, and one that is still under way.
-    world.write(DAYS[9:11], complete=False)
-    world.land("belimo", day=DAYS[8], closed=True)
+    world.write(["2026-03-28", "2026-03-29"], complete=False)
+    world.land("belimo", day="2026-03-28", closed=True)
     normal = warehouse.build(world.portfolio).prepared
 
     # The meter speaks again: its step bears on all days of the silence. The build is killed half
-    # way, and its day is rewritten before the next one.
-    world.write(DAYS[11:14])
+    # way; an old day it had made anew is put back to what it was before.
+    world.write(["2026-03-30", "2026-03-31"])
     world.scale[meter] = 3.0
-    world.write(DAYS[12:13])
+    world.write(["2026-03-08"])
     killed = killed_during_dbt(warehouse, world)
     world.scale.clear()
-    world.write(DAYS[12:13])
-    world.write(DAYS[14:])
+    world.write(["2026-03-08"])
 
-    # Late data behind days that were final, and a day whose readings are gone.
-    world.silent[valve] = (silence[0], utc("2026-03-30T00:00"))
-    world.write(DAYS[7:])
-    world.lake.path(CORE_READINGS, day=DAYS[2]).unlink()
+    # A correction of the step over the first silence; a valve that speaks again; days closed long
+    # after; a day whose readings are gone.
+    world.scale[export] = 1.5
+    world.write(["2026-03-18"])
+    world.silent[valve] = (world.silent[valve][0], utc("2026-03-30T06:00"))
+    world.write([day for day in DAYS if day >= "2026-03-30"])
+    world.lake.path(CORE_READINGS, day="2026-03-12").unlink()
     last = warehouse.build(world.portfolio).prepared
     warehouse.publish()
     return Chain(
@@ -145,7 +169,14 @@ def test_builds_step_by_step_end_where_a_build_from_nothing_ends(chain: Chain) -
 def test_a_normal_day_looks_at_no_old_one(chain: Chain) -> None:
     assert not chain.normal.full
     for days in chain.normal.touched.values():
-        assert min(days) >= date(2026, 3, 24)
+        assert min(days) >= date(2026, 3, 19)
+
+
+def test_a_point_that_speaks_again_settles_the_days_of_its_silence(chain: Chain) -> None:
+    status = [row for row in chain.found["fct_energy_daily"] if row[0] == VALVE]
+    silent = [row for row in status if date(2026, 3, 4) <= row[3] <= date(2026, 3, 9)]
+    assert {row[-3] for row in silent} == {"final"}
+    assert {row[4] for row in silent} == {0.0}
 
 
 def test_a_step_over_a_silence_touches_all_its_days(chain: Chain) -> None:
@@ -155,6 +186,7 @@ def test_a_step_over_a_silence_touches_all_its_days(chain: Chain) -> None:
 
 
 def test_days_begun_by_a_killed_build_are_made_anew(chain: Chain) -> None:
+    assert date(2026, 3, 8) in chain.killed.touched["Europe/Paris"]
     for zone, days in chain.killed.touched.items():
         assert set(days) <= set(chain.last.touched[zone])
 
@@ -175,14 +207,16 @@ def test_a_build_reads_the_files_it_was_planned_with(chain: Chain, tmp_path: Pat
         with other.locked():
             prepared = other.prepare(world.portfolio)
             assert (CORE_ENERGY_INTERVALS.name, day) in prepared.changed
-            link = other.folder / "inputs" / CORE_ENERGY_INTERVALS.name / f"{day}.parquet"
+            link = (
+                other.folder / "inputs" / CORE_ENERGY_INTERVALS.name / f"day={day}" / "part.parquet"
+            )
             planned = link.read_bytes()
             world.scale["socomec/paris/import"] = 3.0
             world.write([day])
             assert link.read_bytes() == planned
             assert world.lake.path(CORE_ENERGY_INTERVALS, day=day).read_bytes() != planned
     finally:
-        world.scale.clear()
+        del world.scale["socomec/paris/import"]
         world.write([day])
     with pytest.raises(WarehouseError, match="did not finish"):
         other.publish()
@@ -238,7 +272,7 @@ def test_figures_that_do_not_add_up_are_not_taken_as_finished(
 ) -> None:
     """The conservation tests fail when one hour, one day or one bucket is off by a watt-hour."""
     world, warehouse = chain.world, chain.warehouse
-    world.scale["socomec/paris/export"] = 1.5
+    world.scale["socomec/paris/import"] = 1.5
     world.write(DAYS[-2:])
     before = warehouse.published_file.read_bytes()
     with warehouse.locked():
@@ -268,6 +302,17 @@ def test_figures_that_do_not_add_up_are_not_taken_as_finished(
     with pytest.raises(WarehouseError, match="did not finish"):
         warehouse.publish()
     assert warehouse.published_file.read_bytes() == before
-    world.scale.clear()
+    del world.scale["socomec/paris/import"]
     world.write(DAYS[-2:])
     assert not warehouse.plan(world.portfolio).stale
+
+
+def test_a_failed_build_says_what_failed_and_where_the_log_is(chain: Chain, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    (project / "models" / "dimensions" / "dim_site.sql").write_text("select nonsense from nowhere")
+    broken = Warehouse(data_dir=tmp_path / "data", lake=chain.world.lake, dbt_project_dir=project)
+    with pytest.raises(WarehouseError, match=r"(?s)stays as it was.*dbt\.log.*dim_site"):
+        broken.build(chain.world.portfolio)
+    with pytest.raises(WarehouseError, match="did not finish"):
+        broken.publish()

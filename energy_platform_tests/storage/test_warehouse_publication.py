@@ -201,7 +201,7 @@ def test_an_unfinished_build_is_never_published(warehouse: Warehouse) -> None:
     finish_build(warehouse, version=1)
     warehouse.publish()
     with open_work(warehouse.work_file) as db:
-        db.execute("insert into book.pending values ('UTC', '2026-01-01')")
+        Book(db).note_pending({})
     with pytest.raises(WarehouseError, match="did not finish"):
         warehouse.publish()
     assert published_facts(warehouse.published_file)["version"] == "1"

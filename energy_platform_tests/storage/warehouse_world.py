@@ -102,6 +102,7 @@ class World:
     start: datetime
     silent: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     scale: dict[str, float] = field(default_factory=dict)
+    unbridged: set[str] = field(default_factory=set)
 
     def samples(self, point: str, *, end: datetime) -> list[datetime]:
         gap = self.silent.get(point)
@@ -165,8 +166,10 @@ class World:
         rows: list[dict[str, object]] = []
         previous = before[0] if before else None
         for at in today:
-            is_first = previous is None
             start = at if previous is None else previous
+            if at - start > GAP and point in self.unbridged:
+                start = at
+            is_first = start == at
             energy = true_energy(point, start=start, end=at) * self.scale.get(point, 1.0)
             long = at - start > GAP
             rows.append(

@@ -31,45 +31,46 @@ spoiled as (
 
 buckets as (
     select
-        points.point_id,
-        points.site_id,
-        points.last_end_at,
-        points.final_before,
-        calendar.timezone,
-        calendar.interval_start,
-        calendar.local_start,
-        calendar.local_day,
-        {{ exact_sum("coalesce(intervals.energy_wh, 0)") }} as energy_wh,
-        {{ exact_sum("coalesce(intervals.estimated_wh, 0)") }} as estimated_wh,
-        {{ exact_sum("coalesce(intervals.covered_s, 0)") }} as covered_s,
-        min(intervals.method) as method
-    from {{ ref("stg_energy_intervals") }} as intervals
-    inner join {{ ref("stg_points") }} as points using (point_id)
-    inner join {{ ref("stg_calendar") }} as calendar
-        on
-            points.timezone = calendar.timezone
-            and intervals.interval_start = calendar.interval_start
-    group by all
+        point_id,
+        interval_start,
+        {{ exact_sum("coalesce(energy_wh, 0)") }} as energy_wh,
+        {{ exact_sum("coalesce(estimated_wh, 0)") }} as estimated_wh,
+        {{ exact_sum("coalesce(covered_s, 0)") }} as covered_s,
+        min(method) as method
+    from {{ ref("stg_energy_intervals") }}
+    group by point_id, interval_start
 )
 
 select
-    point_id,
-    site_id,
-    timezone,
-    interval_start,
-    local_start,
-    local_day,
-    energy_wh,
-    energy_wh / 1000 as energy_kwh,
-    estimated_wh,
-    {{ share("estimated_wh", "energy_wh") }} as estimated_share,
-    covered_s,
+    buckets.point_id,
+    points.site_id,
+    calendar.timezone,
+    buckets.interval_start,
+    calendar.local_start,
+    calendar.local_day,
+    buckets.energy_wh,
+    buckets.energy_wh / 1000 as energy_kwh,
+    buckets.estimated_wh,
+    {{ share("buckets.estimated_wh", "buckets.energy_wh") }} as estimated_share,
+    buckets.covered_s,
     900.0::double as expected_s,
     spoiled.point_id is not null as is_takeback,
-    method,
-    {{ period_status("interval_start + interval 15 minutes") }} as status,
+    buckets.method,
+    {{ period_status(
+        "buckets.interval_start + interval 15 minutes",
+        "points.last_end_at",
+        "points.final_before"
+    ) }} as status,
     status in ('closed', 'final') as is_closed,
     status = 'final' as is_final
 from buckets
-left join spoiled using (point_id, interval_start)
-order by interval_start, point_id
+inner join {{ ref("stg_points") }} as points using (point_id)
+inner join {{ ref("stg_calendar") }} as calendar
+    on
+        points.timezone = calendar.timezone
+        and buckets.interval_start = calendar.interval_start
+left join spoiled
+    on
+        buckets.point_id = spoiled.point_id
+        and buckets.interval_start = spoiled.interval_start
+order by buckets.interval_start, buckets.point_id

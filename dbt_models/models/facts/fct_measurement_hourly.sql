@@ -2,7 +2,7 @@
 -- depends_on: {{ ref("stg_touched_periods") }}
 
 -- A reading holds until the next one, at most two hours: longer silences weigh nothing in the
--- time-weighted average.
+-- time-weighted average. Readings around the touched days are kept for what they hold into.
 with readings as (
     select
         readings.point_id,
@@ -10,6 +10,9 @@ with readings as (
         points.timezone,
         readings."at",
         readings.interval_start,
+        calendar.hour_start_at,
+        calendar.local_hour,
+        calendar.local_day,
         readings.value,
         readings.unit,
         least(
@@ -23,38 +26,41 @@ with readings as (
         ) as holds_until
     from {{ ref("stg_readings") }} as readings
     inner join {{ ref("stg_points") }} as points using (point_id)
+    left join {{ ref("stg_calendar") }} as calendar
+        on
+            points.timezone = calendar.timezone
+            and readings.interval_start = calendar.interval_start
     where readings.status = 'ok' and readings.value is not null and points.kind = 'gauge'
 ),
 
 sampled as (
     select
-        readings.point_id,
-        readings.site_id,
-        calendar.timezone,
-        calendar.hour_start_at,
-        calendar.local_hour,
-        calendar.local_day,
-        min(readings.unit) as unit,
+        point_id,
+        hour_start_at,
+        any_value(site_id) as site_id,
+        any_value(timezone) as timezone,
+        any_value(local_hour) as local_hour,
+        any_value(local_day) as local_day,
+        min(unit) as unit,
         count(*) as samples,
-        min(readings.value) as min_value,
-        max(readings.value) as max_value,
-        {{ exact_sum("readings.value") }} as sum_value
+        min(value) as min_value,
+        max(value) as max_value,
+        {{ exact_sum("value") }} as sum_value
     from readings
-    inner join {{ ref("stg_calendar") }} as calendar using (timezone, interval_start)
-    group by all
+    where hour_start_at is not null
+    group by point_id, hour_start_at
 ),
 
 spread as (
     select
-        readings.point_id,
-        calendar.hour_start_at,
+        point_id,
+        hour_start_at,
         {{ exact_sum(
             "power(readings.value - sampled.sum_value / sampled.samples, 2)"
         ) }} as squares
     from readings
-    inner join {{ ref("stg_calendar") }} as calendar using (timezone, interval_start)
     inner join sampled using (point_id, hour_start_at)
-    group by all
+    group by point_id, hour_start_at
 ),
 
 pieces as (
@@ -89,7 +95,7 @@ weighed as (
         )) }} as held_s
     from pieces
     inner join {{ ref("stg_calendar") }} as calendar using (timezone, interval_start)
-    group by all
+    group by pieces.point_id, calendar.hour_start_at
 )
 
 select

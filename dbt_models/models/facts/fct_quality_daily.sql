@@ -38,7 +38,12 @@ readings as (
         calendar.timezone,
         calendar.local_day,
         count(*) as received_samples,
-        count(*) filter (where readings.status = 'quarantined') as quarantined_samples
+        count(*) filter (where readings.status = 'quarantined') as quarantined_samples,
+        count(*) filter (
+            where
+            starts_with(readings.reason, 'corrected: ')
+            or readings.reason = 'dropped_by_correction'
+        ) as corrected_samples
     from {{ ref("stg_readings") }} as readings
     inner join zones using (point_id)
     inner join {{ ref("stg_calendar") }} as calendar
@@ -101,6 +106,7 @@ select
     days.expected_samples,
     coalesce(readings.received_samples, 0) as received_samples,
     coalesce(readings.quarantined_samples, 0) as quarantined_samples,
+    coalesce(readings.corrected_samples, 0) as corrected_samples,
     coalesce(rejected.rejects, 0) as rejects,
     coalesce(steps.gaps, 0) as gaps,
     coalesce(steps.resets, 0) as resets,

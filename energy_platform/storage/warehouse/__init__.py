@@ -7,7 +7,8 @@ publishes it. Nobody but the platform opens the work file; everybody may open wh
 from energy_platform.storage.warehouse.dims import DELIVERY
 from energy_platform.storage.warehouse.errors import WarehouseError
 from energy_platform.storage.warehouse.publication import Published
-from energy_platform.storage.warehouse.warehouse import BuildPlan, Built, Prepared, Warehouse
+from energy_platform.storage.warehouse.results import BuildPlan, Built, Prepared
+from energy_platform.storage.warehouse.warehouse import Warehouse
 
 __all__ = [
     "DELIVERY",

@@ -2,7 +2,8 @@
 
 Kept inside the work file, schema ``book``, so that it can never say more than the tables beside it
 hold. ``consumed`` and ``spans`` describe the day files of the last finished build, ``pending`` the
-local days a build has begun to make anew: while there are any, the tables are not whole.
+local days that unfinished builds have begun to make anew. While ``begun`` has a row, the tables
+are not whole.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
+import polars as pl
 
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.storage.warehouse.inputs import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-MEMORY: Final = "1GB"
+MEMORY: Final = "768MB"
 """Memory of a build; what does not fit spills to the warehouse folder."""
 
 _TABLES: Final = """
@@ -40,6 +42,7 @@ create table if not exists book.marks (
 create table if not exists book.shapes (device_id text primary key, digest text);
 create table if not exists book.facts (key text primary key, value text);
 create table if not exists book.pending (timezone text, local_day date);
+create table if not exists book.begun (build text);
 create table if not exists book.new_consumed as from book.consumed limit 0;
 create table if not exists book.new_spans as from book.spans limit 0;
 create table if not exists book.new_marks as from book.marks limit 0;
@@ -102,22 +105,19 @@ class Book:
 
     def is_whole(self) -> bool:
         """Whether the tables are those of a finished build."""
-        row = self._db.execute("select count(*) from book.pending").fetchone()
+        row = self._db.execute("select count(*) from book.begun").fetchone()
         return row == (0,) and bool(self.facts())
 
     def note_inputs(self, inputs: Iterable[Input]) -> None:
         """Note the day files of the build under way."""
         self._db.execute("delete from book.new_consumed; delete from book.new_spans")
         rows = [(one.table, one.day, one.content_id, one.rows) for one in inputs]
-        if rows:
-            self._db.executemany("insert into book.new_consumed values (?, ?, ?, ?)", rows)
+        self._insert("book.new_consumed", rows)
 
     def note_marks(self, changed: Iterable[tuple[str, str]]) -> None:
         """Work out first and last instants per point, given the spans of changed files."""
         self._db.execute("create or replace temp table changed (table_name text, day text)")
-        rows = list(changed)
-        if rows:
-            self._db.executemany("insert into changed values (?, ?)", rows)
+        self._insert("changed", list(changed))
         self._db.execute(
             """
             delete from book.new_marks;
@@ -142,20 +142,31 @@ class Book:
     def note_state(self, *, facts: Mapping[str, str], shapes: Mapping[str, str]) -> None:
         """Note what else the build under way rests on."""
         self._db.execute("delete from book.new_facts; delete from book.new_shapes")
-        if facts:
-            self._db.executemany("insert into book.new_facts values (?, ?)", list(facts.items()))
-        if shapes:
-            self._db.executemany("insert into book.new_shapes values (?, ?)", list(shapes.items()))
+        self._insert("book.new_facts", list(facts.items()))
+        self._insert("book.new_shapes", list(shapes.items()))
 
     def note_pending(self, touched: Mapping[str, Iterable[date]]) -> None:
         """Note the days the build under way makes anew, beside those of unfinished builds."""
-        self._db.execute("create or replace temp table begun (timezone text, local_day date)")
+        self._db.execute("create or replace temp table touched (timezone text, local_day date)")
         rows = [(timezone, day) for timezone, days in touched.items() for day in sorted(days)]
-        if rows:
-            self._db.executemany("insert into begun values (?, ?)", rows)
+        self._insert("touched", rows)
         self._db.execute(
-            "insert into book.pending from begun anti join book.pending using (timezone, local_day)"
+            """
+            begin;
+            insert into book.pending
+            from touched anti join book.pending using (timezone, local_day);
+            delete from book.begun;
+            insert into book.begun values ('under way');
+            commit;
+            """
         )
+
+    def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert rows at once; DuckDB takes a millisecond for each row it is given by itself."""
+        if rows:
+            self._db.register("incoming", pl.DataFrame(rows, orient="row").to_arrow())
+            self._db.execute(f"insert into {table} from incoming")
+            self._db.unregister("incoming")
 
     def file_spans(self) -> list[tuple[str, str, Span]]:
         """Return what each file bears on, of the last finished build and of the one under way."""
@@ -247,6 +258,7 @@ class Book:
             delete from book.facts;
             insert into book.facts from book.new_facts;
             delete from book.pending;
+            delete from book.begun;
             delete from book.new_spans;
             commit;
             """

@@ -46,10 +46,10 @@ INPUTS: Final = (
 _SPANS: Final[Mapping[str, str]] = {
     # Instants outside the day (zero, the future) are counted on the day they came with.
     CORE_READINGS.name: (
-        'min(case when "at" >= day_start_at and "at" < day_start_at + interval 1 day '
-        'then "at" else day_start_at end), '
-        'max(case when "at" >= day_start_at and "at" < day_start_at + interval 1 day '
-        'then "at" else day_start_at end)'
+        'min(case when "at" >= day and "at" < day + interval 1 day '
+        'then "at" else day end), '
+        'max(case when "at" >= day and "at" < day + interval 1 day '
+        'then "at" else day end)'
     ),
     CORE_ENERGY_DELTAS.name: "min(start_at), max(end_at)",
     CORE_REGISTER_REJECTS.name: 'min("at"), max("at")',
@@ -125,8 +125,9 @@ def reset_links(folder: Path) -> None:
     """Start with empty tables: a folder per table with one file of zero rows."""
     shutil.rmtree(folder, ignore_errors=True)
     for table in INPUTS:
-        (folder / table.name).mkdir(parents=True)
-        table.empty().write_parquet(folder / table.name / "0001-01-01.parquet")
+        path = _linked(folder, table=table.name, day="0001-01-01")
+        path.parent.mkdir(parents=True)
+        table.empty().write_parquet(path)
 
 
 def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
@@ -138,9 +139,10 @@ def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
     moved: list[Input] = []
     for one in wanted:
         source = lake.path(TABLES[one.table], day=one.day)
-        target = folder / one.table / f"{one.day}.parquet"
+        target = _linked(folder, table=one.table, day=one.day)
         if target.exists():
             continue
+        target.parent.mkdir(exist_ok=True)
         try:
             _link(source, target)
         except FileNotFoundError:
@@ -149,6 +151,10 @@ def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
         if _content_id(target) != one.content_id:
             moved.append(one)
     return moved
+
+
+def _linked(folder: Path, *, table: str, day: str) -> Path:
+    return folder / table / f"day={day}" / "part.parquet"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -172,20 +178,17 @@ def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, fo
     """Fill ``book.new_spans`` with what linked files bear on, per table, day and point."""
     by_table: dict[str, list[str]] = {}
     for one in changed:
-        by_table.setdefault(one.table, []).append(str(folder / one.table / f"{one.day}.parquet"))
+        by_table.setdefault(one.table, []).append(
+            str(_linked(folder, table=one.table, day=one.day))
+        )
     for table, paths in by_table.items():
         for start in range(0, len(paths), _BATCH):
             connection.execute(
                 f"""
                 insert into book.new_spans
-                with rows as (
-                    select
-                        *,
-                        regexp_extract(filename, '([0-9-]+)\\.parquet$', 1) as day,
-                        cast(day as date)::timestamptz as day_start_at
-                    from read_parquet(?, filename=true, hive_partitioning=false)
-                )
-                select ?, day, point_id, {_SPANS[table]} from rows group by day, point_id
+                select ?, strftime(day, '%Y-%m-%d'), point_id, {_SPANS[table]}
+                from read_parquet(?, hive_partitioning=true)
+                group by day, point_id
                 """,  # noqa: S608 (the expressions are constants of this module)
-                [paths[start : start + _BATCH], table],
+                [table, paths[start : start + _BATCH]],
             )

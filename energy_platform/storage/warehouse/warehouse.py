@@ -7,14 +7,10 @@ makes them anew together with its own; the published file changes by a single re
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -42,17 +38,20 @@ from energy_platform.storage.warehouse.inputs import (
     survey,
 )
 from energy_platform.storage.warehouse.lake_views import write_lake_views
+from energy_platform.storage.warehouse.process import run_dbt
 from energy_platform.storage.warehouse.publication import (
     Published,
     count_rows,
     publish_file,
     published_facts,
 )
+from energy_platform.storage.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.storage.warehouse.touched import LONG_AGO, bearing, horizon, touched_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import date
+    from pathlib import Path
 
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
@@ -72,55 +71,6 @@ LOCK: Final = "warehouse"
 """The advisory lock of the work file and of publication."""
 
 _ATTEMPTS: Final = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildPlan:
-    """Whether the published file follows from the lake.
-
-    Attributes:
-        stale: Whether a build is due.
-        why: What differs, for people.
-    """
-
-    stale: bool
-    why: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A build that is ready for dbt.
-
-    Attributes:
-        env: Environment of the dbt process, to be laid over the platform's own.
-        full: Whether everything is made anew.
-        why: Why everything is made anew; empty otherwise.
-        changed: Day files that are new, changed or gone since the last finished build.
-        touched: Local days that are made anew, by zone.
-        linked: Day files handed to dbt.
-    """
-
-    env: Mapping[str, str]
-    full: bool
-    why: tuple[str, ...]
-    changed: tuple[tuple[str, str], ...]
-    touched: Mapping[str, Sequence[date]]
-    linked: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """A finished build.
-
-    Attributes:
-        prepared: What it was asked to do.
-        rows: Rows per table.
-        output: What dbt said.
-    """
-
-    prepared: Prepared
-    rows: Mapping[str, int]
-    output: str
 
 
 @dataclass(frozen=True)
@@ -249,23 +199,11 @@ class Warehouse:
         with self.locked():
             prepared = self.prepare(portfolio, delivery=delivery)
             self.lend_parse()
-            done = subprocess.run(  # noqa: S603 (our own environment and arguments)
-                [str(_dbt()), "build"],
-                env={**os.environ, **prepared.env},
-                cwd=self.folder,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise WarehouseError(
-                    f"dbt build failed; {self.published_file.name} stays as it was. "
-                    f"Log: {self.folder / 'logs' / 'dbt.log'}\n{_failures(done.stdout)}"
-                )
+            output = run_dbt("build", env=prepared.env, folder=self.folder)
             self.commit()
             with duckdb.connect(str(self.work_file), read_only=True) as db:
                 rows = count_rows(db)
-        return Built(prepared=prepared, rows=rows, output=done.stdout)
+        return Built(prepared=prepared, rows=rows, output=output)
 
     def lend_parse(self) -> None:
         """Give dbt the parse made at set-up, when the build's folder has none yet."""
@@ -451,20 +389,6 @@ class Warehouse:
             frame.write_parquet(self.folder / f"{name}.parquet")
         marks = str(self.folder / "marks.parquet").replace("'", "''")
         db.execute(f"copy (from book.new_marks order by point_id) to '{marks}' (format parquet)")
-
-
-def _dbt() -> Path:
-    """Return the dbt of this environment."""
-    found = Path(sys.executable).with_name("dbt")
-    if not found.exists():
-        raise WarehouseError(f"dbt is not installed beside {sys.executable}")
-    return found
-
-
-def _failures(output: str) -> str:
-    """Return what dbt says of failures, without the progress before it."""
-    _, found, told = output.partition("Completed with")
-    return (found + told if found else output).strip()
 
 
 def _remove_database(path: Path) -> None:
