@@ -7,6 +7,7 @@ variable; a clone without any secret loads, tests and runs the demo.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -19,7 +20,12 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 T = TypeVar("T")
 
@@ -46,10 +52,12 @@ Url = Annotated[str, AfterValidator(_safe_url)]
 """An https URL, or a plain http one on loopback."""
 
 
+ENV_FILE: Final = "ENERGY_PLATFORM_ENV_FILE"
+"""Variable that names another file than ``.env``; the demo points it at nothing."""
+
+
 class _Section(BaseSettings):
     model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -57,6 +65,23 @@ class _Section(BaseSettings):
         # A section is also built by keyword from plain values in tests and tools.
         populate_by_name=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments, then the environment, then the env file it names."""
+        env_file = os.environ.get(ENV_FILE, ".env")
+        return (
+            init_settings,
+            env_settings,
+            DotEnvSettingsSource(settings_cls, env_file=env_file, env_file_encoding="utf-8"),
+        )
 
 
 class SocomecSettings(_Section):

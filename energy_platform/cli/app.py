@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from energy_platform import __version__
+from energy_platform.explain import ExplainError
 from energy_platform.instance import InstanceInUseError
 from energy_platform.origin import OriginError
 from energy_platform.portfolio import PortfolioError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPECTED: Final = (
+    ExplainError,
     InstanceInUseError,
     LakeError,
     OriginError,
@@ -119,6 +121,21 @@ def status(
     from energy_platform.cli.status import run_status  # noqa: PLC0415
 
     raise typer.Exit(run_status(Console(file=sys.stdout), as_json=as_json))
+
+
+@app.command()
+def explain(
+    point: Annotated[str, typer.Argument(help="Point id, vendor/serial/key.")],
+    day: Annotated[str, typer.Argument(help="Local day of the point's site, YYYY-MM-DD.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Print the chain from raw rows to the energy of a local day, each decision in words."""
+    from energy_platform.cli.explain import run_explain  # noqa: PLC0415
+
+    raise typer.Exit(
+        run_explain(Console(file=sys.stdout), point_id=point, day=day, as_json=as_json)
+    )
 
 
 @app.command()

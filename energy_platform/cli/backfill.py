@@ -9,7 +9,7 @@ from energy_platform.cli.runs import open_runner
 from energy_platform.origin import claim
 from energy_platform.partitions import day_range
 from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.settings import PlatformSettings, SettingsError
+from energy_platform.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def run_backfill(console: Console, *, vendor: str, first: str, last: str) -> int
         raise SettingsError(f"the last day {last} lies before the first {first}")
     from energy_platform.assets.partitions import range_tags  # noqa: PLC0415
 
-    data_dir = PlatformSettings().data_dir
+    data_dir = Settings.load().platform.data_dir
     claim(data_dir, origin="live")
     failed = False
     with open_runner(data_dir / "dagster") as runner:

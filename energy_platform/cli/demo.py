@@ -11,7 +11,7 @@ from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
 from energy_platform.partitions import due_days
 from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.settings import PlatformSettings
+from energy_platform.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ def run_demo(console: Console, *, days: int) -> int:
     Raises:
         OriginError: The data folder holds a real account's data.
     """
-    data_dir = PlatformSettings().data_dir
+    data_dir = Settings.load().platform.data_dir
     began = time.monotonic()
     with simulated_vendors(data_dir, days=days) as fleet:
         console.print("four simulated vendors listen on 127.0.0.1", style="dim")

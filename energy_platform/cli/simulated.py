@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.origin import claim
 from energy_platform.partitions import day_bounds, day_of
+from energy_platform.settings import ENV_FILE
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import FleetProcess
 from energy_platform.simulators.world import World
@@ -55,6 +56,9 @@ def simulated_vendors(data_dir: Path, *, days: int) -> Iterator[FleetProcess]:
         for name, value in PACE.items():
             os.environ.setdefault(name, value)
         os.environ.update(fleet.environment())
+        # Nothing of a real installation's .env may reach the demo, its ledger least of all.
+        os.environ[ENV_FILE] = os.devnull
+        os.environ.pop("ENERGY_PLATFORM_LEDGER_URL", None)
         os.environ["ENERGY_PLATFORM_DATA_DIR"] = str(data_dir)
         os.environ["ENERGY_PLATFORM_PORTFOLIO"] = str(portfolio)
         yield fleet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 from rich.table import Table
 
-from energy_platform.settings import PlatformSettings
+from energy_platform.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ VIEWS: Final = """
 
 def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) -> int:
     """Run one query read-only and print its rows."""
-    path = PlatformSettings().data_dir / ("lake.duckdb" if lake else "energy.duckdb")
+    path = Settings.load().platform.data_dir / ("lake.duckdb" if lake else "energy.duckdb")
     if not path.exists():
         console.print(f"{path} does not exist yet: run `make demo`, or a refresh in `make ui`")
         return 2

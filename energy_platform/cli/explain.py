@@ -1,0 +1,148 @@
+"""``energy-platform explain POINT DAY``: from the vendor's rows to the day's figure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rich.table import Table
+
+from energy_platform.cli.status import portfolio_path
+from energy_platform.explain import explain, words
+from energy_platform.portfolio import load_portfolio
+from energy_platform.settings import Settings
+from energy_platform.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from energy_platform.explain import Explanation, Held, Said, Sample
+
+
+def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> int:
+    """Print the chain from raw rows to a local day's energy.
+
+    Args:
+        console: Where to print.
+        point_id: ``vendor/serial/key``.
+        day: Local day of the point's site.
+        as_json: One JSON object in place of tables.
+
+    Returns:
+        0.
+
+    Raises:
+        ExplainError: The portfolio has no such point, or ``day`` is no date.
+        SettingsError: A variable is wrong.
+        PortfolioError: The portfolio cannot be used.
+        LakeError: A file of the lake is damaged.
+    """
+    platform = Settings.load().platform
+    portfolio = load_portfolio(portfolio_path(platform))
+    chain = explain(Lake(platform.data_dir / "lake"), portfolio, point_id=point_id, day=day)
+    if as_json:
+        print(json.dumps(asdict(chain), indent=2, default=_text))  # noqa: T201
+    else:
+        _print(console, chain)
+    return 0
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _print(console: Console, chain: Explanation) -> None:
+    zone = ZoneInfo(chain.timezone)
+
+    def say(text: str = "") -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def local(at: datetime) -> str:
+        return f"{at.astimezone(zone):%m-%d %H:%M:%S%z}"
+
+    say(f"{chain.point_id} ({chain.name}), {chain.quantity}")
+    say(
+        f"{chain.local_day} in {chain.timezone} ({chain.site}): {chain.expected_s / 3600:g} h, "
+        f"{chain.starts_at:%Y-%m-%dT%H:%MZ} to {chain.ends_at:%Y-%m-%dT%H:%MZ}"
+    )
+    for day, policy in chain.policy.items():
+        say(f"policy on {day} (UTC): {policy}")
+    for correction in chain.corrections:
+        say(f"correction: {correction}")
+    for day, why in chain.stale.items():
+        say(f"waits for a refresh: {day}: {'; '.join(why)}")
+    say(f"\n1. Carried into {chain.utc_days[0]} (UTC): {_state(chain.before)}")
+    say(f"\n2. Samples of the local day: {len(chain.samples)}")
+    if chain.samples:
+        console.print(_samples(chain.samples, local=local))
+    later = [step for step in chain.steps if step.end_at >= chain.ends_at]
+    for step in later:
+        say(f"settled later, at {local(step.end_at)} (file of {step.file_day}): {step.words}")
+    say(f"\n3. Carried out of {chain.utc_days[-1]} (UTC): {_state(chain.after)}")
+    say(f"\n4. Intervals of 15 minutes inside the local day: {len(chain.intervals)}")
+    if chain.intervals:
+        console.print(_intervals(chain, local=local))
+    say(f"\n5. {_figure(chain)}")
+
+
+def _state(held: tuple[Held, ...]) -> str:
+    if not held:
+        return "nothing, the register was not known"
+    return ", ".join(
+        f"{one.kind} {words.number(one.value_wh)} Wh of {one.at:%m-%d %H:%M:%SZ}"
+        + (
+            f" (total {words.number(one.total_wh)} Wh)"
+            if one.kind == "good" and one.total_wh is not None
+            else ""
+        )
+        for one in held
+    )
+
+
+def _samples(samples: tuple[Sample, ...], *, local: Callable[[datetime], str]) -> Table:
+    table = Table("local time", "said", "judged", "decision", header_style="bold", box=None)
+    for one in samples:
+        judged = "" if one.value is None else f"{words.number(one.value)} {one.unit or ''}"
+        said = " / ".join(map(_said, one.said)) or "no raw row any more"
+        table.add_row(local(one.at), said, judged, "; ".join(one.words))
+    return table
+
+
+def _said(one: Said) -> str:
+    value = "null" if one.value is None else f"{one.value:.15g}"
+    shown = one.text if one.value is None and one.text is not None else value
+    return f"{shown} {one.unit or ''}".rstrip()
+
+
+def _intervals(chain: Explanation, *, local: Callable[[datetime], str]) -> Table:
+    table = Table(
+        "local time", "Wh", "estimated Wh", "covered s", "files", header_style="bold", box=None
+    )
+    for one in chain.intervals:
+        table.add_row(
+            local(one.start),
+            f"{one.energy_wh:,.6f}",
+            f"{one.estimated_wh:,.6f}" if one.estimated_wh else "",
+            f"{one.covered_s:g}",
+            ", ".join(one.file_days),
+        )
+    return table
+
+
+def _figure(chain: Explanation) -> str:
+    share = chain.covered_s / chain.expected_s
+    closed = (
+        f"closed by the reading of {chain.closed_by:%Y-%m-%d %H:%M:%SZ}"
+        if chain.closed_by
+        else "not closed: no settled reading at or after its end yet"
+    )
+    return (
+        f"Energy of {chain.local_day}: {chain.energy_wh:,.6f} Wh = "
+        f"{chain.energy_wh / 1000:,.3f} kWh ({chain.estimated_wh:,.6f} Wh of it estimated), "
+        f"{share:.2%} of the day covered; {closed}"
+    )

@@ -1,0 +1,159 @@
+"""When the level-triggered sensors ask, and when they hold back."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from energy_platform.automation.sensors import build_sensors
+from energy_platform.resources import Platform
+from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.settings import PlatformSettings
+from energy_platform.storage.raw_days import land_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = "2026-03-02"
+
+PORTFOLIO = """\
+version: 1
+sites:
+  - {id: paris, name: Paris, timezone: Europe/Paris}
+devices:
+  - vendor: socomec
+    serial: SN1
+    site: paris
+    name: Main
+    role: main
+    carrier: electricity
+    points:
+      - {key: "Global|0|1", name: Energy, quantity: active_energy_import, unit: WATT_HOUR,
+         max_power_w: 90000}
+"""
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    (tmp_path / "portfolio.yaml").write_text(PORTFOLIO, encoding="utf-8")
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
+    monkeypatch.delenv("WATTICS_BASE_URL", raising=False)
+    monkeypatch.delenv("SKYCENTRICS_CLIENT_ID", raising=False)
+    (tmp_path / "data").mkdir()
+    found = Platform.of(PlatformSettings())
+    samples = pl.DataFrame(
+        [
+            ("u1", "Global", "0", "1", datetime(2026, 3, 2, hour, tzinfo=UTC), float(hour), "SN1")
+            for hour in range(3)
+        ],
+        schema=[*RAW_SOCOMEC_DATAPOINTS.sort_key, "value", "serial_number"],
+        orient="row",
+    )
+    frame = samples.with_columns(
+        pl.col("at").cast(RAW_SOCOMEC_DATAPOINTS.schema["at"]),
+        *(
+            pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in RAW_SOCOMEC_DATAPOINTS.schema.items()
+            if name not in samples.columns
+        ),
+    ).select(RAW_SOCOMEC_DATAPOINTS.schema.names())
+    land_day(
+        found.lake,
+        RAW_SOCOMEC_DATAPOINTS,
+        day=DAY,
+        frame=frame,
+        complete_until=datetime(2026, 3, 3, tzinfo=UTC),
+        closed=True,
+    )
+    return found
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunRequest | str:
+    """The one run a sensor asks for, or why it asks for none."""
+    sensors = {one.name: one for one in build_sensors(PlatformSettings())}
+    context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
+    data = sensors[name].evaluate_tick(context)
+    if data.run_requests:
+        (request,) = data.run_requests
+        return request
+    return str(data.skip_message)
+
+
+def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> None:
+    instance.add_run(dg.DagsterRun(job_name=job, status=status, run_id=str(uuid.uuid4())))
+
+
+def test_a_new_day_is_asked_for_once_by_its_own_key(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    request = tick("refresh_when_stale", platform, instance)
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["dagster/asset_partition_range_end"] == DAY
+    again = tick("refresh_when_stale", platform, instance)
+    assert isinstance(again, dg.RunRequest)
+    assert again.run_key == request.run_key, "two ticks at once must ask for one run"
+
+
+@pytest.mark.parametrize("job", ["ingest_belimo", "everything", "__ASSET_JOB"])
+def test_refresh_waits_until_the_days_are_in(
+    platform: Platform, instance: dg.DagsterInstance, job: str
+) -> None:
+    add_run(instance, job, dg.DagsterRunStatus.STARTED)
+    assert isinstance(tick("refresh_when_stale", platform, instance), str)
+
+
+def test_a_push_under_way_does_not_hold_a_refresh_up(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    add_run(instance, "push", dg.DagsterRunStatus.STARTED)
+    assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
+
+
+def test_a_failed_refresh_is_asked_for_again_after_a_pause_that_grows(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    for _ in range(3):
+        add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
+    said = tick("refresh_when_stale", platform, instance)
+    assert "refresh failed 3 times in a row; next attempt at" in str(said)
+
+
+def test_a_success_ends_the_pauses(platform: Platform, instance: dg.DagsterInstance) -> None:
+    add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
+    add_run(instance, "refresh", dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
+
+
+def test_a_broken_portfolio_starts_nothing_and_names_file_and_line(
+    platform: Platform, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    broken = PORTFOLIO.replace("Europe/Paris", "Europe/Pari")
+    (tmp_path / "portfolio.yaml").write_text(broken, encoding="utf-8")
+    said = tick("refresh_when_stale", platform, instance)
+    assert "portfolio.yaml:3: sites.0.timezone" in str(said)
+    assert "Europe/Pari" in str(said)
+
+
+def test_without_a_wattics_url_nothing_is_sent(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    assert "WATTICS_BASE_URL is not set" in str(tick("push_when_behind", platform, instance))
+
+
+def test_without_skycentrics_credentials_nothing_is_polled(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    assert "no credentials for skycentrics" in str(tick("poll_skycentrics", platform, instance))
