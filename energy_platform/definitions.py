@@ -6,6 +6,7 @@ from energy_platform.assets.core import core
 from energy_platform.assets.marts import build_mart_assets
 from energy_platform.assets.raw import RAW_ASSETS
 from energy_platform.assets.wattics import wattics_packets
+from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import JOBS
 from energy_platform.automation.schedules import build_schedules
 from energy_platform.automation.sensors import build_sensors
@@ -24,7 +25,7 @@ def definitions() -> dg.Definitions:
     platform = Platform.of(settings)
     return dg.Definitions(
         assets=[*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets],
-        jobs=JOBS,
+        jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
         sensors=build_sensors(settings),
         resources={"platform": platform},

@@ -6,6 +6,7 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.assets.partitions import range_tags
+from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import INGEST, RUN_KIND, inventories
 from energy_platform.ingest import ingest_settings, is_configured
 from energy_platform.partitions import day_of, due_days
@@ -111,8 +112,16 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
             tags={RUN_KIND: "inventory"},
         )
 
+    tidy_daily = dg.ScheduleDefinition(
+        name="housekeeping_daily",
+        job=housekeeping,
+        cron_schedule="40 3 * * *",
+        execution_timezone="UTC",
+        default_status=status,
+    )
     return [
         inventories_daily,
+        tidy_daily,
         *(_daily(vendor, status=status) for vendor in RAW_DAY_TABLES),
         *(
             _intraday(vendor, minutes=settings.intraday_minutes, status=status)
