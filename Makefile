@@ -9,13 +9,15 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test lint format lock bench clean
+.PHONY: help setup demo ui test lint format keycloak faults lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
 	@echo "make ui     Dagster's UI on http://127.0.0.1:3000"
 	@echo "make test   lint, types and tests, as CI runs them"
 	@echo "make lint   ruff and mypy only"
+	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
+	@echo "make faults    every fault of every vendor, as a table"
 	@echo "make setup  the virtual environment and the dbt manifest only"
 	@echo "make lock   resolve requirements.lock anew (needs uv)"
 	@echo "make clean  remove what runs left in data/ and the caches (keeps $(VENV))"
@@ -47,6 +49,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+keycloak: setup
+	KEYCLOAK_REQUIRED=1 $(BIN)/python -m pytest -v -rs energy_platform_tests/keycloak
+
+faults: setup
+	$(BIN)/python -m energy_platform_tests.faults.matrix
 
 format: setup
 	$(BIN)/ruff check --fix .

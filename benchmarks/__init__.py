@@ -1,0 +1,1 @@
+"""Figures beside named peers, run by hand: each module says how."""

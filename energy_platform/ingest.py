@@ -13,7 +13,7 @@ from energy_platform.partitions import day_bounds, day_of
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, TABLES
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.storage.raw_days import Landed, land_day, land_snapshot
-from energy_platform.vendors.errors import VendorError
+from energy_platform.vendors.errors import AuthenticationError, VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,15 +46,18 @@ def is_configured(vendor: Vendor) -> bool:
 
 
 class Pulled(Protocol):
-    """What the vendors' pulls say of a day: rows or an error, and what was odd."""
+    """What the vendors' pulls say of a day: rows or an error, and what was odd.
+
+    Rows may come in parts that are read while they are landed; the rest is known afterwards.
+    """
 
     @property
     def day(self) -> str:
         """The UTC day."""
 
     @property
-    def frame(self) -> pl.DataFrame | None:
-        """Its rows; None when it failed."""
+    def frame(self) -> pl.DataFrame | Iterator[pl.DataFrame] | None:
+        """Its rows, or parts of them in the order of the table's key; None when it failed."""
 
     @property
     def error(self) -> VendorError | None:
@@ -109,7 +112,13 @@ class Source(Protocol):
 
 
 def ingest_days(
-    source: Source, *, vendor: Vendor, lake: Lake, days: Sequence[str], now: datetime
+    source: Source,
+    *,
+    vendor: Vendor,
+    lake: Lake,
+    days: Sequence[str],
+    now: datetime,
+    closes: bool = True,
 ) -> Iterator[DayOutcome]:
     """Pull days and land each as it comes.
 
@@ -122,6 +131,7 @@ def ingest_days(
         lake: Where the days land.
         days: Partition keys.
         now: The present, taken once before the first request.
+        closes: Whether days that are over are closed; an intraday run leaves that to the daily one.
 
     Yields:
         Each day's outcome in order.
@@ -141,29 +151,34 @@ def ingest_days(
         return
     inventory = read_inventory(lake, vendor=vendor)
     for pulled in _named(source.days(asked, until=now, inventory=inventory), days=asked):
-        counts = {
-            name: count
-            for name in ("duplicates", "conflicts", "nulls")
-            if (count := getattr(pulled, name))
-        }
-        if pulled.frame is None:
-            yield DayOutcome(
-                day=pulled.day,
-                landed=None,
-                error=pulled.error,
-                counts=counts,
-                warnings=pulled.warnings,
-            )
-            continue
-        landed = land_day(
-            lake,
-            table,
+        landed: Landed | None = None
+        error = pulled.error
+        if pulled.frame is not None:
+            try:
+                landed = land_day(
+                    lake,
+                    table,
+                    day=pulled.day,
+                    frame=pulled.frame,
+                    complete_until=now,
+                    closed=closes and day_bounds(pulled.day)[1] <= now,
+                )
+            except AuthenticationError as refused:
+                refused.about(day=pulled.day)
+                raise
+            except VendorError as failed:
+                error = failed.about(day=pulled.day)
+        yield DayOutcome(
             day=pulled.day,
-            frame=pulled.frame,
-            complete_until=now,
-            closed=day_bounds(pulled.day)[1] <= now,
+            landed=landed,
+            error=error,
+            counts={
+                name: count
+                for name in ("duplicates", "conflicts", "nulls")
+                if (count := getattr(pulled, name))
+            },
+            warnings=pulled.warnings,
         )
-        yield DayOutcome(day=pulled.day, landed=landed, counts=counts, warnings=pulled.warnings)
 
 
 def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:

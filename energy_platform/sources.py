@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
+
+import polars as pl
 
 from energy_platform.schemas import (
     RAW_BELIMO_DATAPROFILES,
@@ -17,7 +19,6 @@ from energy_platform.schemas import (
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.vendors.belimo import BelimoClient
 from energy_platform.vendors.belimo import pull as belimo_pull
-from energy_platform.vendors.errors import AuthenticationError, VendorError
 from energy_platform.vendors.skycentrics import Landing, SkycentricsClient
 from energy_platform.vendors.skycentrics import pull as skycentrics_pull
 from energy_platform.vendors.socomec import SocomecClient
@@ -28,24 +29,46 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    import polars as pl
-
     from energy_platform.ingest import Pulled, Source
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
+    from energy_platform.vendors.errors import VendorError
 
 
-class PulledDay(NamedTuple):
-    """One SoData day: rows or its error, and what was odd."""
+PART_ROWS: Final = 16_384
+"""Rows that are landed together: small answers would each cost as much as a large one."""
+
+
+@dataclass
+class StreamedDay:
+    """One SoData day whose rows are read while they are landed; the counts are of those so far."""
 
     day: str
-    frame: pl.DataFrame | None
+    parts: InitVar[Iterator[socomec_pull.DayPull]]
+    frame: Iterator[pl.DataFrame] = field(init=False)
     error: VendorError | None = None
     duplicates: int = 0
     conflicts: int = 0
     nulls: int = 0
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self, parts: Iterator[socomec_pull.DayPull]) -> None:
+        self.frame = self._frames(parts)
+
+    def _frames(self, parts: Iterator[socomec_pull.DayPull]) -> Iterator[pl.DataFrame]:
+        waiting: list[pl.DataFrame] = []
+        for part in parts:
+            self.duplicates += part.duplicates
+            self.conflicts += part.conflicts
+            self.nulls += part.nulls
+            self.warnings += part.warnings
+            waiting.append(part.frame)
+            if sum(frame.height for frame in waiting) >= PART_ROWS:
+                yield pl.concat(waiting)
+                waiting = []
+        if waiting:
+            yield pl.concat(waiting)
 
 
 @dataclass(frozen=True)
@@ -61,29 +84,18 @@ class SocomecSource:
     def days(
         self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
     ) -> Iterator[Pulled]:
-        """Yield every day once: its rows or its error."""
+        """Yield every day once; its rows come as they are read."""
         for day in days:
-            try:
-                pulled = socomec_pull.day(
+            yield StreamedDay(
+                day,
+                socomec_pull.chunks(
                     self.client,
                     day=day,
                     until=until,
                     devices=inventory[RAW_SOCOMEC_DEVICES.name],
                     variables=inventory[RAW_SOCOMEC_VARIABLES.name],
-                )
-            except AuthenticationError:
-                raise
-            except VendorError as error:
-                yield PulledDay(day, None, error.about(day=day))
-            else:
-                yield PulledDay(
-                    day,
-                    pulled.frame,
-                    duplicates=pulled.duplicates,
-                    conflicts=pulled.conflicts,
-                    nulls=pulled.nulls,
-                    warnings=pulled.warnings,
-                )
+                ),
+            )
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,12 @@ def put_in_place(staged: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def staged_path(target: Path) -> Path:
+    """Return a new path beside ``target``, whose folder is created."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{STAGED_SUFFIX}")
+
+
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """Yield a path beside ``target`` to write to; put it in place on success, else remove it.
@@ -49,8 +55,7 @@ def staged(target: Path) -> Iterator[Path]:
     Args:
         target: The file that shall exist; its folder is created.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{STAGED_SUFFIX}")
+    path = staged_path(target)
     try:
         yield path
         if path.exists():

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from energy_platform.storage.files import STAGED_SUFFIX, staged
+from energy_platform.storage.files import STAGED_SUFFIX, put_in_place, staged, staged_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -217,6 +219,43 @@ class Lake:
             after=after,
         )
 
+    def blocks(self, table: Table, *, day: str | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a day (or snapshot) a row group at a time; nothing without a file.
+
+        Raises:
+            LakeError: The file is damaged or does not have the table's columns.
+        """
+        path = self.path(table, day=day)
+        if path.exists():
+            yield from _read_blocks(path, table=table)
+
+    @contextmanager
+    def draft(
+        self, table: Table, frames: Iterable[pl.DataFrame], *, day: str | None = None
+    ) -> Iterator[Draft]:
+        """Write rows beside a day file, one frame in memory at a time, without its lock.
+
+        What the draft is good for is decided afterwards, under the lock; unless it is put in
+        place it is removed.
+
+        Args:
+            table: The contract.
+            frames: The rows in key order.
+            day: Partition key; None for a snapshot.
+
+        Raises:
+            LakeError: A frame does not have the table's columns.
+        """
+        target = self.path(table, day=day)
+        path = staged_path(target)
+        try:
+            with _Writer(path, table=table) as writer:
+                for block in _blocks(frames, table=table):
+                    writer.add(block)
+                yield Draft(table=table, path=path, target=target, writer=writer)
+        finally:
+            path.unlink(missing_ok=True)
+
     def leftovers(self) -> list[Path]:
         """Return staged files that a crash left behind."""
         return sorted(self.root.rglob(f"*{STAGED_SUFFIX}"))
@@ -240,23 +279,103 @@ def _blocks(
         yield held
 
 
+class _Writer:
+    """Writes one Parquet file block by block; its metadata comes last."""
+
+    def __init__(self, path: Path, *, table: Table) -> None:
+        schema = table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        # Instants and figures hardly repeat: a dictionary of them costs time and space.
+        texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+        self._parquet = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts)
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parquet.close()
+
+    def add(self, block: pl.DataFrame) -> None:
+        """Write one row group."""
+        _digest_rows(self._digest, block)
+        arrow = block.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._parquet.write_table(arrow, row_group_size=ROW_GROUP)
+        self._rows += block.height
+
+    def footer(self, meta: Mapping[str, str]) -> Footer:
+        """Return what the file would say of itself if it ended here."""
+        return Footer(rows=self._rows, content_id=self._digest.hexdigest(), meta=dict(meta))
+
+    def finish(self, meta: Mapping[str, str]) -> Footer:
+        """Write the metadata and close the file."""
+        footer = self.footer(meta)
+        self._parquet.add_key_value_metadata(
+            {"rows": str(footer.rows), "content_id": footer.content_id, **footer.meta}
+        )
+        self._parquet.close()
+        return footer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Rows written beside a day file, not yet in place.
+
+    Attributes:
+        table: Their contract.
+        path: The staged file.
+        target: The file it may become.
+        writer: The file's writer, open until the metadata is known.
+    """
+
+    table: Table
+    path: Path
+    target: Path
+    writer: _Writer
+
+    @property
+    def content_id(self) -> str:
+        """Digest of the rows."""
+        return self.writer.footer({}).content_id
+
+    def put_in_place(self, *, meta: Mapping[str, str], before: Footer | None) -> Written:
+        """Make the draft the day file, unless the file is equal; the lock must be held."""
+        after = self.writer.footer(meta)
+        if after == before:
+            return Written(written=False, changed=False, before=before, after=after)
+        self.writer.finish(meta)
+        put_in_place(self.path, self.target)
+        return Written(
+            written=True,
+            changed=before is None or before.content_id != after.content_id,
+            before=before,
+            after=after,
+        )
+
+    def blocks(self) -> Iterator[pl.DataFrame]:
+        """Read the rows back, a row group at a time; the draft cannot be put in place any more."""
+        self.writer.finish({})
+        return _read_blocks(self.path, table=self.table)
+
+
+def _read_blocks(path: Path, *, table: Table) -> Iterator[pl.DataFrame]:
+    try:
+        with pq.ParquetFile(path) as parquet:
+            if pl.DataFrame(parquet.schema_arrow.empty_table()).schema != table.schema:
+                raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
+            for group in range(parquet.num_row_groups):
+                yield pl.DataFrame(parquet.read_row_group(group))
+    except (pa.ArrowException, OSError) as error:
+        raise LakeError(f"{path}: damaged ({error}); remove it and run its day again") from error
+
+
 def _write_parquet(
     path: Path, blocks: Iterator[pl.DataFrame], *, table: Table, meta: Mapping[str, str]
 ) -> Footer:
-    digest = hashlib.blake2b(digest_size=16)
-    rows = 0
-    schema = table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with _Writer(path, table=table) as writer:
         for block in blocks:
-            _digest_rows(digest, block)
-            arrow = block.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer.write_table(arrow, row_group_size=ROW_GROUP)
-            rows += block.height
-        footer = Footer(rows=rows, content_id=digest.hexdigest(), meta=dict(meta))
-        writer.add_key_value_metadata(
-            {"rows": str(rows), "content_id": footer.content_id, **footer.meta}
-        )
-    return footer
+            writer.add(block)
+        return writer.finish(meta)
 
 
 def content_id(frame: pl.DataFrame) -> str:
@@ -270,20 +389,26 @@ def content_id(frame: pl.DataFrame) -> str:
 def _digest_rows(digest: hashlib.blake2b, block: pl.DataFrame) -> None:
     """Add the rows of a block to a digest, the same for equal rows whatever they came from.
 
-    A null's slot keeps what the computation left there, and packed bits keep what lay beside
-    them; so nulls are digested apart and their slots neutral, booleans as bytes.
+    Texts are digested as runs: names repeat for thousands of rows, and their bytes would be most of
+    the work. A null's slot keeps what the computation left there, and packed bits keep what lay
+    beside them; so nulls are digested apart and their slots neutral, booleans as bytes.
     """
-    plain = block.select(
-        pl.col(name).cast(pl.UInt8) if dtype == pl.Boolean else pl.col(name).to_physical()
-        for name, dtype in block.schema.items()
-    )
-    holed = [column.name for column in plain if column.null_count()]
-    digest.update(",".join(holed).encode())
-    filled = plain.with_columns(
-        *(pl.col(name).fill_null("" if plain.schema[name] == pl.String else 0) for name in holed),
-        *(pl.col(name).is_null().cast(pl.UInt8).alias(f"{name} is null") for name in holed),
-    )
-    arrow = filled.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    for column in block:
+        runs = column.rle().struct.unnest() if column.dtype == pl.String else column.to_frame()
+        digest.update(f"{column.name} {runs.height}".encode())
+        for part in runs:
+            holes = part.is_null() if part.null_count() else None
+            plain = part.cast(pl.UInt8) if part.dtype == pl.Boolean else part.to_physical()
+            if holes is not None:
+                digest.update(b"holes")
+                _digest_values(digest, holes.cast(pl.UInt8))
+                neutral = pl.lit("" if plain.dtype == pl.String else 0)
+                plain = plain.to_frame().select(pl.first().fill_null(neutral)).to_series()
+            _digest_values(digest, plain)
+
+
+def _digest_values(digest: hashlib.blake2b, values: pl.Series) -> None:
+    arrow = pl.DataFrame([values.rechunk()]).to_arrow(compat_level=pl.CompatLevel.oldest())
     for batch in arrow.combine_chunks().to_batches():
         digest.update(batch.serialize())
 

@@ -4,7 +4,7 @@ A day that is pulled again is merged with what it already has. Rows the vendor n
 kept and counted, so that a check can ask why they went. Equal rows leave the file byte for byte as
 it is, so that nothing downstream wakes up.
 
-A day is held in memory while it is merged.
+A day may come in parts and is merged a row group at a time, so memory does not grow with the day.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import polars as pl
 
 from energy_platform.partitions import day_bounds
 from energy_platform.storage.lake import LakeError
+from energy_platform.storage.merging import Merge, Pull, changed_rows, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from energy_platform.schemas import Table
     from energy_platform.storage.lake import Footer, Lake
 
@@ -64,7 +67,7 @@ def land_day(
     table: Table,
     *,
     day: str,
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | Iterable[pl.DataFrame],
     complete_until: datetime,
     closed: bool,
     whole: bool = True,
@@ -76,7 +79,8 @@ def land_day(
         table: Contract of the raw table.
         day: Partition key.
         frame: The pull in the table's columns, in any order, repeated rows allowed; zero rows
-            when the vendor answered with nothing.
+            when the vendor answered with nothing. Or its parts, read one after the other before
+            the table is locked: each may be in any order, but follows the one before in key.
         complete_until: The vendor was asked for everything before this instant; what lies beyond
             the day's end counts as its end. It never goes back.
         closed: Whether this pull closes the day. A closed day never becomes open again.
@@ -89,34 +93,40 @@ def land_day(
     Raises:
         LakeError: The pull does not have the table's columns, a key is null, or the file in place
             is damaged; nothing was changed.
+        ValueError: ``complete_until`` has no zone, or a part does not follow the one before.
+        Exception: What reading the parts raises; nothing was changed.
     """
     end = day_bounds(day)[1]
     if complete_until.tzinfo is None:
         raise ValueError(f"complete_until without a zone: {complete_until.isoformat()}")
-    pull, conflicting = _settled(frame, table=table)
-    with lake.lock(table.name):
+    pull = Pull(table, [frame] if isinstance(frame, pl.DataFrame) else frame)
+    merge: Merge | None = None
+    with lake.draft(table, pull.parts(), day=day) as draft, lake.lock(table.name):
         before = lake.footer(table, day=day)
-        old = lake.read(table, day=day)
-        kept = old.join(pull, on=table.sort_key, how="anti", maintain_order="left")
-        merged = pl.concat([pull, kept]).sort(table.sort_key) if kept.height else pull
         until = min(complete_until.astimezone(UTC), end)
         if before is not None:
             until = max(until, complete_until_of(before))
             closed = closed or is_closed(before)
-        written = lake.write(
-            table,
-            merged,
-            day=day,
-            meta={COMPLETE_UNTIL: until.isoformat(), CLOSED: "true" if closed else "false"},
-        )
+        meta = {COMPLETE_UNTIL: until.isoformat(), CLOSED: "true" if closed else "false"}
+        old = lake.blocks(table, day=day)
+        if before is None or before.content_id == draft.content_id:
+            for _ in old:
+                # Equal rows in a damaged file are not equal.
+                pass
+            written = draft.put_in_place(meta=meta, before=before)
+        else:
+            merge = Merge(table, old, draft.blocks())
+            written = lake.write(table, merge.blocks(), day=day, meta=meta)
+    changes = merge or Merge(table, (), ())
+    bounds = [*pull.instants, *changes.kept_instants]
     return Landed(
-        rows=merged.height,
-        new=merged.height - old.height,
-        changed=_changed(pull, old, table=table),
-        lost=kept.height if whole else 0,
-        conflicting=conflicting,
-        first_at=_bound(merged, end="min"),
-        last_at=_bound(merged, end="max"),
+        rows=written.after.rows,
+        new=written.after.rows - (before.rows if before else 0),
+        changed=changes.changed,
+        lost=changes.kept if whole else 0,
+        conflicting=pull.conflicting,
+        first_at=min(bounds, default=None),
+        last_at=max(bounds, default=None),
         complete_until=until,
         closed=closed,
         written=written.written,
@@ -138,7 +148,7 @@ def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> Landed:
         LakeError: The snapshot does not have the table's columns, a key is null, or the file in
             place is damaged; nothing was changed.
     """
-    snapshot, conflicting = _settled(frame, table=table)
+    snapshot, conflicting = settled(frame, table=table)
     with lake.lock(table.name):
         old = lake.read(table)
         written = lake.write(table, snapshot)
@@ -146,7 +156,7 @@ def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> Landed:
     return Landed(
         rows=snapshot.height,
         new=snapshot.height - (old.height - gone),
-        changed=_changed(snapshot, old, table=table),
+        changed=changed_rows(snapshot, old, table=table),
         lost=gone,
         conflicting=conflicting,
         first_at=None,
@@ -172,44 +182,3 @@ def complete_until_of(footer: Footer) -> datetime:
 def is_closed(footer: Footer) -> bool:
     """Whether the daily run has closed a raw day."""
     return footer.meta.get(CLOSED) == "true"
-
-
-def _settled(frame: pl.DataFrame, *, table: Table) -> tuple[pl.DataFrame, int]:
-    """Sort by the key, one row each; return the rows and how many contradicted another."""
-    if frame.schema != table.schema:
-        expected = ", ".join(f"{name} {dtype}" for name, dtype in table.schema.items())
-        came = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())
-        raise LakeError(f"{table.name}: expected columns ({expected}), came ({came})")
-    for name in table.sort_key:
-        if nulls := frame[name].null_count():
-            raise LakeError(f"{table.name}.{name}: {nulls} rows without it; it is part of the key")
-    key = list(table.sort_key)
-    ordered = frame.sort(key)
-    if not ordered.select(pl.struct(key).is_duplicated().any()).item():
-        return ordered, 0
-    distinct = frame.unique()
-    preference = [name for name in frame.columns if name not in key]
-    if "value" in frame.columns:
-        is_zero = pl.col("value").fill_null(0.0) == 0
-        distinct = distinct.sort(*key, is_zero, *preference, nulls_last=True)
-    else:
-        distinct = distinct.sort(*key, *preference, nulls_last=True)
-    settled = distinct.unique(subset=key, keep="first", maintain_order=True)
-    return settled, distinct.height - settled.height
-
-
-def _changed(pull: pl.DataFrame, old: pl.DataFrame, *, table: Table) -> int:
-    """Count rows of equal key and different content."""
-    key = list(table.sort_key)
-    both = pull.join(old, on=key, how="inner", suffix=" before")
-    others = [name for name in table.schema if name not in key]
-    if not others:
-        return 0
-    return both.filter(
-        pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name} before")) for name in others)
-    ).height
-
-
-def _bound(frame: pl.DataFrame, *, end: str) -> datetime | None:
-    found = frame["at"].min() if end == "min" else frame["at"].max()
-    return found if isinstance(found, datetime) else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import shutil
 import ssl
 import time
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -51,6 +53,9 @@ DEVICES: Final = frozenset(
     }
 )
 """What is left of the world: enough for several pages and requests, little to transfer."""
+
+SIGNATURE: Final = re.compile(r"demo-client:[A-Za-z0-9+/]{27}=")
+"""What signs a request to SkyCentrics."""
 
 POINTS: Final = 4
 """Datapoints of a valve that are read."""
@@ -107,12 +112,14 @@ class Result(NamedTuple):
 
 
 class _Lines(logging.Handler):
+    """Everything any logger says, tracebacks included."""
+
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
+        self.lines.append(self.format(record))
 
     @property
     def retries(self) -> int:
@@ -184,6 +191,8 @@ class Rig:
         seconds = time.monotonic() - started
         requests = self.requests(vendor) - before
         verdict, remark = self._verdict(vendor, run, reference=reference, lake=lake)
+        if leaks := self.leaks(run, vendor=vendor, lake=lake):
+            verdict, remark = "WRONG", f"shown where nobody may see it: {', '.join(leaks)}"
         shutil.rmtree(lake.root.parent, ignore_errors=True)
         return Result(vendor, faults, verdict, requests, run.retries, strikes(), seconds, remark)
 
@@ -214,6 +223,39 @@ class Rig:
             return "as said", f"{'; '.join(said)} (the next reading reports {strangers} rows)"
         return "WRONG", f"{lost.height} true rows missing for good; said: {said}"
 
+    def secrets(self) -> dict[str, str]:
+        """What must never be shown, by what it is: credentials and every token issued."""
+        fleet = self.fleet
+        credentials = {
+            name: value
+            for name, value in fleet.environment().items()
+            if name.endswith(("_SECRET", "_PASSWORD", "_USERNAME"))
+        }
+        identities = (fleet.socomec.keycloak, fleet.belimo.identity)
+        issued = [
+            token
+            for one in identities
+            for token in (*one._access, *one._refresh)  # noqa: SLF001 - no other way to know them
+        ]
+        return credentials | {f"token {number}": token for number, token in enumerate(issued)}
+
+    def leaks(self, run: Run, *, vendor: Vendor, lake: Lake) -> list[str]:
+        """Names of the secrets that the logs, errors, warnings or files of a run show."""
+        rows = lake.read(RAW_DAY_TABLES[vendor], day=DAY)
+        errors = [one for one in (run.cause, *run.missed) if one is not None]
+        shown = "\n".join(
+            (
+                run.log,
+                *map(repr, errors),
+                *("".join(traceback.format_exception(error)) for error in errors),
+                repr(run.outcome),
+                *(str(value) for name in rows.columns for value in rows[name].unique()),
+                *map(str, lake.root.parent.rglob("*")),
+            )
+        )
+        found = [name for name, secret in self.secrets().items() if secret in shown]
+        return found + ["a signature"] * bool(SIGNATURE.search(shown))
+
     def lost(self, reference: bytes, *, held: pl.DataFrame) -> pl.DataFrame:
         """Rows of the faultless day that another one does not hold."""
         true = pl.read_parquet(reference, hive_partitioning=False)
@@ -236,7 +278,7 @@ class Rig:
         landing = _landing(lake)
         table = RAW_DAY_TABLES[vendor]
         lines = _Lines()
-        logger = logging.getLogger("energy_platform.vendors")
+        logger = logging.getLogger()
         level = logger.level
         logger.addHandler(lines)
         logger.setLevel(logging.DEBUG)

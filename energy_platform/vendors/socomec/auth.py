@@ -62,7 +62,8 @@ class _Connection(ConnectionManager):
     def __init__(self, *, base_url: str, timeout_s: float) -> None:
         # A POST repeated by the adapter could use a rotated refresh token twice.
         # Declared as whole seconds, but handed to requests, which takes any.
-        super().__init__(base_url, timeout=timeout_s, verify=True, max_retries=0)  # type: ignore[arg-type]
+        is_tls = urlsplit(base_url).scheme == "https"
+        super().__init__(base_url, timeout=timeout_s, verify=is_tls, max_retries=0)  # type: ignore[arg-type]
         # Neither a proxy nor a netrc file may come between us and loopback.
         self._s.trust_env = urlsplit(base_url).hostname not in LOOPBACK
 
@@ -118,6 +119,7 @@ class KeycloakAuth(Auth):
             realm_name=settings.realm,
             client_id=client_id,
             client_secret_key=secret.get_secret_value(),
+            verify=urlsplit(base_url).scheme == "https",
         )
         self._keycloak.connection = self._connection
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from energy_platform.partitions import day_bounds
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.vendors.socomec.client import SocomecClient
-    from energy_platform.vendors.socomec.models import Datapoints
+    from energy_platform.vendors.socomec.models import Datapoints, SeriesPoints
 
 __all__ = ["DayPull", "Series", "chunks", "day", "inventory", "wanted_series"]
 
@@ -32,6 +33,10 @@ MEASURE: Final = "Measure"
 
 _PLAIN_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 """How datapoints are stamped (section 5): whole seconds and a Z."""
+
+
+PART_POINTS: Final = 16_384
+"""Points from which answers are laid out as a part of the day."""
 
 
 class Series(NamedTuple):
@@ -175,24 +180,45 @@ def chunks(
         for run in [tuple(group)]
         for at in range(0, len(run), client.settings.max_series)
     ]
-    yield from in_order(
+    answers = in_order(
         batches,
-        lambda batch: _batch(client, batch=batch, day=day, start=start, end=end),
+        lambda batch: _read(client, batch=batch, day=day, start=start, end=end),
         threads=client.settings.max_in_flight,
     )
+    waiting: list[_Answered] = []
+    points = 0
+    # Small answers are laid out together: each alone would cost as much as a large one.
+    for answered in answers:
+        waiting.append(answered)
+        points += answered.points
+        if points >= PART_POINTS:
+            yield _part(client, waiting, day=day, start=start, end=end)
+            waiting, points = [], 0
+    if waiting:
+        yield _part(client, waiting, day=day, start=start, end=end)
 
 
-def _batch(
-    client: SocomecClient, *, batch: Sequence[Series], day: str, start: datetime, end: datetime
-) -> DayPull:
-    """Read some series of one corporate account."""
+class _Answered(NamedTuple):
+    """Some series of one corporate account with all that came for them."""
+
+    batch: tuple[Series, ...]
+    answers: list[Datapoints]
+    points: int
+
+
+def _read(
+    client: SocomecClient,
+    *,
+    batch: tuple[Series, ...],
+    day: str,
+    start: datetime,
+    end: datetime,
+) -> _Answered:
+    """Ask for some series of one corporate account."""
     try:
-        answers = [
-            _frame(answer, batch=batch)
-            for answer in client.datapoints(
-                batch[0].ca, series=[one.key for one in batch], start=start, end=end
-            )
-        ]
+        answers = list(
+            client.datapoints(batch[0].ca, series=[one.key for one in batch], start=start, end=end)
+        )
     except VendorError as error:
         for one in batch:
             error.subject = error.subject and error.subject.replace(
@@ -200,66 +226,93 @@ def _batch(
             )
         error.about(day=day)
         raise
-    rows = pl.concat(answers) if answers else _EMPTY
-    inside = rows.filter(pl.col("at").is_between(start, end, closed="left"))
+    return _Answered(batch, answers, sum(answer.points for answer in answers))
+
+
+def _part(
+    client: SocomecClient,
+    answered: Sequence[_Answered],
+    *,
+    day: str,
+    start: datetime,
+    end: datetime,
+) -> DayPull:
+    """Turn what came for some series into rows, once and in order."""
+    rows = _frame(answered, day=day)
+    inside = rows
+    # Bounds are looked at before anything is filtered.
+    if rows.height and not (rows["at"].min() >= start and rows["at"].max() < end):  # type: ignore[operator]
+        inside = rows.filter(pl.col("at").is_between(start, end, closed="left"))
     frame, duplicates, conflicts = _settled(inside)
-    silent = len(batch) - frame["ordinal"].n_unique()
+    asked = sum(len(one.batch) for one in answered)
     outside = rows.height - inside.height
     warnings = client.take_warnings()
     if outside:
         warnings.append(f"{day}: {outside} rows outside the window asked for were left out")
     return DayPull(
         frame.select(RAW_SOCOMEC_DATAPOINTS.schema.names()),
-        series=len(batch),
-        silent_series=silent,
+        series=asked,
+        silent_series=asked - frame["ordinal"].n_unique(),
         duplicates=duplicates,
         conflicts=conflicts,
-        nulls=frame.filter(pl.col("value").is_null(), pl.col("value_text").is_null()).height,
+        nulls=frame.filter(pl.col("value").is_null(), pl.col("value_text").is_null()).height
+        if frame["value"].null_count()
+        else 0,
         outside=outside,
         warnings=tuple(warnings),
     )
 
 
-_EMPTY: Final = RAW_SOCOMEC_DATAPOINTS.empty().with_columns(pl.lit(0, pl.UInt32).alias("ordinal"))
-"""No rows, with the column that says which series of the batch a row belongs to."""
+def _frame(answered: Sequence[_Answered], *, day: str) -> pl.DataFrame:
+    """Lay answers out in columns, in the order of the series, without touching single points.
 
-
-def _frame(answer: Datapoints, *, batch: Sequence[Series]) -> pl.DataFrame:
-    """Lay one answer out in columns, in the order of the batch, without touching single points."""
-    ordinals = {one.key: number for number, one in enumerate(batch)}
-    parts = sorted((ordinals[part.key], number) for number, part in enumerate(answer.series))
-    found = [(ordinal, answer.series[number]) for ordinal, number in parts]
+    Of several answers for the same series the earlier comes first; the column ``ordinal`` says
+    which series a row belongs to.
+    """
+    found: list[tuple[int, Series, SeriesPoints]] = []
+    first = 0
+    for batch, answers, _ in answered:
+        ordinals = {one.key: number for number, one in enumerate(batch)}
+        parts = [(ordinals[part.key], part) for answer in answers for part in answer.series]
+        parts.sort(key=_ordinal)
+        found += [(first + number, batch[number], part) for number, part in parts if part.data]
+        first += len(batch)
     heads = pl.DataFrame(
         [
-            (*part.key, part.data_type, part.device_time_zone, batch[o].ca, batch[o].serial_number)
-            for o, part in found
+            (*one.key, part.data_type, part.device_time_zone, one.ca, one.serial_number, number)
+            for number, one, part in found
         ],
         schema=_HEAD_SCHEMA,
         orient="row",
-    ).with_columns(pl.Series("ordinal", [o for o, _ in found], dtype=pl.UInt32))
-    lengths = pl.Series([len(part.data) for _, part in found], dtype=pl.UInt32)
-    which = pl.select(pl.int_range(len(found), dtype=pl.UInt32).repeat_by(lengths).explode())
-    values = split_values([point.value for _, part in found for point in part.data])
-    return (
-        heads[which.to_series().drop_nulls()]
-        .with_columns(
-            _instants([point.at for _, part in found for point in part.data]),
-            values.value.alias("value"),
-            values.value_text.alias("value_text"),
-        )
-        .select(_EMPTY.columns)
+    )
+    points = [part.data for _, _, part in found]
+    which = np.repeat(np.arange(len(found), dtype=np.uint32), [len(data) for data in points])
+    values = split_values([point.value for data in points for point in data])
+    return heads[which].select(
+        *SeriesKey._fields,
+        _instants([point.at for data in points for point in data], day=day),
+        values.value.alias("value"),
+        values.value_text.alias("value_text"),
+        *list(_HEAD_SCHEMA)[len(SeriesKey._fields) :],
     )
 
 
+def _ordinal(part: tuple[int, SeriesPoints]) -> int:
+    return part[0]
+
+
 _HEAD_SCHEMA: Final = {
-    name: dtype
-    for name, dtype in RAW_SOCOMEC_DATAPOINTS.schema.items()
-    if name not in {"at", "value", "value_text"}
+    **{
+        name: dtype
+        for name, dtype in RAW_SOCOMEC_DATAPOINTS.schema.items()
+        if name not in {"at", "value", "value_text"}
+    },
+    "ordinal": pl.UInt32(),
 }
-"""What all rows of a series share."""
+"""What all rows of a series share, and the number of the series among those asked for."""
 
 
-def _instants(texts: list[str]) -> pl.Series:
+def _instants(texts: list[str], *, day: str) -> pl.Series:
     said = pl.Series("at", texts, dtype=pl.String)
     # Four times as fast as a format with decimals, and what the vendor really sends.
     parsed = said.str.to_datetime(
@@ -274,6 +327,7 @@ def _instants(texts: list[str]) -> pl.Series:
             str(error),
             vendor="socomec",
             endpoint="datapoints",
+            day=day,
             advice="The vendor may have changed its API; compare with its document",
         ) from None
 

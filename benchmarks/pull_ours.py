@@ -1,0 +1,39 @@
+"""Our whole path: login, transport, decoding, contract, merge and staged Parquet in the lake.
+
+Run by ``benchmarks/pull.py``; the settings come from the environment, as in a real run.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pull_task import Task, measured
+
+from energy_platform.ingest import ingest_days
+from energy_platform.settings import SocomecSettings
+from energy_platform.sources import SocomecSource
+from energy_platform.storage.lake import Lake
+from energy_platform.vendors.socomec import SocomecClient
+
+if TYPE_CHECKING:
+    from energy_platform.ingest import DayOutcome
+
+
+def pull(task: Task) -> None:
+    """Read and land the day as the raw asset does."""
+    lake = Lake(Path(task.target))
+    until = datetime.fromisoformat(task.until)
+    with SocomecClient(SocomecSettings()) as client:
+        outcomes: list[DayOutcome] = list(
+            ingest_days(
+                SocomecSource(client), vendor="socomec", lake=lake, days=[task.day], now=until
+            )
+        )
+    if outcomes[0].landed is None:
+        raise SystemExit(str(outcomes[0].error))
+
+
+if __name__ == "__main__":
+    measured(pull)
