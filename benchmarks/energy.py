@@ -3,16 +3,19 @@
     python benchmarks/energy.py                      10 M readings, a minute or two
     python benchmarks/energy.py --registers 10000    100 M readings
     python benchmarks/energy.py --daily              100,000 registers x 96 with their baseline
+    python benchmarks/energy.py --peers PYTHON       with pandas, from an interpreter that has it
 
 Every contender reads the same Parquet file and writes three: the deltas with all columns of
 ``core_energy_deltas``, energy per UTC hour, energy per day of Europe/Paris. Each runs in a process
 of its own, one after the other; peak memory is that process's. The peers difference and call a
 fall a reset; only ours judges (zeros, spikes, noise, exchanges, gaps) and carries state.
 
-The numpy pass is the practical limit: it knows that the file is sorted, clean and complete.
+The numpy pass is the practical limit: it knows that the file is sorted, clean and complete. Ours
+reads ahead and writes behind on threads, polars and DuckDB use all processors, numpy and pandas
+one; both wall and processor time are shown.
 """
 
-# ruff: noqa: INP001, T201, PLC0415, S603
+# ruff: noqa: T201, PLC0415, S603
 
 from __future__ import annotations
 
@@ -41,8 +44,11 @@ ZONE: Final = "Europe/Paris"
 START_US: Final = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 STEP_US: Final = 900_000_000
 GAP_US: Final = 7_200_000_000
-CHUNK: Final = 1_000_000
+CHUNK: Final = 524_288
 """Readings in memory at a time."""
+
+DAYS_APART: Final = 24
+"""Pieces whose days are added up together."""
 
 MAX_POWER_W: Final = 50_000.0
 
@@ -102,12 +108,15 @@ class Sink:
         self._writers: dict[str, pq.ParquetWriter] = {}
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        """Append to one of the files."""
+        """Append to one of the files; only texts have values that repeat."""
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = self._writers.get(name)
         if writer is None:
             path = self._folder / f"{name}.parquet"
-            writer = self._writers[name] = pq.ParquetWriter(path, table.schema, compression="zstd")
+            texts = [column for column, dtype in frame.schema.items() if dtype == pl.String]
+            writer = self._writers[name] = pq.ParquetWriter(
+                path, table.schema, compression="zstd", use_dictionary=texts
+            )
         writer.write_table(table)
 
     def close(self) -> None:
@@ -118,10 +127,10 @@ class Sink:
 
 def chunks(path: Path) -> Iterator[pl.DataFrame]:
     """Read a file a million rows at a time."""
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=CHUNK):
-        frame = pl.from_arrow(pa.Table.from_batches([batch]))
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101
-        yield frame.with_columns(pl.col("at").dt.convert_time_zone("UTC"))
+    file = pq.ParquetFile(path)
+    for group in range(file.num_row_groups):
+        for batch in file.iter_batches(batch_size=CHUNK, row_groups=[group]):
+            yield pl.DataFrame(pa.Table.from_batches([batch]))
 
 
 def local_days(hours: pl.DataFrame) -> pl.DataFrame:
@@ -130,30 +139,49 @@ def local_days(hours: pl.DataFrame) -> pl.DataFrame:
     return hours.group_by("point_id", day, maintain_order=True).agg(pl.col("energy_wh").sum())
 
 
+class Days:
+    """Local days, added up as the hours come."""
+
+    def __init__(self) -> None:
+        self._parts: list[pl.DataFrame] = []
+
+    def add(self, hours: pl.DataFrame) -> None:
+        """Add hours; the days are kept in memory of their own."""
+        days = local_days(hours).to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._parts.append(pl.DataFrame(days))
+        if len(self._parts) == DAYS_APART:
+            self._parts = [self.summed()]
+
+    def summed(self) -> pl.DataFrame:
+        """Return the days so far."""
+        return (
+            pl.concat(self._parts)
+            .group_by("point_id", "local_day")
+            .agg(pl.col("energy_wh").sum())
+            .sort("point_id", "local_day")
+        )
+
+
 def ours(source: Path, folder: Path) -> None:
-    """Load the file in chunks, each from the state the one before left."""
-    from energy_platform.transforms.counters import energy_deltas
-    from energy_platform.transforms.intervals import energy_intervals
+    """Read the file in pieces, each from the state the one before left."""
+    from energy_platform.energy_files import energy_of_file
     from energy_platform.transforms.policy import CounterPolicy
 
-    policy = CounterPolicy(max_power_w=MAX_POWER_W)
-    state: pl.DataFrame | None = None
-    sink, days = Sink(folder), []
-    for chunk in chunks(source):
-        result = energy_deltas(chunk, state=state, policy=policy)
-        state = result.state
-        sink.write("deltas", result.deltas)
-        hours = energy_intervals(result.deltas, width="1h")
-        sink.write("hours", hours)
-        days.append(local_days(hours))
-    merged = pl.concat(days).group_by("point_id", "local_day").agg(pl.col("energy_wh").sum())
-    sink.write("days", merged.sort("point_id", "local_day"))
-    sink.close()
+    days = Days()
+    energy_of_file(
+        source,
+        deltas_to=folder / "deltas.parquet",
+        intervals_to=folder / "hours.parquet",
+        policy=CounterPolicy(max_power_w=MAX_POWER_W),
+        width="1h",
+        on_piece=lambda piece: days.add(piece.intervals),
+    )
+    days.summed().write_parquet(folder / "days.parquet", compression="zstd")
 
 
 def numpy(source: Path, folder: Path) -> None:
     """Difference a clean, sorted file with as few passes as there are figures."""
-    sink, days = Sink(folder), []
+    sink, days = Sink(folder), Days()
     last_id: str | None = None
     last_at, last_value = 0, 0.0
     for chunk in chunks(source):
@@ -204,9 +232,8 @@ def numpy(source: Path, folder: Path) -> None:
             }
         )
         sink.write("hours", hours)
-        days.append(local_days(hours))
-    merged = pl.concat(days).group_by("point_id", "local_day").agg(pl.col("energy_wh").sum())
-    sink.write("days", merged.sort("point_id", "local_day"))
+        days.add(hours)
+    sink.write("days", days.summed())
     sink.close()
 
 
@@ -296,52 +323,21 @@ def duckdb(source: Path, folder: Path) -> None:
     )
 
 
-def pandas(source: Path, folder: Path) -> None:
-    """groupby.diff, as most scripts of this kind do it."""
-    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
-
-    frame = pd.read_parquet(source).sort_values(["point_id", "at"])
-    grouped = frame.groupby("point_id", sort=False)
-    before = grouped["value_wh"].shift(1)
-    start_at = grouped["at"].shift(1)
-    energy = grouped["value_wh"].diff()
-    falls = energy < 0
-    deltas = pd.DataFrame(
-        {
-            "point_id": frame["point_id"],
-            "end_at": frame["at"],
-            "start_at": start_at.fillna(frame["at"]),
-            "register_start_wh": before.fillna(frame["value_wh"]),
-            "register_end_wh": frame["value_wh"],
-            "energy_wh": energy.where(~falls, frame["value_wh"]).fillna(0.0),
-            "status": np.where(before.isna(), "first", np.where(falls, "reset", "ok")),
-            "estimated": (frame["at"] - start_at) > pd.Timedelta(hours=2),
-            "dropped": 0,
-            "reason": None,
-            "method": "register",
-        }
-    )
-    deltas.to_parquet(folder / "deltas.parquet", compression="zstd", index=False)
-    hour = (deltas["end_at"] - pd.Timedelta(microseconds=1)).dt.floor("h").rename("interval_start")
-    hours = deltas.groupby(["point_id", hour])["energy_wh"].sum().reset_index()
-    hours.to_parquet(folder / "hours.parquet", compression="zstd", index=False)
-    day = hours["interval_start"].dt.tz_convert(ZONE).dt.date.rename("local_day")
-    days = hours.groupby(["point_id", day])["energy_wh"].sum().reset_index()
-    days.to_parquet(folder / "days.parquet", compression="zstd", index=False)
-
-
 CONTENDERS: Final[dict[str, Callable[[Path, Path], None]]] = {
     "ours": ours,
     "numpy": numpy,
     "polars": polars,
     "duckdb": duckdb,
-    "pandas": pandas,
 }
 
+PEERS: Final = {"pandas": Path(__file__).with_name("energy_pandas.py")}
+"""Contenders in files of their own: they need packages that the platform does without."""
 
-def alone(name: str, source: Path) -> dict[str, Any]:
+
+def alone(name: str, source: Path, *, peers: str) -> dict[str, Any]:
     """Run one contender in a process of its own; return seconds, peak MB and total energy."""
-    command = [sys.executable, __file__, "--run", name, "--source", str(source)]
+    own = [sys.executable, __file__, "--run", name, "--source", str(source)]
+    command = [peers, str(PEERS[name]), str(source)] if name in PEERS else own
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     if said.returncode:
         lines = [line for line in said.stderr.splitlines() if "Error" in line]
@@ -353,36 +349,44 @@ def alone(name: str, source: Path) -> dict[str, Any]:
 def run(name: str, source: Path) -> None:
     """Run one contender and print its figures."""
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         CONTENDERS[name](source, Path(folder))
-        seconds = time.perf_counter() - begun
-        days = pl.read_parquet(Path(folder) / "days.parquet")
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - worked
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        days = pl.read_parquet(Path(folder) / "days.parquet")
         total = float(days["energy_wh"].sum())
-    print(json.dumps({"seconds": seconds, "peak_mb": peak, "total_wh": total}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak, "total_wh": total}))
 
 
-def compare(*, registers: int, readings: int, contenders: list[str], folder: Path) -> None:
+def compare(
+    *, registers: int, readings: int, contenders: list[str], folder: Path, peers: str
+) -> None:
     """Print the table."""
-    by_point = folder / "by_point.parquet"
-    by_time = folder / "by_time.parquet"
-    generate(by_point, registers=registers, readings=readings, by_time=False)
-    generate(by_time, registers=registers, readings=readings, by_time=True)
+    by_point = folder / f"by_point_{registers}_{readings}.parquet"
+    by_time = folder / f"by_time_{registers}_{readings}.parquet"
+    for path in (by_point, by_time):
+        if not path.exists():
+            generate(path, registers=registers, readings=readings, by_time=path is by_time)
     rows = registers * readings
     print(f"{rows / 1e6:.0f} M readings of {registers} registers\n")
-    print(f"{'':24}{'seconds':>9}{'M rows/s':>10}{'peak MB':>9}{'x ours':>8}")
-    base = 0.0
+    print(
+        f"{'':20}{'seconds':>9}{'CPU s':>8}{'M rows/s':>10}{'peak MB':>9}"
+        f"{'seconds':>10}{'CPU':>6}  x ours"
+    )
+    base: dict[str, Any] = {}
     jobs = [(name, by_point) for name in contenders]
     for name, source in [*jobs, ("ours", by_time)]:
-        found = alone(name, source)
+        found = alone(name, source, peers=peers)
         label = name if source is by_point else f"{name}, file by time"
         if "error" in found:
-            print(f"{label:24}{found['error'][:80]}")
+            print(f"{label:20}{found['error'][:80]}")
             continue
-        base = base or found["seconds"]
+        base = base or found
         print(
-            f"{label:24}{found['seconds']:9.2f}{rows / 1e6 / found['seconds']:10.1f}"
-            f"{found['peak_mb']:9.0f}{found['seconds'] / base:8.2f}"
+            f"{label:20}{found['seconds']:9.2f}{found['cpu']:8.2f}"
+            f"{rows / 1e6 / found['seconds']:10.1f}{found['peak_mb']:9.0f}"
+            f"{found['seconds'] / base['seconds']:10.2f}{found['cpu'] / base['cpu']:6.2f}",
+            flush=True,
         )
 
 
@@ -409,12 +413,15 @@ def daily() -> None:
     state = energy_deltas(frame.filter(first), policy=policy).state
     day = frame.filter(~first)
     for name, load in (("by point", day), ("by time", day.sort("at", maintain_order=True))):
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         result = energy_deltas(load, state=state, policy=policy)
         settled = time.perf_counter()
         energy_intervals(result.deltas)
-        spread = time.perf_counter()
-        print(f"{name}: deltas {settled - begun:.2f} s, 15-min intervals {spread - settled:.2f} s")
+        spread, cpu = time.perf_counter(), time.process_time() - worked
+        print(
+            f"{name}: deltas {settled - begun:.2f} s, 15-min intervals {spread - settled:.2f} s, "
+            f"processor time of both {cpu:.2f} s"
+        )
 
 
 def main() -> None:
@@ -422,9 +429,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--registers", type=int, default=1000)
     parser.add_argument("--readings", type=int, default=10_000)
-    parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, comma separated")
     parser.add_argument(
-        "--folder", type=Path, help="where the files go; a temporary folder if none"
+        "--only", default=",".join([*CONTENDERS, *PEERS]), help="contenders, comma separated"
+    )
+    parser.add_argument("--peers", default=sys.executable, help="interpreter that has pandas")
+    parser.add_argument(
+        "--folder", type=Path, help="where the files stay for the next run; nowhere if none"
     )
     parser.add_argument("--daily", action="store_true")
     parser.add_argument("--run", choices=CONTENDERS, help=argparse.SUPPRESS)
@@ -435,12 +445,13 @@ def main() -> None:
     elif given.daily:
         daily()
     else:
-        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        with tempfile.TemporaryDirectory() as temporary:
             compare(
                 registers=given.registers,
                 readings=given.readings,
                 contenders=given.only.split(","),
-                folder=Path(folder),
+                folder=given.folder or Path(temporary),
+                peers=given.peers,
             )
 
 

@@ -5,7 +5,7 @@ import dagster as dg
 from energy_platform.assets.core import core
 from energy_platform.assets.marts import build_mart_assets
 from energy_platform.assets.raw import RAW_ASSETS
-from energy_platform.assets.wattics import wattics_packets
+from energy_platform.assets.wattics import wattics_packets, wattics_reconciled
 from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import JOBS
 from energy_platform.automation.schedules import build_schedules
@@ -25,6 +25,7 @@ def definitions() -> dg.Definitions:
     platform = Platform.of(settings)
     return dg.Definitions(
         assets=[*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets],
+        asset_checks=[wattics_reconciled],
         jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
         sensors=build_sensors(settings),

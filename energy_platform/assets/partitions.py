@@ -18,6 +18,12 @@ DAILY: Final = dg.DailyPartitionsDefinition(
 WHOLE_RANGE: Final = dg.BackfillPolicy.single_run()
 """A range of days is one run."""
 
+RUN_KIND: Final = "energy_platform/kind"
+"""Run tag: what asked for a run. Daily, intraday, poll, refresh, push, reconcile, inventory."""
+
+INTRADAY: Final = "intraday"
+"""The kind of run that refreshes open days and closes none."""
+
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
 

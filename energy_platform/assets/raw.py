@@ -8,7 +8,7 @@ import polars as pl
 
 from energy_platform.assets.groups import RAW
 from energy_platform.assets.metadata import OWNERS, column_schema, figures, plot, spec_of
-from energy_platform.assets.partitions import DAILY, WHOLE_RANGE
+from energy_platform.assets.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
 from energy_platform.checks import contract_result, contract_spec, warn_result, warn_spec
 from energy_platform.ingest import (
     DayOutcome,
@@ -105,6 +105,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                     lake=platform.lake,
                     days=context.partition_keys,
                     now=platform.now(),
+                    closes=context.run.tags.get(RUN_KIND) != INTRADAY,
                 ):
                     outcomes.append(outcome)
                     _log(context, outcome)

@@ -7,7 +7,14 @@ import dagster as dg
 
 from energy_platform.assets.groups import DELIVERY
 from energy_platform.assets.metadata import OWNERS
-from energy_platform.delivery import LedgerError, Progress, PushOutcome, push
+from energy_platform.delivery import (
+    LedgerError,
+    Progress,
+    PushOutcome,
+    Reconciled,
+    push,
+    reconcile,
+)
 from energy_platform.portfolio import PortfolioError
 from energy_platform.resources import Platform
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
@@ -16,6 +23,10 @@ from energy_platform.storage.lake import LakeError
 
 PACKETS: Final = "wattics_packets"
 NOTHING_REFUSED: Final = "nothing_refused"
+RECONCILED: Final = "reconciled"
+
+MOST_SHOWN: Final = 200
+"""Streams with differences that the check lists; the command lists all."""
 
 
 @dg.asset(
@@ -85,6 +96,69 @@ def wattics_packets(
                 metadata={"packets_refused": outcome.refused},
             )
         ],
+    )
+
+
+@dg.asset_check(
+    asset=PACKETS,
+    name=RECONCILED,
+    pool="wattics_api",
+    description=(
+        "The lake, the ledger and the packets Wattics gives back agree for every stream; what "
+        "differs is listed with what will be done."
+    ),
+)
+def wattics_reconciled(
+    context: dg.AssetCheckExecutionContext, platform: Platform
+) -> dg.AssetCheckResult:
+    """Compare and change nothing; `energy-platform delivery reconcile` shows the same."""
+    settings = WatticsSettings()
+    try:
+        with platform.ledger() as ledger:
+            found = reconcile(
+                platform.lake,
+                ledger=ledger,
+                portfolio=platform.portfolio(),
+                settings=settings,
+                clock=platform.now,
+            )
+    except (PortfolioError, SettingsError, LakeError, LedgerError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    different = [one for one in found if one.differences]
+    for one in different[:MOST_SHOWN]:
+        context.log.warning("%s: %s", one.stream_id, "; ".join(one.differences))
+    return dg.AssetCheckResult(
+        passed=not different,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "streams": len(found),
+            "streams_that_differ": len(different),
+            "wattics_was_asked": settings.base_url is not None and settings.readback,
+            "late_intervals": sum(one.late for one in found),
+            "undelivered_wh": round(sum(one.undelivered_wh for one in found)),
+            "debt_wh": round(sum(one.debt_wh for one in found)),
+            "differences": _differences(different[:MOST_SHOWN]),
+        },
+    )
+
+
+def _differences(found: list[Reconciled]) -> dg.TableMetadataValue:
+    columns = ("stream", "lake_until", "ledger_until", "stored_until", "differences", "action")
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "stream": one.stream_id,
+                    "lake_until": one.lake_until.isoformat() if one.lake_until else "",
+                    "ledger_until": one.ledger_until.isoformat() if one.ledger_until else "",
+                    "stored_until": one.stored_until.isoformat() if one.stored_until else "",
+                    "differences": "; ".join(one.differences),
+                    "action": one.action,
+                }
+            )
+            for one in found
+        ],
+        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
     )
 
 

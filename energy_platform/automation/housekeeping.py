@@ -10,8 +10,7 @@ from typing import Final
 
 import dagster as dg
 
-from energy_platform.assets.partitions import RANGE_END
-from energy_platform.automation.jobs import RUN_KIND
+from energy_platform.assets.partitions import RANGE_END, RUN_KIND
 from energy_platform.partitions import day_of
 from energy_platform.resources import Platform
 from energy_platform.sources import landing_at

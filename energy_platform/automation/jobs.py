@@ -5,10 +5,8 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.assets.groups import CORE, DELIVERY, MARTS
+from energy_platform.assets.wattics import PACKETS, RECONCILED
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
-
-RUN_KIND: Final = "energy_platform/kind"
-"""Run tag that says what asked for a run: daily, intraday, poll, refresh, push, inventory."""
 
 INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in RAW_DAY_TABLES}
 """Name of the job that reads a vendor's days."""
@@ -36,17 +34,28 @@ refresh: Final = dg.define_asset_job(
     description="Make stale days fresh, rebuild what they touch in the marts, publish.",
 )
 
+_RECONCILED: Final = dg.AssetSelection.checks(
+    dg.AssetCheckKey(asset_key=dg.AssetKey(PACKETS), name=RECONCILED)
+)
+"""Asks Wattics about every stream, so it runs once a day and not with each push."""
+
 push: Final = dg.define_asset_job(
     "push",
-    selection=dg.AssetSelection.groups(DELIVERY),
+    selection=dg.AssetSelection.groups(DELIVERY) - _RECONCILED,
     description="Send every stream at Wattics what it does not hold yet.",
+)
+
+reconcile: Final = dg.define_asset_job(
+    "reconcile",
+    selection=_RECONCILED,
+    description="Compare the lake, the ledger and what Wattics stored, stream by stream.",
 )
 
 everything: Final = dg.define_asset_job(
     "everything",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _RECONCILED,
     description="From the vendors to Wattics in one run, for a range of days.",
 )
 
-JOBS: Final = [*ingest_jobs, inventories, refresh, push, everything]
+JOBS: Final = [*ingest_jobs, inventories, refresh, push, reconcile, everything]
 """Every job of the code location."""

@@ -5,16 +5,22 @@ from typing import Final
 
 import dagster as dg
 
-from energy_platform.assets.partitions import range_tags
+from energy_platform.assets.partitions import INTRADAY, RUN_KIND, range_tags
 from energy_platform.automation.housekeeping import housekeeping
-from energy_platform.automation.jobs import INGEST, RUN_KIND, inventories
+from energy_platform.automation.jobs import INGEST, inventories, reconcile
 from energy_platform.ingest import ingest_settings, is_configured
-from energy_platform.partitions import day_of, due_days
+from energy_platform.partitions import day_before, day_of, due_days
+from energy_platform.resources import Platform
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
-from energy_platform.settings import PlatformSettings
+from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.storage.lake import Lake, LakeError
+from energy_platform.storage.raw_days import is_closed
 
 DAILY_MINUTE: Final[dict[Vendor, int]] = {"socomec": 20, "belimo": 25, "skycentrics": 30}
 """Minute after midnight UTC at which a vendor's day is read; apart, so that they do not queue."""
+
+RECONCILE_CRON: Final = "40 2 * * *"
+"""After the daily runs, their refresh and their push."""
 
 
 def _now(context: dg.ScheduleEvaluationContext) -> datetime:
@@ -50,7 +56,7 @@ def _daily(vendor: Vendor, *, status: dg.DefaultScheduleStatus) -> dg.ScheduleDe
 
 
 def _intraday(
-    vendor: Vendor, *, minutes: int, status: dg.DefaultScheduleStatus
+    vendor: Vendor, *, minutes: int, lake: Lake, status: dg.DefaultScheduleStatus
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{INGEST[vendor]}_intraday",
@@ -58,20 +64,34 @@ def _intraday(
         cron_schedule=_every(minutes),
         execution_timezone="UTC",
         default_status=status,
-        description=f"Refresh today's open day of {vendor}.",
+        description=(
+            f"Refresh today's open day of {vendor}, and the end of yesterday until the daily run "
+            "has closed it."
+        ),
     )
     def intraday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not is_configured(vendor):
             return _without_credentials(vendor)
         now = _now(context)
-        if now.hour == 0 and now.minute == 0:
+        today = day_of(now)
+        days = [day_before(today)] if _is_open(lake, vendor=vendor, day=day_before(today)) else []
+        if not (now.hour == 0 and now.minute == 0):
+            days.append(today)
+        if not days:
             return dg.SkipReason("the day has only begun; the daily run closes the one before")
-        return dg.RunRequest(
-            run_key=now.isoformat(),
-            tags={**range_tags([day_of(now)]), RUN_KIND: "intraday"},
-        )
+        return dg.RunRequest(run_key=now.isoformat(), tags={**range_tags(days), RUN_KIND: INTRADAY})
 
     return intraday
+
+
+def _is_open(lake: Lake, *, vendor: Vendor, day: str) -> bool:
+    """Say whether a day was read while it lasted and has not been closed since."""
+    try:
+        footer = lake.footer(RAW_DAY_TABLES[vendor], day=day)
+    except LakeError:
+        # Damaged: the daily run reads it again, whole.
+        return False
+    return footer is not None and not is_closed(footer)
 
 
 def _every(minutes: int) -> str:
@@ -86,6 +106,23 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     status = (
         dg.DefaultScheduleStatus.RUNNING if settings.autostart else dg.DefaultScheduleStatus.STOPPED
     )
+
+    lake = Platform.of(settings).lake
+
+    @dg.schedule(
+        name="reconcile_daily",
+        job=reconcile,
+        cron_schedule=RECONCILE_CRON,
+        execution_timezone="UTC",
+        default_status=status,
+        description="Compare lake, ledger and what Wattics stored.",
+    )
+    def reconcile_daily(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        if WatticsSettings().base_url is None:
+            return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
+        return dg.RunRequest(run_key=_now(context).isoformat(), tags={RUN_KIND: "reconcile"})
 
     @dg.schedule(
         name="inventories_daily",
@@ -122,9 +159,10 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     return [
         inventories_daily,
         tidy_daily,
+        reconcile_daily,
         *(_daily(vendor, status=status) for vendor in RAW_DAY_TABLES),
         *(
-            _intraday(vendor, minutes=settings.intraday_minutes, status=status)
+            _intraday(vendor, minutes=settings.intraday_minutes, lake=lake, status=status)
             for vendor in RAW_DAY_TABLES
         ),
     ]

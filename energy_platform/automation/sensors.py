@@ -10,8 +10,8 @@ from typing import Final
 
 import dagster as dg
 
-from energy_platform.assets.partitions import RANGE_END, RANGE_START
-from energy_platform.automation.jobs import INGEST, RUN_KIND, push, refresh
+from energy_platform.assets.partitions import RANGE_END, RANGE_START, RUN_KIND
+from energy_platform.automation.jobs import INGEST, push, reconcile, refresh
 from energy_platform.automation.under_way import (
     attempts,
     backfill_under_way,
@@ -37,7 +37,7 @@ PATIENCE: Final = timedelta(minutes=15)
 ALARM_AFTER: Final = 5
 """Failures in a row after which a tick logs an error beside asking again."""
 
-_DERIVING: Final = {"refresh", "push", "inventories"}
+_DERIVING: Final = {refresh.name, push.name, reconcile.name, "inventories"}
 """Jobs that a refresh does not wait for as readers of days."""
 
 

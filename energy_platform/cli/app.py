@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from energy_platform import __version__
+from energy_platform.cli.delivery import delivery
 from energy_platform.explain import ExplainError
 from energy_platform.instance import InstanceInUseError
 from energy_platform.origin import OriginError
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Building energy data from vendor clouds to Parquet, DuckDB and Wattics.",
 )
+app.add_typer(delivery, name="delivery")
 
 
 @app.callback(invoke_without_command=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from energy_platform.delivery.days import midnight_us
+from energy_platform.delivery.knowledge import next_day
 from energy_platform.delivery.ledger import Event, Register
 from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import THOUSANDTHS, instant, microseconds
@@ -12,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from energy_platform.delivery.days import DayFrames
-    from energy_platform.delivery.knowledge import Frontier, Knowledge
+    from energy_platform.delivery.knowledge import Frontier, Hole, Knowledge
     from energy_platform.delivery.ledger import StreamState
     from energy_platform.delivery.plans import StreamPlan
     from energy_platform.vendors.wattics import LastPacket
+
+_CLOSING_US: Final = 12 * 3600 * 1_000_000
+"""How long after its end a day may stay open without being called incomplete."""
 
 
 def find_starts(
@@ -143,6 +148,8 @@ def look_ahead(
                 )
                 seen[asked] = frontier
             hole = frontier.hole
+            if hole is not None and _may_still_close(hole, now_us=now_us):
+                break
             if hole is None:
                 if state.held_day is not None:
                     events.append(_released(stream_id, state, now_us=now_us, how="the day arrived"))
@@ -162,6 +169,11 @@ def look_ahead(
             events.append(_released(stream_id, state, now_us=now_us, how=how))
         frontiers[stream_id] = frontier
     return frontiers, events
+
+
+def _may_still_close(hole: Hole, *, now_us: int) -> bool:
+    """Whether a day that is there in part is simply waiting for the daily run to close it."""
+    return hole.is_partial and now_us < midnight_us(next_day(hole.day)) + _CLOSING_US
 
 
 def _released(stream_id: str, state: StreamState, *, now_us: int, how: str) -> Event:

@@ -38,11 +38,13 @@ class Hole(NamedTuple):
         day: Partition key.
         last_day: Last day of the run of unknown days that begins there.
         reason: One sentence for people.
+        is_partial: Whether the day is there, but not up to its end.
     """
 
     day: str
     last_day: str
     reason: str
+    is_partial: bool
 
 
 class Frontier(NamedTuple):
@@ -227,7 +229,7 @@ class Knowledge:
             reason = f"{vendor} has only part of {day}; run its day again"
         else:
             reason = f"{vendor} has no file for {day}; run its day again"
-        return Hole(day, last, reason)
+        return Hole(day, last, reason, is_partial=day in days)
 
 
 def _known(footer: Footer, *, day: str, is_refreshed: bool) -> _Known:

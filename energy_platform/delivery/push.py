@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import deque
-from queue import Empty
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.delivery.attempts import begin_run, end_run
-from energy_platform.delivery.cursors import adopt
-from energy_platform.delivery.late import interval_thousandths, late_intents
-from energy_platform.delivery.ledger import Event, Failure
-from energy_platform.delivery.numbers import Due
-from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
-from energy_platform.delivery.planner import Planner
+from energy_platform.delivery.course import Course
+from energy_platform.delivery.outcome import PushOutcome
 from energy_platform.delivery.preparation import prepare
-from energy_platform.delivery.registers import wh_of
-from energy_platform.delivery.sender import Job, Pacing, Senders
-from energy_platform.delivery.wires import Gate
-from energy_platform.delivery.writer import AnswerWriter
-from energy_platform.partitions import day_of
 from energy_platform.settings import required
-from energy_platform.transforms.packets import instant, microseconds
-from energy_platform.vendors.wattics import WatticsClient
+from energy_platform.transforms.packets import MICROSECONDS, microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
-    from energy_platform.delivery.ledger import Intent, Ledger, StreamState
-    from energy_platform.delivery.outcome import OutcomeStatus
-    from energy_platform.delivery.preparation import Prepared
-    from energy_platform.delivery.sender import Finished
-    from energy_platform.delivery.wires import Wire
+    from energy_platform.delivery.ledger import Ledger
+    from energy_platform.delivery.outcome import Progress
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import WatticsSettings
     from energy_platform.storage.lake import Lake
@@ -41,23 +25,8 @@ if TYPE_CHECKING:
 LOCK: Final = "wattics_push"
 """The advisory lock of the lake that keeps a second push on this host waiting."""
 
-CHUNK_STREAMS: Final = 256
-"""Streams in hand at a time."""
-
-CHUNK_PACKETS: Final = 20_000
-"""Packets in hand at a time, so that memory does not grow with what is due."""
-
-FIRST_PAUSE_S: Final = 1.0
-"""Pause after a stream's first fault; it doubles up to WATTICS_MAX_BACKOFF_S."""
-
 KEPT_DAYS: Final = 92
 """Days of settled packets the ledger keeps, with their bytes."""
-
-_DAY_S: Final = 86_400
-_LOOK_S: Final = 0.5
-"""How often a waiting push looks up: for a stop, and to tell how far it is."""
-
-_INTERRUPTED: Final = "stopped while it was unclear whether a packet had arrived"
 
 
 def push(
@@ -105,7 +74,7 @@ def push(
         prepared = prepare(
             lake, ledger=ledger, portfolio=portfolio, settings=settings, now_us=now_us
         )
-        outcome = _Push(
+        outcome = Course(
             prepared,
             ledger=ledger,
             settings=settings,
@@ -113,374 +82,6 @@ def push(
             stop=stop,
             on_progress=on_progress,
         ).run()
-        ledger.prune(portfolio.streams, before_us=now_us - KEPT_DAYS * _DAY_S * 1_000_000)
+        ledger.prune(portfolio.streams, before_us=now_us - KEPT_DAYS * 86_400 * MICROSECONDS)
         end_run(ledger, outcome=outcome, now_us=microseconds(clock()))
         return outcome
-
-
-class _Push:
-    """The state of one push; the calling thread plans, the senders send."""
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        *,
-        ledger: Ledger,
-        settings: WatticsSettings,
-        clock: Callable[[], datetime],
-        stop: threading.Event,
-        on_progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self._prepared = prepared
-        self._ledger = ledger
-        self._settings = settings
-        self._clock = clock
-        self._stop = stop
-        self._on_progress = on_progress
-        self._credentials = settings.all_credentials()
-        self._now_us = self._clock_us()
-        self._planner = Planner(
-            prepared.knowledge,
-            frames=prepared.frames,
-            now_us=self._now_us,
-            max_hold_us=prepared.max_hold_us,
-        )
-        self._in_hand: dict[str, Job] = {}
-        self._planned = 0
-        self._tallies: dict[str, list[int]] = {}
-        self._heard_at: float | None = None
-        self._to_resume: list[str] = []
-        self._to_adopt: list[str] = []
-        self._to_plan: dict[str, str] = {}
-        self._resting: set[str] = set()
-
-    def run(self) -> PushOutcome:
-        """Do it."""
-        self._sort()
-        self._writer = AnswerWriter(self._ledger)
-        self._gate = Gate(self._ledger, names=self._credentials, now_us=self._clock_us)
-        self._senders = Senders(
-            self._settings.parallel_streams,
-            open_wire=self._open_wire,
-            gate=self._gate,
-            writer=self._writer,
-            pacing=Pacing(
-                max_backoff_s=self._settings.max_backoff_s,
-                give_up_s=self._settings.give_up_s,
-                first_pause_s=min(FIRST_PAUSE_S, self._settings.max_backoff_s),
-                reads_back=self._settings.readback,
-            ),
-            now_us=self._clock_us,
-            stop=self._stop,
-        )
-        try:
-            self._send_all()
-            self._send_late()
-        except BaseException:
-            self._stop.set()
-            raise
-        finally:
-            self._wind_up()
-        if self._senders.error is not None:
-            raise self._senders.error
-        return self._outcome()
-
-    def _clock_us(self) -> int:
-        return microseconds(self._clock())
-
-    def _open_wire(self, credential: str) -> Wire:
-        return WatticsClient(self._settings, credential=self._credentials[credential])
-
-    def _sort(self) -> None:
-        """Put each stream where it has to begin."""
-        prepared = self._prepared
-        for stream_id in prepared.todo:
-            if prepared.pending.get(stream_id):
-                self._to_resume.append(stream_id)
-            elif stream_id in prepared.new and self._settings.readback:
-                has_data = prepared.states[stream_id].planned_until_us is not None
-                (self._to_adopt.append if has_data else self._resting.add)(stream_id)
-            else:
-                self._go_on(stream_id)
-
-    def _go_on(self, stream_id: str) -> None:
-        """Plan the next day of a stream, or let it rest."""
-        day = self._prepared.next_day(stream_id, now_us=self._now_us)
-        if day is not None:
-            self._to_plan[stream_id] = day
-        else:
-            self._rest(stream_id)
-
-    # --- the loop ------------------------------------------------------------------------------
-
-    def _send_all(self) -> None:
-        while not self._stop.is_set():
-            self._turn_away()
-            busy = sum(len(job.intents) for job in self._in_hand.values())
-            has_room = busy < CHUNK_PACKETS and len(self._in_hand) < CHUNK_STREAMS
-            if has_room and self._to_resume:
-                self._resume()
-            elif has_room and self._to_adopt:
-                self._ask()
-            elif has_room and self._to_plan:
-                self._plan()
-            elif not self._in_hand:
-                return
-            else:
-                self._take_back(wait=True)
-            self._take_back(wait=False)
-
-    def _send_late(self) -> None:
-        """Send values that came too late, for streams where Wattics agreed to take them."""
-        prepared = self._prepared
-        late_streams = [
-            stream_id
-            for stream_id, plan in prepared.todo.items()
-            if plan.sends_late and self._late_mark(stream_id) != self._state(stream_id).late_mark
-        ]
-        if self._stop.is_set() or not late_streams:
-            return
-        found = late_intents(
-            prepared, stream_ids=late_streams, ledger=self._ledger, planner=self._planner
-        )
-        events = []
-        for stream_id in late_streams:
-            state = self._state(stream_id)
-            state.late_mark = self._late_mark(stream_id)
-            intents = found.get(stream_id, [])
-            register = state.registers.get("value")
-            if intents:
-                detail: dict[str, str | int | float | None] = {"packets": len(intents)}
-                events.append(Event(self._clock_us(), stream_id, "late_sent", detail))
-            if intents and register is not None:
-                (field,) = prepared.plans[stream_id].fields
-                amount = sum(interval_thousandths(intent) for intent in intents)
-                register.sent_thousandths += amount
-                state.undelivered_wh -= wh_of(amount, field=field)
-        self._ledger.commit_plan(
-            {stream_id: self._state(stream_id) for stream_id in late_streams},
-            intents=[intent for intents in found.values() for intent in intents],
-            events=events,
-            now_us=self._clock_us(),
-        )
-        for stream_id, intents in found.items():
-            self._submit(stream_id, intents, doubt=False)
-        self._send_all()
-
-    def _state(self, stream_id: str) -> StreamState:
-        return self._prepared.states[stream_id]
-
-    def _late_mark(self, stream_id: str) -> str:
-        return self._prepared.knowledge.late_mark(self._prepared.plans[stream_id].vendors)
-
-    def _resume(self) -> None:
-        """Send packets that have an intent and no answer, with their very bytes."""
-        room = CHUNK_STREAMS - len(self._in_hand)
-        chosen, self._to_resume = self._to_resume[:room], self._to_resume[room:]
-        for stream_id, intents in self._ledger.pending(chosen).items():
-            unclear = self._prepared.states[stream_id].unclear
-            self._submit(stream_id, intents, doubt=unclear)
-
-    def _ask(self) -> None:
-        """Ask what Wattics holds of streams the ledger knows nothing of."""
-        room = CHUNK_STREAMS - len(self._in_hand)
-        chosen, self._to_adopt = self._to_adopt[:room], self._to_adopt[room:]
-        for stream_id in chosen:
-            job = Job(plan=self._prepared.plans[stream_id], intents=deque(), adopt=True)
-            self._in_hand[stream_id] = job
-            self._senders.submit(job)
-
-    def _plan(self) -> None:
-        """Plan the earliest day that streams wait for."""
-        prepared = self._prepared
-        day = min(self._to_plan.values())
-        chosen: list[str] = []
-        packets = 0
-        for stream_id, its_day in self._to_plan.items():
-            if its_day == day:
-                packets += max(1, _DAY_S // prepared.plans[stream_id].interval_s)
-                chosen.append(stream_id)
-                if packets >= CHUNK_PACKETS or len(chosen) >= CHUNK_STREAMS:
-                    break
-        states = {stream_id: prepared.states[stream_id] for stream_id in chosen}
-        before = {stream_id: state.planned_until_us for stream_id, state in states.items()}
-        made = self._planner.plan(
-            day,
-            [
-                Due(prepared.plans[stream_id], state, prepared.frontiers[stream_id])
-                for stream_id, state in states.items()
-            ],
-        )
-        by_stream: dict[str, list[Intent]] = {}
-        for intent in made.intents:
-            by_stream.setdefault(intent.stream_id, []).append(intent)
-        self._ledger.commit_plan(
-            states, intents=made.intents, events=made.events, now_us=self._clock_us()
-        )
-        for stream_id, state in states.items():
-            del self._to_plan[stream_id]
-            intents = by_stream.get(stream_id)
-            if intents:
-                self._submit(stream_id, intents, doubt=False)
-            elif state.planned_until_us != before[stream_id]:
-                self._go_on(stream_id)
-            else:
-                self._rest(stream_id)
-
-    def _rest(self, stream_id: str) -> None:
-        """Note that the lake as it is has nothing more for a stream."""
-        prepared = self._prepared
-        state = prepared.states[stream_id]
-        if state.planned_until_us is not None:
-            state.looked_mark = prepared.knowledge.mark(
-                prepared.plans[stream_id].vendors, since=day_of(instant(state.planned_until_us))
-            )
-        self._resting.add(stream_id)
-
-    def _submit(self, stream_id: str, intents: Sequence[Intent], *, doubt: bool) -> None:
-        job = Job(
-            plan=self._prepared.plans[stream_id],
-            intents=deque(intents),
-            doubt=doubt,
-            asks_back=doubt,
-            refused_streak=self._prepared.states[stream_id].refused_streak,
-        )
-        self._in_hand[stream_id] = job
-        self._planned += len(intents)
-        self._senders.submit(job)
-
-    # --- what comes back -----------------------------------------------------------------------
-
-    def _take_back(self, *, wait: bool) -> None:
-        """Take finished jobs back: those that are there, or at least look once a moment."""
-        try:
-            while True:
-                finished = self._senders.finished.get(timeout=_LOOK_S if wait else 0.0)
-                wait = False
-                self._finish(finished)
-        except Empty:
-            self._tell()
-        if self._writer.error is not None:
-            self._stop.set()
-
-    def _finish(self, finished: Finished) -> None:
-        job, prepared = finished.job, self._prepared
-        stream_id = job.plan.stream.id
-        self._in_hand.pop(stream_id, None)
-        if job.acknowledged or job.refused:
-            self._heard_at = time.monotonic()
-        tally = self._tallies.setdefault(stream_id, [0, 0, 0])
-        for place, count in enumerate((job.sent, job.acknowledged, job.refused)):
-            tally[place] += count
-        prepared.states[stream_id].refused_streak = job.refused_streak
-        if finished.end == "drained":
-            self._adopted(stream_id, job)
-            self._go_on(stream_id)
-        elif finished.end == "left":
-            status: OutcomeStatus = "stopped" if finished.is_stopped else "left"
-            prepared.end(stream_id, status, finished.reason)
-            self._notice_outage(finished)
-        elif job.doubt:
-            self._writer.fail(Failure(stream_id, self._clock_us(), _INTERRUPTED, unclear=True))
-
-    def _adopted(self, stream_id: str, job: Job) -> None:
-        """Go on from what Wattics holds of a stream that is new to the ledger."""
-        prepared = self._prepared
-        if stream_id not in prepared.new:
-            return
-        prepared.new.discard(stream_id)
-        if job.stored is None:
-            return
-        events = adopt(
-            job.plan,
-            prepared.states[stream_id],
-            stored=job.stored,
-            knowledge=prepared.knowledge,
-            now_us=self._clock_us(),
-        )
-        events += prepared.look_ahead([stream_id], now_us=self._now_us)
-        self._ledger.commit_plan(
-            {stream_id: prepared.states[stream_id]}, events=events, now_us=self._clock_us()
-        )
-
-    def _turn_away(self) -> None:
-        """Plan nothing for streams whose credential is refused."""
-        refused = self._gate.refusals()
-        for stream_id in [*self._to_plan] if refused else []:
-            reason = refused.get(self._prepared.plans[stream_id].stream.credential)
-            if reason is not None:
-                del self._to_plan[stream_id]
-                self._prepared.end(stream_id, "left", reason)
-
-    def _notice_outage(self, finished: Finished) -> None:
-        """Give up the streams not yet tried when nothing has got through to Wattics for long."""
-        since = finished.job.failing_since
-        if since is None or (self._heard_at is not None and self._heard_at >= since):
-            return
-        for stream_id in (*self._to_resume, *self._to_adopt, *self._to_plan):
-            self._prepared.end(stream_id, "left", f"not tried: {finished.reason}")
-        self._to_resume.clear()
-        self._to_adopt.clear()
-        self._to_plan.clear()
-
-    def _tell(self) -> None:
-        if self._on_progress is None:
-            return
-        counts = [(job.acknowledged, job.refused) for job in [*self._in_hand.values()]]
-        counts += [(tally[1], tally[2]) for tally in self._tallies.values()]
-        waiting = len(self._to_resume) + len(self._to_adopt) + len(self._to_plan)
-        self._on_progress(
-            Progress(
-                planned=self._planned,
-                acknowledged=sum(count[0] for count in counts),
-                refused=sum(count[1] for count in counts),
-                streams=len(self._prepared.plans) - len(self._in_hand) - waiting,
-                of_streams=len(self._prepared.plans),
-            )
-        )
-
-    # --- the end -------------------------------------------------------------------------------
-
-    def _wind_up(self) -> None:
-        """Stop the senders and write every answer down."""
-        hanging = {job.plan.stream.id for job in self._senders.close()}
-        while not self._senders.finished.empty():
-            self._finish(self._senders.finished.get())
-        for stream_id, job in self._in_hand.items():
-            if job.doubt or stream_id in hanging:
-                self._writer.fail(Failure(stream_id, self._clock_us(), _INTERRUPTED, unclear=True))
-        self._writer.close()
-        states = self._prepared.states
-        self._ledger.commit_plan(
-            {stream_id: states[stream_id] for stream_id in self._resting}, now_us=self._clock_us()
-        )
-        self._tell()
-
-    def _outcome(self) -> PushOutcome:
-        states = self._ledger.states()
-        pending = self._ledger.pending_counts()
-        found = {}
-        for stream_id in sorted(self._prepared.plans):
-            state = states[stream_id]
-            status, reason = self._prepared.ends.get(stream_id) or _standing(state)
-            sent, acknowledged, refused = self._tallies.get(stream_id, (0, 0, 0))
-            last_us = state.last_acknowledged_us
-            found[stream_id] = StreamOutcome(
-                stream_id=stream_id,
-                status=status,
-                reason=reason,
-                sent=sent,
-                acknowledged=acknowledged,
-                refused=refused,
-                pending=pending.get(stream_id, 0),
-                until=None if last_us is None else instant(last_us),
-            )
-        return PushOutcome(found, interrupted=self._stop.is_set())
-
-
-def _standing(state: StreamState) -> tuple[OutcomeStatus, str]:
-    if state.held_day is not None:
-        return "held", f"waits for the missing day {state.held_day}"
-    if state.last_acknowledged_us is None:
-        return "waiting", "there is no settled data yet"
-    return "delivered", ""

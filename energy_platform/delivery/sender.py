@@ -15,19 +15,19 @@ import random
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
+from energy_platform.delivery.jobs import Finished, Leave, Pause, Redirected, Wait
 from energy_platform.delivery.ledger import Failure, Settled
 from energy_platform.delivery.wires import Gate, Wires
 from energy_platform.vendors.errors import AuthenticationError, PermanentError, TransientError
+from energy_platform.vendors.wattics import RedirectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from energy_platform.delivery.ledger import Intent
-    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.delivery.jobs import Job, Pacing
     from energy_platform.delivery.wires import Wire
     from energy_platform.delivery.writer import AnswerWriter
     from energy_platform.vendors.wattics import Answer, LastPacket
@@ -46,106 +46,14 @@ REFUSALS_IN_A_ROW: Final = 5
 STOP_GRACE_S: Final = 8.0
 """How long a stop waits for requests under way."""
 
-_LINGERING: Final[list[threading.Thread]] = []
-"""Senders of an earlier push in this process whose request had not ended when it was stopped."""
+ABORT_GRACE_S: Final = 1.0
+"""How long a stop waits after it cut the requests that had not ended."""
+
+STRAYS_IN_A_ROW: Final = 2
+"""Pages in place of an answer that one packet may meet before its stream is left."""
 
 _PROOF_WAIT_S: Final = 0.02
 """How soon a stream asks again whether its credential has been proven in this run."""
-
-JobEnd = Literal["drained", "left", "interrupted"]
-"""All packets answered; given up for this run; stopped from outside."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """Packets of one stream, in order.
-
-    Attributes:
-        plan: The stream.
-        intents: What is to be sent.
-        doubt: Whether the first packet may have arrived already.
-        asks_back: Whether to ask what Wattics holds before anything is sent again.
-        adopt: Whether to ask what Wattics holds, because the ledger knows nothing of the stream.
-        refused_streak: Packets refused in a row before this job.
-        attempts: Faults in a row.
-        failing_since: When they began, on the monotonic clock.
-        failing_since_us: When they began.
-        stored: What Wattics said it holds.
-        sent: Requests with a packet.
-        acknowledged: Packets acknowledged.
-        refused: Packets refused.
-    """
-
-    plan: StreamPlan
-    intents: deque[Intent]
-    doubt: bool = False
-    asks_back: bool = False
-    adopt: bool = False
-    refused_streak: int = 0
-    attempts: int = 0
-    failing_since: float | None = None
-    failing_since_us: int = 0
-    stored: LastPacket | None = None
-    sent: int = 0
-    acknowledged: int = 0
-    refused: int = 0
-
-
-class Finished(NamedTuple):
-    """A job that no sender works on any more.
-
-    Attributes:
-        job: The job, with what is left of its packets.
-        end: How it ended.
-        reason: Why it was left.
-        is_stopped: Whether a person has to look before the stream goes on.
-    """
-
-    job: Job
-    end: JobEnd
-    reason: str = ""
-    is_stopped: bool = False
-
-
-class _Pause(NamedTuple):
-    """Put the stream aside."""
-
-    reason: str
-    retry_after_s: float | None = None
-
-
-class _Leave(NamedTuple):
-    """Give the stream up for this run."""
-
-    reason: str
-    is_stopped: bool = False
-    resume_us: int | None = None
-
-
-class _Redirected(NamedTuple):
-    """Sent elsewhere: a lost session or a wrong address."""
-
-    reason: str
-
-
-class _Wait(NamedTuple):
-    """Another sender is finding out whether the credential works."""
-
-
-class Pacing(NamedTuple):
-    """How patient senders are.
-
-    Attributes:
-        max_backoff_s: Longest pause between two attempts.
-        give_up_s: How long a stream is tried before it is left for this run.
-        first_pause_s: Pause after the first fault.
-        reads_back: Whether unclear outcomes may be settled by reading back.
-    """
-
-    max_backoff_s: float
-    give_up_s: float
-    first_pause_s: float
-    reads_back: bool
 
 
 class Senders:
@@ -172,7 +80,6 @@ class Senders:
         now_us: Callable[[], int],
         stop: threading.Event,
     ) -> None:
-        self._open_wire = open_wire
         self._gate = gate
         self._writer = writer
         self._pacing = pacing
@@ -184,6 +91,7 @@ class Senders:
         self._tickets = itertools.count()
         self._closed = False
         self._working: dict[int, Job] = {}
+        self._wires = [Wires(open_wire) for _ in range(count)]
         self._random = random.Random()  # noqa: S311 - jitter
         self.finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         """Jobs no sender works on any more."""
@@ -193,9 +101,6 @@ class Senders:
             threading.Thread(target=self._work, args=(n,), name=f"sender-{n}", daemon=True)
             for n in range(count)
         ]
-        # One request in flight per stream, also after a stop in the midst of one.
-        while _LINGERING:
-            _LINGERING.pop().join()
         for thread in self._threads:
             thread.start()
 
@@ -206,7 +111,9 @@ class Senders:
             self._condition.notify()
 
     def close(self) -> list[Job]:
-        """Stop the senders; requests under way may still end.
+        """Stop the senders; requests under way may still end, those that do not are cut.
+
+        A sender that cannot be woken, because it waits for a connection, sends nothing any more.
 
         Returns:
             Jobs whose request did not end in time: whether their packet arrived is unclear.
@@ -217,7 +124,12 @@ class Senders:
         deadline = time.monotonic() + STOP_GRACE_S
         for thread in self._threads:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
-        _LINGERING.extend(thread for thread in self._threads if thread.is_alive())
+        for thread, wires in zip(self._threads, self._wires, strict=True):
+            if thread.is_alive():
+                wires.abort()
+        deadline = time.monotonic() + ABORT_GRACE_S
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
         return list(self._working.values())
 
     # --- the line ------------------------------------------------------------------------------
@@ -246,7 +158,7 @@ class Senders:
     # --- one sender ----------------------------------------------------------------------------
 
     def _work(self, number: int) -> None:
-        wires = Wires(self._open_wire)
+        wires = self._wires[number]
         try:
             while (job := self._take()) is not None:
                 self._working[number] = job
@@ -272,16 +184,16 @@ class Senders:
                 job.attempts = 0
                 job.failing_since = None
                 continue
-            if isinstance(met, _Wait):
+            if isinstance(met, Wait):
                 self._put_aside(job, seconds=_PROOF_WAIT_S)
-            elif isinstance(met, _Leave):
+            elif isinstance(met, Leave):
                 self._leave(job, met)
             else:
                 self._pause(job, met)
             return
         self.finished.put(Finished(job, "drained"))
 
-    def _pause(self, job: Job, pause: _Pause) -> None:
+    def _pause(self, job: Job, pause: Pause) -> None:
         """Put a stream aside for a while, or give it up for this run."""
         now = time.monotonic()
         if job.failing_since is None:
@@ -295,11 +207,11 @@ class Senders:
         seconds = max(seconds, asked)
         if now + seconds - job.failing_since > pacing.give_up_s:
             resume_us = self._now_us() + int(asked * 1e6) if asked else None
-            self._leave(job, _Leave(pause.reason, resume_us=resume_us))
+            self._leave(job, Leave(pause.reason, resume_us=resume_us))
         else:
             self._put_aside(job, seconds=seconds)
 
-    def _leave(self, job: Job, leave: _Leave) -> None:
+    def _leave(self, job: Job, leave: Leave) -> None:
         stream_id = job.plan.stream.id
         self._writer.fail(
             Failure(
@@ -314,12 +226,12 @@ class Senders:
         _LOG.warning("wattics stream %s: %s", stream_id, leave.reason)
         self.finished.put(Finished(job, "left", leave.reason, leave.is_stopped))
 
-    def _step(self, job: Job, wires: Wires) -> _Pause | _Leave | _Wait | None:
+    def _step(self, job: Job, wires: Wires) -> Pause | Leave | Wait | None:
         """Get one packet (or one question) answered; None when that went well."""
         credential = job.plan.stream.credential
         allowed = self._gate.ask(credential)
         if not allowed.is_open:
-            return _Leave(allowed.reason) if allowed.reason else _Wait()
+            return Leave(allowed.reason) if allowed.reason else Wait()
         wire = wires.of(credential)
         try:
             if job.adopt or (job.asks_back and self._pacing.reads_back):
@@ -331,11 +243,11 @@ class Senders:
                 return self._step(job, wires)
             reason = f"credential {credential!r} is refused: {error.reason}"
             self._gate.refused(credential, reason=reason)
-            return _Leave(reason)
-        if isinstance(met, _Redirected):
+            return Leave(reason)
+        if isinstance(met, Redirected):
             if wires.renew(credential):
                 return self._step(job, wires)
-            met = _Leave(met.reason)
+            met = Leave(met.reason)
         if met is None:
             wires.served(credential)
             self._gate.worked(credential)
@@ -343,22 +255,22 @@ class Senders:
             self._gate.undecided(credential)
         return met
 
-    def _read_back(self, job: Job, wire: Wire) -> _Pause | _Leave | _Redirected | None:
+    def _read_back(self, job: Job, wire: Wire) -> Pause | Leave | Redirected | None:
         """Ask what Wattics holds, and settle what it already has."""
         stream_id = job.plan.stream.id
         try:
             stored = wire.last_packet(stream_id)
         except TransientError as error:
-            return _Pause(str(error), error.retry_after_s)
+            return Pause(str(error), error.retry_after_s)
         except AuthenticationError:
             raise
+        except RedirectedError as error:
+            return Redirected(str(error))
         except PermanentError as error:
-            if error.status is not None and _is_redirect(error.status):
-                return _Redirected(str(error))
             if job.adopt or job.plan.is_repeatable:
                 job.adopt = job.asks_back = False
                 return None
-            return _Leave(
+            return Leave(
                 f"whether {stream_id} got its last packet is unclear and cannot be read back: "
                 f"{error}; WATTICS_READBACK=false sends it again"
             )
@@ -382,12 +294,13 @@ class Senders:
             found = True
         return found
 
-    def _send(self, job: Job, wire: Wire) -> _Pause | _Leave | _Redirected | None:
+    def _send(self, job: Job, wire: Wire) -> Pause | Leave | Redirected | None:
         intent = job.intents[0]
         job.sent += 1
         answer = wire.push(intent.body)
         if answer.kind == "stored":
             job.doubt = False
+            job.strays = 0
             self._settled(job, "acknowledged", answer.status)
             return None
         if answer.kind == "transient":
@@ -395,23 +308,42 @@ class Senders:
             if answer.unclear or (answer.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 job.doubt = True
                 job.asks_back = not job.plan.is_repeatable
-            return _Pause(answer.reason, answer.retry_after_s)
+            return Pause(answer.reason, answer.retry_after_s)
         if answer.kind == "authentication":
             raise AuthenticationError(
                 answer.reason, vendor="wattics", endpoint="push", status=answer.status
             )
         if answer.kind == "redirect":
-            return _Redirected(answer.reason)
+            return self._strayed(job, wire, answer) if answer.unclear else Redirected(answer.reason)
         return self._refused(job, wire, answer)
 
-    def _refused(self, job: Job, wire: Wire, answer: Answer) -> _Pause | _Leave | None:
+    def _strayed(self, job: Job, wire: Wire, answer: Answer) -> Pause | Leave | Redirected | None:
+        """Find out what a page with a good status meant: stored, or an ended session."""
+        job.doubt = True
+        job.strays += 1
+        if job.strays > STRAYS_IN_A_ROW:
+            return Leave(f"{answer.reason}: {answer.excerpt}" if answer.excerpt else answer.reason)
+        if not self._pacing.reads_back:
+            return Redirected(answer.reason)
+        job.asks_back = True
+        left = len(job.intents)
+        met = self._read_back(job, wire)
+        if met is not None:
+            return met
+        if len(job.intents) == left:
+            job.doubt = True
+            return Redirected(answer.reason)
+        job.strays = 0
+        return None
+
+    def _refused(self, job: Job, wire: Wire, answer: Answer) -> Pause | Leave | None:
         """Set a refused packet aside, unless it turns out to be stored already."""
         if self._pacing.reads_back and (job.doubt or answer.status == HTTPStatus.CONFLICT):
             try:
                 stored = wire.last_packet(job.plan.stream.id)
             except TransientError as error:
                 job.doubt = True
-                return _Pause(str(error), error.retry_after_s)
+                return Pause(str(error), error.retry_after_s)
             except AuthenticationError:
                 raise
             except PermanentError as error:
@@ -426,13 +358,13 @@ class Senders:
         self._settled(job, "refused", answer.status, reason=reason)
         job.refused_streak += 1
         if not job.plan.skips_refused:
-            return _Leave(
+            return Leave(
                 f"{reason}. The stream waits: send the packet again or skip it with "
                 f"`energy-platform delivery`",
                 is_stopped=True,
             )
         if job.refused_streak >= REFUSALS_IN_A_ROW:
-            return _Leave(f"{job.refused_streak} packets refused in a row, last: {reason}")
+            return Leave(f"{job.refused_streak} packets refused in a row, last: {reason}")
         return None
 
     def _settled(
@@ -452,7 +384,3 @@ class Senders:
         self._writer.settle(
             Settled(intent.stream_id, intent.at_us, status, self._now_us(), answer, reason)
         )
-
-
-def _is_redirect(status: int) -> bool:
-    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST

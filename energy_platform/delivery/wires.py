@@ -32,9 +32,15 @@ class Wire(Protocol):
         """Close the connection and forget the cookies."""
         ...
 
+    def abort(self) -> None:
+        """End the request under way and let no other begin; may come from another thread."""
+        ...
+
 
 class Wires:
     """The connections of one sender: one per credential, opened when first needed.
+
+    Used by one thread; only ``abort`` may come from another.
 
     Args:
         open_wire: Opens a connection for a credential by name.
@@ -44,12 +50,18 @@ class Wires:
         self._open = open_wire
         self._wires: dict[str, Wire] = {}
         self._served: set[str] = set()
+        self._lock = threading.Lock()
+        self._is_aborted = False
 
     def of(self, credential: str) -> Wire:
         """Return the connection of a credential."""
         wire = self._wires.get(credential)
         if wire is None:
-            wire = self._wires[credential] = self._open(credential)
+            opened = self._open(credential)
+            with self._lock:
+                if self._is_aborted:
+                    opened.abort()
+                wire = self._wires[credential] = opened
         return wire
 
     def served(self, credential: str) -> None:
@@ -65,14 +77,25 @@ class Wires:
         if credential not in self._served:
             return False
         self._served.discard(credential)
-        self._wires.pop(credential).close()
+        with self._lock:
+            wire = self._wires.pop(credential)
+        wire.close()
         return True
+
+    def abort(self) -> None:
+        """End the request under way; nothing is sent any more."""
+        with self._lock:
+            self._is_aborted = True
+            for wire in self._wires.values():
+                wire.abort()
 
     def close(self) -> None:
         """Close every connection."""
-        for wire in self._wires.values():
+        with self._lock:
+            wires = [*self._wires.values()]
+            self._wires.clear()
+        for wire in wires:
             wire.close()
-        self._wires.clear()
 
 
 class Pass(NamedTuple):

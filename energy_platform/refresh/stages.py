@@ -17,6 +17,7 @@ from energy_platform.transforms.readings import (
 )
 from energy_platform.transforms.registers import energy_of_readings
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
+from energy_platform.transforms.streams import pieces_of_whole_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 OUTSIDE_DAY: Final = "outside_day"
 """Reason of readings whose instant lies in another day than the file they came in."""
 
-_COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
     "socomec": readings_of_socomec,
     "belimo": readings_of_belimo,
     "skycentrics": readings_of_skycentrics,
@@ -37,7 +38,7 @@ _MERGED: Final = ("duplicates", "conflicts")
 
 def judge_day(given: ReadingsInput) -> JudgedDay:
     """Judge the raw rows of a day, all vendors together."""
-    common = [_COMMON[vendor](raw) for vendor, raw in given.raw.items()]
+    common = [COMMON[vendor](raw) for vendor, raw in given.raw.items()]
     if not common:
         empty = pl.Schema({"point_id": pl.String(), "at": pl.Datetime("us", "UTC")})
         common = [pl.DataFrame(schema=empty)]
@@ -62,11 +63,23 @@ def judge_day(given: ReadingsInput) -> JudgedDay:
 
 
 def energy_of_day(given: EnergyInput) -> EnergyDay:
-    """Turn the readings of a day into energy, each point by its own method."""
-    made = energy_of_readings(
-        given.readings, points=given.points, state=given.state, policy=given.policies
+    """Turn the readings of a day into energy, each point by its own method.
+
+    Points are taken some at a time, so that what the rule works on stays small however many
+    there are.
+    """
+    state = given.state
+    made = []
+    for piece in pieces_of_whole_points(given.readings):
+        made.append(
+            energy_of_readings(piece, points=given.points, state=state, policy=given.policies)
+        )
+        state = made[-1].state
+    return EnergyDay(
+        deltas=pl.concat([part.deltas for part in made]),
+        state=made[-1].state,
+        rejects=pl.concat([part.rejects for part in made]),
     )
-    return EnergyDay(made.deltas, made.state, made.rejects)
 
 
 RULES: Final = Rules(

@@ -91,13 +91,23 @@ def energy_deltas(
         ValueError: A reading is not a finite number, or is beyond 2^53 counts, where doubles
             no longer hold every whole number.
     """
+    return settled_load(readings, state=state, policy=policy)[0]
+
+
+def settled_load(
+    readings: pl.DataFrame,
+    *,
+    state: pl.DataFrame | None,
+    policy: CounterPolicy | Mapping[str, CounterPolicy],
+) -> tuple[EnergyDeltas, NDArray[np.bool_]]:
+    """Do what ``energy_deltas`` does; return also which deltas are the first of their point."""
     states = read_states(state)
     load = ordered(readings)
     load = load.newer_than(states.seen_until(load.points))
     work = _Work(load, states, rules=_rules(load, policy))
     work.settle_plain()
     work.settle_others()
-    return EnergyDeltas(
+    result = EnergyDeltas(
         deltas=work.deltas(),
         state=next_state(
             states,
@@ -108,6 +118,7 @@ def energy_deltas(
         ),
         rejects=_reject_rows(work.rejects),
     )
+    return result, work.first_deltas()
 
 
 def pending(state: pl.DataFrame) -> pl.DataFrame:
@@ -311,6 +322,16 @@ class _Work:
         self.reason[index] = _REASON[settled.reason]
         if settled.dropped:
             self.dropped[index] = settled.dropped
+
+    def first_deltas(self) -> NDArray[np.bool_]:
+        """Return which rows of ``deltas`` are the first of their point."""
+        if self.unsettled.any():
+            point = np.repeat(np.arange(self.load.count.size), self.load.count)
+            is_new: NDArray[np.bool_] = np.diff(point[~self.unsettled], prepend=-1) != 0
+            return is_new
+        is_new = np.zeros(self.load.at.size, np.bool_)
+        is_new[self.load.first] = True
+        return is_new
 
     def totals(self) -> NDArray[np.float64]:
         """Return each point's energy since its first reading, added up in order."""

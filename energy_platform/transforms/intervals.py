@@ -10,6 +10,7 @@ count whole watt-hours every sum of contributions is exact in any order, up to 2
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -33,9 +34,6 @@ SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=1)
 
 _SECOND_US: Final = 1_000_000
-
-_BLOCK: Final = 65_536
-"""Steps spread at a time, so that what is worked on stays in the processor's cache."""
 
 
 def width_of(width: str | timedelta) -> timedelta:
@@ -77,39 +75,121 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
     Raises:
         ValueError: The width does not divide a day, or a delta ends before it starts.
     """
+    return spread(deltas, width=width)
+
+
+def spread(
+    deltas: pl.DataFrame,
+    *,
+    width: str | timedelta,
+    is_new: NDArray[np.bool_] | None = None,
+) -> pl.DataFrame:
+    """Do what ``energy_intervals`` does, for who knows already where points begin.
+
+    Args:
+        deltas: Rows of ``core_energy_deltas``.
+        width: Bucket width.
+        is_new: Whether a row is of another point than the one before; None: look.
+    """
     bucket = int(width_of(width) / timedelta(microseconds=1))
-    steps = deltas.select(
-        "point_id",
-        pl.col("start_at").to_physical().alias("start"),
-        pl.col("end_at").to_physical().alias("end"),
-        pl.col("energy_wh").fill_null(0.0),
-        "estimated",
-        _covers().alias("covers"),
-        "method",
-    ).filter((pl.col("energy_wh") != 0) | (pl.col("covers") & (pl.col("end") > pl.col("start"))))
-    if not steps.height:
+    steps = _Steps.of(deltas, is_new=is_new)
+    if not steps.end.size:
         return CORE_ENERGY_INTERVALS.empty()
-    if not _is_sorted(steps):
-        steps = steps.sort("point_id", "end", "start")
-    parts = _parts(steps, bucket=bucket)
-    return _merged(steps, parts, bucket=bucket)
+    return _merged(steps, _parts_of(steps, bucket=bucket), bucket=bucket)
 
 
-def _covers() -> pl.Expr:
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps that bring energy or coverage, sorted by point and time, as arrays.
+
+    Attributes:
+        is_new: Whether a step is the first of its point.
+    """
+
+    ids: pl.Series
+    method: pl.Series
+    is_new: NDArray[np.bool_]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    energy: NDArray[np.float64]
+    covers: NDArray[np.bool_]
+    estimated: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, deltas: pl.DataFrame, *, is_new: NDArray[np.bool_] | None) -> _Steps:
+        """Take deltas apart; rows that bring nothing are left out, all others put in order."""
+        energy = deltas.get_column("energy_wh").fill_null(0.0)
+        covers = _covers(deltas)
+        is_long = deltas.get_column("end_at") > deltas.get_column("start_at")
+        brings = (energy != 0) | (covers & is_long)
+        frame = deltas.select(
+            "point_id",
+            pl.col("start_at").to_physical().alias("start"),
+            pl.col("end_at").to_physical().alias("end"),
+            energy,
+            covers.alias("covers"),
+            "estimated",
+            "method",
+        )
+        if is_new is None:
+            is_new = _first_of_points(frame)
+        if not brings.all():
+            frame = frame.filter(brings)
+            point = np.cumsum(is_new)[brings.to_numpy()]
+            is_new = np.diff(point, prepend=0) != 0
+        if not _is_sorted(frame, is_new):
+            frame = frame.sort("point_id", "end", "start")
+            is_new = _first_of_points(frame)
+        start, end = frame.get_column("start").to_numpy(), frame.get_column("end").to_numpy()
+        if bool((end < start).any()):
+            raise ValueError("a delta ends before it starts; deltas must have start_at <= end_at")
+        return cls(
+            ids=frame.get_column("point_id"),
+            method=frame.get_column("method"),
+            is_new=is_new,
+            start=start,
+            end=end,
+            energy=frame.get_column("energy_wh").to_numpy(),
+            covers=frame.get_column("covers").to_numpy(),
+            estimated=frame.get_column("estimated").to_numpy(),
+        )
+
+
+def _covers(deltas: pl.DataFrame) -> pl.Series:
     """Say which steps are known to have happened within their time."""
-    status, reason = pl.col("status"), pl.col("reason").fill_null("")
-    unknown_exchange = (status == "exchange") & (reason != "marker")
-    worthless_fall = (status == "reset") & ((reason == "zero") | (pl.col("energy_wh") == 0))
-    return ~(
-        (status == "first") | pl.col("energy_wh").is_null() | unknown_exchange | worthless_fall
+    status = deltas.get_column("status")
+    covers = deltas.get_column("energy_wh").is_not_null()
+    doubtful = ((status == "first") | (status == "exchange") | (status == "reset")).arg_true()
+    if not doubtful.len():
+        return covers
+    few = deltas.select("status", "reason", "energy_wh")[doubtful]
+    is_unknown_exchange = (pl.col("status") == "exchange") & (
+        pl.col("reason").fill_null("") != "marker"
     )
+    is_worthless_fall = (pl.col("status") == "reset") & (
+        (pl.col("reason").fill_null("") == "zero") | (pl.col("energy_wh") == 0)
+    )
+    known = few.select(
+        ~((pl.col("status") == "first") | is_unknown_exchange | is_worthless_fall).fill_null(
+            value=True
+        )
+    ).to_series()
+    return covers.scatter(doubtful, known & covers.gather(doubtful))
 
 
-def _is_sorted(steps: pl.DataFrame) -> bool:
-    ids, end = steps.get_column("point_id"), steps.get_column("end")
-    earlier, later = ids.head(steps.height - 1), ids.slice(1)
-    in_time = end.slice(1) >= end.head(steps.height - 1)
-    return bool(((later > earlier) | ((later == earlier) & in_time)).all())
+def _first_of_points(frame: pl.DataFrame) -> NDArray[np.bool_]:
+    ids = frame.get_column("point_id")
+    is_new = np.ones(ids.len(), np.bool_)
+    if ids.len() > 1:
+        is_new[1:] = (ids != ids.shift(1)).to_numpy()[1:]
+    return is_new
+
+
+def _is_sorted(frame: pl.DataFrame, is_new: NDArray[np.bool_]) -> bool:
+    end = frame.get_column("end").to_numpy()
+    points = frame.get_column("point_id").gather(np.flatnonzero(is_new))
+    in_time = bool(((end[1:] >= end[:-1]) | is_new[1:]).all())
+    return in_time and bool((points.slice(1) > points.head(max(points.len() - 1, 0))).all())
 
 
 class _Parts:
@@ -135,81 +215,89 @@ class _Parts:
         )
 
 
-def _parts(steps: pl.DataFrame, *, bucket: int) -> _Parts:
-    start = steps.get_column("start").to_numpy()
-    end = steps.get_column("end").to_numpy()
-    energy = steps.get_column("energy_wh").to_numpy()
-    covers = steps.get_column("covers").to_numpy()
-    if bool((end < start).any()):
-        raise ValueError("a delta ends before it starts; deltas must have start_at <= end_at")
-    blocks = []
-    for low in range(0, start.size, _BLOCK):
-        own = slice(low, low + _BLOCK)
-        parts = _parts_of(start[own], end[own], energy[own], covers[own], bucket=bucket)
-        parts.step += low
-        blocks.append(parts)
-    return _Parts(
-        step=np.concatenate([parts.step for parts in blocks]),
-        bucket=np.concatenate([parts.bucket for parts in blocks]),
-        energy=np.concatenate([parts.energy for parts in blocks]),
-        covered=np.concatenate([parts.covered for parts in blocks]),
+def _parts_of(steps: _Steps, *, bucket: int) -> _Parts:
+    """Cut the steps at the edges of their buckets."""
+    start, end, energy, covers = steps.start, steps.end, steps.energy, steps.covers
+    last = (end - 1) // bucket
+    first = np.minimum(start // bucket, last)
+    seconds = np.where(covers, (end - start) / _SECOND_US, 0.0)
+    edges = last - first
+    cut = np.flatnonzero(edges)
+    if not cut.size:
+        return _Parts(step=np.arange(start.size), bucket=last, energy=energy, covered=seconds)
+    many = edges + 1
+    place = np.cumsum(many) - many
+    parts = _Parts(
+        step=np.repeat(np.arange(start.size), many),
+        bucket=np.repeat(first, many),
+        energy=np.repeat(energy, many),
+        covered=np.repeat(seconds, many),
     )
+    once = cut[edges[cut] == 1]
+    edge = last[once] * bucket
+    until = _energy_until(edge, start=start[once], end=end[once], energy=energy[once])
+    at = place[once]
+    parts.energy[at] = until
+    parts.energy[at + 1] = energy[once] - until
+    early = np.where(covers[once], (edge - start[once]) / _SECOND_US, 0.0)
+    parts.covered[at] = early
+    parts.covered[at + 1] = np.where(covers[once], (end[once] - edge) / _SECOND_US, 0.0)
+    parts.bucket[at + 1] += 1
+    if once.size < cut.size:
+        _cut_often(parts, cut[edges[cut] > 1], place, start, end, energy, covers, bucket=bucket)
+    return parts
 
 
-def _parts_of(
+def _cut_often(
+    parts: _Parts,
+    steps: NDArray[np.int64],
+    place: NDArray[np.int64],
     start: NDArray[np.int64],
     end: NDArray[np.int64],
     energy: NDArray[np.float64],
     covers: NDArray[np.bool_],
     *,
     bucket: int,
-) -> _Parts:
-    """Cut some steps at the edges of their buckets."""
-    last = (end - 1) // bucket
-    first = np.minimum(start // bucket, last)
-    many = last - first + 1
-    if bool((many == 1).all()):
-        seconds = np.where(covers, (end - start) / _SECOND_US, 0.0)
-        return _Parts(step=np.arange(start.size), bucket=last, energy=energy, covered=seconds)
-    step = np.repeat(np.arange(start.size), many)
+) -> None:
+    """Cut the steps that reach over more than one edge, in place."""
+    first = parts.bucket[place[steps]]
+    many = (end[steps] - 1) // bucket - first + 1
+    step = np.repeat(steps, many)
     rank = np.arange(step.size) - np.repeat(np.cumsum(many) - many, many)
-    place = first[step] + rank
-    low = np.maximum(place * bucket, start[step])
-    high = np.minimum((place + 1) * bucket, end[step])
-    until = _energy_until(high, step=step, start=start, end=end, energy=energy)
-    until[rank == many[step] - 1] = energy
+    bucket_of = np.repeat(first, many) + rank
+    low = np.maximum(bucket_of * bucket, start[step])
+    high = np.minimum((bucket_of + 1) * bucket, end[step])
+    until = _energy_until(high, start=start[step], end=end[step], energy=energy[step])
+    is_last = rank == np.repeat(many, many) - 1
+    until[is_last] = energy[step[is_last]]
     before = np.empty_like(until)
     before[1:] = until[:-1]
     before[rank == 0] = 0.0
-    seconds = np.where(covers[step], (high - low) / _SECOND_US, 0.0)
-    return _Parts(step=step, bucket=place, energy=until - before, covered=seconds)
+    at = place[step] + rank
+    parts.bucket[at] = bucket_of
+    parts.energy[at] = until - before
+    parts.covered[at] = np.where(covers[step], (high - low) / _SECOND_US, 0.0)
 
 
 def _energy_until(
     edge: NDArray[np.int64],
     *,
-    step: NDArray[np.int64],
     start: NDArray[np.int64],
     end: NDArray[np.int64],
     energy: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the step's energy up to a bucket's edge, on the grid."""
-    length = np.maximum(end - start, 1).astype(np.float64)
-    share = (edge - start[step]) / length[step]
-    exact = energy[step] * share
-    on_grid = np.rint(exact / GRID_WH) * GRID_WH
-    until: NDArray[np.float64] = np.where(
-        np.abs(energy)[step] < _GRID_HOLDS, on_grid, np.rint(exact)
-    )
+    """Return each step's energy up to a bucket's edge, on the grid."""
+    exact = energy * ((edge - start) / np.maximum(end - start, 1).astype(np.float64))
+    until: NDArray[np.float64] = np.rint(exact / GRID_WH) * GRID_WH
+    too_large = np.flatnonzero(np.abs(energy) >= _GRID_HOLDS)
+    if too_large.size:
+        until[too_large] = np.rint(exact[too_large])
     return until
 
 
-def _merged(steps: pl.DataFrame, parts: _Parts, *, bucket: int) -> pl.DataFrame:
+def _merged(steps: _Steps, parts: _Parts, *, bucket: int) -> pl.DataFrame:
     """Add up the contributions to each bucket of each point."""
-    ids = steps.get_column("point_id")
-    changes = np.ones(ids.len(), np.bool_)
-    changes[1:] = (ids != ids.shift(1)).to_numpy()[1:]
-    point = np.cumsum(changes, dtype=np.int32)[parts.step]
+    point = np.cumsum(steps.is_new, dtype=np.int32)[parts.step]
     same_point = point[1:] == point[:-1]
     if bool((same_point & (parts.bucket[1:] < parts.bucket[:-1])).any()):
         # Steps of one point that overlap: only increments and hand-made frames have them.
@@ -218,25 +306,21 @@ def _merged(steps: pl.DataFrame, parts: _Parts, *, bucket: int) -> pl.DataFrame:
         same_point = point[1:] == point[:-1]
     new = np.ones(parts.bucket.size, np.bool_)
     new[1:] = (parts.bucket[1:] != parts.bucket[:-1]) | ~same_point
-    estimated = np.where(steps.get_column("estimated").to_numpy()[parts.step], parts.energy, 0.0)
-    sums = (parts.energy, estimated, parts.covered)
-    step, place = parts.step, parts.bucket
-    if not new.all():
-        at = np.flatnonzero(new)
-        step, place = step[at], place[at]
-        sums = (
-            np.add.reduceat(parts.energy, at),
-            np.add.reduceat(estimated, at),
-            np.add.reduceat(parts.covered, at),
-        )
+    at = np.flatnonzero(new)
+    energy, covered = np.add.reduceat(parts.energy, at), np.add.reduceat(parts.covered, at)
+    estimated = np.zeros(at.size)
+    if steps.estimated.any():
+        of_estimates = np.where(steps.estimated[parts.step], parts.energy, 0.0)
+        estimated = np.add.reduceat(of_estimates, at)
+    step = parts.step[at]
     return pl.DataFrame(
         {
-            "point_id": ids.gather(step),
-            "interval_start": pl.Series(place * bucket).cast(INSTANT),
-            "energy_wh": sums[0],
-            "estimated_wh": sums[1],
-            "covered_s": sums[2],
-            "method": steps.get_column("method").gather(step),
+            "point_id": steps.ids.gather(step),
+            "interval_start": pl.Series(parts.bucket[at] * bucket).cast(INSTANT),
+            "energy_wh": energy,
+            "estimated_wh": estimated,
+            "covered_s": covered,
+            "method": steps.method.gather(step),
         },
         schema=CORE_ENERGY_INTERVALS.schema,
     )

@@ -113,6 +113,8 @@ def ordered(readings: pl.DataFrame) -> Ordered:
             order = order.filter(pl.Series(~again))
         first = np.flatnonzero(np.diff(codes, prepend=-1))
     count = np.diff(first, append=at.size)
+    # As a copy: the ids would keep the whole load's text in memory as long as the state lives.
+    points = pl.Series(points.name, points.to_list(), dtype=pl.String())
     scale = np.ones(first.size)
     counts = wh
     if "counts_per_wh" in frame.columns:

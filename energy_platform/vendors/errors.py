@@ -6,7 +6,8 @@ then what happened and what to do. None carries a query string, a token or a bod
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import copyreg
+from typing import Any, Literal, Self
 
 FaultKind = Literal["status", "timeout", "connection", "body"]
 """What a transient fault was: a status, no answer in time, no connection, a bad body."""
@@ -62,6 +63,10 @@ class VendorError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make copies, also into another process, without the keywords of the constructor."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)
 
     def about(self, *, day: str | None = None, subject: str | None = None) -> Self:
         """Fill in a day or subject that the place of failure did not know; returns itself."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.simulators.faults import Faults
+    from energy_platform.simulators.gate import App
     from energy_platform.simulators.wattics import WatticsConduct
     from energy_platform.transforms.policy import CounterPolicy
 
@@ -316,10 +317,12 @@ def bench(
     now: datetime,
     faults: Faults | None = None,
     conduct: WatticsConduct | None = None,
+    before: Callable[[App], App] | None = None,
 ) -> Iterator[Bench]:
-    """Open a bench whose clock stands at ``now``."""
+    """Open a bench whose clock stands at ``now``; ``before`` may stand before Wattics."""
     sim = WatticsSimulator(faults=faults, conduct=conduct)
-    with LoopbackServers({"wattics": sim.app}) as servers:
+    app = sim.app if before is None else before(sim.app)
+    with LoopbackServers({"wattics": app}) as servers:
         yield Bench(
             story=Story(Lake(folder / "lake")),
             ledger=ledger,

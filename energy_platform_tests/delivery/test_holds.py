@@ -120,7 +120,8 @@ def test_after_the_longest_hold_registers_and_gauges_pass_but_interval_values_ne
     assert after >= utc("2026-03-03 00:00")
     assert values[after] == pytest.approx(rising(START, face_wh=0, power_w=1200)(after), abs=1)
     assert newest(house, "t-1") == utc("2026-03-04 23:45")
-    assert outcome.streams["part-1"].status == "held"
+    assert outcome.streams["part-1"].status == "stopped"
+    assert "run that day again" in outcome.problems[0]
     assert newest(house, "part-1") == utc("2026-03-01 23:45")
     released = house.ledger.events(kind="hold_released")
     assert {event.stream_id for event in released} == {"el-1", "t-1"}
@@ -185,6 +186,25 @@ def test_a_day_that_was_read_only_in_part_holds_until_it_is_closed(
     house.story.tell("2026-03-02", "2026-03-03")
     house.push(agreed)
     assert house.sim.judgement().streams["t-1"].missing_intervals == 0
+
+
+def test_a_day_that_was_not_closed_yet_is_no_alarm(house: Bench, agreed: Portfolio) -> None:
+    house.now = utc("2026-03-03 00:20")
+    house.story.tell("2026-03-01")
+    house.story.tell("2026-03-02", until=utc("2026-03-02 23:50"))
+    house.story.tell("2026-03-03", until=house.now)
+    outcome = house.push(agreed)
+    assert {one.status for one in outcome.streams.values()} == {"delivered"}
+    assert house.ledger.events(kind="hold") == []
+    house.now = utc("2026-03-03 02:00")
+    house.story.tell("2026-03-02")
+    house.story.tell("2026-03-03", until=house.now)
+    house.push(agreed)
+    judged = house.sim.judgement()
+    assert judged.clean, judged.complaints
+    for one in judged.streams.values():
+        assert one.missing_intervals == 0
+        assert one.last_at == utc("2026-03-03 01:45")
 
 
 def test_raw_days_that_are_not_refreshed_yet_are_waited_for(

@@ -108,7 +108,7 @@ def test_an_open_day_is_sent_as_it_grows_and_no_interval_twice(desk: Bench) -> N
         assert newest is not None
         # Settled at 00:07, 00:12 …: whatever ended before the newest reading is there at once.
         assert at - newest <= timedelta(minutes=20)
-        at += timedelta(minutes=50)
+        at += timedelta(minutes=100)
     desk.now = utc("2026-03-05 02:00")
     desk.story.tell("2026-03-04")
     desk.push(agreed)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+import yaml
 
 from energy_platform.partitions import day_bounds, day_range
 from energy_platform.portfolio import Portfolio, parse_portfolio
@@ -80,6 +81,13 @@ _TABLES: Final[dict[str, Table]] = {
 def portfolio(text: str = PORTFOLIO, *, more: str = "") -> Portfolio:
     """Return the portfolio, with further text at its end."""
     return parse_portfolio(text + more)
+
+
+def only(text: str, serial: str) -> str:
+    """Return a portfolio's text with one of its devices."""
+    content = yaml.safe_load(text)
+    content["devices"] = [one for one in content["devices"] if one["serial"] == serial]
+    return yaml.safe_dump(content, sort_keys=False)
 
 
 def raw_frame(vendor: str, samples: Iterable[Sample]) -> pl.DataFrame:

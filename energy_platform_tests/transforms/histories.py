@@ -29,6 +29,11 @@ LAW: Final = settings(
 )
 """How often a law is tried; LAW_EXAMPLES asks for more, drawn anew each time."""
 
+SLOW_LAW: Final = settings(
+    LAW, max_examples=LAW.max_examples if "LAW_EXAMPLES" in os.environ else 15
+)
+"""For laws with many loads per example."""
+
 
 def frame(
     values: Sequence[float | None],

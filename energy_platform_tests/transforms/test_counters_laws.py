@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -23,6 +23,7 @@ from energy_platform.transforms.settle import Reading, Register, Rule, Settled
 from energy_platform_tests.transforms.histories import (
     LAW,
     POLICIES,
+    SLOW_LAW,
     START,
     chained,
     frame,
@@ -79,7 +80,7 @@ def test_splitting_a_load_anywhere_changes_nothing(
         assert_frame_equal(split, single, check_exact=True)
 
 
-@settings(LAW, max_examples=max(LAW.max_examples // 4, 1))
+@SLOW_LAW
 @given(wild(longest=12), POLICIES)
 def test_reading_by_reading_changes_nothing(readings: pl.DataFrame, policy: CounterPolicy) -> None:
     parts = readings.sort("at").partition_by("at", maintain_order=True)

@@ -202,14 +202,15 @@ def test_before_the_first_reading_nothing_is_known() -> None:
 def test_energy_at_equals_the_sum_of_the_parts_before(
     lengths: list[tuple[int, int]], minutes: list[int]
 ) -> None:
-    rows, at = [], 0
+    rows: list[tuple[int, int, int, float | None, bool]] = []
+    at = 0
     for length, energy in lengths:
         rows.append((1, at, at + length, float(energy), False))
         at += length
     found = energy_at(steps_frame(rows), wanted=at_minutes(1, *minutes))
     for minute, sum_wh in zip(minutes, found["sum_wh"].to_list(), strict=True):
         expected = sum(
-            energy * max(0.0, min(1.0, (minute - start) / (end - start)))
+            (energy or 0.0) * max(0.0, min(1.0, (minute - start) / (end - start)))
             for _, start, end, energy, _ in rows
         )
         assert sum_wh == pytest.approx(expected, abs=1e-6)

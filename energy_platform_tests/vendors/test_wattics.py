@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
+import socket
+import ssl
+import subprocess
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +23,19 @@ from energy_platform.vendors.errors import (
     PermanentError,
     TransientError,
 )
-from energy_platform.vendors.wattics import AnswerKind, WatticsClient, classify, packet_of
+from energy_platform.vendors.wattics import (
+    AnswerKind,
+    RedirectedError,
+    WatticsClient,
+    classify,
+    packet_of,
+)
 from energy_platform_tests.vendors.loopback import Loopback, Reply, Seen, reply_json, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
 
 USER, PASSWORD = "demo-user", "invented-Password-1"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -203,6 +215,172 @@ def test_an_answer_that_never_comes_leaves_it_unclear_whether_the_packet_is_stor
     assert (answer.kind, answer.status, answer.unclear) == ("transient", None, True)
 
 
+def test_an_answer_that_trickles_in_without_end_is_given_up(collector: Collector) -> None:
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
+
+        def trickle() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                for _ in range(200):
+                    connection.sendall(b"H")
+                    time.sleep(0.05)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        began = time.monotonic()
+        with client(collector, base_url=url, read_timeout_s=0.4) as wattics:
+            answer = wattics.push(PACKET)
+    assert (answer.kind, answer.unclear) == ("transient", True)
+    assert time.monotonic() - began < 3
+
+
+def test_an_abort_from_elsewhere_ends_the_request_and_nothing_more_is_sent(
+    collector: Collector,
+) -> None:
+    stop = threading.Event()
+    collector.route = scripted(Reply(), Reply(hang=stop))
+    with client(collector, read_timeout_s=60) as wattics:
+        assert wattics.push(PACKET).kind == "stored"
+        timer = threading.Timer(0.3, wattics.abort)
+        timer.start()
+        answer = wattics.push(PACKET)
+        stop.set()
+        assert (answer.kind, answer.unclear) == ("transient", True)
+        assert wattics.push(PACKET).kind == "transient"
+    assert len(collector.seen) == 2
+
+
+def test_header_and_body_leave_in_one_piece(collector: Collector) -> None:
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        pieces: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                pieces.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
+        with client(collector, base_url=url) as wattics:
+            assert wattics.push(PACKET).kind == "stored"
+        thread.join()
+    assert pieces[0].startswith(b"POST ")
+    assert pieces[0].endswith(PACKET)
+
+
+def test_a_connection_the_server_closed_is_opened_anew_and_no_packet_is_in_doubt(
+    collector: Collector,
+) -> None:
+    with client(collector) as wattics:
+        for _ in range(3):
+            collector.route = scripted(Reply(headers={"Connection": "close"}))
+            answer = wattics.push(PACKET)
+            assert (answer.kind, answer.unclear) == ("stored", False)
+    assert len(collector.connections) == 3
+
+
+def test_a_cookie_that_has_run_out_or_belongs_elsewhere_is_not_sent_back(
+    collector: Collector,
+) -> None:
+    cookies = [
+        "short=1; Max-Age=1; Path=/",
+        "JSESSIONID=abc; Path=/",
+        "other=2; Path=/elsewhere",
+        "secure=3; Path=/; Secure",
+    ]
+    collector.route = scripted(*[Reply(headers={"Set-Cookie": text}) for text in cookies], Reply())
+    with client(collector) as wattics:
+        for _ in cookies:
+            wattics.push(PACKET)
+        threading.Event().wait(1.1)
+        wattics.push(PACKET)
+    sent = [seen.headers.get("cookie", "") for seen in collector.seen]
+    assert sent[1] == "short=1"
+    assert sent[-1] == "JSESSIONID=abc"
+
+
+def test_a_page_with_a_good_status_is_no_proof_of_storing(collector: Collector) -> None:
+    collector.route = scripted(
+        Reply(body=LOGIN_PAGE), Reply(body=b"<!-- x --> <!DOCTYPE HTML>"), Reply(body=b"<ok/>")
+    )
+    with client(collector) as wattics:
+        answers = [wattics.push(PACKET) for _ in range(3)]
+    assert [(one.kind, one.unclear) for one in answers] == [
+        ("redirect", True),
+        ("redirect", True),
+        ("stored", False),
+    ]
+    assert "Full authentication" in answers[0].excerpt
+
+
+def test_https_goes_through_the_proxy_of_the_environment_and_plain_loopback_never(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        heard: list[bytes] = []
+
+        def refuse() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        proxy = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with client(collector) as wattics:
+            assert wattics.push(PACKET).kind == "stored"
+        assert not heard
+        with client(collector, base_url=f"https://collector.invalid{PATH}") as wattics:
+            answer = wattics.push(PACKET)
+        thread.join()
+    assert heard[0].startswith(b"CONNECT collector.invalid:443 ")
+    assert BASIC.encode() not in heard[0]
+    assert (answer.kind, answer.unclear) == ("transient", False)
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
+    collector: Collector, tmp_path: Path
+) -> None:
+
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    subprocess.run(  # noqa: S603 - our own words
+        ["openssl", "req", *options, "-keyout", str(key), "-out", str(certificate)],  # noqa: S607
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    failed: list[Exception] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            try:
+                context.wrap_socket(connection, server_side=True).recv(10)
+            except OSError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}{PATH}"
+        with client(collector, base_url=url) as wattics:
+            answer = wattics.push(PACKET)
+        thread.join()
+    assert failed
+    assert (answer.kind, answer.unclear) == ("transient", False)
+
+
 def test_stored_but_cut_before_the_answer_is_unclear(collector: Collector) -> None:
     def route(seen: Seen) -> Reply:
         collector.reply(seen)
@@ -297,7 +475,7 @@ def test_every_form_of_nothing_stored_is_nothing(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"<html>",
+        b"<p>",
         b"[{},{}]",
         b"5",
         b'{"value":5}',
@@ -320,7 +498,8 @@ def test_a_last_packet_that_cannot_be_understood_is_loud_not_nothing(
     [
         (Reply(status=401), AuthenticationError),
         (Reply(status=503), TransientError),
-        (Reply(status=302, headers={"Location": "/login"}), PermanentError),
+        (Reply(status=302, headers={"Location": "/login"}), RedirectedError),
+        (Reply(body=LOGIN_PAGE, headers={"Content-Type": "text/html"}), RedirectedError),
         (Reply(status=400), PermanentError),
         (Reply(body=b'{"tsISO8601":"2026', cut=5), TransientError),
         (Reply(status=204, body=b""), None),

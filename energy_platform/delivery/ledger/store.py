@@ -6,13 +6,14 @@ import json
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
 
 from energy_platform.delivery.ledger import tables
+from energy_platform.delivery.ledger.answers import bury, note_failure, tally, write_events
 from energy_platform.delivery.ledger.model import (
     CredentialStop,
     DeadLetter,
@@ -166,7 +167,7 @@ class Ledger:
                     ],
                 )
             self._write_registers(connection, states)
-            _write_events(connection, events)
+            write_events(connection, events)
 
     def _write_registers(
         self, connection: sa.Connection, states: Mapping[str, StreamState]
@@ -284,10 +285,10 @@ class Ledger:
                         for one in settled
                     ],
                 )
-                _tally(connection, settled)
-                _bury(connection, [one for one in settled if one.status == "refused"])
+                tally(connection, settled)
+                bury(connection, [one for one in settled if one.status == "refused"])
             for failure in failures:
-                _note_failure(connection, failure)
+                note_failure(connection, failure)
 
     def prune(self, stream_ids: Iterable[str], *, before_us: int) -> None:
         """Forget settled packets of some streams older than an instant.
@@ -359,14 +360,14 @@ class Ledger:
             )
             detail: dict[str, str | int | float | None] = {"packet_us": letter.at_us}
             kind = Event(now_us, letter.stream_id, "resent" if pending else "skipped", detail)
-            _write_events(connection, [kind])
+            write_events(connection, [kind])
 
     # --- events --------------------------------------------------------------------------------
 
     def note(self, *events: Event) -> None:
         """Write events."""
         with self._engine.begin() as connection:
-            _write_events(connection, events)
+            write_events(connection, events)
 
     def events(self, *, stream_id: str | None = None, kind: str | None = None) -> list[Event]:
         """Return events in order, all or of one stream or kind."""
@@ -416,7 +417,7 @@ class Ledger:
                     "credential": stop.name,
                     "reason": stop.reason,
                 }
-                _write_events(connection, [Event(stop.stopped_us, None, "auth_stopped", detail)])
+                write_events(connection, [Event(stop.stopped_us, None, "auth_stopped", detail)])
 
     def free_credential(self, name: str, *, now_us: int) -> None:
         """Remember that a credential works again."""
@@ -425,7 +426,7 @@ class Ledger:
             gone = connection.execute(sa.delete(table).where(table.c.name == name))
             if gone.rowcount:
                 event = Event(now_us, None, "auth_recovered", {"credential": name})
-                _write_events(connection, [event])
+                write_events(connection, [event])
 
     # --- runs ----------------------------------------------------------------------------------
 
@@ -459,117 +460,3 @@ class Ledger:
             connection.execute(
                 sa.update(streams).where(streams.c.stream_id.in_(pending)).values(unclear=True)
             )
-
-
-def _tally(connection: sa.Connection, settled: Sequence[Settled]) -> None:
-    """Bring the counts and the newest acknowledged instant of each stream up to date."""
-    by_stream: dict[str, list[Settled]] = defaultdict(list)
-    for one in settled:
-        by_stream[one.stream_id].append(one)
-    streams = tables.streams
-    newest = sa.case(
-        (sa.bindparam("newest_us", type_=sa.BigInteger).is_(None), streams.c.last_acknowledged_us),
-        (
-            sa.func.coalesce(streams.c.last_acknowledged_us, 0)
-            < sa.bindparam("newest_us", type_=sa.BigInteger),
-            sa.bindparam("newest_us", type_=sa.BigInteger),
-        ),
-        else_=streams.c.last_acknowledged_us,
-    )
-    rows: list[dict[str, Any]] = []
-    for stream_id, ones in by_stream.items():
-        good = [one.at_us for one in ones if one.status == "acknowledged"]
-        refused = sum(1 for one in ones if one.status == "refused")
-        streak = 0
-        for one in reversed(ones):
-            if one.status == "acknowledged":
-                break
-            streak += one.status == "refused"
-        rows.append(
-            {
-                "key": stream_id,
-                "good": len(good),
-                "bad": refused,
-                "streak": streak,
-                "keep_streak": 0 if good else 1,
-                "newest_us": max(good, default=None),
-            }
-        )
-    connection.execute(
-        sa.update(streams)
-        .where(streams.c.stream_id == sa.bindparam("key"))
-        .values(
-            acknowledged=streams.c.acknowledged + sa.bindparam("good"),
-            refused=streams.c.refused + sa.bindparam("bad"),
-            refused_streak=streams.c.refused_streak * sa.bindparam("keep_streak")
-            + sa.bindparam("streak"),
-            last_acknowledged_us=newest,
-            unclear=sa.false(),
-            failure=None,
-            failing_since_us=None,
-            resume_us=None,
-        ),
-        rows,
-    )
-
-
-def _bury(connection: sa.Connection, refused: Sequence[Settled]) -> None:
-    """Keep refused packets whole, with the answer."""
-    packets, letters = tables.packets, tables.dead_letters
-    for one in refused:
-        body = connection.scalar(
-            sa.select(packets.c.body).where(
-                packets.c.stream_id == one.stream_id, packets.c.at_us == one.at_us
-            )
-        )
-        connection.execute(
-            sa.insert(letters).values(
-                stream_id=one.stream_id,
-                at_us=one.at_us,
-                body=body or b"",
-                answer=one.answer,
-                reason=one.reason,
-                refused_us=one.settled_us,
-                state="open",
-            )
-        )
-        detail: dict[str, str | int | float | None] = {
-            "packet_us": one.at_us,
-            "answer": one.answer,
-            "reason": one.reason,
-        }
-        _write_events(connection, [Event(one.settled_us, one.stream_id, "refused", detail)])
-
-
-def _note_failure(connection: sa.Connection, failure: Failure) -> None:
-    streams = tables.streams
-    connection.execute(
-        sa.update(streams)
-        .where(streams.c.stream_id == failure.stream_id)
-        .values(
-            failure=failure.reason,
-            failing_since_us=sa.func.coalesce(streams.c.failing_since_us, failure.at_us),
-            unclear=failure.unclear,
-            resume_us=failure.resume_us,
-            stopped=failure.reason if failure.stopped else None,
-        )
-    )
-    if failure.stopped:
-        event = Event(failure.at_us, failure.stream_id, "stopped", {"reason": failure.reason})
-        _write_events(connection, [event])
-
-
-def _write_events(connection: sa.Connection, events: Sequence[Event]) -> None:
-    if events:
-        connection.execute(
-            sa.insert(tables.events),
-            [
-                {
-                    "at_us": event.at_us,
-                    "stream_id": event.stream_id,
-                    "kind": event.kind,
-                    "detail": json.dumps(event.detail, sort_keys=True),
-                }
-                for event in events
-            ],
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -113,8 +114,8 @@ class Reader:
 
     def _fail(self, day: str, error: VendorError) -> None:
         # The same fault may fail many days: each has an error of its own that names it.
-        named = type(error).__new__(type(error), *error.args)
-        named.__dict__.update(vars(error), day=day)
+        named = copy(error)
+        named.day = day
         with self._lock:
             self.failed.setdefault(day, named)
 

@@ -1,0 +1,98 @@
+"""``energy-platform delivery …``: how delivery stands, refused packets, comparison, events."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+delivery = typer.Typer(
+    no_args_is_help=True,
+    help="Look at the delivery to Wattics, and decide about refused packets.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON in place of a table.")]
+Stream = Annotated[str | None, typer.Option("--stream", help="Of this stream only.")]
+Letter = Annotated[int, typer.Argument(help="Number of the refused packet, as `letters` shows it.")]
+
+
+@delivery.command("status")
+def status(*, as_json: AsJson = False) -> None:
+    """Say of each stream what Wattics acknowledged, what it waits for and why."""
+    from energy_platform.cli.delivery_views import show_status  # noqa: PLC0415
+
+    raise typer.Exit(show_status(Console(file=sys.stdout), as_json=as_json))
+
+
+@delivery.command("letters")
+def letters(
+    stream: Stream = None,
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those that were resent or skipped.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the packets that Wattics refused, with its answer and their bytes."""
+    from energy_platform.cli.delivery_views import show_letters  # noqa: PLC0415
+
+    raise typer.Exit(
+        show_letters(Console(file=sys.stdout), stream=stream, every=every, as_json=as_json)
+    )
+
+
+@delivery.command("resend")
+def resend(
+    letter: Letter,
+    *,
+    behind: Annotated[
+        bool,
+        typer.Option(
+            "--behind",
+            help="Even though newer packets of its stream were acknowledged; only where Wattics "
+            "agreed to late packets.",
+        ),
+    ] = False,
+) -> None:
+    """Let the next push send a refused packet again, with its very bytes."""
+    from energy_platform.cli.delivery_views import resend_one  # noqa: PLC0415
+
+    raise typer.Exit(resend_one(Console(file=sys.stdout), letter_id=letter, behind=behind))
+
+
+@delivery.command("skip")
+def skip(letter: Letter) -> None:
+    """Go on without a refused packet; its stream runs again."""
+    from energy_platform.cli.delivery_views import skip_one  # noqa: PLC0415
+
+    raise typer.Exit(skip_one(Console(file=sys.stdout), letter_id=letter))
+
+
+@delivery.command("reconcile")
+def reconcile(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days back to look for late data.")] = 7,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the lake, the ledger and what Wattics stored; exit 1 when a stream differs."""
+    from energy_platform.cli.delivery_views import show_reconciled  # noqa: PLC0415
+
+    raise typer.Exit(show_reconciled(Console(file=sys.stdout), days=days, as_json=as_json))
+
+
+@delivery.command("events")
+def events(
+    stream: Stream = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Such as rebase or refused.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List what happened: anchors, rebases, holds, refusals, refused credentials."""
+    from energy_platform.cli.delivery_views import show_events  # noqa: PLC0415
+
+    raise typer.Exit(
+        show_events(Console(file=sys.stdout), stream=stream, kind=kind, last=last, as_json=as_json)
+    )

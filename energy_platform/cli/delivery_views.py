@@ -1,0 +1,308 @@
+"""What ``energy-platform delivery`` prints; each function returns the exit code."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from rich.table import Table
+from rich.text import Text
+
+from energy_platform.delivery import (
+    LEDGER_FILE,
+    LedgerError,
+    LetterError,
+    delivery_frame,
+    open_ledger,
+    reconcile,
+    resend_letter,
+    skip_letter,
+)
+from energy_platform.delivery.ledger import EventKind
+from energy_platform.portfolio import load_portfolio
+from energy_platform.settings import Settings
+from energy_platform.storage.lake import Lake
+from energy_platform.transforms.packets import instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from energy_platform.delivery import Ledger
+    from energy_platform.delivery.ledger import DeadLetter
+
+OK: Final = 0
+DIFFERS: Final = 1
+IMPOSSIBLE: Final = 2
+
+
+def show_status(console: Console, *, as_json: bool) -> int:
+    """Print how each stream of the portfolio stands.
+
+    Raises:
+        SettingsError: A variable is wrong.
+        PortfolioError: The portfolio cannot be used.
+        LakeError: A file of the lake is damaged.
+    """
+    settings = Settings.load()
+    portfolio = load_portfolio(settings.platform.portfolio)
+
+    def show(ledger: Ledger) -> int:
+        lake = Lake(settings.platform.data_dir / "lake")
+        rows = delivery_frame(ledger, lake, portfolio).to_dicts()
+        letters = ledger.dead_letters()
+        stops = ledger.stopped_credentials()
+        if as_json:
+            _print_json(rows)
+            return OK
+        table = _table(
+            "stream", "acknowledged until", "behind since", "packets", "refused", "debt Wh", "why"
+        )
+        for row in rows:
+            held = "held: " if row["held"] else ""
+            _add_row(
+                table,
+                row["stream_id"],
+                _text(row["last_acknowledged_at"]),
+                _text(row["behind_since"]),
+                str(row["packets_acknowledged"]),
+                str(row["packets_refused"]),
+                f"{row['debt_wh']:.0f}" if row["debt_wh"] else "",
+                f"{held}{row['reason'] or ''}",
+            )
+        console.print(table)
+        for name, stop in sorted(stops.items()):
+            console.print(
+                f"credential {name!r} is refused since {instant(stop.stopped_us):%F %R} UTC: "
+                f"{stop.reason}; next probe {instant(stop.probe_us):%F %R} UTC",
+                markup=False,
+            )
+        if letters:
+            console.print(
+                f"{len(letters)} refused packets await a decision: "
+                "`energy-platform delivery letters`",
+                markup=False,
+            )
+        return OK
+
+    return _with_ledger(console, settings, show)
+
+
+def show_letters(console: Console, *, stream: str | None, every: bool, as_json: bool) -> int:
+    """Print refused packets, oldest first.
+
+    Raises:
+        SettingsError: A variable is wrong.
+    """
+
+    def show(ledger: Ledger) -> int:
+        found = ledger.dead_letters(stream_id=stream, state=None if every else "open")
+        if as_json:
+            _print_json([_letter(one) for one in found])
+            return OK
+        if not found:
+            console.print("no refused packets")
+            return OK
+        table = _table("id", "stream", "of", "answer", "state", "reason", "packet")
+        for one in found:
+            _add_row(
+                table,
+                str(one.id),
+                one.stream_id,
+                _text(instant(one.at_us)),
+                str(one.answer or ""),
+                one.state,
+                one.reason,
+                one.body.decode("utf-8", "replace"),
+            )
+        console.print(table)
+        return OK
+
+    return _with_ledger(console, Settings.load(), show)
+
+
+def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
+    """Put a refused packet back in its place in the order.
+
+    Raises:
+        SettingsError: A variable is wrong.
+    """
+
+    def do(ledger: Ledger) -> int:
+        one = resend_letter(ledger, letter_id, now=datetime.now(tz=UTC), behind=behind)
+        _say(console, one, "the next push sends it again")
+        return OK
+
+    return _with_ledger(console, Settings.load(), do)
+
+
+def skip_one(console: Console, *, letter_id: int) -> int:
+    """Go on without a refused packet.
+
+    Raises:
+        SettingsError: A variable is wrong.
+    """
+
+    def do(ledger: Ledger) -> int:
+        one = skip_letter(ledger, letter_id, now=datetime.now(tz=UTC))
+        _say(console, one, "skipped; its stream goes on with the next push")
+        return OK
+
+    return _with_ledger(console, Settings.load(), do)
+
+
+def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
+    """Print the comparison of lake, ledger and read-back.
+
+    Returns:
+        1 when a stream differs.
+
+    Raises:
+        SettingsError: A variable is wrong.
+        PortfolioError: The portfolio cannot be used.
+        LakeError: A file of the lake is damaged.
+    """
+    settings = Settings.load()
+    portfolio = load_portfolio(settings.platform.portfolio)
+
+    def show(ledger: Ledger) -> int:
+        found = reconcile(
+            Lake(settings.platform.data_dir / "lake"),
+            ledger=ledger,
+            portfolio=portfolio,
+            settings=settings.wattics,
+            clock=lambda: datetime.now(tz=UTC),
+            days=days,
+        )
+        different = [one for one in found if one.differences]
+        code = DIFFERS if different else OK
+        if as_json:
+            _print_json([one._asdict() for one in found])
+            return code
+        table = _table("stream", "lake", "ledger", "Wattics", "differs", "what will be done")
+        for one in different:
+            _add_row(
+                table,
+                one.stream_id,
+                _text(one.lake_until),
+                _text(one.ledger_until),
+                _text(one.stored_until),
+                "; ".join(one.differences),
+                one.action,
+            )
+        if different:
+            console.print(table)
+        console.print(f"{len(found) - len(different)} of {len(found)} streams agree")
+        if settings.wattics.base_url is None or not settings.wattics.readback:
+            console.print("Wattics was not asked: WATTICS_BASE_URL or WATTICS_READBACK")
+        return code
+
+    return _with_ledger(console, settings, show)
+
+
+def show_events(
+    console: Console, *, stream: str | None, kind: str | None, last: int, as_json: bool
+) -> int:
+    """Print what happened, oldest first.
+
+    Raises:
+        SettingsError: A variable is wrong.
+    """
+    kinds = get_args(EventKind)
+    if kind is not None and kind not in kinds:
+        return _fail(console, f"no such kind of event {kind!r}; there are {', '.join(kinds)}")
+
+    def show(ledger: Ledger) -> int:
+        found = ledger.events(stream_id=stream, kind=kind)[-last:]
+        if as_json:
+            _print_json(
+                [
+                    {"at": instant(one.at_us), "stream_id": one.stream_id, "kind": one.kind}
+                    | one.detail
+                    for one in found
+                ]
+            )
+            return OK
+        table = _table("at (UTC)", "stream", "event", "details")
+        for one in found:
+            _add_row(
+                table,
+                f"{instant(one.at_us):%F %T}",
+                one.stream_id or "",
+                one.kind,
+                ", ".join(_detail(one.detail.items())),
+            )
+        console.print(table)
+        return OK
+
+    return _with_ledger(console, Settings.load(), show)
+
+
+def _with_ledger(console: Console, settings: Settings, work: Callable[[Ledger], int]) -> int:
+    """Open the ledger for some work; looking makes none where there is none."""
+    platform = settings.platform
+    if platform.ledger_url is None and not (platform.data_dir / LEDGER_FILE).exists():
+        return _fail(console, f"nothing was delivered so far: there is no {LEDGER_FILE}")
+    try:
+        with open_ledger(platform) as ledger:
+            return work(ledger)
+    except (LedgerError, LetterError) as error:
+        return _fail(console, str(error))
+
+
+def _fail(console: Console, words: str) -> int:
+    console.print(f"error: {words}", style="red", markup=False, soft_wrap=True)
+    return IMPOSSIBLE
+
+
+def _say(console: Console, letter: DeadLetter, what: str) -> None:
+    at = _text(instant(letter.at_us))
+    console.print(f"packet {letter.id} of {letter.stream_id}, {at}: {what}", markup=False)
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "stream_id": letter.stream_id,
+        "at": instant(letter.at_us),
+        "answer": letter.answer,
+        "reason": letter.reason,
+        "refused_at": instant(letter.refused_us),
+        "state": letter.state,
+        "packet": letter.body.decode("utf-8", "replace"),
+    }
+
+
+def _detail(items: Iterable[tuple[str, object]]) -> Iterator[str]:
+    for name, value in items:
+        if name.endswith("_us") and isinstance(value, int):
+            yield f"{name.removesuffix('_us')} {_text(instant(value))}"
+        elif isinstance(value, float):
+            yield f"{name} {value:.3f}"
+        else:
+            yield f"{name} {value}"
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, header_style="bold")
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    # As they are: words of a vendor are no markup.
+    table.add_row(*map(Text, cells))
+
+
+def _text(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%F %R}"
+
+
+def _print_json(rows: Sequence[dict[str, Any]]) -> None:
+    print(json.dumps(rows, indent=2, default=_json))  # noqa: T201
+
+
+def _json(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(type(value).__name__)

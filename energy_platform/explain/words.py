@@ -1,0 +1,116 @@
+"""Each decision about a reading or a step, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.transforms.readings import CORRECTED, WORD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from energy_platform.transforms.policy import CounterPolicy
+
+_STEPS: Final[Mapping[str, str]] = {
+    "first_reading": "the first reading: nothing to compare it with, so it is worth nothing",
+    "marker": "the meter was exchanged as announced: what the old one counted to its final reading,"
+    " and the new one from its start reading",
+    "marker_partial": "the meter was exchanged as announced, without both readings: only what is"
+    " known is counted",
+    "scale_k": "the register lasts at another scale (kilo, hour or swapped words): a change of"
+    " unit, the jump is worth nothing",
+    "above_allowance": "the register lasts at a level that rated power cannot reach: another meter,"
+    " the jump is worth nothing",
+    "modulus": "the register rolled over: counted across its modulus",
+    "count_after": "the register started again: what it has counted since is the energy",
+    "count_after_minus_base": "the register started again at its base: what it counted above the"
+    " base is the energy",
+    "zero": "the register fell; its policy says that a fall is worth nothing",
+    "null": "the register fell; its policy says that what was used is unknown",
+    "signed": "the register fell; its policy counts falls as negative energy",
+    "zero_is_missing": "the register fell; zeros are missing readings by its policy",
+    "spike_taken_back": "the reading before was a spike: its energy is taken back",
+    "within_dip_ratio": "a small fall is noise: kept negative, so totals stay last minus first",
+    "longer_than_gap_after": "the time since the reading before is a gap: the energy is exact, when"
+    " it flowed is estimated",
+    "not_bridged": "the time since the reading before is too long to integrate power over",
+}
+
+_REJECTS: Final[Mapping[str, str]] = {
+    "zero": "a zero is a missing reading",
+    "fall": "a fall that did not last: a bad reading",
+    "above_allowance": "a jump beyond rated power that did not last: a bad reading",
+    "before_marker": "lies before an announced exchange that explains it",
+}
+
+_QUARANTINED: Final[Mapping[str, str]] = {
+    "unknown_point": "the portfolio does not know the point",
+    "null": "the vendor sent no value",
+    "not_a_number": "the value is no number",
+    "unknown_state": "the text is no state the portfolio knows",
+    "unknown_unit": "the unit is not known, and never guessed",
+    "conflicting_unit": "the unit does not fit the quantity",
+    "zero_time": "the stamp is of a clock that was never set",
+    "future": "the stamp lies in the future",
+    "dropped_by_correction": "dropped by a correction of the portfolio",
+    "negative": "the quantity cannot be negative",
+    "word_swap": f"its two 16-bit words are swapped; a correction with factor 1/{WORD:.0f} would"
+    " repair it",
+    "above_maximum": "above what the point can reach",
+    "hour_shift": "the whole series is shifted by an hour",
+    "outside_day": "the stamp lies in another day than the file it came in",
+}
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: thousands apart, no exponent, no idle zeros."""
+    text = f"{value:,.6f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def of_step(
+    *,
+    status: str,
+    reason: str | None,
+    method: str,
+    elapsed: timedelta,
+    energy_wh: float | None,
+    dropped: int,
+    policy: CounterPolicy,
+) -> str:
+    """Say why a step is worth what it is worth."""
+    said = _STEPS.get(reason or "")
+    if said is None:
+        said = _of_plain(status, method=method, elapsed=elapsed, policy=policy)
+    worth = "unknown energy" if energy_wh is None else f"{number(energy_wh)} Wh"
+    rest = f"; {dropped} readings in between never became energy" if dropped else ""
+    return f"{status}: {said}{rest} → {worth}"
+
+
+def _of_plain(status: str, *, method: str, elapsed: timedelta, policy: CounterPolicy) -> str:
+    if status != "ok":
+        return status
+    if method == "increment":
+        return "the vendor's own energy of the period"
+    if method == "power":
+        return "mean of both powers times the time between"
+    if policy.max_power_w is None:
+        return "a rise, and no limit is set"
+    hours = max(elapsed.total_seconds(), 60.0) / 3600
+    allowed = policy.max_power_w * hours * 1.2 + policy.resolution_wh
+    return f"a rise within the {allowed:,.0f} Wh that rated power allows"
+
+
+def of_reject(reason: str) -> str:
+    """Say why a reading never became energy."""
+    return f"rejected: {_REJECTS.get(reason, reason)}"
+
+
+def of_reading(*, status: str, reason: str | None) -> str:
+    """Say what judging made of a reading; empty when there is nothing to say."""
+    if status == "quarantined":
+        return f"quarantined: {_QUARANTINED.get(reason or '', reason or 'no reason given')}"
+    if reason and reason.startswith(CORRECTED):
+        return f"corrected by the portfolio ({reason.removeprefix(CORRECTED)})"
+    return ""

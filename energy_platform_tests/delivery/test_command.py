@@ -1,0 +1,193 @@
+"""``energy-platform delivery …`` against a simulated Wattics."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from energy_platform.cli.app import app
+from energy_platform.delivery import Ledger
+from energy_platform.portfolio import load_portfolio, parse_portfolio
+from energy_platform_tests.delivery.story import Bench, bench, point, regular, rising
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from energy_platform.portfolio import Portfolio
+
+TODAY = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+START = TODAY - timedelta(days=3)
+END = TODAY - timedelta(days=2)
+QUARTER = timedelta(minutes=15)
+PORTFOLIO = """
+version: 1
+sites:
+  - {id: s, name: Site, timezone: UTC}
+device_types:
+  meter:
+    points:
+      - {key: E, name: Energy, quantity: active_energy_import, unit: Wh}
+      - {key: H, name: Heat, quantity: heating_energy, unit: J, carrier: heating}
+devices:
+  - {vendor: socomec, serial: M1, site: s, name: M1, type: meter, max_power_w: none}
+streams:
+  - {id: el-1, kind: electricity, site: s, credential: default, interval: 15m,
+     reading: cumulative, fields: {pC_1: socomec/M1/E}}
+  - {id: part-1, kind: value, site: s, credential: default, interval: 15m,
+     reading: per_interval, unit: kWh, fields: {value: socomec/M1/H}}
+"""
+
+
+@pytest.fixture
+def agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Portfolio:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(("WATTICS_", "ENERGY_PLATFORM_")):
+            monkeypatch.delenv(name)
+    (tmp_path / "portfolio.yaml").write_text(PORTFOLIO, encoding="utf-8")
+    return load_portfolio(tmp_path / "portfolio.yaml")
+
+
+@pytest.fixture
+def house(tmp_path: Path, agreed: Portfolio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """One day whose sixth value was refused: the value stream waits for a person."""
+    data = tmp_path / "data"
+    with Ledger.at(data / "ledger.sqlite") as ledger, bench(data, ledger=ledger, now=TODAY) as desk:
+        monkeypatch.setenv("WATTICS_BASE_URL", desk.url)
+        monkeypatch.setenv("WATTICS_USERNAME", "demo-user")
+        monkeypatch.setenv("WATTICS_PASSWORD", "demo-password")
+        desk.agree(agreed)
+        for key, power_w in (("E", 1200), ("H", 4000)):
+            desk.story.registers[point(1, key)] = regular(
+                START,
+                TODAY - QUARTER / 3,
+                every=QUARTER / 3,
+                value=rising(START, face_wh=0, power_w=power_w),
+            )
+        desk.story.tell(START.date().isoformat())
+        desk.sim.faults.set("http_413=@6:method=POST")
+        desk.push(only("part-1"))
+        desk.sim.faults.clear()
+        desk.push(agreed)
+        yield desk
+
+
+def only(stream: str) -> Portfolio:
+    """The portfolio with one of its streams."""
+    kept = [f"  - {{id: {part}" for part in PORTFOLIO.split("  - {id: ")[2:] if stream in part]
+    return parse_portfolio(PORTFOLIO[: PORTFOLIO.index("streams:")] + "streams:\n" + "".join(kept))
+
+
+def run(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["delivery", *words], env={"COLUMNS": "250"})
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def rows(*words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(*words, "--json")[1])
+    return found
+
+
+def the_letter() -> dict[str, Any]:
+    (letter,) = rows("letters")
+    return letter
+
+
+def test_before_the_first_push_it_says_so_and_makes_no_ledger(
+    agreed: Portfolio, tmp_path: Path
+) -> None:
+    for words in (["status"], ["letters"], ["events"], ["reconcile"], ["skip", "1"]):
+        code, said = run(*words)
+        assert code == 2
+        assert "nothing was delivered so far" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_status_says_how_far_each_stream_is_and_why_it_waits(house: Bench) -> None:
+    code, said = run("status")
+    assert code == 0
+    assert "1 refused packets await a decision" in said
+    standing = {row["stream_id"]: row for row in rows("status")}
+    assert the_letter()["stream_id"] == "part-1"
+    assert standing["part-1"]["held"]
+    assert "413" in standing["part-1"]["reason"]
+    assert standing["el-1"]["last_acknowledged_at"] == (END - QUARTER).isoformat()
+
+
+def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Portfolio) -> None:
+    letter = the_letter()
+    assert letter["answer"] == 413
+    assert json.loads(letter["packet"])["id"] == letter["stream_id"]
+    code, said = run("resend", str(letter["id"]))
+    assert code == 0
+    assert "next push sends it again" in said
+    assert rows("letters") == []
+    assert [one["state"] for one in rows("letters", "--all")] == ["resent"]
+    assert house.push(agreed).ok
+    judged = house.sim.judgement()
+    assert judged.clean, judged.complaints
+    assert {one.missing_intervals for one in judged.streams.values()} == {0}
+
+
+def test_a_refused_packet_is_skipped_and_the_stream_goes_on(
+    house: Bench, agreed: Portfolio
+) -> None:
+    letter = the_letter()
+    assert run("skip", str(letter["id"]))[0] == 0
+    assert house.push(agreed).ok
+    judged = house.sim.judgement()
+    assert judged.streams[letter["stream_id"]].missing_intervals == 1
+    code, said = run("resend", str(letter["id"]))
+    assert code == 2
+    assert "no open refused packet" in said
+    kinds = [event["kind"] for event in rows("events", "--stream", letter["stream_id"])]
+    assert kinds[-3:] == ["refused", "stopped", "skipped"]
+
+
+def test_sending_behind_newer_packets_has_to_be_said(house: Bench) -> None:
+    house.story.tell(END.date().isoformat())
+    house.sim.faults.set("http_413=@1:method=POST")
+    house.push(only("el-1"))
+    (letter,) = rows("letters", "--stream", "el-1")
+    code, said = run("resend", str(letter["id"]))
+    assert code == 2
+    assert "behind newer ones" in said
+    assert run("resend", str(letter["id"]), "--behind")[0] == 0
+    assert rows("letters", "--stream", "el-1") == []
+
+
+def test_reconcile_lists_what_differs_with_what_will_be_done(
+    house: Bench, agreed: Portfolio
+) -> None:
+    code, said = run("reconcile")
+    assert code == 1
+    assert "1 of 2 streams agree" in said
+    found = {one["stream_id"]: one for one in rows("reconcile", "--days", "5")}
+    assert "a person decides" in found["part-1"]["action"]
+    assert found["el-1"]["stored_until"] == found["el-1"]["ledger_until"]
+    run("skip", str(the_letter()["id"]))
+    house.push(agreed)
+    code, said = run("reconcile")
+    assert (code, "2 of 2 streams agree" in said) == (0, True)
+
+
+def test_events_can_be_narrowed_and_a_wrong_kind_names_the_right_ones(house: Bench) -> None:
+    assert {event["kind"] for event in rows("events", "--kind", "refused")} == {"refused"}
+    assert len(rows("events", "--last", "1")) == 1
+    code, said = run("events", "--kind", "nonsense")
+    assert code == 2
+    assert "rebase" in said
+
+
+def test_no_command_prints_a_secret(house: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATTICS_PASSWORD", "invented-Password-1")
+    said = "".join(run(*words)[1] for words in (["status"], ["events"], ["reconcile"]))
+    assert "invented-Password-1" not in said
+    assert "refused" in said

@@ -1,0 +1,150 @@
+"""A page for people with status 200, such as a login form, is no proof that a packet is stored."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from energy_platform.delivery import Ledger
+from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform_tests.delivery.story import (
+    ELECTRICITY,
+    Bench,
+    bench,
+    point,
+    portfolio,
+    regular,
+    rising,
+    utc,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from energy_platform.simulators.gate import App
+
+START = utc("2026-03-01 00:00")
+QUARTER = timedelta(minutes=15)
+STREAMS = (
+    ELECTRICITY
+    + """
+  - {id: part-1, kind: value, site: s, credential: default, interval: 15m,
+     reading: per_interval, unit: kWh, fields: {value: socomec/M1/H}}
+"""
+)
+PAGE = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
+
+
+class Doorman:
+    """Shows a page in place of some answers, and stores nothing then.
+
+    Attributes:
+        turns_away: Numbers of the requests, from 1, that get the page.
+        always: Whether every request does.
+    """
+
+    def __init__(self) -> None:
+        self.turns_away: set[int] = set()
+        self.always = False
+        self.seen = 0
+
+    def before(self, app: App) -> App:
+        async def door(scope: Any, receive: Any, send: Any) -> None:
+            self.seen += 1
+            if not self.always and self.seen not in self.turns_away:
+                await app(scope, receive, send)
+                return
+            while (await receive()).get("more_body"):
+                pass
+            headers = [(b"content-type", b"text/html"), (b"content-length", b"%d" % len(PAGE))]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": PAGE})
+
+        return door
+
+
+@pytest.fixture
+def doorman() -> Doorman:
+    return Doorman()
+
+
+@pytest.fixture
+def house(tmp_path: Path, doorman: Doorman) -> Iterator[Bench]:
+    """A register and heat per interval over one day: 95 packets each."""
+    with (
+        Ledger.at(tmp_path / "ledger.sqlite") as ledger,
+        bench(tmp_path, ledger=ledger, now=utc("2026-03-05 12:00"), before=doorman.before) as desk,
+    ):
+        desk.agree(portfolio(STREAMS))
+        for key, power_w in (("E", 1200), ("H", 4000)):
+            desk.story.registers[point(1, key)] = regular(
+                START,
+                utc("2026-03-01 23:55"),
+                every=QUARTER / 3,
+                value=rising(START, face_wh=0, power_w=power_w),
+            )
+        desk.story.tell("2026-03-01")
+        yield desk
+
+
+def check(desk: Bench) -> None:
+    """Every interval is there, once, and the ledger knows."""
+    judged = desk.sim.judgement()
+    assert judged.clean, judged.complaints
+    states = desk.ledger.states()
+    for stream_id, one in judged.streams.items():
+        assert (one.last_at, one.missing_intervals) == (utc("2026-03-01 23:45"), 0)
+        assert one.repeats == 0
+        assert states[stream_id].acknowledged == one.packets
+
+
+def test_a_login_page_in_between_costs_no_packet(house: Bench, doorman: Doorman) -> None:
+    # Neighbouring ones too: the question what is stored meets the page as well.
+    doorman.turns_away = {9, 30, 31, 60, 61, 62, 63}
+    outcome = house.push(portfolio(STREAMS))
+    assert outcome.ok, outcome.problems
+    check(house)
+
+
+def test_only_pages_are_an_error_that_shows_their_words_and_lose_nothing(
+    house: Bench, doorman: Doorman
+) -> None:
+    doorman.always = True
+    outcome = house.push(portfolio(STREAMS))
+    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert outcome.acknowledged == 0
+    assert all("page for people" in one.reason for one in outcome.streams.values())
+    doorman.always = False
+    assert house.push(portfolio(STREAMS)).ok
+    check(house)
+
+
+def test_a_session_that_ends_for_good_in_mid_run_leaves_the_streams_soon(
+    house: Bench, doorman: Doorman
+) -> None:
+    doorman.turns_away = set(range(40, 100_000))
+    outcome = house.push(portfolio(STREAMS))
+    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert doorman.seen < 80
+    doorman.turns_away = set()
+    assert house.push(portfolio(STREAMS)).ok
+    check(house)
+
+
+@pytest.mark.parametrize("readback", [True, False])
+def test_a_server_that_thanks_with_a_page_is_understood_by_reading_back(
+    house: Bench, *, readback: bool
+) -> None:
+    house.sim.conduct = WatticsConduct(success_body=PAGE.decode())
+    outcome = house.push(portfolio(STREAMS), readback=readback)
+    if readback:
+        assert outcome.ok, outcome.problems
+        check(house)
+    else:
+        # Nobody can know: the streams are left, with the reason, and nothing is skipped.
+        assert {one.status for one in outcome.streams.values()} == {"left"}
+        assert outcome.acknowledged == 0

@@ -1,0 +1,177 @@
+"""``energy-platform explain``: the chain must end in the day's figure, and say why."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from energy_platform.cli.app import app
+from energy_platform.explain import ExplainError, Explanation, explain
+from energy_platform.partitions import day_range
+from energy_platform.refresh import refresh
+from energy_platform.schemas import CORE_ENERGY_INTERVALS
+from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.simulators.world import Event, Signal, World
+from energy_platform.storage.lake import Lake
+from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from energy_platform.simulators.world import EventKind
+
+METER = "socomec/SN000001/Global|0|130101"
+DAYS = day_range("2026-03-27", "2026-03-30")
+SUNDAY = "2026-03-29"
+"""The day the clock changes in Paris, where the meter stands."""
+
+MORNING = datetime(2026, 3, 29, 9, 10, tzinfo=UTC)
+
+
+def explained(
+    folder: Path,
+    *,
+    kind: EventKind | None = None,
+    amount: float = 0.0,
+    minutes: int | None = None,
+    more: str = "",
+    day: str = SUNDAY,
+) -> tuple[Explanation, Signal]:
+    """Explain a day of the meter on which something went wrong."""
+    world = World()
+    meter = world.signals[METER]
+    if kind is not None:
+        end = None if minutes is None else MORNING + timedelta(minutes=minutes)
+        world.add_event(Event(METER, kind, MORNING, end, amount))
+    lake = Lake(folder / "lake")
+    land_signals(lake, [meter], days=DAYS)
+    portfolio = portfolio_of(world, more=more)
+    refresh(lake, portfolio=portfolio)
+    return explain(lake, portfolio, point_id=METER, day=day), meter
+
+
+def said(chain: Explanation, word: str) -> list[str]:
+    return [words for one in chain.samples for words in one.words if words.startswith(word)]
+
+
+def test_a_reset_day_says_which_readings_were_believed_and_what_the_fall_was_worth(
+    tmp_path: Path,
+) -> None:
+    chain, meter = explained(tmp_path, kind="reset")
+    assert chain.expected_s == 23 * 3600
+    assert len(said(chain, "suspect: ")) == 2
+    (reset,) = said(chain, "reset: ")
+    (step,) = [one for one in chain.steps if one.status == "reset"]
+    assert step.register_end_wh == step.energy_wh
+    assert "what it has counted since is the energy" in reset
+    truth = meter.true_energy_wh(chain.starts_at.timestamp(), chain.ends_at.timestamp())
+    lost = meter.true_energy_wh(step.start_at.timestamp(), MORNING.timestamp())
+    assert chain.energy_wh == pytest.approx(truth - lost, rel=1e-3)
+    assert chain.closed_by is not None
+
+
+def test_the_intervals_shown_add_up_to_the_figure_and_to_what_the_lake_holds(
+    tmp_path: Path,
+) -> None:
+    chain, _ = explained(tmp_path)
+    inside = pl.col("interval_start").is_between(chain.starts_at, chain.ends_at, closed="left")
+    held = Lake(tmp_path / "lake").scan(CORE_ENERGY_INTERVALS).filter(inside).collect()
+    assert chain.energy_wh == pytest.approx(held["energy_wh"].sum(), abs=1e-9)
+    assert chain.covered_s == chain.expected_s
+    assert len(chain.intervals) == 23 * 4
+    midnight = [one for one in chain.intervals if len(one.file_days) == 2]
+    assert [one.start.hour for one in midnight] == [23]
+    assert {one.status for one in chain.samples} == {"ok"}
+    assert chain.samples[0].said[0].value == chain.samples[0].value
+
+
+def test_the_step_over_local_midnight_is_among_the_days_steps(tmp_path: Path) -> None:
+    chain, _ = explained(tmp_path)
+    assert chain.steps[0].start_at < chain.starts_at < chain.steps[0].end_at
+    assert chain.steps[-1].end_at >= chain.ends_at
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "minutes", "word"),
+    [
+        ("spike", 5e9, 5, "rejected: a jump beyond rated power that did not last"),
+        ("zeros", 0.0, 30, "rejected: a zero is a missing reading"),
+        ("null", 0.0, 30, "quarantined: the vendor sent no value"),
+        ("dip", 12_000.0, 5, "dip: a small fall is noise"),
+        ("gap", 0.0, 180, "gap: the time since the reading before is a gap"),
+        ("rollover", 1e9, None, "exchange: the register lasts at a level"),
+    ],
+)
+def test_what_goes_wrong_is_told_in_words(
+    tmp_path: Path, kind: EventKind, amount: float, minutes: int | None, word: str
+) -> None:
+    chain, _ = explained(tmp_path, kind=kind, amount=amount, minutes=minutes)
+    assert said(chain, word)
+
+
+def test_a_correction_is_told_beside_the_reading_it_changed(tmp_path: Path) -> None:
+    more = (
+        "corrections:\n"
+        f"  - {{points: ['{METER}'], reason: read off by hand, offset: 5,\n"
+        "     from: 2026-03-29T09:00:00Z, to: 2026-03-29T10:00:00Z}\n"
+        f"  - {{points: ['{METER}'], reason: another clock, offset: 7, to: 2026-03-01}}\n"
+    )
+    chain, _ = explained(tmp_path, more=more)
+    assert chain.corrections == (
+        "offset 5 from 2026-03-29T09:00:00+00:00 to 2026-03-29T10:00:00+00:00: read off by hand",
+    )
+    assert len(said(chain, "corrected by the portfolio (read off by hand)")) == 12
+
+
+def test_a_suspect_that_nothing_settled_is_pending(tmp_path: Path) -> None:
+    world = World()
+    world.add_event(Event(METER, "reset", datetime(2026, 3, 30, 23, 53, tzinfo=UTC)))
+    lake = Lake(tmp_path / "lake")
+    land_signals(lake, [world.signals[METER]], days=DAYS)
+    portfolio = portfolio_of(world)
+    refresh(lake, portfolio=portfolio)
+    chain = explain(lake, portfolio, point_id=METER, day="2026-03-31")
+    assert said(chain, "pending: ")
+    assert {one.kind for one in chain.after} >= {"good", "suspect"}
+    assert chain.closed_by is None
+
+
+def test_days_that_wait_for_a_refresh_are_named(tmp_path: Path) -> None:
+    world = World()
+    lake = Lake(tmp_path / "lake")
+    land_signals(lake, [world.signals[METER]], days=DAYS)
+    chain = explain(lake, portfolio_of(world), point_id=METER, day=SUNDAY)
+    assert set(chain.stale) == {"2026-03-28", "2026-03-29"}
+    assert chain.intervals == ()
+    assert said(chain, "not judged yet")
+
+
+def test_an_unknown_point_and_a_wrong_day_say_what_there_is(tmp_path: Path) -> None:
+    world = World()
+    lake, portfolio = Lake(tmp_path / "lake"), portfolio_of(world)
+    with pytest.raises(ExplainError, match=r"did you mean .*socomec/SN000001/Global\|0\|130101"):
+        explain(lake, portfolio, point_id="socomec/SN00001/Global|0|130101", day=SUNDAY)
+    with pytest.raises(ExplainError, match="no local day such as"):
+        explain(lake, portfolio, point_id=METER, day="yesterday")
+
+
+def test_the_command_prints_the_chain_and_its_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, _ = explained(tmp_path / "data", kind="reset")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "portfolio.yaml").write_text(demo_portfolio(World()), encoding="utf-8")
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", "data")
+    monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", "portfolio.yaml")
+    shown = CliRunner().invoke(app, ["explain", METER, SUNDAY])
+    assert shown.exit_code == 0
+    assert "reset: the register started again" in " ".join(shown.stdout.split())
+    assert f"Energy of {SUNDAY}: {chain.energy_wh:,.6f} Wh" in shown.stdout
+    told = json.loads(CliRunner().invoke(app, ["explain", METER, SUNDAY, "--json"]).stdout)
+    assert told["energy_wh"] == chain.energy_wh
+    assert len(told["samples"]) == len(chain.samples)
