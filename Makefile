@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test lint format keycloak faults lock clean
+.PHONY: help setup demo ui test lint format keycloak faults laws lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint   ruff and mypy only"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make faults    every fault of every vendor, as a table"
+	@echo "make laws      the laws of energy on 10,000 random histories each (slow)"
 	@echo "make setup  the virtual environment and the dbt manifest only"
 	@echo "make lock   resolve requirements.lock anew (needs uv)"
 	@echo "make clean  remove what runs left in data/ and the caches (keeps $(VENV))"
@@ -55,6 +56,9 @@ keycloak: setup
 
 faults: setup
 	$(BIN)/python -m energy_platform_tests.faults.matrix
+
+laws: setup
+	$(BIN)/python -m energy_platform_tests.laws --examples 10000 --histories 1000
 
 format: setup
 	$(BIN)/ruff check --fix .

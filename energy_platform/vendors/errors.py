@@ -6,7 +6,6 @@ then what happened and what to do. None carries a query string, a token or a bod
 
 from __future__ import annotations
 
-import copyreg
 from typing import Any, Literal, Self
 
 FaultKind = Literal["status", "timeout", "connection", "body"]
@@ -66,13 +65,18 @@ class VendorError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make copies, also into another process, without the keywords of the constructor."""
-        return copyreg.__newobj__, (type(self), *self.args), vars(self)
+        return _bare, (type(self), *self.args), vars(self)
 
     def about(self, *, day: str | None = None, subject: str | None = None) -> Self:
         """Fill in a day or subject that the place of failure did not know; returns itself."""
         self.day = self.day or day
         self.subject = self.subject or subject
         return self
+
+
+def _bare(kind: type[VendorError], *args: object) -> VendorError:
+    """Make an error that has nothing but its arguments yet."""
+    return kind.__new__(kind, *args)
 
 
 class TransientError(VendorError):

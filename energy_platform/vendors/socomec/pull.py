@@ -220,10 +220,10 @@ def _read(
             client.datapoints(batch[0].ca, series=[one.key for one in batch], start=start, end=end)
         )
     except VendorError as error:
-        for one in batch:
-            error.subject = error.subject and error.subject.replace(
-                one.key.device_uuid, one.serial_number
-            )
+        for uuid, serial_number in {
+            one.key.device_uuid: one.serial_number for one in batch
+        }.items():
+            error.subject = error.subject and error.subject.replace(uuid, serial_number)
         error.about(day=day)
         raise
     return _Answered(batch, answers, sum(answer.points for answer in answers))

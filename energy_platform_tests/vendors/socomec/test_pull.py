@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,8 +26,6 @@ from energy_platform_tests.vendors.socomec.sodata import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import polars as pl
 
 CURRENT = SeriesKey(UPS, "Global", "0", "140108")
 DELTA = SeriesKey(UPS, "Global", "0", "141935")
@@ -310,25 +309,52 @@ def test_faults_on_the_way_leave_the_day_as_without_them() -> None:
     assert clean.frame.height == 1200
     faulty = fleet(points)
     faulty.max_window, faulty.max_series = timedelta(hours=7), 3
-    answer, count = faulty.datapoints, 0
+    answer = faulty.datapoints
+    bad = (
+        Reply(status=429, headers={"Retry-After": "0.001"}),
+        Reply(status=502),
+        Reply(body=b'{"series": [', cut=5),
+        Reply(body=b"<html>", headers={"Content-Type": "text/html"}),
+    )
+    attempts: dict[str, int] = {}
 
     def hiccup(ask: dict[str, Any]) -> Reply:
-        nonlocal count
-        count += 1
-        if count % 5 == 0:
+        attempt = attempts[str(ask)] = attempts.get(str(ask), 0) + 1
+        nth = list(attempts).index(str(ask))
+        if attempt == 1 and nth % 5 == 4:
             faulty.access.clear()
-        bad = {
-            2: Reply(status=429, headers={"Retry-After": "0.001"}),
-            3: Reply(status=502),
-            4: Reply(body=b'{"series": [', cut=5),
-            6: Reply(body=b"<html>", headers={"Content-Type": "text/html"}),
-        }
-        return bad.get(count % 9) or answer(ask)
+        # Every request fails up to three times in its own way, whatever the threads do meanwhile.
+        return bad[(nth + attempt) % 4] if attempt <= nth % 4 else answer(ask)
 
     faulty.datapoints = hiccup  # type: ignore[method-assign]
-    pulled = read_day(faulty, max_series=7, attempts=6)
+    pulled = read_day(faulty, max_series=7, attempts=4)
+    assert len(attempts) > 20
     assert pulled.frame.equals(clean.frame)
     assert (pulled.duplicates, pulled.conflicts) == (0, 0)
+
+
+def test_a_large_day_comes_in_parts_that_a_larger_day_does_not_make_larger() -> None:
+    points = {
+        SeriesKey("d", "Global", "0", f"s{n}"): [
+            (START + timedelta(seconds=10 * at), float(at)) for at in range(8_640)
+        ]
+        for n in range(7)
+    }
+    whole = read_day(fleet(points), max_series=100)
+    with connected(fleet(points), max_series=1) as (client, _):
+        tables = pull.inventory(client)
+        parts = list(
+            pull.chunks(
+                client,
+                day=DAY,
+                until=LATER,
+                devices=tables["raw_socomec__devices"],
+                variables=tables["raw_socomec__variables"],
+            )
+        )
+    assert [part.frame.height // 8_640 for part in parts] == [0, 2, 2, 2, 1]
+    assert [part.series for part in parts] == [0, 2, 2, 2, 1]
+    assert pl.concat(part.frame for part in parts).equals(whole.frame)
 
 
 @settings(max_examples=12, deadline=None)
