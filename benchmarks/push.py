@@ -4,6 +4,11 @@ Every contender sends the same packets, in order per stream, to the same server;
 process of its own. ``make`` prints a table; figures depend on the machine and on its load.
 
     python -m benchmarks.push --streams 300 --days 1 --senders 50 --delay-ms 20
+    python -m benchmarks.push --streams 10000 --only ours --kill-at 0.5
+
+aiohttp comes from ``benchmarks/requirements.lock``, ``wrk`` from the system; without them their
+lines are left out. The second form kills our push (``kill -9``) at that share of the packets and
+measures the push that goes on.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ import argparse
 import asyncio
 import http.client
 import importlib.util
-import json
 import multiprocessing
+import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -44,8 +50,12 @@ from energy_platform.storage.lake import Lake
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from energy_platform.delivery import Progress
+
 FIRST = "2026-03-01"
 PATH = "/measurements/v2/unifiedjson/"
+OURS = "ours, with the ledger"
+PACKETS_A_DAY = 96
 
 
 class Result(NamedTuple):
@@ -64,7 +74,8 @@ class Order(NamedTuple):
     port: int
     senders: int
     now: str
-    kill_after_s: float
+    kill_at: int
+    """Number of packets after which our push kills itself; 0 for never."""
 
 
 def build(folder: Path, *, streams: int, days: int) -> None:
@@ -144,9 +155,11 @@ def ours(order: Order) -> int:
         }
     )
     now = datetime.fromisoformat(order.now)
-    stop = threading.Event()
-    if order.kill_after_s:
-        threading.Timer(order.kill_after_s, stop.set).start()
+
+    def watch(progress: Progress) -> None:
+        if order.kill_at and progress.acknowledged >= order.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     with Ledger.at(folder / "ledger.sqlite") as ledger:
         outcome = push(
             Lake(folder / "lake"),
@@ -154,7 +167,7 @@ def ours(order: Order) -> int:
             portfolio=load_portfolio(folder / "portfolio.yaml"),
             settings=settings,
             clock=lambda: now,
-            stop=stop,
+            on_progress=watch,
         )
     return outcome.acknowledged
 
@@ -275,7 +288,7 @@ def wrk_ceiling(order: Order) -> int:
 
 
 CONTENDERS: dict[str, Callable[[Order], int]] = {
-    "ours, with the ledger": ours,
+    OURS: ours,
     "requests.Session": requests_session,
     "a connection per packet": connection_each,
     "aiohttp": aiohttp_best,
@@ -291,8 +304,8 @@ def _measured(name: str, order: Order, pipe: multiprocessing.connection.Connecti
     pipe.send(Result(packets, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
 
 
-def measure(name: str, order: Order) -> Result:
-    """Run one contender in a fresh process."""
+def measure(name: str, order: Order) -> Result | None:
+    """Run one contender in a fresh process; None when it was killed."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_measured, args=(name, order, there))
@@ -300,9 +313,64 @@ def measure(name: str, order: Order) -> Result:
     there.close()
     try:
         found: Result = here.recv()
+    except EOFError:
+        return None
+    else:
+        return found
     finally:
         process.join()
-    return found
+
+
+def show(name: str, found: Result) -> None:
+    """Print one line."""
+    print(  # noqa: T201
+        f"{name:26} {found.packets:8d} packets {found.seconds:7.1f} s "
+        f"{found.packets / found.seconds:8.0f}/s "
+        f"{1e6 * found.cpu_s / max(found.packets, 1):6.0f} us of CPU each {found.peak_mb:6.0f} MB",
+        flush=True,
+    )
+
+
+def resumed(order: Order) -> None:
+    """Kill our push on its way, then measure the one that goes on and look for what is missing."""
+    ledger_path = Path(order.folder) / "ledger.sqlite"
+    began = time.perf_counter()
+    if measure(OURS, order) is not None:
+        print("it ended before it could be killed")  # noqa: T201
+        return
+    with Ledger.at(ledger_path) as ledger:
+        before = sum(state.acknowledged for state in ledger.states().values())
+    print(  # noqa: T201
+        f"killed after {time.perf_counter() - began:.0f} s with {before} packets acknowledged",
+        flush=True,
+    )
+    rest = measure(OURS, order._replace(kill_at=0))
+    if rest is None:
+        raise SystemExit("the push that was to go on died")
+    show("ours, going on", rest)
+    with Ledger.at(ledger_path) as ledger:
+        states = ledger.states()
+        print(  # noqa: T201
+            f"{sum(state.acknowledged for state in states.values())} acknowledged, "
+            f"{sum(ledger.pending_counts().values())} pending, "
+            f"{len({state.last_acknowledged_us for state in states.values()})} different ends"
+        )
+
+
+def compare(name: str, order: Order, *, rounds: int) -> None:
+    """Measure one contender some times; ours begins with an empty ledger each time."""
+    rates = []
+    for _ in range(rounds):
+        if name == OURS:
+            for file in Path(order.folder).glob("ledger.sqlite*"):
+                file.unlink()
+        found = measure(name, order)
+        if found is None:
+            raise SystemExit(f"{name} died")
+        show(name, found)
+        rates.append(found.packets / found.seconds)
+    if rounds > 1:
+        print(f"{name:26} median {statistics.median(rates):.0f}/s")  # noqa: T201
 
 
 def main() -> None:
@@ -312,7 +380,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--senders", type=int, default=50)
     parser.add_argument("--delay-ms", type=float, default=20)
-    parser.add_argument("--stop-after-s", type=float, default=0, help="stop ours, then resume it")
+    parser.add_argument("--kill-at", type=float, default=0.0, help="share of the packets")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="name of one contender")
     options = parser.parse_args()
@@ -325,25 +393,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, server(options.delay_ms) as port:
         build(Path(folder), streams=options.streams, days=options.days)
         print(f"{options.streams} streams, {options.senders} senders, {options.delay_ms} ms")  # noqa: T201
+        order = Order(folder, port, options.senders, now.isoformat(), 0)
+        if options.kill_at:
+            packets = options.streams * options.days * PACKETS_A_DAY
+            resumed(order._replace(kill_at=int(options.kill_at * packets)))
+            return
+        if OURS not in names:
+            measure(OURS, order)  # the others send its packets
         for name in names:
-            rates = []
-            for _ in range(options.rounds):
-                if name.startswith("ours"):
-                    for file in Path(folder).glob("ledger.sqlite*"):
-                        file.unlink()
-                order = Order(folder, port, options.senders, now.isoformat(), options.stop_after_s)
-                found = measure(name, order)
-                rates.append(found.packets / found.seconds)
-                print(  # noqa: T201
-                    f"{name:26} {found.packets:8d} packets {found.seconds:7.1f} s "
-                    f"{rates[-1]:8.0f}/s {1e6 * found.cpu_s / found.packets:6.0f} us of CPU each "
-                    f"{found.peak_mb:6.0f} MB"
-                )
-                if name.startswith("ours") and options.stop_after_s:
-                    rest = measure(name, order._replace(kill_after_s=0.0))
-                    print(json.dumps({"resumed": rest._asdict()}))  # noqa: T201
-            if options.rounds > 1:
-                print(f"{name:26} median {statistics.median(rates):.0f}/s")  # noqa: T201
+            compare(name, order, rounds=options.rounds)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def ingest_days(
     """Pull days and land each as it comes.
 
     A day that is over at ``now`` is closed by this; today's stays open. Days before the vendor's
-    start day land empty without a request.
+    start day, or after today, are left out with a warning and without a request.
 
     Args:
         source: The vendor, opened.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final, assert_never
-
-import polars as pl
+from typing import TYPE_CHECKING, assert_never
 
 from energy_platform.schemas import (
     RAW_BELIMO_DATAPROFILES,
@@ -29,15 +27,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    import polars as pl
+
     from energy_platform.ingest import Pulled, Source
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
     from energy_platform.vendors.errors import VendorError
-
-
-PART_ROWS: Final = 16_384
-"""Rows that are landed together: small answers would each cost as much as a large one."""
 
 
 @dataclass
@@ -57,18 +53,12 @@ class StreamedDay:
         self.frame = self._frames(parts)
 
     def _frames(self, parts: Iterator[socomec_pull.DayPull]) -> Iterator[pl.DataFrame]:
-        waiting: list[pl.DataFrame] = []
         for part in parts:
             self.duplicates += part.duplicates
             self.conflicts += part.conflicts
             self.nulls += part.nulls
             self.warnings += part.warnings
-            waiting.append(part.frame)
-            if sum(frame.height for frame in waiting) >= PART_ROWS:
-                yield pl.concat(waiting)
-                waiting = []
-        if waiting:
-            yield pl.concat(waiting)
+            yield part.frame
 
 
 @dataclass(frozen=True)

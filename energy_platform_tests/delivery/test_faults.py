@@ -72,7 +72,7 @@ def all_there(desk: Bench) -> bool:
     [
         "http_503=0.1",
         "http_408=0.1",
-        "http_429=3:retry_after=1",
+        "http_429=2:retry_after=1",
         "cut_connection=0.1",
         "stored_cut=0.1",
         "stored_503=0.1",
@@ -100,10 +100,11 @@ def test_a_hanging_answer_is_given_up_and_the_packet_sent_again(
 
 
 def test_retry_after_is_obeyed(house: Bench, agreed: Portfolio) -> None:
-    house.sim.faults.set("http_429=1:retry_after=2")
+    house.sim.faults.set("http_429=1:retry_after=1")
     began = time.monotonic()
+    # Their own pauses would be 0.05 s at most.
     assert house.push(agreed).ok
-    assert time.monotonic() - began >= 2
+    assert time.monotonic() - began >= 1
 
 
 def test_a_stream_in_trouble_does_not_hold_up_the_others(desk: Bench) -> None:
@@ -120,7 +121,7 @@ def test_a_stream_in_trouble_does_not_hold_up_the_others(desk: Bench) -> None:
         )
     desk.story.tell("2026-03-01")
     desk.sim.conduct = WatticsConduct(unknown_id=401)
-    desk.sim.faults.set("http_503=1:retry_after=3")
+    desk.sim.faults.set("http_503=1:retry_after=2")
     began = time.monotonic()
     finished: list[int] = []
 
@@ -135,7 +136,7 @@ def test_a_stream_in_trouble_does_not_hold_up_the_others(desk: Bench) -> None:
         clock=lambda: desk.now,
         on_progress=watch,
     )
-    assert time.monotonic() - began >= 3
+    assert time.monotonic() - began >= 2
     # Two streams were done while the third waited.
     assert 192 in finished
     assert desk.sim.judgement().clean

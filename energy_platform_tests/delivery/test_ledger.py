@@ -173,12 +173,12 @@ def test_pruning_forgets_old_settled_packets_and_nothing_else(ledger: Ledger) ->
 
 
 def test_readers_and_a_writer_do_not_block_each_other(ledger: Ledger) -> None:
-    planned(ledger, count=500)
+    planned(ledger, count=200)
     errors: list[BaseException] = []
 
     def read() -> None:
         try:
-            for _ in range(50):
+            for _ in range(20):
                 ledger.states()
                 ledger.pending_counts()
         except BaseException as error:  # noqa: BLE001
@@ -187,12 +187,12 @@ def test_readers_and_a_writer_do_not_block_each_other(ledger: Ledger) -> None:
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for at_us in range(1, 501):
+    for at_us in range(1, 201):
         ledger.settle([Settled("s", at_us, "acknowledged", 10, 200)])
     for reader in readers:
         reader.join()
     assert errors == []
-    assert ledger.states()["s"].acknowledged == 500
+    assert ledger.states()["s"].acknowledged == 200
 
 
 def test_two_processes_open_a_new_ledger_at_once(ledger_url: str) -> None:
