@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test lint format keycloak faults laws lock clean
+.PHONY: help setup demo ui test lint format keycloak postgres faults laws lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -17,6 +17,7 @@ help:
 	@echo "make test   lint, types and tests, as CI runs them"
 	@echo "make lint   ruff and mypy only"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
+	@echo "make postgres  the ledger's tests on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
 	@echo "make laws      the laws of energy on 10,000 random histories each (slow)"
 	@echo "make setup  the virtual environment and the dbt manifest only"
@@ -53,6 +54,9 @@ lint: setup
 
 keycloak: setup
 	KEYCLOAK_REQUIRED=1 $(BIN)/python -m pytest -v -rs energy_platform_tests/keycloak
+
+postgres: setup
+	$(BIN)/python -m energy_platform_tests.delivery.postgres
 
 faults: setup
 	$(BIN)/python -m energy_platform_tests.faults.matrix

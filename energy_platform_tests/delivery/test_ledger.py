@@ -215,6 +215,17 @@ def test_two_processes_open_a_new_ledger_at_once(ledger_url: str) -> None:
         assert len(opened.events()) == 4
 
 
+def test_a_new_ledger_waits_for_the_one_who_is_just_making_it(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE t (x)")
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, other.execute, ["COMMIT"]).start()
+    with Ledger.at(path) as ledger:
+        assert ledger.states() == {}
+    other.close()
+
+
 def test_a_commit_survives_a_power_cut(tmp_path: Path) -> None:
     with Ledger.at(tmp_path / "l.sqlite") as ledger, ledger.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +23,8 @@ NEWEST: Final = "0001"
 
 BUSY_TIMEOUT_S: Final = 30
 """How long one writer waits for another."""
+
+_BUSY_PAUSE_S: Final = 0.01
 
 _ADVISORY_KEY: Final = 0x656E5F6C6467
 """Key of PostgreSQL's advisory lock around migrations."""
@@ -62,7 +66,18 @@ def open_engine(url: str) -> sa.Engine:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # SQLAlchemy's own BEGIN below replaces the driver's, which would come too late.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # This statement does not wait for a writer by itself: two make a new ledger at once.
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            break
     connection.execute("PRAGMA synchronous=FULL")
 
 
