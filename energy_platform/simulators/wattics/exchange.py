@@ -21,9 +21,14 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """The two ASGI channels of one request; ``cut_short`` ones end without an answer."""
+    """The two ASGI channels of one request.
 
-    __slots__ = ("_receive", "_send", "_set_cookie", "cut_short")
+    Attributes:
+        cut_short: Whether it ends without an answer.
+        left: Whether its client gave up before the answer.
+    """
+
+    __slots__ = ("_receive", "_send", "_set_cookie", "cut_short", "left")
 
     def __init__(
         self, receive: Receive, send: Send, *, set_cookie: bytes | None, cut_short: bool
@@ -32,6 +37,7 @@ class Exchange:
         self._send = send
         self._set_cookie = set_cookie
         self.cut_short = cut_short
+        self.left = False
 
     async def body(self) -> bytes | None:
         """Return the request body, or ``None`` when the client left before its end."""
@@ -76,6 +82,7 @@ class Exchange:
         """Say nothing until the client gives up."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.left = True
 
     async def cut(self) -> None:
         """Cut the connection without a single byte of an answer."""

@@ -6,9 +6,10 @@ one core that it shares with nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -56,6 +57,9 @@ _ROUTES: Final = {
     "/measurements/v2/unifiedjson_utc/": "unifiedjson_utc",
     "/measurements/v2/unifiedjson_partial/": "unifiedjson_partial",
 }
+LEAVING_S: Final = 0.01
+"""How long the leaving of a client may be heard after its next request."""
+
 NO_CONTENT: Final = 204
 """The success that cannot have a body."""
 
@@ -139,7 +143,7 @@ class WatticsSimulator:
         self.sessions = Sessions()
         self._record = WatticsRecord(tuple(streams), path=record)
         self._by_basic = {c.basic().encode(): c for c in self.credentials}
-        self._in_flight: Counter[str] = Counter()
+        self._in_flight: defaultdict[str, list[Exchange]] = defaultdict(list)
         self._gate = _StoringGate(
             self._serve,
             faults=self.faults,
@@ -290,19 +294,23 @@ class WatticsSimulator:
             await exchange.answer(_refused(error.status, str(error)))
             return
         stream_id = packet.stream
-        self._in_flight[stream_id] += 1
+        others = tuple(self._in_flight[stream_id])
+        self._in_flight[stream_id].append(exchange)
         try:
+            if others:
+                # A client that gave up and came again may be heard before its leaving is.
+                await asyncio.sleep(LEAVING_S)
             received = self._record.receive(
                 packet,
                 body=body,
                 received_at=received_at,
                 route=route,
                 conduct=self.conduct,
-                overlapping=self._in_flight[stream_id] > 1,
+                overlapping=any(not other.left for other in others),
             )
             await self._finish(exchange, received)
         finally:
-            self._in_flight[stream_id] -= 1
+            self._in_flight[stream_id].remove(exchange)
 
     async def _finish(self, exchange: Exchange, received: ReceivedPacket) -> None:
         """Answer a packet that is on record, or fail to."""
