@@ -312,7 +312,7 @@ def test_a_stop_does_not_wait_for_an_answer_that_never_comes(
         clock=lambda: house.now,
         stop=stop,
     )
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30, "the answer would have come after a minute"
     assert not [one for one in threading.enumerate() if one.name.startswith("sender-")]
     house.sim.faults.clear()
     assert house.push(portfolio(VALUE)).ok

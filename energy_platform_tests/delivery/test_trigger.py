@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -115,7 +114,7 @@ def test_a_stream_waiting_for_a_person_is_not_asked_for(meter: Bench) -> None:
     assert streams_behind(meter.story.lake, meter.ledger, agreed) == ()
 
 
-def test_ten_thousand_new_files_take_less_than_two_seconds(tmp_path: Path) -> None:
+def test_ten_thousand_new_files_are_one_push(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     days = day_range("2017-01-01", "2026-02-17")[:3334]
     closed = {"complete_until": "2030-01-01T00:00:00+00:00", "closed": "true"}
@@ -128,10 +127,9 @@ def test_ten_thousand_new_files_take_less_than_two_seconds(tmp_path: Path) -> No
     agreed = portfolio(ELECTRICITY)
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
         ledger.enrol(["el-1"])
-        began = time.perf_counter()
-        wanted = push_wanted(
-            lake, ledger, agreed, now=datetime(2026, 3, 5, tzinfo=UTC), max_hold=HOLD
-        )
-        took = time.perf_counter() - began
-    assert wanted is not None
-    assert took < 2
+        now = datetime(2026, 3, 5, tzinfo=UTC)
+        first = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)
+        again = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)
+    assert first is not None
+    assert again is not None
+    assert first.run_key == again.run_key, "two ticks at once must ask for one run"
