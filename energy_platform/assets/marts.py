@@ -82,7 +82,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
                 yield from dbt.cli(
                     ["build"],
                     context=context,
-                    target_path=_artifacts(warehouse.target_path, context),
+                    target_path=warehouse.target_path,
                 ).stream()
                 if context.selected_asset_keys == marts.keys:
                     warehouse.commit()
@@ -99,11 +99,6 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
 def _days(touched: Mapping[str, Any]) -> str:
     spans = [f"{days[0]} to {days[-1]} ({zone})" for zone, days in touched.items() if days]
     return ", ".join(spans) or "none"
-
-
-def _artifacts(target: Path, context: dg.AssetExecutionContext) -> Path:
-    """Return where dbt leaves its artifacts; the newest run's only are kept."""
-    return target / context.run.run_id[:8]
 
 
 def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
