@@ -36,6 +36,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from energy_platform.schemas import CORE_ENERGY_DELTAS, INSTANT
+from energy_platform.storage.columns import arrow_table, parquet_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,16 +109,12 @@ class Sink:
         self._writers: dict[str, pq.ParquetWriter] = {}
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        """Append to one of the files; only texts have values that repeat."""
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        """Append to one of the files, in the platform's own layout."""
         writer = self._writers.get(name)
         if writer is None:
             path = self._folder / f"{name}.parquet"
-            texts = [column for column, dtype in frame.schema.items() if dtype == pl.String]
-            writer = self._writers[name] = pq.ParquetWriter(
-                path, table.schema, compression="zstd", use_dictionary=texts
-            )
-        writer.write_table(table)
+            writer = self._writers[name] = parquet_writer(path, schema=frame.schema)
+        writer.write_table(arrow_table(frame))
 
     def close(self) -> None:
         """Finish the files."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from energy_platform.storage.columns import arrow_table, parquet_writer
 from energy_platform.transforms.counters import DEFAULT_POLICY
 from energy_platform.transforms.streams import READINGS_AT_ONCE, energy_stream
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from energy_platform.transforms.policy import CounterPolicy
     from energy_platform.transforms.streams import EnergyPiece
-
-_OLDEST: Final = pl.CompatLevel.oldest()
-"""Plain Arrow texts, which every Parquet reader knows."""
 
 
 def energy_of_file(
@@ -136,11 +134,6 @@ class _WriteBehind:
             writing.result()
 
     def _write(self, frame: pl.DataFrame) -> None:
-        table = frame.to_arrow(compat_level=_OLDEST)
         if self._writer is None:
-            # Only texts repeat; a dictionary of instants and counts is given up after much work.
-            texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-            self._writer = pq.ParquetWriter(
-                self._path, table.schema, compression="zstd", use_dictionary=texts
-            )
-        self._writer.write_table(table)
+            self._writer = parquet_writer(self._path, schema=frame.schema)
+        self._writer.write_table(arrow_table(frame))

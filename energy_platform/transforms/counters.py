@@ -362,15 +362,19 @@ class _Work:
                 "register_start_wh": self.start / scale if load.is_scaled else self.start,
                 "register_end_wh": load.counts / scale if load.is_scaled else load.counts,
                 "energy_wh": energy,
-                "status": pl.Series(STATUSES).gather(self.status),
+                "status": _named(STATUSES, self.status),
                 "estimated": self.estimated,
                 "dropped": dropped,
-                "reason": pl.Series(REASONS, dtype=pl.String()).gather(self.reason),
+                "reason": _named(REASONS, self.reason),
                 "method": pl.repeat("register", load.at.size, eager=True, dtype=pl.String()),
             },
             schema=CORE_ENERGY_DELTAS.schema,
         )
         return frame.filter(pl.Series(~self.unsettled)) if self.unsettled.any() else frame
+
+
+def _named(names: tuple[str | None, ...], codes: NDArray[np.uint8]) -> pl.Series:
+    return pl.Series(names, dtype=pl.String()).gather(pl.Series(codes).cast(pl.UInt32()))
 
 
 def _adds_exactly(values: NDArray[np.float64]) -> bool:

@@ -10,9 +10,9 @@ count whole watt-hours every sum of contributions is exact in any order, up to 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,8 @@ import polars as pl
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, INSTANT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 GRID_WH: Final = 2.0**-20
@@ -34,6 +36,12 @@ SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=1)
 
 _SECOND_US: Final = 1_000_000
+
+_BLOCK: Final = 16_384
+"""Steps cut at a time: what is worked on then stays in the processor's cache."""
+
+_PIECE: Final = 65_536
+"""Steps merged at a time, more where one point has more: memory is then used again, not anew."""
 
 
 def width_of(width: str | timedelta) -> timedelta:
@@ -95,7 +103,10 @@ def spread(
     steps = _Steps.of(deltas, is_new=is_new)
     if not steps.end.size:
         return CORE_ENERGY_INTERVALS.empty()
-    return _merged(steps, _parts_of(steps, bucket=bucket), bucket=bucket)
+    rows = [
+        _merged(piece, _parts_of(piece, bucket=bucket), low=low) for low, piece in steps.pieces()
+    ]
+    return _frame(steps, rows, bucket=bucket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +114,13 @@ class _Steps:
     """Steps that bring energy or coverage, sorted by point and time, as arrays.
 
     Attributes:
+        row: Place of each step in ``ids`` and ``method``; None where it is its own.
         is_new: Whether a step is the first of its point.
     """
 
     ids: pl.Series
     method: pl.Series
+    row: NDArray[np.int64] | None
     is_new: NDArray[np.bool_]
     start: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -118,50 +131,99 @@ class _Steps:
     @classmethod
     def of(cls, deltas: pl.DataFrame, *, is_new: NDArray[np.bool_] | None) -> _Steps:
         """Take deltas apart; rows that bring nothing are left out, all others put in order."""
-        energy = deltas.get_column("energy_wh").fill_null(0.0)
-        covers = _covers(deltas)
-        is_long = deltas.get_column("end_at") > deltas.get_column("start_at")
-        brings = (energy != 0) | (covers & is_long)
-        frame = deltas.select(
-            "point_id",
-            pl.col("start_at").to_physical().alias("start"),
-            pl.col("end_at").to_physical().alias("end"),
-            energy,
-            covers.alias("covers"),
-            "estimated",
-            "method",
-        )
         if is_new is None:
-            is_new = _first_of_points(frame)
-        if not brings.all():
-            frame = frame.filter(brings)
-            point = np.cumsum(is_new)[brings.to_numpy()]
-            is_new = np.diff(point, prepend=0) != 0
-        if not _is_sorted(frame, is_new):
-            frame = frame.sort("point_id", "end", "start")
-            is_new = _first_of_points(frame)
-        start, end = frame.get_column("start").to_numpy(), frame.get_column("end").to_numpy()
+            is_new = _first_of_points(deltas)
+        if not _is_sorted(deltas, is_new):
+            deltas = deltas.sort("point_id", "end_at", "start_at")
+            is_new = _first_of_points(deltas)
+        start = deltas.get_column("start_at").to_physical().to_numpy()
+        end = deltas.get_column("end_at").to_physical().to_numpy()
         if bool((end < start).any()):
             raise ValueError("a delta ends before it starts; deltas must have start_at <= end_at")
-        return cls(
-            ids=frame.get_column("point_id"),
-            method=frame.get_column("method"),
+        energy = deltas.get_column("energy_wh").fill_null(0.0).to_numpy()
+        covers = _covers(deltas)
+        brings = (energy != 0) | (covers & (end > start))
+        steps = cls(
+            ids=deltas.get_column("point_id"),
+            method=deltas.get_column("method"),
+            row=None,
             is_new=is_new,
             start=start,
             end=end,
-            energy=frame.get_column("energy_wh").to_numpy(),
-            covers=frame.get_column("covers").to_numpy(),
-            estimated=frame.get_column("estimated").to_numpy(),
+            energy=energy,
+            covers=covers,
+            estimated=deltas.get_column("estimated").to_numpy(),
+        )
+        return steps if brings.all() else steps.only(np.flatnonzero(brings))
+
+    def only(self, rows: NDArray[np.int64]) -> _Steps:
+        """Return some of the steps, in order."""
+        point = np.cumsum(self.is_new)[rows]
+        return replace(
+            self,
+            row=rows,
+            is_new=np.diff(point, prepend=0) != 0,
+            start=self.start[rows],
+            end=self.end[rows],
+            energy=self.energy[rows],
+            covers=self.covers[rows],
+            estimated=self.estimated[rows],
         )
 
+    def pieces(self) -> Iterator[tuple[int, _Steps]]:
+        """Yield the steps of some whole points at a time, as views, and where they begin."""
+        starts = np.append(np.flatnonzero(self.is_new), self.end.size)
+        low = 0
+        while low < self.end.size:
+            place = int(np.searchsorted(starts, low + _PIECE))
+            high = int(starts[min(place, starts.size - 1)])
+            piece = slice(low, high)
+            views = replace(
+                self,
+                is_new=self.is_new[piece],
+                start=self.start[piece],
+                end=self.end[piece],
+                energy=self.energy[piece],
+                covers=self.covers[piece],
+                estimated=self.estimated[piece],
+            )
+            yield low, views
+            low = high
 
-def _covers(deltas: pl.DataFrame) -> pl.Series:
+    def cut_block(
+        self,
+        block: slice,
+        *,
+        bucket: int,
+        number: NDArray[np.int64],
+        energy: NDArray[np.float64],
+        covered: NDArray[np.float64],
+        far: NDArray[np.bool_],
+    ) -> None:
+        """Cut some steps at their last edge, each into a pair of parts; say which reach farther."""
+        start, end, whole = self.start[block], self.end[block], self.energy[block]
+        early, late = (slice(2 * block.start + place, 2 * block.stop, 2) for place in (0, 1))
+        last = (end - 1) // bucket
+        length = end - start
+        elapsed = np.maximum(last * bucket - start, 0)
+        number[early] = last - (elapsed > 0)
+        number[late] = last
+        energy[early] = until = _energy_until(elapsed, length=length, energy=whole)
+        energy[late] = whole - until
+        known = self.covers[block]
+        covered[early] = np.where(known, elapsed / _SECOND_US, 0.0)
+        covered[late] = np.where(known, (length - elapsed) / _SECOND_US, 0.0)
+        np.greater(elapsed, bucket, out=far[block])
+
+
+def _covers(deltas: pl.DataFrame) -> NDArray[np.bool_]:
     """Say which steps are known to have happened within their time."""
-    status = deltas.get_column("status")
-    covers = deltas.get_column("energy_wh").is_not_null()
-    doubtful = ((status == "first") | (status == "exchange") | (status == "reset")).arg_true()
-    if not doubtful.len():
+    covers = deltas.get_column("energy_wh").is_not_null().to_numpy(writable=True)
+    runs = deltas.get_column("status").rle().struct.unnest()
+    is_doubtful = runs.get_column("value").is_in(["first", "exchange", "reset"])
+    if not is_doubtful.any():
         return covers
+    doubtful = np.flatnonzero(np.repeat(is_doubtful.to_numpy(), runs.get_column("len").to_numpy()))
     few = deltas.select("status", "reason", "energy_wh")[doubtful]
     is_unknown_exchange = (pl.col("status") == "exchange") & (
         pl.col("reason").fill_null("") != "marker"
@@ -174,153 +236,178 @@ def _covers(deltas: pl.DataFrame) -> pl.Series:
             value=True
         )
     ).to_series()
-    return covers.scatter(doubtful, known & covers.gather(doubtful))
+    covers[doubtful] &= known.to_numpy()
+    return covers
 
 
-def _first_of_points(frame: pl.DataFrame) -> NDArray[np.bool_]:
-    ids = frame.get_column("point_id")
-    is_new = np.ones(ids.len(), np.bool_)
-    if ids.len() > 1:
-        is_new[1:] = (ids != ids.shift(1)).to_numpy()[1:]
+def _first_of_points(deltas: pl.DataFrame) -> NDArray[np.bool_]:
+    is_new = np.zeros(deltas.height, np.bool_)
+    length = deltas.get_column("point_id").rle().struct.field("len").to_numpy()
+    is_new[np.cumsum(length) - length] = True
     return is_new
 
 
-def _is_sorted(frame: pl.DataFrame, is_new: NDArray[np.bool_]) -> bool:
-    end = frame.get_column("end").to_numpy()
-    points = frame.get_column("point_id").gather(np.flatnonzero(is_new))
-    in_time = bool(((end[1:] >= end[:-1]) | is_new[1:]).all())
+def _is_sorted(deltas: pl.DataFrame, is_new: NDArray[np.bool_]) -> bool:
+    end = deltas.get_column("end_at").to_physical().to_numpy()
+    back = np.flatnonzero(end[1:] < end[:-1]) + 1
+    points = deltas.get_column("point_id").gather(np.flatnonzero(is_new))
+    in_time = bool(is_new[back].all())
     return in_time and bool((points.slice(1) > points.head(max(points.len() - 1, 0))).all())
 
 
+@dataclass(frozen=True, slots=True)
 class _Parts:
-    """Contributions in order: the step each belongs to, its bucket, energy and seconds."""
+    """Contributions in the order of their steps, and in order of time within a step.
 
-    def __init__(
-        self,
-        *,
-        step: NDArray[np.int64],
-        bucket: NDArray[np.int64],
-        energy: NDArray[np.float64],
-        covered: NDArray[np.float64],
-    ) -> None:
-        self.step, self.bucket, self.energy, self.covered = step, bucket, energy, covered
+    Every step has a pair of them, for its last bucket and the one before it, of which the earlier
+    is empty (same bucket, nothing) where the step lies in one bucket. So nearly all is computed in
+    place, without moving anything; what reaches over several edges is put in between.
+
+    Attributes:
+        bucket: Number of the bucket since 1970.
+        energy: Wh.
+        covered: Seconds.
+        is_new: Whether a part is the first of its point.
+        step: The step of each part.
+    """
+
+    bucket: NDArray[np.int64]
+    energy: NDArray[np.float64]
+    covered: NDArray[np.float64]
+    is_new: NDArray[np.bool_]
+    step: NDArray[np.int64]
 
     def take(self, order: NDArray[np.int64]) -> _Parts:
-        """Return the contributions in another order."""
+        """Return the contributions in another order, each point's still together."""
+        point = np.cumsum(self.is_new)[order]
         return _Parts(
-            step=self.step[order],
             bucket=self.bucket[order],
             energy=self.energy[order],
             covered=self.covered[order],
+            is_new=np.diff(point, prepend=0) != 0,
+            step=self.step[order],
         )
 
 
 def _parts_of(steps: _Steps, *, bucket: int) -> _Parts:
     """Cut the steps at the edges of their buckets."""
-    start, end, energy, covers = steps.start, steps.end, steps.energy, steps.covers
-    last = (end - 1) // bucket
-    first = np.minimum(start // bucket, last)
-    seconds = np.where(covers, (end - start) / _SECOND_US, 0.0)
-    edges = last - first
-    cut = np.flatnonzero(edges)
-    if not cut.size:
-        return _Parts(step=np.arange(start.size), bucket=last, energy=energy, covered=seconds)
-    many = edges + 1
-    place = np.cumsum(many) - many
-    parts = _Parts(
-        step=np.repeat(np.arange(start.size), many),
-        bucket=np.repeat(first, many),
-        energy=np.repeat(energy, many),
-        covered=np.repeat(seconds, many),
-    )
-    once = cut[edges[cut] == 1]
-    edge = last[once] * bucket
-    until = _energy_until(edge, start=start[once], end=end[once], energy=energy[once])
-    at = place[once]
-    parts.energy[at] = until
-    parts.energy[at + 1] = energy[once] - until
-    early = np.where(covers[once], (edge - start[once]) / _SECOND_US, 0.0)
-    parts.covered[at] = early
-    parts.covered[at + 1] = np.where(covers[once], (end[once] - edge) / _SECOND_US, 0.0)
-    parts.bucket[at + 1] += 1
-    if once.size < cut.size:
-        _cut_often(parts, cut[edges[cut] > 1], place, start, end, energy, covers, bucket=bucket)
-    return parts
+    n = steps.end.size
+    number = np.empty(2 * n, np.int64)
+    energy, covered = np.empty(2 * n), np.empty(2 * n)
+    far = np.empty(n, np.bool_)
+    for low in range(0, n, _BLOCK):
+        steps.cut_block(
+            slice(low, low + _BLOCK),
+            bucket=bucket,
+            number=number,
+            energy=energy,
+            covered=covered,
+            far=far,
+        )
+    is_new = np.zeros(2 * n, np.bool_)
+    is_new[0::2] = steps.is_new
+    parts = _Parts(number, energy, covered, is_new, np.repeat(np.arange(n), 2))
+    often = np.flatnonzero(far)
+    return _with_inner_parts(steps, parts, often, bucket=bucket) if often.size else parts
 
 
-def _cut_often(
-    parts: _Parts,
-    steps: NDArray[np.int64],
-    place: NDArray[np.int64],
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    energy: NDArray[np.float64],
-    covers: NDArray[np.bool_],
-    *,
-    bucket: int,
-) -> None:
-    """Cut the steps that reach over more than one edge, in place."""
-    first = parts.bucket[place[steps]]
-    many = (end[steps] - 1) // bucket - first + 1
-    step = np.repeat(steps, many)
-    rank = np.arange(step.size) - np.repeat(np.cumsum(many) - many, many)
-    bucket_of = np.repeat(first, many) + rank
-    low = np.maximum(bucket_of * bucket, start[step])
-    high = np.minimum((bucket_of + 1) * bucket, end[step])
-    until = _energy_until(high, start=start[step], end=end[step], energy=energy[step])
-    is_last = rank == np.repeat(many, many) - 1
-    until[is_last] = energy[step[is_last]]
+def _with_inner_parts(
+    steps: _Steps, parts: _Parts, often: NDArray[np.int64], *, bucket: int
+) -> _Parts:
+    """Cut the steps that reach over more than one edge, and put their earlier parts in."""
+    start, end, energy = steps.start[often], steps.end[often], steps.energy[often]
+    first = start // bucket
+    many = (end - 1) // bucket - first + 1
+    of = np.repeat(np.arange(often.size), many)
+    rank = np.arange(of.size) - np.repeat(np.cumsum(many) - many, many)
+    number = first[of] + rank
+    low = np.maximum(number * bucket, start[of])
+    high = np.minimum((number + 1) * bucket, end[of])
+    until = _energy_until(high - start[of], length=(end - start)[of], energy=energy[of])
+    left = many[of] - 1 - rank
+    until[left == 0] = energy
     before = np.empty_like(until)
     before[1:] = until[:-1]
     before[rank == 0] = 0.0
-    at = place[step] + rank
-    parts.bucket[at] = bucket_of
-    parts.energy[at] = until - before
-    parts.covered[at] = np.where(covers[step], (high - low) / _SECOND_US, 0.0)
+    own = until - before
+    seconds = np.where(steps.covers[often][of], (high - low) / _SECOND_US, 0.0)
+    for place in (0, 1):
+        parts.energy[2 * often + place] = own[left == 1 - place]
+        parts.covered[2 * often + place] = seconds[left == 1 - place]
+    inner = left > 1
+    step = often[of[inner]]
+    at = 2 * step
+    is_first = rank[inner] == 0
+    opens = is_first & steps.is_new[step]
+    parts.is_new[at[opens]] = False
+    return _Parts(
+        bucket=np.insert(parts.bucket, at, number[inner]),
+        energy=np.insert(parts.energy, at, own[inner]),
+        covered=np.insert(parts.covered, at, seconds[inner]),
+        is_new=np.insert(parts.is_new, at, opens),
+        step=np.insert(parts.step, at, step),
+    )
 
 
 def _energy_until(
-    edge: NDArray[np.int64],
-    *,
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    energy: NDArray[np.float64],
+    elapsed: NDArray[np.int64], *, length: NDArray[np.int64], energy: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return each step's energy up to a bucket's edge, on the grid."""
-    exact = energy * ((edge - start) / np.maximum(end - start, 1).astype(np.float64))
-    until: NDArray[np.float64] = np.rint(exact / GRID_WH) * GRID_WH
+    """Return a step's energy until some time after its start, on the grid."""
+    until: NDArray[np.float64] = energy * (elapsed / np.maximum(length, 1))
     too_large = np.flatnonzero(np.abs(energy) >= _GRID_HOLDS)
-    if too_large.size:
-        until[too_large] = np.rint(exact[too_large])
+    few = np.rint(until[too_large])
+    until *= 1 / GRID_WH
+    np.rint(until, out=until)
+    until *= GRID_WH
+    until[too_large] = few
     return until
 
 
-def _merged(steps: _Steps, parts: _Parts, *, bucket: int) -> pl.DataFrame:
+class _Rows(NamedTuple):
+    """What steps bring to buckets: one entry per point and bucket."""
+
+    step: NDArray[np.int64]
+    bucket: NDArray[np.int64]
+    energy: NDArray[np.float64]
+    estimated: NDArray[np.float64]
+    covered: NDArray[np.float64]
+
+
+def _merged(steps: _Steps, parts: _Parts, *, low: int) -> _Rows:
     """Add up the contributions to each bucket of each point."""
-    point = np.cumsum(steps.is_new, dtype=np.int32)[parts.step]
-    same_point = point[1:] == point[:-1]
-    if bool((same_point & (parts.bucket[1:] < parts.bucket[:-1])).any()):
+    back = np.flatnonzero(parts.bucket[1:] < parts.bucket[:-1]) + 1
+    if not parts.is_new[back].all():
         # Steps of one point that overlap: only increments and hand-made frames have them.
-        order = np.lexsort((parts.bucket, point))
-        parts, point = parts.take(order), point[order]
-        same_point = point[1:] == point[:-1]
-    new = np.ones(parts.bucket.size, np.bool_)
-    new[1:] = (parts.bucket[1:] != parts.bucket[:-1]) | ~same_point
-    at = np.flatnonzero(new)
-    energy, covered = np.add.reduceat(parts.energy, at), np.add.reduceat(parts.covered, at)
+        parts = parts.take(np.lexsort((parts.bucket, np.cumsum(parts.is_new))))
+    opens = parts.is_new.copy()
+    opens[1:] |= parts.bucket[1:] != parts.bucket[:-1]
+    at = np.flatnonzero(opens)
     estimated = np.zeros(at.size)
     if steps.estimated.any():
         of_estimates = np.where(steps.estimated[parts.step], parts.energy, 0.0)
         estimated = np.add.reduceat(of_estimates, at)
-    step = parts.step[at]
+    return _Rows(
+        step=parts.step[at] + low,
+        bucket=parts.bucket[at],
+        energy=np.add.reduceat(parts.energy, at),
+        estimated=estimated,
+        covered=np.add.reduceat(parts.covered, at),
+    )
+
+
+def _frame(steps: _Steps, rows: list[_Rows], *, bucket: int) -> pl.DataFrame:
+    step, number, energy, estimated, covered = (
+        np.concatenate(parts) for parts in zip(*rows, strict=True)
+    )
+    row = step if steps.row is None else steps.row[step]
     return pl.DataFrame(
         {
-            "point_id": steps.ids.gather(step),
-            "interval_start": pl.Series(parts.bucket[at] * bucket).cast(INSTANT),
+            "point_id": steps.ids.gather(row),
+            "interval_start": pl.Series(number * bucket).cast(INSTANT),
             "energy_wh": energy,
             "estimated_wh": estimated,
             "covered_s": covered,
-            "method": steps.method.gather(step),
+            "method": steps.method.gather(row),
         },
         schema=CORE_ENERGY_INTERVALS.schema,
     )

@@ -93,12 +93,11 @@ def ordered(readings: pl.DataFrame) -> Ordered:
     ids = frame.get_column("point_id")
     at = frame.get_column("at").to_physical().to_numpy()
     wh = frame.get_column("value_wh").to_numpy()
-    changes = np.ones(ids.len(), np.bool_)
-    if ids.len() > 1:
-        changes[1:] = (ids != ids.shift(1)).to_numpy()[1:]
-    first = np.flatnonzero(changes)
-    points = ids.gather(first)
-    in_order = bool(((at[1:] > at[:-1]) | changes[1:]).all()) and bool(
+    runs = ids.rle().struct.unnest()
+    points, count = runs.get_column("value"), runs.get_column("len").to_numpy().astype(np.int64)
+    first = _starts(count)
+    back = np.flatnonzero(at[1:] <= at[:-1]) + 1
+    in_order = bool(np.isin(back, first).all()) and bool(
         (points.slice(1) > points.head(max(points.len() - 1, 0))).all()
     )
     order: pl.Series | None = None
@@ -112,9 +111,9 @@ def ordered(readings: pl.DataFrame) -> Ordered:
             codes, at, wh = codes[~again], at[~again], wh[~again]
             order = order.filter(pl.Series(~again))
         first = np.flatnonzero(np.diff(codes, prepend=-1))
-    count = np.diff(first, append=at.size)
+        count = np.diff(first, append=at.size)
     # As a copy: the ids would keep the whole load's text in memory as long as the state lives.
-    points = pl.Series(points.name, points.to_list(), dtype=pl.String())
+    points = pl.Series(ids.name, points.to_list(), dtype=pl.String())
     scale = np.ones(first.size)
     counts = wh
     if "counts_per_wh" in frame.columns:

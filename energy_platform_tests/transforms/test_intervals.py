@@ -165,6 +165,87 @@ def test_intervals_of_two_files_add_up_to_those_of_one(
     assert_frame_equal(summed, energy_intervals(deltas), check_exact=False, rel_tol=1e-12)
 
 
+SPANS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b"]),
+        st.integers(0, 300),
+        st.integers(0, 300),
+        st.integers(0, 900).map(lambda wh: wh * 1024.0),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(spans=SPANS, width=st.sampled_from([5, 15, 60]))
+@LAW
+def test_steps_that_overlap_are_each_spread_by_their_own_time(
+    spans: list[tuple[str, int, int, float, bool]], width: int
+) -> None:
+    deltas = pl.concat([_step(*span) for span in spans])
+    expected: dict[tuple[str, int], tuple[float, float, float]] = {}
+    for point, start, minutes, energy, estimated in spans:
+        if not minutes and not energy:
+            continue
+        minute_wh = energy / minutes if minutes else energy
+        for minute in range(start, start + minutes) if minutes else [start - 1]:
+            key = (point, minute // width * width)
+            wh, of_estimates, covered = expected.get(key, (0.0, 0.0, 0.0))
+            expected[key] = (
+                wh + minute_wh,
+                of_estimates + minute_wh * estimated,
+                covered + 60.0 * bool(minutes),
+            )
+
+    found = energy_intervals(deltas, width=f"{width}m")
+
+    assert found.select("point_id", "interval_start").is_unique().all()
+    rows = {
+        (point, int((at - START) / timedelta(minutes=1))): figures
+        for point, at, *figures in found.drop("method").iter_rows()
+    }
+    assert sorted(rows) == sorted(expected)
+    for key, figures in expected.items():
+        assert rows[key] == pytest.approx(figures, abs=1e-3)
+
+
+def _step(point: str, start: int, minutes: int, energy: float, estimated: bool) -> pl.DataFrame:
+    begin = START + timedelta(minutes=start)
+    return pl.DataFrame(
+        {
+            "point_id": point,
+            "end_at": begin + timedelta(minutes=minutes),
+            "start_at": begin,
+            "register_start_wh": None,
+            "register_end_wh": None,
+            "energy_wh": energy,
+            "status": "ok",
+            "estimated": estimated,
+            "dropped": 0,
+            "reason": None,
+            "method": "increment",
+        },
+        schema=CORE_ENERGY_DELTAS.schema,
+    )
+
+
+def test_many_points_together_are_spread_as_each_alone() -> None:
+    points = ["a", "b", "c", "d"]
+    readings = pl.concat(
+        [
+            frame([float(n * size) for n in range(30_000)], point_id=point)
+            for size, point in enumerate(points, start=1)
+        ]
+    )
+    deltas = energy_deltas(readings).deltas
+
+    together = energy_intervals(deltas, width="1h")
+
+    alone = [energy_intervals(deltas.filter(point_id=point), width="1h") for point in points]
+    assert_frame_equal(together, pl.concat(alone))
+
+
 def test_energy_known_only_at_an_instant_lands_in_the_bucket_that_ends_there() -> None:
     delta = one_delta(7.0, start_at=START + QUARTER, end_at=START + QUARTER)
     assert buckets(energy_intervals(delta)) == [(0, 7.0, 0.0)]
