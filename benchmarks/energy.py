@@ -389,6 +389,8 @@ def compare(
 
 def daily() -> None:
     """Time one day of 100,000 registers with the state of the day before."""
+    from energy_platform.refresh.rules import EnergyInput
+    from energy_platform.refresh.stages import energy_of_day
     from energy_platform.transforms.counters import energy_deltas
     from energy_platform.transforms.intervals import energy_intervals
     from energy_platform.transforms.policy import CounterPolicy
@@ -397,28 +399,47 @@ def daily() -> None:
     rng = np.random.default_rng(7)
     value = rng.integers(0, 200, (registers, readings)).cumsum(axis=1) + 10.0**6
     at = np.broadcast_to(START_US + STEP_US * np.arange(readings), value.shape)
-    code = np.repeat(np.arange(registers), readings)
+    ids = names(registers)
     frame = pl.DataFrame(
         {
-            "point_id": names(registers).gather(code),
+            "point_id": ids.gather(np.repeat(np.arange(registers), readings)),
             "at": pl.Series(at.ravel()).cast(INSTANT),
-            "value_wh": value.ravel(),
+            "value": value.ravel(),
+            "status": pl.repeat("ok", value.size, eager=True),
         }
     )
-    policy = CounterPolicy(max_power_w=MAX_POWER_W)
-    first = pl.col("at") == pl.col("at").min()
-    state = energy_deltas(frame.filter(first), policy=policy).state
-    day = frame.filter(~first)
-    for name, load in (("by point", day), ("by time", day.sort("at", maintain_order=True))):
+    points = pl.DataFrame({"point_id": ids}).with_columns(
+        quantity=pl.lit("active_energy_import"),
+        unit=pl.lit("Wh"),
+        kind=pl.lit("register"),
+        energy_from_power=pl.lit(value=False),
+        every_s=pl.lit(900),
+    )
+    policies = dict.fromkeys(ids, CounterPolicy(max_power_w=MAX_POWER_W))
+    is_first = pl.col("at") == pl.col("at").min()
+    before = frame.filter(is_first)
+    state = energy_deltas(before.rename({"value": "value_wh"}), policy=policies).state
+    day = frame.filter(~is_first)
+    bare = day.select("point_id", "at", pl.col("value").alias("value_wh"))
+    by_time = bare.sort("at", maintain_order=True)
+    given = EnergyInput(
+        day="2026-01-01", readings=day, points=points, policies=policies, state=state
+    )
+    jobs: dict[str, Callable[[], pl.DataFrame]] = {
+        "as the platform runs it": lambda: energy_of_day(given).deltas,
+        "the rule alone": lambda: energy_deltas(bare, state=state, policy=policies).deltas,
+        "the rule alone, by time": lambda: (
+            energy_deltas(bare.sort("at", maintain_order=True), state=state, policy=policies).deltas
+        ),
+    }
+    print(f"{'':26}{'deltas s':>10}{'intervals s':>12}{'both CPU s':>12}")
+    for name, job in jobs.items():
         begun, worked = time.perf_counter(), time.process_time()
-        result = energy_deltas(load, state=state, policy=policy)
+        deltas = job()
         settled = time.perf_counter()
-        energy_intervals(result.deltas)
+        energy_intervals(deltas)
         spread, cpu = time.perf_counter(), time.process_time() - worked
-        print(
-            f"{name}: deltas {settled - begun:.2f} s, 15-min intervals {spread - settled:.2f} s, "
-            f"processor time of both {cpu:.2f} s"
-        )
+        print(f"{name:26}{settled - begun:10.2f}{spread - settled:12.2f}{cpu:12.2f}", flush=True)
 
 
 def main() -> None:

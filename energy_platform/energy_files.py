@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from energy_platform.storage.columns import arrow_table, parquet_writer
 from energy_platform.transforms.counters import DEFAULT_POLICY
-from energy_platform.transforms.streams import READINGS_AT_ONCE, energy_stream
+from energy_platform.transforms.ordering import READINGS_AT_ONCE
+from energy_platform.transforms.streams import energy_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

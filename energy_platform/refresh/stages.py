@@ -8,7 +8,9 @@ import polars as pl
 
 from energy_platform.partitions import day_bounds
 from energy_platform.refresh.rules import EnergyDay, EnergyInput, JudgedDay, ReadingsInput, Rules
+from energy_platform.schemas import CORE_REGISTER_STATE
 from energy_platform.transforms.intervals import energy_intervals
+from energy_platform.transforms.ordering import pieces_of_whole_points
 from energy_platform.transforms.readings import (
     judge,
     readings_of_belimo,
@@ -17,7 +19,6 @@ from energy_platform.transforms.readings import (
 )
 from energy_platform.transforms.registers import energy_of_readings
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
-from energy_platform.transforms.streams import pieces_of_whole_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ def judge_day(given: ReadingsInput) -> JudgedDay:
         common = [pl.DataFrame(schema=empty)]
     start, end = day_bounds(given.day)
     judged = judge(
-        pl.concat(common),
+        pl.concat(common, how="diagonal"),
         points=given.points,
         corrections=given.corrections,
         states=given.states,
@@ -65,21 +66,39 @@ def judge_day(given: ReadingsInput) -> JudgedDay:
 def energy_of_day(given: EnergyInput) -> EnergyDay:
     """Turn the readings of a day into energy, each point by its own method.
 
-    Points are taken some at a time, so that what the rule works on stays small however many
-    there are.
+    Points are taken some at a time, each with its own state, so that what the rule works on stays
+    small however many there are.
     """
-    state = given.state
-    made = []
-    for piece in pieces_of_whole_points(given.readings):
-        made.append(
-            energy_of_readings(piece, points=given.points, state=state, policy=given.policies)
-        )
-        state = made[-1].state
+    pieces = list(pieces_of_whole_points(given.readings))
+    state = CORE_REGISTER_STATE.empty() if given.state is None else given.state
+    states, points = (_shares(table, pieces=pieces) for table in (state, given.points))
+    made = [
+        energy_of_readings(piece, points=points[n], state=states[n], policy=given.policies)
+        for n, piece in enumerate(pieces)
+    ]
     return EnergyDay(
         deltas=pl.concat([part.deltas for part in made]),
-        state=made[-1].state,
+        state=pl.concat([states[-1], *(part.state for part in made)]).sort(
+            CORE_REGISTER_STATE.sort_key
+        ),
         rejects=pl.concat([part.rejects for part in made]),
     )
+
+
+def _shares(table: pl.DataFrame, *, pieces: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Return the rows of each piece's points, and last those of points in no piece."""
+    members = [
+        piece.select(pl.col("point_id").rle().struct.field("value"), piece=pl.lit(n, pl.UInt32))
+        for n, piece in enumerate(pieces)
+    ]
+    found = table.join(
+        pl.concat(members).rename({"value": "point_id"}),
+        on="point_id",
+        how="left",
+        maintain_order="left",
+    ).partition_by("piece", as_dict=True, include_key=False)
+    keys = [*range(len(pieces)), None]
+    return [found.get((key,), table.clear()) for key in keys]
 
 
 RULES: Final = Rules(

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, INSTANT
+from energy_platform.transforms.ordering import pieces_of_whole_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,18 @@ _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=1)
+
+_USED: Final = (
+    "point_id",
+    "start_at",
+    "end_at",
+    "energy_wh",
+    "status",
+    "estimated",
+    "reason",
+    "method",
+)
+"""Columns of ``core_energy_deltas`` that decide what goes where."""
 
 _SECOND_US: Final = 1_000_000
 
@@ -83,7 +96,12 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
     Raises:
         ValueError: The width does not divide a day, or a delta ends before it starts.
     """
-    return spread(deltas, width=width)
+    ordered = deltas.select(_USED)
+    if not _is_sorted(ordered):
+        ordered = ordered.sort("point_id", "end_at", "start_at")
+    return pl.concat(
+        [spread(piece.rechunk(), width=width) for piece in pieces_of_whole_points(ordered)]
+    )
 
 
 def spread(
@@ -92,10 +110,10 @@ def spread(
     width: str | timedelta,
     is_new: NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
-    """Do what ``energy_intervals`` does, for who knows already where points begin.
+    """Do what ``energy_intervals`` does, for deltas that are sorted and all fit in memory.
 
     Args:
-        deltas: Rows of ``core_energy_deltas``.
+        deltas: Rows of ``core_energy_deltas`` by point and time.
         width: Bucket width.
         is_new: Whether a row is of another point than the one before; None: look.
     """
@@ -130,11 +148,8 @@ class _Steps:
 
     @classmethod
     def of(cls, deltas: pl.DataFrame, *, is_new: NDArray[np.bool_] | None) -> _Steps:
-        """Take deltas apart; rows that bring nothing are left out, all others put in order."""
+        """Take deltas apart; rows that bring nothing are left out."""
         if is_new is None:
-            is_new = _first_of_points(deltas)
-        if not _is_sorted(deltas, is_new):
-            deltas = deltas.sort("point_id", "end_at", "start_at")
             is_new = _first_of_points(deltas)
         start = deltas.get_column("start_at").to_physical().to_numpy()
         end = deltas.get_column("end_at").to_physical().to_numpy()
@@ -247,11 +262,11 @@ def _first_of_points(deltas: pl.DataFrame) -> NDArray[np.bool_]:
     return is_new
 
 
-def _is_sorted(deltas: pl.DataFrame, is_new: NDArray[np.bool_]) -> bool:
+def _is_sorted(deltas: pl.DataFrame) -> bool:
     end = deltas.get_column("end_at").to_physical().to_numpy()
-    back = np.flatnonzero(end[1:] < end[:-1]) + 1
+    is_new = _first_of_points(deltas)
     points = deltas.get_column("point_id").gather(np.flatnonzero(is_new))
-    in_time = bool(is_new[back].all())
+    in_time = bool(is_new[np.flatnonzero(end[1:] < end[:-1]) + 1].all())
     return in_time and bool((points.slice(1) > points.head(max(points.len() - 1, 0))).all())
 
 

@@ -6,9 +6,7 @@ read in pieces. Pieces of whole points are the cheapest: each register is then o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.transforms.counters import DEFAULT_POLICY, settled_load
 from energy_platform.transforms.intervals import spread
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.transforms.policy import CounterPolicy
-
-READINGS_AT_ONCE: Final = 524_288
-"""Readings of a piece: what the rule works on then stays below 150 MB."""
 
 
 class EnergyPiece(NamedTuple):
@@ -74,28 +69,3 @@ def energy_stream(
             rejects=result.rejects,
             state=state,
         )
-
-
-def pieces_of_whole_points(
-    frame: pl.DataFrame, *, rows: int = READINGS_AT_ONCE
-) -> Iterator[pl.DataFrame]:
-    """Cut a frame sorted by point into pieces without copying, never inside a point.
-
-    Args:
-        frame: Rows with ``point_id``, each point's together.
-        rows: Rows of a piece; more only where one point has more.
-    """
-    if frame.height <= rows:
-        yield frame
-        return
-    ids = frame.get_column("point_id")
-    changes = np.flatnonzero((ids != ids.shift(1)).fill_null(value=True).to_numpy())
-    starts = np.append(changes, frame.height)
-    low = 0
-    while low < frame.height:
-        at = int(np.searchsorted(starts, low + rows, side="right")) - 1
-        high = int(starts[at])
-        if high <= low:
-            high = int(starts[at + 1])
-        yield frame.slice(low, high - low)
-        low = high

@@ -14,8 +14,9 @@ from polars.testing import assert_frame_equal
 from energy_platform.energy_files import energy_of_file
 from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
+from energy_platform.transforms.ordering import pieces_of_whole_points
 from energy_platform.transforms.policy import CounterPolicy
-from energy_platform.transforms.streams import energy_stream, pieces_of_whole_points
+from energy_platform.transforms.streams import energy_stream
 from energy_platform_tests.transforms.histories import (
     LAW,
     POLICIES,
