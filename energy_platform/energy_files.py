@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from energy_platform.storage.columns import arrow_table, parquet_writer
+from energy_platform.storage.parquet import arrow_table, open_parquet
 from energy_platform.transforms.counters import DEFAULT_POLICY
 from energy_platform.transforms.ordering import READINGS_AT_ONCE
 from energy_platform.transforms.streams import energy_stream
@@ -136,5 +136,5 @@ class _WriteBehind:
 
     def _write(self, frame: pl.DataFrame) -> None:
         if self._writer is None:
-            self._writer = parquet_writer(self._path, schema=frame.schema)
+            self._writer = open_parquet(self._path, schema=frame.schema)
         self._writer.write_table(arrow_table(frame))

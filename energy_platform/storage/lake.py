@@ -9,11 +9,10 @@ frees it when a process dies.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pyarrow as pa
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from energy_platform.storage.files import STAGED_SUFFIX, put_in_place, staged, staged_path
+from energy_platform.storage.parquet import ROW_GROUP, Writer, content_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +29,16 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Table
 
-ROW_GROUP: Final = 131_072
-"""Rows per row group; also the block over which the content id is computed."""
+__all__ = [
+    "Draft",
+    "Footer",
+    "Lake",
+    "LakeError",
+    "Written",
+    "content_id",
+    "stamp_of",
+    "stamp_text",
+]
 
 _OWN_KEYS: Final = frozenset({"rows", "content_id"})
 
@@ -168,9 +176,7 @@ class Lake:
             raise LakeError(
                 f"{path}: damaged ({error}); remove it and run its day again"
             ) from error
-        if frame.schema != table.schema:
-            raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
-        return frame
+        return _conforming(frame, table=table, path=path)
 
     def scan(self, table: Table, *, days: Sequence[str] | None = None) -> pl.LazyFrame:
         """Scan some or all days of a table; days without a file are left out."""
@@ -178,7 +184,9 @@ class Lake:
         paths = [path for day in wanted if (path := self.path(table, day=day)).exists()]
         if not paths:
             return table.empty().lazy()
-        return pl.scan_parquet(paths, hive_partitioning=False)
+        return pl.scan_parquet(
+            paths, schema=table.schema, hive_partitioning=False, missing_columns="insert"
+        )
 
     def write(
         self,
@@ -208,7 +216,10 @@ class Lake:
         with self.lock(table.name):
             before = self.footer(table, day=day)
             with staged(target) as path:
-                after = _write_parquet(path, _blocks(frames, table=table), table=table, meta=added)
+                with Writer(path, table=table) as writer:
+                    for block in _blocks(frames, table=table):
+                        writer.add(block)
+                    after = _finish(writer, added)
                 if after == before:
                     path.unlink()
                     return Written(written=False, changed=False, before=before, after=after)
@@ -249,7 +260,7 @@ class Lake:
         target = self.path(table, day=day)
         path = staged_path(target)
         try:
-            with _Writer(path, table=table) as writer:
+            with Writer(path, table=table) as writer:
                 for block in _blocks(frames, table=table):
                     writer.add(block)
                 yield Draft(table=table, path=path, target=target, writer=writer)
@@ -279,42 +290,17 @@ def _blocks(
         yield held
 
 
-class _Writer:
-    """Writes one Parquet file block by block; its metadata comes last."""
+def _footer(writer: Writer, meta: Mapping[str, str]) -> Footer:
+    """Return what a file would say of itself if it ended here."""
+    rows, digest = writer.sum
+    return Footer(rows=rows, content_id=digest, meta=dict(meta))
 
-    def __init__(self, path: Path, *, table: Table) -> None:
-        schema = table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        # Instants and figures hardly repeat: a dictionary of them costs time and space.
-        texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
-        self._parquet = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts)
-        self._digest = hashlib.blake2b(digest_size=16)
-        self._rows = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._parquet.close()
-
-    def add(self, block: pl.DataFrame) -> None:
-        """Write one row group."""
-        _digest_rows(self._digest, block)
-        arrow = block.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._parquet.write_table(arrow, row_group_size=ROW_GROUP)
-        self._rows += block.height
-
-    def footer(self, meta: Mapping[str, str]) -> Footer:
-        """Return what the file would say of itself if it ended here."""
-        return Footer(rows=self._rows, content_id=self._digest.hexdigest(), meta=dict(meta))
-
-    def finish(self, meta: Mapping[str, str]) -> Footer:
-        """Write the metadata and close the file."""
-        footer = self.footer(meta)
-        self._parquet.add_key_value_metadata(
-            {"rows": str(footer.rows), "content_id": footer.content_id, **footer.meta}
-        )
-        self._parquet.close()
-        return footer
+def _finish(writer: Writer, meta: Mapping[str, str]) -> Footer:
+    """Let a file say it, and close it."""
+    footer = _footer(writer, meta)
+    writer.finish({"rows": str(footer.rows), "content_id": footer.content_id, **footer.meta})
+    return footer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,19 +317,19 @@ class Draft:
     table: Table
     path: Path
     target: Path
-    writer: _Writer
+    writer: Writer
 
     @property
     def content_id(self) -> str:
         """Digest of the rows."""
-        return self.writer.footer({}).content_id
+        return self.writer.sum.content_id
 
     def put_in_place(self, *, meta: Mapping[str, str], before: Footer | None) -> Written:
         """Make the draft the day file, unless the file is equal; the lock must be held."""
-        after = self.writer.footer(meta)
+        after = _footer(self.writer, meta)
         if after == before:
             return Written(written=False, changed=False, before=before, after=after)
-        self.writer.finish(meta)
+        _finish(self.writer, meta)
         put_in_place(self.path, self.target)
         return Written(
             written=True,
@@ -354,63 +340,30 @@ class Draft:
 
     def blocks(self) -> Iterator[pl.DataFrame]:
         """Read the rows back, a row group at a time; the draft cannot be put in place any more."""
-        self.writer.finish({})
+        _finish(self.writer, {})
         return _read_blocks(self.path, table=self.table)
 
 
 def _read_blocks(path: Path, *, table: Table) -> Iterator[pl.DataFrame]:
     try:
         with pq.ParquetFile(path) as parquet:
-            if pl.DataFrame(parquet.schema_arrow.empty_table()).schema != table.schema:
-                raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
             for group in range(parquet.num_row_groups):
-                yield pl.DataFrame(parquet.read_row_group(group))
+                frame = pl.DataFrame(parquet.read_row_group(group))
+                yield _conforming(frame, table=table, path=path)
     except (pa.ArrowException, OSError) as error:
         raise LakeError(f"{path}: damaged ({error}); remove it and run its day again") from error
 
 
-def _write_parquet(
-    path: Path, blocks: Iterator[pl.DataFrame], *, table: Table, meta: Mapping[str, str]
-) -> Footer:
-    with _Writer(path, table=table) as writer:
-        for block in blocks:
-            writer.add(block)
-        return writer.finish(meta)
-
-
-def content_id(frame: pl.DataFrame) -> str:
-    """Return a digest of rows: the same for equal rows in equal order, in every process."""
-    digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, frame.height, ROW_GROUP):
-        _digest_rows(digest, frame.slice(start, ROW_GROUP))
-    return digest.hexdigest()
-
-
-def _digest_rows(digest: hashlib.blake2b, block: pl.DataFrame) -> None:
-    """Add the rows of a block to a digest, the same for equal rows whatever they came from.
-
-    Texts are digested as runs: names repeat for thousands of rows, and their bytes would be most of
-    the work. A null's slot keeps what the computation left there, and packed bits keep what lay
-    beside them; so nulls are digested apart and their slots neutral, booleans as bytes.
-    """
-    for column in block:
-        runs = column.rle().struct.unnest() if column.dtype == pl.String else column.to_frame()
-        digest.update(f"{column.name} {runs.height}".encode())
-        for part in runs:
-            holes = part.is_null() if part.null_count() else None
-            plain = part.cast(pl.UInt8) if part.dtype == pl.Boolean else part.to_physical()
-            if holes is not None:
-                digest.update(b"holes")
-                _digest_values(digest, holes.cast(pl.UInt8))
-                neutral = pl.lit("" if plain.dtype == pl.String else 0)
-                plain = plain.to_frame().select(pl.first().fill_null(neutral)).to_series()
-            _digest_values(digest, plain)
-
-
-def _digest_values(digest: hashlib.blake2b, values: pl.Series) -> None:
-    arrow = pl.DataFrame([values.rechunk()]).to_arrow(compat_level=pl.CompatLevel.oldest())
-    for batch in arrow.combine_chunks().to_batches():
-        digest.update(batch.serialize())
+def _conforming(frame: pl.DataFrame, *, table: Table, path: Path) -> pl.DataFrame:
+    """Return rows with all columns of their table; one added since they were written is null."""
+    added = [c for c in table.columns if c.nullable and c.name not in frame.columns]
+    if added:
+        frame = frame.with_columns(pl.lit(None, one.dtype).alias(one.name) for one in added)
+        if set(frame.columns) == set(table.schema):
+            frame = frame.select(table.schema.names())
+    if frame.schema != table.schema:
+        raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
+    return frame
 
 
 def stamp_text(stamp: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from energy_platform.storage.lake import LakeError
@@ -135,13 +136,30 @@ class _Queue:
             self._fill()
 
 
-def _rising(key: Sequence[str]) -> pl.Expr:
-    """Whether rows are sorted by the key, one each: far cheaper than sorting them again."""
-    rising = pl.lit(value=False)
+def _is_rising(frame: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether rows are sorted by the key, one each: far cheaper than sorting them again.
+
+    Most rows repeat all of the key but its last column. Only where another column turns are the
+    rows compared by the whole key.
+    """
+    count = frame.height - 1
+    if count < 1:
+        return True
+    keys = pl.DataFrame([frame[name] for name in key])
+    before, after = keys.head(count), keys.tail(count)
+    *names, last = key
+    turns = np.zeros(count, dtype=bool)
+    for name in names:
+        turns |= (after[name] != before[name]).to_numpy()
+    if not (turns | (after[last] > before[last]).to_numpy()).all():
+        return False
+    rows = np.flatnonzero(turns)
+    ends, begins = before[rows], after[rows]
+    rising = np.zeros(len(rows), dtype=bool)
     for name in reversed(key):
-        here, before = pl.col(name), pl.col(name).shift()
-        rising = (here > before) | ((here == before) & rising)
-    return rising.slice(1).all()
+        rising &= (begins[name] == ends[name]).to_numpy()
+        rising |= (begins[name] > ends[name]).to_numpy()
+    return bool(rising.all())
 
 
 def _key(frame: pl.DataFrame, row: int, table: Table) -> Key:
@@ -167,10 +185,10 @@ def settled(frame: pl.DataFrame, *, table: Table) -> tuple[pl.DataFrame, int]:
         if nulls := frame[name].null_count():
             raise LakeError(f"{table.name}.{name}: {nulls} rows without it; it is part of the key")
     key = list(table.sort_key)
-    if frame.select(_rising(key)).item():
+    if _is_rising(frame, key):
         return frame, 0
     ordered = frame.sort(key)
-    if ordered.select(_rising(key)).item():
+    if _is_rising(ordered, key):
         return ordered, 0
     distinct = frame.unique()
     preference = [name for name in frame.columns if name not in key]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from energy_platform.schemas import CORE_REGISTER_REJECTS, RAW_BELIMO_SAMPLES
 from energy_platform.storage import lake as lake_module
+from energy_platform.storage import parquet as parquet_module
 from energy_platform.storage.lake import Lake, LakeError, content_id, stamp_of, stamp_text
 
 if TYPE_CHECKING:
@@ -104,7 +106,8 @@ def test_a_null_instant_has_a_content_id_of_its_own() -> None:
 def test_the_file_does_not_depend_on_how_the_rows_were_cut(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake_module, "ROW_GROUP", 4)
+    for module in (lake_module, parquet_module):
+        monkeypatch.setattr(module, "ROW_GROUP", 4)
     frame = samples([float(n) if n % 3 else None for n in range(11)])
     whole = lake.write(RAW_BELIMO_SAMPLES, frame, day=DAY)
     path = lake.path(RAW_BELIMO_SAMPLES, day=DAY)
@@ -115,6 +118,30 @@ def test_the_file_does_not_depend_on_how_the_rows_were_cut(
     assert cut.after == whole.after
     assert path.read_bytes() == content
     assert content_id(frame) == whole.after.content_id
+
+
+def test_rows_written_before_a_column_was_added_are_read_without_it(lake: Lake) -> None:
+    path = lake.path(RAW_BELIMO_SAMPLES, day=DAY)
+    path.parent.mkdir(parents=True)
+    samples([1.0, 2.0]).drop("dataprofile").write_parquet(path)
+
+    expected = samples([1.0, 2.0]).with_columns(dataprofile=pl.lit(None, pl.String))
+
+    assert_frame_equal(lake.read(RAW_BELIMO_SAMPLES, day=DAY), expected)
+    assert_frame_equal(lake.scan(RAW_BELIMO_SAMPLES).collect(), expected)
+    assert_frame_equal(pl.concat(lake.blocks(RAW_BELIMO_SAMPLES, day=DAY)), expected)
+
+
+@pytest.mark.parametrize("column", ["serial_number", "at"])
+def test_rows_without_a_column_that_must_be_there_are_refused(lake: Lake, column: str) -> None:
+    path = lake.path(RAW_BELIMO_SAMPLES, day=DAY)
+    path.parent.mkdir(parents=True)
+    samples([1.0]).drop(column).write_parquet(path)
+
+    with pytest.raises(LakeError, match="columns are not those of raw_belimo__samples"):
+        lake.read(RAW_BELIMO_SAMPLES, day=DAY)
+    with pytest.raises(LakeError, match="columns are not those of raw_belimo__samples"):
+        list(lake.blocks(RAW_BELIMO_SAMPLES, day=DAY))
 
 
 def test_a_frame_of_other_columns_is_refused_and_nothing_changes(lake: Lake) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from energy_platform.schemas import INSTANT
-from energy_platform.storage.columns import arrow_table, parquet_writer
+from energy_platform.storage.parquet import arrow_table, open_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ SCHEMA: Final = pl.Schema(
     {
         "point_id": pl.String(),
         "at": INSTANT,
-        "value": pl.Float64(),
+        "value_wh": pl.Float64(),
         "status": pl.String(),
         "estimated": pl.Boolean(),
         "dropped": pl.Int64(),
@@ -44,7 +44,7 @@ rows = st.lists(
 
 
 def _written(path: Path, *frames: pl.DataFrame) -> Path:
-    with parquet_writer(path, schema=SCHEMA) as writer:
+    with open_parquet(path, schema=SCHEMA) as writer:
         for frame in frames:
             writer.write_table(arrow_table(frame))
     return path
