@@ -6,6 +6,8 @@ and the Parquet file. Run by ``benchmarks/pull.py`` with the task as JSON on sta
 
 from __future__ import annotations
 
+# Loaded by http.client when first used; nobody's imports are measured.
+import encodings.idna  # noqa: F401
 import http.client
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit

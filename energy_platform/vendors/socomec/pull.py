@@ -238,8 +238,7 @@ def _part(
     end: datetime,
 ) -> DayPull:
     """Turn what came for some series into rows, once and in order."""
-    rows = _frame(answered, day=day)
-    inside = rows
+    rows = inside = _frame(answered, day=day)
     # Bounds are looked at before anything is filtered.
     if rows.height and not (rows["at"].min() >= start and rows["at"].max() < end):  # type: ignore[operator]
         inside = rows.filter(pl.col("at").is_between(start, end, closed="left"))
@@ -288,13 +287,10 @@ def _frame(answered: Sequence[_Answered], *, day: str) -> pl.DataFrame:
     points = [part.data for _, _, part in found]
     which = np.repeat(np.arange(len(found), dtype=np.uint32), [len(data) for data in points])
     values = split_values([point.value for data in points for point in data])
-    return heads[which].select(
-        *SeriesKey._fields,
-        _instants([point.at for data in points for point in data], day=day),
-        values.value.alias("value"),
-        values.value_text.alias("value_text"),
-        *list(_HEAD_SCHEMA)[len(SeriesKey._fields) :],
-    )
+    at = _instants([point.at for data in points for point in data], day=day)
+    shared = heads[which].get_columns()
+    count = len(SeriesKey._fields)
+    return pl.DataFrame([*shared[:count], at, *values, *shared[count:]])
 
 
 def _ordinal(part: tuple[int, SeriesPoints]) -> int:
@@ -339,10 +335,9 @@ class _Settled(NamedTuple):
 
 
 def _settled(rows: pl.DataFrame) -> _Settled:
-    """Sort by series and instant, one row each; nearly free when the vendor sent it that way."""
-    ordinal, at = pl.col("ordinal"), pl.col("at")
-    rising = (ordinal > ordinal.shift()) | ((ordinal == ordinal.shift()) & (at > at.shift()))
-    if rows.select(rising.fill_null(value=True).all()).item():
+    """Order the rows of each series, one an instant; nearly free when they came that way."""
+    ordinal, at = rows["ordinal"].to_numpy(), rows["at"].to_numpy()
+    if ((ordinal[1:] > ordinal[:-1]) | (at[1:] > at[:-1])).all():
         return _Settled(rows, 0, 0)
     # Which of several texts stays must not depend on the order they came in.
     ordered = rows.sort("value_text", nulls_last=True, maintain_order=True)
