@@ -20,13 +20,20 @@ from energy_platform.portfolio.text import read_yaml
 from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from energy_platform.schemas import Kind
 
 Place = tuple[str | int, ...]
 """Where in the file: keys and list positions from the top."""
+
+NET_REGISTER: Final[Mapping[str, Any]] = {"on_fall": "signed", "glitch": "keep", "dip_ratio": None}
+"""How a register that runs both ways is read: a fall, and a zero, are readings like any other.
+
+A limit is not asked for, nor taken from the device: beyond it a rise would be worth nothing, while
+falls have no limit, so one bad reading and the way back from it would no longer cancel out.
+"""
 
 _NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
 
@@ -224,8 +231,14 @@ def _kind(spec: PointSpec) -> Kind:
     return "state" if spec.quantity == "state" else "gauge"
 
 
+def _is_net(spec: PointSpec) -> bool:
+    return _kind(spec) == "register" and spec.quantity == "active_energy_net"
+
+
 def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     is_register = _kind(spec) == "register" and spec.quantity in ENERGY_QUANTITIES
+    if _is_net(spec):
+        return None
     if is_register and spec.max_power_w is None and device.max_power_w is None:
         return (
             f"register {spec.key!r} of {device.vendor}/{device.serial} needs max_power_w: the "
@@ -236,7 +249,9 @@ def _missing_limit(spec: PointSpec, device: Device) -> str | None:
 
 def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
     settings = spec.settings()
-    if "max_power_w" not in settings and isinstance(device.max_power_w, float):
+    if _is_net(spec):
+        settings = {**NET_REGISTER, **settings}
+    elif "max_power_w" not in settings and isinstance(device.max_power_w, float):
         settings["max_power_w"] = device.max_power_w
     return Point(
         point_id=point_id,

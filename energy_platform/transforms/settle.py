@@ -182,9 +182,10 @@ class Rule:
             wrapped = b.value + (self.modulus - a.value)
             if 0 <= wrapped <= allow and a.value <= self.modulus:
                 return Worth(wrapped, "rollover", "modulus")
-        if _is_scale(a, b):
-            return Worth(0.0, "exchange", "scale_k")
         on_fall = self.policy.on_fall
+        runs_both_ways = self.keeps and on_fall == "signed"
+        if _is_scale(a, b) and not runs_both_ways:
+            return Worth(0.0, "exchange", "scale_k")
         if on_fall == "zero":
             return Worth(0.0, "reset", "zero")
         if on_fall == "null":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from energy_platform.portfolio import PortfolioError, load_portfolio, parse_portfolio
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import World
+from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +202,35 @@ corrections:
     assert "unknown point" in refused(text.replace("[socomec/SN1/Global|0|1]", "[socomec/x/y]"))
     assert "'to' must lie after 'from'" in refused(text.replace("2026-02-02", "2026-01-02"))
     assert "either drops" in refused(text.replace("factor: 2", "factor: 2\n    drop: true"))
+
+
+def net(entries: str = "") -> CounterPolicy:
+    """Return the policy of a net register with further entries."""
+    text = (HEAD + DEVICES).replace(
+        "name: Import, quantity: active_energy_import",
+        f"name: Net, {entries}quantity: active_energy_net",
+    )
+    return parse_portfolio(text).points["socomec/SN1/Global|0|1"].policy
+
+
+def test_a_net_register_may_fall_without_anyone_saying_so() -> None:
+    assert net() == CounterPolicy(glitch="keep", on_fall="signed", dip_ratio=None)
+    assert parse_portfolio(HEAD + DEVICES).points["socomec/SN1/Global|0|1"].policy.on_fall == (
+        "count_after"
+    )
+
+
+def test_what_the_portfolio_says_of_a_net_register_counts() -> None:
+    found = net("glitch: drop, on_fall: zero, dip_ratio: 0.5, max_power_w: 700, ")
+    assert found == CounterPolicy(on_fall="zero", dip_ratio=0.5, max_power_w=700)
+    assert net("gap_after: 1h, ") == replace(net(), gap_after=timedelta(hours=1))
+
+
+def test_net_power_is_no_register() -> None:
+    text = (HEAD + DEVICES).replace(
+        "quantity: active_energy_import", "kind: gauge, quantity: active_energy_net"
+    )
+    assert parse_portfolio(text).points["socomec/SN1/Global|0|1"].policy.glitch == "drop"
 
 
 def test_a_policy_is_read_with_its_units() -> None:
