@@ -166,6 +166,9 @@ RAW_SKYCENTRICS_SAMPLES: Final = Table(
         _col("sensor_type", _TEXT, "Free label of the vendor; not reliable."),
         _col("units", _TEXT, "Unit as the vendor said it; empty text when none."),
         _col("source", _TEXT, "Where the sample came from: poll or history."),
+        _instant(
+            "first_seen_at", "Poll that first showed the sample; null for history.", nullable=True
+        ),
     ),
     sort_key=("device_id", "sensor_id", "at"),
 )

@@ -190,7 +190,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         starts_at=start,
         ends_at=end,
         utc_days=tuple(utc_days),
-        policy={one: _policy(portfolio, point_id, day=one) for one in utc_days},
+        policy={one: words.of_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
         corrections=_corrections(portfolio, point_id, start=start, end=end),
         before=_state(
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d < utc_days[0]]
@@ -390,15 +390,6 @@ def _closed_by(lake: Lake, point_id: str, *, end: datetime) -> datetime | None:
         if isinstance(at, datetime):
             return at
     return None
-
-
-def _policy(portfolio: Portfolio, point_id: str, *, day: str) -> str:
-    own, default = (
-        portfolio.policy_on(point_id, day=day).stamp(),
-        type(portfolio.points[point_id].policy)().stamp(),
-    )
-    usual = set(default.split(";"))
-    return ", ".join(one for one in own.split(";") if one not in usual) or "defaults"
 
 
 def _corrections(

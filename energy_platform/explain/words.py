@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.readings import CORRECTED, WORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from energy_platform.transforms.policy import CounterPolicy
+    from energy_platform.transforms.policy import ResetMarker
 
 _STEPS: Final[Mapping[str, str]] = {
     "first_reading": "the first reading: nothing to compare it with, so it is worth nothing",
@@ -53,6 +56,7 @@ _QUARANTINED: Final[Mapping[str, str]] = {
     "conflicting_unit": "the unit does not fit the quantity",
     "zero_time": "the stamp is of a clock that was never set",
     "future": "the stamp lies in the future",
+    "backward_time": "its sensor had shown a later time before: a clock that went back",
     "dropped_by_correction": "dropped by a correction of the portfolio",
     "negative": "the quantity cannot be negative",
     "word_swap": f"its two 16-bit words are swapped; a correction with factor 1/{WORD:.0f} would"
@@ -67,6 +71,31 @@ def number(value: float) -> str:
     """Return a number as people read it: thousands apart, no exponent, no idle zeros."""
     text = f"{value:,.6f}"
     return text.rstrip("0").rstrip(".")
+
+
+def of_policy(policy: CounterPolicy) -> str:
+    """Return the settings that differ from the defaults."""
+    usual = CounterPolicy()
+    found = []
+    for field in fields(policy):
+        value = getattr(policy, field.name)
+        if value == getattr(usual, field.name):
+            continue
+        if field.name == "reset_markers":
+            value = f"[{', '.join(map(_marker, value))}]"
+        elif isinstance(value, float):
+            value = number(value)
+        found.append(f"{field.name}={value}")
+    return ", ".join(found) or "defaults"
+
+
+def _marker(marker: ResetMarker) -> str:
+    at, *registers = marker if isinstance(marker, tuple) else (marker,)
+    when = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if not registers:
+        return when
+    final, start = (number(wh) for wh in registers)
+    return f"{when} from {final} Wh to {start} Wh"
 
 
 def of_step(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
-from energy_platform.schemas import CORE_READINGS
+from energy_platform.schemas import CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS
 from energy_platform.transforms.units import canonical, conversion, is_known
@@ -30,6 +30,7 @@ Reason = Literal[
     "conflicting_unit",
     "zero_time",
     "future",
+    "backward_time",
     "dropped_by_correction",
     "negative",
     "word_swap",
@@ -120,16 +121,26 @@ def readings_of_belimo(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def readings_of_skycentrics(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return raw SkyCentrics samples as ``point_id, at, value, text, unit``.
+    """Return raw SkyCentrics samples as ``point_id, at, value, text, unit, is_backward``.
 
-    Each row says its own unit; kW and W stand in one answer (SkyCentrics, section 7).
+    Each row says its own unit; kW and W stand in one answer (SkyCentrics, section 7). A sample is
+    backward when an earlier poll had shown its sensor with a later time (section 5): a clock went
+    back, and what it says until it has caught up lies at the wrong time. Samples of history are
+    late, not backward.
     """
+    by_poll = raw.filter(pl.col("first_seen_at").is_not_null()).sort("first_seen_at", "at")
+    newest_before = pl.col("at").cum_max().shift(1).over("device_id", "sensor_id")
+    backward = by_poll.filter(pl.col("at") < newest_before).select(
+        *RAW_SKYCENTRICS_SAMPLES.sort_key, pl.lit(value=True).alias("is_backward")
+    )
+    raw = raw.join(backward, on=RAW_SKYCENTRICS_SAMPLES.sort_key, how="left", maintain_order="left")
     return raw.select(
         pl.format("skycentrics/{}/{}", "device_id", "sensor_id").alias("point_id"),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.when(pl.col("units").str.strip_chars() != "").then(pl.col("units")).alias("unit"),
+        pl.col("is_backward").fill_null(value=False),
     )
 
 
@@ -148,7 +159,8 @@ def judge(
     zero, then the smallest.
 
     Args:
-        common: ``point_id, at, value, text, unit`` of one or more vendors, any order.
+        common: ``point_id, at, value, text, unit`` of one or more vendors, any order; and
+            ``is_backward``, where a vendor's rows can tell (absent or null: no).
         points: ``point_id, quantity, unit, kind, sign, maximum, rated_capacity_wh`` per point.
         corrections: ``point_id, start, end, factor, offset, drop, reason``; half-open, nulls are
             unbounded; applied in the order given.
@@ -160,6 +172,8 @@ def judge(
     """
     if not common.height:
         return Judged(CORE_READINGS.empty(), {})
+    if "is_backward" not in common.columns:
+        common = common.with_columns(is_backward=pl.lit(value=False))
     rows = _with_points(common, points=points)
     rows = _with_states(rows, states=states)
     rows = _with_units(rows)
@@ -273,6 +287,8 @@ def _unusable(now: datetime | None) -> pl.Expr:
         .then(_because("zero_time"))
         .when(pl.col("at") > latest)
         .then(_because("future"))
+        .when(pl.col("is_backward"))
+        .then(_because("backward_time"))
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import polars as pl
 import pytest
@@ -12,17 +13,18 @@ from typer.testing import CliRunner
 
 from energy_platform.cli.app import app
 from energy_platform.explain import ExplainError, Explanation, explain
+from energy_platform.explain.words import of_reading
 from energy_platform.partitions import day_range
 from energy_platform.refresh import refresh
+from energy_platform.refresh.stages import OUTSIDE_DAY
 from energy_platform.schemas import CORE_ENERGY_INTERVALS
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, Signal, World
 from energy_platform.storage.lake import Lake
+from energy_platform.transforms.readings import Reason
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from energy_platform.simulators.world import EventKind
 
 METER = "socomec/SN000001/Global|0|130101"
@@ -158,6 +160,13 @@ def test_an_unknown_point_and_a_wrong_day_say_what_there_is(tmp_path: Path) -> N
         explain(lake, portfolio, point_id="socomec/SN00001/Global|0|130101", day=SUNDAY)
     with pytest.raises(ExplainError, match="no local day such as"):
         explain(lake, portfolio, point_id=METER, day="yesterday")
+
+
+def test_every_reason_to_quarantine_a_reading_is_told_in_words_and_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "energy.md").read_text(encoding="utf-8")
+    for reason in (*get_args(Reason), OUTSIDE_DAY):
+        assert of_reading(status="quarantined", reason=reason) != f"quarantined: {reason}"
+        assert f"`{reason}`" in page
 
 
 def test_the_command_prints_the_chain_and_its_json(

@@ -300,10 +300,87 @@ def test_point_ids_survive_a_transfer_and_name_the_vendor() -> None:
         schema=RAW_SKYCENTRICS_SAMPLES.schema,
     )
     assert readings_of_skycentrics(skycentrics).rows() == [
-        ("skycentrics/9/P_[1]", START, None, "active", None)
+        ("skycentrics/9/P_[1]", START, None, "active", None, False)
     ]
 
 
+Poll = tuple[int, int | None, float]
+"""Minute of a sample's own time, minute of the poll that first showed it, value."""
+
+
+def polled(*polls: Poll, sensor_id: str = "kWh") -> pl.DataFrame:
+    rows = [
+        {
+            "device_id": "9",
+            "sensor_id": sensor_id,
+            "at": START + timedelta(minutes=at),
+            "value": value,
+            "units": "kWh",
+            "source": "history" if seen is None else "poll",
+            "first_seen_at": None if seen is None else START + timedelta(minutes=seen),
+        }
+        for at, seen, value in polls
+    ]
+    return pl.DataFrame(rows, schema=RAW_SKYCENTRICS_SAMPLES.schema)
+
+
+def judged_polls(raw: pl.DataFrame) -> dict[int, str]:
+    """Return what was made of each sample, by the minute of its time."""
+    sensors = ("skycentrics/9/kWh", "skycentrics/9/other")
+    known = [{"point_id": one, "quantity": "active_energy_import"} for one in sensors]
+    points = pl.DataFrame(known, schema=POINTS.schema)
+    points = points.with_columns(kind=pl.lit("register"), sign=pl.lit(1, pl.Int64()))
+    frame = judge(readings_of_skycentrics(raw), points=points).frame
+    return {
+        (at - START) // timedelta(minutes=1): reason or status
+        for at, status, reason in frame.select("at", "status", "reason").iter_rows()
+    }
+
+
+def test_what_a_clock_says_after_it_went_back_is_quarantined_until_it_has_caught_up() -> None:
+    raw = polled((0, 0, 1.0), (5, 1, 2.0), (2, 2, 3.0), (3, 3, 4.0), (6, 4, 5.0), (7, 5, 6.0))
+    assert judged_polls(raw) == {
+        0: "ok",
+        5: "ok",
+        2: "backward_time",
+        3: "backward_time",
+        6: "ok",
+        7: "ok",
+    }
+
+
+def test_late_history_and_other_sensors_of_the_gateway_are_not_backward() -> None:
+    late = polled((0, 0, 1.0), (10, 10, 2.0), (4, None, 1.5), (6, None, 1.7))
+    slow = polled((8, 12, 9.0), sensor_id="other")
+    assert set(judged_polls(pl.concat([late, slow])).values()) == {"ok"}
+
+
+def test_a_poll_that_shows_two_times_of_a_sensor_went_back_in_neither() -> None:
+    assert set(judged_polls(polled((5, 5, 2.0), (4, 5, 1.0))).values()) == {"ok"}
+
+
+@LAW
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 30)), st.just(1.0)),
+        unique_by=lambda poll: poll[0],
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_a_sample_is_backward_exactly_when_an_earlier_poll_showed_a_later_time(
+    polls: list[Poll], random: Any
+) -> None:
+    mixed = list(polls)
+    random.shuffle(mixed)
+    found = judged_polls(polled(*mixed)) if mixed else {}
+    for at, seen, _ in polls:
+        is_backward = seen is not None and any(
+            other > at and earlier is not None and earlier < seen for other, earlier, _ in polls
+        )
+        assert found[at] == ("backward_time" if is_backward else "ok")
+
+
 def test_every_reason_is_tried_above() -> None:
-    tried = {reason for reason, _ in UNBELIEVABLE} | {"dropped_by_correction", "hour_shift"}
+    tried = {reason for reason, _ in UNBELIEVABLE}
+    tried |= {"dropped_by_correction", "hour_shift", "backward_time"}
     assert tried == set(get_args(Reason))
