@@ -34,6 +34,8 @@ from energy_platform.schemas import (
     CORE_TABLES,
     RAW_DAY_TABLES,
     TABLES,
+    Table,
+    Vendor,
 )
 from energy_platform.storage.lake import Lake, LakeError
 from energy_platform.transforms.quality import (
@@ -41,8 +43,10 @@ from energy_platform.transforms.quality import (
     disagreeing_power,
     intervals_conserve,
     restless,
+    serials_under_two_ids,
     stuck,
     takebacks,
+    totals_conserve,
     word_swaps,
 )
 
@@ -53,6 +57,24 @@ FALLS: Final = "registers_run_forward"
 SPIKES: Final = "no_spike_taken_back"
 STUCK: Final = "gauges_move"
 POWER: Final = "registers_agree_with_power"
+SERIALS: Final = "one_id_per_serial"
+
+_WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
+    COMPLETENESS: (CORE_READINGS, "Points bring the samples they are expected to."),
+    QUARANTINE: (CORE_READINGS, "Every reading could be used."),
+    STUCK: (CORE_READINGS, "No gauge shows one value all day."),
+    SERIALS: (CORE_READINGS, "No serial number comes under two of the vendor's ids."),
+    FALLS: (CORE_ENERGY_DELTAS, "No register falls more than three times a day."),
+    SPIKES: (CORE_ENERGY_DELTAS, "No spike was counted; a limit would have kept it out."),
+    POWER: (CORE_ENERGY_DELTAS, "Registers agree with the power beside them within 20 %."),
+}
+"""Checks on outside data, and what they say when all is well."""
+
+_IDS: Final[Mapping[Vendor, tuple[str, str]]] = {
+    "socomec": ("serial_number", "device_uuid"),
+    "belimo": ("serial_number", "device_id"),
+}
+"""Columns of the serial number and of the vendor's id; SkyCentrics gateways have only an id."""
 
 LEAST_SHARE: Final = 0.9
 """Points that bring less than this share of the samples they are expected to are named."""
@@ -82,18 +104,9 @@ _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
         promise_spec(
             CORE_ENERGY_INTERVALS,
             CONSERVATION,
-            "The intervals of a day carry exactly the energy of its deltas.",
+            "Intervals and carried totals hold exactly the energy of the day's deltas.",
         ),
-        warn_spec(CORE_READINGS, COMPLETENESS, "Points bring the samples they are expected to."),
-        warn_spec(CORE_READINGS, QUARANTINE, "Every reading could be used."),
-        warn_spec(CORE_READINGS, STUCK, "No gauge shows one value all day."),
-        warn_spec(CORE_ENERGY_DELTAS, FALLS, "No register falls more than three times a day."),
-        warn_spec(
-            CORE_ENERGY_DELTAS, SPIKES, "No spike was counted; a limit would have kept it out."
-        ),
-        warn_spec(
-            CORE_ENERGY_DELTAS, POWER, "Registers agree with the power beside them within 20 %."
-        ),
+        *(warn_spec(table, name, promise) for name, (table, promise) in _WARNINGS.items()),
     ],
 )
 def core(
@@ -188,36 +201,20 @@ def _check_results(
     points = portfolio.points_frame()
     results = [contract_result(lake, TABLES[name], days=made[name]) for name in _DEPS]
     broken: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    falling: dict[str, str] = {}
-    spiked: dict[str, str] = {}
-    still: dict[str, str] = {}
-    disagreeing: dict[str, str] = {}
+    warned: dict[str, dict[str, str]] = {name: {} for name in _WARNINGS}
+    state_days = lake.days(CORE_REGISTER_STATE)
     for day in days:
         deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
-        kept = intervals_conserve(deltas, lake.read(CORE_ENERGY_INTERVALS, day=day))
-        if kept.points.height:
-            broken[day] = (
-                f"{kept.found_wh} Wh in intervals, {kept.expected_wh} Wh in deltas: "
-                + _named(kept.points)
-            )
+        earlier = [one for one in state_days if one < day]
+        if said := _lost(lake, deltas, day=day, before=earlier[-1] if earlier else None):
+            broken[day] = said
         readings = lake.read(CORE_READINGS, day=day)
-        few = completeness(readings, points=points).filter(pl.col("share") < LEAST_SHARE)
-        if few.height:
-            missing[day] = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
-        fell = restless(deltas)
-        if fell.height:
-            falling[day] = _named(fell)
-        back = takebacks(deltas)
-        if back.height:
-            spiked[day] = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"
-        unmoved = stuck(readings, points=points)
-        if unmoved.height:
-            still[day] = _named(unmoved)
-        apart = disagreeing_power(deltas, readings, points=points)
-        if apart.height:
-            disagreeing[day] = _named(apart)
-    quarantined = {
+        for name, said in _doubts(readings, deltas, points=points):
+            if said:
+                warned[name][day] = said
+        if said := _serials(lake, day=day):
+            warned[SERIALS][day] = said
+    warned[QUARANTINE] = {
         day.day: ", ".join(f"{n} {reason}" for reason, n in sorted(table.reasons.items()))
         for day in done.days
         if (table := day.tables.get(CORE_READINGS.name)) is not None
@@ -226,13 +223,55 @@ def _check_results(
     return [
         *results,
         promise_result(CORE_ENERGY_INTERVALS, CONSERVATION, broken, looked_at=len(days)),
-        warn_result(CORE_READINGS, COMPLETENESS, missing),
-        warn_result(CORE_READINGS, QUARANTINE, quarantined),
-        warn_result(CORE_READINGS, STUCK, still),
-        warn_result(CORE_ENERGY_DELTAS, FALLS, falling),
-        warn_result(CORE_ENERGY_DELTAS, SPIKES, spiked),
-        warn_result(CORE_ENERGY_DELTAS, POWER, disagreeing),
+        *(warn_result(table, name, warned[name]) for name, (table, _) in _WARNINGS.items()),
     ]
+
+
+def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> str:
+    """Say where a day's intervals or carried totals hold another energy than its deltas."""
+    spread = intervals_conserve(deltas, lake.read(CORE_ENERGY_INTERVALS, day=day))
+    carried = totals_conserve(
+        deltas,
+        before=CORE_REGISTER_STATE.empty()
+        if before is None
+        else lake.read(CORE_REGISTER_STATE, day=before),
+        after=lake.read(CORE_REGISTER_STATE, day=day),
+    )
+    return "; ".join(
+        f"{kept.found_wh} Wh in {where}, {kept.expected_wh} Wh in deltas: {_named(kept.points)}"
+        for where, kept in (("intervals", spread), ("the carried totals", carried))
+        if not kept.holds
+    )
+
+
+def _doubts(
+    readings: pl.DataFrame, deltas: pl.DataFrame, *, points: pl.DataFrame
+) -> Iterator[tuple[str, str]]:
+    """Yield the checks on a day's outside data with what they found, empty for nothing."""
+    few = completeness(readings, points=points).filter(pl.col("share") < LEAST_SHARE)
+    below = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
+    yield COMPLETENESS, below if few.height else ""
+    yield STUCK, _named(stuck(readings, points=points))
+    yield FALLS, _named(restless(deltas))
+    back = takebacks(deltas)
+    taken = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"
+    yield SPIKES, taken if back.height else ""
+    yield POWER, _named(disagreeing_power(deltas, readings, points=points))
+
+
+def _serials(lake: Lake, *, day: str) -> str:
+    """Name the devices whose readings came under several ids and are one point here."""
+    said = []
+    for vendor, (serial, device) in _IDS.items():
+        rows = lake.scan(RAW_DAY_TABLES[vendor], days=[day]).select(serial, device).unique()
+        found = serials_under_two_ids(rows.collect(), serial=serial, device=device)
+        said += [
+            f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "
+            "Transferred or set up anew that day: nothing to do. Otherwise two devices share a "
+            "number: have the vendor set one right"
+            for number, ids in found.iter_rows()
+        ]
+    return "; ".join(said)
 
 
 def _named(points: pl.DataFrame) -> str:

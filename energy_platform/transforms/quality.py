@@ -56,15 +56,6 @@ class Conservation(NamedTuple):
         return self.points.height == 0
 
 
-def status_counts(readings: pl.DataFrame) -> pl.DataFrame:
-    """Return ``status, reason, rows``, the most rows first; corrections count by their reason."""
-    return (
-        readings.group_by("status", "reason")
-        .agg(pl.len().cast(pl.Int64()).alias("rows"))
-        .sort("rows", "status", "reason", descending=[True, False, False], nulls_last=True)
-    )
-
-
 def completeness(
     readings: pl.DataFrame, *, points: pl.DataFrame, window: timedelta = timedelta(days=1)
 ) -> pl.DataFrame:
@@ -122,11 +113,6 @@ def restless(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
         .filter(pl.col("falls") > most)
         .sort("point_id")
     )
-
-
-def dip_share(deltas: pl.DataFrame) -> float:
-    """Return the share of steps in which a register slipped back a little; 0.0 when empty."""
-    return deltas.filter(pl.col("status") == "dip").height / max(deltas.height, 1)
 
 
 def takebacks(deltas: pl.DataFrame) -> pl.DataFrame:

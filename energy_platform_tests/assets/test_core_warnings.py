@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from energy_platform.assets.core import core
+from energy_platform.refresh import Refreshed, refresh
 from energy_platform.resources import Platform
+from energy_platform.schemas import CORE_REGISTER_STATE, RAW_SOCOMEC_DATAPOINTS
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, World
 from energy_platform.storage.lake import Lake
@@ -28,15 +31,29 @@ def materialized(
 ) -> dg.ExecuteInProcessResult:
     """Run the core step on a day of some signals."""
     land_signals(Lake(folder / "lake"), [world.signals[key] for key in keys], days=[DAY])
-    portfolio = folder / "portfolio.yaml"
-    portfolio.write_text(text or demo_portfolio(world), encoding="utf-8")
+    (folder / "portfolio.yaml").write_text(text or demo_portfolio(world), encoding="utf-8")
+    return core_run(folder)
+
+
+def core_run(folder: Path, *, must_succeed: bool = True) -> dg.ExecuteInProcessResult:
+    """Run the core step on what a folder holds."""
     platform = Platform(
-        data_dir=str(folder), portfolio_path=str(portfolio), dbt_project_dir=str(folder)
+        data_dir=str(folder),
+        portfolio_path=str(folder / "portfolio.yaml"),
+        dbt_project_dir=str(folder),
     )
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(
-            [core], partition_key=DAY, resources={"platform": platform}, instance=instance
+            [core],
+            partition_key=DAY,
+            resources={"platform": platform},
+            instance=instance,
+            raise_on_error=must_succeed,
         )
+
+
+def evaluation(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(one for one in result.get_asset_check_evaluations() if one.check_name == name)
 
 
 def warned(result: dg.ExecuteInProcessResult) -> set[str]:
@@ -70,17 +87,23 @@ def test_a_clean_day_warns_of_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "check"),
+    ("events", "check"),
     [
-        (Event(METER, "spike", NOON, NOON + timedelta(minutes=5), 5e9), "no_spike_taken_back"),
-        (Event(METER, "unit_change", NOON, None, 2.0), "registers_agree_with_power"),
+        ([Event(METER, "spike", NOON, NOON + timedelta(minutes=5), 5e9)], "no_spike_taken_back"),
+        ([Event(METER, "unit_change", NOON, None, 2.0)], "registers_agree_with_power"),
+        (
+            [
+                Event(METER, "dip", at, at + timedelta(minutes=5), 90_000.0)
+                for at in (NOON + n * timedelta(minutes=30) for n in range(4))
+            ],
+            "registers_run_forward",
+        ),
     ],
 )
 def test_a_register_that_cannot_be_right_is_warned_of(
-    tmp_path: Path, event: Event, check: str
+    tmp_path: Path, events: list[Event], check: str
 ) -> None:
-    world = World()
-    world.add_event(event)
+    world = World(events=events)
     unlimited = "\n".join(
         line for line in demo_portfolio(world).splitlines() if "max_power_w" not in line
     ).replace("  serial: ", "  max_power_w: none\n  serial: ")
@@ -93,6 +116,54 @@ def test_a_gauge_that_shows_one_value_all_day_is_warned_of(tmp_path: Path) -> No
     power = _power(world)
     world.add_event(Event(power, "stuck", NOON - timedelta(hours=13)))
     assert "gauges_move" in warned(materialized(tmp_path, world, METER, power))
+
+
+def test_a_serial_number_under_two_ids_is_warned_of_with_both_and_what_to_do(
+    tmp_path: Path,
+) -> None:
+    world, lake = World(), Lake(tmp_path / "lake")
+    first = materialized(tmp_path, world, METER)
+    assert "one_id_per_serial" not in warned(first)
+    rows = lake.read(RAW_SOCOMEC_DATAPOINTS, day=DAY)
+    is_late = pl.col("at") >= NOON
+    uuid = pl.when(is_late).then(pl.lit("uuid-new")).otherwise("device_uuid").alias("device_uuid")
+    moved = rows.with_columns(uuid).sort(RAW_SOCOMEC_DATAPOINTS.sort_key)
+    footer = lake.footer(RAW_SOCOMEC_DATAPOINTS, day=DAY)
+    assert footer is not None
+    lake.write(RAW_SOCOMEC_DATAPOINTS, moved, day=DAY, meta=footer.meta)
+    check = evaluation(core_run(tmp_path), "one_id_per_serial")
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    days = check.metadata["days"]
+    assert isinstance(days, dg.TableMetadataValue)
+    said = str(days.records[0].data["what"])
+    assert "serial SN000001 came under the ids uuid-SN000001, uuid-new" in said
+    assert "nothing to do" in said
+    assert "have the vendor set one right" in said
+
+
+def test_a_total_that_moved_by_another_energy_than_the_steps_brought_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careless(lake: Lake, **given: Any) -> Refreshed:
+        done = refresh(lake, **given)
+        state = lake.read(CORE_REGISTER_STATE, day=DAY)
+        lake.write(CORE_REGISTER_STATE, state.with_columns(pl.col("total_wh") + 1.0), day=DAY)
+        return done
+
+    assert evaluation(materialized(tmp_path, World(), METER), "conservation_of_energy").passed
+    monkeypatch.setattr("energy_platform.assets.core.refresh", careless)
+    for day in (tmp_path / "lake" / CORE_REGISTER_STATE.name).iterdir():
+        (day / "part.parquet").unlink()
+    check = evaluation(core_run(tmp_path, must_succeed=False), "conservation_of_energy")
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    days = check.metadata["days"]
+    assert isinstance(days, dg.TableMetadataValue)
+    said = str(days.records[0].data["what"])
+    assert "Wh in the carried totals" in said
+    assert METER in said
+    assert "intervals" not in said
 
 
 def _power(world: World) -> str:

@@ -11,12 +11,10 @@ from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.quality import (
     completeness,
-    dip_share,
     disagreeing_power,
     intervals_conserve,
     restless,
     serials_under_two_ids,
-    status_counts,
     stuck,
     takebacks,
     totals_conserve,
@@ -79,7 +77,6 @@ def test_a_register_that_keeps_falling_is_named() -> None:
     deltas = energy_deltas(frame(values)).deltas
     assert restless(deltas)["falls"].to_list() == [4]
     assert restless(energy_deltas(frame(values[:4])).deltas).height == 0
-    assert dip_share(deltas) == 0.8
 
 
 def test_taken_back_spikes_are_listed() -> None:
@@ -96,11 +93,6 @@ def test_a_serial_number_under_two_ids_is_named() -> None:
     raw = pl.DataFrame({"device_id": ["a", "b", "c"], "serial_number": ["1", "1", "2"]})
     found = serials_under_two_ids(raw, serial="serial_number", device="device_id")
     assert found.rows() == [("1", ["a", "b"])]
-
-
-def test_rows_are_counted_by_status() -> None:
-    both = pl.concat([readings("v", [1.0] * 3), readings("r", [1.0], status="quarantined")])
-    assert status_counts(both).rows() == [("ok", None, 3), ("quarantined", "word_swap", 1)]
 
 
 @LAW
