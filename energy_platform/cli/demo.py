@@ -43,6 +43,7 @@ def run_demo(console: Console, *, days: int) -> int:
             print_summary(
                 console,
                 data_dir=data_dir,
+                portfolio=data_dir / "demo" / "portfolio.yaml",
                 judgement=fleet.ask("/judgement"),
                 seconds=time.monotonic() - began,
             )

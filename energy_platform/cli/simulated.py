@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.origin import claim
 from energy_platform.partitions import day_bounds, day_of
 from energy_platform.settings import ENV_FILE
+from energy_platform.simulators.demo_events import demo_events, event_lines
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import FleetProcess
-from energy_platform.simulators.world import World
+from energy_platform.simulators.world import World, parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,8 @@ def simulated_vendors(data_dir: Path, *, days: int) -> Iterator[FleetProcess]:
     """Serve the vendors in a process of their own and point this process at them.
 
     The portfolio of the demo is written once and kept, so that it can be edited; its streams
-    begin with the demo's first day.
+    begin with the demo's first day. So is what goes wrong in its data: a vendor's past does not
+    change from one run to the next.
 
     Args:
         data_dir: The data folder, claimed for the demo.
@@ -47,12 +49,18 @@ def simulated_vendors(data_dir: Path, *, days: int) -> Iterator[FleetProcess]:
     claim(data_dir, origin="demo")
     folder = data_dir / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    portfolio = folder / "portfolio.yaml"
+    portfolio, wrong = folder / "portfolio.yaml", folder / "events.jsonl"
+    start = day_bounds(day_of(datetime.now(tz=UTC)))[0] - timedelta(days=days)
+    if not portfolio.exists() and not wrong.exists():
+        declared = event_lines(demo_events(start=start, days=days))
+        wrong.write_text("".join(f"{line}\n" for line in declared), encoding="utf-8")
+    lines = wrong.read_text(encoding="utf-8").splitlines() if wrong.exists() else []
     if not portfolio.exists():
-        today = day_bounds(day_of(datetime.now(tz=UTC)))[0]
-        text = demo_portfolio(World(), start=today - timedelta(days=days))
-        portfolio.write_text(text, encoding="utf-8")
-    with FleetProcess(wattics_record=folder / "wattics.jsonl", skycentrics_history=True) as fleet:
+        events = map(parse_event, lines)
+        portfolio.write_text(demo_portfolio(World(), start=start, events=events), encoding="utf-8")
+    with FleetProcess(
+        events=lines, wattics_record=folder / "wattics.jsonl", skycentrics_history=True
+    ) as fleet:
         for name, value in PACE.items():
             os.environ.setdefault(name, value)
         os.environ.update(fleet.environment())

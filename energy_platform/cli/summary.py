@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 from rich.table import Table
 
+from energy_platform.cli.repairs import repairs
+from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.storage.lake import Lake
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+
+    from energy_platform.portfolio import Portfolio
 
 QUERIES: Final = {
     "Energy of each site and local day": """\
@@ -30,18 +34,24 @@ from fct_quality_daily order by expected_samples - received_samples desc nulls l
 
 
 def print_summary(
-    console: Console, *, data_dir: Path, judgement: dict[str, Any], seconds: float
+    console: Console,
+    *,
+    data_dir: Path,
+    portfolio: Path,
+    judgement: dict[str, Any],
+    seconds: float,
 ) -> None:
     """Print the summary.
 
     Args:
         console: Where to.
         data_dir: The data folder.
+        portfolio: The demo's portfolio.
         judgement: What the Wattics simulator holds.
         seconds: How long it all took.
     """
-    path = data_dir / "energy.duckdb"
-    console.print(_rows(Lake(data_dir / "lake")))
+    path, lake = data_dir / "energy.duckdb", Lake(data_dir / "lake")
+    console.print(_rows(lake))
     with duckdb.connect(
         str(path), read_only=True, config={"autoinstall_known_extensions": "false"}
     ) as connection:
@@ -49,6 +59,7 @@ def print_summary(
         console.print(_deliveries(connection, judgement))
     verdict = "; ".join(judgement["complaints"]) or "every stream in order, nothing twice"
     console.print(f"Wattics holds {judgement['packets']} packets: {verdict}\n", markup=False)
+    _set_right(console, lake, load_portfolio(portfolio))
     console.print(f"The file: {path}\n", markup=False, soft_wrap=True)
     for title, query in QUERIES.items():
         console.print(f"-- {title}", style="dim")
@@ -59,6 +70,16 @@ def print_summary(
         markup=False,
     )
     console.print(f"{seconds:.0f} s", style="dim")
+
+
+def _set_right(console: Console, lake: Lake, portfolio: Portfolio) -> None:
+    found = repairs(lake, portfolio)
+    if not found:
+        return
+    console.print(f"Set right on the way: {', '.join(one.words for one in found)}. To see how, try")
+    for one in found:
+        console.print(f"  {one.command}", markup=False, highlight=False, soft_wrap=True)
+    console.print()
 
 
 def _rows(lake: Lake) -> Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import yaml
 
 from energy_platform.simulators.wattics import WatticsStream
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.simulators.wattics.streams import Reading
-    from energy_platform.simulators.world import Curve, Device, Signal, World
+    from energy_platform.simulators.world import Curve, Device, Event, Signal, World
 
 Entry = dict[str, Any]
 
@@ -43,6 +44,9 @@ UNITS: Final = {
 }
 """Vendors' unit names that differ from the usual symbol."""
 
+WH_PER_UNIT: Final = {"WATT_HOUR": 1.0, "KILOWATT_HOUR": 1_000.0, "kWh": 1_000.0, "J": 1 / 3_600}
+"""Watt-hours in the units of the world's energy registers."""
+
 FULL_VALVES: Final = 4
 """Valves of which every datapoint is in the portfolio; of the others the important ones."""
 
@@ -59,12 +63,15 @@ BATTERY_CAPACITY_WH: Final = 513_000.0
 GROUP: Final = "default"
 
 
-def demo_portfolio(world: World, *, start: datetime | None = None) -> str:
+def demo_portfolio(
+    world: World, *, start: datetime | None = None, events: Iterable[Event] = ()
+) -> str:
     """The whole file as text.
 
     Args:
         world: The world the simulators serve.
         start: When the streams go live; None leaves it to the first push.
+        events: What goes wrong; exchanges of meters are announced, with both readings.
     """
     types, devices = _devices(world)
     content: Entry = {
@@ -80,6 +87,8 @@ def demo_portfolio(world: World, *, start: datetime | None = None) -> str:
             for stream, fields in _streams(world)
         ],
     }
+    if exchanges := [event for event in events if event.kind == "exchange"]:
+        content["corrections"] = [_announced(world, event) for event in exchanges]
     head = (
         "# The demo's portfolio: sites, devices, points and Wattics streams of the simulators.\n"
         "# Written by energy_platform.simulators.demo_portfolio; yours comes from"
@@ -91,6 +100,24 @@ def demo_portfolio(world: World, *, start: datetime | None = None) -> str:
 def demo_streams(world: World) -> tuple[WatticsStream, ...]:
     """The streams of that portfolio, as registered at Wattics beforehand."""
     return tuple(stream for stream, _ in _streams(world))
+
+
+def _announced(world: World, event: Event) -> Entry:
+    """An exchange of a meter as the person on site wrote it down."""
+    signal = world.signals[event.signal]
+    at = np.array([int(event.start_s)], dtype=np.int64)
+    shown = float(signal.model.values(at, cadence=signal.cadence)[0])
+    wh = WH_PER_UNIT[signal.unit]
+    return {
+        "points": [event.signal],
+        "from": event.start.date(),
+        "reason": "meter exchanged, both registers read off on site",
+        "policy": {
+            "reset_markers": [
+                {"at": event.start, "final_wh": shown * wh, "start_wh": event.amount * wh}
+            ]
+        },
+    }
 
 
 def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
