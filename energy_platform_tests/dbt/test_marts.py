@@ -27,6 +27,7 @@ from energy_platform_tests.storage.warehouse_world import (
     true_energy,
     utc,
 )
+from energy_platform_tests.zones import LOCAL_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,11 +155,10 @@ def one(db: duckdb.DuckDBPyConnection, sql: str, *values: object) -> Any:
 @pytest.mark.parametrize(
     ("site", "day", "hours"),
     [
-        ("paris", "2026-10-10", 24),
-        ("paris", "2026-10-25", 25),
-        ("los-angeles", "2026-11-01", 25),
-        ("kolkata", "2026-10-25", 24),
-        ("lord-howe", "2026-10-04", 23.5),
+        (site, said.day, said.hours)
+        for said in LOCAL_DAYS
+        for site, timezone in ZONES.items()
+        if said.timezone == timezone and DAYS[0] < said.day < DAYS[-1]
     ],
 )
 def test_a_local_days_energy_is_that_of_its_own_23_24_or_25_hours(

@@ -17,20 +17,15 @@ from energy_platform.storage.warehouse.calendars import (
     periods,
     quarter_hours,
 )
+from energy_platform_tests.zones import LOCAL_DAYS
 
 ZONES = (
-    "Europe/Paris",
-    "America/Los_Angeles",
+    *dict.fromkeys(said.timezone for said in LOCAL_DAYS),
     "America/St_Johns",
     "America/Santiago",
     "America/Havana",
     "Africa/Cairo",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
     "Asia/Beirut",
-    "Australia/Lord_Howe",
-    "Pacific/Chatham",
-    "UTC",
 )
 
 
@@ -40,17 +35,7 @@ def lengths_h(timezone: str, day: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("timezone", "day", "hours"),
-    [
-        ("Europe/Paris", "2026-03-29", 23),
-        ("Europe/Paris", "2026-10-25", 25),
-        ("Europe/Paris", "2026-06-01", 24),
-        ("America/Los_Angeles", "2026-03-08", 23),
-        ("America/Los_Angeles", "2026-11-01", 25),
-        ("Asia/Kolkata", "2026-03-29", 24),
-        ("Australia/Lord_Howe", "2026-04-05", 24.5),
-        ("Australia/Lord_Howe", "2026-10-04", 23.5),
-    ],
+    ("timezone", "day", "hours"), [said[:3] for said in LOCAL_DAYS if said.hours]
 )
 def test_a_day_on_which_the_clock_changes_is_as_long_as_it_is(
     timezone: str, day: str, hours: float
