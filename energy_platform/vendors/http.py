@@ -12,12 +12,13 @@ import logging
 import random
 import re
 import threading
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import httpx
 import stamina
 
+from energy_platform.closing import Closing
 from energy_platform.settings import LOOPBACK
 from energy_platform.vendors.errors import (
     AuthenticationError,
@@ -43,7 +44,6 @@ from energy_platform.vendors.wire import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
 T = TypeVar("T")
 Accept = Literal["json", "any"]
@@ -120,7 +120,7 @@ class Stats(NamedTuple):
     received_bytes: int = 0
 
 
-class Transport:
+class Transport(Closing):
     """A paced, retrying, read-only connection to one vendor.
 
     Args:
@@ -185,17 +185,6 @@ class Transport:
             trust_env=base.scheme == "https",
             headers={"User-Agent": "energy-platform"},
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

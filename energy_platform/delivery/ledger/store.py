@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
 
+from energy_platform.closing import Closing
 from energy_platform.delivery.ledger import tables
 from energy_platform.delivery.ledger.answers import bury, note_failure, tally, write_events
 from energy_platform.delivery.ledger.model import (
@@ -30,7 +31,6 @@ from energy_platform.delivery.ledger.schema import advisory_lock, migrate, open_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 _PUSH_KEY: Final = 0x656E5F70757368
 """Key of PostgreSQL's advisory lock around a push."""
@@ -53,7 +53,7 @@ _PLAN_COLUMNS: Final = (
 _REGISTER_COLUMNS: Final = tuple(column.name for column in fields(Register))
 
 
-class Ledger:
+class Ledger(Closing):
     """What was intended, acknowledged and refused, for every stream.
 
     Safe to use from several threads. One push at a time: see ``exclusive``.
@@ -76,17 +76,6 @@ class Ledger:
     def at(cls, path: Path) -> Self:
         """Open (or create) the SQLite ledger at a path."""
         return cls(f"sqlite:///{path}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Ledger({self._engine.url.render_as_string(hide_password=True)!r})"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import polars as pl
 
+from energy_platform.closing import Closing
 from energy_platform.vendors.belimo.auth import BelimoAuth
 from energy_platform.vendors.belimo.models import (
     ApiInfo,
@@ -35,7 +36,6 @@ from energy_platform.vendors.wire import segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
-    from types import TracebackType
 
     from energy_platform.settings import BelimoSettings
     from energy_platform.vendors.http import Stats
@@ -87,7 +87,7 @@ class _SampleDecoder:
 _SAMPLE_PAGE: Final = _SampleDecoder()
 
 
-class BelimoClient:
+class BelimoClient(Closing):
     """Speaks HTTP only: no orchestration, no files, no environment.
 
     One client may be used from several threads; the transport keeps the account's rate.
@@ -128,17 +128,6 @@ class BelimoClient:
             backoff_s=self._backoff_s,
             clock=self._clock,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close every connection."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from energy_platform.closing import Closing
 from energy_platform.settings import required
 from energy_platform.vendors.errors import AuthenticationError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Transport
@@ -26,8 +27,6 @@ from energy_platform.vendors.skycentrics.signature import Signer
 from energy_platform.vendors.wire import segment
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from energy_platform.settings import SkycentricsSettings
     from energy_platform.vendors.http import Stats
 
@@ -73,7 +72,7 @@ _RECORD: Final = _RecordDecoder()
 _HISTORY: Final = _HistoryDecoder()
 
 
-class SkycentricsClient:
+class SkycentricsClient(Closing):
     """Speaks HTTP only: no orchestration, no files, no environment.
 
     Args:
@@ -117,17 +116,6 @@ class SkycentricsClient:
         )
         self._probe_lock = threading.Lock()
         self._probed: bool | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close every connection."""

@@ -6,10 +6,11 @@ import logging
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from energy_platform.closing import Closing
 from energy_platform.vendors.errors import ContractError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Clock, Stats, Transport, segment
 from energy_platform.vendors.socomec.auth import KeycloakAuth
@@ -29,7 +30,6 @@ from energy_platform.vendors.socomec.models import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from energy_platform.settings import SocomecSettings
     from energy_platform.vendors.http import Decoder
@@ -73,7 +73,7 @@ class _Listing(NamedTuple, Generic[Listed]):
     is_repeating: bool
 
 
-class SocomecClient:
+class SocomecClient(Closing):
     """Reads what one SoLive Pro user can see at SoData; may be used from several threads.
 
     Args:
@@ -115,17 +115,6 @@ class SocomecClient:
         )
         self._lock = threading.Lock()
         self._warnings: list[str] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Self, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
+from energy_platform.closing import Closing
 from energy_platform.settings import LOOPBACK, required
 from energy_platform.vendors.errors import (
     AuthenticationError,
@@ -27,8 +28,6 @@ from energy_platform.vendors.wattics.line import FAULTS, Line, Patience
 from energy_platform.vendors.wattics.readback import packet_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from energy_platform.settings import WatticsCredential, WatticsSettings
     from energy_platform.vendors.wattics.line import Header, Said
     from energy_platform.vendors.wattics.readback import LastPacket
@@ -49,7 +48,7 @@ class _About(TypedDict):
     subject: str
 
 
-class WatticsClient:
+class WatticsClient(Closing):
     """One connection to the collector, with its own cookies.
 
     Args:
@@ -105,17 +104,6 @@ class WatticsClient:
 
     def __repr__(self) -> str:
         return "WatticsClient(***)"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection and forget the cookies."""
