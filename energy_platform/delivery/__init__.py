@@ -16,13 +16,12 @@ from energy_platform.delivery.letters import LetterError, resend_letter, skip_le
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
 from energy_platform.delivery.push import push
 from energy_platform.delivery.reconcile import Reconciled, reconcile
-from energy_platform.delivery.report import DELIVERY_SCHEMA, delivery_frame
+from energy_platform.delivery.report import delivery_frame
 
 if TYPE_CHECKING:
     from energy_platform.settings import PlatformSettings
 
 __all__ = [
-    "DELIVERY_SCHEMA",
     "Attempt",
     "Behind",
     "Ledger",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from energy_platform.delivery.knowledge import Knowledge
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.plans import plan_streams
 from energy_platform.partitions import day_of
-from energy_platform.schemas import INSTANT
+from energy_platform.storage.warehouse import DELIVERY
 from energy_platform.transforms.packets import MICROSECONDS, instant
 
 if TYPE_CHECKING:
@@ -21,25 +21,6 @@ if TYPE_CHECKING:
     from energy_platform.delivery.plans import StreamPlan
     from energy_platform.portfolio import Portfolio
     from energy_platform.storage.lake import Lake
-
-DELIVERY_SCHEMA: Final = pl.Schema(
-    {
-        "stream_id": pl.String(),
-        "site_id": pl.String(),
-        "kind": pl.String(),
-        "interval_s": pl.Float64(),
-        "last_sent_at": INSTANT,
-        "last_acknowledged_at": INSTANT,
-        "packets_acknowledged": pl.Int64(),
-        "packets_refused": pl.Int64(),
-        "behind_since": INSTANT,
-        "lag_s": pl.Float64(),
-        "debt_wh": pl.Float64(),
-        "held": pl.Boolean(),
-        "reason": pl.String(),
-    }
-)
-"""Columns of ``mart_delivery``: one row per stream of the portfolio."""
 
 
 class _Standing(NamedTuple):
@@ -58,7 +39,7 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
         portfolio: The streams.
 
     Returns:
-        Columns of ``DELIVERY_SCHEMA``: ``last_sent_at`` (newest packet with an intent),
+        Columns of ``storage.warehouse.DELIVERY``: ``last_sent_at`` (newest packet with an intent),
         ``last_acknowledged_at``, ``packets_acknowledged``, ``packets_refused``, ``behind_since``
         (oldest instant that is ready and not acknowledged), ``lag_s`` (seconds from the newest
         acknowledged instant to where the lake's knowledge ends), ``debt_wh`` (energy by which
@@ -102,7 +83,7 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
                 "reason": standing.reason,
             }
         )
-    return pl.DataFrame(rows, schema=DELIVERY_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=DELIVERY, orient="row")
 
 
 def _at(at_us: int | None) -> object:
