@@ -11,6 +11,7 @@ with periods as (
         {{ exact_sum("energy.energy_wh") }} as energy_wh,
         {{ exact_sum("energy.estimated_wh") }} as estimated_wh,
         {{ exact_sum("energy.covered_s") }} as covered_s,
+        {{ one_method("energy.method") }} as method,
         count(*) as days
     from {{ ref("fct_energy_daily") }} as energy
     inner join {{ ref("stg_touched_periods") }} as periods
@@ -34,6 +35,7 @@ select
     periods.expected_s,
     periods.covered_s / periods.expected_s as covered_share,
     periods.days,
+    periods.method,
     {{ period_status("periods.ends_at", "points.last_end_at", "points.final_before") }} as status,
     status in ('closed', 'final') as is_closed,
     status = 'final' as is_final

@@ -39,3 +39,9 @@
 {% macro share(part, whole) -%}
     case when {{ whole }} <> 0 then {{ part }} / {{ whole }} end
 {%- endmacro %}
+
+
+{# How energy was measured: the one method of all rows, or that several were added up. #}
+{% macro one_method(method="method") -%}
+    case when min({{ method }}) <> max({{ method }}) then 'mixed' else min({{ method }}) end
+{%- endmacro %}

@@ -11,7 +11,12 @@ import pytest
 import yaml
 
 from energy_platform.partitions import day_bounds
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_REJECTS
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_ENERGY_INTERVALS,
+    CORE_READINGS,
+    CORE_REGISTER_REJECTS,
+)
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.warehouse import DELIVERY, Warehouse
 from energy_platform.storage.warehouse.calendars import day_start
@@ -39,6 +44,9 @@ SILENT = (utc("2026-10-12T05:00"), utc("2026-10-15T07:30"))
 SPIKE = utc("2026-10-20T10:00")
 """End of a spike of the Kolkata import register; the next step takes it back."""
 
+STAND_IN = utc("2026-10-08T12:00")
+"""For an hour from here the Paris import's energy was integrated from power."""
+
 DEAD = utc("2026-10-27T03:00")
 """From here on the Lord Howe valve is silent."""
 
@@ -58,6 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     world.write(DAYS)
     _spike(world)
+    _stand_in(world)
     _unknown_point(world)
     _rejects(world)
     return world
@@ -84,6 +93,17 @@ def _spike(world: World) -> None:
         day=day,
     )
     world.spread(day)
+
+
+def _stand_in(world: World) -> None:
+    """Let another method give an hour of a register's energy."""
+    day = STAND_IN.date().isoformat()
+    buckets = world.lake.read(CORE_ENERGY_INTERVALS, day=day)
+    is_other = (pl.col("point_id") == "socomec/paris/import") & pl.col("interval_start").is_between(
+        STAND_IN, STAND_IN + timedelta(hours=1), closed="left"
+    )
+    method = pl.when(is_other).then(pl.lit("power")).otherwise("method")
+    world.lake.write(CORE_ENERGY_INTERVALS, buckets.with_columns(method.alias("method")), day=day)
 
 
 def _unknown_point(world: World) -> None:
@@ -325,6 +345,42 @@ def test_site_use_is_import_less_export_and_heat_stands_beside(
     assert use == pytest.approx(bought - sold)
     assert heating == pytest.approx(true_energy("belimo/paris/heat", start=start, end=end))
     assert generation is None
+
+
+@pytest.mark.parametrize(
+    ("table", "period", "expected"),
+    [
+        ("fct_energy_15min", "interval_start = '2026-10-08T12:45:00Z'", "power"),
+        ("fct_energy_15min", "interval_start = '2026-10-08T13:00:00Z'", "register"),
+        ("fct_energy_hourly", "hour_start_at = '2026-10-08T12:00:00Z'", "power"),
+        ("fct_energy_hourly", "hour_start_at = '2026-10-08T13:00:00Z'", "register"),
+        ("fct_energy_daily", "local_day = '2026-10-08'", "mixed"),
+        ("fct_energy_daily", "local_day = '2026-10-09'", "register"),
+        ("fct_energy_weekly", "local_week = '2026-10-05'", "mixed"),
+        ("fct_energy_weekly", "local_week = '2026-10-12'", "register"),
+        ("fct_energy_monthly", "local_month = '2026-10-01'", "mixed"),
+    ],
+)
+def test_energy_of_another_method_is_seen_in_every_period(
+    db: duckdb.DuckDBPyConnection, table: str, period: str, expected: str
+) -> None:
+    found = one(
+        db,
+        f"select method from {table} where point_id = 'socomec/paris/import' and {period}",
+    )
+    assert found == expected
+
+
+def test_a_site_says_when_its_terms_were_measured_in_different_ways(
+    db: duckdb.DuckDBPyConnection,
+) -> None:
+    days = dict(
+        db.execute(
+            "select local_day, method from mart_site_energy where site_id = 'paris'"
+        ).fetchall()
+    )
+    assert days[date(2026, 10, 8)] == "mixed"
+    assert days[date(2026, 10, 9)] == "register"
 
 
 def test_a_spike_that_was_taken_back_is_no_peak(db: duckdb.DuckDBPyConnection) -> None:

@@ -36,7 +36,7 @@ buckets as (
         {{ exact_sum("coalesce(energy_wh, 0)") }} as energy_wh,
         {{ exact_sum("coalesce(estimated_wh, 0)") }} as estimated_wh,
         {{ exact_sum("coalesce(covered_s, 0)") }} as covered_s,
-        min(method) as method
+        {{ one_method() }} as method
     from {{ ref("stg_energy_intervals") }}
     group by point_id, interval_start
 )

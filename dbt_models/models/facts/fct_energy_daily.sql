@@ -26,7 +26,8 @@ sums as (
         energy.local_day,
         {{ exact_sum("energy.energy_wh") }} as energy_wh,
         {{ exact_sum("energy.estimated_wh") }} as estimated_wh,
-        {{ exact_sum("energy.covered_s") }} as covered_s
+        {{ exact_sum("energy.covered_s") }} as covered_s,
+        {{ one_method("energy.method") }} as method
     from {{ ref("fct_energy_15min") }} as energy
     where {{ in_touched("energy.local_day") }}
     group by all
@@ -44,6 +45,7 @@ select
     coalesce(sums.covered_s, 0) as covered_s,
     days.expected_s,
     coalesce(sums.covered_s, 0) / days.expected_s as covered_share,
+    sums.method,
     {{ period_status("days.ends_at", "days.last_end_at", "days.final_before") }} as status,
     status in ('closed', 'final') as is_closed,
     status = 'final' as is_final

@@ -12,7 +12,8 @@ with hours as (
         calendar.hour_expected_s as expected_s,
         {{ exact_sum("energy.energy_wh") }} as energy_wh,
         {{ exact_sum("energy.estimated_wh") }} as estimated_wh,
-        {{ exact_sum("energy.covered_s") }} as covered_s
+        {{ exact_sum("energy.covered_s") }} as covered_s,
+        {{ one_method("energy.method") }} as method
     from {{ ref("fct_energy_15min") }} as energy
     inner join {{ ref("stg_calendar") }} as calendar using (timezone, interval_start)
     group by all
@@ -31,6 +32,7 @@ select
     {{ share("hours.estimated_wh", "hours.energy_wh") }} as estimated_share,
     hours.covered_s,
     hours.expected_s,
+    hours.method,
     {{ period_status(
         "hours.hour_start_at + to_seconds(hours.expected_s)",
         "points.last_end_at",

@@ -19,6 +19,7 @@ with days as (
         ) }} as estimated_wh,
         min(energy.covered_share) as least_covered_share,
         count(*) as points_counted,
+        {{ one_method("energy.method") }} as method,
         case
             when bool_or(energy.status = 'incomplete') then 'incomplete'
             when bool_or(energy.status = 'open') then 'open'
@@ -52,6 +53,7 @@ select
     days.estimated_wh,
     days.least_covered_share,
     days.points_counted,
+    days.method,
     days.status,
     days.status in ('closed', 'final') as is_closed,
     days.status = 'final' as is_final
