@@ -319,6 +319,10 @@ def _parts_of(steps: _Steps, *, bucket: int) -> _Parts:
             covered=covered,
             far=far,
         )
+    last = np.ascontiguousarray(number[1::2])
+    if bool((number[0::2] == last).all()):
+        # Samples on the grid: every step lies in one bucket, and the earlier halves are empty.
+        return _Parts(last, energy[1::2], covered[1::2], steps.is_new, np.arange(n))
     is_new = np.zeros(2 * n, np.bool_)
     is_new[0::2] = steps.is_new
     parts = _Parts(number, energy, covered, is_new, np.repeat(np.arange(n), 2))
