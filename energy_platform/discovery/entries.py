@@ -29,7 +29,12 @@ def scalar(value: str | float) -> str:
     if _LOOKS_LIKE_A_NUMBER.fullmatch(value):
         return f'"{value}"'
     text = yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, width=float("inf")
+        value,
+        default_flow_style=True,
+        # Line breaks of any alphabet are escaped; folded, some of them come back as a space.
+        default_style=None if value.isprintable() else '"',
+        allow_unicode=True,
+        width=float("inf"),
     ).removesuffix("...\n")
     return text.rstrip("\n")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from energy_platform.discovery import DiscoveryError, Found, Proposal, confirmations, propose
@@ -276,6 +276,7 @@ def test_a_serial_number_with_a_slash_is_left_out_and_told() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(name="a\nb", serial="\x85", title="\u2028", unit="\x07")
 @given(
     name=st.text(max_size=20),
     serial=st.text(
