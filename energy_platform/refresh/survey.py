@@ -17,7 +17,8 @@ from energy_platform.schemas import (
     CORE_TABLES,
     RAW_DAY_TABLES,
 )
-from energy_platform.storage.lake import LakeError, content_id, stamp_of
+from energy_platform.storage.lake import LakeError, stamp_of
+from energy_platform.storage.parquet import content_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from energy_platform.storage.files import STAGED_SUFFIX, put_in_place, staged, staged_path
-from energy_platform.storage.parquet import ROW_GROUP, Writer, content_id
+from energy_platform.storage.parquet import ROW_GROUP, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.schemas import Table
-
-__all__ = [
-    "Draft",
-    "Footer",
-    "Lake",
-    "LakeError",
-    "Written",
-    "content_id",
-    "stamp_of",
-    "stamp_text",
-]
 
 _OWN_KEYS: Final = frozenset({"rows", "content_id"})
 
@@ -179,11 +168,19 @@ class Lake:
         return _conforming(frame, table=table, path=path)
 
     def scan(self, table: Table, *, days: Sequence[str] | None = None) -> pl.LazyFrame:
-        """Scan some or all days of a table; days without a file are left out."""
+        """Scan some or all days of a table; days without a file are left out.
+
+        Raises:
+            LakeError: A file lacks a column that must be there.
+        """
         wanted = self.days(table) if days is None else days
         paths = [path for day in wanted if (path := self.path(table, day=day)).exists()]
         if not paths:
             return table.empty().lazy()
+        required = {column.name for column in table.columns if not column.nullable}
+        for path in paths:
+            if not required <= pl.read_parquet_schema(path).keys():
+                raise _foreign(path, table=table)
         return pl.scan_parquet(
             paths, schema=table.schema, hive_partitioning=False, missing_columns="insert"
         )
@@ -362,8 +359,12 @@ def _conforming(frame: pl.DataFrame, *, table: Table, path: Path) -> pl.DataFram
         if set(frame.columns) == set(table.schema):
             frame = frame.select(table.schema.names())
     if frame.schema != table.schema:
-        raise LakeError(f"{path}: columns are not those of {table.name}; run its day again")
+        raise _foreign(path, table=table)
     return frame
+
+
+def _foreign(path: Path, *, table: Table) -> LakeError:
+    return LakeError(f"{path}: columns are not those of {table.name}; run its day again")
 
 
 def stamp_text(stamp: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import World
 from energy_platform.storage.lake import Lake
 from energy_platform_tests.refresh.simulated import land_signals
+from energy_platform_tests.refresh.world import energy_by_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,13 +86,7 @@ def test_no_event_of_the_demo_costs_energy_but_what_the_reset_register_forgot(
     tmp_path: Path,
 ) -> None:
     lake, _, world = demo(tmp_path)
-    energy = dict(
-        lake.scan(CORE_ENERGY_DELTAS)
-        .group_by("point_id")
-        .agg(pl.col("energy_wh").sum())
-        .collect()
-        .iter_rows()
-    )
+    energy = energy_by_point(lake)
     for event in EVENTS:
         signal = world.signals[event.signal]
         at = signal.samples(START.timestamp(), START.timestamp() + len(DAYS) * 86_400).at

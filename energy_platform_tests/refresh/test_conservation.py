@@ -11,11 +11,12 @@ import pytest
 
 from energy_platform.partitions import day_bounds, day_range
 from energy_platform.refresh import refresh
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_ENERGY_INTERVALS
+from energy_platform.schemas import CORE_ENERGY_INTERVALS
 from energy_platform.simulators.world import Signal, World
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.warehouse.calendars import day_start
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
+from energy_platform_tests.refresh.world import energy_by_point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,13 +63,7 @@ def bounds() -> tuple[float, float]:
 def test_every_register_ends_at_last_minus_first_to_the_count(
     lake: Lake, signals: Mapping[str, Signal]
 ) -> None:
-    energy = dict(
-        lake.scan(CORE_ENERGY_DELTAS)
-        .group_by("point_id")
-        .agg(pl.col("energy_wh").sum())
-        .collect()
-        .iter_rows()
-    )
+    energy = energy_by_point(lake)
     moved = 0
     for key, signal in signals.items():
         values = signal.samples(*bounds()).values
@@ -99,8 +94,7 @@ def test_the_parts_of_the_local_days_are_the_whole(
                 own.filter(inside).group_by("point_id").agg(pl.col("energy_wh").sum()).iter_rows()
             ):
                 found[key] += energy
-    deltas = lake.scan(CORE_ENERGY_DELTAS).group_by("point_id").agg(pl.col("energy_wh").sum())
-    for key, energy in deltas.collect().iter_rows():
+    for key, energy in energy_by_point(lake).items():
         assert found[key] == pytest.approx(energy, abs=1e-6, rel=1e-13), key
         if signals[key].unit == "WATT_HOUR":
             # Whole watt-hours: micro-watt-hours on a binary grid, so sums are exact.
@@ -110,13 +104,7 @@ def test_the_parts_of_the_local_days_are_the_whole(
 def test_the_month_is_what_truly_flowed_to_within_two_counts(
     lake: Lake, signals: Mapping[str, Signal]
 ) -> None:
-    energy = dict(
-        lake.scan(CORE_ENERGY_DELTAS)
-        .group_by("point_id")
-        .agg(pl.col("energy_wh").sum())
-        .collect()
-        .iter_rows()
-    )
+    energy = energy_by_point(lake)
     for key, signal in signals.items():
         samples = signal.samples(*bounds())
         if not samples.values.any():

@@ -13,6 +13,7 @@ from energy_platform.partitions import day_bounds, day_range
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.refresh import Refreshed, refresh
 from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
     CORE_TABLES,
     RAW_BELIMO_SAMPLES,
     RAW_SKYCENTRICS_SAMPLES,
@@ -149,6 +150,12 @@ def steady(days: Iterable[str] = DAYS, *, every: int = 60) -> list[Sample]:
                 (STEP, day, minute, float(every)),
             ]
     return samples
+
+
+def energy_by_point(lake: Lake) -> dict[str, float]:
+    """Return what all steps of each point add up to, Wh."""
+    steps = lake.scan(CORE_ENERGY_DELTAS).group_by("point_id").agg(pl.col("energy_wh").sum())
+    return dict(steps.collect().iter_rows())
 
 
 def content_ids(lake: Lake) -> dict[tuple[str, str], str]:

@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 from energy_platform.schemas import CORE_REGISTER_REJECTS, RAW_BELIMO_SAMPLES
 from energy_platform.storage import lake as lake_module
 from energy_platform.storage import parquet as parquet_module
-from energy_platform.storage.lake import Lake, LakeError, content_id, stamp_of, stamp_text
+from energy_platform.storage.lake import Lake, LakeError, stamp_of, stamp_text
+from energy_platform.storage.parquet import content_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,6 +143,8 @@ def test_rows_without_a_column_that_must_be_there_are_refused(lake: Lake, column
         lake.read(RAW_BELIMO_SAMPLES, day=DAY)
     with pytest.raises(LakeError, match="columns are not those of raw_belimo__samples"):
         list(lake.blocks(RAW_BELIMO_SAMPLES, day=DAY))
+    with pytest.raises(LakeError, match="columns are not those of raw_belimo__samples"):
+        lake.scan(RAW_BELIMO_SAMPLES)
 
 
 def test_a_frame_of_other_columns_is_refused_and_nothing_changes(lake: Lake) -> None:

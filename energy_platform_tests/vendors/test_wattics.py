@@ -251,23 +251,30 @@ def test_an_abort_from_elsewhere_ends_the_request_and_nothing_more_is_sent(
     assert len(collector.seen) == 2
 
 
-def test_header_and_body_leave_in_one_piece(collector: Collector) -> None:
-
+@contextlib.contextmanager
+def answered_once(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Take one connection; yield the server's URL and what is heard in the first piece."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        pieces: list[bytes] = []
+        heard: list[bytes] = []
 
-        def answer() -> None:
+        def serve() -> None:
             connection, _ = listening.accept()
             with connection:
-                pieces.append(connection.recv(65536))
-                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                heard.append(connection.recv(65536))
+                connection.sendall(answer)
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=serve)
         thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
-        with client(collector, base_url=url) as wattics:
-            assert wattics.push(PACKET).kind == "stored"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", heard
         thread.join()
+
+
+def test_header_and_body_leave_in_one_piece(collector: Collector) -> None:
+    with (
+        answered_once(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, pieces),
+        client(collector, base_url=f"{url}{PATH}") as wattics,
+    ):
+        assert wattics.push(PACKET).kind == "stored"
     assert pieces[0].startswith(b"POST ")
     assert pieces[0].endswith(PACKET)
 
@@ -320,19 +327,8 @@ def test_a_page_with_a_good_status_is_no_proof_of_storing(collector: Collector) 
 def test_https_goes_through_the_proxy_of_the_environment_and_plain_loopback_never(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        heard: list[bytes] = []
-
-        def refuse() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                heard.append(connection.recv(65536))
-                connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-
-        thread = threading.Thread(target=refuse)
-        thread.start()
-        proxy = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    with answered_once(refusal) as (proxy, heard):
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, proxy)
         for name in ("no_proxy", "NO_PROXY"):
@@ -342,7 +338,6 @@ def test_https_goes_through_the_proxy_of_the_environment_and_plain_loopback_neve
         assert not heard
         with client(collector, base_url=f"https://collector.invalid{PATH}") as wattics:
             answer = wattics.push(PACKET)
-        thread.join()
     assert heard[0].startswith(b"CONNECT collector.invalid:443 ")
     assert BASIC.encode() not in heard[0]
     assert (answer.kind, answer.unclear) == ("transient", False)
