@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from energy_platform.partitions import day_bounds, day_of
+from energy_platform.partitions import EPOCH_DAY, day_bounds, day_of
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, TABLES
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.storage.raw_days import Landed, land_day, land_snapshot
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
+    from energy_platform.vendors.coverage import DeviceDay
 
 IngestSettings = SocomecSettings | BelimoSettings | SkycentricsSettings
 """What the vendors' settings have in common: credentials, start_day, late_days."""
@@ -37,6 +38,11 @@ _SETTINGS: Final[dict[Vendor, type[IngestSettings]]] = {
 def ingest_settings(vendor: Vendor) -> IngestSettings:
     """Read a vendor's settings from the environment."""
     return _SETTINGS[vendor]()
+
+
+def first_day(settings: IngestSettings) -> str:
+    """Return the first UTC day a vendor may be asked for."""
+    return max(settings.start_day or EPOCH_DAY, EPOCH_DAY).isoformat()
 
 
 def is_configured(vendor: Vendor) -> bool:
@@ -77,7 +83,11 @@ class Pulled(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was odd, for people."""
+        """What was odd, for display."""
+
+    @property
+    def devices(self) -> tuple[DeviceDay, ...]:
+        """What each device gave, and why it is not whole where it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +147,7 @@ def ingest_days(
         Each day's outcome in order.
     """
     table = RAW_DAY_TABLES[vendor]
-    start = ingest_settings(vendor).start_day
+    start = first_day(ingest_settings(vendor))
     today = day_of(now)
     asked = [day for day in sorted(set(days)) if start <= day <= today]
     for day in sorted(set(days) - set(asked)):

@@ -8,6 +8,7 @@ variable; a clone without any secret loads, tests and runs the demo.
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -97,7 +98,9 @@ class SocomecSettings(_Section):
     username: str | None = Field(None, description="SoLive Pro user (e-mail).")
     password: SecretStr | None = Field(None, description="Password of that user.")
     ca_uuid: str | None = Field(None, description="Corporate account UUID; empty reads all.")
-    start_day: str = Field("2020-01-01", description="First day with data.")
+    start_day: date | None = Field(
+        None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
+    )
     late_days: int = Field(1, ge=0, le=60, description="Days read again for late data.")
     page_size: int = Field(50, ge=1, le=500, description="Records per listing page (take).")
     max_window_s: int = Field(86_400, ge=900, description="Longest raw window per request, s.")
@@ -127,7 +130,9 @@ class BelimoSettings(_Section):
     client_secret: SecretStr | None = Field(None, description="Client secret.")
     username: str | None = Field(None, description="BelimoID user.")
     password: SecretStr | None = Field(None, description="Password of that user.")
-    start_day: str = Field("2020-01-01", description="First day with data.")
+    start_day: date | None = Field(
+        None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
+    )
     late_days: int = Field(2, ge=0, le=60, description="Days read again for late data.")
     page_size: int = Field(500, ge=1, le=2000, description="Devices per page.")
     sample_page_size: int = Field(2000, ge=1, le=2000, description="Raw samples per page.")
@@ -151,7 +156,9 @@ class SkycentricsSettings(_Section):
     client_id: str | None = Field(None, description="Client of the account.")
     client_secret: SecretStr | None = Field(None, description="Secret that signs requests.")
     device_ids: str = Field("", description="Gateway ids, comma separated; empty lists them.")
-    start_day: str = Field("2020-01-01", description="First day with data.")
+    start_day: date | None = Field(
+        None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
+    )
     late_days: int = Field(1, ge=0, le=60, description="Days folded again for late data.")
     poll_s: int = Field(60, ge=10, description="Seconds between two polls.")
     history: Literal["auto", "on", "off"] = Field("auto", description="Use of the history call.")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
+    from energy_platform.vendors.coverage import DeviceDay
     from energy_platform.vendors.errors import VendorError
 
 
@@ -48,6 +49,7 @@ class StreamedDay:
     conflicts: int = 0
     nulls: int = 0
     warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
 
     def __post_init__(self, parts: Iterator[socomec_pull.DayPull]) -> None:
         self.frame = self._frames(parts)
@@ -58,6 +60,7 @@ class StreamedDay:
             self.conflicts += part.conflicts
             self.nulls += part.nulls
             self.warnings += part.warnings
+            self.devices += part.devices
             yield part.frame
 
 

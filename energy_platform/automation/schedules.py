@@ -8,7 +8,7 @@ import dagster as dg
 from energy_platform.assets.partitions import INTRADAY, RUN_KIND, range_tags
 from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import INGEST, inventories, reconcile
-from energy_platform.ingest import ingest_settings, is_configured
+from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.partitions import day_before, day_of, due_days
 from energy_platform.resources import Platform
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
@@ -47,9 +47,9 @@ def _daily(vendor: Vendor, *, status: dg.DefaultScheduleStatus) -> dg.ScheduleDe
             return _without_credentials(vendor)
         settings = ingest_settings(vendor)
         now = _now(context)
-        days = due_days(now, late_days=settings.late_days, start=settings.start_day)
+        days = due_days(now, late_days=settings.late_days, start=first_day(settings))
         if not days:
-            return dg.SkipReason(f"{vendor} starts on {settings.start_day}: no day is due yet")
+            return dg.SkipReason(f"{vendor} starts on {first_day(settings)}: no day is due yet")
         return dg.RunRequest(run_key=now.isoformat(), tags={**range_tags(days), RUN_KIND: "daily"})
 
     return daily

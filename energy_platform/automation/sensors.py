@@ -19,7 +19,7 @@ from energy_platform.automation.under_way import (
     unfinished_runs,
 )
 from energy_platform.delivery import push_wanted
-from energy_platform.ingest import ingest_settings, is_configured
+from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.partitions import day_of
 from energy_platform.portfolio import PortfolioError
 from energy_platform.refresh import stale
@@ -145,7 +145,7 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         if not is_configured("skycentrics"):
             return dg.SkipReason("no credentials for skycentrics: see .env.example")
         now = platform.now()
-        start_day = ingest_settings("skycentrics").start_day
+        start_day = first_day(ingest_settings("skycentrics"))
         try:
             report = poll_skycentrics(platform.lake, landing=platform.landing, now=platform.now)
         except (VendorError, SettingsError) as error:

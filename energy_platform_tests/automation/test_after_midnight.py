@@ -48,6 +48,7 @@ class Empty:
     error = None
     duplicates = conflicts = nulls = 0
     warnings = ()
+    devices = ()
 
     def __init__(self, day: str) -> None:
         self.day = day

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from filelock import FileLock
-from sqlalchemy import event
 
 import energy_platform.delivery.migrations as migrations_package
+from energy_platform.storage.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +18,6 @@ if TYPE_CHECKING:
 
 NEWEST: Final = "0001"
 """Version the code works with; the newest migration."""
-
-BUSY_TIMEOUT_S: Final = 30
-"""How long one writer waits for another."""
-
-_BUSY_PAUSE_S: Final = 0.01
 
 _ADVISORY_KEY: Final = 0x656E5F6C6467
 """Key of PostgreSQL's advisory lock around migrations."""
@@ -55,35 +48,7 @@ def open_engine(url: str) -> sa.Engine:
         return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if backend != "sqlite":
         raise LedgerError(f"ledger URL: {backend} is neither sqlite nor postgresql")
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # SQLAlchemy's own BEGIN below replaces the driver's, which would come too late.
-    connection.isolation_level = None
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            # This statement does not wait for a writer by itself: two make a new ledger at once.
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() > deadline:
-                raise
-            time.sleep(_BUSY_PAUSE_S)
-        else:
-            break
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    return sqlite_engine(parsed)
 
 
 def migrate(engine: sa.Engine) -> None:

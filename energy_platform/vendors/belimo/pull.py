@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from energy_platform.vendors.belimo.client import BelimoClient
     from energy_platform.vendors.belimo.models import Device
+    from energy_platform.vendors.coverage import DeviceDay
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class DayPull(NamedTuple):
         conflicts: Rows that gave another value for the same sample.
         nulls: Rows without a number and without a text.
         warnings: What somebody should look at, one sentence each.
+        devices: What each device gave, and why it is not whole where it is not.
     """
 
     day: str
@@ -69,6 +71,7 @@ class DayPull(NamedTuple):
     conflicts: int = 0
     nulls: int = 0
     warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
 
 
 def inventory(client: BelimoClient) -> dict[str, pl.DataFrame]:

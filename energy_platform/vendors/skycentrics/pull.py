@@ -34,6 +34,7 @@ from energy_platform.vendors.skycentrics.fold import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from energy_platform.vendors.coverage import DeviceDay
     from energy_platform.vendors.skycentrics.client import SkycentricsClient
     from energy_platform.vendors.skycentrics.landing import Landed, Landing
     from energy_platform.vendors.skycentrics.models import Record
@@ -79,6 +80,7 @@ class DayPull(NamedTuple):
         torn: Lines of the landing that were cut off before they were acknowledged.
         gaps: Stretches that neither polls nor history cover.
         warnings: What somebody should look at, one sentence each.
+        devices: What each device gave, and why it is not whole where it is not.
     """
 
     day: str
@@ -95,6 +97,7 @@ class DayPull(NamedTuple):
     torn: int = 0
     gaps: tuple[Gap, ...] = ()
     warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
 
 
 def inventory(client: SkycentricsClient) -> dict[str, pl.DataFrame]:

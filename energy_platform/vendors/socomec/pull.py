@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from energy_platform.vendors.coverage import DeviceDay
     from energy_platform.vendors.socomec.client import SocomecClient
     from energy_platform.vendors.socomec.models import Datapoints, SeriesPoints
 
@@ -61,6 +62,7 @@ class DayPull(NamedTuple):
         nulls: Rows without a value.
         outside: Rows with an instant outside the window asked for, dropped.
         warnings: What was odd, for people.
+        devices: What each device gave, and why it is not whole where it is not.
     """
 
     frame: pl.DataFrame
@@ -72,6 +74,7 @@ class DayPull(NamedTuple):
     nulls: int = 0
     outside: int = 0
     warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
 
 
 def wanted_series(*, devices: pl.DataFrame, variables: pl.DataFrame) -> tuple[list[Series], int]:
