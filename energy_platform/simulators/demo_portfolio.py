@@ -7,6 +7,7 @@ streams are the same that the Wattics simulator registers.
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -64,7 +65,11 @@ GROUP: Final = "default"
 
 
 def demo_portfolio(
-    world: World, *, start: datetime | None = None, events: Iterable[Event] = ()
+    world: World,
+    *,
+    start: datetime | None = None,
+    events: Iterable[Event] = (),
+    reviewed: bool = False,
 ) -> str:
     """The whole file as text.
 
@@ -72,6 +77,7 @@ def demo_portfolio(
         world: The world the simulators serve.
         start: When the streams go live; None leaves it to the first push.
         events: What goes wrong; exchanges of meters are announced, with both readings.
+        reviewed: Whether somebody has decided about the counters with swapped words.
     """
     types, devices = _devices(world)
     content: Entry = {
@@ -87,8 +93,11 @@ def demo_portfolio(
             for stream, fields in _streams(world)
         ],
     }
-    if exchanges := [event for event in events if event.kind == "exchange"]:
-        content["corrections"] = [_announced(world, event) for event in exchanges]
+    corrections = [_announced(world, event) for event in events if event.kind == "exchange"]
+    if reviewed:
+        corrections.append(_reviewed_swaps(world))
+    if corrections:
+        content["corrections"] = corrections
     head = (
         "# The demo's portfolio: sites, devices, points and Wattics streams of the simulators.\n"
         "# Written by energy_platform.simulators.demo_portfolio; yours comes from"
@@ -100,6 +109,19 @@ def demo_portfolio(
 def demo_streams(world: World) -> tuple[WatticsStream, ...]:
     """The streams of that portfolio, as registered at Wattics beforehand."""
     return tuple(stream for stream, _ in _streams(world))
+
+
+def _reviewed_swaps(world: World) -> Entry:
+    """The counters whose words the gateway swaps: somebody looked, and decided to leave them out.
+
+    A factor of 1/65536 would repair the value but not what the low word counted meanwhile.
+    """
+    return {
+        "points": sorted(key for key, one in world.signals.items() if "word_swapped" in one.traits),
+        "from": date(2020, 1, 1),
+        "reason": "the gateway swaps the words of these counters; the vendor was asked",
+        "drop": True,
+    }
 
 
 def _announced(world: World, event: Event) -> Entry:
