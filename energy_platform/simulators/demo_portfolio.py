@@ -206,6 +206,8 @@ def _point(signal: Signal, *, max_power_w: float | None) -> Entry:
     if signal.phase:
         entry["phase"] = f"L{signal.phase}"
     entry |= _place(signal)
+    if "stale" in signal.traits:
+        entry["every"] = "1d"
     if states := _states(signal):
         entry["states"] = states
     if "word_swapped" in signal.traits:

@@ -110,8 +110,8 @@ def completeness(
 ) -> pl.DataFrame:
     """Compare the readings of a day with the cadence that the points are known to have.
 
-    The cadence is what the point showed before, else what it shows on the day itself, else what
-    the portfolio states. Points without any are left out.
+    The cadence is what the point showed before, else what it shows on the day itself, else, for a
+    point that was never seen, what the portfolio states. Points without any are left out.
 
     Args:
         readings: Rows of ``core_readings`` of one day; quarantined ones were received too.
@@ -124,10 +124,14 @@ def completeness(
     """
     received = readings.group_by("point_id").agg(pl.len().cast(pl.Int64()).alias("received"))
     seconds = window.total_seconds()
-    cadence = pl.coalesce("step_s", "step_today", "every_s")
+    # A point that was seen and has no regular cadence tells changes: nobody can say how many.
+    stated = pl.when(pl.col("seen").is_null()).then(pl.col("every_s"))
+    cadence = pl.coalesce("step_s", "step_today", stated)
     return (
         points.select("point_id", "every_s")
-        .join(known.select("point_id", "step_s"), on="point_id", how="left")
+        .join(
+            known.select("point_id", "step_s", seen=pl.lit(value=True)), on="point_id", how="left"
+        )
         .join(
             habits(readings).select("point_id", pl.col("step_s").alias("step_today")),
             on="point_id",

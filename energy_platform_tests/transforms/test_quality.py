@@ -76,6 +76,9 @@ def test_what_a_point_showed_before_goes_before_what_the_portfolio_states() -> N
     known = pl.DataFrame({"point_id": ["r", "p"], "step_s": [3600.0, 900.0]})
     found = completeness(readings("r", [1.0] * 24), points=POINTS, known=known)
     assert found.rows() == [("p", 96, 0, 0.0), ("v", 96, 0, 0.0), ("r", 24, 24, 1.0)]
+    tells_changes = pl.DataFrame({"point_id": ["v"], "step_s": [None]}, schema=NOTHING.schema)
+    few = completeness(readings("v", [1.0] * 3), points=POINTS, known=tells_changes)
+    assert few["point_id"].to_list() == ["r"]
 
 
 def test_habits_are_the_usual_step_and_whether_it_moved() -> None:
