@@ -61,6 +61,9 @@ HEADROOM: Final = 1.5
 BATTERY_CAPACITY_WH: Final = 513_000.0
 """Rated capacity behind the SkyCentrics lifetime counters."""
 
+LEAST_EVERY_S: Final = {"belimo": 0, "skycentrics": 300, "socomec": 0}
+"""The demo's SkyCentrics data come from history, a record every five minutes, not from polls."""
+
 GROUP: Final = "default"
 
 
@@ -189,7 +192,7 @@ def _device(device: Device, signals: list[Signal], *, type_name: str) -> Entry:
         "site": device.site,
         "name": device.name,
         "type": type_name,
-        "every": _duration(signals[0].cadence.period_s),
+        "every": _duration(max(signals[0].cadence.period_s, LEAST_EVERY_S[device.vendor])),
     }
     if device.vendor == "socomec":
         entry["carrier"] = "electricity"
