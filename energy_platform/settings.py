@@ -223,6 +223,9 @@ class PlatformSettings(_Section):
     ledger_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )
+    partitions_from: date | None = Field(
+        None, description="First day Dagster shows, where data begin later; empty: their first."
+    )
     intraday_minutes: int = Field(15, ge=5, le=720, description="Minutes between intraday runs.")
     autostart: bool = Field(
         default=True, description="Whether schedules and sensors start with the daemon."
