@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from energy_platform.ingest import IngestSettings
     from energy_platform.schemas import Vendor
     from energy_platform.storage.catalogue import DayRecord
 
@@ -139,9 +140,8 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
         return SourceDays(files=files, records=catalogue.days(source))
 
 
-def start_of(source: Vendor) -> str | None:
+def start_of(settings: IngestSettings) -> str | None:
     """Return the first day a source may be asked for, None when no setting says so."""
-    settings = ingest_settings(source)
     return None if settings.start_day is None else first_day(settings)
 
 
@@ -164,10 +164,11 @@ def holes_of(
     """
     if not is_configured(source):
         return ()
+    settings = ingest_settings(source)
     return holes(
         read_source_days(lake, data_dir=data_dir, source=source),
-        start=start_of(source),
-        late_days=ingest_settings(source).late_days,
+        start=start_of(settings),
+        late_days=settings.late_days,
         now=now,
         after=after,
     )
@@ -279,7 +280,7 @@ def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole
         day=day,
         kind=kind,
         reason=record.why or reason,
-        since=record.since,
+        since=min(record.since, end),
         attempts=record.attempts,
         next_at=record.next_at if _rests(record, now=now) else None,
     )

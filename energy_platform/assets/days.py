@@ -4,7 +4,7 @@ The sensor that asks for missing days reports it whenever something changes, run
 run of the source judges it again.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Final
 
 import dagster as dg
@@ -20,15 +20,8 @@ NO_MISSING_DAYS: Final = "no_missing_days"
 _COLUMNS: Final = ("day", "what", "since", "reason", "attempts", "asked_for_again")
 
 
-def days_result(vendor: Vendor, *, platform: Platform, now: datetime) -> dg.AssetCheckResult:
-    """Judge the days of a source.
-
-    Raises:
-        CatalogueError: The catalogue cannot be used.
-    """
-    found = holes_of(
-        vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
-    )
+def days_result(vendor: Vendor, found: Sequence[Hole]) -> dg.AssetCheckResult:
+    """Return the check's result for the days of a source that are not whole, newest first."""
     metadata: dict[str, dg.MetadataValue] = {}
     if found:
         metadata["days_count"] = dg.MetadataValue.int(len(found))
@@ -69,9 +62,16 @@ def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
     )
     def no_missing_days(platform: Platform) -> dg.AssetCheckResult:
         try:
-            return days_result(vendor, platform=platform, now=platform.now())
+            found = holes_of(
+                vendor,
+                lake=platform.lake,
+                data_dir=platform.data,
+                now=platform.now(),
+                after=REPORTED_FROM,
+            )
         except CatalogueError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        return days_result(vendor, found)
 
     return no_missing_days
 

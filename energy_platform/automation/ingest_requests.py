@@ -10,14 +10,13 @@ import dagster as dg
 from energy_platform.assets.partitions import RUN_KIND, range_tags
 from energy_platform.automation.jobs import INGEST, MAX_RUNTIME, everything
 from energy_platform.automation.under_way import living_runs
-from energy_platform.due import Due, SourceDays, due, read_source_days, start_of
+from energy_platform.due import SourceDays, read_source_days
 from energy_platform.ingest import ingest_settings, is_configured
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.upgrade import restart_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from energy_platform.resources import Platform
     from energy_platform.schemas import Vendor
@@ -60,19 +59,6 @@ def known_days(vendor: Vendor, *, platform: Platform) -> SourceDays:
         CatalogueError: The catalogue cannot be used.
     """
     return read_source_days(platform.lake, data_dir=platform.data, source=vendor)
-
-
-def due_days(
-    vendor: Vendor, known: SourceDays, *, now: datetime, after: timedelta = timedelta(0)
-) -> Due:
-    """Return what a source is to be asked for, by its settings."""
-    return due(
-        known,
-        start=start_of(vendor),
-        late_days=ingest_settings(vendor).late_days,
-        now=now,
-        after=after,
-    )
 
 
 def ingest_tags(vendor: Vendor, days: list[str], *, kind: str) -> dict[str, str]:

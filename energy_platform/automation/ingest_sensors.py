@@ -10,14 +10,22 @@ import dagster as dg
 from energy_platform.assets.days import days_result
 from energy_platform.assets.partitions import INTRADAY, RANGE_END, RANGE_START, RUN_KIND
 from energy_platform.automation.ingest_requests import (
-    due_days,
     hindrance,
     ingest_tags,
     known_days,
 )
 from energy_platform.automation.jobs import INGEST
 from energy_platform.automation.schedules import open_days
-from energy_platform.due import SELF_HEALING_FROM, newest_block
+from energy_platform.due import (
+    REPORTED_FROM,
+    SELF_HEALING_FROM,
+    Due,
+    SourceDays,
+    due,
+    holes,
+    newest_block,
+    start_of,
+)
 from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.intraday import newest_tick
 from energy_platform.partitions import day_of
@@ -56,10 +64,16 @@ def _due_sensor(
             return dg.SensorResult(skip_reason=f"no credentials for {vendor}: see .env.example")
         now = platform.now()
         try:
-            checked = days_result(vendor, platform=platform, now=now)
-            asked = _ask(vendor, context.instance, platform=platform, minutes=minutes, now=now)
+            known = known_days(vendor, platform=platform)
         except CatalogueError as error:
             return dg.SensorResult(skip_reason=str(error))
+        settings = ingest_settings(vendor)
+        start, late_days = start_of(settings), settings.late_days
+        found = due(known, start=start, late_days=late_days, now=now, after=SELF_HEALING_FROM)
+        asked = _ask(vendor, context.instance, found=found, known=known, minutes=minutes, now=now)
+        checked = days_result(
+            vendor, holes(known, start=start, late_days=late_days, now=now, after=REPORTED_FROM)
+        )
         cursor = hashlib.sha256(repr(checked).encode()).hexdigest()
         return dg.SensorResult(
             run_requests=[asked] if isinstance(asked, dg.RunRequest) else None,
@@ -86,21 +100,20 @@ def _ask(
     vendor: Vendor,
     instance: dg.DagsterInstance,
     *,
-    platform: Platform,
+    found: Due,
+    known: SourceDays,
     minutes: int,
     now: datetime,
 ) -> dg.RunRequest | str:
     """Return the run to ask for, or why there is none."""
     if reason := hindrance(vendor, instance=instance):
         return reason
-    known = known_days(vendor, platform=platform)
-    found = due_days(vendor, known, now=now, after=SELF_HEALING_FROM)
     days = newest_block(found.days)
     last = _newest_run(instance, job=INGEST[vendor])
     key = "" if last is None else last.dagster_run.run_id
     if days:
         if _kept_today_waiting(last, minutes=minutes, now=now):
-            today = open_days(vendor, platform=platform, now=now)
+            today = open_days(vendor, known, now=now)
             if isinstance(today, list):
                 tags = ingest_tags(vendor, today, kind=INTRADAY)
                 return dg.RunRequest(run_key=f"today after {key}", tags=tags)
@@ -150,18 +163,19 @@ def _rests_until(
     runs = instance.get_run_records(
         filters=dg.RunsFilter(job_name=INGEST[vendor]), limit=MOST_RUNS_COUNTED
     )
-    newest_end: datetime | None = None
+    newest: datetime | None = None
     count = 0
     for run in runs:
         tags = run.dagster_run.tags
-        if not tags.get(RANGE_START, "~") <= days[-1] <= tags.get(RANGE_END, ""):
+        is_of_block = tags.get(RANGE_START, "~") <= days[-1] <= tags.get(RANGE_END, "")
+        if not is_of_block or tags.get(RUN_KIND) == INTRADAY:
             continue
         record = records.get(days[-1])
         if record is not None and record.attempted_at >= run.create_timestamp:
             break
-        newest_end = newest_end or run.update_timestamp
+        newest = newest or run.create_timestamp
         count += 1
-    return None if newest_end is None else newest_end + pause_after(count)
+    return None if newest is None else newest + pause_after(count)
 
 
 def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

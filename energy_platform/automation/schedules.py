@@ -12,14 +12,20 @@ import dagster as dg
 from energy_platform.assets.partitions import INTRADAY, RUN_KIND
 from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.ingest_requests import (
-    due_days,
     hindrance,
     ingest_tags,
     known_days,
 )
 from energy_platform.automation.jobs import INGEST, inventories, reconcile
-from energy_platform.due import SELF_HEALING_FROM, newest_block, open_day_rests_until, start_of
-from energy_platform.ingest import is_configured
+from energy_platform.due import (
+    SELF_HEALING_FROM,
+    SourceDays,
+    due,
+    newest_block,
+    open_day_rests_until,
+    start_of,
+)
+from energy_platform.ingest import ingest_settings, is_configured
 from energy_platform.intraday import cron, newest_tick, next_tick
 from energy_platform.partitions import day_before, day_bounds, day_of
 from energy_platform.resources import Platform
@@ -65,10 +71,13 @@ def _daily(
         if reason := hindrance(vendor, instance=_instance(context)):
             return dg.SkipReason(f"{reason}; {vendor}_days_due asks for the day afterwards")
         now = _now(context)
+        settings = ingest_settings(vendor)
+        start = start_of(settings)
         try:
-            found = due_days(vendor, known_days(vendor, platform=platform), now=now)
+            known = known_days(vendor, platform=platform)
         except CatalogueError as error:
             return dg.SkipReason(str(error))
+        found = due(known, start=start, late_days=settings.late_days, now=now)
         if days := newest_block(found.days):
             return dg.RunRequest(
                 run_key=now.isoformat(), tags=ingest_tags(vendor, days, kind="daily")
@@ -78,7 +87,6 @@ def _daily(
                 f"{vendor}: {len(found.waiting)} days rest after attempts that failed, the next "
                 f"until {found.next_at:%Y-%m-%d %H:%M} UTC"
             )
-        start = start_of(vendor)
         if start is not None and start >= day_of(now):
             return dg.SkipReason(f"{vendor} starts on {start}: no day is due yet")
         return dg.SkipReason(f"{vendor}: yesterday and its late days were read since midnight")
@@ -110,7 +118,7 @@ def _intraday(
         if now - day_bounds(day_of(now))[0] == timedelta(minutes=DAILY_MINUTE[vendor]):
             return dg.SkipReason("the daily run reads at this minute; today follows")
         try:
-            days = open_days(vendor, platform=platform, now=now)
+            days = open_days(vendor, known_days(vendor, platform=platform), now=now)
         except CatalogueError as error:
             return dg.SkipReason(str(error))
         if isinstance(days, str):
@@ -120,13 +128,8 @@ def _intraday(
     return intraday
 
 
-def open_days(vendor: Vendor, *, platform: Platform, now: datetime) -> list[str] | str:
-    """Return the open days to read now: today, and yesterday until its daily run; or why none.
-
-    Raises:
-        CatalogueError: The catalogue cannot be used.
-    """
-    known = known_days(vendor, platform=platform)
+def open_days(vendor: Vendor, known: SourceDays, *, now: datetime) -> list[str] | str:
+    """Return the open days to read now: today, and yesterday until its daily run; or why none."""
     today = day_of(now)
     midnight = day_bounds(today)[0]
     yesterday = known.files.get(day_before(today))
@@ -135,7 +138,7 @@ def open_days(vendor: Vendor, *, platform: Platform, now: datetime) -> list[str]
     is_open = yesterday is not None and not yesterday.closed and not yesterday.fault
     if is_open and now < midnight + SELF_HEALING_FROM:
         days.append(day_before(today))
-    start = start_of(vendor)
+    start = start_of(ingest_settings(vendor))
     if start is not None and start > today:
         return f"{vendor} starts on {start}: no day is due yet"
     rests_until = open_day_rests_until(known.records.get(today), now=now)
