@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 DAYS_A_RUN: Final = 14
 """Most days one run is asked for: what lands is refreshed and sent before the next block."""
 
-CLOSING_FROM: Final = timedelta(minutes=20)
-"""After a day's end, from when an attempt is meant to close it: the first daily schedule's minute.
-What earlier attempts met, while the day lasted or just after, holds nothing up."""
-
 SELF_HEALING_FROM: Final = timedelta(minutes=45)
 """After a day's end, from when it is asked for although its daily run closed nothing: all the
 daily schedules have ticked, and a pull takes a few minutes."""
@@ -42,10 +38,6 @@ daily schedules have ticked, and a pull takes a few minutes."""
 REPORTED_FROM: Final = timedelta(hours=3)
 """After a day's end, from when a hole is worth an operator's look: by then a healthy source's day
 was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
-
-LONGEST_OPEN_PAUSE: Final = timedelta(hours=1)
-"""Today's open day is tried at least this often while its source fails: today is what people look
-at, and one attempt an hour does not press a source that is down."""
 
 MOST_READINGS_AGAIN: Final = 8
 """Attempts at a closed day that cannot be read again: about a day, by the catalogue's pauses. Its
@@ -249,17 +241,6 @@ def newest_block(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
     return block[::-1]
 
 
-def open_day_rests_until(record: DayRecord | None, *, now: datetime) -> datetime | None:
-    """Return until when today's open day is left alone; None when it may be asked for.
-
-    A partial day rests never: what keeps one device silent must not delay the others.
-    """
-    if record is None or record.state != "failed" or record.next_at is None:
-        return None
-    until = min(record.next_at, record.attempted_at + LONGEST_OPEN_PAUSE)
-    return until if now < until <= now + LONGEST_OPEN_PAUSE else None
-
-
 def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole | None:
     file, record = known.files.get(day), known.records.get(day)
     if file is not None and file.closed and _is_settled(record, late_days=late_days):
@@ -299,8 +280,6 @@ def _is_settled(record: DayRecord | None, *, late_days: int) -> bool:
 
 def _rests(record: DayRecord, *, now: datetime) -> bool:
     if record.next_at is None:
-        return False
-    if record.attempted_at < day_bounds(record.day)[1] + CLOSING_FROM:
         return False
     # No pause is longer: a clock that was wrong for a while must not put a day off for years.
     return now < record.next_at <= now + LONGEST_PAUSE

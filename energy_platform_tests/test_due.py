@@ -9,14 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_platform.due import (
-    CLOSING_FROM,
-    LONGEST_OPEN_PAUSE,
     DayFile,
     SourceDays,
     due,
     holes,
     newest_block,
-    open_day_rests_until,
     read_source_days,
 )
 from energy_platform.partitions import DAY, day_before, day_bounds, day_range
@@ -121,18 +118,6 @@ def test_a_day_rests_until_its_next_attempt_and_is_named_meanwhile() -> None:
     assert "2026-01-08" in days_due(of, now=NOW + timedelta(minutes=5))
 
 
-def test_attempts_while_a_day_lasted_do_not_hold_up_the_one_that_closes_it() -> None:
-    midnight = day_bounds("2026-01-09")[1]
-    for at in (midnight - timedelta(minutes=5), midnight + timedelta(minutes=15)):
-        of = known(
-            {"2026-01-09": OPEN},
-            record("2026-01-09", "partial", at=at, next_in=timedelta(hours=12)),
-        )
-        assert days_due(of, late_days=0) == ("2026-01-09",)
-    after = record("2026-01-09", "partial", at=midnight + CLOSING_FROM, next_in=DAY / 24)
-    assert days_due(known({"2026-01-09": OPEN}, after), late_days=0) == ()
-
-
 def test_a_partial_day_is_due_until_it_is_closed_by_a_confirmed_answer() -> None:
     since = datetime(2026, 1, 7, 1, tzinfo=UTC)
     first = record("2026-01-06", "partial", at=since, next_in=timedelta(hours=1))
@@ -202,16 +187,6 @@ def test_blocks_taken_one_after_the_other_take_every_day_once(numbers: set[int],
         left = [day for day in left if day not in block]
     assert taken == sorted(taken, reverse=True)
     assert len(taken) == len(numbers)
-
-
-def test_today_rests_an_hour_at_most_and_only_after_a_failure() -> None:
-    at = NOW - timedelta(minutes=30)
-    failed = record("2026-01-10", "failed", at=at, next_in=timedelta(hours=12), attempts=20)
-    assert open_day_rests_until(failed, now=NOW) == at + LONGEST_OPEN_PAUSE
-    assert open_day_rests_until(failed, now=at + LONGEST_OPEN_PAUSE) is None
-    partial = record("2026-01-10", "partial", at=at, next_in=timedelta(hours=12))
-    assert open_day_rests_until(partial, now=NOW) is None
-    assert open_day_rests_until(None, now=NOW) is None
 
 
 def test_lake_and_catalogue_are_read_as_they_are_now_and_nothing_is_made(tmp_path: Path) -> None:

@@ -39,8 +39,11 @@ from energy_platform.vendors.errors import VendorError
 DUE: Final = "due"
 """The kind of run that fills holes."""
 
+CLOSING_KINDS: Final = [DUE, "daily", "poll"]
+"""Kinds of runs that close days, and note what came of each."""
+
 MOST_RUNS_COUNTED: Final = 12
-"""Newest runs of a source that are looked at."""
+"""Newest of those runs that are looked at."""
 
 EVERY_S: Final = 60
 """Seconds between two looks for days that are due; the shortest pause of a day is ten minutes."""
@@ -161,14 +164,14 @@ def _rests_until(
     the catalogue, so that the pauses kept there cannot hold the next one back.
     """
     runs = instance.get_run_records(
-        filters=dg.RunsFilter(job_name=INGEST[vendor]), limit=MOST_RUNS_COUNTED
+        filters=dg.RunsFilter(job_name=INGEST[vendor], tags={RUN_KIND: CLOSING_KINDS}),
+        limit=MOST_RUNS_COUNTED,
     )
     newest: datetime | None = None
     count = 0
     for run in runs:
         tags = run.dagster_run.tags
-        is_of_block = tags.get(RANGE_START, "~") <= days[-1] <= tags.get(RANGE_END, "")
-        if not is_of_block or tags.get(RUN_KIND) == INTRADAY:
+        if not tags.get(RANGE_START, "~") <= days[-1] <= tags.get(RANGE_END, ""):
             continue
         record = records.get(days[-1])
         if record is not None and record.attempted_at >= run.create_timestamp:

@@ -22,7 +22,6 @@ from energy_platform.due import (
     SourceDays,
     due,
     newest_block,
-    open_day_rests_until,
     start_of,
 )
 from energy_platform.ingest import ingest_settings, is_configured
@@ -141,18 +140,10 @@ def open_days(vendor: Vendor, known: SourceDays, *, now: datetime) -> list[str] 
     start = start_of(ingest_settings(vendor))
     if start is not None and start > today:
         return f"{vendor} starts on {start}: no day is due yet"
-    rests_until = open_day_rests_until(known.records.get(today), now=now)
-    if now == midnight:
-        rest = "the day has only begun; the daily run closes the one before"
-    elif rests_until is not None:
-        rest = (
-            f"{vendor} failed: {known.records[today].why or 'see its newest run'}; "
-            f"next attempt at {rests_until:%H:%M} UTC"
-        )
-    else:
+    # A source that fails is asked again at each tick: that is how its return is noticed.
+    if now > midnight:
         days.append(today)
-        rest = ""
-    return days or rest
+    return days or "the day has only begun; the daily run closes the one before"
 
 
 def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:

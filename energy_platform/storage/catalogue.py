@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import sqlalchemy as sa
 
 from energy_platform.closing import Closing
-from energy_platform.partitions import day_bounds
 from energy_platform.storage.sqlite import sqlite_engine
 from energy_platform.vendors.coverage import DeviceDay
 
@@ -152,7 +151,7 @@ class Catalogue(Closing):
         with self._faults(), self._engine.begin() as connection:
             before = self._one(connection, source, day)
             same = before is not None and (before.state == state and before.answer_id == answer_id)
-            attempts = 0 if state == "whole" else _counted(before, now=now) + 1
+            attempts = 0 if state == "whole" else (before.attempts if before else 0) + 1
             after = DayRecord(
                 source=source,
                 day=day,
@@ -224,18 +223,6 @@ class Catalogue(Closing):
                 f"{self._path}: cannot be used ({error.orig}). If it is damaged, remove it: days "
                 "are judged again when they are read again"
             ) from error
-
-
-def _counted(before: DayRecord | None, *, now: datetime) -> int:
-    """Return the attempts in a row that count for the next pause.
-
-    Those made while the day lasted are not counted once it is over: they came every few minutes
-    and could not be whole, and would put off the first attempt that can.
-    """
-    if before is None:
-        return 0
-    end = day_bounds(before.day)[1]
-    return 0 if before.attempted_at < end <= now else before.attempts
 
 
 def pause_after(attempts: int) -> timedelta:

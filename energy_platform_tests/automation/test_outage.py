@@ -15,7 +15,7 @@ import time_machine
 from energy_platform.assets.partitions import RANGE_END, RANGE_START, RUN_KIND
 from energy_platform.automation.schedules import DAILY_MINUTE, build_schedules
 from energy_platform.automation.sensors import build_sensors
-from energy_platform.due import CLOSING_FROM, DAYS_A_RUN, holes
+from energy_platform.due import DAYS_A_RUN, holes
 from energy_platform.due import read_source_days as read
 from energy_platform.partitions import DAY, day_bounds, day_of, day_range
 from energy_platform.resources import Platform
@@ -33,6 +33,7 @@ END = BEGIN + 12 * DAY
 AWAY = (datetime(2026, 1, 3, 12, tzinfo=UTC), datetime(2026, 1, 8, 6, tzinfo=UTC))
 INTRADAY = 120
 SENSORS_EVERY = timedelta(hours=1)
+CLOSING = timedelta(minutes=DAILY_MINUTE["socomec"])
 VENDORS: tuple[Vendor, ...] = ("socomec", "belimo")
 
 
@@ -134,6 +135,8 @@ class Simulation:
                 complete_until=now,
                 closed=closes and day_bounds(day)[1] <= now,
             )
+        if not closes or now < day_bounds(day)[1]:
+            return
         with Catalogue.of(self.platform.data) as catalogue:
             catalogue.record(
                 source=vendor,
@@ -181,7 +184,7 @@ def _no_day_was_pressed(simulation: Simulation) -> None:
         closing = [
             at
             for at in simulation.attempts["socomec", day]
-            if day_bounds(day)[1] + CLOSING_FROM <= at < AWAY[1]
+            if day_bounds(day)[1] + CLOSING <= at < AWAY[1]
         ]
         assert closing, day
         for n, (at, later) in enumerate(pairwise(closing), start=1):

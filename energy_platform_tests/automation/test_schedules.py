@@ -128,27 +128,8 @@ def test_the_daily_run_takes_holes_before_its_late_days_and_leaves_resting_days(
         attempt("failed", day=day, at=tick - timedelta(minutes=1), data_dir=socomec)
     for day in ("2026-02-22", "2026-02-21"):
         attempt("failed", day=day, at=tick - timedelta(minutes=1), data_dir=socomec)
-    # Yesterday was tried before its daily run: that attempt could not close it.
-    assert days_of(asked("ingest_socomec_daily", tick)) == ("2026-03-01", "2026-03-01")
-    attempt("failed", day="2026-03-01", at=tick, data_dir=socomec)
-    said = asked("ingest_socomec_daily", tick + timedelta(minutes=1))
+    said = asked("ingest_socomec_daily", tick)
     assert "8 days rest after attempts that failed" in str(said)
-
-
-def test_a_failing_vendor_is_asked_for_today_once_an_hour_and_a_partial_one_at_each_tick(
-    socomec: Path,
-) -> None:
-    noon = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-    for quarter in range(8):
-        at = noon - timedelta(hours=2) + quarter * timedelta(minutes=15)
-        attempt("failed", day="2026-03-02", at=at, data_dir=socomec)
-    said = asked("ingest_socomec_intraday", noon)
-    assert said == "socomec failed: HTTP 503; next attempt at 12:45 UTC"
-    later = noon + timedelta(minutes=45)
-    assert days_of(asked("ingest_socomec_intraday", later)) == ("2026-03-02", "2026-03-02")
-    attempt("partial", day="2026-03-02", at=noon, data_dir=socomec)
-    soon = noon + timedelta(minutes=15)
-    assert days_of(asked("ingest_socomec_intraday", soon)) == ("2026-03-02", "2026-03-02")
 
 
 def test_a_run_has_a_time_limit_of_its_source_with_a_margin(

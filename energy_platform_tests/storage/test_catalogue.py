@@ -15,7 +15,6 @@ from energy_platform.storage.catalogue import (
     LONGEST_PAUSE,
     Catalogue,
     CatalogueError,
-    DayRecord,
     pause_after,
 )
 from energy_platform.vendors.coverage import DeviceDay
@@ -96,18 +95,3 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / CATALOGUE_FILE).write_text("x" * 2000, encoding="utf-8")
     with pytest.raises(CatalogueError, match=r"catalogue\.sqlite: cannot be used"):
         Catalogue.of(tmp_path)
-
-
-def test_attempts_while_a_day_lasted_do_not_lengthen_the_pauses_after_it(tmp_path: Path) -> None:
-    midnight = datetime(2026, 1, 2, tzinfo=UTC)
-    with Catalogue.of(tmp_path) as catalogue:
-
-        def attempt(at: datetime) -> DayRecord:
-            return catalogue.record(source="belimo", day="2026-01-01", state="failed", now=at)
-
-        for hour in range(1, 20):
-            attempt(midnight - timedelta(hours=hour))
-        first = attempt(midnight + timedelta(minutes=20))
-        again = attempt(midnight + timedelta(minutes=40))
-    assert (first.attempts, first.next_at) == (1, first.attempted_at + FIRST_PAUSE)
-    assert again.attempts == 2
