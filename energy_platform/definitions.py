@@ -3,6 +3,7 @@
 import dagster as dg
 
 from energy_platform.assets.core import core
+from energy_platform.assets.days import DAYS_CHECKS
 from energy_platform.assets.marts import build_mart_assets
 from energy_platform.assets.raw import RAW_ASSETS
 from energy_platform.assets.wattics import wattics_packets, wattics_reconciled
@@ -25,7 +26,7 @@ def definitions() -> dg.Definitions:
     platform = Platform.of(settings)
     return dg.Definitions(
         assets=[*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets],
-        asset_checks=[wattics_reconciled],
+        asset_checks=[wattics_reconciled, *DAYS_CHECKS],
         jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
         sensors=build_sensors(settings),

@@ -28,6 +28,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from energy_platform.intraday import refusal
+
 T = TypeVar("T")
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -52,6 +54,10 @@ def _safe_url(url: str) -> str:
 Url = Annotated[str, AfterValidator(_safe_url)]
 """An https URL, or a plain http one on loopback."""
 
+
+RUN_LIMIT_IS: Final = (
+    "Seconds a run may spend on this source for each day it asks for, pauses included."
+)
 
 ENV_FILE: Final = "ENERGY_PLATFORM_ENV_FILE"
 """Variable that names another file than ``.env``; the demo points it at nothing."""
@@ -110,6 +116,7 @@ class SocomecSettings(_Section):
     timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
     backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
+    run_limit_s: float = Field(1800, gt=0, description=RUN_LIMIT_IS)
     oauth_scope: str = Field("openid", description="OAuth scope.")
     token_margin_s: float = Field(30, ge=0, description="Seconds a token is renewed early.")
     datapoints_path: str = Field("datapoints", description="Last part of the history path.")
@@ -141,6 +148,7 @@ class BelimoSettings(_Section):
     timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
     backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
+    run_limit_s: float = Field(3600, gt=0, description=RUN_LIMIT_IS)
     token_margin_s: float = Field(60, ge=0, description="Seconds a token is renewed early.")
     history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
     resolution: str = Field("15m", description="Resolution in timeseries mode.")
@@ -169,6 +177,7 @@ class SkycentricsSettings(_Section):
     timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(3, ge=1, description="Attempts per request for faults that can heal.")
     backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
+    run_limit_s: float = Field(1800, gt=0, description=RUN_LIMIT_IS)
 
 
 class WatticsCredential(BaseModel, frozen=True):
@@ -230,6 +239,13 @@ class PlatformSettings(_Section):
     autostart: bool = Field(
         default=True, description="Whether schedules and sensors start with the daemon."
     )
+
+    @field_validator("intraday_minutes")
+    @classmethod
+    def _exact(cls, minutes: int) -> int:
+        if reason := refusal(minutes):
+            raise ValueError(reason)
+        return minutes
 
     @field_validator("data_dir", "portfolio", "dbt_project_dir")
     @classmethod

@@ -8,6 +8,13 @@ from energy_platform.assets.groups import CORE, DELIVERY, MARTS
 from energy_platform.assets.wattics import PACKETS, RECONCILED
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
 
+MAX_RUNTIME: Final = "dagster/max_runtime"
+"""Run tag: seconds after which Dagster ends a run. Each kind of run ends by itself long before."""
+
+DERIVING_LIMIT: Final = {MAX_RUNTIME: "7200"}
+"""Two hours: a refresh or a push takes seconds to minutes, and one that was ended goes on where it
+was, so that the limit costs no work."""
+
 INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in RAW_DAY_TABLES}
 """Name of the job that reads a vendor's days."""
 
@@ -32,6 +39,7 @@ refresh: Final = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.groups(CORE, MARTS),
     description="Make stale days fresh, rebuild what they touch in the marts, publish.",
+    tags=DERIVING_LIMIT,
 )
 
 _RECONCILED: Final = dg.AssetSelection.checks(
@@ -43,12 +51,14 @@ push: Final = dg.define_asset_job(
     "push",
     selection=dg.AssetSelection.groups(DELIVERY) - _RECONCILED,
     description="Send every stream at Wattics what it does not hold yet.",
+    tags=DERIVING_LIMIT,
 )
 
 reconcile: Final = dg.define_asset_job(
     "reconcile",
     selection=_RECONCILED,
     description="Compare the lake, the ledger and what Wattics stored, stream by stream.",
+    tags=DERIVING_LIMIT,
 )
 
 everything: Final = dg.define_asset_job(

@@ -1,20 +1,37 @@
-"""Schedules: which days are due at each vendor, and when the inventories are read."""
+"""Schedules: which days are due at each vendor, and when the inventories are read.
 
-from datetime import UTC, datetime
+They give the ticks that people expect to see; what a missed tick, an outage or a run under way
+kept them from asking for, the sensors ask for afterwards.
+"""
+
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
-from energy_platform.assets.partitions import INTRADAY, RUN_KIND, range_tags
+from energy_platform.assets.partitions import INTRADAY, RUN_KIND
 from energy_platform.automation.housekeeping import housekeeping
+from energy_platform.automation.ingest_requests import (
+    hindrance,
+    ingest_tags,
+    known_days,
+)
 from energy_platform.automation.jobs import INGEST, inventories, reconcile
-from energy_platform.ingest import first_day, ingest_settings, is_configured
-from energy_platform.partitions import day_before, day_of, due_days
+from energy_platform.due import (
+    SELF_HEALING_FROM,
+    SourceDays,
+    due,
+    newest_block,
+    start_of,
+)
+from energy_platform.ingest import ingest_settings, is_configured
+from energy_platform.intraday import cron, newest_tick, next_tick
+from energy_platform.partitions import day_before, day_bounds, day_of
 from energy_platform.resources import Platform
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
 from energy_platform.settings import PlatformSettings, WatticsSettings
-from energy_platform.storage.lake import Lake, LakeError
-from energy_platform.storage.raw_days import is_closed
+from energy_platform.storage.catalogue import CatalogueError
+from energy_platform.upgrade import restart_needed
 
 DAILY_MINUTE: Final[dict[Vendor, int]] = {"socomec": 20, "belimo": 25, "skycentrics": 30}
 """Minute after midnight UTC at which a vendor's day is read; apart, so that they do not queue."""
@@ -27,78 +44,106 @@ def _now(context: dg.ScheduleEvaluationContext) -> datetime:
     return context.scheduled_execution_time.astimezone(UTC)
 
 
-def _without_credentials(vendor: Vendor) -> dg.SkipReason:
-    return dg.SkipReason(
-        f"no credentials for {vendor}: see .env.example, then `energy-platform doctor`"
-    )
+def _instance(context: dg.ScheduleEvaluationContext) -> dg.DagsterInstance | None:
+    """Return the instance; a tick tried by hand outside a deployment has none, hence no runs."""
+    try:
+        return context.instance
+    except dg.DagsterInvariantViolationError:
+        return None
 
 
-def _daily(vendor: Vendor, *, status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+def _daily(
+    vendor: Vendor, *, platform: Platform, status: dg.DefaultScheduleStatus
+) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{INGEST[vendor]}_daily",
         job_name=INGEST[vendor],
         cron_schedule=f"{DAILY_MINUTE[vendor]} 0 * * *",
         execution_timezone="UTC",
         default_status=status,
-        description=f"Close yesterday at {vendor} and read its late days again, as one run.",
+        description=(
+            f"Close yesterday at {vendor} and read its late days again, with whatever before them "
+            "is not whole, as one run."
+        ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if not is_configured(vendor):
-            return _without_credentials(vendor)
-        settings = ingest_settings(vendor)
+        if reason := hindrance(vendor, instance=_instance(context)):
+            return dg.SkipReason(f"{reason}; {vendor}_days_due asks for the day afterwards")
         now = _now(context)
-        days = due_days(now, late_days=settings.late_days, start=first_day(settings))
-        if not days:
-            return dg.SkipReason(f"{vendor} starts on {first_day(settings)}: no day is due yet")
-        return dg.RunRequest(run_key=now.isoformat(), tags={**range_tags(days), RUN_KIND: "daily"})
+        settings = ingest_settings(vendor)
+        start = start_of(settings)
+        try:
+            known = known_days(vendor, platform=platform)
+        except CatalogueError as error:
+            return dg.SkipReason(str(error))
+        found = due(known, start=start, late_days=settings.late_days, now=now)
+        if days := newest_block(found.days):
+            return dg.RunRequest(
+                run_key=now.isoformat(), tags=ingest_tags(vendor, days, kind="daily")
+            )
+        if found.next_at is not None:
+            return dg.SkipReason(
+                f"{vendor}: {len(found.waiting)} days rest after attempts that failed, the next "
+                f"until {found.next_at:%Y-%m-%d %H:%M} UTC"
+            )
+        if start is not None and start >= day_of(now):
+            return dg.SkipReason(f"{vendor} starts on {start}: no day is due yet")
+        return dg.SkipReason(f"{vendor}: yesterday and its late days were read since midnight")
 
     return daily
 
 
 def _intraday(
-    vendor: Vendor, *, minutes: int, lake: Lake, status: dg.DefaultScheduleStatus
+    vendor: Vendor, *, minutes: int, platform: Platform, status: dg.DefaultScheduleStatus
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{INGEST[vendor]}_intraday",
         job_name=INGEST[vendor],
-        cron_schedule=_every(minutes),
+        cron_schedule=cron(minutes),
         execution_timezone="UTC",
         default_status=status,
         description=(
-            f"Refresh today's open day of {vendor}, and the end of yesterday until the daily run "
-            "has closed it."
+            f"Every {minutes} minutes: refresh today's open day of {vendor}, and the end of "
+            "yesterday until the daily run has closed it."
         ),
     )
     def intraday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if not is_configured(vendor):
-            return _without_credentials(vendor)
         now = _now(context)
-        today = day_of(now)
-        days = [day_before(today)] if _is_open(lake, vendor=vendor, day=day_before(today)) else []
-        if not (now.hour == 0 and now.minute == 0):
-            days.append(today)
-        if not days:
-            return dg.SkipReason("the day has only begun; the daily run closes the one before")
-        return dg.RunRequest(run_key=now.isoformat(), tags={**range_tags(days), RUN_KIND: INTRADAY})
+        if newest_tick(now, minutes=minutes) != now:
+            following = next_tick(now, minutes=minutes)
+            return dg.SkipReason(f"every {minutes} minutes: the next is {following:%H:%M} UTC")
+        if reason := hindrance(vendor, instance=_instance(context)):
+            return dg.SkipReason(reason)
+        if now - day_bounds(day_of(now))[0] == timedelta(minutes=DAILY_MINUTE[vendor]):
+            return dg.SkipReason("the daily run reads at this minute; today follows")
+        try:
+            days = open_days(vendor, known_days(vendor, platform=platform), now=now)
+        except CatalogueError as error:
+            return dg.SkipReason(str(error))
+        if isinstance(days, str):
+            return dg.SkipReason(days)
+        return dg.RunRequest(run_key=now.isoformat(), tags=ingest_tags(vendor, days, kind=INTRADAY))
 
     return intraday
 
 
-def _is_open(lake: Lake, *, vendor: Vendor, day: str) -> bool:
-    """Say whether a day was read while it lasted and has not been closed since."""
-    try:
-        footer = lake.footer(RAW_DAY_TABLES[vendor], day=day)
-    except LakeError:
-        # Damaged: the daily run reads it again, whole.
-        return False
-    return footer is not None and not is_closed(footer)
-
-
-def _every(minutes: int) -> str:
-    """Return the cron text for every so many minutes, up to twelve hours."""
-    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
-        return f"*/{minutes} * * * *"
-    return f"0 */{minutes // 60} * * *"
+def open_days(vendor: Vendor, known: SourceDays, *, now: datetime) -> list[str] | str:
+    """Return the open days to read now: today, and yesterday until its daily run; or why none."""
+    today = day_of(now)
+    midnight = day_bounds(today)[0]
+    yesterday = known.files.get(day_before(today))
+    days = []
+    # A damaged file is left to the daily run, which reads it again, whole.
+    is_open = yesterday is not None and not yesterday.closed and not yesterday.fault
+    if is_open and now < midnight + SELF_HEALING_FROM:
+        days.append(day_before(today))
+    start = start_of(ingest_settings(vendor))
+    if start is not None and start > today:
+        return f"{vendor} starts on {start}: no day is due yet"
+    # A source that fails is asked again at each tick: that is how its return is noticed.
+    if now > midnight:
+        days.append(today)
+    return days or "the day has only begun; the daily run closes the one before"
 
 
 def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
@@ -107,7 +152,7 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
         dg.DefaultScheduleStatus.RUNNING if settings.autostart else dg.DefaultScheduleStatus.STOPPED
     )
 
-    lake = Platform.of(settings).lake
+    platform = Platform.of(settings)
 
     @dg.schedule(
         name="reconcile_daily",
@@ -122,6 +167,8 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     ) -> dg.RunRequest | dg.SkipReason:
         if WatticsSettings().base_url is None:
             return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         return dg.RunRequest(run_key=_now(context).isoformat(), tags={RUN_KIND: "reconcile"})
 
     @dg.schedule(
@@ -143,6 +190,8 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
         ]
         if not keys:
             return dg.SkipReason("no vendor has credentials")
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         return dg.RunRequest(
             run_key=_now(context).isoformat(),
             asset_selection=keys,
@@ -160,9 +209,9 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
         inventories_daily,
         tidy_daily,
         reconcile_daily,
-        *(_daily(vendor, status=status) for vendor in RAW_DAY_TABLES),
+        *(_daily(vendor, platform=platform, status=status) for vendor in RAW_DAY_TABLES),
         *(
-            _intraday(vendor, minutes=settings.intraday_minutes, lake=lake, status=status)
+            _intraday(vendor, minutes=settings.intraday_minutes, platform=platform, status=status)
             for vendor in RAW_DAY_TABLES
         ),
     ]

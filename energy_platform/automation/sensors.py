@@ -1,44 +1,42 @@
 """Level-triggered sensors: they look at the lake and the ledger, and ask for one run.
 
-Each tick asks anew what is stale or behind, so a lost event, a failed run or a restart loses
-nothing, and thirty new days are one refresh and one push. A failed run is asked for again with a
-growing pause.
+Each tick asks again what is stale or behind, so a lost event, a failed run or a restart loses
+nothing, and thirty new days are one refresh and one push. Nobody waits for a source: what has
+landed is refreshed and sent. A failed run is asked for again with a growing pause.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
 from energy_platform.assets.partitions import RANGE_END, RANGE_START, RUN_KIND
-from energy_platform.automation.jobs import INGEST, push, reconcile, refresh
-from energy_platform.automation.under_way import (
-    attempts,
-    backfill_under_way,
-    jobs_of,
-    unfinished_runs,
-)
-from energy_platform.delivery import push_wanted
-from energy_platform.ingest import first_day, ingest_settings, is_configured
+from energy_platform.automation.ingest_sensors import build_ingest_sensors
+from energy_platform.automation.jobs import push, refresh
+from energy_platform.automation.last_look import LastLook
+from energy_platform.automation.under_way import attempts, jobs_of, living_runs
+from energy_platform.delivery import LEDGER_FILE, LedgerError, next_attempt, push_wanted
 from energy_platform.partitions import day_of
 from energy_platform.portfolio import PortfolioError
 from energy_platform.refresh import stale
 from energy_platform.resources import Platform
-from energy_platform.settings import PlatformSettings, SettingsError, WatticsSettings
-from energy_platform.sources import poll_skycentrics
-from energy_platform.vendors.errors import VendorError
+from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.storage.fingerprint import fingerprint
+from energy_platform.storage.lake import LakeError
+from energy_platform.upgrade import restart_needed
 
-EVERY_S: Final = 30
-"""Seconds between two looks at the lake."""
+EVERY_S: Final = 10
+"""Seconds between two looks; while nothing changes, a look is a few hundred file times."""
 
-PATIENCE: Final = timedelta(minutes=15)
-"""How long a refresh waits for days that are being read, so that it comes once, after them."""
+REFRESH_LOOKS_AT_LEAST_EVERY: Final = timedelta(minutes=10)
+"""A ledger in PostgreSQL can change without a file or a run."""
+
+PUSH_LOOKS_AT_LEAST_EVERY: Final = timedelta(minutes=1)
+"""Pauses and holds of streams end by the clock alone."""
 
 ALARM_AFTER: Final = 5
 """Failures in a row after which a tick logs an error beside asking again."""
-
-_DERIVING: Final = {refresh.name, push.name, reconcile.name, "inventories"}
-"""Jobs that a refresh does not wait for as readers of days."""
 
 
 def _refresh_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -52,33 +50,33 @@ def _refresh_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def refresh_when_stale(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         now = platform.now()
-        busy = jobs_of(unfinished_runs(context.instance, now=now))
-        if busy & {refresh.name, "everything"}:
+        before = attempts(context.instance, job=refresh.name)
+        look = LastLook(context, now=now, at_least_every=REFRESH_LOOKS_AT_LEAST_EVERY)
+        seen = _seen(platform, runs=_newest_run(context.instance, push.name) + before.last_run_id)
+        if look.is_still(seen):
+            return dg.SkipReason(f"nothing changed since {look.at:%H:%M} UTC: all is fresh")
+        if refresh.name in jobs_of(living_runs(context.instance)):
             return dg.SkipReason("a refresh is under way")
-        reading = jobs_of(unfinished_runs(context.instance, now=now, younger_than=PATIENCE))
-        if reading - _DERIVING or backfill_under_way(
-            context.instance, now=now, younger_than=PATIENCE
-        ):
-            return dg.SkipReason("days are being read; refresh follows when they are in")
         try:
             portfolio = platform.portfolio()
-        except PortfolioError as error:
+            days = stale(platform.lake, portfolio)
+            if (
+                not days
+                and not platform.warehouse.plan(
+                    portfolio, delivery=platform.delivered(portfolio)
+                ).stale
+            ):
+                look.note(seen)
+                return dg.SkipReason("every derived day and every mart is fresh")
+        except (PortfolioError, LakeError, LedgerError) as error:
             return dg.SkipReason(str(error))
-        days = stale(platform.lake, portfolio)
-        if (
-            not days
-            and not platform.warehouse.plan(portfolio, delivery=platform.delivered(portfolio)).stale
-        ):
-            return dg.SkipReason("every derived day and every mart is fresh")
-        before = attempts(context.instance, job=refresh.name)
         if before.failed >= ALARM_AFTER:
             context.log.error("refresh failed %d times in a row; see its newest run", before.failed)
         if before.next_at is not None and now < before.next_at:
-            return dg.SkipReason(
-                f"refresh failed {before.failed} times in a row; "
-                f"next attempt at {before.next_at:%H:%M} UTC"
-            )
+            return dg.SkipReason(_resting("refresh", before.failed, before.next_at))
         newest = max((day.day for day in days), default=day_of(now))
         return dg.RunRequest(
             run_key=f"after {before.last_run_id}",
@@ -103,70 +101,74 @@ def _push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         settings = WatticsSettings()
         if settings.base_url is None:
             return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         now = platform.now()
-        busy = jobs_of(unfinished_runs(context.instance, now=now))
-        if busy & {push.name, refresh.name, "everything"}:
-            return dg.SkipReason("a push or a refresh is under way")
+        before = attempts(context.instance, job=push.name)
+        look = LastLook(context, now=now, at_least_every=PUSH_LOOKS_AT_LEAST_EVERY)
+        seen = _seen(platform, runs=before.last_run_id)
+        if look.is_still(seen):
+            return dg.SkipReason(f"nothing changed since {look.at:%H:%M} UTC: nothing to send")
+        if push.name in jobs_of(living_runs(context.instance)):
+            return dg.SkipReason("a push is under way")
         try:
             portfolio = platform.portfolio()
-        except PortfolioError as error:
+            with platform.ledger() as ledger:
+                wanted = push_wanted(
+                    platform.lake,
+                    ledger,
+                    portfolio,
+                    now=now,
+                    max_hold=timedelta(hours=settings.max_hold_h),
+                )
+                began_at = next_attempt(ledger, now=now).started_at
+        except (PortfolioError, LakeError, LedgerError) as error:
             return dg.SkipReason(str(error))
-        with platform.ledger() as ledger:
-            wanted = push_wanted(
-                platform.lake,
-                ledger,
-                portfolio,
-                now=now,
-                max_hold=timedelta(hours=settings.max_hold_h),
-            )
         if wanted is None:
+            look.note(seen)
             return dg.SkipReason("Wattics holds all that is ready, or the next attempt is not due")
         if wanted.alert:
             context.log.error("pushes keep failing: %s", wanted.error)
-        return dg.RunRequest(run_key=wanted.run_key, tags={RUN_KIND: "push"})
+        if (
+            before.next_at is not None
+            and now < before.next_at
+            and not _reached_the_ledger(
+                context.instance, run_id=before.last_run_id, began_at=began_at
+            )
+        ):
+            return dg.SkipReason(_resting("push", before.failed, before.next_at))
+        return dg.RunRequest(run_key=f"after {before.last_run_id}", tags={RUN_KIND: "push"})
 
     return push_when_behind
 
 
-def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="poll_skycentrics",
-        job_name=INGEST["skycentrics"],
-        minimum_interval_seconds=60,
-        default_status=status,
-        description=(
-            "Poll the newest values into the landing folder; ask for earlier days that got late "
-            "samples. Today's day is folded by the intraday schedule."
-        ),
-    )
-    def poll_skycentrics_sensor(
-        context: dg.SensorEvaluationContext, platform: Platform
-    ) -> list[dg.RunRequest] | dg.SkipReason:
-        if not is_configured("skycentrics"):
-            return dg.SkipReason("no credentials for skycentrics: see .env.example")
-        now = platform.now()
-        start_day = first_day(ingest_settings("skycentrics"))
-        try:
-            report = poll_skycentrics(platform.lake, landing=platform.landing, now=platform.now)
-        except (VendorError, SettingsError) as error:
-            # The next tick polls again; the tick keeps what happened.
-            return dg.SkipReason(str(error))
-        for failure in report.failed.values():
-            context.log.error(str(failure))
-        today = day_of(now)
-        late = sorted(day for day in report.late_days if start_day <= day < today)
-        if not late:
-            samples = sum(landed.samples for landed in report.landed.values())
-            return dg.SkipReason(f"{samples} new samples from {len(report.landed)} gateways")
-        return [
-            dg.RunRequest(
-                run_key=f"late {day} {now.isoformat()}",
-                tags={RANGE_START: day, RANGE_END: day, RUN_KIND: "poll"},
-            )
-            for day in late
-        ]
+def _reached_the_ledger(
+    instance: dg.DagsterInstance, *, run_id: str, began_at: datetime | None
+) -> bool:
+    """Say whether a push noted that it began.
 
-    return poll_skycentrics_sensor
+    Then the ledger knows when to try again, and what need not wait for that.
+    """
+    record = instance.get_run_record_by_id(run_id)
+    return record is not None and began_at is not None and record.create_timestamp <= began_at
+
+
+def _resting(job: str, failed: int, next_at: datetime) -> str:
+    return f"{job} failed {failed} times in a row; next attempt at {next_at:%H:%M} UTC"
+
+
+def _newest_run(instance: dg.DagsterInstance, job: str) -> str:
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job), limit=1)
+    return "".join(f"{run.run_id} {run.status.value}" for run in runs)
+
+
+def _seen(platform: Platform, *, runs: str) -> str:
+    """Return a digest of all that a sensor's answer depends on, cheaply."""
+    return runs + fingerprint(
+        platform.lake.root,
+        *(platform.data / name for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", "energy.duckdb")),
+        Path(platform.portfolio_path),
+    )
 
 
 def build_sensors(settings: PlatformSettings) -> list[dg.SensorDefinition]:
@@ -174,4 +176,8 @@ def build_sensors(settings: PlatformSettings) -> list[dg.SensorDefinition]:
     status = (
         dg.DefaultSensorStatus.RUNNING if settings.autostart else dg.DefaultSensorStatus.STOPPED
     )
-    return [_poll_sensor(status), _refresh_sensor(status), _push_sensor(status)]
+    return [
+        *build_ingest_sensors(settings, status=status),
+        _refresh_sensor(status),
+        _push_sensor(status),
+    ]

@@ -19,14 +19,14 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
+FAILED: Final = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+"""A canceled run is asked for again like a failed one."""
+
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 """Pauses between attempts double from the first to the longest."""
 
 MOST_ATTEMPTS_COUNTED: Final = 12
-
-NEWEST_BACKFILLS: Final = 20
-"""Backfills looked at; older ones that still run no longer hold anything up."""
 
 
 class Attempts(NamedTuple):
@@ -44,24 +44,9 @@ class Attempts(NamedTuple):
     last_run_id: str
 
 
-def unfinished_runs(
-    instance: dg.DagsterInstance, *, now: datetime, younger_than: timedelta | None = None
-) -> list[dg.DagsterRun]:
-    """Return the runs that are queued or under way, optionally only the younger ones."""
-    after = None if younger_than is None else now - younger_than
-    filters = dg.RunsFilter(statuses=UNFINISHED, created_after=after)
-    return list(instance.get_runs(filters=filters))
-
-
-def backfill_under_way(
-    instance: dg.DagsterInstance, *, now: datetime, younger_than: timedelta
-) -> bool:
-    """Say whether a backfill was asked for lately and has not finished."""
-    after = (now - younger_than).timestamp()
-    return any(
-        backfill.status.value == "REQUESTED" and backfill.backfill_timestamp >= after
-        for backfill in instance.get_backfills(limit=NEWEST_BACKFILLS)
-    )
+def living_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Return the runs that are queued or under way."""
+    return list(instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)))
 
 
 def attempts(instance: dg.DagsterInstance, *, job: str) -> Attempts:
@@ -71,7 +56,7 @@ def attempts(instance: dg.DagsterInstance, *, job: str) -> Attempts:
     )
     failed = 0
     for record in records:
-        if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
+        if record.dagster_run.status not in FAILED:
             break
         failed += 1
     last_run_id = records[0].dagster_run.run_id if records else ""

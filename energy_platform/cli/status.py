@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, get_args
 
 from rich.table import Table
 
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, streams_behind
+from energy_platform.due import SELF_HEALING_FROM, holes_of
 from energy_platform.origin import MARKER
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import held, pending_suspects, stale
@@ -40,6 +41,9 @@ class VendorStatus:
         newest_day: The newest one, None when there is none.
         newest_closed_day: The newest one that the daily run has closed.
         complete_until: Up to where the newest day was asked for, ISO 8601.
+        not_whole_days: Days that are over and missing, partial, open or damaged, newest first.
+        next_attempt: When the next of them is asked for, ISO 8601; None: at the next look, or
+            there is none.
     """
 
     vendor: Vendor
@@ -47,6 +51,8 @@ class VendorStatus:
     newest_day: str | None
     newest_closed_day: str | None
     complete_until: str | None
+    not_whole_days: tuple[dict[str, object], ...]
+    next_attempt: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
         SettingsError: A variable is wrong.
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
+        CatalogueError: The catalogue cannot be used.
     """
     settings = Settings.load()
     try:
@@ -118,7 +125,10 @@ def read_status(settings: Settings) -> Status:
         stale_days = {one.day: list(one.why) for one in stale(lake, portfolio)}
         held_days = {one.day: one.why for one in held(lake, portfolio)}
     return Status(
-        vendors=tuple(_vendor(lake, vendor) for vendor in get_args(Vendor)),
+        vendors=tuple(
+            _vendor(lake, vendor, data_dir=platform.data_dir, now=datetime.now(tz=UTC))
+            for vendor in get_args(Vendor)
+        ),
         stale_days=stale_days,
         held_days=held_days,
         pending_suspects=tuple(
@@ -144,7 +154,7 @@ def portfolio_path(settings: PlatformSettings) -> Path:
     return demo if is_demo and demo.exists() else settings.portfolio
 
 
-def _vendor(lake: Lake, vendor: Vendor) -> VendorStatus:
+def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:
     table = RAW_DAY_TABLES[vendor]
     days = lake.days(table)
     until: str | None = None
@@ -161,12 +171,23 @@ def _vendor(lake: Lake, vendor: Vendor) -> VendorStatus:
         if is_closed(footer):
             closed = day
             break
+    found = holes_of(vendor, lake=lake, data_dir=data_dir, now=now, after=SELF_HEALING_FROM)
+    resting = [one.next_at for one in found if one.next_at is not None]
+    is_due_now = len(resting) < len(found)
     return VendorStatus(
         vendor=vendor,
         days=len(days),
         newest_day=days[-1] if days else None,
         newest_closed_day=closed,
         complete_until=until,
+        not_whole_days=tuple(
+            {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in asdict(hole).items()
+            }
+            for hole in found
+        ),
+        next_attempt=min(resting).isoformat() if resting and not is_due_now else None,
     )
 
 
@@ -188,11 +209,23 @@ def _print(console: Console, status: Status) -> None:
         "vendor", "raw days", "newest", "closed until", "asked until (UTC)", header_style="bold"
     )
     for one in status.vendors:
-        until = one.complete_until[:16].replace("T", " ") if one.complete_until else "-"
+        until = _minute(one.complete_until) if one.complete_until else "-"
         table.add_row(
             one.vendor, str(one.days), one.newest_day or "-", one.newest_closed_day or "-", until
         )
     console.print(table)
+    for one in status.vendors:
+        if one.not_whole_days:
+            again = _minute(one.next_attempt) if one.next_attempt else "at the next look"
+            _section(
+                console,
+                f"{one.vendor}: {len(one.not_whole_days)} days are not whole; next attempt {again}",
+                [
+                    f"{hole['day']}: {hole['kind']} since {_minute(str(hole['since']))}: "
+                    f"{hole['reason']}"
+                    for hole in one.not_whole_days
+                ],
+            )
     _section(
         console,
         f"stale days: {len(status.stale_days)}",
@@ -226,3 +259,8 @@ def _section(console: Console, title: str, lines: list[str]) -> None:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if len(lines) > _SHOWN:
         console.print(f"  and {len(lines) - _SHOWN} more; --json lists all", highlight=False)
+
+
+def _minute(iso: str) -> str:
+    """Return an instant to the minute; what is printed is UTC."""
+    return iso[:16].replace("T", " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.portfolio import check_portfolio, compare
@@ -45,6 +46,7 @@ def examine(*, names: Iterable[str], now: Callable[[], datetime] = _present) -> 
     yield from check_leftovers(data_dir)
     yield from check_dagster(data_dir / "dagster")
     yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
+    yield from check_days(environment.complete, data_dir=data_dir, now=now())
     read = check_portfolio(settings.platform.portfolio)
     yield from read.findings
     found: dict[Vendor, Found] = {}

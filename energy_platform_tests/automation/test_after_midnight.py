@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from energy_platform.assets.partitions import INTRADAY, RUN_KIND, range_tags
+from energy_platform.assets.partitions import INTRADAY, RANGE_END, RANGE_START, RUN_KIND, range_tags
 from energy_platform.automation.schedules import build_schedules
 from energy_platform.ingest import ingest_days, ingest_inventory
 from energy_platform.partitions import day_bounds
@@ -79,7 +79,11 @@ def asked_at(minutes: int) -> dict[str, str] | str:
     if not data.run_requests:
         return str(data.skip_message)
     (request,) = data.run_requests
-    return {key: value for key, value in request.tags.items() if not key.startswith("dagster/sch")}
+    return {
+        key: value
+        for key, value in request.tags.items()
+        if key in {RANGE_START, RANGE_END, RUN_KIND}
+    }
 
 
 def test_until_the_daily_run_the_end_of_yesterday_is_read_in_the_same_run(lake: Lake) -> None:

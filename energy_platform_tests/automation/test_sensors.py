@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 import pytest
+import time_machine
 
+from energy_platform.automation import ingest_requests, sensors
 from energy_platform.automation.sensors import build_sensors
+from energy_platform.delivery.attempts import begin_run
+from energy_platform.refresh import refresh
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import PlatformSettings
 from energy_platform.storage.raw_days import land_day
+from energy_platform.storage.warehouse import BuildPlan, Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DAY = "2026-03-02"
 
@@ -36,6 +41,13 @@ devices:
     points:
       - {key: "Global|0|1", name: Energy, quantity: active_energy_import, unit: WATT_HOUR,
          max_power_w: 90000}
+"""
+
+
+STREAM = """\
+streams:
+  - {id: el, kind: value, site: paris, credential: default, interval: 15m, reading: cumulative,
+     unit: Wh, fields: {value: "socomec/SN1/Global|0|1"}}
 """
 
 
@@ -83,9 +95,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunRequest | str:
     """The one run a sensor asks for, or why it asks for none."""
-    sensors = {one.name: one for one in build_sensors(PlatformSettings())}
+    built = {one.name: one for one in build_sensors(PlatformSettings())}
     context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
-    data = sensors[name].evaluate_tick(context)
+    data = built[name].evaluate_tick(context)
     if data.run_requests:
         (request,) = data.run_requests
         return request
@@ -94,6 +106,12 @@ def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunR
 
 def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> None:
     instance.add_run(dg.DagsterRun(job_name=job, status=status, run_id=str(uuid.uuid4())))
+
+
+def under_way(monkeypatch: pytest.MonkeyPatch, job: str) -> None:
+    """Let one run live; how life is proven is tested where it is decided."""
+    run = dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()))
+    monkeypatch.setattr(sensors, "living_runs", lambda _: [run])
 
 
 def test_a_new_day_is_asked_for_once_by_its_own_key(
@@ -107,19 +125,19 @@ def test_a_new_day_is_asked_for_once_by_its_own_key(
     assert again.run_key == request.run_key, "two ticks at once must ask for one run"
 
 
-@pytest.mark.parametrize("job", ["ingest_belimo", "everything", "__ASSET_JOB"])
-def test_refresh_waits_until_the_days_are_in(
-    platform: Platform, instance: dg.DagsterInstance, job: str
+@pytest.mark.parametrize("job", ["ingest_belimo", "everything", "__ASSET_JOB", "push"])
+def test_refresh_waits_for_no_vendor_and_no_push(
+    platform: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, job: str
 ) -> None:
-    add_run(instance, job, dg.DagsterRunStatus.STARTED)
-    assert isinstance(tick("refresh_when_stale", platform, instance), str)
-
-
-def test_a_push_under_way_does_not_hold_a_refresh_up(
-    platform: Platform, instance: dg.DagsterInstance
-) -> None:
-    add_run(instance, "push", dg.DagsterRunStatus.STARTED)
+    under_way(monkeypatch, job)
     assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
+
+
+def test_there_is_one_refresh_at_a_time(
+    platform: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way(monkeypatch, "refresh")
+    assert tick("refresh_when_stale", platform, instance) == "a refresh is under way"
 
 
 def test_a_failed_refresh_is_asked_for_again_after_a_pause_that_grows(
@@ -129,6 +147,19 @@ def test_a_failed_refresh_is_asked_for_again_after_a_pause_that_grows(
         add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
     said = tick("refresh_when_stale", platform, instance)
     assert "refresh failed 3 times in a row; next attempt at" in str(said)
+
+
+def test_a_canceled_refresh_is_asked_for_again_by_another_key(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    before = tick("refresh_when_stale", platform, instance)
+    add_run(instance, "refresh", dg.DagsterRunStatus.CANCELED)
+    now = datetime.now(tz=UTC)
+    with time_machine.travel(now + timedelta(hours=2), tick=False):
+        after = tick("refresh_when_stale", platform, instance)
+    assert isinstance(before, dg.RunRequest)
+    assert isinstance(after, dg.RunRequest)
+    assert after.run_key != before.run_key, "Dagster drops a key that it knows"
 
 
 def test_a_success_ends_the_pauses(platform: Platform, instance: dg.DagsterInstance) -> None:
@@ -151,6 +182,114 @@ def test_without_a_wattics_url_nothing_is_sent(
     platform: Platform, instance: dg.DagsterInstance
 ) -> None:
     assert "WATTICS_BASE_URL is not set" in str(tick("push_when_behind", platform, instance))
+
+
+@pytest.fixture
+def wattics(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """A stream with something to send, and an address that nobody asks here."""
+    monkeypatch.setenv("WATTICS_BASE_URL", "http://127.0.0.1:9/")
+    portfolio = Path(platform.portfolio_path)
+    portfolio.write_text(PORTFOLIO + STREAM, encoding="utf-8")
+    refresh(platform.lake, portfolio=platform.portfolio())
+    return platform
+
+
+def test_a_push_waits_for_no_refresh_and_no_vendor(
+    wattics: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job in ("refresh", "ingest_belimo", "everything"):
+        under_way(monkeypatch, job)
+        assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
+    under_way(monkeypatch, "push")
+    assert tick("push_when_behind", wattics, instance) == "a push is under way"
+
+
+def test_a_push_that_died_before_the_ledger_knew_of_it_is_asked_for_again_after_a_pause(
+    wattics: Platform, instance: dg.DagsterInstance
+) -> None:
+    before = tick("push_when_behind", wattics, instance)
+    assert isinstance(before, dg.RunRequest)
+    again = tick("push_when_behind", wattics, instance)
+    assert isinstance(again, dg.RunRequest)
+    assert again.run_key == before.run_key, "two ticks at once must ask for one run"
+    add_run(instance, "push", dg.DagsterRunStatus.FAILURE)
+    assert "push failed 1 times in a row; next attempt at" in str(
+        tick("push_when_behind", wattics, instance)
+    )
+    with time_machine.travel(datetime.now(tz=UTC) + timedelta(minutes=2), tick=False):
+        after = tick("push_when_behind", wattics, instance)
+    assert isinstance(after, dg.RunRequest)
+    assert after.run_key != before.run_key, "Dagster drops a key that it knows"
+
+
+def test_a_failed_push_of_one_stream_holds_no_new_data_of_others_up(
+    wattics: Platform, instance: dg.DagsterInstance
+) -> None:
+    add_run(instance, "push", dg.DagsterRunStatus.FAILURE)
+    now = int((datetime.now(tz=UTC) + timedelta(seconds=5)).timestamp() * 1e6)
+    with wattics.ledger() as ledger:
+        begin_run(ledger, now_us=now)
+    assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
+
+
+@pytest.mark.parametrize("name", ["refresh_when_stale", "push_when_behind"])
+def test_an_idle_tick_opens_nothing_until_something_changes(
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setenv("WATTICS_BASE_URL", "http://127.0.0.1:9/")
+    looks: list[str] = []
+
+    def nothing(*_: object, **__: object) -> None:
+        looks.append("a full look")
+
+    monkeypatch.setattr(sensors, "stale", nothing)
+    monkeypatch.setattr(sensors, "push_wanted", nothing)
+    monkeypatch.setattr(Warehouse, "plan", lambda *_, **__: BuildPlan(stale=False, why=()))
+    sensor = {one.name: one for one in build_sensors(PlatformSettings())}[name]
+    cursor: str | None = None
+
+    def look() -> str:
+        nonlocal cursor
+        context = dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"platform": platform}
+        )
+        data = sensor.evaluate_tick(context)
+        cursor = data.cursor
+        return str(data.skip_message)
+
+    assert "nothing changed" not in look()
+    look()
+    assert len(looks) <= 2, "making the ledger is a change"
+    before = len(looks)
+    assert "nothing changed since" in look()
+    assert len(looks) == before
+    lake_file = platform.lake.path(RAW_SOCOMEC_DATAPOINTS, day=DAY)
+    lake_file.touch()
+    look()
+    assert len(looks) == before + 1, "a file of the lake changed"
+    Path(platform.portfolio_path).touch()
+    look()
+    assert len(looks) == before + 2, "the portfolio changed"
+    add_run(instance, "push", dg.DagsterRunStatus.SUCCESS)
+    look()
+    assert len(looks) == before + 3, "a push ended"
+    with time_machine.travel(datetime.now(tz=UTC) + timedelta(minutes=11), tick=False):
+        look()
+    assert len(looks) == before + 4, "now and then it looks whatever did not change"
+
+
+@pytest.mark.parametrize("name", ["refresh_when_stale", "push_when_behind", "socomec_days_due"])
+def test_after_an_upgrade_nothing_is_asked_for_and_the_tick_says_why(
+    wattics: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SOCOMEC_CLIENT_ID", "client")
+    assert isinstance(tick(name, wattics, instance), dg.RunRequest)
+    for module in (sensors, ingest_requests):
+        monkeypatch.setattr(module, "restart_needed", lambda: "restart needed: the code changed")
+    assert tick(name, wattics, instance) == "restart needed: the code changed"
 
 
 def test_without_skycentrics_credentials_nothing_is_polled(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import time_machine
 from rich.console import Console
 
 from energy_platform.cli.status import run_status
@@ -17,6 +18,7 @@ from energy_platform.partitions import day_bounds
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_READINGS, RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
+from energy_platform.storage.catalogue import Catalogue
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.raw_days import land_day, land_snapshot
 
@@ -155,3 +157,42 @@ def test_the_demos_data_are_told_with_the_demos_portfolio(
     (tmp_path / "portfolio.yaml").rename(demo / "portfolio.yaml")
     (tmp_path / "data" / "ORIGIN").write_text("demo\n", encoding="utf-8")
     assert told(capsys)["portfolio"] == str(demo / "portfolio.yaml")
+
+
+def test_days_that_are_not_whole_are_listed_with_reason_and_next_attempt(
+    lake: Lake,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("BELIMO_CLIENT_ID", "client")
+    land(lake, "2026-01-01", 100, 200)
+    land(lake, "2026-01-04", 100, 200)
+    now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    with Catalogue.of(tmp_path / "data") as catalogue:
+        for day in ("2026-01-02", "2026-01-03"):
+            catalogue.record(source="belimo", day=day, state="failed", now=now, why="HTTP 503")
+    screen = io.StringIO()
+    with time_machine.travel(now, tick=False):
+        belimo = next(one for one in told(capsys)["vendors"] if one["vendor"] == "belimo")
+        assert run_status(Console(file=screen, width=60), as_json=False) == 0
+    assert [(one["day"], one["kind"]) for one in belimo["not_whole_days"]] == [
+        ("2026-01-03", "missing"),
+        ("2026-01-02", "missing"),
+    ]
+    assert belimo["next_attempt"] == "2026-01-05T09:10:00+00:00"
+    lines = screen.getvalue().splitlines()
+    assert "belimo: 2 days are not whole; next attempt 2026-01-05 09:10" in lines
+    assert "  2026-01-03: missing since 2026-01-04 00:00: HTTP 503" in lines
+
+
+def test_a_whole_lake_says_nothing_of_missing_days(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BELIMO_CLIENT_ID", "client")
+    for day in DAYS:
+        land(lake, day, 100, 200)
+    with time_machine.travel(datetime(2026, 1, 3, 9, tzinfo=UTC), tick=False):
+        belimo = next(one for one in told(capsys)["vendors"] if one["vendor"] == "belimo")
+    assert belimo["not_whole_days"] == []
+    assert belimo["next_attempt"] is None

@@ -1,0 +1,62 @@
+"""Check that no day stays missing, partial or open: what the platform could not mend by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.due import REPORTED_FROM, holes_of
+from energy_platform.partitions import day_bounds
+from energy_platform.storage.catalogue import CatalogueError
+from energy_platform.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from energy_platform.doctor.finding import Finding
+    from energy_platform.due import Hole
+    from energy_platform.schemas import Vendor
+
+CHECK: Final = "days"
+
+FAILS_AFTER: Final = timedelta(hours=48)
+"""A day that is not whole two days after its end: Wattics' streams pass over it by then
+(WATTICS_MAX_HOLD_H)."""
+
+
+def check_days(sources: Iterable[Vendor], *, data_dir: Path, now: datetime) -> Iterator[Finding]:
+    """Check each source for days that are over and not whole.
+
+    Args:
+        sources: Those with credentials.
+        data_dir: The data folder.
+        now: The present.
+    """
+    lake = Lake(data_dir / "lake")
+    for source in sources:
+        try:
+            found = holes_of(source, lake=lake, data_dir=data_dir, now=now, after=REPORTED_FROM)
+        except CatalogueError as error:
+            yield fail(CHECK, source, str(error), "Mend or remove the file; no reading is in it")
+            return
+        yield _finding(source, found, now=now)
+
+
+def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Finding:
+    if not found:
+        return ok(CHECK, source, "every day that is over is whole")
+    newest = found[0]
+    said = (
+        f"{len(found)} days are not whole; newest {newest.day}: {newest.kind} since "
+        f"{newest.since:%Y-%m-%d %H:%M} UTC: {newest.reason}"
+    )
+    resting = [one.next_at for one in found if one.next_at is not None]
+    again = f"from {min(resting):%H:%M} UTC" if len(resting) == len(found) else "at the next look"
+    advice = (
+        f"`make ui` or the service asks for them again {again}; `energy-platform status` lists them"
+    )
+    is_old = any(now - day_bounds(one.day)[1] > FAILS_AFTER for one in found)
+    return (fail if is_old else warn)(CHECK, source, said, advice)
