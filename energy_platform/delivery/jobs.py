@@ -97,7 +97,7 @@ class Redirected(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Another sender is finding out whether the credential works."""
+    """Another sender is finding out whether the credential works, or the lease is not sure."""
 
 
 class Pacing(NamedTuple):

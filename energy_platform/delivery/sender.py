@@ -71,6 +71,7 @@ class Senders:
         writer: Where answers go.
         pacing: How patient they are.
         now_us: The present.
+        may_send: Whether a request may begin; those that may not yet wait.
         stop: Ends all sending soon.
     """
 
@@ -83,12 +84,14 @@ class Senders:
         writer: AnswerWriter,
         pacing: Pacing,
         now_us: Callable[[], int],
+        may_send: Callable[[], bool],
         stop: threading.Event,
     ) -> None:
         self._gate = gate
         self._writer = writer
         self._pacing = pacing
         self._now_us = now_us
+        self._may_send = may_send
         self._stop = stop
         self._condition = threading.Condition()
         self._ready: deque[Job] = deque()
@@ -116,6 +119,11 @@ class Senders:
         with self._condition:
             self._ready.append(job)
             self._condition.notify()
+
+    def abort(self) -> None:
+        """End every request under way and let no other begin."""
+        for wires in self._wires:
+            wires.abort()
 
     def close(self) -> list[Job]:
         """Stop the senders; requests under way may still end, those that do not are cut.
@@ -235,6 +243,8 @@ class Senders:
 
     def _step(self, job: Job, wires: Wires) -> Pause | Leave | Wait | None:
         """Get one packet (or one question) answered; None when that went well."""
+        if not self._may_send():
+            return Wait()
         credential = job.plan.stream.credential
         allowed = self._gate.ask(credential)
         if not allowed.is_open:

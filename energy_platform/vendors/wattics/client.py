@@ -29,6 +29,8 @@ from energy_platform.vendors.wattics.line import FAULTS, Line, Patience
 from energy_platform.vendors.wattics.readback import packet_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from energy_platform.settings import WatticsCredential, WatticsSettings
     from energy_platform.vendors.wattics.answers import AnswerKind
     from energy_platform.vendors.wattics.line import Header, Said
@@ -38,6 +40,10 @@ _LATER: Final = "Run it again later"
 _CREDENTIAL: Final = "Check the Wattics credential of this stream group"
 _STORED: Final = Answer("stored", 200, None, "stored (HTTP 200)", "", unclear=False)
 """What nearly every packet gets."""
+
+
+def _always() -> bool:
+    return True
 
 
 class RedirectedError(PermanentError):
@@ -57,6 +63,7 @@ class WatticsClient(Closing):
         settings: Address, timeouts, content type, success codes.
         credential: User and password, sent with every request without being asked.
         clock: Time sources, for ``Retry-After`` dates.
+        may_send: Asked at the moment a request leaves; one that may not is never sent.
 
     Raises:
         SettingsError: No base URL is set.
@@ -69,6 +76,7 @@ class WatticsClient(Closing):
         *,
         credential: WatticsCredential,
         clock: Clock | None = None,
+        may_send: Callable[[], bool] = _always,
     ) -> None:
         base_url = required(
             settings.base_url,
@@ -85,7 +93,7 @@ class WatticsClient(Closing):
         self._clock = clock or Clock()
         hush_wire_loggers()
         patience = Patience(settings.connect_timeout_s, settings.read_timeout_s)
-        self._line = Line(self._url, patience=patience)
+        self._line = Line(self._url, patience=patience, may_send=may_send)
         self._push_url = self._line.url(self._url.raw_path)
         known_as = f"{credential.username}:{credential.password.get_secret_value()}"
         self._basic = b64encode(known_as.encode()).decode()
