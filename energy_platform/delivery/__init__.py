@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.behind import Behind, Wanted, push_wanted, streams_behind
-from energy_platform.delivery.ledger import Ledger, LedgerError
+from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
 from energy_platform.delivery.letters import LetterError, resend_letter, skip_letter
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
 from energy_platform.delivery.push import push
@@ -31,6 +31,7 @@ __all__ = [
     "PushOutcome",
     "Reconciled",
     "StreamOutcome",
+    "TakenOverError",
     "Wanted",
     "delivery_frame",
     "next_attempt",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.delivery.jobs import Finished
-    from energy_platform.delivery.ledger import Intent, Ledger, StreamState
+    from energy_platform.delivery.ledger import Intent, Lease, Ledger, StreamState
     from energy_platform.delivery.outcome import OutcomeStatus, Progress
     from energy_platform.delivery.preparation import Prepared
     from energy_platform.delivery.wires import Wire
@@ -58,6 +58,7 @@ class Course:
         ledger: Intents go there before anything is sent, answers after.
         settings: Address, credentials, patience.
         clock: The present.
+        lease: The right to send; when it is lost, nothing more is.
         stop: Ends it soon when it is set.
         on_progress: Told now and then how far it is.
     """
@@ -69,6 +70,7 @@ class Course:
         ledger: Ledger,
         settings: WatticsSettings,
         clock: Callable[[], datetime],
+        lease: Lease,
         stop: threading.Event,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
@@ -76,6 +78,7 @@ class Course:
         self._ledger = ledger
         self._settings = settings
         self._clock = clock
+        self._lease = lease
         self._stop = stop
         self._credentials = settings.all_credentials()
         self._now_us = self._clock_us()
@@ -109,8 +112,10 @@ class Course:
                 reads_back=self._settings.readback,
             ),
             now_us=self._clock_us,
+            may_send=self._lease.may_send,
             stop=self._stop,
         )
+        self._lease.on_end(self._break_off)
         try:
             self._send_all()
             self._send_late()
@@ -121,13 +126,23 @@ class Course:
             self._wind_up()
         if self._senders.error is not None:
             raise self._senders.error
+        self._lease.check()
         return self._outcome()
+
+    def _break_off(self) -> None:
+        """Stop at once: another host sends now."""
+        self._stop.set()
+        self._senders.abort()
 
     def _clock_us(self) -> int:
         return microseconds(self._clock())
 
     def _open_wire(self, credential: str) -> Wire:
-        return WatticsClient(self._settings, credential=self._credentials[credential])
+        return WatticsClient(
+            self._settings,
+            credential=self._credentials[credential],
+            may_send=self._lease.may_send,
+        )
 
     def _sort(self) -> None:
         """Put each stream where it has to begin."""

@@ -27,7 +27,7 @@ class Job:
         asks_back: Whether to ask what Wattics holds before anything is sent again.
         adopt: Whether to ask what Wattics holds, because the ledger knows nothing of the stream.
         refused_streak: Packets refused in a row before this job.
-        strays: Pages for people in a row, in place of an answer.
+        strays: Answers in a row that proved nothing, with nothing stored.
         attempts: Faults in a row.
         failing_since: When they began, on the monotonic clock.
         failing_since_us: When they began.
@@ -85,13 +85,19 @@ class Leave(NamedTuple):
 
 
 class Redirected(NamedTuple):
-    """Sent elsewhere: a lost session or a wrong address."""
+    """Sent elsewhere, or shown a page: a lost session or a wrong address.
+
+    Attributes:
+        reason: What was met.
+        may_heal: Whether to try again after a pause, once there is a new session.
+    """
 
     reason: str
+    may_heal: bool = False
 
 
 class Wait(NamedTuple):
-    """Another sender is finding out whether the credential works."""
+    """Another sender is finding out whether the credential works, or the lease is not sure."""
 
 
 class Pacing(NamedTuple):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from filelock import BaseFileLock
+
 from energy_platform.delivery.attempts import begin_run, end_run
 from energy_platform.delivery.course import Course
+from energy_platform.delivery.ledger.lease import place_of
 from energy_platform.delivery.outcome import PushOutcome
 from energy_platform.delivery.preparation import prepare
 from energy_platform.settings import required
@@ -58,6 +61,8 @@ def push(
 
     Raises:
         SettingsError: No base URL is set although there are streams.
+        TakenOverError: Another host took over, because this one was not heard of for too long.
+        LedgerError: The ledger's database stayed away.
     """
     if not portfolio.streams:
         return PushOutcome({}, interrupted=False)
@@ -67,7 +72,16 @@ def push(
         why="there is no default, so that nothing is pushed to production by accident",
     )
     stop = stop or threading.Event()
-    with lake.lock(LOCK), ledger.exclusive():
+    with (
+        lake.lock(LOCK) as held,
+        ledger.exclusive(
+            stop=stop,
+            place=place_of(held.lock_file) if isinstance(held, BaseFileLock) else "",
+            under_way_s=settings.read_timeout_s,
+        ) as lease,
+    ):
+        if lease is None:
+            return PushOutcome({}, interrupted=True)
         now_us = microseconds(clock())
         if begin_run(ledger, now_us=now_us):
             ledger.doubt()
@@ -79,6 +93,7 @@ def push(
             ledger=ledger,
             settings=settings,
             clock=clock,
+            lease=lease,
             stop=stop,
             on_progress=on_progress,
         ).run()

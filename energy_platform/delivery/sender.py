@@ -14,7 +14,7 @@ import queue
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -49,8 +49,13 @@ STOP_GRACE_S: Final = 8.0
 ABORT_GRACE_S: Final = 1.0
 """How long a stop waits after it cut the requests that had not ended."""
 
-STRAYS_IN_A_ROW: Final = 2
-"""Pages in place of an answer that one packet may meet before its stream is left."""
+STRAYS_IN_A_ROW: Final = 5
+"""Answers that prove nothing, with nothing stored, that one packet may meet before its stream is
+left."""
+
+PROOFS: Final = 3
+"""Read-backs that must have found the packet stored, and none that did not, before an answer of
+the same shape is taken to mean stored for the rest of the push."""
 
 _PROOF_WAIT_S: Final = 0.02
 """How soon a stream asks again whether its credential has been proven in this run."""
@@ -66,6 +71,7 @@ class Senders:
         writer: Where answers go.
         pacing: How patient they are.
         now_us: The present.
+        may_send: Whether a request may begin; those that may not yet wait.
         stop: Ends all sending soon.
     """
 
@@ -78,12 +84,14 @@ class Senders:
         writer: AnswerWriter,
         pacing: Pacing,
         now_us: Callable[[], int],
+        may_send: Callable[[], bool],
         stop: threading.Event,
     ) -> None:
         self._gate = gate
         self._writer = writer
         self._pacing = pacing
         self._now_us = now_us
+        self._may_send = may_send
         self._stop = stop
         self._condition = threading.Condition()
         self._ready: deque[Job] = deque()
@@ -93,6 +101,8 @@ class Senders:
         self._working: dict[int, Job] = {}
         self._wires = [Wires(open_wire) for _ in range(count)]
         self._random = random.Random()  # noqa: S311 - jitter
+        self._proofs: Counter[str] = Counter()
+        self._disproven: set[str] = set()
         self.finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         """Jobs no sender works on any more."""
         self.error: BaseException | None = None
@@ -109,6 +119,11 @@ class Senders:
         with self._condition:
             self._ready.append(job)
             self._condition.notify()
+
+    def abort(self) -> None:
+        """End every request under way and let no other begin."""
+        for wires in self._wires:
+            wires.abort()
 
     def close(self) -> list[Job]:
         """Stop the senders; requests under way may still end, those that do not are cut.
@@ -228,6 +243,8 @@ class Senders:
 
     def _step(self, job: Job, wires: Wires) -> Pause | Leave | Wait | None:
         """Get one packet (or one question) answered; None when that went well."""
+        if not self._may_send():
+            return Wait()
         credential = job.plan.stream.credential
         allowed = self._gate.ask(credential)
         if not allowed.is_open:
@@ -245,9 +262,10 @@ class Senders:
             self._gate.refused(credential, reason=reason)
             return Leave(reason)
         if isinstance(met, Redirected):
-            if wires.renew(credential):
+            is_renewed = wires.renew(credential)
+            if is_renewed and not met.may_heal:
                 return self._step(job, wires)
-            met = Leave(met.reason)
+            met = Pause(met.reason) if met.may_heal else Leave(met.reason)
         if met is None:
             wires.served(credential)
             self._gate.worked(credential)
@@ -265,7 +283,7 @@ class Senders:
         except AuthenticationError:
             raise
         except RedirectedError as error:
-            return Redirected(str(error))
+            return self._stray(job, str(error), is_page=error.status == HTTPStatus.OK)
         except PermanentError as error:
             if job.adopt or job.plan.is_repeatable:
                 job.adopt = job.asks_back = False
@@ -298,9 +316,8 @@ class Senders:
         intent = job.intents[0]
         job.sent += 1
         answer = wire.push(intent.body)
-        if answer.kind == "stored":
+        if answer.kind == "stored" or self._is_learned(answer):
             job.doubt = False
-            job.strays = 0
             self._settled(job, "acknowledged", answer.status)
             return None
         if answer.kind == "transient":
@@ -314,29 +331,53 @@ class Senders:
                 answer.reason, vendor="wattics", endpoint="push", status=answer.status
             )
         if answer.kind == "redirect":
-            return self._strayed(job, wire, answer) if answer.unclear else Redirected(answer.reason)
+            return Redirected(answer.reason)
+        if answer.kind == "unclear":
+            return self._find_out(job, wire, answer)
         return self._refused(job, wire, answer)
 
-    def _strayed(self, job: Job, wire: Wire, answer: Answer) -> Pause | Leave | Redirected | None:
-        """Find out what a page with a good status meant: stored, or an ended session."""
+    def _find_out(self, job: Job, wire: Wire, answer: Answer) -> Pause | Leave | Redirected | None:
+        """Find out what an answer with a good status meant that does not say stored."""
         job.doubt = True
-        job.strays += 1
-        if job.strays > STRAYS_IN_A_ROW:
-            return Leave(f"{answer.reason}: {answer.excerpt}" if answer.excerpt else answer.reason)
+        words = f"{answer.reason}: {answer.excerpt}" if answer.excerpt else answer.reason
+        stray = self._stray(job, words, is_page=True)
         if not self._pacing.reads_back:
-            return Redirected(answer.reason)
+            return stray
         job.asks_back = True
         left = len(job.intents)
         met = self._read_back(job, wire)
         if met is not None:
             return met
-        if len(job.intents) == left:
-            job.doubt = True
-            return Redirected(answer.reason)
-        job.strays = 0
-        return None
+        if len(job.intents) < left:
+            self._learn(answer, was_stored=True)
+            return None
+        self._learn(answer, was_stored=False)
+        return stray
 
-    def _refused(self, job: Job, wire: Wire, answer: Answer) -> Pause | Leave | None:
+    def _stray(self, job: Job, reason: str, *, is_page: bool) -> Leave | Redirected:
+        """Begin a new session after an answer that was none; not for ever."""
+        job.strays += 1
+        if job.strays > STRAYS_IN_A_ROW:
+            return Leave(reason)
+        return Redirected(reason, may_heal=is_page)
+
+    def _is_learned(self, answer: Answer) -> bool:
+        """Whether an unclear answer looks like those that were proven to mean stored.
+
+        Without read-back nothing can be proven; then an answer that is no page and says no error
+        has to be believed, or no packet would ever get through.
+        """
+        if not answer.shape or answer.shape in self._disproven:
+            return False
+        return not self._pacing.reads_back or self._proofs[answer.shape] >= PROOFS
+
+    def _learn(self, answer: Answer, *, was_stored: bool) -> None:
+        if not was_stored:
+            self._disproven.add(answer.shape)
+        elif answer.shape:
+            self._proofs[answer.shape] += 1
+
+    def _refused(self, job: Job, wire: Wire, answer: Answer) -> Pause | Leave | Redirected | None:
         """Set a refused packet aside, unless it turns out to be stored already."""
         if self._pacing.reads_back and (job.doubt or answer.status == HTTPStatus.CONFLICT):
             try:
@@ -346,6 +387,9 @@ class Senders:
                 return Pause(str(error), error.retry_after_s)
             except AuthenticationError:
                 raise
+            except RedirectedError as error:
+                job.doubt = True
+                return self._stray(job, str(error), is_page=error.status == HTTPStatus.OK)
             except PermanentError as error:
                 _LOG.warning("wattics stream %s: %s", job.plan.stream.id, error)
                 stored = None
@@ -376,6 +420,7 @@ class Senders:
         reason: str = "",
     ) -> None:
         intent = job.intents.popleft()
+        job.strays = 0
         if status == "acknowledged":
             job.acknowledged += 1
             job.refused_streak = 0

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from energy_platform.delivery import Ledger, push
+from energy_platform.delivery.ledger import LeaseTerms
 from energy_platform.portfolio import load_portfolio
 from energy_platform.settings import WatticsSettings
 from energy_platform.storage.lake import Lake
@@ -40,7 +41,13 @@ devices:
 
 
 class Order(NamedTuple):
-    """What a push needs to know, as JSON on the nursery's command line."""
+    """What a push needs to know, as JSON on the nursery's command line.
+
+    Attributes:
+        lease_s: How long the ledger's lease lasts without a heartbeat.
+        reconnect_s: How long an absent database is waited for.
+        read_timeout_s: How long an answer is waited for.
+    """
 
     lake: str
     portfolio: str
@@ -48,6 +55,9 @@ class Order(NamedTuple):
     base_url: str
     now: str
     parallel: int
+    lease_s: float = 10.0
+    reconnect_s: float = 60.0
+    read_timeout_s: float = 3.0
 
 
 class Ended(NamedTuple):
@@ -147,7 +157,8 @@ def kill_often(
             return
 
 
-def _push_once(order: Order, answer: Path) -> None:
+def push_once(order: Order) -> list[str]:
+    """Push as ordered; return the problems."""
     settings = WatticsSettings.model_validate(
         {
             "base_url": order.base_url,
@@ -155,12 +166,18 @@ def _push_once(order: Order, answer: Path) -> None:
             "password": "demo-password",
             "parallel_streams": order.parallel,
             "max_backoff_s": 0.05,
-            "read_timeout_s": 3,
+            "read_timeout_s": order.read_timeout_s,
             "give_up_s": 60,
         }
     )
     now = datetime.fromisoformat(order.now)
-    with Ledger(order.ledger) as ledger:
+    terms = LeaseTerms(
+        lease_s=order.lease_s,
+        beat_s=order.lease_s / 10,
+        margin_s=order.lease_s / 10,
+        reconnect_s=order.reconnect_s,
+    )
+    with Ledger(order.ledger, terms=terms) as ledger:
         outcome = push(
             Lake(Path(order.lake)),
             ledger=ledger,
@@ -168,7 +185,7 @@ def _push_once(order: Order, answer: Path) -> None:
             settings=settings,
             clock=lambda: now,
         )
-    answer.write_text(json.dumps(outcome.problems))
+    return outcome.problems
 
 
 def _nurse(order: Order, answer: Path) -> None:
@@ -179,7 +196,7 @@ def _nurse(order: Order, answer: Path) -> None:
         if child == 0:
             status = 1
             try:
-                _push_once(order, answer)
+                answer.write_text(json.dumps(push_once(order)))
                 status = 0
             finally:
                 os._exit(status)

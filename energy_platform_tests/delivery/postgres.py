@@ -20,7 +20,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
 
@@ -37,7 +37,7 @@ UNPRIVILEGED: Final = ("postgres", "nobody")
 
 READY_S: Final = 60.0
 STOP_S: Final = 30.0
-TESTS: Final = ("test_ledger.py", "test_crash.py")
+TESTS: Final = ("test_ledger.py", "test_crash.py", "test_upgrade.py", "postgresql_outages.py")
 
 
 class UnavailableError(RuntimeError):
@@ -90,9 +90,75 @@ def install() -> Path:
     return found
 
 
+class Server:
+    """One server that may be stopped and started again.
+
+    Args:
+        bin_dir: Its programs.
+        folder: Where its data go.
+        password: Of its user ``ledger``.
+        privileges: Whom it runs as.
+
+    Attributes:
+        url: SQLAlchemy URL of an empty database.
+    """
+
+    def __init__(
+        self, bin_dir: Path, *, folder: Path, password: str, privileges: dict[str, Any]
+    ) -> None:
+        self._bin_dir = bin_dir
+        self._folder = folder
+        self._privileges = privileges
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._url = sa.URL.create(
+            "postgresql",
+            "ledger",
+            password,
+            host="127.0.0.1",
+            port=self._port,
+            database="postgres",
+        )
+        self.url = self._url.render_as_string(hide_password=False)
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            UnavailableError: It does not start.
+        """
+        folder = self._folder
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words
+                [
+                    self._bin_dir / "postgres",
+                    *("-D", folder / "data", "-h", "127.0.0.1", "-p", str(self._port)),
+                    *("-k", folder),
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                **self._privileges,
+            )
+        _wait(self._process, url=self._url, log=folder / "log")
+
+    def stop(self, how: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop it in order, or as a crash does."""
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGINT if how == "fast" else signal.SIGQUIT)
+        try:
+            process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._process = None
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """Run a server of its own; yield the SQLAlchemy URL of an empty database.
+def server() -> Iterator[Server]:
+    """Run a server of its own.
 
     Raises:
         UnavailableError: There is no server, or it does not start.
@@ -118,31 +184,12 @@ def server() -> Iterator[str]:
         )
         if made.returncode:
             raise UnavailableError(f"initdb failed: {made.stderr.strip()}")
-        port = _free_port()
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own words
-                [
-                    bin_dir / "postgres",
-                    *("-D", folder / "data", "-h", "127.0.0.1", "-p", str(port), "-k", folder),
-                ],
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                **privileges,
-            )
+        found = Server(bin_dir, folder=folder, password=password, privileges=privileges)
         try:
-            url = sa.URL.create(
-                "postgresql", "ledger", password, host="127.0.0.1", port=port, database="postgres"
-            )
-            _wait(process, url=url, log=folder / "log")
-            yield url.render_as_string(hide_password=False)
+            found.start()
+            yield found
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            found.stop()
     finally:
         shutil.rmtree(folder)
 
@@ -191,9 +238,9 @@ def main() -> int:
         *(str(here / name) for name in TESTS),
     ]
     try:
-        with server() as url:
+        with server() as found:
             return subprocess.run(  # noqa: S603 - the caller's own words
-                command, env=os.environ | {POSTGRES: url}, check=False
+                command, env=os.environ | {POSTGRES: found.url}, check=False
             ).returncode
     except UnavailableError as error:
         line = "=" * 78

@@ -9,6 +9,7 @@ import pytest
 
 from energy_platform.delivery import Ledger
 from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -45,24 +46,30 @@ class Doorman:
     Attributes:
         turns_away: Numbers of the requests, from 1, that get the page.
         always: Whether every request does.
+        answers: The page and its type.
+        method: Of the requests that are meant; empty: of all.
     """
 
     def __init__(self) -> None:
         self.turns_away: set[int] = set()
         self.always = False
         self.seen = 0
+        self.answers = (PAGE, b"text/html")
+        self.method = ""
 
     def before(self, app: App) -> App:
         async def door(scope: Any, receive: Any, send: Any) -> None:
             self.seen += 1
-            if not self.always and self.seen not in self.turns_away:
+            is_meant = self.method in {"", scope["method"]}
+            if not is_meant or (not self.always and self.seen not in self.turns_away):
                 await app(scope, receive, send)
                 return
             while (await receive()).get("more_body"):
                 pass
-            headers = [(b"content-type", b"text/html"), (b"content-length", b"%d" % len(PAGE))]
+            body, media = self.answers
+            headers = [(b"content-type", media), (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": PAGE})
+            await send({"type": "http.response.body", "body": body})
 
         return door
 
@@ -148,3 +155,56 @@ def test_a_server_that_thanks_with_a_page_is_understood_by_reading_back(
         # Nobody can know: the streams are left, with the reason, and nothing is skipped.
         assert {one.status for one in outcome.streams.values()} == {"left"}
         assert outcome.acknowledged == 0
+
+
+@pytest.mark.parametrize("name", sorted(ODD_ANSWERS))
+def test_an_odd_answer_is_never_taken_for_stored_and_nothing_goes_twice(
+    house: Bench, name: str
+) -> None:
+    # Reading back meets them as well; a third of the answers is odd, stored or not.
+    house.sim.faults.set(f"{name}=0.15", f"stored_{name}=0.15")
+    outcome = house.push(portfolio(STREAMS))
+    assert outcome.ok, outcome.problems
+    check(house)
+    assert house.sim.faults.struck[name] > 10
+    assert house.sim.faults.struck[f"stored_{name}"] > 10
+
+
+@pytest.mark.parametrize("name", ["page_words", "page_empty", "error_object"])
+def test_odd_answers_for_good_leave_the_streams_and_lose_nothing(house: Bench, name: str) -> None:
+    house.sim.faults.set(f"{name}=1.0")
+    outcome = house.push(portfolio(STREAMS))
+    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert outcome.acknowledged == 0
+    house.sim.faults.clear()
+    assert house.push(portfolio(STREAMS)).ok
+    check(house)
+
+
+def read_backs(desk: Bench) -> int:
+    return sum(n for key, n in desk.sim.requests.items() if key[0].startswith("GET"))
+
+
+@pytest.mark.parametrize("readback", [True, False])
+def test_a_harmless_word_nobody_knows_is_proven_and_then_believed(
+    house: Bench, *, readback: bool
+) -> None:
+    house.sim.conduct = WatticsConduct(success_body='{"row":"a1b2","words":"merci"}')
+    outcome = house.push(portfolio(STREAMS), readback=readback)
+    assert outcome.ok, outcome.problems
+    check(house)
+    # Two questions where new streams begin, three proofs, and who asked at the same moment.
+    assert read_backs(house) < (12 if readback else 1)
+
+
+def test_a_word_that_also_came_with_nothing_stored_is_looked_up_each_time(
+    house: Bench, doorman: Doorman
+) -> None:
+    word = '{"words":"merci"}'
+    house.sim.conduct = WatticsConduct(success_body=word)
+    doorman.answers = (word.encode(), b"application/json")
+    doorman.method, doorman.turns_away = "POST", {5, 6, 7, 8}
+    outcome = house.push(portfolio(STREAMS))
+    assert outcome.ok, outcome.problems
+    check(house)
+    assert read_backs(house) > 150

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import logging
 import socket
 import ssl
@@ -30,6 +31,7 @@ from energy_platform.vendors.wattics import (
     classify,
     packet_of,
 )
+from energy_platform.vendors.wattics.bodies import judge_body
 from energy_platform_tests.vendors.loopback import Loopback, Reply, Seen, reply_json, scripted
 
 if TYPE_CHECKING:
@@ -310,18 +312,164 @@ def test_a_cookie_that_has_run_out_or_belongs_elsewhere_is_not_sent_back(
     assert sent[-1] == "JSESSIONID=abc"
 
 
-def test_a_page_with_a_good_status_is_no_proof_of_storing(collector: Collector) -> None:
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (None, b""),
+        (JSON, b""),
+        ("text/plain;charset=UTF-8", b" \r\n"),
+        (JSON, b"{}"),
+        (JSON, b"\xef\xbb\xbf{}"),
+        ("application/vnd.wattics+json", b'{"status":"OK"}'),
+        (JSON, b'{"success":true,"error":null,"errors":[]}'),
+        (JSON, b'{"statusCode":200,"message":"thank you"}'),
+        (JSON, b'{"code":0}'),
+        (JSON, b'{"result":{"status":"accepted","count":1}}'),
+        (JSON, b'[{"stored":1}]'),
+        (JSON, PACKET),
+        (JSON, b'"OK"'),
+        (JSON, b"true"),
+        ("text/plain", b"OK\n"),
+        (None, b"stored"),
+    ],
+)
+def test_what_this_api_may_say_counts_as_stored(
+    collector: Collector, content_type: str | None, body: bytes
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    collector.route = scripted(Reply(body=body, headers=headers))
+    with client(collector) as wattics:
+        answer = wattics.push(PACKET)
+    assert (answer.kind, answer.unclear) == ("stored", False)
+
+
+NO_PROOF = [
+    (None, LOGIN_PAGE),
+    (None, b"<!-- x --> <!DOCTYPE HTML>"),
+    (None, b"<head><title>Sign in</title></head>"),
+    (HTML, b"<script>location='/login'</script>"),
+    (HTML, b"Welcome"),
+    (HTML, b"OK"),
+    (HTML, b""),
+    (HTML, b"{}"),
+    ("application/xhtml+xml", b""),
+    ("text/css", b""),
+    ("application/problem+json", b'{"title":"slow down"}'),
+    (JSON, b"<meta http-equiv=refresh content=0>"),
+    (None, b"\xef\xbb\xbf <div>"),
+    (None, "<html>".encode("utf-16")),
+    (JSON, b'{"error":"queue full"}'),
+    (JSON, b'{"Error":{"code":7}}'),
+    (JSON, b'{"errorCode":"E7"}'),
+    (JSON, b'{"exception":"java.lang.IllegalStateException"}'),
+    (JSON, b'{"success":false}'),
+    (JSON, b'{"success":"false"}'),
+    (JSON, b'{"stored":0}'),
+    (JSON, b'{"persisted":false}'),
+    (JSON, b'{"statusCode":500}'),
+    (JSON, b'{"status":"error"}'),
+    (JSON, b'{"status":"KO"}'),
+    (JSON, b'{"status":"503"}'),
+    (JSON, b'{"code":401,"id":"demo-stream-01"}'),
+    (JSON, b'{"message":"Internal server error"}'),
+    (JSON, b'{"message":"Forbidden"}'),
+    (JSON, b'{"status":"ok","errors":["late"]}'),
+    (JSON, b'{"data":{"result":{"success":false}}}'),
+    (JSON, b'[{"status":"failed"}]'),
+    (JSON, b'{"redirect":"/login"}'),
+    (JSON, b"false"),
+    (JSON, b"null"),
+    (JSON, b'{"a":' * 100_000),
+    (JSON, b"[" * 100_000 + b"]" * 100_000),
+    ("text/plain", b"Error: queue full"),
+    ("text/plain", b"Please log in"),
+    (None, b"who are you?"),
+    (JSON, b'{"id":"another","tsISO8601":"2026-01-01T10:15:00.000+01:00"}'),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body"), NO_PROOF)
+def test_a_good_status_alone_is_no_proof_of_storing(
+    collector: Collector, content_type: str | None, body: bytes
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    collector.route = scripted(Reply(body=body, headers=headers))
+    with client(collector) as wattics:
+        answer = wattics.push(PACKET)
+    assert (answer.kind, answer.status, answer.unclear) == ("unclear", 200, True)
+
+
+def test_an_unclear_answer_shows_its_words(collector: Collector) -> None:
+    collector.route = scripted(Reply(body=LOGIN_PAGE))
+    with client(collector) as wattics:
+        assert "Full authentication" in wattics.push(PACKET).excerpt
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Refresh": "0; url=/login"},
+        {"Location": "/login"},
+        {"Content-Encoding": "gzip", "Content-Type": JSON},
+    ],
+)
+def test_a_header_may_say_that_this_is_no_answer(
+    collector: Collector, headers: dict[str, str]
+) -> None:
+    collector.route = scripted(Reply(body=b"", headers=headers))
+    with client(collector) as wattics:
+        assert wattics.push(PACKET).kind == "unclear"
+
+
+def test_what_was_created_may_have_a_place_and_no_content_needs_no_type(
+    collector: Collector,
+) -> None:
     collector.route = scripted(
-        Reply(body=LOGIN_PAGE), Reply(body=b"<!-- x --> <!DOCTYPE HTML>"), Reply(body=b"<ok/>")
+        Reply(status=201, headers={"Location": "/m/1"}),
+        Reply(status=204, headers={"Content-Type": HTML}),
     )
     with client(collector) as wattics:
-        answers = [wattics.push(PACKET) for _ in range(3)]
-    assert [(one.kind, one.unclear) for one in answers] == [
-        ("redirect", True),
-        ("redirect", True),
-        ("stored", False),
-    ]
-    assert "Full authentication" in answers[0].excerpt
+        assert [wattics.push(PACKET).kind for _ in range(2)] == ["stored", "stored"]
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"text/html", b"TEXT/HTML; a=b", b"text/xml"]))
+def test_whatever_is_typed_as_a_page_never_means_stored(body: bytes, media: bytes) -> None:
+    judged = judge_body([(b"Content-Type", media)], body)
+    assert (judged.verdict, judged.shape) == ("not_stored", "")
+
+
+@given(st.text(max_size=40), st.sampled_from(["", "application/json", "text/plain"]))
+def test_whatever_begins_with_markup_never_means_stored(text: str, media: str) -> None:
+    judged = judge_body([(b"content-type", media.encode())], f" <{text}".encode())
+    assert judged.verdict == "not_stored"
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=8), st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+    ),
+    st.sampled_from(["error", "Error", "errors", "error_message", "exception", "failure"]),
+    st.text(min_size=1).filter(lambda text: text.lower() not in {"none", "0"}) | st.just(True),
+)
+def test_an_object_that_says_error_never_means_stored(
+    others: dict[str, object], key: str, value: object
+) -> None:
+    said = json.dumps({**others, key: value}).encode()
+    assert judge_body([], said).verdict == "not_stored"
+
+
+def test_answers_that_differ_in_numbers_and_instants_only_have_one_shape() -> None:
+    def shape(text: str) -> str:
+        return judge_body([(b"content-type", b"application/json")], text.encode()).shape
+
+    first = shape('{"row":8123456,"at":"2026-01-01T10:15:00.000+01:00"}')
+    assert first
+    assert first == shape('{"row":9999999999,"at":"2026-03-01T10:30:00Z"}')
+    assert first != shape('{"row":1,"at":"2026-03-01T10:30:00Z"}')
 
 
 def test_https_goes_through_the_proxy_of_the_environment_and_plain_loopback_never(
@@ -388,11 +536,11 @@ def test_stored_but_cut_before_the_answer_is_unclear(collector: Collector) -> No
     assert STREAM in collector.stored
 
 
-def test_a_status_that_came_stands_although_the_body_was_cut(collector: Collector) -> None:
+def test_a_good_status_whose_body_was_cut_is_unclear(collector: Collector) -> None:
     collector.route = scripted(Reply(body=b"stored, thank you", cut=3))
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.unclear) == ("stored", False)
+    assert (answer.kind, answer.unclear) == ("unclear", True)
 
 
 def test_no_connection_means_surely_not_stored() -> None:
@@ -443,6 +591,7 @@ STAMP = datetime(2026, 1, 1, 9, 15, tzinfo=UTC)
         b'{"timestamp":1767258900000,"value":5}',
         b'{"ts":1767258900,"value":5}',
         b'{"ts":"1767258900000","value":5,"name":"x","flag":true,"gone":null}',
+        b'\xef\xbb\xbf{"ts":1767258900,"value":5,"error":"late","alarm":false}',
     ],
 )
 def test_any_plausible_shape_of_the_last_packet_is_read(body: bytes) -> None:
@@ -470,7 +619,6 @@ def test_every_form_of_nothing_stored_is_nothing(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"<p>",
         b"[{},{}]",
         b"5",
         b'{"value":5}',
@@ -496,6 +644,12 @@ def test_a_last_packet_that_cannot_be_understood_is_loud_not_nothing(
         (Reply(status=302, headers={"Location": "/login"}), RedirectedError),
         (Reply(body=LOGIN_PAGE, headers={"Content-Type": "text/html"}), RedirectedError),
         (Reply(status=400), PermanentError),
+        (Reply(body=b"<p>"), RedirectedError),
+        (Reply(body=b"", headers={"Content-Type": "text/html"}), RedirectedError),
+        (Reply(body=b"{}", headers={"Content-Type": "text/html"}), TransientError),
+        (Reply(body=b"", headers={"Refresh": "0; url=/login"}), RedirectedError),
+        (reply_json({"error": "busy"}), TransientError),
+        (reply_json({"success": False}), TransientError),
         (Reply(body=b'{"tsISO8601":"2026', cut=5), TransientError),
         (Reply(status=204, body=b""), None),
         (reply_json({}), None),

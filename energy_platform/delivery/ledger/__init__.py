@@ -6,6 +6,8 @@ that is harmless, is written down in ``docs/delivery.md``.
 
 from __future__ import annotations
 
+from energy_platform.delivery.ledger.errors import LedgerError, TakenOverError
+from energy_platform.delivery.ledger.lease import Lease, LeaseTerms
 from energy_platform.delivery.ledger.model import (
     CredentialStop,
     DeadLetter,
@@ -18,7 +20,6 @@ from energy_platform.delivery.ledger.model import (
     Settled,
     StreamState,
 )
-from energy_platform.delivery.ledger.schema import LedgerError
 from energy_platform.delivery.ledger.store import Ledger
 
 __all__ = [
@@ -28,10 +29,13 @@ __all__ = [
     "EventKind",
     "Failure",
     "Intent",
+    "Lease",
+    "LeaseTerms",
     "Ledger",
     "LedgerError",
     "Register",
     "Run",
     "Settled",
     "StreamState",
+    "TakenOverError",
 ]

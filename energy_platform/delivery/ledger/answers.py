@@ -14,7 +14,7 @@ from energy_platform.delivery.ledger.model import Event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.delivery.ledger.model import Failure, Settled
+    from energy_platform.delivery.ledger.model import Failure, Intent, Settled
 
 
 def tally(connection: sa.Connection, settled: Sequence[Settled]) -> None:
@@ -131,3 +131,28 @@ def write_events(connection: sa.Connection, events: Sequence[Event]) -> None:
                 for event in events
             ],
         )
+
+
+def are_written(connection: sa.Connection, events: Sequence[Event]) -> bool:
+    """Say whether events are there already, by the first of them."""
+    if not events:
+        return False
+    first, table = events[0], tables.events
+    query = sa.select(table.c.id).where(
+        table.c.at_us == first.at_us,
+        table.c.stream_id.is_not_distinct_from(first.stream_id),
+        table.c.kind == first.kind,
+        table.c.detail == json.dumps(first.detail, sort_keys=True),
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
+def status_of(connection: sa.Connection, packet: Intent | Settled) -> str | None:
+    """Return how a packet stands; None when the ledger does not know it."""
+    packets = tables.packets
+    found: str | None = connection.scalar(
+        sa.select(packets.c.status).where(
+            packets.c.stream_id == packet.stream_id, packets.c.at_us == packet.at_us
+        )
+    )
+    return found

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from filelock import FileLock
 
 import energy_platform.delivery.migrations as migrations_package
+from energy_platform.delivery.ledger.errors import LedgerError
 from energy_platform.storage.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 """Version the code works with; the newest migration."""
 
 _ADVISORY_KEY: Final = 0x656E5F6C6467
 """Key of PostgreSQL's advisory lock around migrations."""
 
-
-class LedgerError(RuntimeError):
-    """The ledger cannot be used; the message says what to do."""
+_CONNECTING: Final = {
+    # A server that vanished is noticed within about fifteen seconds, not after two hours.
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 15_000,
+    "application_name": "energy-platform",
+}
+"""Parameters of libpq that the URL may set otherwise."""
 
 
 def open_engine(url: str) -> sa.Engine:
     """Return an engine for a ledger URL.
 
     SQLite keeps a write-ahead log and syncs each commit: an intent that was committed is still
-    there after a power cut. PostgreSQL is spoken to through psycopg 3.
+    there after a power cut. PostgreSQL is spoken to through psycopg 3, also behind a pgbouncer that
+    pools by transaction: nothing depends on a session.
 
     Raises:
-        LedgerError: The URL is not one of SQLite or PostgreSQL.
+        LedgerError: The URL is not one of SQLite or PostgreSQL, or the driver is missing.
     """
     try:
         parsed = sa.make_url(url)
@@ -45,22 +54,56 @@ def open_engine(url: str) -> sa.Engine:
         ) from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        arguments: dict[str, Any] = {
+            name: value for name, value in _CONNECTING.items() if name not in parsed.query
+        }
+        # Prepared statements belong to a session, which a pooler changes with each transaction.
+        arguments["prepare_threshold"] = None
+        try:
+            return sa.create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                connect_args=arguments,
+            )
+        except ModuleNotFoundError:
+            raise LedgerError(
+                "a ledger in PostgreSQL needs psycopg: pip install 'energy-platform[postgres]'"
+            ) from None
     if backend != "sqlite":
         raise LedgerError(f"ledger URL: {backend} is neither sqlite nor postgresql")
-    return sqlite_engine(parsed)
+    try:
+        return sqlite_engine(parsed)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {parsed.database}: its folder cannot be made ({error})"
+        ) from error
 
 
 def migrate(engine: sa.Engine) -> None:
     """Create or upgrade the tables; costs one small query when there is nothing to do.
 
     Raises:
-        LedgerError: The ledger was written by a newer version of the platform.
+        LedgerError: The ledger was written by a newer version of the platform, or what the URL
+            names cannot be opened or is no database.
     """
-    if _version(engine) == NEWEST:
-        return
-    with _one_at_a_time(engine):
-        found = _version(engine)
+    try:
+        _migrate(engine)
+    except (sa.exc.DatabaseError, sa.exc.InterfaceError) as error:
+        # Integrity, data and statements are the platform's own; the rest is what was found there.
+        if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError | sa.exc.ProgrammingError):
+            raise
+        raise LedgerError(_unusable(engine, error)) from error
+
+
+def _migrate(engine: sa.Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if _version(connection) == NEWEST:
+            return
+    with _one_at_a_time(engine), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Of the transaction: it needs no session of its own and ends with it.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_KEY)))
+        found = _version(connection)
         if found == NEWEST:
             return
         if found is not None and found > NEWEST:
@@ -72,33 +115,31 @@ def migrate(engine: sa.Engine) -> None:
 
         config = Config()
         config.set_main_option("script_location", str(Path(migrations_package.__path__[0])))
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
-def _version(engine: sa.Engine) -> str | None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-        return found
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _one_at_a_time(engine: sa.Engine) -> AbstractContextManager[object]:
-    if engine.dialect.name == "postgresql":
-        return advisory_lock(engine, key=_ADVISORY_KEY)
-    if engine.url.database:
+    if engine.dialect.name == "sqlite" and engine.url.database:
         return FileLock(f"{engine.url.database}.migrate.lock")
     return nullcontext()
 
 
-@contextmanager
-def advisory_lock(engine: sa.Engine, *, key: int) -> Iterator[None]:
-    """Hold a lock of the PostgreSQL server; it is freed when the connection dies."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
-        try:
-            yield
-        finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+def _unusable(engine: sa.Engine, error: sa.exc.DBAPIError) -> str:
+    first = str(error.orig).strip().split("\n", maxsplit=1)[0]
+    if engine.dialect.name == "postgresql":
+        return (
+            f"the ledger's database cannot be reached ({first}); check ENERGY_PLATFORM_LEDGER_URL "
+            "and that the server runs"
+        )
+    return (
+        f"the ledger {engine.url.database} cannot be used as a SQLite database ({first}); put it "
+        "back from a copy, or move it away: a new one begins from what Wattics holds"
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final, Self
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -14,7 +14,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from energy_platform.closing import Closing
 from energy_platform.delivery.ledger import tables
-from energy_platform.delivery.ledger.answers import bury, note_failure, tally, write_events
+from energy_platform.delivery.ledger.answers import (
+    are_written,
+    bury,
+    note_failure,
+    status_of,
+    tally,
+    write_events,
+)
+from energy_platform.delivery.ledger.database import Database
+from energy_platform.delivery.ledger.lease import Lease, LeaseTerms, owned
 from energy_platform.delivery.ledger.model import (
     CredentialStop,
     DeadLetter,
@@ -26,14 +35,13 @@ from energy_platform.delivery.ledger.model import (
     Settled,
     StreamState,
 )
-from energy_platform.delivery.ledger.schema import advisory_lock, migrate, open_engine
+from energy_platform.delivery.ledger.schema import migrate, open_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
-
-_PUSH_KEY: Final = 0x656E5F70757368
-"""Key of PostgreSQL's advisory lock around a push."""
 
 _STREAMS_PER_QUERY: Final = 400
 """Ids in one IN list; both databases take far more."""
@@ -52,6 +60,21 @@ _PLAN_COLUMNS: Final = (
 
 _REGISTER_COLUMNS: Final = tuple(column.name for column in fields(Register))
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _patient(
+    read: Callable[Concatenate[Ledger, P], T],
+) -> Callable[Concatenate[Ledger, P], T]:
+    """Let a method that only reads wait, during a push, for a database that is away."""
+
+    @wraps(read)
+    def patient(self: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._database.patiently(lambda: read(self, *args, **kwargs))
+
+    return patient
+
 
 class Ledger(Closing):
     """What was intended, acknowledged and refused, for every stream.
@@ -60,17 +83,22 @@ class Ledger(Closing):
 
     Args:
         url: SQLAlchemy URL of SQLite or PostgreSQL.
+        terms: How long the lease of a push lasts.
 
     Raises:
         LedgerError: The URL is unusable, or the ledger is of a newer version.
     """
 
-    def __init__(self, url: str | SecretStr) -> None:
-        self._engine = open_engine(url.get_secret_value() if isinstance(url, SecretStr) else url)
-        migrate(self._engine)
-        self._insert = (
-            postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        )
+    def __init__(self, url: str | SecretStr, *, terms: LeaseTerms | None = None) -> None:
+        engine = open_engine(url.get_secret_value() if isinstance(url, SecretStr) else url)
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        self._database = Database(engine)
+        self._terms = terms or LeaseTerms()
+        self._insert = postgresql.insert if self._database.is_postgresql else sqlite.insert
 
     @classmethod
     def at(cls, path: Path) -> Self:
@@ -78,28 +106,40 @@ class Ledger(Closing):
         return cls(f"sqlite:///{path}")
 
     def __repr__(self) -> str:
-        return f"Ledger({self._engine.url.render_as_string(hide_password=True)!r})"
+        return f"Ledger({self.engine.url.render_as_string(hide_password=True)!r})"
 
     @property
     def engine(self) -> sa.Engine:
         """The database, for reading with SQL of one's own."""
-        return self._engine
+        return self._database.engine
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        self.engine.dispose()
 
-    def exclusive(self) -> AbstractContextManager[object]:
-        """Keep pushes of other hosts out; on one host the lake's lock does."""
-        if self._engine.dialect.name == "postgresql":
-            return advisory_lock(self._engine, key=_PUSH_KEY)
-        return nullcontext()
+    def exclusive(
+        self, *, stop: threading.Event, place: str = "", under_way_s: float = 30.0
+    ) -> AbstractContextManager[Lease | None]:
+        """Own the ledger for a push: pushes of other hosts wait, and every transaction is fenced.
+
+        Args:
+            stop: Ends the waiting for another push; None is yielded then.
+            place: A file whose lock is held meanwhile (see ``lease.place_of``).
+            under_way_s: How long a request may be under way after it began.
+
+        Raises:
+            LedgerError: The database stayed away.
+        """
+        return owned(
+            self._database, terms=self._terms, place=place, under_way_s=under_way_s, stop=stop
+        )
 
     def _read(self) -> sa.Connection:
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._database.connect()
 
     # --- streams -------------------------------------------------------------------------------
 
+    @_patient
     def states(self) -> dict[str, StreamState]:
         """Return where every stream stands, by stream id."""
         with self._read() as connection:
@@ -117,8 +157,11 @@ class Ledger(Closing):
         """Make sure that each stream has a row."""
         rows = [{"stream_id": stream_id} for stream_id in stream_ids]
         if rows:
-            with self._engine.begin() as connection:
+
+            def work(connection: sa.Connection) -> None:
                 connection.execute(self._insert(tables.streams).on_conflict_do_nothing(), rows)
+
+            self._database.write(work)
 
     def commit_plan(
         self,
@@ -129,7 +172,8 @@ class Ledger(Closing):
         now_us: int,
     ) -> None:
         """Write, at once, what was decided for some streams: intents, cursors and registers."""
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             if intents:
                 connection.execute(
                     sa.insert(tables.packets),
@@ -158,6 +202,13 @@ class Ledger(Closing):
             self._write_registers(connection, states)
             write_events(connection, events)
 
+        def is_done(connection: sa.Connection) -> bool:
+            if intents:
+                return status_of(connection, intents[0]) is not None
+            return are_written(connection, events)
+
+        self._database.write(work, is_done=is_done)
+
     def _write_registers(
         self, connection: sa.Connection, states: Mapping[str, StreamState]
     ) -> None:
@@ -179,6 +230,7 @@ class Ledger(Closing):
 
     # --- packets -------------------------------------------------------------------------------
 
+    @_patient
     def pending_counts(self) -> dict[str, int]:
         """Return how many packets of each stream have an intent and no answer."""
         packets = tables.packets
@@ -190,6 +242,7 @@ class Ledger(Closing):
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    @_patient
     def pending_since(self) -> dict[str, int]:
         """Return the oldest instant without an answer of each stream that has one."""
         packets = tables.packets
@@ -201,6 +254,7 @@ class Ledger(Closing):
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    @_patient
     def pending(self, stream_ids: Sequence[str]) -> dict[str, list[Intent]]:
         """Return the packets without an answer of some streams, in order."""
         packets = tables.packets
@@ -219,6 +273,7 @@ class Ledger(Closing):
                     found[stream_id].append(Intent(stream_id, at_us, bytes(body)))
         return dict(found)
 
+    @_patient
     def first_instants(self, stream_ids: Iterable[str]) -> dict[str, int]:
         """Return the oldest instant that each of some streams has a packet for."""
         packets = tables.packets
@@ -234,6 +289,7 @@ class Ledger(Closing):
             }
         return {stream_id: at_us for stream_id, at_us in found.items() if at_us is not None}
 
+    @_patient
     def instants(self, stream_id: str, *, after_us: int, until_us: int) -> dict[int, str]:
         """Return the instants in ``(after, until]`` that have a packet, with its status."""
         packets = tables.packets
@@ -250,7 +306,8 @@ class Ledger(Closing):
         if not settled and not failures:
             return
         packets = tables.packets
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             if settled:
                 connection.execute(
                     sa.update(packets)
@@ -279,6 +336,11 @@ class Ledger(Closing):
             for failure in failures:
                 note_failure(connection, failure)
 
+        def is_done(connection: sa.Connection) -> bool:
+            return bool(settled) and status_of(connection, settled[0]) != "pending"
+
+        self._database.write(work, is_done=is_done)
+
     def prune(self, stream_ids: Iterable[str], *, before_us: int) -> None:
         """Forget settled packets of some streams older than an instant.
 
@@ -287,7 +349,8 @@ class Ledger(Closing):
         packets = tables.packets
         rows = [{"key": stream_id, "before": before_us} for stream_id in stream_ids]
         if rows:
-            with self._engine.begin() as connection:
+
+            def work(connection: sa.Connection) -> None:
                 connection.execute(
                     sa.delete(packets).where(
                         packets.c.stream_id == sa.bindparam("key"),
@@ -297,8 +360,11 @@ class Ledger(Closing):
                     rows,
                 )
 
+            self._database.write(work)
+
     # --- dead letters --------------------------------------------------------------------------
 
+    @_patient
     def dead_letters(
         self, *, stream_id: str | None = None, state: str | None = "open"
     ) -> list[DeadLetter]:
@@ -330,7 +396,8 @@ class Ledger(Closing):
             now_us: The present.
         """
         packets, letters = tables.packets, tables.dead_letters
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(
                 sa.update(letters).where(letters.c.id == letter.id).values(state=state)
             )
@@ -351,13 +418,19 @@ class Ledger(Closing):
             kind = Event(now_us, letter.stream_id, "resent" if pending else "skipped", detail)
             write_events(connection, [kind])
 
+        self._database.write(work)
+
     # --- events --------------------------------------------------------------------------------
 
     def note(self, *events: Event) -> None:
         """Write events."""
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             write_events(connection, events)
 
+        self._database.write(work, is_done=lambda connection: are_written(connection, events))
+
+    @_patient
     def events(self, *, stream_id: str | None = None, kind: str | None = None) -> list[Event]:
         """Return events in order, all or of one stream or kind."""
         table = tables.events
@@ -376,6 +449,7 @@ class Ledger(Closing):
 
     # --- credentials ---------------------------------------------------------------------------
 
+    @_patient
     def stopped_credentials(self) -> dict[str, CredentialStop]:
         """Return the credentials that Wattics refused."""
         with self._read() as connection:
@@ -385,7 +459,8 @@ class Ledger(Closing):
     def stop_credential(self, stop: CredentialStop) -> None:
         """Remember that a credential was refused and when to probe it; notes the first time."""
         insert = self._insert(tables.credentials)
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             is_new = (
                 connection.scalar(
                     sa.select(tables.credentials.c.name).where(
@@ -408,17 +483,23 @@ class Ledger(Closing):
                 }
                 write_events(connection, [Event(stop.stopped_us, None, "auth_stopped", detail)])
 
+        self._database.write(work)
+
     def free_credential(self, name: str, *, now_us: int) -> None:
         """Remember that a credential works again."""
         table = tables.credentials
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             gone = connection.execute(sa.delete(table).where(table.c.name == name))
             if gone.rowcount:
                 event = Event(now_us, None, "auth_recovered", {"credential": name})
                 write_events(connection, [event])
 
+        self._database.write(work)
+
     # --- runs ----------------------------------------------------------------------------------
 
+    @_patient
     def run(self) -> Run | None:
         """Return how the newest push stands; None before the first."""
         table = tables.runs
@@ -432,7 +513,8 @@ class Ledger(Closing):
     def set_run(self, run: Run) -> None:
         """Write how the newest push stands."""
         insert = self._insert(tables.runs)
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(
                 insert.on_conflict_do_update(
                     index_elements=["id"],
@@ -441,11 +523,16 @@ class Ledger(Closing):
                 [{"id": 1} | run._asdict()],
             )
 
+        self._database.write(work)
+
     def doubt(self) -> None:
         """Mark every stream with packets pending as unclear: the push before ended in a crash."""
         packets, streams = tables.packets, tables.streams
         pending = sa.select(packets.c.stream_id).where(packets.c.status == "pending")
-        with self._engine.begin() as connection:
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(
                 sa.update(streams).where(streams.c.stream_id.in_(pending)).values(unclear=True)
             )
+
+        self._database.write(work)

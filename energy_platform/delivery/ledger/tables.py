@@ -123,3 +123,23 @@ runs: Final = sa.Table(
     sa.Column("next_us", sa.BigInteger, comment="No further attempt before then."),
     sa.Column("error", sa.Text),
 )
+
+lease: Final = sa.Table(
+    "lease",
+    metadata,
+    # The key: a change of it waits for transactions that hold it shared, a heartbeat does not.
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("token", sa.Text, comment="Of the push that holds it; null when it is free."),
+    sa.Column("owner", sa.Text, comment="Host and process, for people."),
+    sa.Column("place", sa.Text, comment="The lock file that its host holds meanwhile."),
+    sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column(
+        "hold_us",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="Unchanged for so long, it is over and none of its packets is under way.",
+    ),
+    sa.Column("taken_us", sa.BigInteger, comment="By the server's clock, for people."),
+    sa.Column("beat_us", sa.BigInteger, comment="By the server's clock, for people."),
+)

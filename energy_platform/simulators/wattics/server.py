@@ -20,6 +20,7 @@ import msgspec
 from energy_platform.simulators.faults import Faults
 from energy_platform.simulators.gate import Gate
 from energy_platform.simulators.wattics.exchange import Answer, Exchange, Header
+from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
 from energy_platform.simulators.wattics.packets import Packet, PacketRefusedError, read_packet
 from energy_platform.simulators.wattics.readback import JSON, last_packet
 from energy_platform.simulators.wattics.record import WatticsRecord
@@ -63,17 +64,21 @@ LEAVING_S: Final = 0.01
 NO_CONTENT: Final = 204
 """The success that cannot have a body."""
 
-FAULTS: Final = frozenset(
-    {"unauthorized", "cookie_expiry", "stored_cut", "stored_silence", "stored_503"}
+_STORED: Final = (
+    "stored_cut",
+    "stored_silence",
+    "stored_503",
+    *(f"stored_{name}" for name in ODD_ANSWERS),
 )
+FAULTS: Final = frozenset({"unauthorized", "cookie_expiry", *ODD_ANSWERS, *_STORED})
 """Faults beside the general ones.
 
 ``unauthorized`` is the documented 401 page for good credentials; ``cookie_expiry=N`` lets a session
-live for N requests; the others store a packet and then cut the connection without an answer, never
-answer, or answer 503.
+live for N requests; an odd answer comes with 200 in place of what was asked for, and nothing is
+stored; those that begin with ``stored_`` store a packet and then give the odd answer, cut the
+connection without an answer, never answer, or answer 503.
 """
 
-_STORED: Final = ("stored_cut", "stored_silence", "stored_503")
 _CUT_SHORT: Final = "wattics.cut_short"
 _HTML: Final[Header] = (b"content-type", b"text/html;charset=utf-8")
 _CHALLENGE: Final[Header] = (b"www-authenticate", b'Basic realm="demo"')
@@ -218,7 +223,9 @@ class WatticsSimulator:
         exchange = Exchange(
             receive, send, set_cookie=visit.set_cookie, cut_short=_CUT_SHORT in scope
         )
-        refused = self._turned_away(visit, credential=credential, route=route, path=path)
+        refused = self._turned_away(
+            visit, credential=credential, route=route, path=path, method=method
+        )
         if refused is not None or credential is None or route is None:
             await exchange.answer(refused or _UNAUTHORIZED)
         elif method == "POST":
@@ -250,7 +257,13 @@ class WatticsSimulator:
         return route
 
     def _turned_away(
-        self, visit: Visit, *, credential: WatticsCredential | None, route: str | None, path: str
+        self,
+        visit: Visit,
+        *,
+        credential: WatticsCredential | None,
+        route: str | None,
+        path: str,
+        method: str,
     ) -> Answer | None:
         """What stands between a request and the collector: sessions, credentials, the URL."""
         user = "" if credential is None else credential.username
@@ -273,7 +286,18 @@ class WatticsSimulator:
             return _LOGIN if self.conduct.expired_session == "login" else _UNAUTHORIZED
         if route is None:
             return _refused(404, f"no such route: {path}")
-        return None
+        return self._odd_answer(method)
+
+    def _odd_answer(self, method: str) -> Answer | None:
+        """What a login, a proxy or a broken server says with status 200 before Wattics hears."""
+        return next(
+            (
+                ODD_ANSWERS[name]
+                for name in self.faults.names()
+                if name in ODD_ANSWERS and self.faults.strikes(name, method=method)
+            ),
+            None,
+        )
 
     async def _push(self, exchange: Exchange, *, credential: WatticsCredential, route: str) -> None:
         body = await exchange.body()
@@ -327,6 +351,8 @@ class WatticsSimulator:
             await exchange.until_left()
         elif fault == "stored_503":
             await exchange.answer(_refused(503, "stored, but the answer says otherwise"))
+        elif fault is not None:
+            await exchange.answer(ODD_ANSWERS[fault.removeprefix("stored_")])
         else:
             await exchange.answer(self._stored(received))
 

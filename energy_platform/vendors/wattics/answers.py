@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from energy_platform.vendors.wattics.line import Fault
 
-AnswerKind = Literal["stored", "refused", "authentication", "transient", "redirect"]
-"""What an answer means for the sender."""
+AnswerKind = Literal["stored", "unclear", "refused", "authentication", "transient", "redirect"]
+"""What an answer means for the sender; ``unclear``: a good status whose body proves nothing."""
 
 TRANSIENT_STATUSES: Final = frozenset({408, 425, 429})
 """Answers below 500 after which the same packet is sent again."""
@@ -29,9 +29,6 @@ EXCERPT_LENGTH: Final = 300
 """Characters of a refusal that are kept for the person who must act."""
 
 _MARKUP: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
-_PAGE: Final = re.compile(
-    rb"(?is)\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b"
-)
 _LONGEST_LOOK: Final = 20_000
 """Bytes of a body that are looked at for people."""
 
@@ -46,6 +43,7 @@ class Answer(NamedTuple):
         reason: One line for people.
         excerpt: Begin of the body of a refusal, without markup and without secrets.
         unclear: Whether the packet may be stored although no answer said so.
+        shape: Of an unclear answer that may be learned to mean stored (``bodies.Judged``).
     """
 
     kind: AnswerKind
@@ -54,6 +52,7 @@ class Answer(NamedTuple):
     reason: str
     excerpt: str
     unclear: bool
+    shape: str = ""
 
 
 def classify(status: int, *, success_codes: Collection[int] = (200, 201, 202, 204)) -> AnswerKind:
@@ -72,11 +71,6 @@ def classify(status: int, *, success_codes: Collection[int] = (200, 201, 202, 20
     if status in TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "transient"
     return "refused"
-
-
-def is_page(body: bytes) -> bool:
-    """Say whether a body is a page for people, such as a login form, whatever its status."""
-    return bool(body) and _PAGE.match(body[:_LONGEST_LOOK]) is not None
 
 
 def excerpt(body: bytes, *, hidden: Iterable[str]) -> str:

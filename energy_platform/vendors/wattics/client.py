@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 from urllib.parse import urlsplit
 
 import httpcore
@@ -23,12 +23,16 @@ from energy_platform.vendors.errors import (
 )
 from energy_platform.vendors.masking import hush_wire_loggers, place
 from energy_platform.vendors.pace import Clock, retry_after_s
-from energy_platform.vendors.wattics.answers import Answer, classify, excerpt, is_page, no_answer
+from energy_platform.vendors.wattics.answers import Answer, classify, excerpt, no_answer
+from energy_platform.vendors.wattics.bodies import judge_body
 from energy_platform.vendors.wattics.line import FAULTS, Line, Patience
 from energy_platform.vendors.wattics.readback import packet_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from energy_platform.settings import WatticsCredential, WatticsSettings
+    from energy_platform.vendors.wattics.answers import AnswerKind
     from energy_platform.vendors.wattics.line import Header, Said
     from energy_platform.vendors.wattics.readback import LastPacket
 
@@ -36,6 +40,10 @@ _LATER: Final = "Run it again later"
 _CREDENTIAL: Final = "Check the Wattics credential of this stream group"
 _STORED: Final = Answer("stored", 200, None, "stored (HTTP 200)", "", unclear=False)
 """What nearly every packet gets."""
+
+
+def _always() -> bool:
+    return True
 
 
 class RedirectedError(PermanentError):
@@ -55,6 +63,7 @@ class WatticsClient(Closing):
         settings: Address, timeouts, content type, success codes.
         credential: User and password, sent with every request without being asked.
         clock: Time sources, for ``Retry-After`` dates.
+        may_send: Asked at the moment a request leaves; one that may not is never sent.
 
     Raises:
         SettingsError: No base URL is set.
@@ -67,6 +76,7 @@ class WatticsClient(Closing):
         *,
         credential: WatticsCredential,
         clock: Clock | None = None,
+        may_send: Callable[[], bool] = _always,
     ) -> None:
         base_url = required(
             settings.base_url,
@@ -83,7 +93,7 @@ class WatticsClient(Closing):
         self._clock = clock or Clock()
         hush_wire_loggers()
         patience = Patience(settings.connect_timeout_s, settings.read_timeout_s)
-        self._line = Line(self._url, patience=patience)
+        self._line = Line(self._url, patience=patience, may_send=may_send)
         self._push_url = self._line.url(self._url.raw_path)
         known_as = f"{credential.username}:{credential.password.get_secret_value()}"
         self._basic = b64encode(known_as.encode()).decode()
@@ -136,7 +146,7 @@ class WatticsClient(Closing):
             )
         except FAULTS as error:
             return no_answer(error)
-        return self._judge(said)
+        return self._judge(said, sent=body)
 
     def last_packet(self, stream_id: str) -> LastPacket | None:
         """Read back the last packet stored for a stream.
@@ -166,37 +176,53 @@ class WatticsClient(Closing):
             ) from None
         if said.status in {HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT}:
             return None
-        answer = self._judge(said)
-        if answer.kind == "authentication":
-            raise AuthenticationError(
-                answer.reason, status=said.status, advice=_CREDENTIAL, **about
-            )
-        if answer.kind == "transient":
-            raise TransientError(
-                answer.reason,
-                kind="status",
-                status=said.status,
-                retry_after_s=answer.retry_after_s,
-                advice=_LATER,
-                **about,
-            )
-        if answer.kind == "redirect":
-            raise RedirectedError(answer.reason, status=said.status, **about)
         if not HTTPStatus.OK <= said.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise PermanentError(answer.reason, status=said.status, **about)
-        if not said.is_whole:
-            raise TransientError(
-                "the answer was cut off", kind="body", status=said.status, advice=_LATER, **about
-            )
+            self._raise_refusal(self._judge(said, sent=b""), about=about)
         try:
-            return packet_of(said.body, stream_id=stream_id)
+            found = packet_of(said.body, stream_id=stream_id) if said.is_whole else None
         except ValueError as error:
+            self._check_read_back(said, about=about)
             raise ContractError(
                 f"the answer cannot be read as a packet: {error}",
                 status=said.status,
                 advice="Set WATTICS_READBACK=false and report the shape that came",
                 **about,
             ) from None
+        if found is None:
+            self._check_read_back(said, about=about)
+        return found
+
+    def _check_read_back(self, said: Said, *, about: _About) -> None:
+        """Refuse a page or an error in place of a packet: nothing stored must not be concluded.
+
+        Raises:
+            TransientError: The answer was cut off, or is an object that says error.
+            RedirectedError: A page, or another place.
+        """
+        judged = judge_body(said.headers, said.body, is_whole=said.is_whole)
+        if judged.verdict != "not_stored":
+            return
+        is_object = said.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in {b"{", b"["}
+        if said.is_whole and not is_object:
+            raise RedirectedError(judged.words, status=said.status, **about)
+        raise TransientError(judged.words, kind="body", status=said.status, advice=_LATER, **about)
+
+    def _raise_refusal(self, answer: Answer, *, about: _About) -> NoReturn:
+        status = answer.status
+        if answer.kind == "authentication":
+            raise AuthenticationError(answer.reason, status=status, advice=_CREDENTIAL, **about)
+        if answer.kind == "transient":
+            raise TransientError(
+                answer.reason,
+                kind="status",
+                status=status,
+                retry_after_s=answer.retry_after_s,
+                advice=_LATER,
+                **about,
+            )
+        if answer.kind == "redirect":
+            raise RedirectedError(answer.reason, status=status, **about)
+        raise PermanentError(answer.reason, status=status, **about)
 
     def _exchange(
         self, method: bytes, url: httpcore.URL, *, headers: list[Header], body: bytes = b""
@@ -223,17 +249,12 @@ class WatticsClient(Closing):
         self._cookie = [(b"Cookie", value.encode())] if value else []
         self._cookies_end = any(cookie.expires is not None for cookie in self._cookies.jar)
 
-    def _judge(self, said: Said) -> Answer:
+    def _judge(self, said: Said, *, sent: bytes) -> Answer:
         status = said.status
         kind = classify(status, success_codes=self._success_codes)
-        is_stray = kind == "stored" and is_page(said.body)
-        if kind == "stored" and not is_stray:
-            if status == HTTPStatus.OK:
-                return _STORED
-            return Answer(kind, status, None, f"stored (HTTP {status})", "", unclear=False)
-        if is_stray:
-            kind, reason = "redirect", "a page for people came, such as a login form"
-        elif kind == "redirect":
+        if kind == "stored":
+            return self._judge_good(said, sent=sent)
+        if kind == "redirect":
             to = place(said.header(b"location") or "")
             reason = f"redirected to {to}; check WATTICS_BASE_URL"
         else:
@@ -242,14 +263,34 @@ class WatticsClient(Closing):
                 "authentication": "Wattics refused the credential",
                 "transient": "Wattics is busy or broken",
             }[kind]
+        return self._answer(said, kind, reason)
+
+    def _judge_good(self, said: Said, *, sent: bytes) -> Answer:
+        """Look at what came with a good status: a page or an error does not mean stored."""
+        status = said.status
+        if status == HTTPStatus.NO_CONTENT:
+            return Answer("stored", status, None, f"stored (HTTP {status})", "", unclear=False)
+        judged = judge_body(
+            said.headers, said.body, status=status, is_whole=said.is_whole, sent=sent
+        )
+        if judged.verdict != "stored":
+            # Whoever said it may have stored the packet before.
+            return self._answer(said, "unclear", judged.words, unclear=True, shape=judged.shape)
+        if status == HTTPStatus.OK:
+            return _STORED
+        return Answer("stored", status, None, f"stored (HTTP {status})", "", unclear=False)
+
+    def _answer(
+        self, said: Said, kind: AnswerKind, reason: str, *, unclear: bool = False, shape: str = ""
+    ) -> Answer:
         return Answer(
             kind=kind,
-            status=status,
+            status=said.status,
             retry_after_s=retry_after_s(said.header(b"retry-after"), now=self._clock.now()),
-            reason=f"{reason} (HTTP {status})",
+            reason=f"{reason} (HTTP {said.status})",
             excerpt=excerpt(said.body, hidden=self._secrets()),
-            # Whoever makes the page may have stored the packet before.
-            unclear=is_stray,
+            unclear=unclear,
+            shape=shape,
         )
 
     def _secrets(self) -> list[str]:

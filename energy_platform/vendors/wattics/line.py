@@ -21,7 +21,7 @@ import httpx
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LONGEST_BODY: Final = 1024 * 1024
 """Bytes of an answer that are read; the rest is cut off."""
@@ -85,11 +85,18 @@ class Line:
     Args:
         url: Where to; proxies of the environment are used for https.
         patience: How long is waited.
+        may_send: Asked when a request leaves; one that may not ends as a fault of writing.
     """
 
-    def __init__(self, url: httpx.URL, *, patience: Patience) -> None:
+    def __init__(
+        self,
+        url: httpx.URL,
+        *,
+        patience: Patience,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._patience = patience
-        self._wiring = _Wiring(patience)
+        self._wiring = _Wiring(patience, may_send=may_send)
         self._scheme, self._host = url.raw_scheme, url.raw_host
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._origin = httpcore.Origin(self._scheme, self._host, self._port)
@@ -160,8 +167,9 @@ class Line:
 class _Wiring(httpcore.NetworkBackend):
     """Opens sockets, remembers the one in use, and can take it away."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, *, may_send: Callable[[], bool]) -> None:
         self.patience = patience
+        self.may_send = may_send
         self._sockets = httpcore.SyncBackend()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -216,7 +224,7 @@ class _JoiningStream(httpcore.NetworkStream):
         now = time.monotonic()
         if self._held:
             held, self._held = self._held, b""
-            if self._wiring.is_aborted:
+            if self._wiring.is_aborted or not self._wiring.may_send():
                 raise httpcore.WriteError("stopped")
             self._deadline = now + self._wiring.patience.answer_s
             # A server may answer, with a refusal, before it has read everything.

@@ -41,11 +41,12 @@ def packet_of(body: bytes, *, stream_id: str) -> LastPacket | None:
     Raises:
         ValueError: There is something, but no packet of this stream with a time.
     """
-    if not body.strip():
+    body = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not body:
         return None
     try:
         said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError(f"{len(body)} bytes that are not JSON") from None
     if isinstance(said, list):
         if len(said) > 1:
