@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from energy_platform.vendors.coverage import DeviceDay
+    from energy_platform.vendors.coverage import DeviceDay, Reject
     from energy_platform.vendors.socomec.client import SocomecClient
     from energy_platform.vendors.socomec.models import Datapoints, SeriesPoints
 
@@ -63,6 +63,7 @@ class DayPull(NamedTuple):
         outside: Rows with an instant outside the window asked for, dropped.
         warnings: What was odd, for people.
         devices: What each device gave, and why it is not whole where it is not.
+        rejects: Odd rows that were set aside.
     """
 
     frame: pl.DataFrame
@@ -75,6 +76,7 @@ class DayPull(NamedTuple):
     outside: int = 0
     warnings: tuple[str, ...] = ()
     devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 def wanted_series(*, devices: pl.DataFrame, variables: pl.DataFrame) -> tuple[list[Series], int]:
