@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from energy_platform.partitions import EPOCH_DAY, day_bounds, day_of
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, TABLES
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
+from energy_platform.storage.days_before import DaysBefore
 from energy_platform.storage.raw_days import Landed, land_day, land_snapshot
 from energy_platform.vendors.errors import AuthenticationError, VendorError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
-    from energy_platform.vendors.coverage import DeviceDay
+    from energy_platform.vendors.coverage import DeviceDay, Earlier, Reject
 
 IngestSettings = SocomecSettings | BelimoSettings | SkycentricsSettings
 """What the vendors' settings have in common: credentials, start_day, late_days."""
@@ -89,6 +90,10 @@ class Pulled(Protocol):
     def devices(self) -> tuple[DeviceDay, ...]:
         """What each device gave, and why it is not whole where it is not."""
 
+    @property
+    def rejects(self) -> Sequence[Reject]:
+        """Odd rows that were set aside."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DayOutcome:
@@ -116,9 +121,17 @@ class Source(Protocol):
         """Return the inventory frames by table name."""
 
     def days(
-        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+        self,
+        days: Sequence[str],
+        *,
+        until: datetime,
+        inventory: Mapping[str, pl.DataFrame],
+        earlier: Earlier,
     ) -> Iterator[Pulled]:
-        """Yield every day once, in order: its rows or its error."""
+        """Yield every day once, in order: its rows or its error.
+
+        ``earlier`` says what the lake holds for the day before a day, when it is asked.
+        """
 
 
 def ingest_days(
@@ -160,7 +173,10 @@ def ingest_days(
     if not asked:
         return
     inventory = read_inventory(lake, vendor=vendor)
-    for pulled in _named(source.days(asked, until=now, inventory=inventory), days=asked):
+    earlier = DaysBefore(lake, table)
+    for pulled in _named(
+        source.days(asked, until=now, inventory=inventory, earlier=earlier), days=asked
+    ):
         landed: Landed | None = None
         error = pulled.error
         if pulled.frame is not None:

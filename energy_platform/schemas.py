@@ -382,6 +382,33 @@ RAW_DAY_TABLES: Final[dict[Vendor, Table]] = {
 }
 """The daily raw table of each vendor."""
 
+
+def _rejects(vendor: Vendor) -> Table:
+    return Table(
+        name=f"raw_{vendor}__rejects",
+        description=(
+            f"Odd rows of {vendor}, set aside one by one: without a readable stamp, or no rows at "
+            "all. They are in no other table."
+        ),
+        columns=(
+            _key("device", "Serial number of the device, or its id at the vendor."),
+            _key("series", "Series as the vendor names it within the device; empty when unknown."),
+            _key("row_id", "Digest of what the row said, and which of several equal ones it is."),
+            _col("stamp_text", _TEXT, "Stamp as the vendor said it; null when there was none."),
+            _col("value_text", _TEXT, "Value as the vendor said it; null when there was none."),
+            _col("reason", _TEXT, "Why the row was set aside.", nullable=False),
+        ),
+        sort_key=("device", "series", "row_id"),
+    )
+
+
+RAW_REJECT_TABLES: Final[dict[Vendor, Table]] = {
+    "socomec": _rejects("socomec"),
+    "belimo": _rejects("belimo"),
+    "skycentrics": _rejects("skycentrics"),
+}
+"""The odd rows of each vendor; a day without any has no file."""
+
 INVENTORY_TABLES: Final[dict[Vendor, tuple[Table, ...]]] = {
     "socomec": (RAW_SOCOMEC_SITES, RAW_SOCOMEC_DEVICES, RAW_SOCOMEC_VARIABLES),
     "belimo": (RAW_BELIMO_DEVICES, RAW_BELIMO_DATAPROFILES),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
-    from energy_platform.vendors.coverage import DeviceDay
+    from energy_platform.vendors.coverage import DeviceDay, Earlier, Reject
     from energy_platform.vendors.errors import VendorError
 
 
@@ -50,6 +50,7 @@ class StreamedDay:
     nulls: int = 0
     warnings: tuple[str, ...] = ()
     devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
     def __post_init__(self, parts: Iterator[socomec_pull.DayPull]) -> None:
         self.frame = self._frames(parts)
@@ -61,6 +62,7 @@ class StreamedDay:
             self.nulls += part.nulls
             self.warnings += part.warnings
             self.devices += part.devices
+            self.rejects += part.rejects
             yield part.frame
 
 
@@ -69,13 +71,19 @@ class SocomecSource:
     """SoData, day by day."""
 
     client: SocomecClient
+    portfolio: Portfolio
 
     def inventory(self) -> dict[str, pl.DataFrame]:
         """Return the inventory frames by table name."""
         return socomec_pull.inventory(self.client)
 
     def days(
-        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+        self,
+        days: Sequence[str],
+        *,
+        until: datetime,
+        inventory: Mapping[str, pl.DataFrame],
+        earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once; its rows come as they are read."""
         for day in days:
@@ -87,6 +95,8 @@ class SocomecSource:
                     until=until,
                     devices=inventory[RAW_SOCOMEC_DEVICES.name],
                     variables=inventory[RAW_SOCOMEC_VARIABLES.name],
+                    left_out=self.portfolio.left_out("socomec"),
+                    before=earlier(day),
                 ),
             )
 
@@ -103,9 +113,15 @@ class BelimoSource:
         return belimo_pull.inventory(self.client)
 
     def days(
-        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+        self,
+        days: Sequence[str],
+        *,
+        until: datetime,
+        inventory: Mapping[str, pl.DataFrame],
+        earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once: its rows or its error."""
+        del earlier
         return belimo_pull.days(
             self.client,
             days=days,
@@ -128,9 +144,15 @@ class SkycentricsSource:
         return skycentrics_pull.inventory(self.client)
 
     def days(
-        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+        self,
+        days: Sequence[str],
+        *,
+        until: datetime,
+        inventory: Mapping[str, pl.DataFrame],
+        earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once: its rows or its error."""
+        del earlier
         return skycentrics_pull.days(
             self.client,
             landing=self.landing,
@@ -156,7 +178,7 @@ def open_source(vendor: Vendor, *, portfolio: Portfolio, landing: Path) -> Itera
     match vendor:
         case "socomec":
             with SocomecClient(SocomecSettings()) as socomec:
-                yield SocomecSource(socomec)
+                yield SocomecSource(socomec, portfolio)
         case "belimo":
             with BelimoClient(BelimoSettings()) as belimo:
                 yield BelimoSource(belimo, portfolio)

@@ -9,7 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.schemas import TABLES
+from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
 from energy_platform.storage.files import STAGED_SUFFIX
 
 if TYPE_CHECKING:
@@ -112,11 +112,12 @@ def foreign_files(lake: Path) -> Iterator[Path]:
     """Yield what lies in the lake and is neither a day file, a snapshot, nor staged."""
     if not lake.is_dir():
         return
+    tables = TABLES | {table.name: table for table in RAW_REJECT_TABLES.values()}
     for entry in sorted(lake.iterdir()):
         # .locks, .points: the platform's own.
         if entry.name.startswith("."):
             continue
-        table = TABLES.get(entry.name)
+        table = tables.get(entry.name)
         if table is None or not entry.is_dir():
             yield entry
             continue

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.ingest import Pulled
+    from energy_platform.vendors.coverage import Earlier
 
 DAY = "2026-03-01"
 TODAY = "2026-03-02"
@@ -37,9 +38,14 @@ class Quiet:
         return {table.name: table.empty() for table in INVENTORY_TABLES["socomec"]}
 
     def days(
-        self, days: Sequence[str], *, until: datetime, inventory: Mapping[str, pl.DataFrame]
+        self,
+        days: Sequence[str],
+        *,
+        until: datetime,
+        inventory: Mapping[str, pl.DataFrame],
+        earlier: Earlier,
     ) -> Iterator[Pulled]:
-        del until, inventory
+        del until, inventory, earlier
         for day in days:
             yield Empty(day)
 
@@ -49,6 +55,7 @@ class Empty:
     duplicates = conflicts = nulls = 0
     warnings = ()
     devices = ()
+    rejects = ()
 
     def __init__(self, day: str) -> None:
         self.day = day

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from energy_platform.schemas import TABLES
+from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
 from energy_platform.storage.files import staged
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def write_lake_views(lake: Lake, target: Path) -> tuple[str, ...]:
                 "insert into about values ('what', ?), ('lake', ?)", [_ABOUT, str(lake.root)]
             )
             db.execute(f"comment on table about is '{_ABOUT}'")
-            for table in TABLES.values():
+            for table in (*TABLES.values(), *RAW_REJECT_TABLES.values()):
                 has_files = (
                     bool(lake.days(table)) if table.partitioned else lake.path(table).exists()
                 )

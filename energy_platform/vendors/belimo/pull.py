@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from energy_platform.vendors.belimo.client import BelimoClient
     from energy_platform.vendors.belimo.models import Device
-    from energy_platform.vendors.coverage import DeviceDay
+    from energy_platform.vendors.coverage import DeviceDay, Reject
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class DayPull(NamedTuple):
     nulls: int = 0
     warnings: tuple[str, ...] = ()
     devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 def inventory(client: BelimoClient) -> dict[str, pl.DataFrame]:

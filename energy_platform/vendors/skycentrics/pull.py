@@ -34,7 +34,7 @@ from energy_platform.vendors.skycentrics.fold import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from energy_platform.vendors.coverage import DeviceDay
+    from energy_platform.vendors.coverage import DeviceDay, Reject
     from energy_platform.vendors.skycentrics.client import SkycentricsClient
     from energy_platform.vendors.skycentrics.landing import Landed, Landing
     from energy_platform.vendors.skycentrics.models import Record
@@ -98,6 +98,7 @@ class DayPull(NamedTuple):
     gaps: tuple[Gap, ...] = ()
     warnings: tuple[str, ...] = ()
     devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 def inventory(client: SkycentricsClient) -> dict[str, pl.DataFrame]:
