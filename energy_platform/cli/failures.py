@@ -146,10 +146,7 @@ def _of_database(error: BaseException) -> str | None:
         cause = error.orig or error
         what = _first_line(cause)
         if isinstance(cause, sqlite3.Error):
-            return (
-                f"a SQLite file cannot be used ({what}); `energy-platform doctor` looks at the "
-                "ledger and the catalogue of the data folder"
-            )
+            return f"a SQLite file of the data folder cannot be used: {what}"
         return f"the database of the ledger cannot be used ({what}); is it running and reachable?"
     if isinstance(error, sa.exc.SQLAlchemyError):
         return f"the ledger cannot be used: {_first_line(error)}"
@@ -176,6 +173,7 @@ def _write_report(error: BaseException) -> Path | None:
     path = _data_dir() / "logs" / f"unexpected-{now:%Y%m%dT%H%M%S.%f}.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
     except OSError:
         return None
@@ -219,8 +217,8 @@ def _data_dir() -> Path:
 
 def _existing(path: Path) -> Path:
     """Return the nearest folder that exists."""
-    folder = path if path.is_dir() else path.parent
-    while not folder.exists() and folder != folder.parent:
+    folder = path.absolute()
+    while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return folder
 
