@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from energy_platform import __version__
 from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
+
+
+class _Interrupted(Exception):  # noqa: N818 - not an error: Ctrl-C on its way through Typer
+    """Ctrl-C, which Typer would turn into an exit without a word."""
+
+
+class _Commands(TyperGroup):
+    """The commands, which let Ctrl-C through to `run`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
+
 
 _HELP: Final = {
     "help_option_names": ["-h", "--help"],
@@ -18,6 +34,7 @@ _HELP: Final = {
 }
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     # Typer's boxes cut and wrap what a pipe should get whole.
     rich_markup_mode=None,
@@ -180,7 +197,7 @@ def run(args: list[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         from energy_platform.cli.failures import ending_of  # noqa: PLC0415
 
-        ending = ending_of(error)
+        ending = ending_of(KeyboardInterrupt() if isinstance(error, _Interrupted) else error)
         if ending.message:
             print_error(error_console(), ending.message)
         return ending.code

@@ -14,6 +14,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import polars as pl
@@ -95,7 +96,7 @@ def ending_of(error: BaseException) -> Ending:
     if isinstance(error, EXPECTED):
         return Ending(USAGE, str(error))
     foreign = _of_system(error) or _of_database(error)
-    return Ending(USAGE, foreign) if foreign else _of_unexpected(error)
+    return Ending(USAGE, masked(foreign)) if foreign else _of_unexpected(error)
 
 
 def _of_usage(error: typer.TyperException) -> Ending:
@@ -182,10 +183,22 @@ def _write_report(error: BaseException) -> Path | None:
 
 def masked(text: str) -> str:
     """Return a text without the secrets of the settings and of the environment."""
-    for secret in sorted(set(_secrets()), key=len, reverse=True):
+    found = set(_secrets())
+    found |= {part for one in found for part in _passwords_of(one)}
+    for secret in sorted(found, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, MASK)
     return text
+
+
+def _passwords_of(secret: str) -> Iterator[str]:
+    """Return the password of a secret that is a URL, as it stands there and as it is meant."""
+    try:
+        password = urlsplit(secret).password
+    except ValueError:
+        return
+    if password:
+        yield from (password, unquote(password))
 
 
 def _secrets() -> Iterator[str]:

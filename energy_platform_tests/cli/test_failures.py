@@ -83,10 +83,25 @@ def test_a_missing_right_names_the_file() -> None:
     assert (ending.code, ending.message.startswith("/data/ORIGIN: permission denied")) == (2, True)
 
 
-def test_ctrl_c_is_130_and_says_how_to_go_on() -> None:
-    ending = ending_of(KeyboardInterrupt())
-    assert ending.code == 130
-    assert "run it again" in ending.message
+def test_ctrl_c_is_130_and_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("energy_platform.cli.sql.run_sql", stopped)
+    assert app.run(["sql"]) == 130
+    told = capfd.readouterr()
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+    assert "run it again" in told.err
+
+
+def test_a_password_in_a_databases_words_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_LEDGER_URL", f"postgresql://u:{SECRET}@127.0.0.1:1/x")
+    refused = RuntimeError(f"cannot connect with password={SECRET}")
+    ending = ending_of(sa.exc.OperationalError("select 1", {}, refused))
+    assert ending.code == 2
+    assert SECRET not in ending.message
 
 
 def test_what_nobody_expected_is_one_sentence_and_a_report_without_secrets(

@@ -1,4 +1,4 @@
-"""``energy-platform sql`` answers strangers: from one database, from nothing else, writing nothing."""
+"""``energy-platform sql`` answers from one database, reads nothing else, writes nothing."""
 
 from __future__ import annotations
 
