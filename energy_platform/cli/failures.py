@@ -31,7 +31,6 @@ from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.storage.catalogue import CatalogueError
 from energy_platform.storage.lake import LakeError
-from energy_platform.storage.sqlite import SqliteFileError
 from energy_platform.storage.warehouse import WarehouseError
 from energy_platform.vendors.errors import VendorError
 from energy_platform.vendors.masking import MASK
@@ -61,7 +60,6 @@ EXPECTED: Final = (
     OriginError,
     PortfolioError,
     SettingsError,
-    SqliteFileError,
     VendorError,
     WarehouseError,
 )

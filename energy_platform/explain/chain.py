@@ -35,7 +35,9 @@ _BUCKET: Final = timedelta(minutes=15)
 
 _SIMILAR: Final = 3
 
-_ALL_POINTS: Final = '`energy-platform sql "select point_id, device_name, name from dim_point"`'
+_ALL_POINTS: Final = (
+    '`energy-platform sql "select point_id, device_name, point_name from dim_point"`'
+)
 
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2199

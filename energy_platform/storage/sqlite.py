@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,38 +19,21 @@ BUSY_TIMEOUT_S: Final = 30
 _BUSY_PAUSE_S: Final = 0.01
 
 
-class SqliteFileError(RuntimeError):
-    """A SQLite file cannot be used; the message names it and says what to do."""
-
-
 def sqlite_engine(url: URL) -> sa.Engine:
     """Return an engine for a SQLite file, whose folder is created.
 
     What was committed is still there after a power cut. A transaction takes the write lock when it
     begins, so that what it reads stays true until it writes; readers use AUTOCOMMIT.
-
-    A connection raises SqliteFileError when the file is no database.
     """
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", partial(_set_up, file=url.database or "memory"))
+    event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _set_up(connection: Any, _record: object, *, file: str) -> None:
-    try:
-        _use_write_ahead_log(connection)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise SqliteFileError(
-            f"{file}: is not a SQLite database ({error}); restore it from a backup, or move it away"
-        ) from error
-
-
-def _use_write_ahead_log(connection: Any) -> None:
+def _set_up(connection: Any, _record: object) -> None:
     # SQLAlchemy's own BEGIN below replaces the driver's, which would come too late.
     connection.isolation_level = None
     deadline = time.monotonic() + BUSY_TIMEOUT_S

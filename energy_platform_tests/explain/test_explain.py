@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -188,8 +189,12 @@ def test_a_point_may_be_sought_by_the_name_people_know(tmp_path: Path) -> None:
     with pytest.raises(ExplainError, match=r"did you mean .*\(.*: .*\)") as caught:
         explain(lake, portfolio, point_id=name.upper(), day=SUNDAY)
     assert name in str(caught.value)
-    with pytest.raises(ExplainError, match=r"all of them: `energy-platform sql"):
+    with pytest.raises(ExplainError, match=r"all of them: `energy-platform sql") as caught:
         explain(lake, portfolio, point_id="zzzz", day=SUNDAY)
+    columns = str(caught.value).split("select ")[1].split(" from dim_point")[0].split(", ")
+    root = Path(__file__).parents[2]
+    model = (root / "dbt_models/models/dimensions/dim_point.sql").read_text(encoding="utf-8")
+    assert all(re.search(rf"\b{column},\n", model) for column in columns)
 
 
 def test_a_pipe_gets_each_decision_on_one_line(
