@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from energy_platform import __version__
+from energy_platform.cli.alert import alert
 from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
 
@@ -44,6 +45,7 @@ app = typer.Typer(
     help="Building energy data from vendor clouds to Parquet, DuckDB and Wattics.",
 )
 app.add_typer(delivery, name="delivery")
+app.add_typer(alert, name="alert")
 
 
 @app.callback(invoke_without_command=True)

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 import typer
 
 from energy_platform import __version__
+from energy_platform.alerts import AlertStoreError
 from energy_platform.delivery import LedgerError, LetterError
 from energy_platform.discovery import DiscoveryError
 from energy_platform.explain import ExplainError
@@ -50,6 +51,7 @@ INTERRUPTED: Final = 130
 """Exit code of Ctrl-C: 128 and the number of SIGINT, as every shell has it."""
 
 EXPECTED: Final = (
+    AlertStoreError,
     CatalogueError,
     DiscoveryError,
     ExplainError,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
 from energy_platform.cli.console import add_row, console, print_error, table, visible
+
+CLI = Path(__file__).parents[2] / "energy_platform" / "cli"
 
 COMMAND = "run `energy-platform explain 'socomec/SN000005/Load|1|130101' 2026-11-15` to see more "
 IDS = [f"los-angeles-building-{n:06d}-{'feeder' * 6}" for n in range(5)]
@@ -76,3 +79,9 @@ def test_words_of_vendors_steer_no_terminal(*, terminal: bool) -> None:
 def test_letters_of_every_alphabet_stay() -> None:
     for text in ("Siège n° 1", "東京", "👩‍🔧", "‎".strip("‎"), "עברית", "a\u00a0b"):
         assert visible(text) == text
+
+
+def test_one_place_makes_the_consoles() -> None:
+    for path in CLI.glob("*.py"):
+        if path.name != "console.py":
+            assert " Console(" not in path.read_text(encoding="utf-8"), path
