@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from energy_platform.alerts import AlertStore, channels_of, send_test
 from energy_platform.alerts.policy import writer_of
+from energy_platform.cli.console import console
 from energy_platform.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 alert = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,
     help="Try the channels that messages leave by, and list what stands.",
 )
 
@@ -35,10 +35,10 @@ def test() -> None:
         )
     message = writer_of(settings).test(now=datetime.now(tz=UTC))
     failed = send_test(channels, message)
-    console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
+    to = console()
     for channel in channels:
         error = failed.get(channel.name)
-        console.print(error or f"{channel.name}: accepted", markup=False)
+        to.print(error or f"{channel.name}: accepted", markup=False)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -57,15 +57,15 @@ def listing(
     if as_json:
         print(json.dumps({"standing": [_plain(one) for one in standing], "channels": troubles}))  # noqa: T201
         return
-    console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
+    to = console()
     if not standing:
-        console.print("nothing stands")
+        to.print("nothing stands")
     for one in standing:
         told = f"told {one.told_at:%Y-%m-%d %H:%M}" if one.told_at else "not told"
         since = f"since {one.condition.since:%Y-%m-%d %H:%M} UTC, {told}"
-        console.print(f"{one.condition.what} ({since})", markup=False)
+        to.print(f"{one.condition.what} ({since})", markup=False)
     for error in troubles.values():
-        console.print(error, markup=False)
+        to.print(error, markup=False)
 
 
 def _plain(one: Standing) -> dict[str, str | None]:

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
 from energy_platform import __version__
-from energy_platform.alerts import AlertStoreError
 from energy_platform.cli.alert import alert
+from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
-from energy_platform.explain import ExplainError
-from energy_platform.instance import InstanceInUseError
-from energy_platform.origin import OriginError
-from energy_platform.portfolio import PortfolioError
-from energy_platform.settings import SettingsError
-from energy_platform.storage.lake import LakeError
-from energy_platform.vendors.errors import VendorError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-EXPECTED: Final = (
-    AlertStoreError,
-    ExplainError,
-    InstanceInUseError,
-    LakeError,
-    OriginError,
-    PortfolioError,
-    SettingsError,
-    VendorError,
-)
-"""Errors that are for the person at the terminal: one message, no trace."""
+class _Interrupted(Exception):  # noqa: N818 - not an error: Ctrl-C on its way through Typer
+    """Ctrl-C, which Typer would turn into an exit without a word."""
+
+
+class _Commands(TyperGroup):
+    """The commands, which let Ctrl-C through to `run`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
+
+
+_HELP: Final = {
+    "help_option_names": ["-h", "--help"],
+    # A pipe gets each line of the help whole; a terminal its own width.
+    "terminal_width": None if sys.stdout.isatty() else WIDE,
+}
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
+    # Typer's boxes cut and wrap what a pipe should get whole.
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings=_HELP,
     help="Building energy data from vendor clouds to Parquet, DuckDB and Wattics.",
 )
 app.add_typer(delivery, name="delivery")
@@ -61,7 +64,7 @@ def demo(
     """Fill data/energy.duckdb from four simulated vendors and deliver to a simulated Wattics."""
     from energy_platform.cli.demo import run_demo  # noqa: PLC0415
 
-    raise typer.Exit(run_demo(Console(file=sys.stdout), days=days))
+    raise typer.Exit(run_demo(console(), days=days))
 
 
 @app.command()
@@ -79,7 +82,7 @@ def ui(
     """Run Dagster's UI and daemon on loopback; schedules and sensors start by themselves."""
     from energy_platform.cli.ui import run_ui  # noqa: PLC0415
 
-    raise typer.Exit(run_ui(Console(file=sys.stdout), port=port, simulated=simulated))
+    raise typer.Exit(run_ui(console(), port=port, simulated=simulated))
 
 
 @app.command()
@@ -97,26 +100,24 @@ def simulate(
     """Serve the four vendors on loopback until stopped; print their URLs and credentials."""
     from energy_platform.cli.simulate import run_simulate  # noqa: PLC0415
 
-    raise typer.Exit(
-        run_simulate(
-            Console(file=sys.stdout), faults=faults or [], as_json=as_json, history=history
-        )
-    )
+    raise typer.Exit(run_simulate(console(), faults=faults or [], as_json=as_json, history=history))
 
 
 @app.command()
 def sql(
     query: Annotated[str | None, typer.Argument(help="SQL; without it, the tables.")] = None,
     *,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV in place of a table.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="CSV in place of a table: every row, values as they are.")
+    ] = False,
     lake: Annotated[
-        bool, typer.Option("--lake", help="Ask the live Parquet views (data/lake.duckdb).")
+        bool, typer.Option("--lake", help="Ask the live Parquet files of the lake.")
     ] = False,
 ) -> None:
-    """Ask the published DuckDB file."""
+    """Ask the published DuckDB file; nothing can be written, no other file be read."""
     from energy_platform.cli.sql import run_sql  # noqa: PLC0415
 
-    raise typer.Exit(run_sql(Console(file=sys.stdout), query=query, as_csv=as_csv, lake=lake))
+    raise typer.Exit(run_sql(console(), query=query, as_csv=as_csv, lake=lake))
 
 
 @app.command()
@@ -126,7 +127,7 @@ def status(
     """List stale days, pending suspects, streams behind, and the newest day of each vendor."""
     from energy_platform.cli.status import run_status  # noqa: PLC0415
 
-    raise typer.Exit(run_status(Console(file=sys.stdout), as_json=as_json))
+    raise typer.Exit(run_status(console(), as_json=as_json))
 
 
 @app.command()
@@ -139,9 +140,7 @@ def explain(
     """Print the chain from raw rows to the energy of a local day, each decision in words."""
     from energy_platform.cli.explain import run_explain  # noqa: PLC0415
 
-    raise typer.Exit(
-        run_explain(Console(file=sys.stdout), point_id=point, day=day, as_json=as_json)
-    )
+    raise typer.Exit(run_explain(console(), point_id=point, day=day, as_json=as_json))
 
 
 @app.command()
@@ -152,8 +151,10 @@ def backfill(
 ) -> None:
     """Read a range of days as one run, then make fresh and publish what follows."""
     from energy_platform.cli.backfill import run_backfill  # noqa: PLC0415
+    from energy_platform.cli.days import check_backfill  # noqa: PLC0415
 
-    raise typer.Exit(run_backfill(Console(file=sys.stdout), vendor=vendor, first=first, last=last))
+    check_backfill(vendor, first=first, last=last)
+    raise typer.Exit(run_backfill(console(), vendor=vendor, first=first, last=last))
 
 
 @app.command()
@@ -165,7 +166,7 @@ def discover(
     """Write or extend portfolio.yaml from the inventories of the vendors with credentials."""
     from energy_platform.cli.discover import run_discover  # noqa: PLC0415
 
-    raise typer.Exit(run_discover(Console(file=sys.stdout), dry_run=dry_run, yes=yes))
+    raise typer.Exit(run_discover(console(), dry_run=dry_run, yes=yes))
 
 
 @app.command()
@@ -175,24 +176,31 @@ def doctor(
     """Check settings, logins, clocks, rights, portfolio, Wattics, disk and leftovers."""
     from energy_platform.cli.doctor import run_doctor  # noqa: PLC0415
 
-    raise typer.Exit(run_doctor(Console(file=sys.stdout), as_json=as_json))
+    raise typer.Exit(run_doctor(console(), as_json=as_json))
 
 
 def main() -> None:
-    """Run the command line; expected errors are one message on standard error and exit code 2."""
-    _guarded(app)
+    """Run the command line: errors are one sentence on standard error and an exit code.
+
+    Exit codes: 0 done, 1 done in part or refused by what was asked, 2 typed or set wrongly, 70 a
+    fault of the platform, 130 stopped with Ctrl-C.
+    """
+    sys.exit(run())
 
 
-def _guarded(run: Callable[[], object]) -> None:
+def run(args: list[str] | None = None) -> int:
+    """Run a command; return its exit code, having said in one sentence what went wrong.
+
+    Args:
+        args: Words of the command; by default those of the process.
+    """
     try:
-        run()
-    except EXPECTED as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"[bold red]error:[/bold red] {_plain(str(error))}"
-        )
-        sys.exit(2)
+        code = app(args, prog_name="energy-platform", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
+        from energy_platform.cli.failures import ending_of  # noqa: PLC0415
 
-
-def _plain(text: str) -> str:
-    """Keep square brackets of a message from being read as markup."""
-    return text.replace("[", r"\[")
+        ending = ending_of(KeyboardInterrupt() if isinstance(error, _Interrupted) else error)
+        if ending.message:
+            print_error(error_console(), ending.message)
+        return ending.code
+    return code if isinstance(code, int) else 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from energy_platform.cli.console import console
 
 delivery = typer.Typer(
     no_args_is_help=True,
+    # Typer's boxes cut and wrap what a pipe should get whole.
+    rich_markup_mode=None,
     help="Look at the delivery to Wattics, and decide about refused packets.",
 )
 
@@ -23,7 +25,7 @@ def status(*, as_json: AsJson = False) -> None:
     """Say of each stream what Wattics acknowledged, what it waits for and why."""
     from energy_platform.cli.delivery_views import show_status  # noqa: PLC0415
 
-    raise typer.Exit(show_status(Console(file=sys.stdout), as_json=as_json))
+    raise typer.Exit(show_status(console(), as_json=as_json))
 
 
 @delivery.command("letters")
@@ -38,9 +40,7 @@ def letters(
     """List the packets that Wattics refused, with its answer and their bytes."""
     from energy_platform.cli.delivery_views import show_letters  # noqa: PLC0415
 
-    raise typer.Exit(
-        show_letters(Console(file=sys.stdout), stream=stream, every=every, as_json=as_json)
-    )
+    raise typer.Exit(show_letters(console(), stream=stream, every=every, as_json=as_json))
 
 
 @delivery.command("resend")
@@ -59,7 +59,7 @@ def resend(
     """Let the next push send a refused packet again, with its very bytes."""
     from energy_platform.cli.delivery_views import resend_one  # noqa: PLC0415
 
-    raise typer.Exit(resend_one(Console(file=sys.stdout), letter_id=letter, behind=behind))
+    raise typer.Exit(resend_one(console(), letter_id=letter, behind=behind))
 
 
 @delivery.command("skip")
@@ -67,7 +67,7 @@ def skip(letter: Letter) -> None:
     """Go on without a refused packet; its stream runs again."""
     from energy_platform.cli.delivery_views import skip_one  # noqa: PLC0415
 
-    raise typer.Exit(skip_one(Console(file=sys.stdout), letter_id=letter))
+    raise typer.Exit(skip_one(console(), letter_id=letter))
 
 
 @delivery.command("reconcile")
@@ -79,7 +79,7 @@ def reconcile(
     """Compare the lake, the ledger and what Wattics stored; exit 1 when a stream differs."""
     from energy_platform.cli.delivery_views import show_reconciled  # noqa: PLC0415
 
-    raise typer.Exit(show_reconciled(Console(file=sys.stdout), days=days, as_json=as_json))
+    raise typer.Exit(show_reconciled(console(), days=days, as_json=as_json))
 
 
 @delivery.command("events")
@@ -93,6 +93,4 @@ def events(
     """List what happened: anchors, rebases, holds, refusals, refused credentials."""
     from energy_platform.cli.delivery_views import show_events  # noqa: PLC0415
 
-    raise typer.Exit(
-        show_events(Console(file=sys.stdout), stream=stream, kind=kind, last=last, as_json=as_json)
-    )
+    raise typer.Exit(show_events(console(), stream=stream, kind=kind, last=last, as_json=as_json))

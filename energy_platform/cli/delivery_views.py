@@ -6,9 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from rich.table import Table
-from rich.text import Text
-
+from energy_platform.cli.console import add_row, print_error, table
 from energy_platform.delivery import (
     LEDGER_FILE,
     LedgerError,
@@ -57,13 +55,13 @@ def show_status(console: Console, *, as_json: bool) -> int:
         if as_json:
             _print_json(rows)
             return OK
-        table = _table(
+        shown = table(
             "stream", "acknowledged until", "behind since", "packets", "refused", "debt Wh", "why"
         )
         for row in rows:
             held = "held: " if row["held"] else ""
-            _add_row(
-                table,
+            add_row(
+                shown,
                 row["stream_id"],
                 _text(row["last_acknowledged_at"]),
                 _text(row["behind_since"]),
@@ -72,7 +70,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 f"{row['debt_wh']:.0f}" if row["debt_wh"] else "",
                 f"{held}{row['reason'] or ''}",
             )
-        console.print(table)
+        console.print(shown)
         for name, stop in sorted(stops.items()):
             console.print(
                 f"credential {name!r} is refused since {instant(stop.stopped_us):%F %R} UTC: "
@@ -105,10 +103,10 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
         if not found:
             console.print("no refused packets")
             return OK
-        table = _table("id", "stream", "of", "answer", "state", "reason", "packet")
+        shown = table("id", "stream", "of", "answer", "state", "reason", "packet")
         for one in found:
-            _add_row(
-                table,
+            add_row(
+                shown,
                 str(one.id),
                 one.stream_id,
                 _text(instant(one.at_us)),
@@ -117,7 +115,7 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
                 one.reason,
                 one.body.decode("utf-8", "replace"),
             )
-        console.print(table)
+        console.print(shown)
         return OK
 
     return _with_ledger(console, Settings.load(), show)
@@ -181,10 +179,10 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
         if as_json:
             _print_json([one._asdict() for one in found])
             return code
-        table = _table("stream", "lake", "ledger", "Wattics", "differs", "what will be done")
+        shown = table("stream", "lake", "ledger", "Wattics", "differs", "what will be done")
         for one in different:
-            _add_row(
-                table,
+            add_row(
+                shown,
                 one.stream_id,
                 _text(one.lake_until),
                 _text(one.ledger_until),
@@ -193,7 +191,7 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
                 one.action,
             )
         if different:
-            console.print(table)
+            console.print(shown)
         console.print(f"{len(found) - len(different)} of {len(found)} streams agree")
         if settings.wattics.base_url is None or not settings.wattics.readback:
             console.print("Wattics was not asked: WATTICS_BASE_URL or WATTICS_READBACK")
@@ -225,16 +223,16 @@ def show_events(
                 ]
             )
             return OK
-        table = _table("at (UTC)", "stream", "event", "details")
+        shown = table("at (UTC)", "stream", "event", "details")
         for one in found:
-            _add_row(
-                table,
+            add_row(
+                shown,
                 f"{instant(one.at_us):%F %T}",
                 one.stream_id or "",
                 one.kind,
                 ", ".join(_detail(one.detail.items())),
             )
-        console.print(table)
+        console.print(shown)
         return OK
 
     return _with_ledger(console, Settings.load(), show)
@@ -253,7 +251,7 @@ def _with_ledger(console: Console, settings: Settings, work: Callable[[Ledger], 
 
 
 def _fail(console: Console, words: str) -> int:
-    console.print(f"error: {words}", style="red", markup=False, soft_wrap=True)
+    print_error(console, words)
     return IMPOSSIBLE
 
 
@@ -283,15 +281,6 @@ def _detail(items: Iterable[tuple[str, object]]) -> Iterator[str]:
             yield f"{name} {value:.3f}"
         else:
             yield f"{name} {value}"
-
-
-def _table(*columns: str) -> Table:
-    return Table(*columns, header_style="bold")
-
-
-def _add_row(table: Table, *cells: str) -> None:
-    # As they are: words of a vendor are no markup.
-    table.add_row(*map(Text, cells))
 
 
 def _text(at: datetime | None) -> str:

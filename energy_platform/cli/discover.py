@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.cli.console import print_error
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
 from energy_platform.settings import Settings
 from energy_platform.storage.files import staged
@@ -54,7 +55,7 @@ def run_discover(
     try:
         return _discover(console, dry_run=dry_run, yes=yes, ask=ask)
     except DiscoveryError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        print_error(console, str(error))
         return NOTHING
 
 
@@ -70,27 +71,28 @@ def _discover(
     path = settings.portfolio.resolve()
     before = _text(path)
     proposal = propose(before, read.found, name=path.name)
+    if yes and proposal.changes and not dry_run:
+        # Before the long diff: whoever reads it may go away, such as `head`.
+        _write(path, proposal.after, before=before)
+        _print_written(console, path, proposal)
+        _print_proposal(console, proposal, name=path.name)
+        return INCOMPLETE if read.failed else OK
     _print_proposal(console, proposal, name=path.name)
     done = INCOMPLETE if read.failed else OK
     if not proposal.changes:
-        console.print(f"{path} needs no addition", markup=False, soft_wrap=True)
+        console.print(f"{path} needs no addition", markup=False)
         return done
     if dry_run:
         console.print("nothing was written (--dry-run)", markup=False)
         return done
-    if not yes:
-        if ask is None and not sys.stdin.isatty():
-            console.print("nothing was written: no terminal to ask on; --yes writes", markup=False)
-            return NOTHING
-        if not (ask or _ask)(f"Write {path}?"):
-            console.print("nothing was written", markup=False)
-            return INCOMPLETE
-    if _text(path) != before:
-        raise DiscoveryError(f"{path} was changed in the meantime; run discover again")
-    _write(path, proposal.after)
-    console.print(
-        f"wrote {path}; {proposal.to_confirm} entries say TO CONFIRM", markup=False, soft_wrap=True
-    )
+    if ask is None and not sys.stdin.isatty():
+        console.print("nothing was written: no terminal to ask on; --yes writes", markup=False)
+        return NOTHING
+    if not (ask or _ask)(f"Write {path}?"):
+        console.print("nothing was written", markup=False)
+        return INCOMPLETE
+    _write(path, proposal.after, before=before)
+    _print_written(console, path, proposal)
     return done
 
 
@@ -110,7 +112,10 @@ def _text(path: Path) -> str | None:
         raise DiscoveryError(f"{path}: cannot be read: {error}") from error
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, before: str | None) -> None:
+    """Replace the text that the proposal was made from, and no other."""
+    if _text(path) != before:
+        raise DiscoveryError(f"{path} was changed in the meantime; run discover again")
     mode = path.stat().st_mode & 0o777 if path.exists() else None
     try:
         with staged(path) as target:
@@ -119,6 +124,10 @@ def _write(path: Path, text: str) -> None:
                 target.chmod(mode)
     except OSError as error:
         raise DiscoveryError(f"{path}: cannot be written: {error}") from error
+
+
+def _print_written(console: Console, path: Path, proposal: Proposal) -> None:
+    console.print(f"wrote {path}; {proposal.to_confirm} entries say TO CONFIRM", markup=False)
 
 
 def _print_vendors(console: Console, read: ReadInventories) -> None:

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from rich.table import Table
-
+from energy_platform.cli.console import add_row, table
 from energy_platform.cli.status import portfolio_path
 from energy_platform.explain import explain, words
 from energy_platform.portfolio import load_portfolio
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
+    from rich.table import Table
 
     from energy_platform.explain import Explanation, Held, Said, Sample
 
@@ -105,12 +105,12 @@ def _state(held: tuple[Held, ...]) -> str:
 
 
 def _samples(samples: tuple[Sample, ...], *, local: Callable[[datetime], str]) -> Table:
-    table = Table("local time", "said", "judged", "decision", header_style="bold", box=None)
+    shown = table("local time", "said", "judged", "decision", box=None)
     for one in samples:
         judged = "" if one.value is None else f"{words.number(one.value)} {one.unit or ''}"
         said = " / ".join(map(_said, one.said)) or "no raw row any more"
-        table.add_row(local(one.at), said, judged, "; ".join(one.words))
-    return table
+        add_row(shown, local(one.at), said, judged, "; ".join(one.words))
+    return shown
 
 
 def _said(one: Said) -> str:
@@ -120,21 +120,22 @@ def _said(one: Said) -> str:
 
 
 def _intervals(chain: Explanation, *, local: Callable[[datetime], str]) -> Table:
-    table = Table(
-        "local time", "Wh", "estimated Wh", "covered s", "files", header_style="bold", box=None
-    )
+    shown = table("local time", "Wh", "estimated Wh", "covered s", "files", box=None)
     for one in chain.intervals:
-        table.add_row(
+        add_row(
+            shown,
             local(one.start),
             f"{one.energy_wh:,.6f}",
             f"{one.estimated_wh:,.6f}" if one.estimated_wh else "",
             f"{one.covered_s:g}",
             ", ".join(one.file_days),
         )
-    return table
+    return shown
 
 
 def _figure(chain: Explanation) -> str:
+    if chain.energy_wh is None:
+        return f"Energy of {chain.local_day}: no data ({_extent(chain)})"
     share = chain.covered_s / chain.expected_s
     closed = (
         f"closed by the reading of {chain.closed_by:%Y-%m-%d %H:%M:%SZ}"
@@ -145,4 +146,13 @@ def _figure(chain: Explanation) -> str:
         f"Energy of {chain.local_day}: {chain.energy_wh:,.6f} Wh = "
         f"{chain.energy_wh / 1000:,.3f} kWh ({chain.estimated_wh:,.6f} Wh of it estimated), "
         f"{share:.2%} of the day covered; {closed}"
+    )
+
+
+def _extent(chain: Explanation) -> str:
+    if chain.data_from is None or chain.data_until is None:
+        return "the lake holds no energy of this point so far"
+    return (
+        f"the lake holds energy of this point from {chain.data_from:%Y-%m-%d %H:%MZ} "
+        f"to {chain.data_until:%Y-%m-%d %H:%MZ}"
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
 import duckdb
-from rich.table import Table
 
+from energy_platform.cli.console import add_row, error_console, print_error, table, visible
 from energy_platform.settings import Settings
+from energy_platform.storage.lake import Lake
+from energy_platform.storage.warehouse.lake_views import open_lake_views
+from energy_platform.storage.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 MOST_ROWS: Final = 200
@@ -26,29 +32,113 @@ VIEWS: Final = """
     from duckdb_views() where not internal order by view_name
 """
 
+_QUERIES: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+
+_HARMLESS: Final = _QUERIES | {duckdb.StatementType.CREATE}
+"""CREATE is what DuckDB itself puts before a PIVOT; in a read-only database it reaches nothing."""
+
+_EXECUTES: Final = re.compile(r"\banalyze\b", re.IGNORECASE)
+
 
 def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) -> int:
-    """Run one query read-only and print its rows."""
-    path = Settings.load().platform.data_dir / ("lake.duckdb" if lake else "energy.duckdb")
-    if not path.exists():
-        console.print(f"{path} does not exist yet: run `make demo`, or a refresh in `make ui`")
+    """Run one query and print its rows.
+
+    The query sees the one database and nothing else: no file, no network, no extension, no
+    setting. Values of a CSV are the data's own, byte for byte, those that a spreadsheet would
+    take for a formula too: changing them would change ids and negative numbers.
+
+    Returns:
+        0 when the rows were printed, 1 when the query cannot be answered, 2 when there is nothing
+        to ask yet.
+
+    Raises:
+        SettingsError: A variable is wrong.
+        duckdb.IOException: The published file is damaged.
+    """
+    # A message must not become a line of somebody's CSV.
+    to = error_console() if as_csv else console
+    data_dir = Settings.load().platform.data_dir
+    try:
+        connection = _open(data_dir, lake=lake)
+    except FileNotFoundError as error:
+        to.print(
+            f"{error.filename} does not exist yet: run `make demo`, or a refresh in `make ui`",
+            markup=False,
+        )
         return 2
-    with duckdb.connect(
-        str(path), read_only=True, config={"autoinstall_known_extensions": "false"}
-    ) as connection:
+    with connection:
         try:
-            result = connection.execute(query or (VIEWS if lake else TABLES))
+            if refused := _refusal(connection, query or ""):
+                print_error(to, refused)
+                return 1
+            return _answer(console, connection, query or (VIEWS if lake else TABLES), as_csv=as_csv)
         except duckdb.Error as error:
-            console.print(str(error), markup=False)
+            print_error(to, _sentence(error))
             return 1
-        if as_csv:
-            result.pl().write_csv(sys.stdout.buffer)
-            return 0
-        rows = result.fetchmany(MOST_ROWS + 1)
-        table = Table(*(column[0] for column in result.description or ()), header_style="bold")
-        for row in rows[:MOST_ROWS]:
-            table.add_row(*("" if value is None else str(value) for value in row))
-        console.print(table)
-        if len(rows) > MOST_ROWS:
-            console.print(f"the first {MOST_ROWS} rows; --csv prints all")
+
+
+def _open(data_dir: Path, *, lake: bool) -> duckdb.DuckDBPyConnection:
+    if lake:
+        return open_lake_views(Lake(data_dir / "lake"))
+    path = data_dir / "energy.duckdb"
+    if not path.exists():
+        raise FileNotFoundError(2, "no such file", str(path))
+    return duckdb.connect(str(path), read_only=True, config={**SANDBOX})
+
+
+def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
+    """Say why a text is no query, or None when it is one.
+
+    The sandbox alone does not do: it lets the lake's folder be read, hence also be written.
+    """
+    kinds = [one.type for one in connection.extract_statements(query)]
+    if not kinds:
+        return None if not query.strip() else "there is no statement in the query"
+    other = [one for one in kinds if one not in _HARMLESS] or (
+        [kinds[-1]] if kinds[-1] not in _QUERIES else []
+    )
+    if other:
+        return (
+            f"energy-platform sql is read-only: it answers queries and refuses {other[0].name} "
+            "statements; open the file with a DuckDB client of your own for anything else"
+        )
+    if duckdb.StatementType.EXPLAIN in kinds and _EXECUTES.search(query):
+        return "energy-platform sql is read-only: it refuses EXPLAIN ANALYZE, which executes"
+    return None
+
+
+def _answer(
+    console: Console, connection: duckdb.DuckDBPyConnection, query: str, *, as_csv: bool
+) -> int:
+    result = connection.execute(query)
+    if as_csv:
+        _write_csv(result)
+        return 0
+    rows = result.fetchmany(MOST_ROWS + 1)
+    shown = table(*(column[0] for column in result.description or ()))
+    for row in rows[:MOST_ROWS]:
+        add_row(shown, *row)
+    console.print(shown)
+    if len(rows) > MOST_ROWS:
+        console.print(f"the first {MOST_ROWS} rows; --csv prints all")
     return 0
+
+
+def _write_csv(result: duckdb.DuckDBPyConnection) -> None:
+    frame = result.pl()
+    if sys.stdout.isatty():
+        # A program gets the bytes, a terminal must not be steered by them.
+        sys.stdout.write(visible(frame.write_csv(), keep="\n"))
+    else:
+        frame.write_csv(sys.stdout.buffer)
+
+
+def _sentence(error: duckdb.Error) -> str:
+    """Return DuckDB's reason on one line, without the drawing of the place."""
+    reason = str(error).split("\n\nLINE ")[0]
+    if isinstance(error, duckdb.PermissionException):
+        return (
+            "energy-platform sql reads this database only, no other file, network or extension: "
+            + " ".join(reason.split())
+        )
+    return " ".join(reason.split())

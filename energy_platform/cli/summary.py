@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
-from rich.table import Table
 
+from energy_platform.cli.console import add_row, table
 from energy_platform.cli.repairs import repairs
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+    from rich.table import Table
 
     from energy_platform.portfolio import Portfolio
 
@@ -51,12 +52,16 @@ def print_summary(
         seconds: How long it all took.
     """
     path, lake = data_dir / "energy.duckdb", Lake(data_dir / "lake")
-    console.print(_rows(lake))
+    _print(console, "Raw rows per vendor and UTC day", _rows(lake))
     with duckdb.connect(
         str(path), read_only=True, config={"autoinstall_known_extensions": "false"}
     ) as connection:
-        console.print(_energy(connection))
-        console.print(_deliveries(connection, judgement))
+        _print(
+            console,
+            "Electricity per site and local day, kWh (~ not whole)",
+            _energy(connection),
+        )
+        _print(console, "Packets per stream", _deliveries(connection, judgement))
     verdict = "; ".join(judgement["complaints"]) or "every stream in order, nothing twice"
     console.print(f"Wattics holds {judgement['packets']} packets: {verdict}\n", markup=False)
     _set_right(console, lake, load_portfolio(portfolio))
@@ -72,6 +77,12 @@ def print_summary(
     console.print(f"{seconds:.0f} s", style="dim")
 
 
+def _print(console: Console, title: str, shown: Table) -> None:
+    # A table's own title would be broken where the table is narrower.
+    console.print(title, style="italic", markup=False, highlight=False)
+    console.print(shown)
+
+
 def _set_right(console: Console, lake: Lake, portfolio: Portfolio) -> None:
     found = repairs(lake, portfolio)
     if not found:
@@ -85,16 +96,16 @@ def _set_right(console: Console, lake: Lake, portfolio: Portfolio) -> None:
 def _rows(lake: Lake) -> Table:
     footers = {vendor: lake.footers(table) for vendor, table in RAW_DAY_TABLES.items()}
     days = sorted({day for found in footers.values() for day in found})
-    table = Table(title="Raw rows per vendor and UTC day", title_justify="left")
-    table.add_column("day")
-    for vendor in footers:
-        table.add_column(vendor, justify="right")
+    shown = table("day", *footers)
+    for column in shown.columns[1:]:
+        column.justify = "right"
     for day in days:
-        table.add_row(
+        add_row(
+            shown,
             day,
             *(f"{found[day].rows:,}" if day in found else "-" for found in footers.values()),
         )
-    return table
+    return shown
 
 
 def _energy(connection: duckdb.DuckDBPyConnection) -> Table:
@@ -104,16 +115,12 @@ def _energy(connection: duckdb.DuckDBPyConnection) -> Table:
     ).fetchall()
     found = {(site, str(day)): (kwh, is_whole) for site, day, kwh, is_whole in rows}
     sites = sorted({site for site, _ in found})
-    table = Table(
-        title="Electricity per site and local day, kWh (~ not whole)",
-        title_justify="left",
-    )
-    table.add_column("local day")
-    for site in sites:
-        table.add_column(site, justify="right")
+    shown = table("local day", *sites)
+    for column in shown.columns[1:]:
+        column.justify = "right"
     for day in sorted({day for _, day in found}):
-        table.add_row(day, *(_kwh(found.get((site, day))) for site in sites))
-    return table
+        add_row(shown, day, *(_kwh(found.get((site, day))) for site in sites))
+    return shown
 
 
 def _kwh(cell: tuple[float | None, bool] | None) -> str:
@@ -127,12 +134,12 @@ def _deliveries(connection: duckdb.DuckDBPyConnection, judgement: dict[str, Any]
         "select stream_id, packets_acknowledged, last_acknowledged_at, reason "
         "from mart_delivery order by stream_id"
     ).fetchall()
-    table = Table(title="Packets per stream", title_justify="left")
-    for name in ("stream", "delivered", "at Wattics", "last interval (UTC)", "waits for"):
-        table.add_column(name, justify="right" if name in {"delivered", "at Wattics"} else "left")
+    shown = table("stream", "delivered", "at Wattics", "last interval (UTC)", "waits for")
+    for column in shown.columns[1:3]:
+        column.justify = "right"
     for stream, delivered, last, reason in rows:
         holds = judgement["streams"].get(stream, {}).get("packets", 0)
-        table.add_row(
-            stream, str(delivered), str(holds), f"{last:%m-%d %H:%M}" if last else "-", reason or ""
+        add_row(
+            shown, stream, delivered, holds, f"{last:%m-%d %H:%M}" if last else "-", reason or ""
         )
-    return table
+    return shown

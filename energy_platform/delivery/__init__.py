@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.behind import Behind, Wanted, push_wanted, streams_behind
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
@@ -52,8 +54,21 @@ def open_ledger(platform: PlatformSettings) -> Ledger:
     """Open the ledger the settings name: ENERGY_PLATFORM_LEDGER_URL, or SQLite in the data folder.
 
     Raises:
-        LedgerError: The URL is unusable, or the ledger is of a newer version of the platform.
+        LedgerError: The URL is unusable, the database is none or does not answer, or the ledger is
+            of a newer version of the platform.
     """
-    if platform.ledger_url is not None:
-        return Ledger(platform.ledger_url)
-    return Ledger.at(Path(platform.data_dir) / LEDGER_FILE)
+    path = Path(platform.data_dir) / LEDGER_FILE
+    try:
+        return Ledger(platform.ledger_url) if platform.ledger_url is not None else Ledger.at(path)
+    except sa.exc.DBAPIError as error:
+        # The first line: further ones quote statements. Never the URL: it may hold a password.
+        reason = str(error.orig).strip().partition("\n")[0]
+        if platform.ledger_url is not None:
+            raise LedgerError(
+                f"the database of ENERGY_PLATFORM_LEDGER_URL cannot be used ({reason}); is it "
+                "running, and reachable from here?"
+            ) from error
+        raise LedgerError(
+            f"{path}: cannot be used ({reason}); restore it from a backup. Without one, move it "
+            "away: what Wattics holds is then read back before anything is sent"
+        ) from error

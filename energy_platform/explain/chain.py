@@ -31,7 +31,17 @@ if TYPE_CHECKING:
 
 _MICRO: Final = timedelta(microseconds=1)
 
+_BUCKET: Final = timedelta(minutes=15)
+
 _SIMILAR: Final = 3
+
+_ALL_POINTS: Final = (
+    '`energy-platform sql "select point_id, device_name, point_name from dim_point"`'
+)
+
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2199
+"""Years that a meter can have counted in; beyond them calendar arithmetic overflows."""
 
 
 class ExplainError(ValueError):
@@ -127,6 +137,10 @@ class Explanation:
         corrections: What the portfolio changes on these days, in words.
         before: What the register carried into the first of the UTC days.
         after: What it carries out of the last.
+        energy_wh: Energy of the day; None where nothing was counted, which is not 0.
+        data_from: Beginning of the point's first interval of any day; only sought for a day
+            without one, None where there is none at all.
+        data_until: End of its last interval, likewise.
         closed_by: The first settled reading at or after the day's end; None while there is none.
         stale: Of the days involved, those that wait for a refresh, with what differs.
     """
@@ -147,10 +161,12 @@ class Explanation:
     steps: tuple[Step, ...]
     after: tuple[Held, ...]
     intervals: tuple[Contribution, ...]
-    energy_wh: float
+    energy_wh: float | None
     estimated_wh: float
     covered_s: float
     expected_s: float
+    data_from: datetime | None
+    data_until: datetime | None
     closed_by: datetime | None
     stale: dict[str, list[str]]
 
@@ -180,6 +196,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
     deltas = _of_point(lake, CORE_ENERGY_DELTAS, point_id, days=sorted({*utc_days, *touching}))
     steps = tuple(_step(row, portfolio) for row in _in_day(deltas, start=start, end=end))
     intervals = _intervals(lake, point_id, days=touching, start=start, end=end)
+    data_from, data_until = (None, None) if intervals else _extent(lake, point_id)
     return Explanation(
         point_id=point_id,
         name=f"{point.device_name}: {point.name}",
@@ -201,10 +218,12 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d <= utc_days[-1]]
         ),
         intervals=intervals,
-        energy_wh=sum(one.energy_wh for one in intervals),
+        energy_wh=sum(one.energy_wh for one in intervals) if intervals else None,
         estimated_wh=sum(one.estimated_wh for one in intervals),
         covered_s=sum(one.covered_s for one in intervals),
         expected_s=(end - start).total_seconds(),
+        data_from=data_from,
+        data_until=data_until,
         closed_by=_closed_by(lake, point_id, end=end),
         stale={
             one.day: list(one.why)
@@ -217,17 +236,51 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
 def _point(portfolio: Portfolio, point_id: str) -> Point:
     point = portfolio.points.get(point_id)
     if point is None:
-        near = difflib.get_close_matches(point_id, portfolio.points, n=_SIMILAR, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ExplainError(f"the portfolio has no point {point_id!r}{hint}")
+        near = _similar(portfolio, point_id)
+        hint = f"did you mean {' or '.join(near)}? All" if near else "all"
+        raise ExplainError(
+            f"the portfolio has no point {point_id!r}; {hint} of them: {_ALL_POINTS}"
+        )
     return point
+
+
+def _similar(portfolio: Portfolio, typed: str) -> list[str]:
+    """Return the points whose id looks like what was typed, else those that are called so."""
+    near = difflib.get_close_matches(typed, portfolio.points, n=_SIMILAR, cutoff=0.5)
+    if near:
+        return near
+    said = typed.casefold().split()
+    called = [
+        f"{point.point_id} ({point.device_name}: {point.name})"
+        for point in sorted(portfolio.points.values(), key=lambda one: not one.is_energy)
+        if said and all(word in f"{point.device_name} {point.name}".casefold() for word in said)
+    ]
+    return called[:_SIMILAR]
 
 
 def _date(day: str) -> date:
     try:
-        return date.fromisoformat(day)
-    except ValueError as error:
-        raise ExplainError(f"{day!r} is no local day such as 2026-03-29") from error
+        found = date.fromisoformat(day)
+    except ValueError:
+        found = date.min
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise ExplainError(f"{day!r} is no local day such as 2026-03-29")
+    return found
+
+
+def _extent(lake: Lake, point_id: str) -> tuple[datetime | None, datetime | None]:
+    """Return from when to when the lake has intervals of a point."""
+    if not lake.days(CORE_ENERGY_INTERVALS):
+        return None, None
+    at = pl.col("interval_start")
+    row = (
+        lake.scan(CORE_ENERGY_INTERVALS)
+        .filter(pl.col("point_id") == point_id)
+        .select(first=at.min(), last=at.max() + _BUCKET)
+        .collect()
+        .row(0)
+    )
+    return row[0], row[1]
 
 
 def _days_touching(lake: Lake, *, start: datetime, end: datetime) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import ValidationError
 
+from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
     ENERGY_QUANTITIES,
     REGISTER_QUANTITIES,
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Kind
 
-Place = tuple[str | int, ...]
-"""Where in the file: keys and list positions from the top."""
-
 NET_REGISTER: Final[Mapping[str, Any]] = {"on_fall": "signed", "glitch": "keep", "dip_ratio": None}
 """How a register that runs both ways is read: a fall, and a zero, are readings like any other.
 
 A limit is not asked for, nor taken from the device: beyond it a rise would be worth nothing, while
 falls have no limit, so one bad reading and the way back from it would no longer cancel out.
 """
+
+LARGEST_BYTES: Final = 64 * 2**20
+"""Size of a portfolio that is read: half a million points, as `discover` writes them."""
 
 _NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
 
@@ -76,15 +77,33 @@ def load_portfolio(path: Path) -> Portfolio:
         PortfolioError: The file is missing, is no YAML or breaks a rule; one line per problem.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read(path)
     except FileNotFoundError as error:
         raise PortfolioError(
             f"{path}: no such file. Write it with `energy-platform discover`, "
             "or point ENERGY_PLATFORM_PORTFOLIO at yours."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PortfolioError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise PortfolioError(f"{path}:{line}: is not UTF-8 text: {error.reason}") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PortfolioError(f"{path}: cannot be read: {reason.lower()}") from error
     return parse_portfolio(text, name=str(path))
+
+
+def _read(path: Path) -> str:
+    """Return a file's text; no device or pipe is read, which may have no end."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no regular file"
+        raise PortfolioError(f"{path}: is {what}; ENERGY_PLATFORM_PORTFOLIO names a YAML file")
+    with path.open("rb") as file:
+        data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise PortfolioError(
+            f"{path}: is larger than {LARGEST_BYTES // 2**20} MiB; is it a portfolio?"
+        )
+    return data.decode("utf-8")
 
 
 def parse_portfolio(text: str, *, name: str = "portfolio.yaml") -> Portfolio:
@@ -124,9 +143,12 @@ def _parse(text: str, *, name: str) -> tuple[PortfolioFile, _Lines]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PortfolioError(f"{name}:{line}: not valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise PortfolioError(f"{name}: not valid YAML: {reason}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise PortfolioError(
+            f"{name}:{line}: not valid YAML: the character U+{error.character:04X} may not stand "
+            "in a text file"
+        ) from error
     if document.repeated:
         raise PortfolioError(
             "\n".join(
@@ -142,19 +164,11 @@ def _parse(text: str, *, name: str) -> tuple[PortfolioFile, _Lines]:
         return PortfolioFile.model_validate(document.content), lines
     except ValidationError as error:
         raise PortfolioError(
-            "\n".join(_said(dict(detail), name=name, lines=lines) for detail in error.errors())
+            "\n".join(
+                f"{name}:{lines.of(place)}: {message}"
+                for place, message in messages_of(error.errors())
+            )
         ) from error
-
-
-def _said(detail: dict[str, Any], *, name: str, lines: _Lines) -> str:
-    place: Place = detail["loc"]
-    path = ".".join(str(part) for part in place) or "file"
-    came = detail["input"]
-    shown = f" (came: {came!r})" if isinstance(came, str | int | float | bool) else ""
-    return f"{name}:{lines.of(place)}: {path}: {detail['msg'].removeprefix('Value error, ')}{shown}"
-
-
-Problem = tuple[Place, str]
 
 
 def _repeated(values: Sequence[str], *, where: str, what: str) -> Iterator[Problem]:
@@ -181,9 +195,21 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
             yield ("devices", index, "type"), f"unknown device type {device.type!r}"
         if "/" in device.serial:
             yield ("devices", index, "serial"), "a serial number holds no '/'"
+    yield from _check_units(file)
     for index, stream in enumerate(file.streams):
         if stream.site not in sites:
             yield ("streams", index, "site"), f"unknown site {stream.site!r}"
+
+
+def _check_units(file: PortfolioFile) -> Iterator[Problem]:
+    for name, shared in file.device_types.items():
+        for index, spec in enumerate(shared.points):
+            if problem := unfit_unit(spec.unit, quantity=spec.quantity):
+                yield ("device_types", name, "points", index, "unit"), problem
+    for number, device in enumerate(file.devices):
+        for index, spec in enumerate(device.points):
+            if problem := unfit_unit(spec.unit, quantity=spec.quantity):
+                yield ("devices", number, "points", index, "unit"), problem
 
 
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
@@ -286,6 +312,10 @@ def _check_streams(file: PortfolioFile, portfolio: Portfolio) -> Iterator[Proble
                 yield place, f"unknown point {point_id!r}"
             elif problem := _unfit(stream, field=field, point=point):
                 yield place, problem
+            elif stream.kind == "value" and (
+                problem := unfit_unit(stream.unit, quantity=point.quantity)
+            ):
+                yield ("streams", index, "unit"), problem
 
 
 def _unfit(stream: Stream, *, field: str, point: Point) -> str | None:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import timedelta
+from typing import Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from energy_platform.portfolio.values import (
+    Duration,
+    DurationOrNever,
+    Id,
+    Instant,
+    Limit,
+    Number,
+    Positive,
+    RatedPower,
+    Sign,
+    StateNumber,
+    Text,
+    Whole,
+    Zone,
+)
 from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 from energy_platform.transforms.policy import CounterPolicy, OnFall
 
@@ -44,62 +58,6 @@ SHORTEST_INTERVAL: Final = timedelta(minutes=1)
 """The finest interval that can be agreed for a stream."""
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Paris") from error
-    return name
-
-
-def _instant(value: object) -> object:
-    """Accept a date (start of that UTC day) or an instant with its zone."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime.combine(value, time.min, tzinfo=UTC)
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"{value.isoformat()} has no zone; write 2026-01-31T08:00:00+01:00")
-        return value.astimezone(UTC)
-    return value
-
-
-_UNITS_OF_TIME: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-
-
-def _duration(value: object) -> object:
-    """Accept 15m, 2h, 30s, 1d."""
-    if isinstance(value, str):
-        number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
-        unit = value[len(number) :]
-        if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdecimal():
-            raise ValueError(f"{value!r} is no duration such as 30s, 15m, 2h or 1d")
-        if not float(number):
-            raise ValueError(f"{value!r} is no duration; it must be longer than nothing")
-        return timedelta(seconds=float(number) * _UNITS_OF_TIME[unit])
-    if isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} has no unit; write 30s, 15m, 2h or 1d")  # noqa: TRY004
-    return value
-
-
-def _text(value: object) -> object:
-    """YAML reads 123456 as a number; serials and keys are text."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
-Limit = float | Literal["none"]
-"""A number, or an explicit ``none``."""
-RatedPower = Annotated[float, Field(gt=0)] | Literal["none"]
-"""A rated power in W, or an explicit ``none``."""
-
-
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -107,7 +65,7 @@ class _Entry(BaseModel):
 class Site(_Entry):
     """A place with its own clock."""
 
-    id: Text
+    id: Id
     name: str
     timezone: Zone
     country: str | None = None
@@ -117,8 +75,8 @@ class ResetMarkerEntry(_Entry):
     """An announced exchange of a meter."""
 
     at: Instant
-    final_wh: float | None = None
-    start_wh: float | None = None
+    final_wh: Number | None = None
+    start_wh: Number | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -131,14 +89,14 @@ class PolicyEntry(_Entry):
     """Settings of the settle rule that differ from the defaults."""
 
     on_fall: OnFall | None = None
-    reset_base_wh: float | None = None
+    reset_base_wh: Number | None = None
     dip_ratio: Limit | None = None
     glitch: Literal["drop", "keep"] | None = None
-    confirm: int | None = None
-    register_modulus_wh: float | None = None
+    confirm: Whole | None = None
+    register_modulus_wh: Number | None = None
     max_power_w: Limit | None = None
-    resolution_wh: float | None = None
-    gap_after: Duration | Literal["never"] | None = None
+    resolution_wh: Number | None = None
+    gap_after: DurationOrNever | None = None
     reset_markers: tuple[ResetMarkerEntry, ...] | None = None
 
     def settings(self) -> dict[str, Any]:
@@ -176,11 +134,11 @@ class PointSpec(PolicyEntry):
     phase: Phase = "total"
     carrier: Carrier | None = None
     role: Role | None = None
-    sign: Literal[1, -1] = 1
-    states: dict[str, float] = Field(default_factory=dict)
+    sign: Sign = 1
+    states: dict[str, StateNumber] = Field(default_factory=dict)
     every: Duration | None = Field(None, description="Expected time between two samples.")
-    maximum: float | None = Field(None, description="Largest believable value, canonical unit.")
-    rated_capacity_wh: float | None = Field(None, gt=0)
+    maximum: Number | None = Field(None, description="Largest believable value, canonical unit.")
+    rated_capacity_wh: Positive | None = None
     energy_from_power: bool = False
     confidence: Literal["high", "medium", "low"] | None = Field(
         None, description="How sure a guess of `discover` is; remove it once confirmed."
@@ -218,8 +176,8 @@ class Correction(_Entry):
     reason: str = Field(min_length=3)
     start: Instant | None = Field(None, alias="from")
     end: Instant | None = Field(None, alias="to")
-    factor: float | None = None
-    offset: float | None = None
+    factor: Number | None = None
+    offset: Number | None = None
     drop: bool = False
     policy: PolicyEntry | None = Field(
         None, description="Policy settings for the UTC days that the entry touches."
@@ -239,7 +197,7 @@ class Correction(_Entry):
 class Stream(_Entry):
     """One stream at Wattics, as agreed with them (Wattics data collection, section 10)."""
 
-    id: Text
+    id: Id
     kind: Literal["electricity", "value"]
     site: Text
     credential: str
@@ -273,7 +231,7 @@ class PortfolioFile(_Entry):
 
     version: Literal[1]
     sites: tuple[Site, ...]
-    device_types: dict[str, DeviceType] = Field(default_factory=dict)
+    device_types: dict[Id, DeviceType] = Field(default_factory=dict)
     devices: tuple[Device, ...] = ()
     corrections: tuple[Correction, ...] = ()
     streams: tuple[Stream, ...] = ()

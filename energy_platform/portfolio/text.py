@@ -27,10 +27,66 @@ boolean, silently.
 """
 
 
+DEEPEST: Final = 50
+"""Levels of lists and mappings; a portfolio has eight. Python's stack ends at some hundreds."""
+
+LARGEST: Final = 1_000_000
+"""Nodes that aliases may expand a text to: eighty thousand points, and seconds to read."""
+
+
 class PortfolioLoader(yaml.SafeLoader):
-    """The safe loader without the surprises of YAML 1.1."""
+    """The safe loader without the surprises of YAML 1.1, and with an end.
+
+    Aliases are what makes a short text endless: an alias counts as all that it stands for.
+    """
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - declared so by the library
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._nodes = 0
+        self._sizes: dict[str, int] = {}
+        self._open: list[str] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node, unless it is too deep, too large or part of itself."""
+        event: yaml.NodeEvent = self.peek_event()  # type: ignore[no-untyped-call]
+        anchor: str | None = event.anchor
+        if isinstance(event, yaml.AliasEvent) and anchor is not None:
+            self._nodes += self._sizes.get(anchor, 0)
+            if anchor in self._open:
+                raise _refused(f"the alias *{anchor} stands inside what it names", event)
+            if self._nodes > LARGEST:
+                raise _refused(f"aliases expand it to more than {LARGEST:,} entries", event)
+            return super().compose_node(parent, index)
+        if self._depth >= DEEPEST:
+            raise _refused(f"lists and mappings are nested deeper than {DEEPEST} levels", event)
+        before = self._nodes
+        self._nodes += 1
+        self._depth += 1
+        if anchor is not None:
+            self._open.append(anchor)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if anchor is not None:
+            self._open.pop()
+            self._sizes[anchor] = self._nodes - before
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Construct a value; one that there is not, such as a 13th month, has a line too."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(
+                None, None, str(error), node.start_mark
+            ) from error
+
+
+def _refused(problem: str, event: yaml.NodeEvent) -> yaml.MarkedYAMLError:
+    # The stubs know of a Mark in C, which only the C loader makes.
+    return yaml.composer.ComposerError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
 
 
 for _first, _resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items():
@@ -64,8 +120,8 @@ def read_yaml(text: str) -> Document:
     """Read one document; the last few are remembered, since the same text is read over and over.
 
     Raises:
-        yaml.YAMLError: It is no YAML, or more than one document.
-        ValueError: A value is none, such as a date with a 13th month.
+        yaml.YAMLError: It is no YAML, more than one document, nested without end, or a value is
+            none, such as a date with a 13th month.
     """
     loader = PortfolioLoader(text)
     try:

@@ -89,7 +89,8 @@ def _watch_stdin(stop: threading.Event) -> None:
 
 
 def _show(fleet: Fleet) -> None:
-    console = Console()
+    # A pipe has no width: what it gets is never broken.
+    console = Console(width=None if sys.stdout.isatty() else 1_000)
     table = Table("server", "URL", title="Simulators on this machine, invented data")
     for name in PORTS:
         table.add_row(name.replace("_", " "), fleet.url(name))

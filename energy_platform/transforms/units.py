@@ -7,6 +7,7 @@ quarantined (SoData API, section 8; Belimo cloud, section 7; SkyCentrics, sectio
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
@@ -231,6 +232,40 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
     if found is None or (wanted is not None and found.unit != wanted):
         return None
     return found
+
+
+def units_of(quantity: str) -> tuple[str, ...]:
+    """Return the symbols that numbers of a quantity may be said in; all of them for ``other``."""
+    special = [unit for one, unit in _BY_QUANTITY if one == quantity]
+    fitting = [unit for unit in _SYMBOLS if conversion(unit, quantity=quantity) is not None]
+    return tuple(dict.fromkeys([*fitting, *special]))
+
+
+def meant_unit(name: str, *, quantity: str) -> str | None:
+    """Return the symbol that a misspelt name of a unit of a quantity most likely means.
+
+    For people only: readings are never converted by a guess.
+
+    Example:
+        >>> meant_unit("Kwh", quantity="active_energy_import")
+        'kWh'
+    """
+    names = {unit: unit for unit in units_of(quantity)}
+    names |= {other: unit for other, unit in _OTHER_NAMES.items() if unit in names}
+    plain: dict[str, str] = {}
+    for one, unit in names.items():
+        plain.setdefault(_plain(one), unit)
+    typed = _plain(name)
+    if typed in plain:
+        return plain[typed]
+    near = difflib.get_close_matches(typed, plain, n=1, cutoff=0.75)
+    return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, blanks, joints and the s of a plural."""
+    letters = "".join(one for one in name.casefold() if one not in " _-.·*")
+    return letters.removesuffix("s") if len(letters) > 1 else letters
 
 
 def is_known(name: str | None) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import duckdb
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
+"""The code that is tested, wherever another copy may be installed."""
 
 
 def typed(
@@ -20,7 +20,7 @@ def typed(
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", "from energy_platform.cli import main; main()", *words],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", **(env or {})},
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "PYTHONPATH": str(ROOT), **(env or {})},
         capture_output=True,
         text=True,
         timeout=120,

@@ -141,6 +141,22 @@ def test_a_file_saved_while_the_question_stands_is_not_overwritten(
     assert path.read_text(encoding="utf-8").endswith("# just saved\n")
 
 
+def test_the_file_is_written_before_a_reader_of_the_diff_can_go_away(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    class Head(io.StringIO):
+        """A pipe whose reader has seen enough after ten lines."""
+
+        def write(self, text: str) -> int:
+            if self.getvalue().count("\n") >= 10:
+                raise BrokenPipeError
+            return super().write(text)
+
+    with pytest.raises((BrokenPipeError, SystemExit)):
+        run_discover(Console(file=Head(), width=200), yes=True)
+    assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == 42
+
+
 def test_a_vendor_that_refuses_the_login_stops_no_other(
     fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

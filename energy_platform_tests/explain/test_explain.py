@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -160,6 +161,53 @@ def test_an_unknown_point_and_a_wrong_day_say_what_there_is(tmp_path: Path) -> N
         explain(lake, portfolio, point_id="socomec/SN00001/Global|0|130101", day=SUNDAY)
     with pytest.raises(ExplainError, match="no local day such as"):
         explain(lake, portfolio, point_id=METER, day="yesterday")
+
+
+def test_a_day_without_data_is_no_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, _ = explained(tmp_path / "data", day="2026-03-20")
+    assert chain.energy_wh is None
+    assert chain.data_from is not None
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
+    (tmp_path / "portfolio.yaml").write_text(demo_portfolio(World()), encoding="utf-8")
+    shown = CliRunner().invoke(app, ["explain", METER, "2026-03-20"]).stdout
+    assert "Energy of 2026-03-20: no data" in shown
+    assert f"from {chain.data_from:%Y-%m-%d %H:%MZ} to 2026-03-31 00:00Z" in shown
+    assert "0.000" not in shown
+    assert "closed by" not in shown
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30", ""])
+def test_a_day_that_no_meter_has_seen_is_refused(tmp_path: Path, day: str) -> None:
+    with pytest.raises(ExplainError, match="no local day such as"):
+        explain(Lake(tmp_path / "lake"), portfolio_of(World()), point_id=METER, day=day)
+
+
+def test_a_point_may_be_sought_by_the_name_people_know(tmp_path: Path) -> None:
+    lake, portfolio = Lake(tmp_path / "lake"), portfolio_of(World())
+    name = portfolio.points[METER].device_name
+    with pytest.raises(ExplainError, match=r"did you mean .*\(.*: .*\)") as caught:
+        explain(lake, portfolio, point_id=name.upper(), day=SUNDAY)
+    assert name in str(caught.value)
+    with pytest.raises(ExplainError, match=r"all of them: `energy-platform sql") as caught:
+        explain(lake, portfolio, point_id="zzzz", day=SUNDAY)
+    columns = str(caught.value).split("select ")[1].split(" from dim_point")[0].split(", ")
+    root = Path(__file__).parents[2]
+    model = (root / "dbt_models/models/dimensions/dim_point.sql").read_text(encoding="utf-8")
+    assert all(re.search(rf"\b{column},\n", model) for column in columns)
+
+
+def test_a_pipe_gets_each_decision_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, _ = explained(tmp_path / "data", kind="reset")
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
+    monkeypatch.setenv("COLUMNS", "40")
+    (tmp_path / "portfolio.yaml").write_text(demo_portfolio(World()), encoding="utf-8")
+    lines = CliRunner().invoke(app, ["explain", METER, SUNDAY]).stdout.splitlines()
+    (reset,) = said(chain, "reset: ")
+    assert any(line.rstrip().endswith(reset) for line in lines)
 
 
 def test_every_reason_to_quarantine_a_reading_is_told_in_words_and_in_the_docs() -> None:

@@ -18,6 +18,7 @@ from energy_platform.schemas import CORE_READINGS
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.warehouse import Warehouse, WarehouseError, publication
 from energy_platform.storage.warehouse.book import Book, open_work
+from energy_platform.storage.warehouse.lake_views import write_lake_views
 from energy_platform.storage.warehouse.publication import published_facts
 from energy_platform_tests.storage.warehouse_world import PROJECT
 
@@ -219,3 +220,41 @@ def test_the_lake_file_shows_the_day_files_live_and_says_so(warehouse: Warehouse
         ).fetchall() == [("2026-01-01", 3), ("2026-01-02", 5)]
         (said,) = db.execute("select value from about where key = 'what'").fetchone() or ("",)
     assert "Live views" in said
+
+
+def test_a_copied_or_moved_lake_file_does_not_show_the_old_folders_rows(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    lake = warehouse.lake
+    lake.write(CORE_READINGS, readings(3), day="2026-01-01")
+    warehouse.write_lake_views()
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(warehouse.lake_file.parent, copy)
+    for query in ("select * from core_readings", "select count(*) from core_readings"):
+        with (
+            duckdb.connect(str(copy / warehouse.lake_file.name), read_only=True) as db,
+            pytest.raises(duckdb.Error, match="copied or moved"),
+        ):
+            db.execute(query).fetchall()
+    with duckdb.connect() as db:
+        db.execute(f"attach '{warehouse.lake_file}' as mine (read_only)")
+        assert db.execute("select count(*) from mine.core_readings").fetchone() == (3,)
+    link = tmp_path / "link"
+    link.symlink_to(warehouse.lake_file.parent, target_is_directory=True)
+    with duckdb.connect(str(link.resolve() / warehouse.lake_file.name), read_only=True) as db:
+        assert db.execute("select count(*) from core_readings").fetchone() == (3,)
+    # A refresh there makes it that folder's own.
+    own = Lake(copy / "lake")
+    own.write(CORE_READINGS, readings(7), day="2026-01-02")
+    write_lake_views(own, copy / "lake.duckdb")
+    with duckdb.connect(str(copy / "lake.duckdb"), read_only=True) as db:
+        assert db.execute("select count(*) from core_readings").fetchone() == (10,)
+
+
+def test_the_file_tells_a_python_reader_what_it_needs(warehouse: Warehouse) -> None:
+    finish_build(warehouse, version=1)
+    warehouse.publish()
+    with duckdb.connect(str(warehouse.published_file), read_only=True) as db:
+        (said,) = db.execute("select value from about where key = 'python'").fetchone() or ("",)
+    assert "pip install duckdb pytz" in said
+    assert not warehouse.publish().written

@@ -22,8 +22,27 @@ if TYPE_CHECKING:
 _STRIP: Final = ("book", "staging")
 """Schemas that serve the build alone."""
 
+SANDBOX: Final = {
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+"""Settings under which a stranger's query reaches its database alone (DuckDB, Securing DuckDB)."""
+
+_HINT: Final = "python"
+"""Key of the one row of ``about`` that says nothing of the build."""
+
 ABOUT: Final = """
-create or replace table about as from book.facts order by key;
+create or replace table about as
+    from book.facts
+    union all by name
+    select 'python' as key,
+        'pip install duckdb pytz: without pytz, Python cannot fetch TIMESTAMPTZ columns' as value
+    order by key;
 comment on table about is
     'What the file was built from: newest day, reach of each vendor, versions, digests.';
 create or replace table about_inputs as
@@ -62,9 +81,11 @@ def published_facts(path: Path) -> dict[str, str]:
         return {}
     try:
         with duckdb.connect(str(path), read_only=True) as db:
-            return dict(db.execute("select key, value from about").fetchall())
+            facts = dict(db.execute("select key, value from about").fetchall())
     except duckdb.Error:
         return {}
+    facts.pop(_HINT, None)
+    return facts
 
 
 def publish_file(work: Path, target: Path) -> None:

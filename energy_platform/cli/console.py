@@ -1,0 +1,102 @@
+"""The consoles, tables and texts of the command line: what a pipe gets and what a terminal gets.
+
+A pipe gets every line whole, however long: programs read lines, and a path or a command that is
+broken in two cannot be pasted. A terminal breaks long lines itself, without adding line breaks to
+what is copied from it. Words of vendors are data: their control characters are shown, never sent.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from rich.console import Console as RichConsole
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE: Final = 1_000_000
+"""Columns of a pipe: more than any line has. Tables take what they need, not what there is."""
+
+_CONTROLS: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that move the cursor, break the line or cannot be written."""
+
+_BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that show what follows in another order than it stands (CVE-2021-42574)."""
+
+
+class _LineConsole(RichConsole):
+    """A console whose messages are never broken into lines, nor carry control characters."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        cleaned = [visible(one, keep="\n\t") if isinstance(one, str) else one for one in objects]
+        if all(isinstance(one, str | Text) for one in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*cleaned, **options)
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """Return the console for a command's output.
+
+    Args:
+        file: Where to; standard output by default.
+    """
+    target = sys.stdout if file is None else file
+    # COLUMNS is the width of a terminal; what it says does not hold for a pipe or a file.
+    return _LineConsole(file=target, width=None if target.isatty() else WIDE)
+
+
+def error_console() -> Console:
+    """Return the console for messages that are not the command's output: standard error."""
+    return console(sys.stderr)
+
+
+def print_error(to: Console, message: str) -> None:
+    """Print one message for the person at the terminal; nothing in it is markup."""
+    to.print(Text.assemble(("error:", "bold red"), " ", visible(message, keep="\n")))
+
+
+def table(*columns: str, **options: Any) -> Table:
+    """Return a table whose cells are shown whole: folded on a terminal, never cut.
+
+    Args:
+        columns: Heads of the columns.
+        options: As of `rich.table.Table`.
+    """
+    options.setdefault("header_style", "bold")
+    found = Table(**options)
+    for column in columns:
+        found.add_column(Text(visible(column)), overflow="fold")
+    return found
+
+
+def add_row(to: Table, *cells: object) -> None:
+    """Add cells as they are: words of a vendor are neither markup nor commands of a terminal."""
+    to.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in cells))
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    r"""Return a text with its control characters written as escapes.
+
+    Args:
+        text: Any text, such as a serial number as a vendor says it.
+        keep: Control characters that stay, such as the line break of a message of several lines.
+
+    Example:
+        >>> visible("SN\x1b[2J")
+        'SN\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one in keep or not _is_control(one) else _escaped(one) for one in text)
+
+
+def _is_control(one: str) -> bool:
+    return one in _BIDI or unicodedata.category(one) in _CONTROLS
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,52 @@
+"""What may be typed for the vendor and the days of a backfill."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, date, datetime
+
+from energy_platform.partitions import EPOCH_DAY, day_of
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.settings import SettingsError
+
+
+def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None = None) -> None:
+    """Refuse a vendor that there is not, and days that cannot be read.
+
+    Args:
+        vendor: As typed; ``all`` means every vendor.
+        first: First UTC day, as typed.
+        last: Last UTC day, as typed.
+        now: The present; by default the clock's.
+
+    Raises:
+        SettingsError: Says what was typed and what is expected.
+    """
+    known = [*RAW_DAY_TABLES, "all"]
+    if vendor not in known:
+        near = difflib.get_close_matches(vendor.lower(), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
+        raise SettingsError(f"unknown vendor {vendor!r}; {hint}")
+    begin, end = _day(first), _day(last)
+    if end < begin:
+        raise SettingsError(
+            f"the last day {last} lies before the first {first}; the first day comes first"
+        )
+    if begin < EPOCH_DAY:
+        raise SettingsError(
+            f"{first} lies before {EPOCH_DAY}, the first day that the platform keeps"
+        )
+    today = day_of(now or datetime.now(tz=UTC))
+    if last > today:
+        raise SettingsError(f"{last} has not begun yet: today is {today} (UTC)")
+
+
+def _day(typed: str) -> date:
+    """Return a day written YYYY-MM-DD; other spellings of ISO 8601 are no partition keys."""
+    try:
+        day = date.fromisoformat(typed)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != typed:
+        raise SettingsError(f"{typed!r} is not a day; expected YYYY-MM-DD, such as 2026-01-31")
+    return day
