@@ -16,7 +16,7 @@ from energy_platform.automation.under_way import (
     attempts,
     backfill_under_way,
     jobs_of,
-    unfinished_runs,
+    living_runs,
 )
 from energy_platform.delivery import push_wanted
 from energy_platform.ingest import first_day, ingest_settings, is_configured
@@ -53,13 +53,10 @@ def _refresh_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
         now = platform.now()
-        busy = jobs_of(unfinished_runs(context.instance, now=now))
+        busy = jobs_of(living_runs(context.instance))
         if busy & {refresh.name, "everything"}:
             return dg.SkipReason("a refresh is under way")
-        reading = jobs_of(unfinished_runs(context.instance, now=now, younger_than=PATIENCE))
-        if reading - _DERIVING or backfill_under_way(
-            context.instance, now=now, younger_than=PATIENCE
-        ):
+        if busy - _DERIVING or backfill_under_way(context.instance, now=now, younger_than=PATIENCE):
             return dg.SkipReason("days are being read; refresh follows when they are in")
         try:
             portfolio = platform.portfolio()
@@ -104,7 +101,7 @@ def _push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         if settings.base_url is None:
             return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
         now = platform.now()
-        busy = jobs_of(unfinished_runs(context.instance, now=now))
+        busy = jobs_of(living_runs(context.instance))
         if busy & {push.name, refresh.name, "everything"}:
             return dg.SkipReason("a push or a refresh is under way")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import polars as pl
 import pytest
 
 from energy_platform.automation.sensors import build_sensors
+from energy_platform.automation.under_way import DIED, home_of
 from energy_platform.resources import Platform
+from energy_platform.run_locks import run_lock
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import PlatformSettings
 from energy_platform.storage.raw_days import land_day
@@ -92,8 +95,17 @@ def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunR
     return str(data.skip_message)
 
 
-def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> None:
-    instance.add_run(dg.DagsterRun(job_name=job, status=status, run_id=str(uuid.uuid4())))
+def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> str:
+    run_id = str(uuid.uuid4())
+    instance.add_run(dg.DagsterRun(job_name=job, status=status, run_id=run_id))
+    return run_id
+
+
+@contextmanager
+def alive(instance: dg.DagsterInstance, job: str) -> Iterator[None]:
+    run_id = add_run(instance, job, dg.DagsterRunStatus.STARTED)
+    with run_lock(home_of(instance), run_id, job=job, by="a test"):
+        yield
 
 
 def test_a_new_day_is_asked_for_once_by_its_own_key(
@@ -111,15 +123,23 @@ def test_a_new_day_is_asked_for_once_by_its_own_key(
 def test_refresh_waits_until_the_days_are_in(
     platform: Platform, instance: dg.DagsterInstance, job: str
 ) -> None:
+    with alive(instance, job):
+        assert isinstance(tick("refresh_when_stale", platform, instance), str)
+
+
+@pytest.mark.parametrize("job", ["refresh", "push", "ingest_belimo"])
+def test_a_run_whose_process_is_gone_holds_nothing_up(
+    platform: Platform, instance: dg.DagsterInstance, job: str
+) -> None:
     add_run(instance, job, dg.DagsterRunStatus.STARTED)
-    assert isinstance(tick("refresh_when_stale", platform, instance), str)
+    assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
 
 
 def test_a_push_under_way_does_not_hold_a_refresh_up(
     platform: Platform, instance: dg.DagsterInstance
 ) -> None:
-    add_run(instance, "push", dg.DagsterRunStatus.STARTED)
-    assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
+    with alive(instance, "push"):
+        assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
 
 
 def test_a_failed_refresh_is_asked_for_again_after_a_pause_that_grows(
@@ -129,6 +149,25 @@ def test_a_failed_refresh_is_asked_for_again_after_a_pause_that_grows(
         add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
     said = tick("refresh_when_stale", platform, instance)
     assert "refresh failed 3 times in a row; next attempt at" in str(said)
+
+
+def test_a_canceled_run_does_not_end_the_count_of_failures(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    for _ in range(4):
+        add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
+    add_run(instance, "refresh", dg.DagsterRunStatus.CANCELED)
+    said = tick("refresh_when_stale", platform, instance)
+    assert "refresh failed 4 times in a row; next attempt at" in str(said)
+
+
+def test_a_run_that_was_killed_is_asked_for_again_at_once_and_one_that_dies_again_is_not(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    for pauses in (False, True):
+        run_id = add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
+        instance.add_run_tags(run_id, {DIED: "2026-03-02T00:00:00+00:00"})
+        assert isinstance(tick("refresh_when_stale", platform, instance), str) is pauses
 
 
 def test_a_success_ends_the_pauses(platform: Platform, instance: dg.DagsterInstance) -> None:
