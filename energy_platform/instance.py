@@ -111,16 +111,3 @@ def only_ui(home: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def ui_is_running(home: Path) -> bool:
-    """Say whether the one UI of an instance runs: whether its lock is held."""
-    path = home / ".ui.lock"
-    if not path.exists():
-        return False
-    lock = FileLock(path, fallback_to_soft=False, preserve_lock_file=True)
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True

@@ -30,6 +30,7 @@ RUN_ID_VARIABLE: Final = "ENERGY_PLATFORM_RUN_ID"
 
 _FOLDER: Final = "alive"
 _SUFFIX: Final = ".lock"
+_UI_LOCK: Final = ".ui.lock"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES: Final = Path("/proc")
 _LOOK_S: Final = 0.05
@@ -146,8 +147,17 @@ def has_lock_file(home: Path, run_id: str) -> bool:
 
 def is_held(home: Path, run_id: str) -> bool:
     """Say whether the process of a run lives: asked of the kernel."""
+    return _is_locked(lock_path(home, run_id))
+
+
+def ui_is_running(home: Path) -> bool:
+    """Say whether the one UI of an instance runs: whether its lock is held."""
+    return _is_locked(home / _UI_LOCK)
+
+
+def _is_locked(path: Path) -> bool:
     try:
-        fd = os.open(lock_path(home, run_id), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

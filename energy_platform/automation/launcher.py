@@ -45,6 +45,9 @@ WORKER: Final = "energy_platform.automation.run_worker"
 GRACE_S: Final = 10.0
 """Seconds a run has to end its step in order before its processes are killed."""
 
+STOP_S: Final = 5.0
+"""The same when the daemon is stopped: whoever stops it waits for it, and kills it in the end."""
+
 _LOG: Final = logging.getLogger("dagster")
 
 
@@ -171,7 +174,7 @@ class LockedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
                     run, "The daemon is being stopped; the work is asked for again when it starts."
                 )
                 _signal(child.pid, signal.SIGINT)
-        until = time.monotonic() + GRACE_S
+        until = time.monotonic() + STOP_S
         for run_id, child in children.items():
             try:
                 child.wait(timeout=max(0.0, until - time.monotonic()))

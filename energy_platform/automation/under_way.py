@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import dagster as dg
 
-from energy_platform.instance import ui_is_running
-from energy_platform.run_locks import has_lock_file, is_held
+from energy_platform.run_locks import has_lock_file, is_held, ui_is_running
 
 if TYPE_CHECKING:
     from collections.abc import Collection

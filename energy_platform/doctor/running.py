@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy
 
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.instance import ui_is_running
+from energy_platform.run_locks import ui_is_running
 from energy_platform.vendors.skycentrics import Landing
 
 if TYPE_CHECKING:
