@@ -32,12 +32,17 @@ compute_logs:
   class: LocalComputeLogManager
   config:
     base_dir: "$home/logs"
+run_launcher:
+  module: energy_platform.automation.launcher
+  class: LockedRunLauncher
 run_monitoring:
   enabled: true
+  poll_interval_seconds: 30
   start_timeout_seconds: 180
-  cancel_timeout_seconds: 180
+  cancel_timeout_seconds: 60
   max_runtime_seconds: 21600
-  free_slots_after_run_end_seconds: 300
+  max_resume_run_attempts: 0
+  free_slots_after_run_end_seconds: 60
 concurrency:
   runs:
     max_concurrent_runs: 4

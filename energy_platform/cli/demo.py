@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from energy_platform.cli.following import push_what_is_behind, refresh_what_is_stale
 from energy_platform.cli.runs import Runner, RunReport, open_runner
 from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
@@ -15,9 +16,6 @@ from energy_platform.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-REFRESH: Final = "refresh_when_stale"
-PUSH: Final = "push_when_behind"
 
 
 def run_demo(console: Console, *, days: int) -> int:
@@ -37,9 +35,13 @@ def run_demo(console: Console, *, days: int) -> int:
     began = time.monotonic()
     with simulated_vendors(data_dir, days=days) as fleet:
         console.print("four simulated vendors listen on 127.0.0.1", style="dim")
-        with open_runner(data_dir / "dagster") as runner:
-            reports = _runs(console, runner, days=days)
-        if all(report.success for report in reports):
+        with open_runner(
+            data_dir / "dagster",
+            by="demo",
+            say=lambda line: console.print(line, style="dim", markup=False, soft_wrap=True),
+        ) as runner:
+            errors = _runs(console, runner, days=days)
+        if not errors:
             print_summary(
                 console,
                 data_dir=data_dir,
@@ -48,14 +50,13 @@ def run_demo(console: Console, *, days: int) -> int:
                 seconds=time.monotonic() - began,
             )
             return 0
-    for report in reports:
-        for error in report.errors:
-            console.print(f"{report.job}: {error}", style="red", markup=False)
+    for error in errors:
+        console.print(error, style="red", markup=False, soft_wrap=True)
     return 1
 
 
-def _runs(console: Console, runner: Runner, *, days: int) -> list[RunReport]:
-    """Run what the schedules and sensors would run, in their order."""
+def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
+    """Run what the schedules and sensors would run, in their order; return what failed."""
     from energy_platform.assets.partitions import range_tags  # noqa: PLC0415
 
     wanted = due_days(datetime.now(tz=UTC), late_days=days - 1)
@@ -76,15 +77,19 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[RunReport]:
             status.update(f"{vendor}: {span}")
             reports.append(runner.run(f"ingest_{vendor}", tags=tags))
             note(f"{vendor}: {len(wanted)} days, {span}", began=began)
+        errors = [f"{one.job}: {error}" for one in reports for error in one.errors]
         # The push changes what mart_delivery shows, hence the second refresh.
-        for sensor, what in (
-            (REFRESH, "readings, energy, marts, published file"),
-            (PUSH, "packets to Wattics"),
-            (REFRESH, "what was delivered, published"),
+        for follow, what in (
+            (refresh_what_is_stale, "readings, energy, marts, published file"),
+            (push_what_is_behind, "packets to Wattics"),
+            (refresh_what_is_stale, "what was delivered, published"),
         ):
             began = time.monotonic()
             status.update(what)
-            followed = runner.follow(sensor)
-            reports += followed
-            note(what if followed else f"{what}: nothing to do", began=began)
-    return reports
+            said: list[str] = []
+            followed = follow(runner, say=said.append)
+            if followed == "failed":
+                errors += said
+            else:
+                note(what if followed == "did" else f"{what}: nothing to do", began=began)
+    return errors

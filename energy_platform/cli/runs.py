@@ -1,19 +1,56 @@
-"""Dagster runs from the command line: the daemon's own jobs and sensors, in this process."""
+"""Dagster runs from the command line: the daemon's own jobs, in this process.
+
+Each run holds its lock (:mod:`energy_platform.run_locks`), so that the daemon and other commands
+see that it lives. A run waits only for living ones, and says for whom.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import logging
+import signal
+import threading
+import uuid
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from energy_platform.automation.alive import fail_dead_runs, queued_without_daemon
+from energy_platform.automation.under_way import home_of
+from energy_platform.resources import Platform
+from energy_platform.run_locks import is_held, owner_of, run_lock, ui_is_running
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration that keeps Dagster's log in its event store only."""
+
+NO_LIMIT: Final = {"dagster/max_runtime": "0"}
+"""Tag of a run that an operator watches: a daemon on the same instance does not end it."""
+
+LOOK_S: Final = 2.0
+"""Seconds between two looks at who holds a pool that is waited for."""
+
+_INTERRUPTED: Final = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Materialized:
+    """What a run reported of an asset.
+
+    Attributes:
+        asset: The asset's name.
+        partition: The day, None for an unpartitioned asset.
+        figures: Plain values of its metadata by name.
+    """
+
+    asset: str
+    partition: str | None
+    figures: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +62,14 @@ class RunReport:
         run_id: Id in the Dagster instance.
         success: Whether it succeeded.
         errors: One message per failed step.
+        materialized: What it reported, in order.
     """
 
     job: str
     run_id: str
     success: bool
     errors: tuple[str, ...]
+    materialized: tuple[Materialized, ...] = field(default=(), repr=False)
 
 
 class Runner:
@@ -40,14 +79,38 @@ class Runner:
         definitions: The code location.
         instance: Where runs are recorded.
         output: File for what steps print, such as dbt's own progress.
+        by: The command, for messages of others that wait for it.
+        say: Where a line goes that tells why nothing moves; None: nowhere.
     """
 
     def __init__(
-        self, definitions: dg.Definitions, *, instance: dg.DagsterInstance, output: Path
+        self,
+        definitions: dg.Definitions,
+        *,
+        instance: dg.DagsterInstance,
+        output: Path,
+        by: str = "the command line",
+        say: Callable[[str], None] | None = None,
     ) -> None:
         self._definitions = definitions
-        self._instance = instance
+        self.instance = instance
         self._output = output
+        self._by = by
+        self._say = say or (lambda _: None)
+        self._home = home_of(instance)
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        """The code location."""
+        return self._definitions
+
+    @property
+    def platform(self) -> Platform:
+        """The resource that the jobs work with."""
+        found = (self._definitions.resources or {})["platform"]
+        if not isinstance(found, Platform):
+            raise TypeError(f"expected the platform's own resource, got {type(found).__name__}")
+        return found
 
     def run(
         self,
@@ -55,37 +118,179 @@ class Runner:
         *,
         tags: Mapping[str, str] | None = None,
         assets: Sequence[dg.AssetKey] | None = None,
+        on_log: Callable[[str], None] | None = None,
     ) -> RunReport:
-        """Run a job in this process."""
-        with self._output.open("a", encoding="utf-8") as output, redirect_stdout(output):
-            result = self._definitions.resolve_job_def(job).execute_in_process(
-                instance=self._instance,
-                tags=dict(tags or {}),
-                run_config=QUIET,
-                asset_selection=assets,
-                raise_on_error=False,
-            )
-        errors = tuple(_message(event) for event in result.all_node_events if event.is_step_failure)
-        return RunReport(job=job, run_id=result.run_id, success=result.success, errors=errors)
+        """Run a job in this process, after the living runs that hold its pools.
 
-    def follow(self, sensor: str) -> list[RunReport]:
-        """Evaluate a sensor as the daemon would and run what it asks for."""
-        definition = self._definitions.resolve_sensor_def(sensor)
-        context = dg.build_sensor_context(
-            instance=self._instance,
-            definitions=self._definitions,
-            sensor_name=sensor,
-            resources=dict(self._definitions.resources or {}),
+        Args:
+            job: Name of the job.
+            tags: Tags of the run.
+            assets: The part of the job to run; all when None.
+            on_log: Told each line that the job's own code logs.
+
+        Raises:
+            KeyboardInterrupt: It was interrupted; the run is recorded as canceled and holds
+                nothing any more.
+        """
+        self.wait_for_pools(job)
+        definition = self._definitions.resolve_job_def(job)
+        run_id = str(uuid.uuid4())
+        if on_log is not None:
+            self.instance.add_event_listener(run_id, _lines(on_log))
+        try:
+            with (
+                run_lock(self._home, run_id, job=job, by=self._by),
+                self._watching(run_id, pools=_pools(definition)),
+                self._output.open("a", encoding="utf-8") as output,
+                redirect_stdout(output),
+            ):
+                result = definition.execute_in_process(
+                    instance=self.instance,
+                    run_id=run_id,
+                    tags={**(tags or {})},
+                    run_config=QUIET,
+                    asset_selection=assets,
+                    raise_on_error=False,
+                )
+            _raise_interrupt(result)
+        except KeyboardInterrupt:
+            if (run := self.instance.get_run_by_id(run_id)) is not None:
+                self.instance.report_run_canceled(run, f"Interrupted at the terminal ({self._by}).")
+            raise
+        finally:
+            # Dagster frees the slot of each step that ends, but not of one that is interrupted.
+            self._free(run_id)
+        failures = [event for event in result.all_node_events if event.is_step_failure]
+        return RunReport(
+            job=job,
+            run_id=run_id,
+            success=result.success,
+            errors=tuple(_message(event) for event in failures) or _why_failed(result),
+            materialized=tuple(map(_materialized, result.get_asset_materialization_events())),
         )
-        asked = definition.evaluate_tick(context).run_requests or []
-        return [
-            self.run(
-                request.job_name or definition.job.name,
-                tags=request.tags,
-                assets=request.asset_selection,
+
+    def wait_for_pools(self, job: str) -> None:
+        """Wait until no living run of another process holds a pool that a job needs.
+
+        Dead ones are failed on the way. Each run that is waited for is named once.
+        """
+        pools = _pools(self._definitions.resolve_job_def(job))
+        named: set[str] = set()
+        pause = threading.Event()
+        while holders := self._holders(pools):
+            fail_dead_runs(self.instance)
+            for run_id in holders - named:
+                self._name(run_id)
+            named |= holders
+            pause.wait(LOOK_S)
+
+    def _holders(self, pools: set[str], *, but: str = "") -> set[str]:
+        """Return the runs that hold a slot of one of some pools and are not this one."""
+        storage = self.instance.event_log_storage
+        infos = storage.get_concurrency_infos(sorted(pools))
+        return {
+            run_id
+            for info in infos.values()
+            for run_id in info.active_run_ids
+            if run_id != but and info.active_slot_count >= info.slot_count
+        }
+
+    def _name(self, run_id: str) -> None:
+        if not is_held(self._home, run_id):
+            return
+        owner = owner_of(self._home, run_id)
+        if owner is not None:
+            began = datetime.fromisoformat(owner.started_at)
+            self._say(
+                f"waiting for run {run_id[:8]} of {owner.job}, "
+                f"started {began:%H:%M} UTC by {owner.by}"
             )
-            for request in asked
-        ]
+
+    @contextmanager
+    def _watching(self, run_id: str, *, pools: set[str]) -> Iterator[None]:
+        """Look after a run from a thread: a dead run must not keep it waiting."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            named: set[str] = set()
+            while not ended.wait(LOOK_S):
+                infos = self.instance.event_log_storage.get_concurrency_infos(sorted(pools))
+                if not any(
+                    step.run_id == run_id and step.assigned_timestamp is None
+                    for info in infos.values()
+                    for step in info.pending_steps
+                ):
+                    continue
+                fail_dead_runs(self.instance)
+                for holder in self._holders(pools, but=run_id) - named:
+                    named.add(holder)
+                    self._name(holder)
+
+        thread = threading.Thread(target=watch, name="watch-pools", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _free(self, run_id: str) -> None:
+        if self.instance.event_log_storage.supports_global_concurrency_limits:
+            self.instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _pools(job: dg.JobDefinition) -> set[str]:
+    return {
+        pool
+        for node in job.all_node_defs
+        if isinstance(node, dg.OpDefinition)
+        for pool in node.pools
+    }
+
+
+def _lines(on_log: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:
+    """Return a listener that passes on what the job's own code logs, from INFO on."""
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        if entry.dagster_event is None and int(entry.level) >= logging.INFO:
+            on_log(entry.user_message)
+
+    return listen
+
+
+def _raise_interrupt(result: dg.ExecuteInProcessResult) -> None:
+    """Raise what Dagster took for the failure of a step or of the run: Ctrl+C."""
+    if any(map(_is_interrupt, result.all_events)):
+        raise KeyboardInterrupt
+
+
+def _why_failed(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+    """Return why a run failed outside of its steps; empty when it did not fail."""
+    return tuple(
+        event.message or "failed"
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.RUN_FAILURE
+    )
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Say whether a step or a run failed because of a signal."""
+    if event.is_step_failure:
+        error = event.step_failure_data.error
+    elif event.event_type is dg.DagsterEventType.RUN_FAILURE:
+        error = event.job_failure_data.error
+    else:
+        return False
+    return error is not None and error.cls_name in _INTERRUPTED
+
+
+def _materialized(event: dg.DagsterEvent) -> Materialized:
+    materialization = event.step_materialization_data.materialization
+    return Materialized(
+        asset=materialization.asset_key.to_user_string(),
+        partition=materialization.partition,
+        figures={name: value.value for name, value in materialization.metadata.items()},
+    )
 
 
 def _message(event: dg.DagsterEvent) -> str:
@@ -98,11 +303,50 @@ def _message(event: dg.DagsterEvent) -> str:
 
 
 @contextmanager
-def open_runner(home: Path) -> Iterator[Runner]:
-    """Open the instance at ``home`` with the code location."""
+def open_runner(
+    home: Path, *, by: str = "the command line", say: Callable[[str], None] | None = None
+) -> Iterator[Runner]:
+    """Open the instance at ``home`` with the code location.
+
+    Runs that others left dead are failed first, and what they held is free.
+
+    Args:
+        home: Folder of the instance.
+        by: The command, for messages of others that wait for it.
+        say: Where lines go that tell what was found and what is waited for.
+    """
     from energy_platform.definitions import definitions  # noqa: PLC0415
     from energy_platform.instance import render_instance  # noqa: PLC0415
 
     render_instance(home)
     with dg.DagsterInstance.get() as instance:
-        yield Runner(definitions(), instance=instance, output=home / "steps.log")
+        look_around(instance, say=say or (lambda _: None))
+        with _terminated_as_interrupted():
+            yield Runner(
+                definitions(), instance=instance, output=home / "steps.log", by=by, say=say
+            )
+
+
+def look_around(instance: dg.DagsterInstance, *, say: Callable[[str], None]) -> None:
+    """Fail dead runs and say what was found, and who else works on the instance."""
+    for dead in fail_dead_runs(instance):
+        say(f"run {dead.run_id[:8]} of {dead.job} had died and is marked as failed: {dead.why}")
+    if ui_is_running(home_of(instance)):
+        say("the UI runs on this data folder: runs of both share their pools, one after another")
+    if queued := queued_without_daemon(instance):
+        jobs = ", ".join(sorted({run.job_name for run in queued}))
+        say(f"{len(queued)} queued runs ({jobs}) are left for the next `energy-platform ui`")
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a command in order, as Ctrl+C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        with suppress(TypeError):
+            signal.signal(signal.SIGTERM, before)

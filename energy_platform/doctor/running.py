@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy
-from filelock import FileLock, Timeout
 
 from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.run_locks import ui_is_running
 from energy_platform.vendors.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check_dagster(home: Path) -> list[Finding]:
         findings.append(
             warn("dagster", "", f"{home} has no dagster.yaml", "Start `make ui`, which writes it")
         )
-    running = is_running(home)
+    running = ui_is_running(home)
     findings.append(
         ok(
             "dagster",
@@ -63,19 +63,6 @@ def check_dagster(home: Path) -> list[Finding]:
         )
     )
     return findings
-
-
-def is_running(home: Path) -> bool:
-    """Say whether the one UI of an instance runs: whether its lock is held."""
-    path = home / ".ui.lock"
-    if not path.exists():
-        return False
-    lock = FileLock(path, fallback_to_soft=False, preserve_lock_file=True)
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:

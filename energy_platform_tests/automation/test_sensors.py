@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ import time_machine
 
 from energy_platform.automation import ingest_requests, sensors
 from energy_platform.automation.sensors import build_sensors
+from energy_platform.automation.under_way import DIED, home_of
 from energy_platform.delivery.attempts import begin_run
 from energy_platform.refresh import refresh
 from energy_platform.resources import Platform
+from energy_platform.run_locks import run_lock
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import PlatformSettings
 from energy_platform.storage.raw_days import land_day
@@ -104,14 +107,17 @@ def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunR
     return str(data.skip_message)
 
 
-def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> None:
-    instance.add_run(dg.DagsterRun(job_name=job, status=status, run_id=str(uuid.uuid4())))
+def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> str:
+    run_id = str(uuid.uuid4())
+    instance.add_run(dg.DagsterRun(job_name=job, status=status, run_id=run_id))
+    return run_id
 
 
-def under_way(monkeypatch: pytest.MonkeyPatch, job: str) -> None:
-    """Let one run live; how life is proven is tested where it is decided."""
-    run = dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()))
-    monkeypatch.setattr(sensors, "living_runs", lambda _: [run])
+@contextmanager
+def alive(instance: dg.DagsterInstance, job: str) -> Iterator[None]:
+    run_id = add_run(instance, job, dg.DagsterRunStatus.STARTED)
+    with run_lock(home_of(instance), run_id, job=job, by="a test"):
+        yield
 
 
 def test_a_new_day_is_asked_for_once_by_its_own_key(
@@ -127,17 +133,23 @@ def test_a_new_day_is_asked_for_once_by_its_own_key(
 
 @pytest.mark.parametrize("job", ["ingest_belimo", "everything", "__ASSET_JOB", "push"])
 def test_refresh_waits_for_no_vendor_and_no_push(
-    platform: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, job: str
+    platform: Platform, instance: dg.DagsterInstance, job: str
 ) -> None:
-    under_way(monkeypatch, job)
+    with alive(instance, job):
+        assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
+
+
+@pytest.mark.parametrize("job", ["refresh", "push", "ingest_belimo"])
+def test_a_run_whose_process_is_gone_holds_nothing_up(
+    platform: Platform, instance: dg.DagsterInstance, job: str
+) -> None:
+    add_run(instance, job, dg.DagsterRunStatus.STARTED)
     assert isinstance(tick("refresh_when_stale", platform, instance), dg.RunRequest)
 
 
-def test_there_is_one_refresh_at_a_time(
-    platform: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    under_way(monkeypatch, "refresh")
-    assert tick("refresh_when_stale", platform, instance) == "a refresh is under way"
+def test_there_is_one_refresh_at_a_time(platform: Platform, instance: dg.DagsterInstance) -> None:
+    with alive(instance, "refresh"):
+        assert tick("refresh_when_stale", platform, instance) == "a refresh is under way"
 
 
 def test_a_failed_refresh_is_asked_for_again_after_a_pause_that_grows(
@@ -160,6 +172,25 @@ def test_a_canceled_refresh_is_asked_for_again_by_another_key(
     assert isinstance(before, dg.RunRequest)
     assert isinstance(after, dg.RunRequest)
     assert after.run_key != before.run_key, "Dagster drops a key that it knows"
+
+
+def test_a_canceled_run_does_not_end_the_count_of_failures(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    for _ in range(4):
+        add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
+    add_run(instance, "refresh", dg.DagsterRunStatus.CANCELED)
+    said = tick("refresh_when_stale", platform, instance)
+    assert "refresh failed 4 times in a row; next attempt at" in str(said)
+
+
+def test_a_run_that_was_killed_is_asked_for_again_at_once_and_one_that_dies_again_is_not(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    for pauses in (False, True):
+        run_id = add_run(instance, "refresh", dg.DagsterRunStatus.FAILURE)
+        instance.add_run_tags(run_id, {DIED: "2026-03-02T00:00:00+00:00"})
+        assert isinstance(tick("refresh_when_stale", platform, instance), str) is pauses
 
 
 def test_a_success_ends_the_pauses(platform: Platform, instance: dg.DagsterInstance) -> None:
@@ -198,10 +229,10 @@ def test_a_push_waits_for_no_refresh_and_no_vendor(
     wattics: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for job in ("refresh", "ingest_belimo", "everything"):
-        under_way(monkeypatch, job)
-        assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
-    under_way(monkeypatch, "push")
-    assert tick("push_when_behind", wattics, instance) == "a push is under way"
+        with alive(instance, job):
+            assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
+    with alive(instance, "push"):
+        assert tick("push_when_behind", wattics, instance) == "a push is under way"
 
 
 def test_a_push_that_died_before_the_ledger_knew_of_it_is_asked_for_again_after_a_pause(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import duckdb
 import yaml
 
@@ -53,7 +54,26 @@ class Installation:
 
     def follow(self, *sensors: str) -> list[RunReport]:
         """Evaluate sensors in order and run what they ask for."""
-        return [report for sensor in sensors for report in self.runner.follow(sensor)]
+        return [report for sensor in sensors for report in self._follow(sensor)]
+
+    def _follow(self, sensor: str) -> list[RunReport]:
+        """Evaluate a sensor as the daemon would and run what it asks for."""
+        definitions = self.runner.definitions
+        definition = definitions.resolve_sensor_def(sensor)
+        context = dg.build_sensor_context(
+            instance=self.runner.instance,
+            definitions=definitions,
+            sensor_name=sensor,
+            resources=dict(definitions.resources or {}),
+        )
+        return [
+            self.runner.run(
+                request.job_name or definition.job.name,
+                tags=request.tags,
+                assets=request.asset_selection,
+            )
+            for request in definition.evaluate_tick(context).run_requests or []
+        ]
 
     def settle(self) -> list[RunReport]:
         """Do what the daemon would do until nothing is stale or behind."""

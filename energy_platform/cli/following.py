@@ -1,0 +1,169 @@
+"""What follows when days were read: refresh, publish, push, asked of the rules themselves.
+
+The daemon's sensors rest after failures; a command does not: it does what is left to do now, or
+says why it cannot.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from energy_platform.delivery import LedgerError, streams_behind
+from energy_platform.partitions import contiguous, day_of
+from energy_platform.portfolio import PortfolioError
+from energy_platform.refresh import held, stale
+from energy_platform.settings import WatticsSettings
+from energy_platform.storage.lake import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from energy_platform.cli.runs import Runner, RunReport
+    from energy_platform.resources import Platform
+
+    Say = Callable[[str], None]
+
+REFRESH: Final = "refresh"
+PUSH: Final = "push"
+
+Followed = Literal["did", "nothing", "failed"]
+"""What came of a step: something was done, there was nothing to do, or not all could be done."""
+
+_ATTEMPTS: Final = 2
+"""Refreshes in a row: days may land while the first one works."""
+
+
+def refresh_what_is_stale(runner: Runner, *, say: Say, again: bool = False) -> Followed:
+    """Make stale days fresh, rebuild the marts and publish; say what was done, or why not.
+
+    Args:
+        runner: Runs the job.
+        say: Where lines go.
+        again: Nothing is said when there is nothing left to do.
+
+    Returns:
+        What came of it; unless it failed, nothing is stale now.
+    """
+    from energy_platform.assets.partitions import (  # noqa: PLC0415
+        RANGE_END,
+        RANGE_START,
+        RUN_KIND,
+    )
+
+    platform = runner.platform
+    followed: Followed = "nothing"
+    try:
+        for _ in range(_ATTEMPTS):
+            # Another one's refresh may leave nothing to do.
+            runner.wait_for_pools(REFRESH)
+            days, marts = _stale(platform)
+            if not days and not marts:
+                if not again:
+                    say("refresh: every derived day and every mart is fresh")
+                return followed
+            newest = max(days, default=day_of(platform.now()))
+            say(f"refresh: {_days(days) or 'marts only'} ({'; '.join(marts) or 'days are stale'})")
+            tags = {RANGE_START: newest, RANGE_END: newest, RUN_KIND: "refresh"}
+            report = runner.run(REFRESH, tags=tags)
+            if not report.success:
+                say_failure(report, say=say)
+                return "failed"
+            _say_published(report, days, say=say)
+            followed = "did"
+            if not any(_stale(platform)):
+                return followed
+    except (PortfolioError, LakeError, LedgerError) as error:
+        say(f"refresh: not done: {error}")
+        return "failed"
+    say("refresh: days changed while it worked; run the command again")
+    return "failed"
+
+
+def push_what_is_behind(runner: Runner, *, say: Say) -> Followed:
+    """Send what Wattics does not hold yet, pauses after failures aside; say what was sent.
+
+    Returns:
+        What came of it; ``nothing`` as well where nothing is to be sent.
+    """
+    from energy_platform.assets.partitions import RUN_KIND  # noqa: PLC0415
+
+    if WatticsSettings().base_url is None:
+        say("push: skipped, WATTICS_BASE_URL is not set: nothing is sent")
+        return "nothing"
+    try:
+        runner.wait_for_pools(PUSH)
+        behind = _behind(runner.platform)
+        if not behind:
+            say("push: Wattics holds all that is ready")
+            return "nothing"
+        say(f"push: {len(behind)} streams are behind")
+        report = runner.run(PUSH, tags={RUN_KIND: "push"})
+    except (PortfolioError, LakeError, LedgerError) as error:
+        say(f"push: not done: {error}")
+        return "failed"
+    if not report.success:
+        say_failure(report, say=say)
+        return "failed"
+    figures = _figures_of(report, "wattics_packets")
+    say(
+        f"push: {figures.get('packets_acknowledged', 0)} packets acknowledged, "
+        f"{figures.get('packets_refused', 0)} refused"
+    )
+    return "failed" if figures.get("packets_refused") else "did"
+
+
+def held_days(platform: Platform) -> dict[str, str]:
+    """Return the days whose raw files need an operator, with the reason."""
+    try:
+        return {one.day: one.why for one in held(platform.lake, platform.portfolio())}
+    except (PortfolioError, LakeError):
+        return {}
+
+
+def say_failure(report: RunReport, *, say: Say) -> None:
+    """Say which run failed and how."""
+    say(f"{report.job}: FAILED (run {report.run_id[:8]})")
+    for message in report.errors:
+        for line in message.splitlines():
+            say(f"  {line}")
+
+
+def _stale(platform: Platform) -> tuple[list[str], tuple[str, ...]]:
+    portfolio = platform.portfolio()
+    days = [one.day for one in stale(platform.lake, portfolio)]
+    plan = platform.warehouse.plan(portfolio, delivery=platform.delivered(portfolio))
+    return days, plan.why
+
+
+def _behind(platform: Platform) -> list[str]:
+    portfolio = platform.portfolio()
+    max_hold = timedelta(hours=WatticsSettings().max_hold_h)
+    with platform.ledger() as ledger:
+        found = streams_behind(
+            platform.lake, ledger, portfolio, now=platform.now(), max_hold=max_hold
+        )
+    return [one.stream_id for one in found]
+
+
+def _say_published(report: RunReport, days: Sequence[str], *, say: Say) -> None:
+    figures = _figures_of(report, "energy_duckdb")
+    verb = "published" if figures.get("written") else "published file unchanged"
+    said = f"refresh: {len(days)} days made fresh; {verb}"
+    if figures:
+        said += f", {figures['path']} up to {figures['newest_day']}"
+    say(said)
+
+
+def _figures_of(report: RunReport, asset: str) -> dict[str, Any]:
+    return next(
+        (dict(one.figures) for one in report.materialized if one.asset == asset and one.figures),
+        {},
+    )
+
+
+def _days(days: Sequence[str]) -> str:
+    spans = [
+        first if first == last else f"{first} to {last}" for first, last in contiguous(list(days))
+    ]
+    return f"{len(days)} days, {', '.join(spans)}" if spans else ""
