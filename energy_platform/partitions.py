@@ -62,11 +62,11 @@ def newest_closed_day(now: datetime) -> str:
 
 
 def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list[str]:
-    """Return the days a daily run reads: the due day and, before it, the late days.
+    """Return yesterday and, before it, the late days, whatever the lake holds of them.
 
     Args:
-        now: The schedule's tick.
-        late_days: How many earlier days are read again for data that arrived late.
+        now: The present.
+        late_days: How many days before yesterday.
         start: First day the vendor has; earlier days are left out.
     """
     due = newest_closed_day(now)

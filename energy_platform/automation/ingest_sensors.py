@@ -114,12 +114,12 @@ def _ask(
     days = newest_block(found.days)
     last = _newest_run(instance, job=INGEST[vendor])
     key = "" if last is None else last.dagster_run.run_id
+    if _kept_today_waiting(last, minutes=minutes, now=now):
+        today = open_days(vendor, known, now=now)
+        if isinstance(today, list):
+            tags = ingest_tags(vendor, today, kind=INTRADAY)
+            return dg.RunRequest(run_key=f"today after {key}", tags=tags)
     if days:
-        if _kept_today_waiting(last, minutes=minutes, now=now):
-            today = open_days(vendor, known, now=now)
-            if isinstance(today, list):
-                tags = ingest_tags(vendor, today, kind=INTRADAY)
-                return dg.RunRequest(run_key=f"today after {key}", tags=tags)
         rests_until = _rests_until(instance, vendor, days=days, records=known.records)
         if rests_until is not None and now < rests_until:
             return (
@@ -145,10 +145,12 @@ def _newest_run(instance: dg.DagsterInstance, *, job: str) -> dg.RunRecord | Non
 
 
 def _kept_today_waiting(last: dg.RunRecord | None, *, minutes: int, now: datetime) -> bool:
-    """Say whether an intraday tick fell into the newest run: then today comes before more holes."""
-    if last is None or last.dagster_run.tags.get(RUN_KIND) != DUE:
+    """Say whether an intraday tick was skipped for the newest run: then today comes first."""
+    if last is None or last.dagster_run.tags.get(RUN_KIND) == INTRADAY:
         return False
-    return newest_tick(now, minutes=minutes) > last.create_timestamp
+    tick = newest_tick(now, minutes=minutes)
+    is_over = last.end_time is not None and last.end_time < tick.timestamp()
+    return last.create_timestamp < tick and not is_over
 
 
 def _rests_until(

@@ -79,17 +79,24 @@ def asked(data: dg.SensorExecutionData) -> tuple[str, str, str]:
 
 
 def add_run(
-    instance: dg.DagsterInstance, *, kind: str, days: tuple[str, str], at: datetime
+    instance: dg.DagsterInstance,
+    *,
+    kind: str,
+    days: tuple[str, str],
+    at: datetime,
+    lasts: timedelta = timedelta(0),
 ) -> None:
+    """Let a run begin, and fail after a while."""
+    run = dg.DagsterRun(
+        job_name="ingest_socomec",
+        run_id=str(uuid.uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={RUN_KIND: kind, RANGE_START: days[0], RANGE_END: days[1]},
+    )
     with time_machine.travel(at, tick=False):
-        instance.add_run(
-            dg.DagsterRun(
-                job_name="ingest_socomec",
-                run_id=str(uuid.uuid4()),
-                status=dg.DagsterRunStatus.FAILURE,
-                tags={RUN_KIND: kind, RANGE_START: days[0], RANGE_END: days[1]},
-            )
-        )
+        instance.add_run(run)
+    with time_machine.travel(at + lasts, tick=False):
+        instance.report_run_failed(run)
 
 
 def under_way(monkeypatch: pytest.MonkeyPatch, run: dg.DagsterRun) -> None:
@@ -177,12 +184,17 @@ def test_today_comes_between_two_blocks_when_its_tick_fell_into_one(
 ) -> None:
     close(platform, "2026-01-01", "2026-01-06")
     block = ("2026-01-07", "2026-01-09")
-    add_run(instance, kind="due", days=block, at=NOW - timedelta(minutes=3))
+    minutes = timedelta(minutes=1)
+    add_run(instance, kind="due", days=block, at=NOW - 8 * minutes, lasts=2 * minutes)
     close(platform, *day_range(*block))
     assert asked(look(platform, instance)) == ("due", "2026-01-02", "2026-01-05")
-    add_run(instance, kind="due", days=block, at=NOW - timedelta(minutes=8))
+    add_run(instance, kind="due", days=block, at=NOW - 8 * minutes, lasts=6 * minutes)
     # A newer run is the first of the list, whenever it was made.
     assert asked(look(platform, instance)) == ("intraday", "2026-01-10", "2026-01-10")
+    close(platform, *day_range("2026-01-02", "2026-01-05"))
+    assert asked(look(platform, instance))[0] == "intraday", "also when no hole is left"
+    add_run(instance, kind="intraday", days=("2026-01-10", "2026-01-10"), at=NOW)
+    assert look(platform, instance).skip_message
 
 
 def test_runs_that_die_without_a_word_are_asked_for_again_with_a_growing_pause(
