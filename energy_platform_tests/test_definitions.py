@@ -6,13 +6,13 @@ import dagster as dg
 import pytest
 
 from energy_platform.assets.partitions import DAILY
-from energy_platform.definitions import definitions
+from energy_platform.definitions import build_definitions
 from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES, TABLES
 
 
 @pytest.fixture(scope="module")
 def graph() -> dg.AssetGraph:
-    return definitions().resolve_asset_graph()
+    return build_definitions().resolve_asset_graph()
 
 
 def test_the_code_location_loads_without_any_secret(graph: dg.AssetGraph) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from energy_platform import __version__
 from energy_platform.cli.delivery import delivery
 from energy_platform.explain import ExplainError
-from energy_platform.instance import InstanceInUseError
-from energy_platform.origin import OriginError
+from energy_platform.instance import ForeignInstanceError, InstanceInUseError, UiError
+from energy_platform.origin import DataFolderError, OriginError, SimulationInUseError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import SettingsError
 from energy_platform.storage.lake import LakeError
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPECTED: Final = (
+    DataFolderError,
     ExplainError,
+    ForeignInstanceError,
     InstanceInUseError,
     LakeError,
     OriginError,
     PortfolioError,
     SettingsError,
+    SimulationInUseError,
+    UiError,
     VendorError,
 )
 """Errors that are for the person at the terminal: one message, no trace."""

@@ -100,9 +100,9 @@ def _message(event: dg.DagsterEvent) -> str:
 @contextmanager
 def open_runner(home: Path) -> Iterator[Runner]:
     """Open the instance at ``home`` with the code location."""
-    from energy_platform.definitions import definitions  # noqa: PLC0415
+    from energy_platform.definitions import build_definitions  # noqa: PLC0415
     from energy_platform.instance import render_instance  # noqa: PLC0415
 
     render_instance(home)
     with dg.DagsterInstance.get() as instance:
-        yield Runner(definitions(), instance=instance, output=home / "steps.log")
+        yield Runner(build_definitions(), instance=instance, output=home / "steps.log")
