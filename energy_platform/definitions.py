@@ -12,13 +12,25 @@ from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import JOBS
 from energy_platform.automation.schedules import build_schedules
 from energy_platform.automation.sensors import build_sensors
+from energy_platform.instance import require_own_instance
 from energy_platform.resources import Platform
 from energy_platform.settings import Settings
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """Assemble the one Definitions object from the settings of the environment.
+    """Return what Dagster loads, on the platform's own instance only.
+
+    Raises:
+        SettingsError: A setting is wrong; the message names the variable.
+        ForeignInstanceError: Somebody else's instance; the message says how to start instead.
+    """
+    require_own_instance(Settings.load().platform.data_dir)
+    return build_definitions()
+
+
+def build_definitions() -> dg.Definitions:
+    """Assemble the one Definitions object from the settings.
 
     Raises:
         SettingsError: A setting is wrong; the message names the variable.

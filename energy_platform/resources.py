@@ -14,6 +14,7 @@ import dagster as dg
 
 from energy_platform.delivery import Ledger, delivery_frame, open_ledger
 from energy_platform.ingest import ingest_settings
+from energy_platform.origin import claim, own_origin
 from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
@@ -51,6 +52,16 @@ class Platform(dg.ConfigurableResource["Platform"]):
             portfolio_path=str(settings.portfolio),
             dbt_project_dir=str(settings.dbt_project_dir),
         )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Hold, in the process that writes, what the command line held when it started.
+
+        Raises:
+            OriginError: The data folder holds data of the other origin.
+            DataFolderError: It cannot be written.
+        """
+        del context
+        claim(self.data, origin=own_origin())
 
     @property
     def data(self) -> Path:

@@ -1,16 +1,21 @@
 """Every environment variable of the platform: type, default and reader.
 
-Nothing else reads the environment. Each vendor's section can also be built directly, so a client
-never looks at the environment itself. A missing credential raises where it is used and names the
-variable; a clone without any secret loads, tests and runs the demo.
+Nothing else reads the environment. The environment comes before the env file, in every process
+alike; a simulated installation reads one file of its own and neither of the two. Each vendor's
+section can also be built directly, so a client never looks at the environment itself. A missing
+credential raises where it is used and names the variable; a clone without any secret loads, tests
+and runs the demo.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import date
+from json import JSONDecodeError
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,14 +25,18 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableValueError
 
+from energy_platform.env_file import EnvFileError, env_file, home_folder, read_env_file
 from energy_platform.intraday import refusal
 
 T = TypeVar("T")
@@ -59,8 +68,64 @@ RUN_LIMIT_IS: Final = (
     "Seconds a run may spend on this source for each day it asks for, pauses included."
 )
 
-ENV_FILE: Final = "ENERGY_PLATFORM_ENV_FILE"
-"""Variable that names another file than ``.env``; the demo points it at nothing."""
+SIMULATION: Final = "ENERGY_PLATFORM_SIMULATION"
+"""Variable that names the settings file of a simulated installation, for its own processes.
+
+Where it is set, that file is all that is read. A list of variables to remove would miss the next
+one that is added, and Dagster's own reader could put them back.
+"""
+
+_GIVEN: ContextVar[Mapping[str, str] | None] = ContextVar("given", default=None)
+"""Variables to read in place of the process's own, while `Settings.load` is given some."""
+
+
+def simulation_file() -> Path | None:
+    """Return the settings file of the simulated installation that this process belongs to."""
+    named = os.environ.get(SIMULATION)
+    return Path(named) if named else None
+
+
+def variables() -> dict[str, str]:
+    """Return the variables that are set, by lower-case name: the environment over the env file.
+
+    An empty value counts as none.
+
+    Raises:
+        SettingsError: The env file cannot be read.
+    """
+    given, simulation = _GIVEN.get(), simulation_file()
+    try:
+        if given is not None:
+            return _by_name(given)
+        if simulation is not None:
+            return _by_name(read_env_file(simulation).values)
+        return {**_by_name(env_file().values), **_by_name(os.environ)}
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _by_name(values: Mapping[str, str]) -> dict[str, str]:
+    # Of two spellings the one in capitals, which sorts first, is kept.
+    return {name.lower(): values[name] for name in sorted(values, reverse=True) if values[name]}
+
+
+class _Variables(EnvSettingsSource):
+    """The one source of every section."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return variables()
+
+    def prepare_field_value(
+        self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool
+    ) -> Any:
+        try:
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        except JSONDecodeError as error:
+            what = f" — {field.description}" if field.description else ""
+            raise SettingsError(
+                f"{self.env_prefix}{field_name}".upper()
+                + f": expected JSON ({error.msg} at character {error.pos + 1}){what}"
+            ) from None
 
 
 class _Section(BaseSettings):
@@ -73,22 +138,50 @@ class _Section(BaseSettings):
         populate_by_name=True,
     )
 
+    if not TYPE_CHECKING:  # the checker shall go on seeing the fields as keywords
+
+        def __init__(self, **values: Any) -> None:
+            """Build the section.
+
+            Raises:
+                SettingsError: One line for each wrong variable. Pydantic's own errors show the
+                    values that came, secrets among them.
+            """
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                problems = [_problem(type(self), dict(detail)) for detail in error.errors()]
+                raise SettingsError("\n".join(problems)) from None
+            except UnreadableValueError as error:
+                raise SettingsError(str(error.__cause__ or error)) from None
+
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments, then the environment, then the env file it names."""
-        env_file = os.environ.get(ENV_FILE, ".env")
-        return (
-            init_settings,
-            env_settings,
-            DotEnvSettingsSource(settings_cls, env_file=env_file, env_file_encoding="utf-8"),
-        )
+        """Read arguments, then the variables."""
+        return (init_settings, _Variables(settings_cls))
+
+    @model_validator(mode="after")
+    def _simulated_stays_on_this_machine(self) -> Self:
+        if simulation_file() is None:
+            return self
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name.endswith("url") and value is not None:
+                text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                if urlsplit(text).hostname not in LOOPBACK:
+                    prefix = self.model_config.get("env_prefix", "")
+                    raise ValueError(
+                        f"{prefix}{name}".upper() + ": a simulated installation speaks to this "
+                        "machine (loopback) only"
+                    )
+        return self
 
 
 class SocomecSettings(_Section):
@@ -250,7 +343,19 @@ class PlatformSettings(_Section):
     @field_validator("data_dir", "portfolio", "dbt_project_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+        try:
+            return home_folder() / path.expanduser()
+        except RuntimeError as error:  # ~somebody, who does not exist
+            raise ValueError(str(error)) from None
+
+    @field_validator("ledger_url")
+    @classmethod
+    def _absolute_sqlite(cls, url: SecretStr | None) -> SecretStr | None:
+        """Resolve a relative SQLite file like the other paths: processes differ in their folder."""
+        scheme, found, file = url.get_secret_value().partition(":///") if url else ("", "", "")
+        if not found or not scheme.startswith("sqlite") or file.startswith(("/", ":", "file:")):
+            return url
+        return SecretStr(f"{scheme}:///{home_folder() / file}")
 
 
 Minutes = Annotated[int, Field(ge=0)] | Literal["off"]
@@ -331,44 +436,47 @@ class Settings(BaseModel, frozen=True):
     alerts: AlertSettings
 
     @classmethod
-    def load(cls) -> Self:
-        """Read the environment and ``.env``.
+    def load(cls, given: Mapping[str, str] | None = None) -> Self:
+        """Read the variables of this process, or those that are given and no others.
 
         Raises:
             SettingsError: Names every wrong variable, what came and what is expected.
         """
-        sections: dict[str, type[_Section]] = {
-            "platform": PlatformSettings,
-            "socomec": SocomecSettings,
-            "belimo": BelimoSettings,
-            "skycentrics": SkycentricsSettings,
-            "wattics": WatticsSettings,
-            "alerts": AlertSettings,
-        }
         built: dict[str, _Section] = {}
-        problems: list[str] = []
-        for name, section in sections.items():
-            try:
-                built[name] = section()
-            except ValidationError as error:
-                prefix = section.model_config.get("env_prefix", "")
-                problems += [_problem(prefix, section, dict(detail)) for detail in error.errors()]
+        problems: dict[str, None] = {}
+        token = _GIVEN.set(given) if given is not None else None
+        try:
+            for name, info in cls.model_fields.items():
+                section = info.annotation
+                if isinstance(section, type) and issubclass(section, _Section):
+                    try:
+                        built[name] = section()
+                    except SettingsError as error:
+                        # An unreadable env file is said once, not by every section.
+                        problems |= dict.fromkeys(str(error).splitlines())
+        finally:
+            if token is not None:
+                _GIVEN.reset(token)
         if problems:
             raise SettingsError("\n".join(problems))
         return cls.model_validate(built)
 
 
-def _problem(prefix: str, section: type[_Section], detail: dict[str, object]) -> str:
+def _problem(section: type[_Section], detail: dict[str, object]) -> str:
     """One line for one wrong variable, without the value of a secret."""
     location = detail["loc"]
-    field = str(location[0]) if isinstance(location, tuple) and location else "?"
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return said
+    field = str(location[0])
     info = section.model_fields.get(field)
     is_secret = info is not None and (
         "SecretStr" in str(info.annotation) or "Credential" in str(info.annotation)
     )
     came = "" if is_secret else f" (came: {detail.get('input')!r})"
     what = f" — {info.description}" if info is not None and info.description else ""
-    return f"{prefix}{field}".upper() + f": {detail['msg']}{came}{what}"
+    prefix = section.model_config.get("env_prefix", "")
+    return f"{prefix}{field}".upper() + f": {said}{came}{what}"
 
 
 def required(value: T | None, *, variable: str, why: str) -> T:

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from energy_platform.assets.partitions import DAILY, first_partition
-from energy_platform.definitions import definitions
+from energy_platform.definitions import build_definitions
 from energy_platform.partitions import EPOCH_DAY
 from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES, TABLES
 from energy_platform.storage.lake import Lake
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def graph() -> dg.AssetGraph:
-    return definitions().resolve_asset_graph()
+    return build_definitions().resolve_asset_graph()
 
 
 def test_the_code_location_loads_without_any_secret(graph: dg.AssetGraph) -> None:

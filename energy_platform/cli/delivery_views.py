@@ -18,8 +18,8 @@ from energy_platform.delivery import (
     skip_letter,
 )
 from energy_platform.delivery.ledger import EventKind
+from energy_platform.origin import installation
 from energy_platform.portfolio import load_portfolio
-from energy_platform.settings import Settings
 from energy_platform.storage.lake import Lake
 from energy_platform.transforms.packets import instant
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery import Ledger
     from energy_platform.delivery.ledger import DeadLetter
+    from energy_platform.settings import Settings
 
 OK: Final = 0
 DIFFERS: Final = 1
@@ -44,7 +45,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
     """
-    settings = Settings.load()
+    settings = installation().settings
     portfolio = load_portfolio(settings.platform.portfolio)
 
     def show(ledger: Ledger) -> int:
@@ -118,7 +119,7 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
         console.print(shown)
         return OK
 
-    return _with_ledger(console, Settings.load(), show)
+    return _with_ledger(console, installation().settings, show)
 
 
 def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
@@ -133,7 +134,7 @@ def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
         _say(console, one, "the next push sends it again")
         return OK
 
-    return _with_ledger(console, Settings.load(), do)
+    return _with_ledger(console, installation().settings, do)
 
 
 def skip_one(console: Console, *, letter_id: int) -> int:
@@ -148,7 +149,7 @@ def skip_one(console: Console, *, letter_id: int) -> int:
         _say(console, one, "skipped; its stream goes on with the next push")
         return OK
 
-    return _with_ledger(console, Settings.load(), do)
+    return _with_ledger(console, installation().settings, do)
 
 
 def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
@@ -162,7 +163,7 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
     """
-    settings = Settings.load()
+    settings = installation().settings
     portfolio = load_portfolio(settings.platform.portfolio)
 
     def show(ledger: Ledger) -> int:
@@ -235,7 +236,7 @@ def show_events(
         console.print(shown)
         return OK
 
-    return _with_ledger(console, Settings.load(), show)
+    return _with_ledger(console, installation().settings, show)
 
 
 def _with_ledger(console: Console, settings: Settings, work: Callable[[Ledger], int]) -> int:

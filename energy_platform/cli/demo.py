@@ -12,10 +12,15 @@ from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
 from energy_platform.partitions import due_days
 from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+REFRESH: Final = "refresh_when_stale"
+PUSH: Final = "push_when_behind"
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl+C, as shells have it."""
 
 
 def run_demo(console: Console, *, days: int) -> int:
@@ -26,15 +31,33 @@ def run_demo(console: Console, *, days: int) -> int:
         days: Closed UTC days to read.
 
     Returns:
-        Exit code: 0 when every run succeeded.
+        Exit code: 0 when every run succeeded, 130 after Ctrl+C.
 
     Raises:
+        SettingsError: A setting that the demo takes from the environment is wrong.
         OriginError: The data folder holds a real account's data.
+        DataFolderError: The data folder cannot be used.
+        SimulationInUseError: Another demo runs on it.
     """
-    data_dir = Settings.load().platform.data_dir
+    try:
+        return _demo(console, days=days)
+    except KeyboardInterrupt:
+        console.print(
+            "stopped; what landed is kept, and `energy-platform demo` goes on from there",
+            soft_wrap=True,
+        )
+        return INTERRUPTED
+
+
+def _demo(console: Console, *, days: int) -> int:
     began = time.monotonic()
-    with simulated_vendors(data_dir, days=days) as fleet:
-        console.print("four simulated vendors listen on 127.0.0.1", style="dim")
+    with simulated_vendors(days=days) as (fleet, data_dir):
+        console.print(
+            f"four simulated vendors listen on 127.0.0.1; data in {data_dir}",
+            style="dim",
+            highlight=False,
+            soft_wrap=True,
+        )
         with open_runner(
             data_dir / "dagster",
             by="demo",
@@ -66,6 +89,9 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
     with console.status("") as status:
 
         def note(what: str, *, began: float) -> None:
+            # Dagster turns Ctrl+C during a run into the run's failure.
+            if any("ExecutionInterrupted" in text for one in reports for text in one.errors):
+                raise KeyboardInterrupt
             console.print(f"[green]✓[/green] {what}  [dim]{time.monotonic() - began:.1f} s[/dim]")
 
         began = time.monotonic()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from dotenv import dotenv_values
-
 from energy_platform.doctor import Level, examine
+from energy_platform.env_file import EnvFileError, env_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +23,9 @@ def run_doctor(console: Console, *, as_json: bool = False) -> int:
     Returns:
         1 when anything fails, else 0: a warning keeps nothing from working.
     """
-    names = [*os.environ, *dotenv_values(Path(".env"))]
+    names = list(os.environ)
+    with suppress(EnvFileError):  # the check of the settings says so
+        names += env_file().values
     levels: Counter[Level] = Counter()
     found = []
     for finding in examine(names=names):

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from energy_platform.cli.console import add_row, table
-from energy_platform.cli.status import portfolio_path
 from energy_platform.explain import explain, words
+from energy_platform.origin import installation
 from energy_platform.portfolio import load_portfolio
-from energy_platform.settings import Settings
 from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
     """
-    platform = Settings.load().platform
-    portfolio = load_portfolio(portfolio_path(platform))
+    platform = installation().settings.platform
+    portfolio = load_portfolio(platform.portfolio)
     chain = explain(Lake(platform.data_dir / "lake"), portfolio, point_id=point_id, day=day)
     if as_json:
         print(json.dumps(asdict(chain), indent=2, default=_text))  # noqa: T201

@@ -26,8 +26,8 @@ from energy_platform.alerts import AlertStoreError
 from energy_platform.delivery import LedgerError, LetterError
 from energy_platform.discovery import DiscoveryError
 from energy_platform.explain import ExplainError
-from energy_platform.instance import InstanceInUseError
-from energy_platform.origin import OriginError
+from energy_platform.instance import ForeignInstanceError, InstanceInUseError, UiError
+from energy_platform.origin import DataFolderError, OriginError, SimulationInUseError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.storage.catalogue import CatalogueError
@@ -53,8 +53,10 @@ INTERRUPTED: Final = 130
 EXPECTED: Final = (
     AlertStoreError,
     CatalogueError,
+    DataFolderError,
     DiscoveryError,
     ExplainError,
+    ForeignInstanceError,
     InstanceInUseError,
     LakeError,
     LedgerError,
@@ -62,6 +64,8 @@ EXPECTED: Final = (
     OriginError,
     PortfolioError,
     SettingsError,
+    SimulationInUseError,
+    UiError,
     VendorError,
     WarehouseError,
 )

@@ -315,7 +315,7 @@ def open_runner(
         by: The command, for messages of others that wait for it.
         say: Where lines go that tell what was found and what is waited for.
     """
-    from energy_platform.definitions import definitions  # noqa: PLC0415
+    from energy_platform.definitions import build_definitions  # noqa: PLC0415
     from energy_platform.instance import render_instance  # noqa: PLC0415
 
     render_instance(home)
@@ -323,7 +323,7 @@ def open_runner(
         look_around(instance, say=say or (lambda _: None))
         with _terminated_as_interrupted():
             yield Runner(
-                definitions(), instance=instance, output=home / "steps.log", by=by, say=say
+                build_definitions(), instance=instance, output=home / "steps.log", by=by, say=say
             )
 
 

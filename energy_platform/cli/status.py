@@ -11,22 +11,19 @@ from rich.table import Table
 
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, streams_behind
 from energy_platform.due import SELF_HEALING_FROM, holes_of
-from energy_platform.origin import MARKER
+from energy_platform.origin import installation
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import held, pending_suspects, stale
 from energy_platform.schemas import RAW_DAY_TABLES, Vendor
-from energy_platform.settings import Settings
 from energy_platform.storage.lake import Lake, LakeError
 from energy_platform.storage.raw_days import complete_until_of, is_closed
 from energy_platform.storage.warehouse.publication import published_facts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from energy_platform.portfolio import Portfolio
-    from energy_platform.settings import PlatformSettings
+    from energy_platform.settings import Settings
 
 _SHOWN: Final = 5
 
@@ -92,7 +89,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
         LakeError: A file of the lake is damaged.
         CatalogueError: The catalogue cannot be used.
     """
-    settings = Settings.load()
+    settings = installation().settings
     try:
         status = read_status(settings)
     except LedgerError as error:
@@ -115,8 +112,7 @@ def read_status(settings: Settings) -> Status:
     """
     platform = settings.platform
     lake = Lake(platform.data_dir / "lake")
-    path = portfolio_path(platform)
-    portfolio = load_portfolio(path)
+    portfolio = load_portfolio(platform.portfolio)
     suspects = pending_suspects(lake)
     stale_days: dict[str, list[str]] = {}
     held_days: dict[str, str] = {}
@@ -142,16 +138,8 @@ def read_status(settings: Settings) -> Status:
         streams_behind=_behind(settings, lake, portfolio),
         published_newest_day=published_facts(platform.data_dir / "energy.duckdb").get("newest_day")
         or None,
-        portfolio=str(path),
+        portfolio=str(platform.portfolio),
     )
-
-
-def portfolio_path(settings: PlatformSettings) -> Path:
-    """Return the portfolio of the data folder: the demo's data have the demo's portfolio."""
-    marker = settings.data_dir / MARKER
-    demo = settings.data_dir / "demo" / "portfolio.yaml"
-    is_demo = marker.exists() and marker.read_text(encoding="utf-8").strip() == "demo"
-    return demo if is_demo and demo.exists() else settings.portfolio
 
 
 def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:

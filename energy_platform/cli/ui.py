@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
+import socket
 import sys
-from contextlib import ExitStack
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
+from energy_platform.cli.run_lines import RunLines
 from energy_platform.cli.simulated import simulated_vendors
+from energy_platform.cli.tree import Tree
+from energy_platform.env_file import EnvFileError, env_file
 from energy_platform.ingest import is_configured
-from energy_platform.instance import only_ui, render_instance
+from energy_platform.instance import (
+    UiError,
+    instance_environment,
+    only_ui,
+    render_instance,
+    working_directory,
+)
 from energy_platform.origin import claim
+from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.settings import PlatformSettings, Settings
+from energy_platform.settings import PlatformSettings, Settings, SettingsError
+from energy_platform.supervisor import Component, Orders
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import Console
 
 HOST: Final = "127.0.0.1"
@@ -25,6 +40,16 @@ HOST: Final = "127.0.0.1"
 
 DEMO_DAYS: Final = 7
 """Closed days the streams of a fresh demo begin before today."""
+
+CODE: Final = "energy_platform.definitions"
+
+LOG: Final = "ui.log"
+"""File in the instance's folder for what Dagster's processes print."""
+
+START_S: Final = 180.0
+"""Seconds within which the UI answers, on a slow and loaded machine too."""
+
+_HIGHEST_PORT: Final = 65_535
 
 
 def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
@@ -36,50 +61,161 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
         simulated: Simulated vendors or those of the environment; None takes the simulated ones
             when no vendor has credentials.
 
+    Returns:
+        0 after Ctrl+C or SIGTERM; 1 when Dagster's web server did not start.
+
     Raises:
+        UiError: The port is taken or impossible; nothing is started.
         SettingsError: A setting is wrong; nothing is started.
         PortfolioError: The portfolio is missing or wrong; nothing is started.
         OriginError: The data folder holds data of the other kind.
+        DataFolderError: The data folder cannot be used.
         InstanceInUseError: Another UI runs on this instance.
+        SimulationInUseError: A demo runs on this data folder.
     """
-    data_dir = Settings.load().platform.data_dir
+    require_port(port)
     if simulated is None:
+        Settings.load()  # a wrong variable is no reason to take the simulated vendors
         simulated = not any(is_configured(vendor) for vendor in RAW_DAY_TABLES)
     with ExitStack() as stack:
-        home = render_instance(data_dir / "dagster")
-        stack.enter_context(only_ui(home))
+        stopped = stack.enter_context(_Stop())
         if simulated:
-            stack.enter_context(simulated_vendors(data_dir, days=DEMO_DAYS))
-            console.print("four simulated vendors listen on 127.0.0.1", style="dim")
+            _, data_dir = stack.enter_context(simulated_vendors(days=DEMO_DAYS))
+            console.print(
+                f"four simulated vendors listen on 127.0.0.1; data in {data_dir}",
+                style="dim",
+                highlight=False,
+                soft_wrap=True,
+            )
         else:
+            data_dir = Settings.load().platform.data_dir
+            load_portfolio(PlatformSettings().portfolio)
             claim(data_dir, origin="live")
-        _load_portfolio()
-        console.print(f"Dagster: http://{HOST}:{port}   (stop with Ctrl+C)", highlight=False)
-        return _run_dagster(port=port)
+            _warn_of_env_file(console)
+        home = render_instance(data_dir / "dagster")
+        held = stack.enter_context(only_ui(home))
+        sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-platform-"))
+        console.print(f"starting Dagster; its log is {home / LOG}", style="dim", soft_wrap=True)
+        lines = RunLines(home / LOG)
+        tree = Tree(
+            _orders(home, port=port, sockets=Path(sockets)),
+            environment=instance_environment(home),
+            inherited=(held,),
+        )
+        with tree:
+            if not _await(port, tree=tree, stopped=stopped):
+                if stopped.is_set():
+                    return 0
+                console.print(
+                    f"Dagster's web server did not start; see {home / LOG}",
+                    style="red",
+                    soft_wrap=True,
+                )
+                return 1
+            console.print(f"Dagster: http://{HOST}:{port}   (stop with Ctrl+C)", highlight=False)
+            while not stopped.wait(1.0):
+                for line in tree.news():
+                    console.print(f"{line}; see {home / LOG}", style="yellow", soft_wrap=True)
+                for line in lines.new():
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
+                if not tree.running():
+                    console.print(f"Dagster ended; see {home / LOG}", style="red", soft_wrap=True)
+                    return 1
+            console.print("stopping", style="dim")
+    return 0
 
 
-def _load_portfolio() -> None:
-    """Refuse to start on a broken portfolio."""
-    from energy_platform.portfolio import load_portfolio  # noqa: PLC0415
+def require_port(port: int) -> None:
+    """Refuse a port that the web server could not listen on.
 
-    load_portfolio(PlatformSettings().portfolio)
+    Dagster takes a number modulo 65,536, and goes on without a web server where another program
+    has the port.
+
+    Raises:
+        UiError: It is impossible, taken or not this user's.
+    """
+    if not 1 <= port <= _HIGHEST_PORT:
+        raise UiError(f"--port {port}: expected a number from 1 to {_HIGHEST_PORT}")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        # As the web server does: a connection of before that is being closed is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+        except OSError as error:
+            raise UiError(
+                f"--port {port}: {HOST}:{port} cannot be used ({error.strerror}); stop what "
+                "listens there or choose another port"
+            ) from error
 
 
-def _run_dagster(*, port: int) -> int:
-    workspace = Path(__file__).parents[2] / "workspace.yaml"
-    command = [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
-    command += (
-        ["-w", str(workspace)] if workspace.exists() else ["-m", "energy_platform.definitions"]
+def _warn_of_env_file(console: Console) -> None:
+    """Say what is wrong with ``.env`` and keeps nothing from starting."""
+    try:
+        read = env_file()
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from error
+    problems = [f"{read.path}, line {one.line}: {one.message}" for one in read.problems]
+    if (mode := read.mode_problem()) is not None:
+        problems.append(f"{mode}; run `chmod 600 {read.path}`")
+    for problem in problems:
+        console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
+    """Return Dagster's three processes: one code server, which daemon and web server share.
+
+    ``dagster dev`` starts the same three, but prints every run's lines to the terminal and leaves
+    processes behind when a run hangs.
+    """
+    python, code_socket = sys.executable, str(sockets / "code.sock")
+    workspace = sockets / "workspace.yaml"
+    workspace.write_text(
+        f'load_from:\n  - grpc_server: {{socket: "{code_socket}", location_name: '
+        "energy_platform}\n",
+        encoding="utf-8",
     )
-    # A session of its own: Ctrl+C reaches this process alone, which passes it on once.
-    child = subprocess.Popen(  # noqa: S603 - fixed words
-        command, env=os.environ.copy(), start_new_session=True
+    code = [python, "-m", "dagster", "code-server", "start", "--socket", code_socket]
+    code += ["--module-name", CODE, "--location-name", "energy_platform"]
+    daemon = [python, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
+    web = [python, "-m", "dagster_webserver", "--workspace", str(workspace)]
+    web += ["--host", HOST, "--port", str(port), "--dagster-log-level", "warning"]
+    return Orders(
+        components=[
+            Component(name="the code server", command=code),
+            Component(name="the web server", command=web, waits_for=code_socket),
+            Component(name="the daemon", command=daemon, waits_for=code_socket),
+        ],
+        log=str(home / LOG),
+        folder=str(working_directory(home)),
     )
 
-    def stop(*_: object) -> None:
-        child.send_signal(signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    code = child.wait()
-    return 0 if code in {0, -signal.SIGTERM, 128 + signal.SIGTERM} else code
+def _await(port: int, *, tree: Tree, stopped: threading.Event) -> bool:
+    """Wait until the web server listens; False when it ended, or when told to stop."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and tree.running() and not stopped.wait(0.2):
+        if any("web server" in line for line in tree.news()):
+            return False
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+            probe.settimeout(1.0)
+            if probe.connect_ex((HOST, port)) == 0:
+                return True
+    return False
+
+
+class _Stop(threading.Event):
+    """Set by Ctrl+C, SIGTERM or the end of the terminal, while entered."""
+
+    def __enter__(self) -> Self:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._asked) for number in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.set()

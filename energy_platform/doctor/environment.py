@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic_settings import BaseSettings
 
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.settings import Settings, SettingsError
+from energy_platform.env_file import ENV_FILE, HOME, EnvFileError, env_file
+from energy_platform.origin import (
+    DataFolderError,
+    OriginError,
+    origin_of,
+    simulated_installation,
+)
+from energy_platform.settings import SIMULATION, Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +33,10 @@ NEEDED: Final[Mapping[Vendor, tuple[str, ...]]] = {
 }
 """Settings without which nothing can be read from a vendor."""
 
-INTERNAL: Final = frozenset({"ENERGY_PLATFORM_WAREHOUSE"})
-"""Variables that the platform sets for dbt."""
+INTERNAL: Final = frozenset(
+    {ENV_FILE, HOME, SIMULATION, "ENERGY_PLATFORM_INSTANCE", "ENERGY_PLATFORM_WAREHOUSE"}
+)
+"""Variables that say where settings are, or that the platform sets for what it starts."""
 
 
 class Environment(NamedTuple):
@@ -36,11 +46,13 @@ class Environment(NamedTuple):
         settings: All of them; None when one is wrong.
         complete: Vendors with every credential.
         findings: What the check says.
+        idle_demo: Whether these are the demo's data, and no vendor is there to be asked.
     """
 
     settings: Settings | None
     complete: tuple[Vendor, ...]
     findings: list[Finding]
+    idle_demo: bool = False
 
 
 def check_environment(names: Iterable[str]) -> Environment:
@@ -49,7 +61,7 @@ def check_environment(names: Iterable[str]) -> Environment:
     Args:
         names: Names of the variables that are set, of the environment and of ``.env``.
     """
-    findings = list(_misspelt(names))
+    findings = [*_env_file(), *_misspelt(names)]
     try:
         settings = Settings.load()
     except SettingsError as error:
@@ -58,7 +70,56 @@ def check_environment(names: Iterable[str]) -> Environment:
             for problem in str(error).splitlines()
         ]
         return Environment(None, (), findings)
+    data_dir = settings.platform.data_dir
+    try:
+        is_demo = origin_of(data_dir) == "demo"
+        if is_demo and not any(map(partial(_is_set, settings), NEEDED)):
+            demo = simulated_installation(data_dir)
+            said = "running" if demo.simulated_now else "not running, nothing is read"
+            said = f"{data_dir} holds the demo's data; its simulated vendors are {said}"
+            findings.append(ok(CHECK, "", said))
+            if not demo.simulated_now:
+                return Environment(demo.settings, (), findings, idle_demo=True)
+            settings = demo.settings
+        elif is_demo:
+            findings.append(
+                warn(
+                    CHECK,
+                    "",
+                    f"{data_dir} holds the demo's data, and real vendors have credentials",
+                    "Set ENERGY_PLATFORM_DATA_DIR to another folder, or run `make clean`",
+                )
+            )
+    except (DataFolderError, OriginError, SettingsError) as error:
+        findings.append(fail(CHECK, "", str(error), "Correct it, or remove the data folder"))
+        return Environment(None, (), findings)
+    complete, about_vendors = _credentials(settings)
+    return Environment(settings, complete, findings + about_vendors)
+
+
+def _env_file() -> Iterator[Finding]:
+    """Look at the env file itself: who can read it, and lines that are not what they seem."""
+    try:
+        read = env_file()
+    except EnvFileError:
+        return  # loading the settings says so
+    if (mode := read.mode_problem()) is not None:
+        yield warn(CHECK, "", mode, f"It holds passwords: `chmod 600 {read.path}`")
+    for problem in read.problems:
+        judge = fail if problem.lost else warn
+        yield judge(CHECK, "", f"{read.path}, line {problem.line}: {problem.message}", "Correct it")
+
+
+def _is_set(settings: Settings, vendor: Vendor) -> bool:
+    """Say whether any credential of a vendor is set."""
+    section = getattr(settings, vendor)
+    return any(getattr(section, name) is not None for name in NEEDED[vendor])
+
+
+def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]:
+    """Return the vendors with every credential, and what is to be said of each."""
     complete: list[Vendor] = []
+    findings: list[Finding] = []
     for vendor, needed in NEEDED.items():
         section = getattr(settings, vendor)
         missing = [f"{vendor}_{name}".upper() for name in needed if getattr(section, name) is None]
@@ -85,7 +146,7 @@ def check_environment(names: Iterable[str]) -> Environment:
                 "Fill .env as .env.example shows; `make demo` needs none",
             )
         )
-    return Environment(settings, tuple(complete), findings)
+    return tuple(complete), findings
 
 
 def _misspelt(names: Iterable[str]) -> Iterator[Finding]:

@@ -59,5 +59,5 @@ def examine(*, names: Iterable[str], now: Callable[[], datetime] = _present) -> 
         yield from compare(read.text, found, name=settings.platform.portfolio.name)
     if "skycentrics" in environment.complete:
         yield from check_polls(landing, poll_s=settings.skycentrics.poll_s, now=now())
-    if read.portfolio is not None:
+    if read.portfolio is not None and not environment.idle_demo:
         yield from check_wattics(settings.wattics, streams=read.portfolio.streams)

@@ -52,17 +52,17 @@ def check_dagster(home: Path) -> list[Finding]:
         findings.append(
             warn("dagster", "", f"{home} has no dagster.yaml", "Start `make ui`, which writes it")
         )
-    running = ui_is_running(home)
-    findings.append(
-        ok(
+    if ui_is_running(home):
+        return [*findings, ok("dagster", "", "the UI and daemon are running")]
+    return [
+        *findings,
+        warn(
             "dagster",
             "",
-            "the UI and daemon are running"
-            if running
-            else "the UI and daemon are not running: no schedule reads, no poll is made",
-        )
-    )
-    return findings
+            "the UI and daemon are not running: no schedule reads, no poll is made",
+            "Start `make ui`, or the service",
+        ),
+    ]
 
 
 def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:

@@ -9,8 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-ROOT = Path(__file__).parents[2]
-"""The code that is tested, wherever another copy may be installed."""
+import energy_platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = str(energy_platform.__path__[0]).removesuffix("/energy_platform")
+"""The command line of this tree, wherever another one is installed."""
 
 
 def typed(
@@ -20,7 +25,7 @@ def typed(
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", "from energy_platform.cli import main; main()", *words],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "PYTHONPATH": str(ROOT), **(env or {})},
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "PYTHONPATH": ROOT, **(env or {})},
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,0 +1,211 @@
+"""Keeps the processes of ``energy-platform ui`` running, and ends them with it, whatever happens.
+
+A small process of its own, with the standard library only. It lives as long as its standard input
+is open: the kernel closes that when the starter ends, by ``kill -9`` as well, and then nothing of
+the tree is left behind. Each component is the leader of a process group, so that what it has
+started ends with it.
+
+The first line on standard input is a JSON object with the fields of `Orders`. On standard output
+one JSON object a line says what became of a component.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+STEADY_S: Final = 300.0
+"""A component that ran this long starts again without a pause when it ends."""
+
+LONGEST_PAUSE_S: Final = 60.0
+
+_TICK_S: Final = 0.2
+_LOOK_AT_LOG_S: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One process to keep running.
+
+    Attributes:
+        name: What to call it.
+        command: Program and arguments.
+        waits_for: A file, such as a socket, that has to be there first; for at most a minute.
+    """
+
+    name: str
+    command: list[str]
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What to run.
+
+    Attributes:
+        components: In the order in which they are started; they are stopped in the reverse one.
+        log: File for everything they print.
+        folder: Their working directory.
+        afterwards: Commands to run when all have ended, such as one that ends what has left the
+            process groups.
+        grace_s: Seconds a component and what it started may take to end before they are killed.
+        log_bytes: Size at which the log begins again; one older part is kept.
+    """
+
+    components: list[Component]
+    log: str
+    folder: str
+    afterwards: list[list[str]] = field(default_factory=list)
+    grace_s: float = 8.0
+    log_bytes: int = 20_000_000
+
+    @classmethod
+    def parse(cls, text: str) -> Orders:
+        """Read the orders of the first line."""
+        content = json.loads(text)
+        components = [Component(**one) for one in content.pop("components")]
+        return cls(components=components, **content)
+
+
+class _Kept:
+    """A component and its process."""
+
+    def __init__(self, component: Component) -> None:
+        self.component = component
+        self.process: subprocess.Popen[bytes] | None = None
+        self.due = 0.0
+        self._began = 0.0
+        self._pause = 0.0
+
+    def start(self, *, log: IO[bytes], folder: str) -> None:
+        self._began = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - the starter's own words
+            self.component.command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+
+    def ended(self) -> int | None:
+        """Return the exit code of a process that has ended by itself; then plan the next start."""
+        if self.process is None or (code := self.process.poll()) is None:
+            return None
+        _kill_group(self.process.pid, signal.SIGKILL)
+        self.process = None
+        now = time.monotonic()
+        steady = now - self._began > STEADY_S
+        self._pause = 0.0 if steady else min(max(1.0, self._pause * 2), LONGEST_PAUSE_S)
+        self.due = now + self._pause
+        return code
+
+    def stop(self, *, grace_s: float, hurry: threading.Event) -> None:
+        """End the process and its group: first asked to, then killed."""
+        if self.process is None:
+            return
+        group = self.process.pid
+        _kill_group(group, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while time.monotonic() < deadline and not hurry.is_set():
+            # Collected first, so that a dead leader does not count as its group.
+            if self.process.poll() is not None and not _kill_group(group, 0):
+                break
+            time.sleep(_TICK_S / 2)
+        _kill_group(group, signal.SIGKILL)
+        self.process.wait()
+
+
+def _kill_group(group: int, number: int) -> bool:
+    """Signal a process group; return whether there was one."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS says so of a group of zombies
+        return False
+    return True
+
+
+def _say(**what: Any) -> None:
+    with contextlib.suppress(OSError, ValueError):  # the starter is gone
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
+
+
+def _shorten(log: Path, *, most: int) -> None:
+    """Keep the log from growing: what writes to it appends, so it may be cut under it."""
+    if log.stat().st_size > most:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
+
+
+def supervise(orders: Orders, *, stop: threading.Event, hurry: threading.Event) -> None:
+    """Run the components until told to stop, then end them in the reverse order.
+
+    Args:
+        orders: What to run.
+        stop: Set when all shall end.
+        hurry: Set when it shall be killed instead of asked.
+    """
+    kept = [_Kept(component) for component in orders.components]
+    log_path = Path(orders.log)
+    with log_path.open("ab", buffering=0) as log:
+        look_at_log = 0.0
+        first_wait = time.monotonic() + 60.0
+        while not stop.is_set():
+            for one in kept:
+                code = one.ended()
+                if code is not None:
+                    _say(event="ended", component=one.component.name, code=code)
+                needed = one.component.waits_for
+                ready = needed is None or Path(needed).exists() or time.monotonic() > first_wait
+                if one.process is None and time.monotonic() >= one.due and ready:
+                    one.start(log=log, folder=orders.folder)
+                    _say(event="started", component=one.component.name)
+            if time.monotonic() > look_at_log:
+                _shorten(log_path, most=orders.log_bytes)
+                look_at_log = time.monotonic() + _LOOK_AT_LOG_S
+            stop.wait(_TICK_S)
+        for one in reversed(kept):
+            one.stop(grace_s=orders.grace_s, hurry=hurry)
+        for command in orders.afterwards:
+            subprocess.run(  # noqa: S603 - the starter's own words
+                command, cwd=orders.folder, stdout=log, stderr=log, check=False
+            )
+    _say(event="stopped")
+
+
+def main() -> None:
+    """Read the orders and carry them out until standard input ends or a signal comes."""
+    stop, hurry = threading.Event(), threading.Event()
+
+    def asked(*_: object) -> None:
+        if stop.is_set():
+            hurry.set()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, asked)
+    orders = Orders.parse(sys.stdin.readline())
+
+    def watch() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    supervise(orders, stop=stop, hurry=hurry)
+
+
+if __name__ == "__main__":
+    main()
