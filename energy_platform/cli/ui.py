@@ -54,6 +54,9 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
         else:
             claim(data_dir, origin="live")
         _load_portfolio()
+        from energy_platform.cli.runs import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
+
+        fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
         console.print(f"Dagster: http://{HOST}:{port}   (stop with Ctrl+C)", highlight=False)
         return _run_dagster(port=port)
 
