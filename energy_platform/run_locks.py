@@ -38,6 +38,10 @@ _LOOK_S: Final = 0.05
 _SCANS: Final = 2
 
 
+BY_UI: Final = "the UI"
+"""Owner of the runs that the daemon of ``energy-platform ui`` starts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Owner:
     """Who executes a run, as written in its lock file.

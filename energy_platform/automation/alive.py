@@ -28,6 +28,7 @@ from energy_platform.run_locks import (
     owner_of,
     remove_hidden,
 )
+from energy_platform.upgrade import note_restart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,6 +187,8 @@ def build_watch_sensor() -> dg.SensorDefinition:
         failed = fail_dead_runs(context.instance, daemon=True)
         for one in failed:
             context.log.error("%s (%s): %s", one.job, one.run_id, one.why)
+        if why := note_restart(home_of(context.instance)):
+            context.log.error(why)
         if failed:
             return dg.SkipReason("; ".join(f"{one.job} {one.run_id[:8]} died" for one in failed))
         return dg.SkipReason("every run under way has a living process")

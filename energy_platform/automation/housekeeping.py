@@ -11,6 +11,7 @@ from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.sources import landing_at
 from energy_platform.storage.lake import Lake
+from energy_platform.storage.usage import note_usage
 
 LONGEST: Final = timedelta(minutes=10)
 """How long one housekeeping forgets runs, so that it ends soon; the next one goes on."""
@@ -27,6 +28,7 @@ def tidy(context: dg.OpExecutionContext, platform: Platform) -> None:
     landing = landing_at(platform.landing)
     keep = LANDING_DAYS if _all_folded(platform.lake, landing.days(), now=now) else None
     archived = landing.archive(today=day_of(now), keep_days=keep)
+    note_usage(platform.data, now=now)
     context.log.info(
         "%d runs forgotten, logs of %d removed, %d left-over files of runs removed, %d bytes freed "
         "in databases; %d landing files compressed",

@@ -26,6 +26,7 @@ from dagster._serdes import ConfigurableClass
 from energy_platform.automation.alive import fail_dead_runs
 from energy_platform.automation.under_way import home_of
 from energy_platform.run_locks import (
+    BY_UI,
     RUN_ID_VARIABLE,
     RunLock,
     is_held,
@@ -88,7 +89,7 @@ class LockedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             instance_ref=self._instance.get_ref(),
             set_exit_code_on_failure=True,
         ).get_command_args()
-        lock = RunLock(home_of(self._instance), run.run_id, job=run.job_name, by="the UI", pid=0)
+        lock = RunLock(home_of(self._instance), run.run_id, job=run.job_name, by=BY_UI, pid=0)
         try:
             child = subprocess.Popen(  # noqa: S603 - Dagster's own arguments
                 # Dagster's entry point is replaced by ours, which goes on to Dagster's.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import dagster as dg
 
 from energy_platform.run_locks import has_lock_file, is_held, ui_is_running
+from energy_platform.troubled_runs import DIED_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,7 +28,7 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
-DIED: Final = "energy_platform/died"
+DIED: Final = DIED_TAG
 """Tag of a run whose process ended without a word; its value is the instant it was found."""
 
 BEING_STARTED: Final = frozenset({dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING})

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from energy_platform.cli.failures import INTERRUPTED
 from energy_platform.cli.following import push_what_is_behind, refresh_what_is_stale
 from energy_platform.cli.runs import Runner, RunReport, open_runner
 from energy_platform.cli.simulated import simulated_vendors
@@ -15,12 +16,6 @@ from energy_platform.schemas import RAW_DAY_TABLES
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-REFRESH: Final = "refresh_when_stale"
-PUSH: Final = "push_when_behind"
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl+C, as shells have it."""
 
 
 def run_demo(console: Console, *, days: int) -> int:

@@ -17,10 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from energy_platform.automation.alive import fail_dead_runs, queued_without_daemon
+from energy_platform.automation.alive import DeadRun, fail_dead_runs, queued_without_daemon
 from energy_platform.automation.under_way import home_of
 from energy_platform.resources import Platform
-from energy_platform.run_locks import is_held, owner_of, run_lock, ui_is_running
+from energy_platform.run_locks import (
+    BY_UI,
+    is_held,
+    kill_processes_of,
+    locked_runs,
+    owner_of,
+    run_lock,
+    ui_is_running,
+    wait_until_free,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +40,12 @@ QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 NO_LIMIT: Final = {"dagster/max_runtime": "0"}
 """Tag of a run that an operator watches: a daemon on the same instance does not end it."""
+
+LOG_BYTES: Final = 10 * 1024**2
+"""Size at which the file for what steps print begins again; one older part is kept."""
+
+GRACE_S: Final = 5.0
+"""Seconds that killed processes of a run get to be gone."""
 
 LOOK_S: Final = 2.0
 """Seconds between two looks at who holds a pool that is waited for."""
@@ -319,18 +334,49 @@ def open_runner(
     from energy_platform.instance import render_instance  # noqa: PLC0415
 
     render_instance(home)
+    output = home / "steps.log"
+    if output.exists() and output.stat().st_size > LOG_BYTES:
+        output.replace(output.with_suffix(".log.1"))
     with dg.DagsterInstance.get() as instance:
         look_around(instance, say=say or (lambda _: None))
         with _terminated_as_interrupted():
-            yield Runner(
-                build_definitions(), instance=instance, output=home / "steps.log", by=by, say=say
-            )
+            yield Runner(build_definitions(), instance=instance, output=output, by=by, say=say)
+
+
+def fail_dead_at_start(home: Path, *, say: Callable[[str], None]) -> None:
+    """Fail the runs that an earlier UI left dead; queued ones wait for the daemon to come.
+
+    Args:
+        home: Folder of the instance, whose UI lock the caller holds.
+        say: Where lines go that tell what was found.
+    """
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for dead in fail_dead_runs(instance, daemon=False):
+            say(_told(dead))
+
+
+def end_runs_of_ui(home: Path) -> None:
+    """End runs that outlived the daemon that started them, and mark them as failed.
+
+    The daemon ends its runs in order when it is stopped; one that was killed could not.
+    """
+    for run_id in locked_runs(home):
+        owner = owner_of(home, run_id)
+        if is_held(home, run_id) and owner is not None and owner.by == BY_UI:
+            kill_processes_of(run_id)
+            wait_until_free(home, run_id, timeout_s=GRACE_S)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        fail_dead_runs(instance, daemon=False)
+
+
+def _told(dead: DeadRun) -> str:
+    return f"run {dead.run_id[:8]} of {dead.job} had died and is marked as failed: {dead.why}"
 
 
 def look_around(instance: dg.DagsterInstance, *, say: Callable[[str], None]) -> None:
     """Fail dead runs and say what was found, and who else works on the instance."""
     for dead in fail_dead_runs(instance):
-        say(f"run {dead.run_id[:8]} of {dead.job} had died and is marked as failed: {dead.why}")
+        say(_told(dead))
     if ui_is_running(home_of(instance)):
         say("the UI runs on this data folder: runs of both share their pools, one after another")
     if queued := queued_without_daemon(instance):

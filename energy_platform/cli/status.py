@@ -20,6 +20,8 @@ from energy_platform.storage.raw_days import complete_until_of, is_closed
 from energy_platform.storage.warehouse.publication import published_facts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from energy_platform.portfolio import Portfolio

@@ -94,6 +94,13 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             _warn_of_env_file(console)
         home = render_instance(data_dir / "dagster")
         held = stack.enter_context(only_ui(home))
+        from energy_platform.cli.runs import (  # noqa: PLC0415 - loads Dagster
+            end_runs_of_ui,
+            fail_dead_at_start,
+        )
+
+        stack.callback(end_runs_of_ui, home)
+        fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
         sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-platform-"))
         console.print(f"starting Dagster; its log is {home / LOG}", style="dim", soft_wrap=True)
         lines = RunLines(home / LOG)

@@ -11,23 +11,33 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.doctor.finding import fail, ok, warn
 from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
 from energy_platform.storage.files import STAGED_SUFFIX
+from energy_platform.storage.usage import growth_a_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from energy_platform.doctor.finding import Finding
 
 FREE_WARN: Final = 5 * 1024**3
 FREE_FAIL: Final = 512 * 1024**2
+FORECAST_WARN_DAYS: Final = 30
+"""A disk that is full sooner is to be seen to now."""
+_YEARS: Final = 730
 
 _DAY: Final = re.compile(r"day=\d{4}-\d{2}-\d{2}")
 _STAGED: Final = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}" + re.escape(STAGED_SUFFIX))
 _SHOWN: Final = 3
 
 
-def check_disk(data_dir: Path) -> list[Finding]:
-    """Check that the data folder can be written and has room."""
+def check_disk(data_dir: Path, *, now: datetime) -> list[Finding]:
+    """Check that the data folder can be written and has room, and for how long.
+
+    Args:
+        data_dir: The data folder.
+        now: The present.
+    """
     existing = next(one for one in (data_dir, *data_dir.parents) if one.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -43,7 +53,32 @@ def check_disk(data_dir: Path) -> list[Finding]:
         ]
     note = "is writable" if existing == data_dir else "does not exist yet and can be made"
     free = shutil.disk_usage(existing).free
-    return [ok("disk", "", f"{data_dir} {note}"), judge_free(free)]
+    grows = growth_a_day(data_dir, now=now)
+    return [ok("disk", "", f"{data_dir} {note}"), judge_free(free), forecast(free, grows=grows)]
+
+
+def forecast(free: int, *, grows: float | None) -> Finding:
+    """Say for how long the disk lasts.
+
+    Args:
+        free: Bytes left.
+        grows: Bytes a day by which the data folder has been growing; None while unknown.
+    """
+    if grows is None:
+        return ok("disk", "", "how long it lasts is known after a day under `energy-platform ui`")
+    rate = f"the data folder grows by {grows / 1024**2:.1f} MiB a day"
+    if grows <= 0:
+        return ok("disk", "", "the data folder does not grow")
+    days = free / grows
+    if days < FORECAST_WARN_DAYS:
+        return warn(
+            "disk",
+            "",
+            f"{rate}: the disk is full in {days:.0f} days",
+            "Make room, or move the data folder to a larger disk",
+        )
+    lasts = f"{days:.0f} days" if days < _YEARS else "years"
+    return ok("disk", "", f"{rate}: the disk lasts for {lasts}")
 
 
 def judge_free(free: int) -> Finding:

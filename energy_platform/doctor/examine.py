@@ -9,7 +9,7 @@ from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.portfolio import check_portfolio, compare
-from energy_platform.doctor.running import check_dagster, check_ledger, check_polls
+from energy_platform.doctor.running import check_dagster, check_ledger, check_polls, check_runs
 from energy_platform.doctor.vendors import visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.portfolio import Portfolio
@@ -42,9 +42,10 @@ def examine(*, names: Iterable[str], now: Callable[[], datetime] = _present) -> 
         return
     data_dir = settings.platform.data_dir
     landing = data_dir / "landing" / "skycentrics"
-    yield from check_disk(data_dir)
+    yield from check_disk(data_dir, now=now())
     yield from check_leftovers(data_dir)
     yield from check_dagster(data_dir / "dagster")
+    yield from check_runs(data_dir / "dagster", now=now())
     yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
     yield from check_days(environment.complete, data_dir=data_dir, now=now())
     read = check_portfolio(settings.platform.portfolio)

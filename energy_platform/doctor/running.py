@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,8 @@ import sqlalchemy
 
 from energy_platform.doctor.finding import fail, ok, warn
 from energy_platform.run_locks import ui_is_running
+from energy_platform.troubled_runs import troubled_runs
+from energy_platform.upgrade import restart_note
 from energy_platform.vendors.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -53,6 +56,9 @@ def check_dagster(home: Path) -> list[Finding]:
             warn("dagster", "", f"{home} has no dagster.yaml", "Start `make ui`, which writes it")
         )
     if ui_is_running(home):
+        if why := restart_note(home):
+            advice = "Stop `energy-platform ui` and start it again"
+            return [*findings, warn("dagster", "", why, advice)]
         return [*findings, ok("dagster", "", "the UI and daemon are running")]
     return [
         *findings,
@@ -63,6 +69,28 @@ def check_dagster(home: Path) -> list[Finding]:
             "Start `make ui`, or the service",
         ),
     ]
+
+
+def check_runs(home: Path, *, now: datetime) -> list[Finding]:
+    """Check that no run died, hangs or waits for nobody.
+
+    Args:
+        home: Folder of the instance.
+        now: The present.
+    """
+    try:
+        found = troubled_runs(home, now=now)
+    except sqlite3.Error as error:
+        return [warn("runs", "", f"the run table of {home} cannot be read ({error})")]
+    return [
+        warn(
+            "runs",
+            one.job,
+            f"run {one.run_id[:8]} {one.state} since {one.since:%Y-%m-%d %H:%M} UTC: {one.why}",
+            "See the run in the UI; `energy-platform backfill` or `ui` goes on with its work",
+        )
+        for one in found
+    ] or [ok("runs", "", "none died, hangs or waits for nobody")]
 
 
 def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:
