@@ -297,7 +297,8 @@ class Rig:
         finally:
             logger.removeHandler(lines)
             logger.setLevel(level)
-        failure = failure or (outcome.error if outcome else None)
+        if outcome is not None and isinstance(outcome.error, VendorError):
+            failure = outcome.error
         path = lake.path(table, day=DAY)
         return Run(
             content=path.read_bytes() if path.exists() else None,
