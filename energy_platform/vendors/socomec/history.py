@@ -288,8 +288,7 @@ class History:
         for key in left_out[:MOST_ALONE]:
             self._more(ca, batch, Ask((key,), batch.start, batch.end), refusals)
         for key in left_out:
-            # Without a day before, the second request is the proof that it is silent.
-            if batch.is_left_out(key) and batch.before is not None:
+            if batch.is_left_out(key):
                 unproven[key] = (
                     f"asked for from {_at(batch.start)} to {_at(batch.end)} and left out of every "
                     "answer, also of those for it alone"
