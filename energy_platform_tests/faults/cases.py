@@ -15,8 +15,8 @@ Expected = Literal["same bytes", "no file", "either", "as said", "partial", "pol
 ``same bytes``: the file of a faultless run; ``no file``: none, and an error that says what to do;
 ``either``: one of the two; ``as said``: the vendor's data itself was different, the file holds
 what it said, and the next reading puts it right or reports it; ``partial``: the file holds what
-came, says what is missing, is not closed, and the next reading makes it whole; ``poll missed``: a poll was refused
-and says so, the file lacks what only that poll could have seen.
+came, says what is missing, is not closed, and the next reading makes it whole; ``poll missed``: a
+poll was refused and says so, the file lacks what only that poll could have seen.
 """
 
 
