@@ -208,7 +208,6 @@ def chunks(
         for at in range(0, len(run), client.settings.max_series)
     ]
     reader = _Reader(client, day, start, end, is_open=end < day_end, before=before)
-    in_order(list(enumerate(batches)), reader.read, threads=client.settings.max_in_flight)
     said = DeviceDays()
     waiting: list[_Answered] = []
     points = 0
