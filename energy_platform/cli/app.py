@@ -157,6 +157,21 @@ def backfill(
     raise typer.Exit(run_backfill(console(), vendor=vendor, first=first, last=last))
 
 
+@app.command("accept-answer")
+def accept_answer(
+    source: Annotated[str, typer.Argument(help="socomec, belimo or skycentrics.")],
+    day: Annotated[str, typer.Argument(help="The UTC day, YYYY-MM-DD.")],
+    reason: Annotated[str, typer.Option(help="What was wrong with the answer before.")],
+    device: Annotated[str, typer.Option(help="Only this device, by serial or id.")] = "",
+) -> None:
+    """Read a day again and let the answer replace its rows, keeping a record and the old file."""
+    from energy_platform.cli.accept_answer import run_accept_answer  # noqa: PLC0415
+
+    raise typer.Exit(
+        run_accept_answer(console(), source=source, day=day, device=device, reason=reason)
+    )
+
+
 @app.command()
 def discover(
     *,

@@ -9,13 +9,14 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
 
-Expected = Literal["same bytes", "no file", "either", "as said", "poll missed"]
+Expected = Literal["same bytes", "no file", "either", "as said", "partial", "poll missed"]
 """What may become of the day.
 
 ``same bytes``: the file of a faultless run; ``no file``: none, and an error that says what to do;
 ``either``: one of the two; ``as said``: the vendor's data itself was different, the file holds
-what it said, and the next reading puts it right or reports it; ``poll missed``: a poll was refused
-and says so, the file lacks what only that poll could have seen.
+what it said, and the next reading puts it right or reports it; ``partial``: the file holds what
+came, says what is missing, is not closed, and the next reading makes it whole; ``poll missed``: a
+poll was refused and says so, the file lacks what only that poll could have seen.
 """
 
 
@@ -107,7 +108,17 @@ SOCOMEC: Final[tuple[tuple[str, Expected], ...]] = (
     ("endless_pages", "either"),
     ("wrong_total=1", "same bytes"),
     ("wrong_total", "either"),
-    ("truncate=1000", "same bytes"),
+    *((f"truncate={most}", "same bytes") for most in (1000, 1024, 2500, 1440, 999, 500, 100)),
+    *((f"truncate_series={most}", "same bytes") for most in (200, 100, 31)),
+    *((f"truncate_newest={most}", "same bytes") for most in (200, 100, 31)),
+    ("thin_out=2", "same bytes"),
+    ("thin_out=10", "same bytes"),
+    ("series_left_out=2", "same bytes"),
+    ("series_left_out=0.3", "same bytes"),
+    ("series_left_out", "partial"),
+    ("odd_rows", "same bytes"),
+    ("odd_rows=3", "same bytes"),
+    *((f"device_refused={status}", "partial") for status in (400, 403, 404, 500)),
     ("late_points=2", "as said"),
     ("clock_skew:seconds=7200", "same bytes"),
     ("too_large=500", "same bytes"),
@@ -173,6 +184,7 @@ def declared(names: frozenset[str], vendor: Vendor) -> frozenset[str]:
 SWITCHES: Final = frozenset(
     {
         *("expire_token_after", "no_rights", "endless_pages", "truncate", "late_points"),
+        *("truncate_series", "truncate_newest", "thin_out"),
         *("clock_skew", "too_large", "too_slow", "rate_limit", "clamp_limit"),
     }
 )

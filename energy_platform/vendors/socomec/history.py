@@ -68,11 +68,13 @@ class Reading(NamedTuple):
         parts: Points by series and answer; of a series the earlier read come first.
         odd: Rows that are no datapoints.
         unproven: Why a series is not shown to be whole, by series.
+        is_sampled: Whether a short stretch of it was compared with a request for that alone.
     """
 
     parts: list[Part]
     odd: list[OddRow]
     unproven: dict[SeriesKey, str]
+    is_sampled: bool = False
 
     @property
     def points(self) -> int:
@@ -130,14 +132,15 @@ class History:
         """
         batch = Batch(series, start=start, end=end, before=before, is_open=is_open)
         unproven: dict[SeriesKey, str] = {}
+        was_sampled = False
         if series and start < end:
             for answer in self._portions(ca, Ask(batch.series, start, end), refusals):
                 batch.take(answer)
             self._leave_refused(batch, refusals, unproven)
             if is_sampled or batch.looks_thinned():
-                self._compare_with_sample(ca, batch, refusals)
+                was_sampled = self._compare_with_sample(ca, batch, refusals)
             self._prove(ca, batch, refusals, unproven)
-        return Reading(batch.parts, batch.odd, unproven)
+        return Reading(batch.parts, batch.odd, unproven, was_sampled)
 
     def _portions(self, ca: str, ask: Ask, refusals: Refusals | None) -> Iterator[Answer]:
         """Yield answers that together are the vendor's answer to one question."""
@@ -154,7 +157,7 @@ class History:
                 waiting.extend(reversed(pieces))
                 continue
             try:
-                answer = laid_out(self._fetched(ca, ask))
+                answer = self._fetched(ca, ask)
             except VendorError as error:
                 pieces = self._remedy(ask, error)
                 if pieces:
@@ -179,14 +182,15 @@ class History:
             self.appetite.digested(points=answer.points)
             yield answer
 
-    def _fetched(self, ca: str, ask: Ask) -> Datapoints:
-        """Fetch a portion; once more when the answer is one to another question."""
+    def _fetched(self, ca: str, ask: Ask) -> Answer:
+        """Fetch a portion; once more when the answer is about another window."""
         answer = self._fetch(ca, ask)
-        if not _is_of_window(answer, ask):
-            log.warning("socomec datapoints: an answer for another window (%s)", _name(ask))
-            answer = self._fetch(ca, ask)
         _check(answer, ask)
-        return answer
+        if not _is_of_window(answer, ask):
+            log.info("socomec datapoints: an answer about another window (%s)", _name(ask))
+            answer = self._fetch(ca, ask)
+            _check(answer, ask)
+        return laid_out(answer)._replace(is_elsewhere=not _is_of_window(answer, ask))
 
     def _fit(self, ask: Ask) -> tuple[Ask, ...]:
         """Cut a request to the present appetite; nothing when it already fits."""
@@ -238,9 +242,17 @@ class History:
             if not questions:
                 break
             for group in batch.groups(questions):
+                elsewhere = batch.answers_elsewhere
                 gained = sum(self._more(ca, batch, ask, refusals) for ask in group.asks)
                 if gained:
                     batch.is_cut = batch.is_cut or gained > FEW_MORE * came
+                elif batch.answers_elsewhere > elsewhere:
+                    for key, first, last in group.questions:
+                        unproven[key] = (
+                            f"asked for {_at(first)} to {_at(last)}, the answers are about another "
+                            "window"
+                        )
+                    batch.settle(unproven)
                 else:
                     batch.prove(group.questions)
             self._leave_refused(batch, refusals, unproven)
@@ -279,16 +291,20 @@ class History:
         for key in left_out[:MOST_ALONE]:
             self._more(ca, batch, Ask((key,), batch.start, batch.end), refusals)
         for key in left_out:
-            # Without a day before, the second request is the proof that it is silent.
-            if batch.is_left_out(key) and batch.before is not None:
+            if batch.is_left_out(key):
                 unproven[key] = (
                     f"asked for from {_at(batch.start)} to {_at(batch.end)} and left out of every "
                     "answer, also of those for it alone"
                 )
 
-    def _compare_with_sample(self, ca: str, batch: Batch, refusals: Refusals | None) -> None:
-        """Read a short stretch again: an answer about a long window may hold every n-th point."""
+    def _compare_with_sample(self, ca: str, batch: Batch, refusals: Refusals | None) -> bool:
+        """Read a short stretch again: an answer about a long window may hold every n-th point.
+
+        Returns:
+            Whether there was anything to compare.
+        """
         came = batch.points
+        was_sampled = batch.sample() is not None
         while (ask := batch.sample()) is not None and self._more(ca, batch, ask, refusals):
             self.appetite.never_longer_than(ask.window)
             known = batch.points
@@ -303,6 +319,7 @@ class History:
             )
         elif batch.looks_thinned():
             self._warn(f"points came much further apart than on the day before ({name})")
+        return was_sampled
 
     def _warn(self, text: str) -> None:
         log.warning("socomec datapoints: %s", text)
@@ -367,11 +384,6 @@ def _check(answer: Datapoints, ask: Ask) -> None:
         wrong = "asked for UTC, the answer is in the device's local time"
     elif strangers := {series.key for series in answer.series} - set(ask.series):
         wrong = f"got a series that was not asked for: {'|'.join(min(strangers)[1:])}"
-    elif not _is_of_window(answer, ask):
-        wrong = (
-            f"asked for {_at(ask.start)} to {_at(ask.end)}, "
-            f"got an answer for {answer.from_} to {answer.to}"
-        )
     if wrong:
         raise ContractError(
             wrong,
