@@ -71,6 +71,7 @@ class SocomecSource:
     """SoData, day by day."""
 
     client: SocomecClient
+    portfolio: Portfolio
 
     def inventory(self) -> dict[str, pl.DataFrame]:
         """Return the inventory frames by table name."""
@@ -85,7 +86,6 @@ class SocomecSource:
         earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once; its rows come as they are read."""
-        del earlier
         for day in days:
             yield StreamedDay(
                 day,
@@ -95,6 +95,8 @@ class SocomecSource:
                     until=until,
                     devices=inventory[RAW_SOCOMEC_DEVICES.name],
                     variables=inventory[RAW_SOCOMEC_VARIABLES.name],
+                    left_out=self.portfolio.left_out("socomec"),
+                    before=earlier(day),
                 ),
             )
 
@@ -176,7 +178,7 @@ def open_source(vendor: Vendor, *, portfolio: Portfolio, landing: Path) -> Itera
     match vendor:
         case "socomec":
             with SocomecClient(SocomecSettings()) as socomec:
-                yield SocomecSource(socomec)
+                yield SocomecSource(socomec, portfolio)
         case "belimo":
             with BelimoClient(BelimoSettings()) as belimo:
                 yield BelimoSource(belimo, portfolio)

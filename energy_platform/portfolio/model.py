@@ -205,6 +205,9 @@ class Device(_Entry):
     role: Role = "none"
     max_power_w: RatedPower | None = None
     every: Duration | None = None
+    read: bool = Field(
+        True, description="False leaves the device out: the vendor is not asked for it."
+    )
     points: tuple[PointSpec, ...] = ()
 
 

@@ -101,14 +101,22 @@ class Portfolio:
         """Return the IANA zone a stream's packets are stamped in."""
         return stream.timezone or self.sites[stream.site].timezone
 
+    def left_out(self, vendor: Vendor) -> frozenset[str]:
+        """Return the serial numbers of a vendor's devices that are not to be read."""
+        return frozenset(
+            device.serial
+            for device in self.devices.values()
+            if device.vendor == vendor and not device.read
+        )
+
     def keys_of(self, vendor: Vendor) -> dict[str, frozenset[str]]:
-        """Return, per serial number of a vendor, the vendor keys of its points."""
+        """Return, per serial number of a vendor that is read, the vendor keys of its points."""
         found: dict[str, set[str]] = {}
         for device in self.devices.values():
-            if device.vendor == vendor:
+            if device.vendor == vendor and device.read:
                 found.setdefault(device.serial, set())
         for point in self.points.values():
-            if point.vendor == vendor:
+            if point.vendor == vendor and point.serial in found:
                 found[point.serial].add(point.key)
         return {serial: frozenset(keys) for serial, keys in found.items()}
 

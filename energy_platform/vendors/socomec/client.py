@@ -14,11 +14,10 @@ from energy_platform.closing import Closing
 from energy_platform.vendors.errors import ContractError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Clock, Stats, Transport, segment
 from energy_platform.vendors.socomec.auth import KeycloakAuth
-from energy_platform.vendors.socomec.history import ENDPOINT, Ask, History, heals_by_less
+from energy_platform.vendors.socomec.history import ENDPOINT, History, Reading, gives_up_on
 from energy_platform.vendors.socomec.models import (
     CorporateAccount,
     Customer,
-    Datapoints,
     Device,
     LastValue,
     LastValues,
@@ -27,12 +26,17 @@ from energy_platform.vendors.socomec.models import (
     Site,
     Variable,
 )
+from energy_platform.vendors.socomec.odd_rows import DatapointsDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from energy_platform.settings import SocomecSettings
+    from energy_platform.vendors.coverage import Before
     from energy_platform.vendors.http import Decoder
+    from energy_platform.vendors.socomec.models import Datapoints
+    from energy_platform.vendors.socomec.portions import Ask
+    from energy_platform.vendors.socomec.refusals import Refusals
 
 T = TypeVar("T")
 Listed = TypeVar("Listed", CorporateAccount, Customer, Site, Device)
@@ -61,7 +65,7 @@ _DEVICES: Final = msgspec.json.Decoder(Page[Device])
 _VARIABLE: Final = msgspec.json.Decoder(Variable)
 _VARIABLES: Final = msgspec.json.Decoder(Page[Variable])
 _LAST_VALUES: Final = msgspec.json.Decoder(LastValues)
-_DATAPOINTS: Final = msgspec.json.Decoder(Datapoints)
+_DATAPOINTS: Final = DatapointsDecoder()
 _ANYTHING: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
 
 
@@ -229,25 +233,43 @@ class SocomecClient(Closing):
         ]
 
     def datapoints(
-        self, ca: str, *, series: Sequence[SeriesKey], start: datetime, end: datetime
-    ) -> Iterator[Datapoints]:
-        """Read raw history.
+        self,
+        ca: str,
+        *,
+        series: Sequence[SeriesKey],
+        start: datetime,
+        end: datetime,
+        before: Before | None = None,
+        is_open: bool = False,
+        refusals: Refusals | None = None,
+        is_sampled: bool = False,
+    ) -> Reading:
+        """Read raw history until it is shown to be whole, or cannot be.
 
         Args:
             ca: Corporate account of all the series.
             series: What to read.
             start: First instant, included.
             end: First instant no longer included.
-
-        Yields:
-            Answers that together hold every point asked for; a series may come in several parts,
-            and a part may repeat points of another when two reads differed.
+            before: What the series gave on the day before; None when that is not known.
+            is_open: Whether ``end`` is the present, so that newer points may still be on the way.
+            refusals: Where devices that are refused are noted; None raises their refusal.
+            is_sampled: Whether to look for answers that are thinned out.
 
         Raises:
             ContractError: An answer is of another shape, or of other series, than asked for.
             VendorError: A portion could not be read, however small.
         """
-        return self._history.read(ca, series=series, start=start, end=end)
+        return self._history.read(
+            ca,
+            series=series,
+            start=start,
+            end=end,
+            before=before,
+            is_open=is_open,
+            refusals=refusals,
+            is_sampled=is_sampled,
+        )
 
     def _portion(self, ca: str, ask: Ask) -> Datapoints:
         query = {
@@ -276,7 +298,7 @@ class SocomecClient(Closing):
             endpoint=ENDPOINT,
             json=query,
             subject=f"device {devices[0]}" + (f" and {len(devices) - 1} more" * (len(devices) > 1)),
-            give_up=None if ask.is_smallest else heals_by_less,
+            give_up=lambda error: gives_up_on(ask, error),
         )[0]
 
     def _get(

@@ -1,8 +1,8 @@
-"""Reading raw history in portions the vendor can serve (SoData API, sections 5, 8, 9).
+"""Reading raw history until it is shown to be whole (SoData API, sections 5, 8, 9).
 
-Nothing about limits is documented, and an answer has no flag that says it was cut short. So the
-portion shrinks when the vendor chokes on one, grows back when it does not, and an answer with a
-suspiciously round number of points is read again in halves and compared.
+Nothing about limits is documented, and an answer has no flag that says it was cut short. What a
+window's answers do not show to be whole is asked for again by itself: more is taken and the
+portions learn from it, the same again is proof, and what stays open is said.
 """
 
 from __future__ import annotations
@@ -10,75 +10,47 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from energy_platform.vendors.errors import ContractError, TransientError, VendorError
+from energy_platform.vendors.coverage import is_known_silent
+from energy_platform.vendors.errors import (
+    AuthenticationError,
+    ContractError,
+    PermanentError,
+    TransientError,
+    VendorError,
+)
+from energy_platform.vendors.socomec.answers import Answer, laid_out
+from energy_platform.vendors.socomec.portions import MIN_WINDOW, Appetite, Ask
+from energy_platform.vendors.socomec.proof import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from energy_platform.vendors.socomec.models import Datapoints, SeriesKey, SeriesPoints
+    from energy_platform.vendors.coverage import Before
+    from energy_platform.vendors.socomec.answers import Part
+    from energy_platform.vendors.socomec.models import Datapoints, SeriesKey
+    from energy_platform.vendors.socomec.odd_rows import OddRow
+    from energy_platform.vendors.socomec.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
 ENDPOINT: Final = "datapoints"
 """Name of the history call in messages; a failed login in between has another."""
 
-MIN_WINDOW: Final = timedelta(minutes=15)
-"""Windows are not halved below this."""
+MOST_ROUNDS: Final = 1000
+"""Rounds of asking again, each of which brought something new, before a day is left partial."""
 
-ROUND: Final = 1000
-"""Multiples of this many points look like a limit of the vendor rather than like data."""
+MOST_ALONE: Final = 20
+"""Series of a batch, left out of its answers, that are asked for one by one."""
 
-GROW_AFTER: Final = 8
-"""Portions in a row that went well before larger ones are tried again."""
-
-FULL_PORTION: Final = 100_000
-"""Points in one answer beyond which portions shrink, so that memory stays flat."""
+FEW_MORE: Final = 0.01
+"""Share of points found later that may be late data rather than an answer cut short."""
 
 _TOO_LARGE: Final = frozenset({413, 414})
-_NOT_THERE: Final = 404
 _GATEWAY_TIMEOUT: Final = 504
-
-
-Dimension = Literal["window", "series"]
-"""In what a request can be large."""
-
-
-class Ask(NamedTuple):
-    """One request for raw history, ``start <= at < end``."""
-
-    series: tuple[SeriesKey, ...]
-    start: datetime
-    end: datetime
-
-    @property
-    def window(self) -> timedelta:
-        """Length of the window."""
-        return self.end - self.start
-
-    def shorter(self) -> tuple[Ask, ...]:
-        """Return the two halves of the window, nothing when it is as short as it gets."""
-        if self.window <= MIN_WINDOW:
-            return ()
-        half = max(MIN_WINDOW, timedelta(seconds=self.window // timedelta(seconds=2)))
-        middle = self.start + half
-        return self._replace(end=middle), self._replace(start=middle)
-
-    def narrower(self) -> tuple[Ask, ...]:
-        """Return the two halves of the series, nothing when there is only one."""
-        if len(self.series) == 1:
-            return ()
-        middle = len(self.series) // 2
-        return (
-            self._replace(series=self.series[:middle]),
-            self._replace(series=self.series[middle:]),
-        )
-
-    @property
-    def is_smallest(self) -> bool:
-        """Whether no smaller portion can be asked for."""
-        return not self.shorter() and not self.narrower()
+_HEALS_BY_WAITING: Final = frozenset({401, 408, 413, 414, 425, 429, 502, 503, 504})
+"""Statuses that say nothing about a device: of the credentials, the size or the vendor's load."""
 
 
 class Fetch(Protocol):
@@ -89,77 +61,23 @@ class Fetch(Protocol):
         ...
 
 
-class Appetite:
-    """How much is asked for at once: shared by all threads of a client.
+class Reading(NamedTuple):
+    """All that came for some series of a window.
 
-    A request that fails is cut in the dimension that was just tried larger, otherwise in the one
-    that is least cut so far. After some answers in a row one dimension is tried larger again; each
-    trial that fails makes the next one wait twice as long.
+    Attributes:
+        parts: Points by series and answer; of a series the earlier read come first.
+        odd: Rows that are no datapoints.
+        unproven: Why a series is not shown to be whole, by series.
     """
 
-    def __init__(self, *, max_window: timedelta, max_series: int) -> None:
-        self._lock = threading.Lock()
-        self._max_window, self._max_series = max_window, max_series
-        self._window, self._series = max_window, max_series
-        self._went_well = 0
-        self._trial: Dimension | None = None
-        self._patience: dict[Dimension, int] = {"window": GROW_AFTER, "series": GROW_AFTER}
+    parts: list[Part]
+    odd: list[OddRow]
+    unproven: dict[SeriesKey, str]
 
     @property
-    def portion(self) -> tuple[timedelta, int]:
-        """Longest window and most series to ask for now."""
-        with self._lock:
-            return self._window, self._series
-
-    def cut(self, ask: Ask) -> tuple[Ask, ...]:
-        """Return the pieces of a request that was too large, and remember its size.
-
-        Nothing is returned when it is as small as it gets.
-        """
-        with self._lock:
-            if self._trial is not None:
-                self._patience[self._trial] *= 2
-            window_first = self._trial == "window" or (
-                self._trial is None
-                and ask.window / self._max_window >= len(ask.series) / self._max_series
-            )
-            self._trial = None
-            self._went_well = 0
-            pieces = (
-                ask.shorter() or ask.narrower() if window_first else ask.narrower() or ask.shorter()
-            )
-            if pieces:
-                self._window = max(MIN_WINDOW, min(self._window, pieces[0].window))
-                self._series = min(self._series, len(pieces[0].series))
-            return pieces
-
-    def digested(self, *, points: int) -> None:
-        """Learn from an answer that came whole."""
-        with self._lock:
-            self._went_well += 1
-            self._trial = None
-            if points > FULL_PORTION:
-                self._went_well = 0
-                if self._series > 1:
-                    self._series //= 2
-                else:
-                    self._window = max(MIN_WINDOW, self._window / 2)
-            elif 2 * points < FULL_PORTION:
-                self._try_larger()
-
-    def _try_larger(self) -> None:
-        room: dict[Dimension, float] = {
-            "window": self._window / self._max_window,
-            "series": self._series / self._max_series,
-        }
-        for dimension in sorted(room, key=lambda one: room[one]):
-            if room[dimension] < 1 and self._went_well >= self._patience[dimension]:
-                self._trial, self._went_well = dimension, 0
-                if dimension == "window":
-                    self._window = min(self._max_window, 2 * self._window)
-                else:
-                    self._series = min(self._max_series, 2 * self._series)
-                return
+    def points(self) -> int:
+        """Points over all series."""
+        return sum(len(part.values) for part in self.parts)
 
 
 class History:
@@ -174,7 +92,6 @@ class History:
     def __init__(self, *, fetch: Fetch, max_window: timedelta, max_series: int) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._proven: set[int] = set()
         self._warnings: list[str] = []
         self.appetite = Appetite(max_window=max_window, max_series=max_series)
 
@@ -185,34 +102,91 @@ class History:
         return taken
 
     def read(
-        self, ca: str, *, series: Sequence[SeriesKey], start: datetime, end: datetime
-    ) -> Iterator[Datapoints]:
-        """Yield answers that together hold every point with ``start <= at < end``.
+        self,
+        ca: str,
+        *,
+        series: Sequence[SeriesKey],
+        start: datetime,
+        end: datetime,
+        before: Before | None = None,
+        is_open: bool = False,
+        refusals: Refusals | None = None,
+        is_sampled: bool = False,
+    ) -> Reading:
+        """Read every point with ``start <= at < end``.
+
+        Args:
+            ca: Corporate account of all the series.
+            series: What to read.
+            start: First instant, included.
+            end: First instant no longer included.
+            before: What the day before gave; None when that is not known.
+            is_open: Whether ``end`` is the present, so that newer points may still be on the way.
+            refusals: Devices that were refused; without it a refusal is raised.
+            is_sampled: Whether to compare with a short request, as for an unusual pace.
 
         Raises:
-            VendorError: A portion could not be read, however small.
+            VendorError: A portion could not be read, however small, and not for a device's sake.
         """
-        waiting = [Ask(tuple(series), start, end)] if series and start < end else []
+        batch = Batch(series, start=start, end=end, before=before, is_open=is_open)
+        unproven: dict[SeriesKey, str] = {}
+        if series and start < end:
+            for answer in self._portions(ca, Ask(batch.series, start, end), refusals):
+                batch.take(answer)
+            self._leave_refused(batch, refusals, unproven)
+            if is_sampled or batch.looks_thinned():
+                self._compare_with_sample(ca, batch, refusals)
+            self._prove(ca, batch, refusals, unproven)
+        return Reading(batch.parts, batch.odd, unproven)
+
+    def _portions(self, ca: str, ask: Ask, refusals: Refusals | None) -> Iterator[Answer]:
+        """Yield answers that together are the vendor's answer to one question."""
+        waiting = [ask]
+        asked_again: set[Ask] = set()
         while waiting:
             ask = waiting.pop()
+            if refusals is not None:
+                series = tuple(key for key in ask.series if not refusals.of(key.device_uuid))
+                if not series:
+                    continue
+                ask = ask._replace(series=series)
             if pieces := self._fit(ask):
                 waiting.extend(reversed(pieces))
                 continue
             try:
-                answer = self._fetch(ca, ask)
+                answer = laid_out(self._fetched(ca, ask))
             except VendorError as error:
                 pieces = self._remedy(ask, error)
-                if not pieces:
+                if pieces:
+                    log.info("%s; asking for less at once", error)
+                    waiting.extend(reversed(pieces))
+                elif (
+                    refusals is not None
+                    and isinstance(error, PermanentError)
+                    and _is_about_a_device(error)
+                    and ask not in asked_again
+                ):
+                    # A stray refusal must not cost a device its day.
+                    asked_again.add(ask)
+                    waiting.append(ask)
+                elif refusals is not None and _is_about_a_device(error):
+                    refusals.refused(ask.series[0].device_uuid, error)
+                else:
                     raise
-                log.info("%s; asking for less at once", error)
-                waiting.extend(reversed(pieces))
                 continue
-            _check(answer, ask)
-            if self._looks_cut(answer, ask):
-                yield from self._compared(ca, ask=ask, answer=answer)
-            else:
-                self.appetite.digested(points=answer.points)
-                yield answer
+            if refusals is not None:
+                refusals.answered(key.device_uuid for key in ask.series)
+            self.appetite.digested(points=answer.points)
+            yield answer
+
+    def _fetched(self, ca: str, ask: Ask) -> Datapoints:
+        """Fetch a portion; once more when the answer is one to another question."""
+        answer = self._fetch(ca, ask)
+        if not _is_of_window(answer, ask):
+            log.warning("socomec datapoints: an answer for another window (%s)", _name(ask))
+            answer = self._fetch(ca, ask)
+        _check(answer, ask)
+        return answer
 
     def _fit(self, ask: Ask) -> tuple[Ask, ...]:
         """Cut a request to the present appetite; nothing when it already fits."""
@@ -233,53 +207,102 @@ class History:
             return ()
         if error.status in _TOO_LARGE or heals_by_less(error):
             return self.appetite.cut(ask)
-        if error.status == _NOT_THERE and len({key.device_uuid for key in ask.series}) > 1:
-            # One device that is gone must not hide which one it is.
-            return ask.narrower()
-        return ()
+        if not _is_about_a_device(error):
+            return ()
+        if len({key.device_uuid for key in ask.series}) > 1:
+            # One device that is refused must not hide which one it is, nor cost the others.
+            return _by_device(ask)
+        # A single device is told by all attempts: one that is hasty has not had them.
+        return (ask._replace(is_hasty=False),) if ask.is_hasty else ()
 
-    def _looks_cut(self, answer: Datapoints, ask: Ask) -> bool:
-        counts = {answer.points, *(len(series.data) for series in answer.series)}
-        suspects = {count for count in counts if count and count % ROUND == 0}
-        if not suspects:
-            return False
-        with self._lock:
-            known = suspects <= self._proven
-        return not (known and all(_reaches_both_ends(one, ask) for one in answer.series))
+    def _leave_refused(
+        self, batch: Batch, refusals: Refusals | None, unproven: dict[SeriesKey, str]
+    ) -> None:
+        for key in batch.series:
+            error = refusals.of(key.device_uuid) if refusals is not None else None
+            if error is not None:
+                unproven[key] = f"the vendor refuses the device{_status(error)}: {error.reason}"
+        batch.settle(unproven)
 
-    def _compared(self, ca: str, *, ask: Ask, answer: Datapoints) -> Iterator[Datapoints]:
-        """Read again in halves what looks cut, and yield whichever holds more."""
-        halves = ask.shorter() or ask.narrower()
-        if not halves:
-            self._warn(
-                f"{answer.points} points in {ask.window} of one series: a round number that could "
-                f"not be read in smaller portions ({_name(ask)})"
-            )
-            yield answer
-            return
-        parts = [
-            part
-            for half in halves
-            for part in self.read(ca, series=half.series, start=half.start, end=half.end)
-        ]
-        found = sum(part.points for part in parts)
-        if found == answer.points:
-            with self._lock:
-                self._proven.add(answer.points)
-                self._proven.update(len(series.data) for series in answer.series)
-            self.appetite.digested(points=answer.points)
-            yield answer
-            return
-        self.appetite.cut(ask)
-        if found > answer.points:
-            self._warn(
-                f"the vendor cuts answers at {answer.points} points without saying so "
-                f"({found} found in smaller portions, {_name(ask)})"
-            )
+    def _prove(
+        self,
+        ca: str,
+        batch: Batch,
+        refusals: Refusals | None,
+        unproven: dict[SeriesKey, str],
+    ) -> None:
+        """Ask again for what is not shown to be whole, until nothing new comes."""
+        came = max(1, batch.first_points)
+        for _ in range(MOST_ROUNDS):
+            questions = batch.open_questions()
+            if not questions:
+                break
+            for group in batch.groups(questions):
+                gained = sum(self._more(ca, batch, ask, refusals) for ask in group.asks)
+                if gained:
+                    batch.is_cut = batch.is_cut or gained > FEW_MORE * came
+                else:
+                    batch.prove(group.questions)
+            self._leave_refused(batch, refusals, unproven)
         else:
-            self._warn(f"two reads of the same window differ, both kept ({_name(ask)})")
-            yield answer
-        yield from parts
+            for key, first, last in batch.open_questions():
+                unproven[key] = (
+                    f"each of {MOST_ROUNDS} requests for what is missing between {_at(first)} and "
+                    f"{_at(last)} brought other points"
+                )
+        if batch.is_cut and batch.points > came:
+            self.appetite.cut_short(came=came, found=batch.points)
+            self._warn(
+                f"the vendor cuts answers without saying so: {came} points came at first, "
+                f"{batch.points} were found ({_name(Ask(batch.series, batch.start, batch.end))})"
+            )
+        self._ask_alone(ca, batch, refusals, unproven)
+
+    def _more(self, ca: str, batch: Batch, ask: Ask, refusals: Refusals | None) -> int:
+        return sum(batch.take_more(answer) for answer in self._portions(ca, ask, refusals))
+
+    def _ask_alone(
+        self,
+        ca: str,
+        batch: Batch,
+        refusals: Refusals | None,
+        unproven: dict[SeriesKey, str],
+    ) -> None:
+        """Ask one by one for the series that no answer has named although they spoke before."""
+        left_out = [
+            key
+            for key in batch.series
+            if batch.is_left_out(key)
+            and key not in unproven
+            and not is_known_silent(key, batch.before)
+        ]
+        for key in left_out[:MOST_ALONE]:
+            self._more(ca, batch, Ask((key,), batch.start, batch.end), refusals)
+        for key in left_out:
+            # Without a day before, the second request is the proof that it is silent.
+            if batch.is_left_out(key) and batch.before is not None:
+                unproven[key] = (
+                    f"asked for from {_at(batch.start)} to {_at(batch.end)} and left out of every "
+                    "answer, also of those for it alone"
+                )
+
+    def _compare_with_sample(self, ca: str, batch: Batch, refusals: Refusals | None) -> None:
+        """Read a short stretch again: an answer about a long window may hold every n-th point."""
+        came = batch.points
+        while (ask := batch.sample()) is not None and self._more(ca, batch, ask, refusals):
+            self.appetite.never_longer_than(ask.window)
+            known = batch.points
+            self._more(ca, batch, Ask(batch.series, batch.start, batch.end), refusals)
+            if ask.window <= MIN_WINDOW or batch.points == known:
+                break
+        name = _name(Ask(batch.series, batch.start, batch.end))
+        if batch.points > came * (1 + FEW_MORE):
+            self._warn(
+                f"the vendor thins out answers about long windows: {came} points came at first, "
+                f"{batch.points} were found ({name})"
+            )
+        elif batch.looks_thinned():
+            self._warn(f"points came much further apart than on the day before ({name})")
 
     def _warn(self, text: str) -> None:
         log.warning("socomec datapoints: %s", text)
@@ -294,16 +317,45 @@ def heals_by_less(error: VendorError) -> bool:
     )
 
 
-def _reaches_both_ends(series: SeriesPoints, ask: Ask) -> bool:
-    """Whether the points come as near to the ends of the window as to each other."""
-    if len(series.data) < 2:  # noqa: PLR2004 - no step to measure with
-        return False
-    try:
-        stamps = sorted(datetime.fromisoformat(p.at) for p in (series.data[0], series.data[-1]))
-        step = (stamps[1] - stamps[0]) / (len(series.data) - 1)
-        return stamps[0] - ask.start <= 3 * step and ask.end - stamps[1] <= 3 * step
-    except (ValueError, TypeError):
-        return False
+def gives_up_on(ask: Ask, error: TransientError) -> bool:
+    """Whether a portion is better cut than tried again."""
+    return (ask.is_hasty and _is_about_a_device(error)) or (
+        not ask.is_smallest and heals_by_less(error)
+    )
+
+
+def _is_about_a_device(error: VendorError) -> bool:
+    """Whether a refusal may concern what was asked for, and not the vendor or the account."""
+    return (
+        error.endpoint == ENDPOINT
+        and not isinstance(error, AuthenticationError | ContractError)
+        and error.status is not None
+        and error.status >= 400  # noqa: PLR2004 - refusals and faults
+        and error.status not in _HEALS_BY_WAITING
+    )
+
+
+def _by_device(ask: Ask) -> tuple[Ask, ...]:
+    """Return two requests for half of the devices each."""
+    devices = sorted({key.device_uuid for key in ask.series})
+    first = set(devices[: len(devices) // 2])
+    sides = [
+        tuple(key for key in ask.series if (key.device_uuid in first) is is_first)
+        for is_first in (True, False)
+    ]
+    return tuple(ask._replace(series=side, is_hasty=True) for side in sides)
+
+
+def _is_of_window(answer: Datapoints, ask: Ask) -> bool:
+    """Whether the echoed bounds are those asked for, as far as they can be read."""
+    for echoed, asked in ((answer.from_, ask.start), (answer.to, ask.end)):
+        try:
+            at = datetime.fromisoformat(echoed)
+        except (ValueError, TypeError):
+            continue
+        if at.tzinfo is not None and abs(at - asked) >= timedelta(seconds=1):
+            return False
+    return True
 
 
 def _check(answer: Datapoints, ask: Ask) -> None:
@@ -315,6 +367,11 @@ def _check(answer: Datapoints, ask: Ask) -> None:
         wrong = "asked for UTC, the answer is in the device's local time"
     elif strangers := {series.key for series in answer.series} - set(ask.series):
         wrong = f"got a series that was not asked for: {'|'.join(min(strangers)[1:])}"
+    elif not _is_of_window(answer, ask):
+        wrong = (
+            f"asked for {_at(ask.start)} to {_at(ask.end)}, "
+            f"got an answer for {answer.from_} to {answer.to}"
+        )
     if wrong:
         raise ContractError(
             wrong,
@@ -323,6 +380,14 @@ def _check(answer: Datapoints, ask: Ask) -> None:
             subject=_name(ask),
             advice="The vendor may have changed its API; compare with its document",
         )
+
+
+def _status(error: VendorError) -> str:
+    return "" if error.status is None else f" with HTTP {error.status}"
+
+
+def _at(at: datetime) -> str:
+    return at.isoformat(timespec="minutes").replace("+00:00", "Z")
 
 
 def _name(ask: Ask) -> str:

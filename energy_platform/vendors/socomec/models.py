@@ -8,7 +8,7 @@ data or secrets.
 from __future__ import annotations
 
 import math
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -186,12 +186,17 @@ class SeriesPoints(msgspec.Struct, rename="camel"):
         )
 
 
-class Datapoints(msgspec.Struct, rename="camel"):
+_CAMEL: Final = {"use_device_local_timezone": "useDeviceLocalTimezone"}
+
+
+class Datapoints(msgspec.Struct, rename={"from_": "from", **_CAMEL}):
     """Answer of the history call, with the part of the echoed request that must not differ."""
 
     series: list[SeriesPoints]
     granularity: str | None = None
     use_device_local_timezone: bool | None = None
+    from_: Any = None
+    to: Any = None
 
     @property
     def points(self) -> int:

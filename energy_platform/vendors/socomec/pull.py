@@ -5,6 +5,7 @@ The frames hold what the vendor said, typed but not judged (tables ``raw_socomec
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,29 +13,28 @@ import numpy as np
 import polars as pl
 
 from energy_platform.partitions import day_bounds
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.vendors.columns import instants, settle, split_values
+from energy_platform.schemas import INSTANT, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.vendors.columns import settle, split_values
 from energy_platform.vendors.errors import ContractError, PermanentError, VendorError
+from energy_platform.vendors.socomec.device_days import DeviceDays
 from energy_platform.vendors.socomec.models import SeriesKey
+from energy_platform.vendors.socomec.refusals import Refusals
 from energy_platform.vendors.socomec.snapshots import inventory
 from energy_platform.vendors.threads import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
-    from energy_platform.vendors.coverage import DeviceDay, Reject
+    from energy_platform.vendors.coverage import Before, DeviceDay, Reject
+    from energy_platform.vendors.socomec.answers import Part
     from energy_platform.vendors.socomec.client import SocomecClient
-    from energy_platform.vendors.socomec.models import Datapoints, SeriesPoints
+    from energy_platform.vendors.socomec.history import Reading
 
 __all__ = ["DayPull", "Series", "chunks", "day", "inventory", "wanted_series"]
 
 MEASURE: Final = "Measure"
 """Service type of variables that are measured; the others are alarms."""
-
-_PLAIN_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
-"""How datapoints are stamped (section 5): whole seconds and a Z."""
-
 
 PART_POINTS: Final = 16_384
 """Points from which answers are laid out as a part of the day."""
@@ -79,12 +79,18 @@ class DayPull(NamedTuple):
     rejects: tuple[Reject, ...] = ()
 
 
-def wanted_series(*, devices: pl.DataFrame, variables: pl.DataFrame) -> tuple[list[Series], int]:
+def wanted_series(
+    *,
+    devices: pl.DataFrame,
+    variables: pl.DataFrame,
+    left_out: Collection[str] = (),
+) -> tuple[list[Series], int]:
     """Choose what to read: every active variable, except those of pure gateways.
 
     Args:
         devices: Snapshot ``raw_socomec__devices``.
         variables: Snapshot ``raw_socomec__variables``.
+        left_out: Serial numbers of devices that are not to be read.
 
     Returns:
         The series in the order of the lake's sort key, and how many variables were left out.
@@ -92,7 +98,7 @@ def wanted_series(*, devices: pl.DataFrame, variables: pl.DataFrame) -> tuple[li
     gateways = devices.filter(pl.col("uuid").is_in(devices["gateway_uuid"].drop_nulls().implode()))
     measured = variables.filter(pl.col("service_type").fill_null(MEASURE) == MEASURE)
     pure_gateways = set(gateways["uuid"]) - set(measured["device_uuid"])
-    known = devices.select(
+    known = devices.filter(~pl.col("serial_number").is_in(sorted(left_out))).select(
         pl.col("uuid").alias("device_uuid"), "serial_number", pl.col("ca_uuid").alias("ca")
     )
     chosen = (
@@ -116,6 +122,8 @@ def day(
     until: datetime,
     devices: pl.DataFrame,
     variables: pl.DataFrame,
+    left_out: Collection[str] = (),
+    before: Before | None = None,
 ) -> DayPull:
     """Read the raw datapoints of one UTC day.
 
@@ -125,15 +133,27 @@ def day(
         until: No row at or after this instant; the present, for a day that is not over.
         devices: Snapshot ``raw_socomec__devices``.
         variables: Snapshot ``raw_socomec__variables``.
+        left_out: Serial numbers of devices that are not to be read.
+        before: What the series gave on the day before; None when that is not known.
 
     Returns:
         The day's rows with counts and warnings.
 
     Raises:
-        PermanentError: The snapshots hold nothing to read, or the vendor refused.
+        PermanentError: The snapshots hold nothing to read, or the vendor refused every device.
         VendorError: What the vendor could not answer; names the day, the device where it can.
     """
-    parts = list(chunks(client, day=day, until=until, devices=devices, variables=variables))
+    parts = list(
+        chunks(
+            client,
+            day=day,
+            until=until,
+            devices=devices,
+            variables=variables,
+            left_out=left_out,
+            before=before,
+        )
+    )
     frames = [part.frame for part in parts if part.frame.height]
     return DayPull(
         pl.concat(frames) if frames else RAW_SOCOMEC_DATAPOINTS.empty(),
@@ -145,6 +165,8 @@ def day(
         nulls=sum(part.nulls for part in parts),
         outside=sum(part.outside for part in parts),
         warnings=tuple(warning for part in parts for warning in part.warnings),
+        devices=tuple(device for part in parts for device in part.devices),
+        rejects=tuple(reject for part in parts for reject in part.rejects),
     )
 
 
@@ -155,17 +177,20 @@ def chunks(
     until: datetime,
     devices: pl.DataFrame,
     variables: pl.DataFrame,
+    left_out: Collection[str] = (),
+    before: Before | None = None,
 ) -> Iterator[DayPull]:
     """Read the raw datapoints of one UTC day in parts, each with series of its own.
 
     The parts follow each other in the order of the sort key, so that writing them one after the
     other gives the same file as writing :func:`day` at once, in memory that does not grow with
-    the day. Arguments and errors are those of :func:`day`.
+    the day. Arguments and errors are those of :func:`day`. The last part says what each device
+    gave.
 
     Yields:
         At least one part.
     """
-    series, skipped = wanted_series(devices=devices, variables=variables)
+    series, skipped = wanted_series(devices=devices, variables=variables, left_out=left_out)
     if not series:
         raise PermanentError(
             f"the inventory holds no series to read ({skipped} variables left out)",
@@ -176,8 +201,9 @@ def chunks(
         )
     start, day_end = day_bounds(day)
     end = min(day_end, until)
-    yield DayPull(RAW_SOCOMEC_DATAPOINTS.empty(), skipped_series=skipped)
+    last = DayPull(RAW_SOCOMEC_DATAPOINTS.empty(), skipped_series=skipped)
     if end <= start:
+        yield last
         return
     batches = [
         tuple(run)[at : at + client.settings.max_series]
@@ -185,53 +211,84 @@ def chunks(
         for run in [tuple(group)]
         for at in range(0, len(run), client.settings.max_series)
     ]
-    answers = in_order(
-        batches,
-        lambda batch: _read(client, batch=batch, day=day, start=start, end=end),
-        threads=client.settings.max_in_flight,
-    )
+    reader = _Reader(client, day, start, end, is_open=end < day_end, before=before)
+    answers = in_order(list(enumerate(batches)), reader.read, threads=client.settings.max_in_flight)
+    said = DeviceDays()
     waiting: list[_Answered] = []
     points = 0
     # Small answers are laid out together: each alone would cost as much as a large one.
-    for answered in answers:
+    for number, answered in enumerate(answers, start=1):
         waiting.append(answered)
-        points += answered.points
-        if points >= PART_POINTS:
-            yield _part(client, waiting, day=day, start=start, end=end)
+        points += answered.reading.points
+        if points >= PART_POINTS or number == len(batches):
+            yield last
+            last = _part(client, waiting, day=day, start=start, end=end, said=said)
             waiting, points = [], 0
-    if waiting:
-        yield _part(client, waiting, day=day, start=start, end=end)
+    if (refused := reader.refusals.is_total) is not None:
+        raise reader.named(refused, series)
+    _refuse_unreadable(said, day=day)
+    yield last._replace(devices=said.devices())
+
+
+def _refuse_unreadable(said: DeviceDays, *, day: str) -> None:
+    """Fail a day of which not one row could be read: that is no odd row, but another API."""
+    if said.rows or not said.rejected:
+        return
+    example = said.example
+    raise ContractError(
+        f"none of {said.rejected} rows could be read; the first has {example.reason}: "
+        f"{str(example.stamp_text)[:40]!r}",
+        vendor="socomec",
+        endpoint="datapoints",
+        day=day,
+        advice="The vendor may have changed its API; compare with its document",
+    )
 
 
 class _Answered(NamedTuple):
     """Some series of one corporate account with all that came for them."""
 
     batch: tuple[Series, ...]
-    answers: list[Datapoints]
-    points: int
+    reading: Reading
 
 
-def _read(
-    client: SocomecClient,
-    *,
-    batch: tuple[Series, ...],
-    day: str,
-    start: datetime,
-    end: datetime,
-) -> _Answered:
-    """Ask for some series of one corporate account."""
-    try:
-        answers = list(
-            client.datapoints(batch[0].ca, series=[one.key for one in batch], start=start, end=end)
-        )
-    except VendorError as error:
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the batches of one day."""
+
+    client: SocomecClient
+    day: str
+    start: datetime
+    end: datetime
+    is_open: bool
+    before: Before | None
+    refusals: Refusals = field(default_factory=Refusals)
+
+    def read(self, numbered: tuple[int, tuple[Series, ...]]) -> _Answered:
+        """Ask for some series of one corporate account."""
+        number, batch = numbered
+        try:
+            reading = self.client.datapoints(
+                batch[0].ca,
+                series=[one.key for one in batch],
+                start=self.start,
+                end=self.end,
+                before=self.before,
+                is_open=self.is_open,
+                refusals=self.refusals,
+                is_sampled=number == 0 and not self.is_open,
+            )
+        except VendorError as error:
+            raise self.named(error, batch) from None
+        return _Answered(batch, reading)
+
+    def named(self, error: VendorError, batch: Sequence[Series]) -> VendorError:
+        """Let an error name devices as users know them, and the day."""
         for uuid, serial_number in {
             one.key.device_uuid: one.serial_number for one in batch
         }.items():
             error.subject = error.subject and error.subject.replace(uuid, serial_number)
-        error.about(day=day)
-        raise
-    return _Answered(batch, answers, sum(answer.points for answer in answers))
+        return error.about(day=self.day)
 
 
 def _part(
@@ -241,18 +298,20 @@ def _part(
     day: str,
     start: datetime,
     end: datetime,
+    said: DeviceDays,
 ) -> DayPull:
     """Turn what came for some series into rows, once and in order."""
-    rows = inside = _frame(answered, day=day)
+    rows = inside = _frame(answered)
     # Bounds are looked at before anything is filtered.
     if rows.height and not (rows["at"].min() >= start and rows["at"].max() < end):  # type: ignore[operator]
         inside = rows.filter(pl.col("at").is_between(start, end, closed="left"))
     frame, duplicates, conflicts = _settled(inside)
     asked = sum(len(one.batch) for one in answered)
     outside = rows.height - inside.height
-    warnings = client.take_warnings()
+    warnings = [_named(text, answered) for text in client.take_warnings()]
     if outside:
         warnings.append(f"{day}: {outside} rows outside the window asked for were left out")
+    rejects = said.add(answered, frame)
     return DayPull(
         frame.select(RAW_SOCOMEC_DATAPOINTS.schema.names()),
         series=asked,
@@ -264,22 +323,31 @@ def _part(
         else 0,
         outside=outside,
         warnings=tuple(warnings),
+        rejects=rejects,
     )
 
 
-def _frame(answered: Sequence[_Answered], *, day: str) -> pl.DataFrame:
+def _named(text: str, answered: Sequence[_Answered]) -> str:
+    """Let a warning name devices by their serial numbers."""
+    serials = {one.key.device_uuid: one.serial_number for a in answered for one in a.batch}
+    for uuid, serial_number in serials.items():
+        text = text.replace(uuid, serial_number)
+    return text
+
+
+def _frame(answered: Sequence[_Answered]) -> pl.DataFrame:
     """Lay answers out in columns, in the order of the series, without touching single points.
 
     Of several answers for the same series the earlier comes first; the column ``ordinal`` says
     which series a row belongs to.
     """
-    found: list[tuple[int, Series, SeriesPoints]] = []
+    found: list[tuple[int, Series, Part]] = []
     first = 0
-    for batch, answers, _ in answered:
+    for batch, reading in answered:
         ordinals = {one.key: number for number, one in enumerate(batch)}
-        parts = [(ordinals[part.key], part) for answer in answers for part in answer.series]
+        parts = [(ordinals[part.key], part) for part in reading.parts]
         parts.sort(key=_ordinal)
-        found += [(first + number, batch[number], part) for number, part in parts if part.data]
+        found += [(first + number, batch[number], part) for number, part in parts]
         first += len(batch)
     heads = pl.DataFrame(
         [
@@ -289,16 +357,17 @@ def _frame(answered: Sequence[_Answered], *, day: str) -> pl.DataFrame:
         schema=_HEAD_SCHEMA,
         orient="row",
     )
-    points = [part.data for _, _, part in found]
-    which = np.repeat(np.arange(len(found), dtype=np.uint32), [len(data) for data in points])
-    values = split_values([point.value for data in points for point in data])
-    at = _instants([point.at for data in points for point in data], day=day)
+    lengths = [len(part.values) for _, _, part in found]
+    which = np.repeat(np.arange(len(found), dtype=np.uint32), lengths)
+    values = split_values([value for _, _, part in found for value in part.values])
+    instants = [part.at for _, _, part in found]
+    at = pl.Series("at", np.concatenate(instants) if instants else [], dtype=pl.Int64)
     shared = heads[which].get_columns()
     count = len(SeriesKey._fields)
-    return pl.DataFrame([*shared[:count], at, *values, *shared[count:]])
+    return pl.DataFrame([*shared[:count], at.cast(INSTANT), *values, *shared[count:]])
 
 
-def _ordinal(part: tuple[int, SeriesPoints]) -> int:
+def _ordinal(part: tuple[int, Part]) -> int:
     return part[0]
 
 
@@ -311,26 +380,6 @@ _HEAD_SCHEMA: Final = {
     "ordinal": pl.UInt32(),
 }
 """What all rows of a series share, and the number of the series among those asked for."""
-
-
-def _instants(texts: list[str], *, day: str) -> pl.Series:
-    said = pl.Series("at", texts, dtype=pl.String)
-    # Four times as fast as a format with decimals, and what the vendor really sends.
-    parsed = said.str.to_datetime(
-        _PLAIN_INSTANT, time_unit="us", time_zone="UTC", strict=False, ambiguous="raise"
-    )
-    if not parsed.null_count():
-        return parsed
-    try:
-        return instants(texts).alias("at")
-    except ValueError as error:
-        raise ContractError(
-            str(error),
-            vendor="socomec",
-            endpoint="datapoints",
-            day=day,
-            advice="The vendor may have changed its API; compare with its document",
-        ) from None
 
 
 class _Settled(NamedTuple):

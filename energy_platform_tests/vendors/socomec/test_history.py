@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -15,11 +15,13 @@ from energy_platform.vendors.errors import (
     TransientError,
     VendorError,
 )
-from energy_platform.vendors.socomec.history import FULL_PORTION, GROW_AFTER, Ask, History
+from energy_platform.vendors.socomec.history import History, Reading
 from energy_platform.vendors.socomec.models import Datapoints, Point, SeriesKey, SeriesPoints
+from energy_platform.vendors.socomec.portions import FULL_PORTION, GROW_AFTER, Ask
 from energy_platform_tests.vendors.socomec.sodata import CA, END, START, stamp
 
 DAY = END - START
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def keys(count: int) -> tuple[SeriesKey, ...]:
@@ -64,9 +66,16 @@ def history(vendor: Limits, *, series: int = 20) -> History:
 
 
 def read(reader: History, series: tuple[SeriesKey, ...]) -> Counter[tuple[SeriesKey, str]]:
-    answers = reader.read(CA, series=series, start=START, end=END)
+    reading = reader.read(CA, series=series, start=START, end=END)
+    assert reading.unproven == {}
+    return came(reading)
+
+
+def came(reading: Reading) -> Counter[tuple[SeriesKey, str]]:
     return Counter(
-        (part.key, point.at) for answer in answers for part in answer.series for point in part.data
+        (part.key, stamp(EPOCH + timedelta(microseconds=at)))
+        for part in reading.parts
+        for at in part.at.tolist()
     )
 
 
