@@ -128,6 +128,14 @@ def _push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     return push_when_behind
 
 
+def _left_out(platform: Platform) -> frozenset[str]:
+    """Return the gateways not to be polled; a broken portfolio costs no poll."""
+    try:
+        return platform.portfolio().left_out("skycentrics")
+    except PortfolioError:
+        return frozenset()
+
+
 def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @dg.sensor(
         name="poll_skycentrics",
@@ -147,7 +155,12 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         now = platform.now()
         start_day = first_day(ingest_settings("skycentrics"))
         try:
-            report = poll_skycentrics(platform.lake, landing=platform.landing, now=platform.now)
+            report = poll_skycentrics(
+                platform.lake,
+                landing=platform.landing,
+                now=platform.now,
+                left_out=_left_out(platform),
+            )
         except (VendorError, SettingsError) as error:
             # The next tick polls again; the tick keeps what happened.
             return dg.SkipReason(str(error))

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MILLISECOND: Final = timedelta(milliseconds=1)
 """The finest step the API's bounds know."""
 
+MOST_TEXT: Final = 10_000
+"""Characters of an odd row that are kept; nested rows can be as large as an answer."""
+
 NO_STAMP: Final = "no timestamp"
 NO_ZONE: Final = "timestamp without a zone"
 NO_INSTANT: Final = "timestamp that is no instant"
@@ -242,9 +245,10 @@ def _reason(stamp: object) -> str:
 
 
 def _said(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return msgspec.json.encode(value).decode()
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text[:MOST_TEXT]
 
 
 Fetch = Callable[[datetime, int], SamplePage]
