@@ -48,6 +48,9 @@ MOST_ASKS: Final = 100
 SECOND: Final = timedelta(seconds=1)
 """The finest step of the history call's bounds, of which both may be inclusive."""
 
+LAST_SECOND: Final = (59, 59)
+"""Minute and second of a record that means the full hour."""
+
 NO_TIME: Final = "no time"
 NO_EPOCH: Final = "a time that is no epoch second"
 NO_SENSOR: Final = "no sensor with an id"
@@ -158,7 +161,8 @@ class _Cover:
         self.doubts: list[str] = []
         self._had = set(polls)
         self.has_polls = bool(self._had)
-        self._tolerance = timedelta(seconds=POLLS_MISSED * poll_s)
+        self._between_polls = self._tolerance = timedelta(seconds=POLLS_MISSED * poll_s)
+        self._of_records: set[datetime] = set()
         self._settled: set[Span] = set()
 
     @property
@@ -171,27 +175,44 @@ class _Cover:
     def unsettled(self) -> list[Span]:
         """The spans not asked for by themselves yet; many as the two halves of their whole.
 
-        Records alone show a single one that is missing; beside polls only gaps can be told.
+        Records show a single one that is missing; where polls lie close together none is needed.
         """
+        start, end = self.window
         spans: list[Span] = [(gap.start, gap.end) for gap in self.left]
-        if not self.has_polls:
-            start, end = self.window
-            stamps = pl.Series(sorted(self._had), dtype=INSTANT)
-            spans = unproven_spans(stamps, start=start, end=end) or spans
+        if self._of_records:
+            stamps = pl.Series(sorted(self._of_records), dtype=INSTANT)
+            spans = [
+                span
+                # The record at the end holds what was read last before it.
+                for span in unproven_spans(stamps, start=start, end=end + SECOND)
+                if not self.has_polls
+                or gaps(
+                    self.device_id,
+                    self._had,
+                    start=span[0],
+                    end=span[1],
+                    tolerance=self._between_polls,
+                )
+            ]
         if len(spans) > SHOWN:
             low, high = spans[0][0], spans[-1][1]
             middle = (low + (high - low) / 2).replace(microsecond=0)
             spans = [(low, middle), (middle, high)]
         return [span for span in spans if span not in self._settled]
 
-    def inside(self, span: Span) -> Span:
-        """Return a span without the known records at its ends, which could be all that comes."""
+    def inside(self, span: Span, *, gap_minutes: int) -> Span | None:
+        """Return a span without the known records at its ends, which could be all that comes.
+
+        It begins where a record of the whole day would lie: records are counted from the begin of
+        what is asked for. None where no record would lie inside.
+        """
         start, end = span
         if start in self._had:
-            start += SECOND
-        if end in self._had and end - start > SECOND:
+            step = timedelta(minutes=gap_minutes)
+            start = self.window[0] - ((self.window[0] - start - SECOND) // step) * step
+        if end in self._had:
             end -= SECOND
-        return start, end
+        return (start, end) if start < end else None
 
     def settle(self, span: Span) -> None:
         """Keep that a span brought nothing new."""
@@ -199,12 +220,13 @@ class _Cover:
 
     def add(self, records: Sequence[Record], *, gap_minutes: int) -> int:
         """Take records; return how many of another instant than any before."""
-        stamps = {at for at in _stamps(records) if self.window[0] <= at < self.window[1]}
+        stamps = {at for at in _stamps(records) if self.window[0] <= at <= self.window[1]}
         fresh = stamps - self._had
         if records:
             self._tolerance = max(self._tolerance, 2 * timedelta(minutes=gap_minutes))
         self.records += records
         self._had |= fresh
+        self._of_records |= stamps
         return len(fresh)
 
 
@@ -239,8 +261,12 @@ def _ask_again(cover: _Cover, client: SkycentricsClient, *, day: str) -> None:
     cut = asks = 0
     while spans := cover.unsettled:
         for span in spans:
+            inside = cover.inside(span, gap_minutes=client.settings.history_gap)
+            if inside is None:
+                cover.settle(span)
+                continue
             asks += 1
-            start, end = cover.inside(span)
+            start, end = inside
             if asks > MOST_ASKS:
                 cover.doubts.append(f"history still gives more after {MOST_ASKS} questions")
                 break
@@ -269,13 +295,17 @@ def _ask_again(cover: _Cover, client: SkycentricsClient, *, day: str) -> None:
 
 
 def _stamps(records: Sequence[Record]) -> list[datetime]:
-    """Return when each record was taken: its own time, else its newest sensor's."""
+    """Return when each record was taken: its own time, else its newest sensor's.
+
+    ``hh:59:59`` stands where the full hour is meant (seen by a public client).
+    """
     said = record_instants([record.time for record in records])
     stamps = []
     for record, at in zip(records, said, strict=True):
         newest = max((sensor.time or 0 for sensor in record.sensors or ()), default=0)
         if at is not None:
-            stamps.append(at)
+            is_hour = (at.minute, at.second) == LAST_SECOND
+            stamps.append(at + SECOND if is_hour else at)
         elif 0 < newest < LATEST_S:
             stamps.append(datetime.fromtimestamp(newest, tz=UTC))
     return stamps
