@@ -1,20 +1,20 @@
 """Whole days from a vendor into the lake: the same path for Dagster, the CLI and the tests.
 
-A day either lands whole or is reported with its error; one bad day stops no other, and one vendor
-that fails stops no other vendor.
+A day lands with all that came and says what is missing, or is reported with its error; one bad day
+stops no other, and one vendor that fails stops no other vendor.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from energy_platform.partitions import EPOCH_DAY, day_bounds, day_of
+from energy_platform.landing_days import DayLanding, DayOutcome, DiskFullError, Pulled
+from energy_platform.partitions import EPOCH_DAY, day_of
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, TABLES
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.storage.days_before import DaysBefore
-from energy_platform.storage.raw_days import Landed, land_day, land_snapshot
-from energy_platform.vendors.errors import AuthenticationError, VendorError
+from energy_platform.storage.raw_days import Landed, land_snapshot
+from energy_platform.vendors.errors import VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +23,24 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.schemas import Vendor
+    from energy_platform.storage.catalogue import Catalogue
     from energy_platform.storage.lake import Lake
-    from energy_platform.vendors.coverage import DeviceDay, Earlier, Reject
+    from energy_platform.vendors.coverage import Earlier
+
+__all__ = [
+    "DayOutcome",
+    "DiskFullError",
+    "IngestSettings",
+    "Pulled",
+    "Source",
+    "first_day",
+    "has_inventory",
+    "ingest_days",
+    "ingest_inventory",
+    "ingest_settings",
+    "is_configured",
+    "read_inventory",
+]
 
 IngestSettings = SocomecSettings | BelimoSettings | SkycentricsSettings
 """What the vendors' settings have in common: credentials, start_day, late_days."""
@@ -50,68 +66,6 @@ def is_configured(vendor: Vendor) -> bool:
     """Say whether a vendor has any credentials; incomplete ones fail where they are used."""
     settings = ingest_settings(vendor)
     return settings.client_id is not None or settings.client_secret is not None
-
-
-class Pulled(Protocol):
-    """What the vendors' pulls say of a day: rows or an error, and what was odd.
-
-    Rows may come in parts that are read while they are landed; the rest is known afterwards.
-    """
-
-    @property
-    def day(self) -> str:
-        """The UTC day."""
-
-    @property
-    def frame(self) -> pl.DataFrame | Iterator[pl.DataFrame] | None:
-        """Its rows, or parts of them in the order of the table's key; None when it failed."""
-
-    @property
-    def error(self) -> VendorError | None:
-        """Why it failed."""
-
-    @property
-    def duplicates(self) -> int:
-        """Rows that came twice."""
-
-    @property
-    def conflicts(self) -> int:
-        """Rows that contradicted another."""
-
-    @property
-    def nulls(self) -> int:
-        """Rows without a value."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was odd, for display."""
-
-    @property
-    def devices(self) -> tuple[DeviceDay, ...]:
-        """What each device gave, and why it is not whole where it is not."""
-
-    @property
-    def rejects(self) -> Sequence[Reject]:
-        """Odd rows that were set aside."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DayOutcome:
-    """What became of one day.
-
-    Attributes:
-        day: The UTC day.
-        landed: What the lake made of it; None when the day failed.
-        error: Why the day failed.
-        counts: Oddities of the pull by name, such as duplicates.
-        warnings: What somebody should look at, one sentence each.
-    """
-
-    day: str
-    landed: Landed | None
-    error: VendorError | None = None
-    counts: Mapping[str, int]
-    warnings: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -142,11 +96,13 @@ def ingest_days(
     days: Sequence[str],
     now: datetime,
     closes: bool = True,
+    catalogue: Catalogue | None = None,
 ) -> Iterator[DayOutcome]:
     """Pull days and land each as it comes.
 
-    A day that is over at ``now`` is closed by this; today's stays open. Days before the vendor's
-    start day, or after today, are left out with a warning and without a request.
+    A day that is over at ``now`` is closed by this when it is shown to be whole, or when the vendor
+    has given the same answer for its late days; today's stays open. Days before the vendor's start
+    day, or after today, are left out with a warning and without a request.
 
     Args:
         source: The vendor, opened.
@@ -155,13 +111,16 @@ def ingest_days(
         days: Partition keys.
         now: The present, taken once before the first request.
         closes: Whether days that are over are closed; an intraday run leaves that to the daily one.
+        catalogue: Where the state of each day that is over is noted.
 
     Yields:
         Each day's outcome in order.
+
+    Raises:
+        AuthenticationError: The vendor refuses the credentials; no further day is asked for.
     """
-    table = RAW_DAY_TABLES[vendor]
-    start = first_day(ingest_settings(vendor))
-    today = day_of(now)
+    settings = ingest_settings(vendor)
+    start, today = first_day(settings), day_of(now)
     asked = [day for day in sorted(set(days)) if start <= day <= today]
     for day in sorted(set(days) - set(asked)):
         yield DayOutcome(
@@ -172,39 +131,32 @@ def ingest_days(
         )
     if not asked:
         return
+    landing = DayLanding(
+        lake=lake,
+        vendor=vendor,
+        now=now,
+        closes=closes,
+        late_days=settings.late_days,
+        catalogue=catalogue,
+    )
     inventory = read_inventory(lake, vendor=vendor)
-    earlier = DaysBefore(lake, table)
-    for pulled in _named(
-        source.days(asked, until=now, inventory=inventory, earlier=earlier), days=asked
-    ):
-        landed: Landed | None = None
-        error = pulled.error
-        if pulled.frame is not None:
-            try:
-                landed = land_day(
-                    lake,
-                    table,
-                    day=pulled.day,
-                    frame=pulled.frame,
-                    complete_until=now,
-                    closed=closes and day_bounds(pulled.day)[1] <= now,
-                )
-            except AuthenticationError as refused:
-                refused.about(day=pulled.day)
-                raise
-            except VendorError as failed:
-                error = failed.about(day=pulled.day)
-        yield DayOutcome(
-            day=pulled.day,
-            landed=landed,
-            error=error,
-            counts={
-                name: count
-                for name in ("duplicates", "conflicts", "nulls")
-                if (count := getattr(pulled, name))
-            },
-            warnings=pulled.warnings,
-        )
+    earlier = DaysBefore(lake, RAW_DAY_TABLES[vendor])
+    done = 0
+    pulls = source.days(asked, until=now, inventory=inventory, earlier=earlier)
+    try:
+        for pulled in _named(pulls, days=asked):
+            outcome = landing.land(pulled)
+            done += 1
+            yield outcome
+            if isinstance(outcome.error, DiskFullError):
+                break
+    except VendorError as error:
+        landing.failed(error.day or asked[min(done, len(asked) - 1)], error)
+        raise
+    for day in asked[done:]:
+        full = DiskFullError(f"{day}: not asked for, because the disk of {lake.root} is full")
+        landing.failed(day, full)
+        yield DayOutcome(day=day, landed=None, error=full, counts={})
 
 
 def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:

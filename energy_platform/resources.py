@@ -18,6 +18,7 @@ from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources import open_source
+from energy_platform.storage.catalogue import Catalogue
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.warehouse import Warehouse
 
@@ -76,6 +77,15 @@ class Platform(dg.ConfigurableResource["Platform"]):
             dbt_project_dir=Path(self.dbt_project_dir),
             late_days={vendor: ingest_settings(vendor).late_days for vendor in RAW_DAY_TABLES},
         )
+
+    def catalogue(self) -> Catalogue:
+        """Open what is known of each source's days; a context manager.
+
+        Raises:
+            CatalogueError: The file is not a catalogue, or the disk refuses.
+        """
+        self.data.mkdir(parents=True, exist_ok=True)
+        return Catalogue.of(self.data)
 
     def portfolio(self) -> Portfolio:
         """Read the portfolio as it is now.

@@ -1,6 +1,7 @@
 """Raw assets: inventories as snapshots, and whole UTC days as each vendor said them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
@@ -20,6 +21,7 @@ from energy_platform.portfolio import PortfolioError
 from energy_platform.resources import Platform
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
 from energy_platform.settings import SettingsError
+from energy_platform.storage.catalogue import Catalogue, CatalogueError
 from energy_platform.storage.lake import Lake, LakeError
 from energy_platform.vendors.errors import VendorError
 
@@ -27,6 +29,12 @@ KINDS: Final = {"python", "parquet"}
 
 POOL: Final[dict[Vendor, str]] = {vendor: f"{vendor}_api" for vendor in RAW_DAY_TABLES}
 """Dagster pools: one step at a time asks a vendor."""
+
+FAULTS: Final = (VendorError, SettingsError, PortfolioError, LakeError)
+"""What a step reports in one line; anything else is a fault of the program."""
+
+MOST_DEVICES: Final = 50
+"""Partial devices that the metadata of a day lists; the catalogue has all."""
 
 ROWS_KEPT: Final = "rows_kept"
 PULL_IS_CLEAN: Final = "pull_is_clean"
@@ -45,7 +53,7 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
         try:
             with platform.source(vendor) as source:
                 landed = ingest_inventory(source, lake=platform.lake)
-        except (VendorError, SettingsError, PortfolioError, LakeError) as error:
+        except FAULTS as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for name, table in landed.items():
             yield dg.MaterializeResult(
@@ -99,17 +107,19 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                                 name, metadata={"dagster/row_count": snapshot.rows}
                             )
                         )
-                for outcome in ingest_days(
-                    source,
-                    vendor=vendor,
-                    lake=platform.lake,
-                    days=context.partition_keys,
-                    now=platform.now(),
-                    closes=context.run.tags.get(RUN_KIND) != INTRADAY,
-                ):
-                    outcomes.append(outcome)
-                    _log(context, outcome)
-        except (VendorError, SettingsError, PortfolioError, LakeError) as error:
+                with _catalogue(context, platform) as catalogue:
+                    for outcome in ingest_days(
+                        source,
+                        vendor=vendor,
+                        lake=platform.lake,
+                        days=context.partition_keys,
+                        now=platform.now(),
+                        closes=context.run.tags.get(RUN_KIND) != INTRADAY,
+                        catalogue=catalogue,
+                    ):
+                        outcomes.append(outcome)
+                        _log(context, outcome)
+        except (*FAULTS, OSError) as error:
             failure = error
         _stop_on_bad_days(context, outcomes, failure=failure, asset=table.name)
         landed = [outcome for outcome in outcomes if outcome.landed is not None]
@@ -138,10 +148,25 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
     return raw_day
 
 
+@contextmanager
+def _catalogue(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Catalogue | None]:
+    """Open the catalogue; a damaged one must not keep the days from landing."""
+    try:
+        catalogue = platform.catalogue()
+    except CatalogueError as error:
+        context.log.warning("the state of the days is not noted: %s", error)
+        yield None
+        return
+    with catalogue:
+        yield catalogue
+
+
 def _log(context: dg.AssetExecutionContext, outcome: DayOutcome) -> None:
     if outcome.landed is not None:
         verb = "written" if outcome.landed.written else "unchanged"
         context.log.info("%s: %d rows, %s", outcome.day, outcome.landed.rows, verb)
+        if outcome.why:
+            context.log.warning("%s is partial: %s", outcome.day, outcome.why)
     elif outcome.error is not None:
         context.log.error(str(outcome.error))
     for warning in outcome.warnings:
@@ -152,13 +177,50 @@ def _figures(outcome: DayOutcome) -> dict[str, Any]:
     if outcome.landed is None:
         return {"note": "; ".join(outcome.warnings)}
     landed = outcome.landed
-    return figures(
+    said = figures(
         rows=landed.rows,
         first_at=landed.first_at,
         last_at=landed.last_at,
         counts={"new": landed.new, "changed": landed.changed, "lost": landed.lost}
         | dict(outcome.counts),
-    ) | {"closed": landed.closed, "complete_until": str(landed.complete_until)}
+    ) | {
+        "closed": landed.closed,
+        "complete_until": str(landed.complete_until),
+        "state": outcome.state,
+    }
+    if outcome.devices:
+        said["series_asked"] = sum(device.asked for device in outcome.devices)
+        said["series_answered"] = sum(device.answered for device in outcome.devices)
+    if outcome.why:
+        said["why_not_whole"] = outcome.why
+        said["partial_devices"] = _devices_table(outcome)
+    return said
+
+
+def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
+    partial = [device for device in outcome.devices if device.why_partial]
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord(
+                {
+                    "device": device.device,
+                    "asked": device.asked,
+                    "answered": device.answered,
+                    "rows": device.rows,
+                    "first": str(device.first_at or ""),
+                    "last": str(device.last_at or ""),
+                    "why": device.why_partial,
+                }
+            )
+            for device in partial[:MOST_DEVICES]
+        ],
+        schema=dg.TableSchema(
+            columns=[
+                dg.TableColumn(name, "int" if name in {"asked", "answered", "rows"} else "string")
+                for name in ("device", "asked", "answered", "rows", "first", "last", "why")
+            ]
+        ),
+    )
 
 
 def _oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:

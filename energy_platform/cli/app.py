@@ -15,6 +15,7 @@ from energy_platform.instance import InstanceInUseError
 from energy_platform.origin import OriginError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import SettingsError
+from energy_platform.storage.catalogue import CatalogueError
 from energy_platform.storage.lake import LakeError
 from energy_platform.vendors.errors import VendorError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPECTED: Final = (
+    CatalogueError,
     ExplainError,
     InstanceInUseError,
     LakeError,
@@ -150,6 +152,22 @@ def backfill(
     from energy_platform.cli.backfill import run_backfill  # noqa: PLC0415
 
     raise typer.Exit(run_backfill(Console(file=sys.stdout), vendor=vendor, first=first, last=last))
+
+
+@app.command("accept-answer")
+def accept_answer(
+    source: Annotated[str, typer.Argument(help="socomec, belimo or skycentrics.")],
+    day: Annotated[str, typer.Argument(help="The UTC day, YYYY-MM-DD.")],
+    reason: Annotated[str, typer.Option(help="What was wrong with the answer before.")],
+    device: Annotated[str, typer.Option(help="Only this device, by serial or id.")] = "",
+) -> None:
+    """Read a day again and let the answer replace its rows, keeping a record and the old file."""
+    from energy_platform.cli.accept_answer import run_accept_answer  # noqa: PLC0415
+
+    console = Console(file=sys.stdout)
+    raise typer.Exit(
+        run_accept_answer(console, source=source, day=day, device=device, reason=reason)
+    )
 
 
 @app.command()

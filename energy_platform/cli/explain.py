@@ -10,14 +10,17 @@ from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
+from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.status import portfolio_path
 from energy_platform.explain import explain, words
 from energy_platform.portfolio import load_portfolio
 from energy_platform.settings import Settings
+from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -49,7 +52,23 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
         print(json.dumps(asdict(chain), indent=2, default=_text))  # noqa: T201
     else:
         _print(console, chain)
+        for line in _replacements(platform.data_dir, chain):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _replacements(data_dir: Path, chain: Explanation) -> list[str]:
+    """Say which of the point's days have an answer that an operator accepted."""
+    if not (data_dir / CATALOGUE_FILE).exists():
+        return []
+    vendor, serial, _ = chain.point_id.split("/", 2)
+    with Catalogue.of(data_dir) as catalogue:
+        return [
+            sentence(one)
+            for day in chain.utc_days
+            for one in catalogue.replacements(vendor, day=day)
+            if one.device in {"", serial}
+        ]
 
 
 def _text(value: object) -> str:

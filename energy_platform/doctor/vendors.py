@@ -245,7 +245,7 @@ def _opened(
         case "socomec":
             patience = SocomecSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
             with SocomecClient(patience, backoff_s=0.2) as socomec:
-                yield SocomecSource(socomec), socomec.corporate_accounts
+                yield SocomecSource(socomec, portfolio), socomec.corporate_accounts
         case "belimo":
             settings = BelimoSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
             with BelimoClient(settings, backoff_s=0.2) as belimo:

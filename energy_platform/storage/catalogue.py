@@ -8,7 +8,7 @@ Losing the file loses no reading: days are judged again when they are read again
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -67,6 +67,37 @@ class DayRecord:
     attempted_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """A newer answer that an operator let take the place of what a day had.
+
+    Attributes:
+        source: The source.
+        day: The UTC day.
+        device: The one device it was for; empty for all.
+        at: When.
+        operator: Who: the name of the user at the machine.
+        reason: Why, in the operator's words.
+        dropped: Rows the day had and the newer answer has not.
+        changed: Rows of both with another content.
+        before_id: Digest of the day's rows before.
+        after_id: Digest of the day's rows after.
+        kept_in: File that holds the dropped rows; empty without any.
+    """
+
+    source: str
+    day: str
+    device: str
+    at: datetime
+    operator: str
+    reason: str
+    dropped: int
+    changed: int
+    before_id: str
+    after_id: str
+    kept_in: str
+
+
 _METADATA: Final = sa.MetaData()
 
 _SOURCE_DAYS: Final = sa.Table(
@@ -96,6 +127,24 @@ _DEVICE_DAYS: Final = sa.Table(
     sa.Column("first_us", sa.BigInteger),
     sa.Column("last_us", sa.BigInteger),
     sa.Column("why_partial", sa.Text, nullable=False),
+)
+
+
+_REPLACEMENTS: Final = sa.Table(
+    "replacements",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("before_id", sa.Text, nullable=False),
+    sa.Column("after_id", sa.Text, nullable=False),
+    sa.Column("kept_in", sa.Text, nullable=False),
 )
 
 
@@ -204,6 +253,50 @@ class Catalogue(Closing):
                 )
                 for row in connection.execute(query).mappings()
             )
+
+    def partial_since(self, source: str, device: str, *, day: str) -> str | None:
+        """Return the first of the days up to ``day`` on all of which a device was not whole.
+
+        Returns:
+            None when it was whole on the day, or nothing is known of it.
+        """
+        table = _DEVICE_DAYS
+        of_device = sa.and_(table.c.source == source, table.c.device == device, table.c.day <= day)
+        whole = sa.select(sa.func.max(table.c.day)).where(of_device, table.c.why_partial == "")
+        with self._faults(), self._read() as connection:
+            last_whole = connection.execute(whole).scalar_one()
+            query = sa.select(sa.func.min(table.c.day)).where(of_device)
+            if last_whole is not None:
+                query = query.where(table.c.day > last_whole)
+            first: str | None = connection.execute(query).scalar_one()
+        return first
+
+    def note_replacement(self, replacement: Replacement) -> None:
+        """Keep that an operator let a newer answer take the place of rows a day had."""
+        row = asdict(replacement) | {"at_us": _microseconds(replacement.at)}
+        del row["at"]
+        with self._faults(), self._engine.begin() as connection:
+            connection.execute(sa.insert(_REPLACEMENTS), row)
+
+    def replacements(
+        self, source: str | None = None, *, day: str | None = None
+    ) -> tuple[Replacement, ...]:
+        """Return what operators replaced, oldest first."""
+        table = _REPLACEMENTS
+        query = sa.select(table).order_by(table.c.at_us)
+        if source is not None:
+            query = query.where(table.c.source == source)
+        if day is not None:
+            query = query.where(table.c.day == day)
+        with self._faults(), self._read() as connection:
+            rows = connection.execute(query).mappings().all()
+        found = []
+        for row in rows:
+            fields = {name: value for name, value in row.items() if name not in {"id", "at_us"}}
+            at = _instant(row["at_us"])
+            if at is not None:
+                found.append(Replacement(**fields, at=at))
+        return tuple(found)
 
     def _read(self) -> sa.Connection:
         return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")

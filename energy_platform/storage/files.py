@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 STAGED_SUFFIX = ".staged"
 """Ending of a file that is not yet in place; one left behind by a crash may be removed."""
+
+DAMAGED_INFIX = ".damaged-"
+"""Stands in the name of a file that was damaged and set aside."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,6 +48,20 @@ def staged_path(target: Path) -> Path:
     """Return a new path beside ``target``, whose folder is created."""
     target.parent.mkdir(parents=True, exist_ok=True)
     return target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{STAGED_SUFFIX}")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that a new one can take its place; it is never deleted.
+
+    Returns:
+        Where it lies now: beside its old place, named after a digest of its content.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    aside = path.with_name(f"{path.name}{DAMAGED_INFIX}{digest}")
+    path.replace(aside)
+    sync_folder(path.parent)
+    return aside
 
 
 @contextmanager

@@ -68,6 +68,8 @@ class Merge:
         changed: Rows so far that both have, with different content.
         kept: Rows so far that only the older ones have.
         kept_instants: First and last instant of these, none without rows.
+        drops: Which of the rows that only the older ones have are dropped instead of kept.
+        dropped: These rows, so far.
     """
 
     table: Table
@@ -76,6 +78,8 @@ class Merge:
     changed: int = 0
     kept: int = 0
     kept_instants: list[datetime] = field(default_factory=list)
+    drops: pl.Expr | None = None
+    dropped: list[pl.DataFrame] = field(default_factory=list)
 
     def blocks(self) -> Iterator[pl.DataFrame]:
         """Yield the merged rows in order, holding one block of each side."""
@@ -90,6 +94,9 @@ class Merge:
     def _over(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         key = list(self.table.sort_key)
         kept = old.join(new, on=key, how="anti", maintain_order="left")
+        if self.drops is not None and kept.height:
+            self.dropped.append(kept.filter(self.drops))
+            kept = kept.filter(~self.drops)
         self.changed += changed_rows(new, old, table=self.table)
         self.kept += kept.height
         self.kept_instants = _bounds([*self.kept_instants, *_instants(kept)])

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
 from energy_platform.partitions import day_bounds
+from energy_platform.storage.files import set_aside
 from energy_platform.storage.lake import LakeError
 from energy_platform.storage.merging import Merge, Pull, changed_rows, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from energy_platform.schemas import Table
     from energy_platform.storage.lake import Footer, Lake
@@ -30,6 +32,23 @@ COMPLETE_UNTIL: Final = "complete_until"
 
 CLOSED: Final = "closed"
 """Footer key: ``true`` when the daily run has read the whole day, else ``false``."""
+
+
+PARTIAL: Final = "partial"
+"""Footer key: why the day is not shown to be whole; absent when it is."""
+
+
+class Verdict(NamedTuple):
+    """What a pull makes of a day once all its rows are read.
+
+    Attributes:
+        closed: Whether the day is closed by it.
+        partial: Why the day is not shown to be whole; empty when it is. The same pull gives the
+            same words, without clocks: they are part of the file.
+    """
+
+    closed: bool
+    partial: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +67,13 @@ class Landed:
         complete_until: Up to where the day was asked for, None for a snapshot.
         closed: Whether the day is closed; a snapshot never is.
         written: Whether the file was replaced.
+        partial: Why the day is not shown to be whole; empty when it is, and for a snapshot.
+        answer_id: Digest of the rows of the pull; empty for a snapshot.
+        damaged: The damaged file that was set aside for this one; None without.
+        damaged_rows: Rows that file said to have; None when it could not be asked.
+        dropped: Rows the file had and no longer has, because the pull was to replace them.
+        before_id: Digest of the file's rows before; empty without a file, and for a snapshot.
+        after_id: Digest of the file's rows now; empty for a snapshot.
     """
 
     rows: int
@@ -60,6 +86,13 @@ class Landed:
     complete_until: datetime | None
     closed: bool
     written: bool
+    partial: str = ""
+    answer_id: str = ""
+    damaged: Path | None = None
+    damaged_rows: int | None = None
+    dropped: pl.DataFrame | None = None
+    before_id: str = ""
+    after_id: str = ""
 
 
 def land_day(
@@ -71,6 +104,8 @@ def land_day(
     complete_until: datetime,
     closed: bool,
     whole: bool = True,
+    verdict: Callable[[str], Verdict] | None = None,
+    drops: pl.Expr | None = None,
 ) -> Landed:
     """Merge a pull into a raw day file.
 
@@ -86,13 +121,17 @@ def land_day(
         closed: Whether this pull closes the day. A closed day never becomes open again.
         whole: Whether the pull claims to be all the vendor has for the day. When False (newest
             values only), the rows it leaves out are not counted as lost.
+        verdict: Asked, with a digest of the pulled rows, once they are all read; decides instead
+            of ``closed``.
+        drops: Which rows that the pull no longer has are to be dropped instead of kept: an
+            operator accepts the newer answer. They are returned.
 
     Returns:
         What changed.
 
     Raises:
-        LakeError: The pull does not have the table's columns, a key is null, or the file in place
-            is damaged; nothing was changed.
+        LakeError: The pull does not have the table's columns, or a key is null; nothing was
+            changed. A damaged file in place is set aside, and the pull takes its place.
         ValueError: ``complete_until`` has no zone, or a part does not follow the one before.
         Exception: What reading the parts raises; nothing was changed.
     """
@@ -102,20 +141,25 @@ def land_day(
     pull = Pull(table, [frame] if isinstance(frame, pl.DataFrame) else frame)
     merge: Merge | None = None
     with lake.draft(table, pull.parts(), day=day) as draft, lake.lock(table.name):
-        before = lake.footer(table, day=day)
+        answer_id = draft.content_id
+        if verdict is not None:
+            closed, partial = verdict(answer_id)
+        else:
+            partial = ""
+        before, damage = _sound(lake, table, day=day)
         until = min(complete_until.astimezone(UTC), end)
         if before is not None:
             until = max(until, complete_until_of(before))
-            closed = closed or is_closed(before)
+            if is_closed(before):
+                # What was whole once has kept all its rows.
+                closed, partial = True, partial_of(before)
         meta = {COMPLETE_UNTIL: until.isoformat(), CLOSED: "true" if closed else "false"}
-        old = lake.blocks(table, day=day)
+        if partial:
+            meta[PARTIAL] = partial
         if before is None or before.content_id == draft.content_id:
-            for _ in old:
-                # Equal rows in a damaged file are not equal.
-                pass
             written = draft.put_in_place(meta=meta, before=before)
         else:
-            merge = Merge(table, old, draft.blocks())
+            merge = Merge(table, lake.blocks(table, day=day), draft.blocks(), drops=drops)
             written = lake.write(table, merge.blocks(), day=day, meta=meta)
     changes = merge or Merge(table, (), ())
     bounds = [*pull.instants, *changes.kept_instants]
@@ -130,7 +174,40 @@ def land_day(
         complete_until=until,
         closed=closed,
         written=written.written,
+        partial=partial,
+        answer_id=answer_id,
+        damaged=damage.path,
+        damaged_rows=damage.rows,
+        dropped=pl.concat(changes.dropped) if changes.dropped else None,
+        before_id=before.content_id if before else "",
+        after_id=written.after.content_id,
     )
+
+
+class _Damage(NamedTuple):
+    path: Path | None = None
+    rows: int | None = None
+
+
+def _sound(lake: Lake, table: Table, *, day: str) -> tuple[Footer | None, _Damage]:
+    """Return the footer of a day's file; one that cannot be read whole is set aside first.
+
+    A damaged file would otherwise keep its day, and all that is made of it, from ever being right
+    again: nothing is lost by a new reading, and the old bytes stay for whoever can save them.
+    """
+    rows: int | None = None
+    try:
+        before = lake.footer(table, day=day)
+        if before is None:
+            return None, _Damage()
+        rows = before.rows
+        complete_until_of(before)
+        found = sum(block.height for block in lake.blocks(table, day=day))
+        if found == rows:
+            return before, _Damage()
+    except (LakeError, ValueError):
+        pass
+    return None, _Damage(set_aside(lake.path(table, day=day)), rows)
 
 
 def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> Landed:
@@ -177,6 +254,11 @@ def complete_until_of(footer: Footer) -> datetime:
     if text is None:
         raise LakeError("a raw day without complete_until; remove the file and run its day again")
     return datetime.fromisoformat(text)
+
+
+def partial_of(footer: Footer) -> str:
+    """Return why a raw day is not shown to be whole; empty when it is."""
+    return footer.meta.get(PARTIAL, "")
 
 
 def is_closed(footer: Footer) -> bool:

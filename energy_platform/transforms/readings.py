@@ -48,6 +48,9 @@ CLOCK_ERROR: Final = timedelta(minutes=5)
 WORD: Final = 65_536.0
 """A register with its two 16-bit words swapped shows its low word times this."""
 
+PLAIN_DECIMAL: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+"""A number as a text: digits and one point; no separators of thousands, no decimal comma."""
+
 PLAUSIBLE_CYCLES: Final = 10_000
 """Full cycles of a battery beyond which its lifetime counters are not believed."""
 
@@ -176,6 +179,7 @@ def judge(
         common = common.with_columns(is_backward=pl.lit(value=False))
     rows = _with_points(common, points=points)
     rows = _with_states(rows, states=states)
+    rows = _with_numbers_in_texts(rows)
     rows = _with_units(rows)
     rows = rows.with_columns(reason=_unusable(now))
     rows = rows.with_columns(
@@ -235,6 +239,23 @@ def _with_states(rows: pl.DataFrame, *, states: pl.DataFrame | None) -> pl.DataF
     return rows.join(
         known, on=["point_id", "text"], how="left", maintain_order="left"
     ).with_columns(said=pl.coalesce("said", "stands_for"))
+
+
+def _with_numbers_in_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Read plain decimals that a vendor wrote as texts (SoData does so in last values, section 8).
+
+    Only of what is measured: a state may well be called ``2``. Raw rows keep the text.
+    """
+    if rows.get_column("text").null_count() == rows.height:
+        return rows
+    text = pl.col("text").str.strip_chars()
+    is_number = (
+        pl.col("said").is_null()
+        & pl.col("kind").is_in(["register", "increment", "gauge"])
+        & text.str.contains(PLAIN_DECIMAL)
+    )
+    number = pl.when(is_number).then(text).cast(pl.Float64(), strict=False)
+    return rows.with_columns(said=pl.coalesce("said", number))
 
 
 def _with_units(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-READINGS_RULES: Final = "readings-2"
+READINGS_RULES: Final = "readings-3"
 """How raw rows become judged readings."""
 
 ENERGY_RULES: Final = "energy-1"

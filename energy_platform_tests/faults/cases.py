@@ -9,13 +9,14 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
 
-Expected = Literal["same bytes", "no file", "either", "as said", "poll missed"]
+Expected = Literal["same bytes", "no file", "either", "as said", "partial", "poll missed"]
 """What may become of the day.
 
 ``same bytes``: the file of a faultless run; ``no file``: none, and an error that says what to do;
-``either``: one of the two, or a partial day; ``as said``: the vendor's data itself was different or
-came in part, the file holds what it said, and the next reading puts it right or reports it;
-``poll missed``: a poll was refused and says so, the file lacks what only that poll could have seen.
+``either``: one of the two; ``as said``: the vendor's data itself was different, the file holds
+what it said, and the next reading puts it right or reports it; ``partial``: the file holds what
+came, says what is missing, is not closed, and the next reading makes it whole; ``poll missed``: a
+poll was refused and says so, the file lacks what only that poll could have seen.
 """
 
 
@@ -60,7 +61,7 @@ def _general(vendor: Vendor) -> Iterator[Case]:
     # The second request reads the inventory, a later one the day.
     later = 7 if vendor == "skycentrics" else 12
     # Polls that landed are a part of the day that history alone does not cost.
-    without: Expected = "as said" if vendor == "skycentrics" else "no file"
+    without: Expected = "partial" if vendor == "skycentrics" else "no file"
     for name in HEALING:
         once = "either" if vendor == "skycentrics" and name == "http_501" else "same bytes"
         yield Case(vendor, _fault(name, f"=@2+{later}"), once)  # type: ignore[arg-type]
@@ -109,7 +110,17 @@ SOCOMEC: Final[tuple[tuple[str, Expected], ...]] = (
     ("endless_pages", "either"),
     ("wrong_total=1", "same bytes"),
     ("wrong_total", "either"),
-    ("truncate=1000", "same bytes"),
+    *((f"truncate={most}", "same bytes") for most in (1000, 1024, 2500, 1440, 999, 500, 100)),
+    *((f"truncate_series={most}", "same bytes") for most in (200, 100, 31)),
+    *((f"truncate_newest={most}", "same bytes") for most in (200, 100, 31)),
+    ("thin_out=2", "same bytes"),
+    ("thin_out=10", "same bytes"),
+    ("series_left_out=2", "same bytes"),
+    ("series_left_out=0.3", "same bytes"),
+    ("series_left_out", "partial"),
+    ("odd_rows", "same bytes"),
+    ("odd_rows=3", "same bytes"),
+    *((f"device_refused={status}", "partial") for status in (400, 403, 404, 500)),
     ("late_points=2", "as said"),
     ("clock_skew:seconds=7200", "same bytes"),
     ("too_large=500", "same bytes"),
@@ -146,7 +157,7 @@ BELIMO: Final[tuple[tuple[str, Expected], ...]] = (
     ("left_out_series=@1+9", "same bytes"),
     ("left_out_series", "as said"),
     ("odd_rows", "as said"),
-    ("refuse_device=1", "as said"),
+    ("refuse_device=1", "partial"),
     ("late_points=2", "as said"),
     ("clock_skew:seconds=7200", "same bytes"),
     ("clamp_limit", "same bytes"),
@@ -196,6 +207,7 @@ def declared(names: frozenset[str], vendor: Vendor) -> frozenset[str]:
 SWITCHES: Final = frozenset(
     {
         *("expire_token_after", "no_rights", "endless_pages", "truncate", "late_points"),
+        *("truncate_series", "truncate_newest", "thin_out"),
         *("clock_skew", "too_large", "too_slow", "rate_limit", "clamp_limit"),
         *("capped_total", "short_pages", "refuse_device"),
     }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
 
-Verdict = Literal["same bytes", "no file", "as said", "poll missed", "WRONG"]
+Verdict = Literal["same bytes", "no file", "as said", "partial", "poll missed", "WRONG"]
 
 DAY: Final = "2026-03-03"
 NOW: Final = day_bounds(DAY)[1] + timedelta(hours=1)
@@ -107,7 +107,7 @@ class Result(NamedTuple):
 
     def fits(self, expected: str) -> bool:
         """Whether the verdict is one that may come of the case."""
-        either = {"same bytes", "no file", "as said", "poll missed"}
+        either = {"same bytes", "no file", "partial", "poll missed"}
         return self.verdict in (either if expected == "either" else {expected})
 
 
@@ -205,6 +205,10 @@ class Rig:
             missing = missing_in(run.cause, vendor=vendor)
             return ("WRONG" if missing else "no file"), run.error + missing
         said = [*run.outcome.counts, *run.outcome.warnings] if run.outcome else []
+        why = run.outcome.why if run.outcome else ""
+        is_closed = run.outcome is not None and run.outcome.landed and run.outcome.landed.closed
+        if why and is_closed:
+            return "WRONG", f"closed although it is partial: {why}"
         table = RAW_DAY_TABLES[vendor]
         if run.missed and not (missing := missing_in(run.missed[0], vendor=vendor, day=False)):
             lost = self.lost(reference, held=lake.read(table, day=DAY))
@@ -213,6 +217,8 @@ class Rig:
             return "WRONG", f"{lost.height} true rows missing for good{missing}"
         # Without the fault, the next reading of the day must bring what was missing.
         again = self.run(vendor, lake=lake, polls=False)
+        if again.content == reference and why:
+            return "partial", why
         if again.content == reference:
             return "as said", f"{'; '.join(said)} (the next reading: same bytes)"
         if again.outcome is None or again.outcome.landed is None:
@@ -297,7 +303,8 @@ class Rig:
         finally:
             logger.removeHandler(lines)
             logger.setLevel(level)
-        failure = failure or (outcome.error if outcome else None)
+        if outcome is not None and isinstance(outcome.error, VendorError):
+            failure = outcome.error
         path = lake.path(table, day=DAY)
         return Run(
             content=path.read_bytes() if path.exists() else None,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from energy_platform.schemas import RAW_BELIMO_SAMPLES
 from energy_platform.storage import lake as lake_module
-from energy_platform.storage.lake import Lake, LakeError
+from energy_platform.storage.lake import Lake
 from energy_platform.storage.raw_days import Landed, land_day
 from energy_platform_tests.storage.test_raw_days import DAY, END, pull
 
@@ -87,12 +87,32 @@ def test_parts_out_of_order_are_refused(tmp_path: Path) -> None:
     assert lake.days(RAW_BELIMO_SAMPLES) == []
 
 
-def test_equal_rows_over_a_damaged_file_are_not_taken_for_equal(tmp_path: Path) -> None:
+def test_a_damaged_file_is_set_aside_and_its_day_written_whole(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    land(lake, pull([(minute, float(minute)) for minute in range(500)]))
+    rows = [(minute, float(minute)) for minute in range(500)]
+    land(lake, pull(rows))
     path = lake.path(RAW_BELIMO_SAMPLES, day=DAY)
     damaged = bytearray(path.read_bytes())
     damaged[60:200] = bytes(140)
     path.write_bytes(damaged)
-    with pytest.raises(LakeError, match="damaged"):
-        land(lake, [pull([(minute, float(minute)) for minute in range(500)])])
+
+    landed = land(lake, [pull(rows)])
+
+    assert lake.read(RAW_BELIMO_SAMPLES, day=DAY).height == 500
+    assert landed.damaged is not None
+    assert landed.damaged.read_bytes() == damaged
+    assert landed.damaged.name.startswith("part.parquet.damaged-")
+    assert landed.damaged_rows == 500
+
+
+@pytest.mark.parametrize("left", [0, 3, 100])
+def test_a_file_cut_off_is_set_aside_too(tmp_path: Path, left: int) -> None:
+    lake = Lake(tmp_path)
+    land(lake, pull([(minute, float(minute)) for minute in range(500)]))
+    path = lake.path(RAW_BELIMO_SAMPLES, day=DAY)
+    path.write_bytes(path.read_bytes()[:left])
+
+    landed = land(lake, [pull([(1, 1.0)])])
+
+    assert (landed.rows, landed.damaged_rows) == (1, None)
+    assert lake.read(RAW_BELIMO_SAMPLES, day=DAY).height == 1

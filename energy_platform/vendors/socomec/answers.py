@@ -54,10 +54,17 @@ class Part(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer in columns, its odd rows apart."""
+    """One answer in columns, its odd rows apart.
+
+    Attributes:
+        parts: Its series.
+        odd: Rows that are no datapoints.
+        is_elsewhere: Whether it says to be about another window: it proves nothing.
+    """
 
     parts: list[Part]
     odd: list[OddRow]
+    is_elsewhere: bool = False
 
     @property
     def points(self) -> int:

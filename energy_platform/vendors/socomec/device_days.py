@@ -24,8 +24,8 @@ UNKNOWN_DEVICE: Final = "unknown"
 """Device of rows whose series could not be read."""
 
 
-class Asked(NamedTuple):
-    """A series as the pull asks for it."""
+class Series(NamedTuple):
+    """A series to read, with what its rows carry beside the answer."""
 
     key: SeriesKey
     serial_number: str
@@ -57,7 +57,7 @@ class DeviceDays:
         return sum(device.rows for device in self._devices.values())
 
     def add(
-        self, answered: Iterable[tuple[Sequence[Asked], Reading]], frame: pl.DataFrame
+        self, answered: Iterable[tuple[Sequence[Series], Reading]], frame: pl.DataFrame
     ) -> tuple[Reject, ...]:
         """Count what came for some series; returns their odd rows.
 

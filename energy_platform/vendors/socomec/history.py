@@ -154,7 +154,7 @@ class History:
                 waiting.extend(reversed(pieces))
                 continue
             try:
-                answer = laid_out(self._fetched(ca, ask))
+                answer = self._fetched(ca, ask)
             except VendorError as error:
                 pieces = self._remedy(ask, error)
                 if pieces:
@@ -179,14 +179,15 @@ class History:
             self.appetite.digested(points=answer.points)
             yield answer
 
-    def _fetched(self, ca: str, ask: Ask) -> Datapoints:
-        """Fetch a portion; once more when the answer is one to another question."""
+    def _fetched(self, ca: str, ask: Ask) -> Answer:
+        """Fetch a portion; once more when the answer is about another window."""
         answer = self._fetch(ca, ask)
-        if not _is_of_window(answer, ask):
-            log.warning("socomec datapoints: an answer for another window (%s)", _name(ask))
-            answer = self._fetch(ca, ask)
         _check(answer, ask)
-        return answer
+        if not _is_of_window(answer, ask):
+            log.info("socomec datapoints: an answer about another window (%s)", _name(ask))
+            answer = self._fetch(ca, ask)
+            _check(answer, ask)
+        return laid_out(answer)._replace(is_elsewhere=not _is_of_window(answer, ask))
 
     def _fit(self, ask: Ask) -> tuple[Ask, ...]:
         """Cut a request to the present appetite; nothing when it already fits."""
@@ -238,9 +239,17 @@ class History:
             if not questions:
                 break
             for group in batch.groups(questions):
+                elsewhere = batch.answers_elsewhere
                 gained = sum(self._more(ca, batch, ask, refusals) for ask in group.asks)
                 if gained:
                     batch.is_cut = batch.is_cut or gained > FEW_MORE * came
+                elif batch.answers_elsewhere > elsewhere:
+                    for key, first, last in group.questions:
+                        unproven[key] = (
+                            f"asked for {_at(first)} to {_at(last)}, the answers are about another "
+                            "window"
+                        )
+                    batch.settle(unproven)
                 else:
                     batch.prove(group.questions)
             self._leave_refused(batch, refusals, unproven)
@@ -279,8 +288,7 @@ class History:
         for key in left_out[:MOST_ALONE]:
             self._more(ca, batch, Ask((key,), batch.start, batch.end), refusals)
         for key in left_out:
-            # Without a day before, the second request is the proof that it is silent.
-            if batch.is_left_out(key) and batch.before is not None:
+            if batch.is_left_out(key):
                 unproven[key] = (
                     f"asked for from {_at(batch.start)} to {_at(batch.end)} and left out of every "
                     "answer, also of those for it alone"
@@ -367,11 +375,6 @@ def _check(answer: Datapoints, ask: Ask) -> None:
         wrong = "asked for UTC, the answer is in the device's local time"
     elif strangers := {series.key for series in answer.series} - set(ask.series):
         wrong = f"got a series that was not asked for: {'|'.join(min(strangers)[1:])}"
-    elif not _is_of_window(answer, ask):
-        wrong = (
-            f"asked for {_at(ask.start)} to {_at(ask.end)}, "
-            f"got an answer for {answer.from_} to {answer.to}"
-        )
     if wrong:
         raise ContractError(
             wrong,

@@ -120,8 +120,9 @@ class Appetite:
         """
         share = ROOM * came / found
         with self._lock:
-            if self._trial is not None:
-                self._patience[self._trial] *= 2
+            # A refusal costs one request, a cut that nobody mentions costs several.
+            patience = max(8 * GROW_AFTER, 2 * min(self._patience.values()))
+            self._patience = {"window": patience, "series": patience}
             self._trial, self._went_well = None, 0
             wanted = self._window * share
             self._window = max(MIN_WINDOW, wanted)

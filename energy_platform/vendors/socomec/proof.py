@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from energy_platform.vendors.coverage import Before
-    from energy_platform.vendors.socomec.answers import Answer, OddRow, Part
+    from energy_platform.vendors.socomec.answers import Answer, Part
     from energy_platform.vendors.socomec.models import SeriesKey
+    from energy_platform.vendors.socomec.odd_rows import OddRow
 
 OPEN_LAG: Final = timedelta(hours=1)
 """How far behind the present a series may be while its day is not over: gateways send in portions
@@ -94,6 +95,8 @@ class Batch:
         self.first_points = 0
         self.is_cut = False
         """Whether points were found that an answer had left out."""
+        self.answers_elsewhere = 0
+        """Answers that say to be about another window than was asked for."""
         self._known: dict[SeriesKey, npt.NDArray[np.int64]] = {}
         self._answered: set[SeriesKey] = set()
         self._proven: dict[SeriesKey, list[Span]] = {}
@@ -107,6 +110,7 @@ class Batch:
                 self.parts.append(part)
                 self._learn(part)
         self.odd += answer.odd
+        self.answers_elsewhere += answer.is_elsewhere
         self.first_points += answer.points
 
     def take_more(self, answer: Answer) -> int:
@@ -124,6 +128,7 @@ class Batch:
                 self.parts.append(new)
                 self._learn(new)
                 gained += len(new.values)
+        self.answers_elsewhere += answer.is_elsewhere
         seen = set(self.odd)
         self.odd += [row for row in answer.odd if row not in seen]
         return gained

@@ -16,7 +16,7 @@ from energy_platform.partitions import day_bounds
 from energy_platform.schemas import INSTANT, RAW_SOCOMEC_DATAPOINTS
 from energy_platform.vendors.columns import settle, split_values
 from energy_platform.vendors.errors import ContractError, PermanentError, VendorError
-from energy_platform.vendors.socomec.device_days import DeviceDays
+from energy_platform.vendors.socomec.device_days import DeviceDays, Series
 from energy_platform.vendors.socomec.models import SeriesKey
 from energy_platform.vendors.socomec.refusals import Refusals
 from energy_platform.vendors.socomec.snapshots import inventory
@@ -38,14 +38,6 @@ MEASURE: Final = "Measure"
 
 PART_POINTS: Final = 16_384
 """Points from which answers are laid out as a part of the day."""
-
-
-class Series(NamedTuple):
-    """A series to read, with what its rows carry beside the answer."""
-
-    key: SeriesKey
-    serial_number: str
-    ca: str
 
 
 class DayPull(NamedTuple):

@@ -135,8 +135,8 @@ def test_unknown_keys_nulls_and_missing_keys_are_survived() -> None:
 
 def test_the_history_request_is_the_documented_one() -> None:
     with connected(SoData()) as (client, server):
-        list(client.datapoints(CA, series=[CURRENT], start=START, end=END))
-        ask = server.seen[-1]
+        client.datapoints(CA, series=[CURRENT], start=START, end=END)
+        ask = next(seen for seen in server.seen if seen.path.endswith("/datapoints"))
         assert (ask.method, ask.path) == ("PUT", f"/api/v1/ca/{CA}/datapoints")
         assert ask.headers["content-type"] == "application/json"
         assert ask.json == {
@@ -159,7 +159,7 @@ def test_the_history_request_is_the_documented_one() -> None:
 def test_a_bound_between_two_milliseconds_loses_no_point() -> None:
     with connected(SoData()) as (client, server):
         until = START + timedelta(seconds=1, microseconds=1500)
-        list(client.datapoints(CA, series=[CURRENT], start=START, end=until))
+        client.datapoints(CA, series=[CURRENT], start=START, end=until)
         assert server.seen[-1].json["to"] == "2026-01-01T00:00:01.002Z"
 
 
@@ -168,21 +168,23 @@ def test_the_documented_answer_is_read_by_its_keys() -> None:
     sodata.datapoints = lambda *_: reply_json(payload("datapoints"))  # type: ignore[method-assign]
     series = [CURRENT, SeriesKey(UPS, "Global", "0", "141935")]
     with connected(sodata) as (client, _):
-        (answer,) = client.datapoints(CA, series=series, start=START, end=END)
-    read = {part.key: [(point.at, point.value) for point in part.data] for part in answer.series}
-    assert read == {
-        series[0]: [],
-        series[1]: [("2026-01-01T00:05:05Z", 4), ("2026-01-01T00:10:14Z", 4.5)],
-    }
+        reading = client.datapoints(CA, series=series, start=START, end=END)
+    (part,) = reading.parts
+    assert part.key == series[1]
+    assert part.at.view("datetime64[us]").astype(str).tolist() == [
+        "2026-01-01T00:05:05.000000",
+        "2026-01-01T00:10:14.000000",
+    ]
+    assert part.values == [4, 4.5]
 
 
-def test_an_answer_without_its_data_is_loud() -> None:
+def test_an_answer_without_its_series_is_loud() -> None:
     sodata = SoData()
     changed: dict[str, Any] = payload("datapoints")
-    changed["series"][0]["values"] = changed["series"][0].pop("data")
+    changed["rows"] = changed.pop("series")
     sodata.datapoints = lambda *_: reply_json(changed)  # type: ignore[method-assign]
-    with connected(sodata) as (client, _), pytest.raises(ContractError, match="data"):
-        list(client.datapoints(CA, series=[CURRENT], start=START, end=END))
+    with connected(sodata) as (client, _), pytest.raises(ContractError, match="series"):
+        client.datapoints(CA, series=[CURRENT], start=START, end=END)
 
 
 def test_a_slow_gateway_is_asked_for_less_at_once_instead_of_waiting_it_out() -> None:
@@ -190,8 +192,7 @@ def test_a_slow_gateway_is_asked_for_less_at_once_instead_of_waiting_it_out() ->
     sodata.max_window, sodata.too_large = timedelta(hours=6), 504
     sodata.points[CURRENT] = [(START + timedelta(hours=n), n) for n in range(24)]
     with connected(sodata) as (client, _):
-        answers = list(client.datapoints(CA, series=[CURRENT], start=START, end=END))
-        assert sum(answer.points for answer in answers) == 24
+        assert client.datapoints(CA, series=[CURRENT], start=START, end=END).points == 24
         assert client.stats.retries == 0
         assert len(sodata.asks) == 2 + 4
 
@@ -201,7 +202,7 @@ def test_the_smallest_request_is_still_tried_again() -> None:
     sodata.max_window, sodata.too_large = timedelta(0), 504
     with connected(sodata) as (client, _):
         with pytest.raises(TransientError, match="3 attempts"):
-            list(client.datapoints(CA, series=[CURRENT], start=START, end=END))
+            client.datapoints(CA, series=[CURRENT], start=START, end=END)
         assert client.stats.retries == 2
 
 

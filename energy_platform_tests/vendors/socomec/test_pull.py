@@ -45,6 +45,21 @@ def read_day(sodata: SoData, *, until: datetime = LATER, **changes: Any) -> pull
         )
 
 
+def only_current(data: Sequence[Any]) -> SoData:
+    """A SoData that gives these rows for one series, whatever the window, and no others."""
+    sodata = SoData()
+
+    def answer(ask: dict[str, Any]) -> Reply:
+        current = CURRENT.service_id
+        said = [
+            {**one, "data": data if one["serviceId"] == current else []} for one in ask["series"]
+        ]
+        return reply_json({"series": said})
+
+    sodata.datapoints = answer  # type: ignore[method-assign]
+    return sodata
+
+
 def rows(frame: pl.DataFrame) -> list[tuple[str, float | None]]:
     return [
         (f"{service}@{at:%H:%M}", value)
@@ -201,13 +216,7 @@ def test_values_that_are_not_numbers_are_kept_as_said() -> None:
 
 def test_stamps_with_decimals_or_an_offset_are_the_same_instants() -> None:
     stamps = ["2026-01-01T00:05:05.250Z", "2026-01-01T02:10:00+02:00", "2026-01-01T00:15:00Z"]
-    sodata = SoData()
-
-    def answer(ask: dict[str, Any]) -> Reply:
-        data = [{"at": text, "value": 1} for text in stamps]
-        return reply_json({"series": [{**one, "data": data} for one in ask["series"][:1]]})
-
-    sodata.datapoints = answer  # type: ignore[method-assign]
+    sodata = only_current([{"at": text, "value": 1} for text in stamps])
     assert read_day(sodata).frame["at"].to_list() == [
         datetime(2026, 1, 1, 0, 5, 5, 250_000, tzinfo=UTC),
         datetime(2026, 1, 1, 0, 10, tzinfo=UTC),
@@ -215,26 +224,14 @@ def test_stamps_with_decimals_or_an_offset_are_the_same_instants() -> None:
     ]
 
 
-def test_a_stamp_that_is_none_fails_the_day_and_shows_it() -> None:
-    sodata = SoData()
-
-    def answer(ask: dict[str, Any]) -> Reply:
-        data = [{"at": "yesterday", "value": 1}]
-        return reply_json({"series": [{**one, "data": data} for one in ask["series"][:1]]})
-
-    sodata.datapoints = answer  # type: ignore[method-assign]
+def test_a_day_of_which_no_row_can_be_read_fails_and_shows_one() -> None:
+    sodata = only_current([{"at": "yesterday", "value": 1}])
     with pytest.raises(PermanentError, match=r"day 2026-01-01.*yesterday"):
         read_day(sodata)
 
 
 def test_points_outside_the_window_are_counted_and_left_to_their_own_day() -> None:
-    sodata = SoData()
-
-    def answer(ask: dict[str, Any]) -> Reply:
-        data = [{"at": f"2026-01-0{d}T12:00:00Z", "value": d} for d in (1, 2)]
-        return reply_json({"series": [{**one, "data": data} for one in ask["series"][:1]]})
-
-    sodata.datapoints = answer  # type: ignore[method-assign]
+    sodata = only_current([{"at": f"2026-01-0{d}T12:00:00Z", "value": d} for d in (1, 2)])
     pulled = read_day(sodata)
     assert pulled.frame["value"].to_list() == [1.0]
     assert pulled.outside == 1
@@ -265,24 +262,56 @@ def test_an_empty_inventory_is_no_empty_day() -> None:
         assert server.seen == []
 
 
-def test_a_device_that_is_gone_is_named_by_its_serial_number() -> None:
-    keys = [SeriesKey(f"device-{n}", "Global", "0", "1") for n in range(5)]
-    sodata = fleet({key: [] for key in keys})
-    with connected(sodata) as (client, _):
-        tables = pull.inventory(client)
-        sodata.listings["devices"] = sodata.listings["devices"][:0] + [
-            one for one in sodata.listings["devices"] if one["uuid"] != "device-3"
-        ]
-        with pytest.raises(PermanentError) as caught:
-            pull.day(
-                client,
-                day=DAY,
-                until=LATER,
-                devices=tables["raw_socomec__devices"],
-                variables=tables["raw_socomec__variables"],
-            )
-    assert str(caught.value).startswith("socomec datapoints, device SN-device-3, day 2026-01-01, ")
-    assert caught.value.status == 404
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_a_device_that_is_refused_is_named_and_costs_no_other_its_day(status: int) -> None:
+    keys = [SeriesKey(f"device-{n}", "Global", "0", str(s)) for n in range(5) for s in range(3)]
+    minutes = [(START + timedelta(minutes=m), float(m)) for m in range(1440)]
+    sodata = fleet(dict.fromkeys(keys, minutes))
+    answer = sodata.datapoints
+
+    def refuse(ask: dict[str, Any]) -> Reply:
+        is_refused = any(one["deviceUuid"] == "device-3" for one in ask["series"])
+        return reply_json({"message": "no"}, status=status) if is_refused else answer(ask)
+
+    sodata.datapoints = refuse  # type: ignore[method-assign]
+    pulled = read_day(sodata, max_series=4)
+
+    assert set(pulled.frame["device_uuid"]) == {f"device-{n}" for n in (0, 1, 2, 4)}
+    assert pulled.frame.height == 12 * 1440
+    partial = {one.device: one.why_partial for one in pulled.devices if one.why_partial}
+    assert list(partial) == ["SN-device-3"]
+    assert f"refuses the device with HTTP {status}" in partial["SN-device-3"]
+    assert (pulled.devices[3].asked, pulled.devices[3].answered) == (3, 0)
+
+
+def test_a_stray_refusal_costs_no_device_its_day() -> None:
+    keys = [SeriesKey(f"device-{n}", "Global", "0", "1") for n in range(2)]
+    minutes = [(START + timedelta(minutes=m), float(m)) for m in range(1440)]
+    sodata = fleet(dict.fromkeys(keys, minutes))
+    answer, left = sodata.datapoints, [1]
+
+    def refuse_once(ask: dict[str, Any]) -> Reply:
+        return Reply(status=400) if left and left.pop() else answer(ask)
+
+    sodata.datapoints = refuse_once  # type: ignore[method-assign]
+    pulled = read_day(sodata, max_series=1)
+    assert pulled.frame.height == 2 * 1440
+    assert not any(one.why_partial for one in pulled.devices)
+
+
+@pytest.mark.parametrize("devices", [1, 2, 9])
+def test_a_vendor_that_refuses_every_device_has_failed(devices: int) -> None:
+    sodata = fleet({SeriesKey(f"device-{n}", "Global", "0", "1"): [] for n in range(devices)})
+    asked: list[int] = []
+
+    def refuse(ask: dict[str, Any]) -> Reply:
+        asked.append(1)
+        return reply_json({"message": "no"}, status=403)
+
+    sodata.datapoints = refuse  # type: ignore[method-assign]
+    with pytest.raises(PermanentError, match=r"SN-device-\d, day 2026-01-01, HTTP 403"):
+        read_day(sodata, max_series=1)
+    assert len(asked) <= 12
 
 
 def test_a_day_the_vendor_cannot_serve_fails_naming_the_day() -> None:

@@ -1,0 +1,77 @@
+"""``energy-platform accept-answer``: a vendor's newer answer replaces what a day has."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from energy_platform.accepting import accept_answer
+from energy_platform.cli.status import portfolio_path
+from energy_platform.origin import claim
+from energy_platform.portfolio import load_portfolio
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.settings import Settings, SettingsError
+from energy_platform.sources import open_source
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from energy_platform.storage.catalogue import Replacement
+
+
+def run_accept_answer(console: Console, *, source: str, day: str, device: str, reason: str) -> int:
+    """Read a day again, let the answer replace its rows, and keep a record.
+
+    Returns:
+        0.
+
+    Raises:
+        SettingsError: The source, day or reason makes no sense, or a variable is wrong.
+        LakeError: Nothing was replaced; says why.
+        VendorError: The vendor did not answer; nothing was replaced.
+    """
+    vendor = next((name for name in RAW_DAY_TABLES if name == source), None)
+    if vendor is None:
+        raise SettingsError(f"unknown source {source!r}; one of {', '.join(RAW_DAY_TABLES)}")
+    try:
+        date.fromisoformat(day)
+    except ValueError as error:
+        raise SettingsError(f"expected a day as YYYY-MM-DD, got {day!r}") from error
+    if not reason.strip():
+        raise SettingsError("expected a reason: what was wrong with the answer before?")
+    platform = Settings.load().platform
+    claim(platform.data_dir, origin="live")
+    portfolio = load_portfolio(portfolio_path(platform))
+    landing = platform.data_dir / "landing" / "skycentrics"
+    with open_source(vendor, portfolio=portfolio, landing=landing) as opened:
+        replacement = accept_answer(
+            opened,
+            vendor=vendor,
+            data_dir=platform.data_dir,
+            day=day,
+            device=device,
+            reason=reason.strip(),
+            operator=getpass.getuser(),
+            now=datetime.now(tz=UTC),
+        )
+    console.print(sentence(replacement), markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "The next refresh recomputes what was made of it.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def sentence(replacement: Replacement) -> str:
+    """Say what was replaced, by whom and why, in one line."""
+    whose = f" of device {replacement.device}" if replacement.device else ""
+    kept = f"; before: {replacement.kept_in}" if replacement.kept_in else ""
+    return (
+        f"{replacement.source} {replacement.day}{whose}: newer answer accepted by "
+        f"{replacement.operator} at {replacement.at:%Y-%m-%d %H:%MZ} ({replacement.reason}): "
+        f"{replacement.dropped} rows dropped, {replacement.changed} changed, "
+        f"{replacement.before_id[:8]} became {replacement.after_id[:8]}{kept}"
+    )
