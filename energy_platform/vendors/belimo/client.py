@@ -9,14 +9,20 @@ import logging
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import polars as pl
 
 from energy_platform.closing import Closing
-from energy_platform.vendors import lenient
 from energy_platform.vendors.belimo.auth import BelimoAuth
+from energy_platform.vendors.belimo.decoding import (
+    EMPTY,
+    DeviceDecoder,
+    SampleDecoder,
+    SamplePage,
+    TimeseriesDecoder,
+)
 from energy_platform.vendors.belimo.models import (
     ApiInfo,
     Datapoint,
@@ -24,21 +30,11 @@ from energy_platform.vendors.belimo.models import (
     Device,
     DeviceStats,
     Page,
-    Paging,
     State,
     TimelineEvent,
-    loose_device,
 )
 from energy_platform.vendors.belimo.paging import Paged, read_all
-from energy_platform.vendors.belimo.samples import (
-    EMPTY,
-    Answer,
-    Asked,
-    SampleDecoder,
-    SamplePage,
-    TimeseriesDecoder,
-    read_samples,
-)
+from energy_platform.vendors.belimo.samples import Answer, Asked, read_samples
 from energy_platform.vendors.errors import ContractError
 from energy_platform.vendors.http import Auth, Call, Transport
 from energy_platform.vendors.pace import Clock
@@ -75,39 +71,14 @@ OPEN_TO_ALL: Final = (Call("GET", r"/api-info"),)
 _INFO: Final = msgspec.json.Decoder(ApiInfo)
 _STATS: Final = msgspec.json.Decoder(DeviceStats)
 _DEVICE: Final = msgspec.json.Decoder(Device)
-_DEVICES: Final = msgspec.json.Decoder(Page[Device])
 _STATE: Final = msgspec.json.Decoder(State)
 _PROFILE: Final = msgspec.json.Decoder(Dataprofile)
 _PROFILES: Final = msgspec.json.Decoder(Page[Dataprofile])
 _DATAPOINT: Final = msgspec.json.Decoder(Datapoint)
 _EVENTS: Final = msgspec.json.Decoder(Page[TimelineEvent])
+_DEVICES: Final = DeviceDecoder()
 _SAMPLES: Final = SampleDecoder()
 _TIMESERIES: Final = TimeseriesDecoder()
-
-
-class _Devices(NamedTuple):
-    """A page of devices, and how many of its elements are none."""
-
-    data: list[Device]
-    paging: Paging | None
-    odd: int
-
-
-class _DeviceDecoder:
-    """Decodes a page of devices; one odd device costs no other."""
-
-    def decode(self, buf: bytes, /) -> _Devices:
-        try:
-            page = _DEVICES.decode(buf)
-        except msgspec.DecodeError:
-            loose = msgspec.convert(lenient.loads(buf), Page[Any])
-            found = [loose_device(one) for one in loose.data or ()]
-            devices = [one for one in found if one is not None]
-            return _Devices(devices, loose.paging, len(found) - len(devices))
-        return _Devices(page.data or [], page.paging, 0)
-
-
-_DEVICE_PAGE: Final = _DeviceDecoder()
 
 
 class BelimoClient(Closing):
@@ -192,7 +163,7 @@ class BelimoClient(Closing):
             answer = self._transport.fetch(
                 "GET",
                 "/devices",
-                decoder=_DEVICE_PAGE,
+                decoder=_DEVICES,
                 endpoint="devices",
                 params={**params, "limit": self.settings.page_size, "offset": offset},
             )[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.vendors.belimo.samples import Answer, Odd, not_in
+from energy_platform.vendors.belimo.samples import not_in
 from energy_platform.vendors.coverage import (
     FEW_POINTS,
     SeriesBefore,
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
+    from energy_platform.vendors.belimo.decoding import Odd
+    from energy_platform.vendors.belimo.samples import Answer
+
 MOST_SPANS: Final = 3
 """Spans asked for one by one; more of them are asked for as the two halves of their whole."""
 
@@ -33,7 +36,7 @@ MOST_ASKS: Final = 200
 """Questions about one series and stretch; a vendor that answers in smaller bits is not followed."""
 
 OPEN_END: Final = timedelta(hours=1)
-"""How long before the present a series may be silent without being asked for again."""
+"""How long before the present the last sample may lie without a question for what follows it."""
 
 THINNED: Final = 1.8
 """A step this many times that of the days before means that samples may be left out evenly."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.partitions import contiguous, day_bounds, day_range
-from energy_platform.vendors.belimo.proof import Doubt, Whole, Window, whole
-from energy_platform.vendors.belimo.samples import EMPTY, MILLISECOND, Answer, Odd
+from energy_platform.vendors.belimo.decoding import EMPTY, Odd
+from energy_platform.vendors.belimo.proof import OPEN_END, Doubt, Whole, Window, whole
+from energy_platform.vendors.belimo.samples import MILLISECOND, Answer
 from energy_platform.vendors.coverage import is_known_silent, nothing_before
 from energy_platform.vendors.errors import (
     AuthenticationError,
@@ -36,9 +37,6 @@ REFUSING: Final = 3
 
 GONE: Final = frozenset({403, 404})
 """Answers of a data scope that no longer belongs to the account: the device was transferred."""
-
-OPEN_END: Final = timedelta(hours=1)
-"""How long before the present the last sample may lie without a question for what follows it."""
 
 _WIDTHS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
