@@ -121,7 +121,6 @@ class BelimoSource:
         earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once: its rows or its error."""
-        del earlier
         return belimo_pull.days(
             self.client,
             days=days,
@@ -129,6 +128,8 @@ class BelimoSource:
             devices=inventory[RAW_BELIMO_DEVICES.name],
             profiles=inventory[RAW_BELIMO_DATAPROFILES.name],
             wanted=self.portfolio.keys_of("belimo"),
+            left_out=self.portfolio.left_out("belimo"),
+            earlier=earlier,
         )
 
 
@@ -138,6 +139,7 @@ class SkycentricsSource:
 
     client: SkycentricsClient
     landing: Landing
+    portfolio: Portfolio
 
     def inventory(self) -> dict[str, pl.DataFrame]:
         """Return the inventory frames by table name."""
@@ -152,7 +154,6 @@ class SkycentricsSource:
         earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once: its rows or its error."""
-        del earlier
         return skycentrics_pull.days(
             self.client,
             landing=self.landing,
@@ -160,6 +161,8 @@ class SkycentricsSource:
             until=until,
             device_ids=inventory[RAW_SKYCENTRICS_DEVICES.name]["id"].to_list(),
             poll_s=self.client.settings.poll_s,
+            left_out=self.portfolio.left_out("skycentrics"),
+            earlier=earlier,
         )
 
 
@@ -184,7 +187,7 @@ def open_source(vendor: Vendor, *, portfolio: Portfolio, landing: Path) -> Itera
                 yield BelimoSource(belimo, portfolio)
         case "skycentrics":
             with SkycentricsClient(SkycentricsSettings()) as skycentrics:
-                yield SkycentricsSource(skycentrics, landing_at(landing))
+                yield SkycentricsSource(skycentrics, landing_at(landing), portfolio)
         case _:
             assert_never(vendor)
 
@@ -196,11 +199,16 @@ def landing_at(folder: Path) -> Landing:
 
 
 def poll_skycentrics(
-    lake: Lake, *, landing: Path, now: Callable[[], datetime]
+    lake: Lake,
+    *,
+    landing: Path,
+    now: Callable[[], datetime],
+    left_out: frozenset[str] = frozenset(),
 ) -> skycentrics_pull.PollReport:
     """Poll every gateway once; when this returns, the answers are on disk.
 
-    The gateways are those of the inventory, or of the account before there is one.
+    The gateways are those of the inventory, or of the account before there is one, without those
+    that the portfolio leaves out.
 
     Raises:
         SettingsError: A credential is missing.
@@ -210,5 +218,8 @@ def poll_skycentrics(
     with SkycentricsClient(SkycentricsSettings()) as client:
         device_ids = lake.read(RAW_SKYCENTRICS_DEVICES)["id"].to_list() or client.device_ids()
         return skycentrics_pull.poll(
-            client, landing=landing_at(landing), device_ids=device_ids, now=now
+            client,
+            landing=landing_at(landing),
+            device_ids=[one for one in device_ids if one not in left_out],
+            now=now,
         )

@@ -8,7 +8,13 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.assets.days import days_result
-from energy_platform.assets.partitions import INTRADAY, RANGE_END, RANGE_START, RUN_KIND
+from energy_platform.assets.partitions import (
+    INTRADAY,
+    RANGE_END,
+    RANGE_START,
+    RUN_KIND,
+    first_partition,
+)
 from energy_platform.automation.ingest_requests import (
     hindrance,
     ingest_tags,
@@ -29,6 +35,7 @@ from energy_platform.due import (
 from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.intraday import newest_tick
 from energy_platform.partitions import day_of
+from energy_platform.portfolio import PortfolioError
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES, Vendor
 from energy_platform.settings import PlatformSettings, SettingsError
@@ -183,6 +190,14 @@ def _rests_until(
     return None if newest is None else newest + pause_after(count)
 
 
+def _left_out(platform: Platform) -> frozenset[str]:
+    """Return the gateways not to be polled; a broken portfolio costs no poll."""
+    try:
+        return platform.portfolio().left_out("skycentrics")
+    except PortfolioError:
+        return frozenset()
+
+
 def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @dg.sensor(
         name="poll_skycentrics",
@@ -200,10 +215,15 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         if not is_configured("skycentrics"):
             return dg.SkipReason("no credentials for skycentrics: see .env.example")
         now = platform.now()
-        start_day = first_day(ingest_settings("skycentrics"))
+        first = max(first_day(ingest_settings("skycentrics")), first_partition().isoformat())
         try:
             # A poll that is not made is lost, so that nothing below holds it up.
-            report = poll_skycentrics(platform.lake, landing=platform.landing, now=platform.now)
+            report = poll_skycentrics(
+                platform.lake,
+                landing=platform.landing,
+                now=platform.now,
+                left_out=_left_out(platform),
+            )
         except (VendorError, SettingsError) as error:
             # The next tick polls again; the tick keeps what happened.
             return dg.SkipReason(str(error))
@@ -211,7 +231,15 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             context.log.error(str(failure))
         today = day_of(now)
         asked_before = set((context.cursor or "").split())
-        late = {day for day in report.late_days | asked_before if start_day <= day < today}
+        if before := sorted(day for day in report.late_days if day < first):
+            # A sensor whose clock stands still says so at each start; kept in the landing.
+            context.log.info(
+                "samples of %s lie before the first day (%s) and stay in the landing; "
+                "SKYCENTRICS_START_DAY lets them in",
+                ", ".join(before),
+                first,
+            )
+        late = {day for day in report.late_days | asked_before if first <= day < today}
         polled = (
             f"{sum(landed.samples for landed in report.landed.values())} new samples "
             f"from {len(report.landed)} gateways"

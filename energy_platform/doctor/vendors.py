@@ -254,7 +254,7 @@ def _opened(
             signed = SkycentricsSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
             with SkycentricsClient(signed, backoff_s=0.2) as skycentrics:
                 yield (
-                    SkycentricsSource(skycentrics, Landing(landing)),
+                    SkycentricsSource(skycentrics, Landing(landing), portfolio),
                     lambda: _ask_gateways(skycentrics),
                 )
 

@@ -23,6 +23,12 @@ FAULTS: Final = frozenset(
         "null_value",
         "mixed_types",
         "extra_keys",
+        "capped_total",
+        "short_pages",
+        "no_total",
+        "left_out_series",
+        "odd_rows",
+        "refuse_device",
     }
 )
 """Faults of the Belimo Cloud beside the general ones.
@@ -34,4 +40,9 @@ second. ``transfer=N``: valve number N has a new id from now on, without its his
 ``late_points=H``: the last H hours of each UTC day (2 by default) are held back until it is
 cleared. ``clock_skew:seconds=N``: the cloud's clock is N seconds ahead.
 ``clamp_limit``: a limit above 2000 is cut instead of refused.
+``capped_total=N``: a total never says more than N, while pages go on. ``short_pages=N``: a page
+holds N elements at most, whatever was asked for. ``no_total``: paging without a total.
+``left_out_series``: history answers as if there were no samples, timeseries without the series.
+``odd_rows``: one sample in twenty has no stamp, no zone, is no object, or is not a number.
+``refuse_device=N``: valve number N answers every question for its history with 400.
 """

@@ -29,6 +29,9 @@ TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (a path)
 SCOPES: Final = frozenset({"public.read", "offline_access", "read:dataprofile"})
 """What the account may ask for; a write scope is never granted."""
 
+DEFAULT_SCOPES: Final = SCOPES
+"""What is granted to who asks for none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -113,7 +116,9 @@ class BelimoIdentity:
         if form.get("audience") != AUDIENCE:
             return _refusal(401, "access_denied", f"Service not enabled within domain: {AUDIENCE}")
         self.logins += 1
-        wanted = frozenset(form.get("scope", "").split())
+        # Without a scope the defaults are meant (RFC 6749, 3.3): the vendor's own connector for
+        # Node-RED sends none.
+        wanted = frozenset(form["scope"].split()) if form.get("scope") else DEFAULT_SCOPES
         return self._issue(wanted & SCOPES, with_refresh="offline_access" in wanted)
 
     def _renewal(self, form: dict[str, str]) -> Response:

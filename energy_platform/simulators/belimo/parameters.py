@@ -31,6 +31,9 @@ class Page:
         endless: Whether the total is never reached.
         extra: Added to the total by a fault.
         most: Records that exist at most (truncation); None without a limit.
+        cap: The total never says more than this; None says the truth.
+        size: Elements a page holds at most, whatever ``limit`` says.
+        has_total: Whether a total is announced at all.
     """
 
     offset: int
@@ -39,6 +42,9 @@ class Page:
     endless: bool
     extra: int
     most: int | None
+    cap: int | None = None
+    size: int = MAX_LIMIT
+    has_total: bool = True
 
     @classmethod
     def read(cls, query: Mapping[str, str], *, faults: Faults, path: str, clamp: bool) -> Self:
@@ -62,6 +68,8 @@ class Page:
         if offset > 0 and faults.strikes("repeated_page", path=path):
             first = 0
         truncated = faults.active("truncate")
+        capped = faults.active("capped_total")
+        short = faults.active("short_pages")
         return cls(
             offset=offset,
             limit=limit,
@@ -69,10 +77,17 @@ class Page:
             endless=faults.active("endless_pages") is not None,
             extra=1 if faults.strikes("wrong_total", path=path) else 0,
             most=None if truncated is None else int(truncated.amount or 0),
+            cap=None if capped is None else int(capped.amount or 0),
+            size=limit if short is None else max(1, min(limit, int(short.amount or 1))),
+            has_total=not faults.strikes("no_total", path=path),
         )
 
-    def total(self, records: int) -> int:
-        """The total to announce."""
+    def total(self, records: int) -> int | None:
+        """The total to announce; None for an answer without one."""
+        if not self.has_total:
+            return None
+        if self.cap is not None:
+            records = min(records, self.cap)
         if self.endless and records:
             return self.offset + self.limit + records
         return (records if self.most is None else min(records, self.most)) + self.extra

@@ -54,7 +54,7 @@ from energy_platform.simulators.belimo.parameters import Page, bounds, instant, 
 from energy_platform.simulators.belimo.streams import ChangeStreams
 from energy_platform.simulators.faults import Faults
 from energy_platform.simulators.gate import IDENTITY_PREFIX, Gate, Requests, identity_faults
-from energy_platform.simulators.world import Clock, World, real_time
+from energy_platform.simulators.world import Clock, Samples, World, real_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -202,6 +202,13 @@ class BelimoSimulator:
                 return refusal(404, "device not found")
             if scope.ended:
                 return refusal(403, "device is not accessible")
+            refused = self.faults.active("refuse_device")
+            if (
+                refused is not None
+                and scope.number == int(refused.amount or 1)
+                and "/history/" in request.url.path
+            ):
+                return refusal(400, "this device cannot be read")
         return None
 
     def _too_fast(self, limit: float) -> bool:
@@ -275,7 +282,7 @@ class BelimoSimulator:
         complete: Callable[[Record], Record] | None = None,
     ) -> Response:
         page = self._page(request)
-        chosen = found[page.first : page.first + page.limit]
+        chosen = found[page.first : page.first + page.size]
         if page.endless and found:
             chosen = [found[(page.first + i) % len(found)] for i in range(page.limit)]
         if complete is not None:
@@ -323,7 +330,8 @@ class BelimoSimulator:
                 scope, name, start=start, end=end, now=self._now()
             )
             # Unknown ids are ignored without an error, and so are texts.
-            if signal is not None and base_type(signal) != "text":
+            left_out = self.faults.strikes("left_out_series", path=request.url.path)
+            if signal is not None and base_type(signal) != "text" and not left_out:
                 series.append(self._history.series(signal, samples, buckets=buckets))
         head = msgspec.json.encode({"from": iso(start), "to": iso(end), "resolution": resolution})
         return body(head[:-1] + b',"series":[' + b",".join(series) + b"]}")
@@ -342,7 +350,10 @@ class BelimoSimulator:
         )
         total = int(samples.at.size)
         first = page.first % total if page.endless and total else page.first
-        limit = page.limit if page.most is None else max(0, min(page.limit, page.most - first))
+        if self.faults.strikes("left_out_series", path=request.url.path):
+            total = first = 0
+            samples = Samples(samples.at[:0], samples.values[:0])
+        limit = page.size if page.most is None else max(0, min(page.size, page.most - first))
         data = self._history.page(
             signal,
             samples,
@@ -351,6 +362,8 @@ class BelimoSimulator:
             descending=direction == "DESC",
             with_milliseconds=scope.number % 2 == 0,
         )
+        if data and self.faults.strikes("odd_rows", path=request.url.path):
+            data = self._history.odd(data)
         filters = {"from": iso(start), "to": iso(end), "datapointId": datapoint}
         return body(
             listing(

@@ -42,6 +42,9 @@ DATA_FAULTS: Final = frozenset(
         "time_future",
         "no_sensor_time",
         "word_repair",
+        "odd_sensors",
+        "odd_records",
+        "nan_data",
     }
 )
 """Faults in the readings.
@@ -50,8 +53,15 @@ DATA_FAULTS: Final = frozenset(
 are booleans; ``unknown_key``: keys nobody announced and a filled ``ct``; ``time_back``,
 ``time_future``, ``time_zero``: sensor times an hour back, an hour ahead, or 0; ``no_sensor_time``:
 history without sensor times; ``word_repair``: the exchanged words are put right, so that the
-counters fall by a factor of 65536.
+counters fall by a factor of 65536; ``odd_sensors``: among the sensors stand one without an id, a
+number and a null, and one sensor in ten has no time; ``odd_records``: among the records of history
+stand a number, a null and one without sensors; ``nan_data``: one number in five is ``NaN``, which
+JSON does not have.
 """
+
+ODD_EVERY: Final = 10
+NAN: Final = "\0NaN"
+"""Stands for ``NaN`` until the answer is bytes."""
 
 _EVERY: Final = 5
 
@@ -135,23 +145,42 @@ def spoil(snapshots: Iterable[Snapshot], *, device: Device, faults: Faults) -> A
     struck = {name for name in DATA_FAULTS if faults.strikes(name)}
     swapped = {signal.address for signal in device.signals if "word_swapped" in signal.traits}
     texts = {signal.address for signal in device.signals if signal.states}
-    shift = HOUR_S * (("time_future" in struck) - ("time_back" in struck))
     for snapshot in spoiled if struck else ():
-        for number, sensor in enumerate(snapshot.sensors):
-            sensor.time = 0 if "time_zero" in struck else sensor.time + shift
-            if "word_repair" in struck and sensor.id in swapped and sensor.data is not None:
-                sensor.data = float(sensor.data) / WORD
-            if "boolean_data" in struck and sensor.id in texts:
-                sensor.data = sensor.data == "active"
-            elif number % _EVERY == 0 and "null_data" in struck:
-                sensor.data = None
-            elif number % _EVERY == 0 and "text_data" in struck:
-                sensor.data = f"{sensor.data}"
-    if struck & {"unknown_key", "no_sensor_time"}:
+        _spoil_sensors(snapshot, struck=struck, swapped=swapped, texts=texts)
+    if struck & {"unknown_key", "no_sensor_time", "odd_sensors", "odd_records"}:
         spoiled = msgspec.to_builtins(spoiled)
         for snapshot in spoiled:
             _change_keys(snapshot, struck=struck)
-    return spoiled
+    return _with_odd_records(spoiled) if "odd_records" in struck else spoiled
+
+
+def _with_odd_records(records: list[Any]) -> list[Any]:
+    if len(records) == 1:
+        return records
+    return [records[0], 7, None, {"time": records[0]["time"]}, *records[1:]]
+
+
+def _spoil_sensors(
+    snapshot: Snapshot, *, struck: set[str], swapped: set[str], texts: set[str]
+) -> None:
+    shift = HOUR_S * (("time_future" in struck) - ("time_back" in struck))
+    for number, sensor in enumerate(snapshot.sensors):
+        sensor.time = 0 if "time_zero" in struck else sensor.time + shift
+        if "word_repair" in struck and sensor.id in swapped and sensor.data is not None:
+            sensor.data = float(sensor.data) / WORD
+        if "boolean_data" in struck and sensor.id in texts:
+            sensor.data = sensor.data == "active"
+        elif number % _EVERY == 0 and "null_data" in struck:
+            sensor.data = None
+        elif number % _EVERY == 0 and "text_data" in struck:
+            sensor.data = f"{sensor.data}"
+        elif number % _EVERY == 0 and "nan_data" in struck and sensor.data is not None:
+            sensor.data = NAN
+
+
+def encoded(spoiled: Any) -> bytes:
+    """An answer as bytes, with the numbers that JSON does not have."""
+    return msgspec.json.encode(spoiled).replace(b'"\\u0000NaN"', b"NaN")
 
 
 def _change_keys(snapshot: dict[str, Any], *, struck: set[str]) -> None:
@@ -164,6 +193,10 @@ def _change_keys(snapshot: dict[str, Any], *, struck: set[str]) -> None:
         ]
         for sensor in snapshot["sensors"]:
             sensor["quality"] = "good"
+    if "odd_sensors" in struck:
+        for sensor in snapshot["sensors"][::ODD_EVERY]:
+            sensor["time"] = None
+        snapshot["sensors"][1:1] = [{"data": 1.0, "time": 0}, 7, None]
     if "no_sensor_time" in struck:
         for sensor in snapshot["sensors"]:
             del sensor["time"]

@@ -19,7 +19,13 @@ from starlette.responses import RedirectResponse, Response
 
 from energy_platform.simulators.faults import Faults
 from energy_platform.simulators.gate import Gate
-from energy_platform.simulators.skycentrics.readings import DATA_FAULTS, history, newest, spoil
+from energy_platform.simulators.skycentrics.readings import (
+    DATA_FAULTS,
+    encoded,
+    history,
+    newest,
+    spoil,
+)
 from energy_platform.simulators.skycentrics.signing import (
     SignatureError,
     Signed,
@@ -45,9 +51,11 @@ SKEW: Final = timedelta(minutes=15)
 MAX_WINDOW: Final = timedelta(days=31)
 """Longest history window; the real limit is unknown."""
 
-FAULTS: Final = DATA_FAULTS | {"check_date", "gzip_ignored"}
-"""Faults beside the general ones: those in the readings, and two of the protocol.
+FAULTS: Final = DATA_FAULTS | {"check_date", "gzip_ignored", "truncate", "left_out_gateway"}
+"""Faults beside the general ones: those in the readings, and some of the protocol.
 
+``truncate=N``: history answers with the first N records of its window, without a word.
+``left_out_gateway``: the list of devices lacks its last one.
 ``check_date``: 401 for a Date without a year or more than 15 minutes off; ``gzip_ignored``: history
 comes as JSON although gzip was asked for.
 """
@@ -189,11 +197,12 @@ class SkycentricsSimulator:
         return device
 
     def _listing(self, account: SkycentricsCredential, *, mac: str | None) -> list[Any]:
-        return [
+        found = [
             self._described(device)
             for serial, device in self._devices.items()
             if (account.devices is None or serial in account.devices) and mac in {None, device.mac}
         ]
+        return found[:-1] if self.faults.strikes("left_out_gateway") else found
 
     def _described(self, device: Device) -> dict[str, Any]:
         described = {
@@ -209,7 +218,8 @@ class SkycentricsSimulator:
 
     def _newest(self, device: Device) -> Response:
         snapshot = newest(device, now=self.clock().timestamp())
-        return _json(spoil([snapshot], device=device, faults=self.faults)[0])
+        spoiled = spoil([snapshot], device=device, faults=self.faults)[0]
+        return Response(encoded(spoiled), media_type="application/json")
 
     def _history(self, request: Request, device: Device) -> Response:
         if not self.conduct.history:
@@ -228,7 +238,10 @@ class SkycentricsSimulator:
             gap_s=60 * int(gap),
             now=self.clock().timestamp(),
         )
-        body = msgspec.json.encode(spoil(snapshots, device=device, faults=self.faults))
+        truncated = self.faults.active("truncate")
+        if truncated is not None:
+            snapshots = snapshots[: int(truncated.amount or 0)]
+        body = encoded(spoil(snapshots, device=device, faults=self.faults))
         wants_gzip = "application/gzip" in request.headers.get("accept", "")
         if wants_gzip and not self.faults.strikes("gzip_ignored"):
             return Response(gzip.compress(body, compresslevel=1), media_type="application/gzip")

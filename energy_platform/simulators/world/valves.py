@@ -182,7 +182,8 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             quantity="other",
             unit="%",
             decimals=0,
-            traits=frozenset({"no_description"}),
+            # Not in the profile of the vendor's own example, which indexes every description.
+            traits=frozenset({"no_description"} if n % 5 == 0 else ()),
         ),
         _signal(
             place,

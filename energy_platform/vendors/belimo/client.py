@@ -5,8 +5,10 @@ Source: the vendor's Python example and OpenAPI description 3.5.0 (sections 3 to
 
 from __future__ import annotations
 
+import logging
 import threading
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -14,21 +16,25 @@ import polars as pl
 
 from energy_platform.closing import Closing
 from energy_platform.vendors.belimo.auth import BelimoAuth
+from energy_platform.vendors.belimo.decoding import (
+    EMPTY,
+    DeviceDecoder,
+    SampleDecoder,
+    SamplePage,
+    TimeseriesDecoder,
+)
 from energy_platform.vendors.belimo.models import (
     ApiInfo,
     Datapoint,
     Dataprofile,
     Device,
     DeviceStats,
-    OddSample,
     Page,
-    Sample,
     State,
     TimelineEvent,
-    Timeseries,
 )
 from energy_platform.vendors.belimo.paging import Paged, read_all
-from energy_platform.vendors.columns import instants, split_values
+from energy_platform.vendors.belimo.samples import Answer, Asked, read_samples
 from energy_platform.vendors.errors import ContractError
 from energy_platform.vendors.http import Auth, Call, Transport
 from energy_platform.vendors.pace import Clock
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
     from energy_platform.settings import BelimoSettings
     from energy_platform.vendors.http import Stats
     from energy_platform.vendors.wire import Param
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -63,28 +71,14 @@ OPEN_TO_ALL: Final = (Call("GET", r"/api-info"),)
 _INFO: Final = msgspec.json.Decoder(ApiInfo)
 _STATS: Final = msgspec.json.Decoder(DeviceStats)
 _DEVICE: Final = msgspec.json.Decoder(Device)
-_DEVICES: Final = msgspec.json.Decoder(Page[Device])
 _STATE: Final = msgspec.json.Decoder(State)
 _PROFILE: Final = msgspec.json.Decoder(Dataprofile)
 _PROFILES: Final = msgspec.json.Decoder(Page[Dataprofile])
 _DATAPOINT: Final = msgspec.json.Decoder(Datapoint)
 _EVENTS: Final = msgspec.json.Decoder(Page[TimelineEvent])
-_TIMESERIES: Final = msgspec.json.Decoder(Timeseries)
-_SAMPLES: Final = msgspec.json.Decoder(Page[Sample])
-_ODD_SAMPLES: Final = msgspec.json.Decoder(Page[OddSample])
-
-
-class _SampleDecoder:
-    """Decodes a page of samples; values that are lists or objects take the slow path."""
-
-    def decode(self, buf: bytes, /) -> Page[Sample] | Page[OddSample]:
-        try:
-            return _SAMPLES.decode(buf)
-        except msgspec.ValidationError:
-            return _ODD_SAMPLES.decode(buf)
-
-
-_SAMPLE_PAGE: Final = _SampleDecoder()
+_DEVICES: Final = DeviceDecoder()
+_SAMPLES: Final = SampleDecoder()
+_TIMESERIES: Final = TimeseriesDecoder()
 
 
 class BelimoClient(Closing):
@@ -164,13 +158,26 @@ class BelimoClient(Closing):
         params: dict[str, Param] = {"state": state, "sortBy": "id", "sortDirection": "ASC"}
         if search:
             params["search"] = search
-        return self._collection(
-            "/devices",
-            decoder=_DEVICES,
-            endpoint="devices",
-            params=params,
+
+        def page(offset: int) -> Paged[Device]:
+            answer = self._transport.fetch(
+                "GET",
+                "/devices",
+                decoder=_DEVICES,
+                endpoint="devices",
+                params={**params, "limit": self.settings.page_size, "offset": offset},
+            )[0]
+            if answer.odd:
+                log.warning("belimo devices: %d elements without an id are left out", answer.odd)
+            return Paged(answer.data, answer.paging.total if answer.paging else None, answer.odd)
+
+        return read_all(
+            page,
             limit=self.settings.page_size,
             identity=lambda device: device.id,
+            endpoint="devices",
+            subject=None,
+            day=None,
         )
 
     def device(self, device_id: str) -> Device:
@@ -258,7 +265,7 @@ class BelimoClient(Closing):
             endpoint="timeline",
             params={"from": _said(start), "to": _said(end), "sortDirection": "ASC"},
             limit=self.settings.page_size,
-            identity=None,
+            identity=lambda event: (event.timestamp, event.type),
             subject=device_id,
         )
 
@@ -281,43 +288,83 @@ class BelimoClient(Closing):
             day: Day or days asked for, for messages.
 
         Returns:
-            ``at``, ``value``, ``value_text`` as the vendor said them, in the vendor's order.
+            ``at``, ``value``, ``value_text`` as the vendor said them, in the vendor's order; rows
+            without a readable timestamp are left out (:meth:`history` returns them).
 
         Raises:
             TransientError: The history kept changing while it was read.
-            ContractError: The pages do not add up, or a timestamp is not ISO 8601.
+            ContractError: The pages do not add up, or no timestamp is ISO 8601.
         """
-        subject = f"{device_id} {datapoint_id}"
-
-        def page(offset: int) -> Paged[Sample | OddSample]:
-            answer = self._transport.fetch(
-                "GET",
-                f"/devices/{segment(device_id)}/data/history/datapoints/{segment(datapoint_id)}",
-                decoder=_SAMPLE_PAGE,
+        answer = self.history(device_id, datapoint_id, start=start, end=end, day=day)
+        if answer.odd and answer.frame.is_empty():
+            odd = next(iter(answer.odd))
+            raise ContractError(
+                f"expected an ISO 8601 instant, came {str(odd.stamp_text)[:40]!r}",
+                vendor="belimo",
                 endpoint="raw samples",
-                subject=subject,
+                subject=f"{device_id} {datapoint_id}",
+                day=day,
+                advice="The vendor may have changed its API; compare with its document",
+            )
+        return answer.frame
+
+    def history(
+        self,
+        device_id: str,
+        datapoint_id: str,
+        *,
+        start: datetime,
+        end: datetime,
+        day: str | None = None,
+        cadence: timedelta | None = None,
+        end_tolerance: timedelta = timedelta(0),
+    ) -> Answer:
+        """Return the raw samples of one datapoint with what speaks for or against their number.
+
+        Args:
+            device_id: Data scope.
+            datapoint_id: Datapoint, such as ``evcloud.210``.
+            start: Inclusive.
+            end: Exclusive.
+            day: Day or days asked for, for messages.
+            cadence: Longest step known of the series: a last sample this near the end is the last.
+            end_tolerance: The same for windows that end at the present.
+
+        Raises:
+            TransientError: The history kept changing while it was read.
+            ContractError: The vendor sends pages without end, or no page at all.
+        """
+        asked = Asked("raw samples", f"{device_id} {datapoint_id}", day)
+        limit = self.settings.sample_page_size
+        path = f"/devices/{segment(device_id)}/data/history/datapoints/{segment(datapoint_id)}"
+
+        def page(low: datetime, offset: int) -> SamplePage:
+            return self._transport.fetch(
+                "GET",
+                path,
+                decoder=_SAMPLES,
+                endpoint=asked.endpoint,
+                subject=asked.subject,
                 day=day,
                 params={
-                    "from": _said(start),
+                    "from": _said(low),
                     "to": _said(end),
-                    "limit": self.settings.sample_page_size,
+                    "limit": limit,
                     "offset": offset,
                     "sortBy": "time",
                     "sortDirection": "ASC",
                 },
             )[0]
-            items: list[Sample | OddSample] = [*(answer.data or ())]
-            return Paged(items, answer.paging.total if answer.paging else None)
 
-        samples = read_all(
+        return read_samples(
             page,
-            limit=self.settings.sample_page_size,
-            identity=None,
-            endpoint="raw samples",
-            subject=subject,
-            day=day,
+            start=start,
+            end=end,
+            limit=limit,
+            cadence=cadence,
+            end_tolerance=end_tolerance,
+            asked=asked,
         )
-        return _frame(samples, endpoint="raw samples", subject=subject, day=day)
 
     def timeseries(
         self,
@@ -343,7 +390,27 @@ class BelimoClient(Closing):
             A frame ``at``, ``value``, ``value_text`` per datapoint; one without data is empty.
             The bucket that holds the present is provisional.
         """
-        answer = self._transport.fetch(
+        found = self.buckets(
+            device_id, datapoint_ids, start=start, end=end, resolution=resolution, day=day
+        )
+        return {datapoint: answer.frame for datapoint, answer in found.items()}
+
+    def buckets(
+        self,
+        device_id: str,
+        datapoint_ids: Sequence[str],
+        *,
+        start: datetime,
+        end: datetime,
+        resolution: str,
+        day: str | None = None,
+    ) -> dict[str, Answer]:
+        """Return what :meth:`timeseries` does, with odd rows and which series were left out.
+
+        Raises:
+            ContractError: No answer of this call, or buckets of another width than asked for.
+        """
+        rows, width = self._transport.fetch(
             "GET",
             f"/devices/{segment(device_id)}/data/history/timeseries",
             decoder=_TIMESERIES,
@@ -358,16 +425,24 @@ class BelimoClient(Closing):
                 "aggregation": "last",
             },
         )[0]
-        found = {series.datapoint_id: series.values or [] for series in answer.series or ()}
-        return {
-            wanted: _frame(
-                found.get(wanted, []),
+        if width not in {None, resolution}:
+            raise ContractError(
+                f"asked for buckets of {resolution}, came {str(width)[:20]}",
+                vendor="belimo",
                 endpoint="timeseries",
-                subject=f"{device_id} {wanted}",
+                subject=device_id,
                 day=day,
+                advice="Set BELIMO_RESOLUTION to a resolution the vendor gives, such as 15m",
             )
-            for wanted in datapoint_ids
-        }
+        answers = {}
+        for wanted in datapoint_ids:
+            found = rows.get(wanted)
+            frame = EMPTY if found is None else found.frame
+            inside = frame.filter(pl.col("at").is_between(start, end, closed="left"))
+            answers[wanted] = Answer(
+                inside, Counter(() if found is None else found.odd), left_out=found is None
+            )
+        return answers
 
     def _collection(
         self,
@@ -377,7 +452,7 @@ class BelimoClient(Closing):
         endpoint: str,
         params: dict[str, Param],
         limit: int,
-        identity: Callable[[T], Hashable] | None,
+        identity: Callable[[T], Hashable],
         subject: str | None = None,
     ) -> list[T]:
         def page(offset: int) -> Paged[T]:
@@ -401,20 +476,3 @@ def _said(instant: datetime) -> str:
     utc = instant.astimezone(UTC)
     text = utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds")
     return text.replace("+00:00", "Z")
-
-
-def _frame(
-    samples: Sequence[Sample | OddSample], *, endpoint: str, subject: str, day: str | None
-) -> pl.DataFrame:
-    try:
-        at = instants([sample.timestamp for sample in samples])
-    except ValueError as error:
-        raise ContractError(
-            str(error),
-            vendor="belimo",
-            endpoint=endpoint,
-            subject=subject,
-            day=day,
-            advice="The vendor may have changed its API; compare with its document",
-        ) from None
-    return pl.DataFrame([at, *split_values([sample.value for sample in samples])])

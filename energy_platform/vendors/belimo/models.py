@@ -108,6 +108,27 @@ class Device(msgspec.Struct, frozen=True, rename="camel"):
         return (self.dataprofile.entity_id or None) if self.dataprofile else None
 
 
+def loose_device(said: object) -> Device | None:
+    """Read a device of which some member has another form: those members are as if missing.
+
+    Args:
+        said: One element of a listing.
+
+    Returns:
+        None when it is no object or has no id, so that nothing can be asked of it.
+    """
+    if not isinstance(said, dict) or not isinstance(said.get("id"), str) or not said["id"]:
+        return None
+    known = {"id": said["id"]}
+    for field in msgspec.structs.fields(Device):
+        if field.encode_name in said and field.name != "id":
+            try:
+                known[field.name] = msgspec.convert(said[field.encode_name], field.type)
+            except msgspec.ValidationError:
+                continue
+    return Device(**known)
+
+
 class Datapoint(msgspec.Struct, frozen=True, rename="camel"):
     """Definition of one datapoint within a dataprofile; all features are texts."""
 
@@ -155,34 +176,28 @@ class Paging(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of any collection."""
+    """One page of any collection; without ``data`` it is none, whatever its status says."""
 
-    data: list[T] | None = None
+    data: list[T] | None
     paging: Paging | None = None
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """A raw sample; ``timestamp`` is the sample time."""
 
-    timestamp: str
+    timestamp: str | None = None
     value: Value = None
-
-
-class OddSample(msgspec.Struct, frozen=True):
-    """A raw sample whose value is a list or an object, seen on the slow path only."""
-
-    timestamp: str
-    value: object = None
 
 
 class Series(msgspec.Struct, frozen=True, rename="camel"):
     """Buckets of one datapoint; ``timestamp`` of each is the start of the bucket."""
 
-    datapoint_id: str
+    datapoint_id: str | None = None
     values: list[Sample] | None = None
 
 
 class Timeseries(msgspec.Struct, frozen=True):
     """Resampled history; unknown datapoints and empty buckets are absent."""
 
-    series: list[Series] | None = None
+    series: list[Series] | None
+    resolution: str | int | None = None

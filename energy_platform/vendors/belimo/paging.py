@@ -1,4 +1,9 @@
-"""Reading a whole collection page by page without losing or repeating an element."""
+"""Reading a whole listing page by page without losing or repeating an element.
+
+The total that a page announces is a hint, never a proof: vendors cap it, count before they filter,
+or count the page. A listing ends where a page is empty. Where its elements moved meanwhile it is
+read again, until two readings bring the same.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +24,32 @@ MAX_PAGES: Final = 5000
 
 
 class Paged(NamedTuple, Generic[T]):
-    """One page and the number of elements the vendor counts over all pages."""
+    """One page and the number of elements the vendor counts over all pages.
+
+    Attributes:
+        items: Elements that can be read.
+        total: Elements of all pages, as the vendor says; None when it does not.
+        odd: Elements that cannot be read and are left out; they count for the offset.
+    """
 
     items: list[T]
     total: int | None
+    odd: int = 0
 
 
 class _Read(NamedTuple, Generic[T]):
     items: list[T]
-    fault: str | None
-    """Why the pages do not add up; None when they do."""
+    fault: str = ""
+    """Why this reading alone does not show the collection to be whole."""
+    is_hopeless: bool = False
+    """Whether another reading that brings the same would prove nothing."""
 
 
 def read_all(
     page: Callable[[int], Paged[T]],
     *,
     limit: int,
-    identity: Callable[[T], Hashable] | None,
+    identity: Callable[[T], Hashable],
     endpoint: str,
     subject: str | None,
     day: str | None,
@@ -45,16 +59,20 @@ def read_all(
     Args:
         page: Reads the page at an offset.
         limit: Elements asked for per page.
-        identity: What makes an element unique; None when elements may be equal.
+        identity: What makes an element unique.
         endpoint: For messages.
         subject: For messages.
         day: For messages.
 
+    Returns:
+        Each element once, in the vendor's order.
+
     Raises:
-        TransientError: The collection changed during each of several reads.
+        TransientError: Several readings did not show the collection to be whole: it kept
+            changing, pages are left out, or fewer elements come than are announced.
         ContractError: The vendor sends pages without end.
     """
-    fault: str | None = None
+    before: _Read[T] | None = None
     for _ in range(READS):
         read = _read_once(page, limit=limit, identity=identity)
         if read is None:
@@ -66,11 +84,16 @@ def read_all(
                 day=day,
                 advice="Report it: the vendor's paging never ends",
             )
-        if read.fault is None:
+        if not read.fault:
             return read.items
-        fault = read.fault
+        is_same = before is not None and (
+            set(map(identity, before.items)) == set(map(identity, read.items))
+        )
+        if is_same and not read.is_hopeless:
+            return read.items
+        before = read
     raise TransientError(
-        f"the pages do not add up: {fault} (read {READS} times)",
+        f"the pages do not add up: {before.fault if before else ''} (read {READS} times)",
         vendor="belimo",
         endpoint=endpoint,
         subject=subject,
@@ -81,33 +104,40 @@ def read_all(
 
 
 def _read_once(
-    page: Callable[[int], Paged[T]],
-    *,
-    limit: int,
-    identity: Callable[[T], Hashable] | None,
+    page: Callable[[int], Paged[T]], *, limit: int, identity: Callable[[T], Hashable]
 ) -> _Read[T] | None:
-    items: list[T] = []
-    seen: set[Hashable] = set()
-    total: int | None = None
-    for number in range(MAX_PAGES):
-        found, counted = page(len(items))
-        if number and counted != total:
-            return _Read(items, f"the total went from {total} to {counted}")
-        total = counted
-        if not found:
+    items: dict[Hashable, T] = {}
+    offset = odd = 0
+    totals: list[int | None] = []
+    fault = ""
+    for _ in range(MAX_PAGES):
+        found, total, unreadable = page(offset)
+        if not found and not unreadable:
+            # Only a first page's: a total that counts the page says 0 where there is nothing.
+            totals = totals or [total]
             break
-        if number and found == items[-len(found) :] and len(found) > 1:
-            return _Read(items, "the same page came again")
-        items += found
-        if identity is not None:
-            before = len(seen)
-            seen.update(map(identity, found))
-            if len(seen) - before < len(found):
-                return _Read(items, "an element came twice")
-        if len(items) >= total if total is not None else len(found) < limit:
-            break
+        totals.append(total)
+        if total != totals[0]:
+            fault = f"the total went from {totals[0]} to {total}"
+        fresh = {identity(one): one for one in found if identity(one) not in items}
+        if found and not fresh:
+            if len(found) == offset < limit and total in {None, offset}:
+                # The offset means nothing where one page that is not full holds all.
+                break
+            return _Read(list(items.values()), "the same page came again", is_hopeless=True)
+        if len(fresh) < len(found):
+            fault = "an element came twice"
+        items |= fresh
+        odd += unreadable
+        offset += len(found) + unreadable
     else:
         return None
-    if total is not None and len(items) != total:
-        return _Read(items, f"{total} elements announced, {len(items)} came")
-    return _Read(items, None)
+    announced = totals[-1] if totals else None
+    came = len(items) + odd
+    if announced is not None and announced > came:
+        return _Read(
+            list(items.values()),
+            f"{announced} elements announced, {came} came",
+            is_hopeless=True,
+        )
+    return _Read(list(items.values()), fault)

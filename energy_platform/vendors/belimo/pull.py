@@ -19,8 +19,15 @@ from energy_platform.schemas import (
     RAW_BELIMO_DEVICES,
     RAW_BELIMO_SAMPLES,
 )
-from energy_platform.vendors.belimo.reading import Piece, Plan, Reader
+from energy_platform.vendors.belimo.reading import Failure, Piece, Plan, Reader
+from energy_platform.vendors.belimo.wholeness import (
+    NOT_VISIBLE,
+    Planned,
+    device_days,
+    rejects_of,
+)
 from energy_platform.vendors.columns import instants, settle
+from energy_platform.vendors.coverage import nothing_before
 from energy_platform.vendors.errors import PermanentError, VendorError
 
 if TYPE_CHECKING:
@@ -29,13 +36,16 @@ if TYPE_CHECKING:
 
     from energy_platform.vendors.belimo.client import BelimoClient
     from energy_platform.vendors.belimo.models import Device
-    from energy_platform.vendors.coverage import DeviceDay, Reject
+    from energy_platform.vendors.coverage import DeviceDay, Earlier, Reject
 
 log = logging.getLogger(__name__)
 
 ENERGY_AND_POWER: Final = frozenset({"J", "kJ", "MJ", "GJ", "Wh", "kWh", "MWh", "W", "kW"})
 """Profile units that are read from a device the portfolio does not know: nothing cumulative is
 lost while it waits to be described."""
+
+TEXT: Final = "text"
+"""Base type of datapoints that resampled history leaves out."""
 
 EXPECTED_PER_DAY: Final = 960
 """Samples of a datapoint and day that are planned for: one every 90 s."""
@@ -162,6 +172,8 @@ def days(
     devices: pl.DataFrame,
     profiles: pl.DataFrame,
     wanted: Mapping[str, frozenset[str]] | None = None,
+    left_out: frozenset[str] = frozenset(),
+    earlier: Earlier = nothing_before,
 ) -> Iterator[DayPull]:
     """Read whole UTC days of samples, in order.
 
@@ -173,23 +185,31 @@ def days(
         profiles: ``raw_belimo__dataprofiles``.
         wanted: Datapoints by serial number, from the portfolio. A device it does not name is read
             for what its profile counts in joules or watts (and their like).
+        left_out: Serial numbers that are not read at all.
+        earlier: What the days before gave, by data scope and datapoint.
 
     Yields:
-        Each day once, ascending: its rows with day start <= ``at`` < min(day end, ``until``), or
-        the error that kept it from being complete.
+        Each day once, ascending: its rows with day start <= ``at`` < min(day end, ``until``), and
+        device by device why it may not be whole; or the error that kept every device from it.
 
     Raises:
         AuthenticationError: The credentials are refused; no day can come.
     """
-    plans, warnings = _plans(devices, profiles=profiles, wanted=wanted or {})
-    if not plans:
+    planned = _plans(devices, profiles=profiles, wanted=wanted or {}, left_out=left_out)
+    if not planned.plans:
         # An account that sees nothing has lost a right; its days are unknown, not empty.
         for day in sorted(set(days)):
-            yield DayPull(day, None, _nothing_to_read(day), warnings=warnings)
+            yield DayPull(
+                day,
+                None,
+                _nothing_to_read(day),
+                warnings=planned.warnings,
+                devices=device_days(planned, [], [], day=day, until=until, since={}),
+            )
         return
-    reader = Reader(client, known=_known(profiles))
+    reader = Reader(client, known=_known(profiles), earlier=earlier)
     todo = sorted(set(days))
-    length = min(FIRST_STRETCH, _stretch(series=len(plans), per_day=EXPECTED_PER_DAY))
+    length = min(FIRST_STRETCH, _stretch(series=len(planned.plans), per_day=EXPECTED_PER_DAY))
     while todo:
         stretch = todo[:length]
         todo = todo[len(stretch) :]
@@ -200,20 +220,27 @@ def days(
                 piece
                 for found in pool.map(
                     lambda plan: reader.read(plan, days=stretch, until=until),  # noqa: B023
-                    plans,
+                    planned.plans,
                 )
                 for piece in found
             ]
         pieces.sort(key=lambda piece: (piece.plan.device_id, piece.plan.datapoint_id))
-        densest = max((piece.frame.height for piece in pieces), default=0) // len(stretch)
-        length = _stretch(series=len(plans), per_day=max(EXPECTED_PER_DAY, densest))
-        said = (*warnings, *reader.take_warnings())
+        densest = max((piece.found.frame.height for piece in pieces), default=0) // len(stretch)
+        length = _stretch(series=len(planned.plans), per_day=max(EXPECTED_PER_DAY, densest))
+        said = (*planned.warnings, *reader.take_warnings())
+        since: dict[Plan, str] = {}
+        for failure in reader.failures:
+            since[failure.plan] = min(failure.day, since.get(failure.plan, failure.day))
         for day in stretch:
-            failed = reader.failed.get(day)
-            if failed is not None:
-                yield DayPull(day, None, failed, warnings=said)
-            else:
-                yield _day(day, pieces=pieces, until=until, warnings=said)
+            yield _day(
+                day,
+                planned=planned,
+                pieces=[one for one in pieces if one.first <= day <= one.last],
+                failures=[one for one in reader.failures if one.day == day],
+                since=since,
+                until=until,
+                warnings=said,
+            )
 
 
 def _nothing_to_read(day: str) -> PermanentError:
@@ -231,19 +258,30 @@ def _stretch(*, series: int, per_day: int) -> int:
 
 
 def _plans(
-    devices: pl.DataFrame, *, profiles: pl.DataFrame, wanted: Mapping[str, frozenset[str]]
-) -> tuple[list[Plan], tuple[str, ...]]:
+    devices: pl.DataFrame,
+    *,
+    profiles: pl.DataFrame,
+    wanted: Mapping[str, frozenset[str]],
+    left_out: frozenset[str],
+) -> Planned:
     """Decide which datapoints of which devices are read."""
     counted: dict[str, list[str]] = {}
-    for profile, point, unit in profiles.select("dataprofile", "datapoint_id", "unit").iter_rows():
+    texts: set[tuple[str, str]] = set()
+    for profile, point, unit, kind in profiles.select(
+        "dataprofile", "datapoint_id", "unit", "basetype"
+    ).iter_rows():
         if unit in ENERGY_AND_POWER:
             counted.setdefault(profile, []).append(point)
+        if kind == TEXT:
+            texts.add((profile, point))
     known = set(profiles["dataprofile"])
     plans: list[Plan] = []
     warnings: list[str] = []
     for device_id, serial, profile in devices.select(
         "id", "serial_number", "dataprofile"
     ).iter_rows():
+        if serial in left_out:
+            continue
         if serial in wanted:
             points = sorted(wanted[serial])
         elif profile is None or profile not in known:
@@ -253,13 +291,20 @@ def _plans(
             continue
         else:
             points = sorted(counted.get(profile, []))
-        plans += [Plan(device_id, point, serial, profile) for point in points]
+        plans += [
+            Plan(device_id, point, serial, profile, is_text=(profile, point) in texts)
+            for point in points
+        ]
     visible = set(devices["serial_number"])
-    warnings += [
-        f"belimo device {serial}: in the portfolio, but not visible to this account"
-        for serial in sorted(set(wanted) - visible)
-    ]
-    return plans, tuple(warnings)
+    unseen = {
+        serial: points
+        for serial, points in sorted(wanted.items())
+        if serial not in visible and serial not in left_out
+    }
+    warnings += [f"belimo device {serial}: {NOT_VISIBLE}" for serial in unseen]
+    return Planned(
+        plans, {serial: len(points) for serial, points in unseen.items()}, tuple(warnings)
+    )
 
 
 def _known(profiles: pl.DataFrame) -> frozenset[tuple[str, str]]:
@@ -267,17 +312,35 @@ def _known(profiles: pl.DataFrame) -> frozenset[tuple[str, str]]:
 
 
 def _day(
-    day: str, *, pieces: Sequence[Piece], until: datetime, warnings: tuple[str, ...]
+    day: str,
+    *,
+    planned: Planned,
+    pieces: Sequence[Piece],
+    failures: Sequence[Failure],
+    since: Mapping[Plan, str],
+    until: datetime,
+    warnings: tuple[str, ...],
 ) -> DayPull:
     start, end = day_bounds(day)
     end = min(end, until)
+    devices = device_days(planned, pieces, failures, day=day, until=until, since=since)
+    if failures and not pieces:
+        # No device answered: that is the vendor, and the day is unknown.
+        return DayPull(day, None, failures[0].error, warnings=warnings, devices=devices)
+    warnings = (
+        *warnings,
+        *(
+            f"belimo device {one.device}: {one.why_partial}"
+            for one in devices
+            if one.why_partial and any(one.device == f.plan.serial_number for f in failures)
+        ),
+    )
+    rejects = rejects_of(pieces, day=day)
     parts: list[pl.DataFrame] = []
     series: set[tuple[str, str]] = set()
     duplicates = conflicts = 0
     for piece in pieces:
-        if piece.first > day or piece.last < day:
-            continue
-        inside = piece.frame.filter(pl.col("at").is_between(start, end, closed="left"))
+        inside = piece.found.frame.filter(pl.col("at").is_between(start, end, closed="left"))
         rows = settle(inside, key=["at"])
         duplicates += rows.duplicates
         conflicts += rows.conflicts
@@ -296,7 +359,9 @@ def _day(
                 )
             )
     if not parts:
-        return DayPull(day, RAW_BELIMO_SAMPLES.empty(), warnings=warnings)
+        return DayPull(
+            day, RAW_BELIMO_SAMPLES.empty(), warnings=warnings, devices=devices, rejects=rejects
+        )
     frame = pl.concat(parts)
     if len(series) < len(parts):
         # Two inventory rows may lead to one data scope after a transfer.
@@ -311,4 +376,6 @@ def _day(
         conflicts=conflicts,
         nulls=frame.filter(pl.col("value").is_null() & pl.col("value_text").is_null()).height,
         warnings=warnings,
+        devices=devices,
+        rejects=rejects,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from copy import copy
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -10,30 +11,53 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.partitions import contiguous, day_bounds, day_range
-from energy_platform.vendors.errors import AuthenticationError, PermanentError, VendorError
+from energy_platform.vendors.belimo.decoding import EMPTY, Odd
+from energy_platform.vendors.belimo.proof import OPEN_END, Doubt, Whole, Window, whole
+from energy_platform.vendors.belimo.samples import MILLISECOND, Answer
+from energy_platform.vendors.coverage import is_known_silent, nothing_before
+from energy_platform.vendors.errors import (
+    AuthenticationError,
+    PermanentError,
+    TransientError,
+    VendorError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from energy_platform.vendors.belimo.client import BelimoClient
     from energy_platform.vendors.belimo.models import Device
+    from energy_platform.vendors.coverage import Earlier
 
 BREAKER: Final = 3
 """Single days that may fail in a row before the vendor is asked whether it is there at all."""
+
+REFUSING: Final = 3
+"""Devices that may refuse everything, while none answers, before days are no longer halved."""
 
 GONE: Final = frozenset({403, 404})
 """Answers of a data scope that no longer belongs to the account: the device was transferred."""
 
 _WIDTHS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class Plan(NamedTuple):
-    """A datapoint to read."""
+    """A datapoint to read.
+
+    Attributes:
+        device_id: Data scope.
+        datapoint_id: Datapoint.
+        serial_number: The device as users know it.
+        profile_id: Its dataprofile, None when the cloud knows none.
+        is_text: Whether its values are texts, which resampled history leaves out.
+    """
 
     device_id: str
     datapoint_id: str
     serial_number: str
     profile_id: str | None
+    is_text: bool = False
 
 
 class Piece(NamedTuple):
@@ -42,26 +66,44 @@ class Piece(NamedTuple):
     plan: Plan
     first: str
     last: str
-    frame: pl.DataFrame
+    found: Whole
+
+
+class Failure(NamedTuple):
+    """Why a datapoint could not be read on a day."""
+
+    plan: Plan
+    day: str
+    error: VendorError
 
 
 class Reader:
-    """Reads plans over days from several threads and remembers which days failed.
+    """Reads plans over days from several threads and remembers what failed.
 
     Args:
         client: The vendor.
         known: Pairs of dataprofile and datapoint id that exist by definition.
+        earlier: What the days before gave.
     """
 
-    def __init__(self, client: BelimoClient, *, known: frozenset[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        client: BelimoClient,
+        *,
+        known: frozenset[tuple[str, str]],
+        earlier: Earlier = nothing_before,
+    ) -> None:
         self._client = client
         self._known = known
+        self._earlier = earlier
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._down: VendorError | None = None
         self._warnings: list[str] = []
         self._current: dict[str, Device | None] = {}
-        self.failed: dict[str, VendorError] = {}
+        self._answering: set[str] = set()
+        self._refusing: set[str] = set()
+        self.failures: list[Failure] = []
 
     def take_warnings(self) -> tuple[str, ...]:
         """Return what was noted since the last call, each once."""
@@ -71,7 +113,7 @@ class Reader:
         return noted
 
     def read(self, plan: Plan, *, days: Sequence[str], until: datetime) -> list[Piece]:
-        """Read one datapoint; days that fail are put into ``failed``.
+        """Read one datapoint; days that fail are put into ``failures``.
 
         Raises:
             AuthenticationError: The credentials are refused.
@@ -80,30 +122,25 @@ class Reader:
         open_days = [day for day in days if day_bounds(day)[0] < until]
         for first, last in contiguous(open_days):
             pieces += self._range(plan, days=day_range(first, last), until=until)
+        if open_days:
+            with self._lock:
+                answers = self._answering if pieces else self._refusing
+                answers.add(plan.serial_number)
         return pieces
 
     def _range(self, plan: Plan, *, days: list[str], until: datetime) -> list[Piece]:
         with self._lock:
             down = self._down
-            # A day that failed for another datapoint cannot be complete any more.
-            alive = [day for day in days if day not in self.failed]
         if down is not None:
-            for day in alive:
-                self._fail(day, down)
+            self._fail(plan, days=days, error=down)
             return []
-        if alive != days:
-            return [
-                piece
-                for first, last in contiguous(alive)
-                for piece in self._range(plan, days=day_range(first, last), until=until)
-            ]
         try:
             return [self._ask(plan, days=days, until=until)]
         except AuthenticationError:
             raise
         except VendorError as error:
-            if len(days) == 1:
-                self._fail(days[0], error)
+            if len(days) == 1 or self._expects_refusal(plan):
+                self._fail(plan, days=days, error=error)
                 self._look_whether_down(error)
                 return []
         half = len(days) // 2
@@ -112,15 +149,25 @@ class Reader:
             *self._range(plan, days=days[half:], until=until),
         ]
 
-    def _fail(self, day: str, error: VendorError) -> None:
-        # The same fault may fail many days: each has an error of its own that names it.
-        named = copy(error)
-        named.day = day
+    def _expects_refusal(self, plan: Plan) -> bool:
+        """Say whether halving is a waste: the device, or every device so far, refused all days."""
         with self._lock:
-            self.failed.setdefault(day, named)
+            refuses = plan.serial_number in self._refusing - self._answering
+            return refuses or (not self._answering and len(self._refusing) >= REFUSING)
+
+    def _fail(self, plan: Plan, *, days: Sequence[str], error: VendorError) -> None:
+        for day in days:
+            # The same fault may fail many days: each has an error of its own that names it.
+            named = copy(error)
+            named.day = day
+            with self._lock:
+                self.failures.append(Failure(plan, day, named))
 
     def _look_whether_down(self, error: VendorError) -> None:
-        """After several failures in a row, stop asking if even the version cannot be had."""
+        """After several failures in a row, stop asking if even the version cannot be had.
+
+        A refusal of the version, such as of a path that is closed, says nothing about the devices.
+        """
         with self._lock:
             self._in_a_row += 1
             if self._in_a_row < BREAKER:
@@ -128,24 +175,24 @@ class Reader:
             self._in_a_row = 0
         try:
             self._client.api_info()
-        except VendorError:
+        except TransientError:
             with self._lock:
                 self._down = error
+        except VendorError:
+            return
 
     def _ask(self, plan: Plan, *, days: Sequence[str], until: datetime) -> Piece:
         current = self._moved(plan)
         try:
-            frame = self._fetch(current, days=days, until=until)
+            found = self._fetch(current, days=days, until=until)
         except PermanentError as error:
             if error.status not in GONE:
                 raise
             successor = self._look_up(plan)
             if successor is None:
-                self._note(
-                    f"belimo device {plan.serial_number}: no longer visible to this account; "
-                    "nothing read"
-                )
-                frame = _EMPTY
+                why = f"HTTP {error.status}: no longer visible to this account"
+                self._note(f"belimo device {plan.serial_number}: {why}; nothing read")
+                found = _nothing(days, why=why)
             elif successor.id != current.device_id:
                 current = current._replace(
                     device_id=successor.id, profile_id=successor.profile_id or plan.profile_id
@@ -154,7 +201,7 @@ class Reader:
                     f"belimo device {plan.serial_number}: transferred, its data scope is now "
                     f"{successor.id}"
                 )
-                frame = self._fetch(current, days=days, until=until)
+                found = self._fetch(current, days=days, until=until)
             elif self._exists(current, device=successor):
                 raise
             else:
@@ -162,10 +209,15 @@ class Reader:
                     f"belimo device {plan.serial_number}: the vendor knows no datapoint "
                     f"{plan.datapoint_id}; remove it from the portfolio"
                 )
-                frame = _EMPTY
+                found = _nothing(days)
         with self._lock:
             self._in_a_row = 0
-        return Piece(current, days[0], days[-1], frame)
+        if found.cut:
+            self._note(
+                f"belimo device {plan.serial_number}: the vendor cuts its answers; {found.cut} "
+                f"samples of {plan.datapoint_id} came only when they were asked for again"
+            )
+        return Piece(current, days[0], days[-1], found)
 
     def _moved(self, plan: Plan) -> Plan:
         """Return the plan under the id its device is known to have now."""
@@ -195,21 +247,70 @@ class Reader:
         with self._lock:
             self._warnings.append(warning)
 
-    def _fetch(self, plan: Plan, *, days: Sequence[str], until: datetime) -> pl.DataFrame:
-        start, end = day_bounds(days[0])[0], min(day_bounds(days[-1])[1], until)
+    def _fetch(self, plan: Plan, *, days: Sequence[str], until: datetime) -> Whole:
+        start, end = day_bounds(days[0])[0], day_bounds(days[-1])[1]
+        before = self._earlier(days[0])
+        series = (plan.device_id, plan.datapoint_id)
+        window = Window(
+            start,
+            min(end, until),
+            is_open=end > until,
+            step=MILLISECOND,
+            before=None if before is None else before.get(series),
+            is_silent=is_known_silent(series, before),
+        )
         asked = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        settings = self._client.settings
-        if settings.history_mode == "raw":
-            return self._client.samples(
-                plan.device_id, plan.datapoint_id, start=start, end=end, day=asked
+        if self._client.settings.history_mode == "raw":
+            return self._samples(plan, window=window, asked=asked)
+        return self._buckets(plan, window=window, asked=asked)
+
+    def _samples(self, plan: Plan, *, window: Window, asked: str) -> Whole:
+        def ask(low: datetime, high: datetime) -> Answer:
+            return self._client.history(
+                plan.device_id,
+                plan.datapoint_id,
+                start=low,
+                end=high,
+                day=asked,
+                cadence=window.cadence,
+                end_tolerance=OPEN_END if window.is_open and high == window.end else timedelta(0),
             )
-        width = resolution_width(settings.resolution)
-        step = width * max(1, min(settings.max_points, timedelta(days=len(days)) // width))
-        parts = []
+
+        return whole(ask, window=window)
+
+    def _buckets(self, plan: Plan, *, window: Window, asked: str) -> Whole:
+        width = resolution_width(self._client.settings.resolution)
+        # The bucket that is not over yet is provisional.
+        last = _floor(window.end, width=width)
+        if last <= window.start:
+            return Whole(EMPTY, Counter())
+
+        def ask(low: datetime, high: datetime) -> Answer:
+            low = _floor(low, width=width)
+            high = max(_floor(high, width=width), low + width)
+            return self._bucketed(plan, start=low, end=high, width=width, asked=asked)
+
+        is_known = (plan.profile_id, plan.datapoint_id) in self._known
+        left_out = "asked for twice and left out of the answer"
+        return whole(
+            ask,
+            window=window._replace(
+                end=last,
+                step=width,
+                left_out_why=left_out if is_known and not plan.is_text else "",
+            ),
+        )
+
+    def _bucketed(
+        self, plan: Plan, *, start: datetime, end: datetime, width: timedelta, asked: str
+    ) -> Answer:
+        settings = self._client.settings
+        points = max(1, min(settings.max_points, (end - start) // width))
+        answers = []
         while start < end:
-            stop = min(start + step, end)
-            parts.append(
-                self._client.timeseries(
+            stop = min(start + width * points, end)
+            answers.append(
+                self._client.buckets(
                     plan.device_id,
                     [plan.datapoint_id],
                     start=start,
@@ -219,13 +320,24 @@ class Reader:
                 )[plan.datapoint_id]
             )
             start = stop
-        # The bucket that is not over yet is provisional.
-        return pl.concat(parts).filter(pl.col("at") + width <= until)
+        odd: Counter[Odd] = Counter()
+        for answer in answers:
+            odd += answer.odd
+        return Answer(
+            pl.concat(answer.frame for answer in answers),
+            odd,
+            left_out=all(answer.left_out for answer in answers),
+        )
 
 
-_EMPTY: Final = pl.DataFrame(
-    schema={"at": pl.Datetime("us", "UTC"), "value": pl.Float64(), "value_text": pl.String()}
-)
+def _nothing(days: Sequence[str], *, why: str = "") -> Whole:
+    start, end = day_bounds(days[0])[0], day_bounds(days[-1])[1]
+    return Whole(EMPTY, Counter(), (Doubt(start, end, why),) if why else ())
+
+
+def _floor(instant: datetime, *, width: timedelta) -> datetime:
+    """Return the start of the bucket that holds an instant; buckets stand on the UTC grid."""
+    return instant - (instant - _EPOCH) % width
 
 
 def resolution_width(resolution: str) -> timedelta:

@@ -5,6 +5,7 @@ Source: the vendor's API examples for a Super SkyBox gateway, and section 3 (end
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -13,12 +14,14 @@ import msgspec
 
 from energy_platform.closing import Closing
 from energy_platform.settings import required
+from energy_platform.vendors import lenient
 from energy_platform.vendors.errors import AuthenticationError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Transport
 from energy_platform.vendors.pace import Clock
 from energy_platform.vendors.skycentrics.models import (
     Device,
     Record,
+    loose_devices,
     record_of,
     records_of,
     unpacked,
@@ -29,6 +32,8 @@ from energy_platform.vendors.wire import segment
 if TYPE_CHECKING:
     from energy_platform.settings import SkycentricsSettings
     from energy_platform.vendors.http import Stats
+
+log = logging.getLogger(__name__)
 
 ALLOWED: Final = (
     Call("GET", r"/devices/"),
@@ -43,12 +48,18 @@ PROBE: Final = timedelta(hours=1)
 NO_HISTORY_STATUS: Final = frozenset({501})
 """Answers above 499 that mean a missing feature rather than a broken server."""
 
+TOO_LONG: Final = frozenset({400, 413, 416, 422})
+"""Answers that a window longer than the vendor likes may get."""
+
+SHORTEST_WINDOW: Final = timedelta(hours=1)
+"""A window that is refused at this length is not refused for it."""
+
 HISTORY_ADVICE: Final = (
     "Run it again later; if the account has no history set SKYCENTRICS_HISTORY=off"
 )
 
 _DEVICE: Final = msgspec.json.Decoder(Device)
-_DEVICES: Final = msgspec.json.Decoder(list[Device])
+_LISTED: Final = msgspec.json.Decoder(list[Device])
 
 
 class Newest(msgspec.Struct, frozen=True):
@@ -68,6 +79,15 @@ class _HistoryDecoder:
         return records_of(unpacked(buf))
 
 
+class _DevicesDecoder:
+    def decode(self, buf: bytes, /) -> tuple[list[Device], int]:
+        try:
+            return _LISTED.decode(buf), 0
+        except msgspec.DecodeError:
+            return loose_devices(lenient.loads(buf))
+
+
+_DEVICES: Final = _DevicesDecoder()
 _RECORD: Final = _RecordDecoder()
 _HISTORY: Final = _HistoryDecoder()
 
@@ -115,7 +135,7 @@ class SkycentricsClient(Closing):
             clock=self._clock,
         )
         self._probe_lock = threading.Lock()
-        self._probed: bool | None = None
+        self._probed: dict[str, bool] = {}
 
     def close(self) -> None:
         """Close every connection."""
@@ -132,8 +152,16 @@ class SkycentricsClient(Closing):
         return named or sorted(str(device.id) for device in self.devices())
 
     def devices(self) -> list[Device]:
-        """Return the devices of the account (not in the vendor's own document)."""
-        return self._transport.fetch("GET", "/devices/", decoder=_DEVICES, endpoint="devices")[0]
+        """Return the devices of the account (not in the vendor's own document).
+
+        An element that is no device, or has no id, costs no other; it is named in the log.
+        """
+        devices, odd = self._transport.fetch(
+            "GET", "/devices/", decoder=_DEVICES, endpoint="devices"
+        )[0]
+        if odd:
+            log.warning("skycentrics devices: %d elements without an id are left out", odd)
+        return devices
 
     def device(self, device_id: str) -> Device:
         """Return one device; its address ends with a slash."""
@@ -171,36 +199,52 @@ class SkycentricsClient(Closing):
         window = timedelta(seconds=self.settings.history_window_s)
         while start < end:
             stop = min(start + window, end)
-            try:
-                records += self._transport.fetch(
-                    "GET",
-                    f"/devices/{segment(device_id)}/data",
-                    decoder=_HISTORY,
-                    endpoint="history",
-                    subject=device_id,
-                    day=day,
-                    params={"b": _said(start), "e": _said(stop), "g": self.settings.history_gap},
-                    headers={"Accept": "application/gzip"},
-                )[0]
-            except TransientError as error:
-                error.advice = HISTORY_ADVICE
-                raise
+            records += self._records(device_id, start=start, end=stop, day=day)
             start = stop
         return records
 
-    def probe_history(self, device_id: str) -> bool:
-        """Say whether this account may read history; asked once per client.
+    def _records(
+        self, device_id: str, *, start: datetime, end: datetime, day: str | None
+    ) -> list[Record]:
+        """Read one window, in halves where the vendor refuses its length."""
+        try:
+            return self._transport.fetch(
+                "GET",
+                f"/devices/{segment(device_id)}/data",
+                decoder=_HISTORY,
+                endpoint="history",
+                subject=device_id,
+                day=day,
+                params={"b": _said(start), "e": _said(end), "g": self.settings.history_gap},
+                headers={"Accept": "application/gzip"},
+            )[0]
+        except TransientError as error:
+            error.advice = HISTORY_ADVICE
+            raise
+        except PermanentError as error:
+            if error.status not in TOO_LONG or end - start <= SHORTEST_WINDOW:
+                raise
+        middle = (start + (end - start) / 2).replace(microsecond=0)
+        # The longest window that is not refused is not documented.
+        return [
+            *self._records(device_id, start=start, end=middle, day=day),
+            *self._records(device_id, start=middle, end=end, day=day),
+        ]
 
-        The question is one hour up to now. A refusal or an answer of another shape means no.
+    def probe_history(self, device_id: str) -> bool:
+        """Say whether this account may read the history of a gateway; asked once per client.
+
+        The question is one hour up to now. A refusal or an answer of another shape means no, for
+        this gateway: another may be of an account that has history.
 
         Raises:
             AuthenticationError: The credentials are refused.
             TransientError: The vendor did not answer; that says nothing about history.
         """
         with self._probe_lock:
-            if self._probed is None:
-                self._probed = self._probe(device_id)
-            return self._probed
+            if device_id not in self._probed:
+                self._probed[device_id] = self._probe(device_id)
+            return self._probed[device_id]
 
     def _probe(self, device_id: str) -> bool:
         now = self._clock.now()

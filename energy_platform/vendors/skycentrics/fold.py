@@ -11,6 +11,7 @@ import polars as pl
 from energy_platform.schemas import INSTANT, RAW_SKYCENTRICS_SAMPLES
 from energy_platform.vendors.columns import split_values
 from energy_platform.vendors.skycentrics.landing import FUTURE_TOLERANCE
+from energy_platform.vendors.skycentrics.models import MOST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +34,7 @@ _OBSERVED: Final = pl.Schema(
         "units": pl.String(),
         "source": pl.String(),
         "seen_at": INSTANT,
+        "time_text": pl.String(),
     }
 )
 """Every time a sample was seen: the columns of the table and when that was."""
@@ -53,10 +55,11 @@ class Folded(NamedTuple):
         frame: Rows of raw_skycentrics__samples.
         duplicates: Samples seen again unchanged.
         conflicts: Samples that another poll gave another value for.
-        untimed: Samples without a time, or with time zero; kept in the landing only.
+        untimed: Samples without a time, or with one that no clock shows.
         future: Samples more than five minutes ahead of their poll; kept in the landing only.
         future_sensors: The sensors of these.
         backward: Samples older than what their sensor had said before; they are in the rows.
+        odd: The untimed samples, ``sensor_id``, ``time_text`` and value, as they were said.
     """
 
     frame: pl.DataFrame
@@ -66,6 +69,7 @@ class Folded(NamedTuple):
     future: int
     future_sensors: tuple[str, ...]
     backward: int
+    odd: pl.DataFrame
 
 
 def observed_in_polls(lines: Sequence[Line]) -> pl.DataFrame:
@@ -76,7 +80,7 @@ def observed_in_polls(lines: Sequence[Line]) -> pl.DataFrame:
         for sensor in line.answer.sensors or ()
     ]
     sensors = [sensor for _, sensor, _ in rows]
-    times = pl.Series("at", [sensor.time for sensor in sensors], dtype=pl.Int64)
+    times = _times(sensors)
     return _observed(
         sensors,
         device_ids=pl.Series([device_id for device_id, _, _ in rows], dtype=pl.String),
@@ -93,7 +97,7 @@ def observed_in_history(device_id: str, records: Sequence[Record]) -> pl.DataFra
     """
     rows = [(sensor, record.time) for record in records for sensor in record.sensors or ()]
     sensors = [sensor for sensor, _ in rows]
-    own = _from_epoch(pl.Series("at", [sensor.time for sensor in sensors], dtype=pl.Int64))
+    own = _from_epoch(_times(sensors))
     record_at = record_instants([said for _, said in rows])
     at = (
         pl.DataFrame([own.alias("own"), record_at.alias("record")])
@@ -107,6 +111,16 @@ def observed_in_history(device_id: str, records: Sequence[Record]) -> pl.DataFra
         seen_at=pl.Series([None], dtype=INSTANT).new_from_index(0, len(rows)),
         source="history",
     )
+
+
+def _times(sensors: Sequence[Sensor]) -> pl.Series:
+    """Epoch seconds as said; numbers that fit no column are none."""
+    said = [sensor.time for sensor in sensors]
+    try:
+        return pl.Series("at", said, dtype=pl.Int64)
+    except (OverflowError, TypeError):
+        fitting = [one if one is None or abs(one) < MOST_SECONDS else None for one in said]
+        return pl.Series("at", fitting, dtype=pl.Int64)
 
 
 def record_instants(said: Sequence[str | None]) -> pl.Series:
@@ -146,6 +160,13 @@ def _observed(
             "units": pl.Series([sensor.units for sensor in sensors], dtype=pl.String),
             "source": pl.Series([source], dtype=pl.String).new_from_index(0, len(sensors)),
             "seen_at": seen_at,
+            "time_text": pl.Series(
+                [
+                    sensor.time_text if sensor.time is None else str(sensor.time)
+                    for sensor in sensors
+                ],
+                dtype=pl.String,
+            ),
         },
         schema=_OBSERVED,
     )
@@ -166,7 +187,8 @@ def fold(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Folded:
     """
     epoch = datetime.fromtimestamp(0, tz=UTC)
     timed = observed.filter(pl.col("at") > epoch)
-    untimed = observed.height - timed.height
+    is_timed = (pl.col("at") > epoch).fill_null(value=False)
+    odd = observed.filter(~is_timed)
     said = timed.group_by(_SAID, maintain_order=True).agg(
         pl.col("seen_at").min().alias("first_seen_at"),
         # History carries no instant of a poll and comes last.
@@ -194,7 +216,8 @@ def fold(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Folded:
         frame=one.select(RAW_SKYCENTRICS_SAMPLES.schema.names()),
         duplicates=int(in_day["times"].sum()) - in_day.height,
         conflicts=in_day.height - one.height,
-        untimed=untimed,
+        untimed=odd.height,
+        odd=odd,
         future=future.height,
         future_sensors=tuple(future["sensor_id"].unique().sort()),
         backward=backward,

@@ -12,15 +12,18 @@ import fcntl
 import gzip
 import logging
 import os
+import re
 import shutil
 import threading
+import zlib
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from energy_platform.partitions import EPOCH_DAY, day_of
+from energy_platform.vendors import lenient
 from energy_platform.vendors.skycentrics.models import Record, Sensor, record_of
 
 if TYPE_CHECKING:
@@ -31,20 +34,27 @@ log = logging.getLogger(__name__)
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 """A sensor further ahead of its poll than this has a wrong clock."""
 
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_BIT: Final = 4096
+
 _READS: Final = 5
 """Times a folder is listed again because archiving moved a file away while it was read."""
+
+
+Zoned = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant; one without a zone is no instant."""
 
 
 class Line(msgspec.Struct, frozen=True):
     """One poll of one gateway."""
 
-    polled_at: datetime
+    polled_at: Zoned
     device_id: str
     answer: Record
 
 
 class _RawLine(msgspec.Struct, frozen=True):
-    polled_at: datetime
+    polled_at: Zoned
     device_id: str
     answer: msgspec.Raw
 
@@ -68,11 +78,13 @@ class Polls(NamedTuple):
         lines: Every poll that can be read, and those that brought samples of this day later.
         own: Instants of the polls made on this day, by gateway.
         torn: Lines that were cut off or damaged and are skipped.
+        damaged: Files, by gateway, that could be read in part only or not at all.
     """
 
     lines: list[Line]
     own: dict[str, list[datetime]]
     torn: int
+    damaged: dict[str, list[str]]
 
 
 class Archived(NamedTuple):
@@ -131,9 +143,7 @@ class Landing:
             for day, sensors in elsewhere.items():
                 copy = Line(polled_at, device_id, Record(sensors, record.time))
                 self._write(day, f"{_file_name(device_id)}.late.jsonl", msgspec.json.encode(copy))
-            whole = _RawLine(
-                polled_at, device_id, msgspec.Raw(msgspec.json.format(body, indent=-1))
-            )
+            whole = _RawLine(polled_at, device_id, msgspec.Raw(_one_line(body)))
             self._write(own_day, f"{_file_name(device_id)}.jsonl", msgspec.json.encode(whole))
             self._seen[device_id] = {
                 **seen,
@@ -162,7 +172,8 @@ class Landing:
 
     def days(self) -> list[str]:
         """Return the days with polls or late samples, ascending."""
-        return sorted(path.name.removeprefix("day=") for path in self._folder.glob("day=*"))
+        found = (path.name.removeprefix("day=") for path in self._folder.glob("day=*"))
+        return sorted(day for day in found if _DAY.fullmatch(day))
 
     def newest_polls(self) -> dict[str, datetime]:
         """Return the instant of the newest poll of each gateway seen in the last two days."""
@@ -230,7 +241,7 @@ class Landing:
             if not path.exists():
                 continue
             times: dict[str, int] = {}
-            for line in _parse(path.read_bytes())[0]:
+            for line in _parse(path.read_bytes(), device_id=device_id)[0]:
                 times.update(
                     (sensor.id, sensor.time)
                     for sensor in line.answer.sensors or ()
@@ -243,18 +254,28 @@ class Landing:
         lines: list[Line] = []
         own: dict[str, list[datetime]] = {}
         torn = 0
+        damaged: dict[str, list[str]] = {}
         for path in self._paths(day):
             gateway = _device_of(path)
             if device_id is not None and gateway != device_id:
                 continue
-            data = path.read_bytes()
-            found, damaged = _parse(gzip.decompress(data) if path.suffix == ".gz" else data)
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise
+            except OSError:
+                damaged.setdefault(gateway, []).append(path.name)
+                continue
+            plain, is_whole = unzipped(data) if path.suffix == ".gz" else (data, True)
+            found, skipped = _parse(plain, device_id=gateway)
+            if not is_whole or (data and not found):
+                damaged.setdefault(gateway, []).append(path.name)
             lines += found
-            torn += damaged
+            torn += skipped
             if ".late." not in path.name and found:
                 instants = {line.polled_at for line in found} | set(own.get(gateway, ()))
                 own[gateway] = sorted(instants)
-        return Polls(lines, own, torn)
+        return Polls(lines, own, torn, damaged)
 
     def _paths(self, day: str) -> list[Path]:
         folder = self._folder / f"day={day}"
@@ -279,31 +300,70 @@ def _valid_day(time: int | None, *, polled_at: datetime) -> str | None:
     return day if day >= EPOCH_DAY.isoformat() else None
 
 
-def _parse(data: bytes) -> tuple[list[Line], int]:
+def _one_line(body: bytes) -> bytes:
+    """Write an answer as one line; numbers that JSON does not have as the texts they were."""
+    try:
+        return msgspec.json.format(body, indent=-1)
+    except msgspec.DecodeError:
+        return msgspec.json.encode(lenient.loads(body))
+
+
+def unzipped(data: bytes) -> tuple[bytes, bool]:
+    """Unpack the members of a gzip file as far as they can be read.
+
+    Returns:
+        What could be read, and whether that is all of it.
+    """
+    parts: list[bytes] = []
+    while data:
+        machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            # In bits, so that what lies before a damaged place is had.
+            for start in range(0, len(data), _BIT):
+                parts.append(machine.decompress(data[start : start + _BIT]))
+                if machine.eof:
+                    data = machine.unused_data + data[start + _BIT :]
+                    break
+            else:
+                return b"".join(parts), False
+        except zlib.error:
+            return b"".join(parts), False
+    return b"".join(parts), True
+
+
+def _parse(data: bytes, *, device_id: str) -> tuple[list[Line], int]:
     """Decode the lines of a file; what follows the last line break was never acknowledged."""
     whole = data[: data.rfind(b"\n") + 1]
     torn = int(len(whole) < len(data))
     try:
-        return _LINE.decode_lines(whole), torn
-    except msgspec.DecodeError:
-        pass
-    lines: list[Line] = []
+        lines = _LINE.decode_lines(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        lines = []
+    if lines and all(_is_of(line, device_id) for line in lines):
+        return lines, torn
+    lines = []
     for text in whole.splitlines():
         if not text.strip():
             continue
         try:
-            lines.append(_parse_line(text))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            line = _parse_line(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            torn += 1
+            continue
+        if line.device_id == device_id:
+            lines.append(line)
+        else:
             torn += 1
     return lines, torn
 
 
+def _is_of(line: Line, device_id: str) -> bool:
+    return line.device_id == device_id and all(sensor.id for sensor in line.answer.sensors or ())
+
+
 def _parse_line(text: bytes) -> Line:
-    try:
-        return _LINE.decode(text)
-    except msgspec.ValidationError:
-        raw = _RAW_LINE.decode(text)
-        return Line(raw.polled_at, raw.device_id, record_of(bytes(raw.answer)))
+    raw = _RAW_LINE.decode(text)
+    return Line(raw.polled_at, raw.device_id, record_of(bytes(raw.answer)))
 
 
 def _compress(path: Path) -> None:
@@ -313,6 +373,11 @@ def _compress(path: Path) -> None:
     with path.open("rb") as source:
         fcntl.flock(source, fcntl.LOCK_EX)
         before = target.read_bytes() if target.exists() else b""
+        plain, is_whole = unzipped(before)
+        if not is_whole:
+            # No member behind a damaged one can be read: it is kept apart, what it gives goes on.
+            target.replace(target.with_name(f"{target.name}.damaged"))
+            before = gzip.compress(plain[: plain.rfind(b"\n") + 1], mtime=0)
         with staged.open("wb") as out:
             # Members of a gzip file may follow each other.
             out.write(before + gzip.compress(source.read(), mtime=0))

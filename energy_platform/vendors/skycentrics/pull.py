@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
@@ -15,37 +14,23 @@ from energy_platform.schemas import (
     RAW_SKYCENTRICS_SAMPLES,
     RAW_SKYCENTRICS_SENSORS,
 )
-from energy_platform.vendors.errors import (
-    AuthenticationError,
-    ContractError,
-    PermanentError,
-    VendorError,
-)
-from energy_platform.vendors.skycentrics.fold import (
-    Folded,
-    Gap,
-    fold,
-    gaps,
-    observed_in_history,
-    observed_in_polls,
-    record_instants,
-)
+from energy_platform.vendors.coverage import Before, DeviceDay, Earlier, Reject, nothing_before
+from energy_platform.vendors.errors import AuthenticationError, PermanentError, VendorError
+from energy_platform.vendors.skycentrics.gateway import LATEST_S, SHOWN, gateway_day
+from energy_platform.vendors.skycentrics.models import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
-    from energy_platform.vendors.coverage import DeviceDay, Reject
     from energy_platform.vendors.skycentrics.client import SkycentricsClient
+    from energy_platform.vendors.skycentrics.fold import Folded, Gap
     from energy_platform.vendors.skycentrics.landing import Landed, Landing
-    from energy_platform.vendors.skycentrics.models import Record
+    from energy_platform.vendors.skycentrics.models import Sensor
 
 log = logging.getLogger(__name__)
 
-POLLS_MISSED: Final = 3
-"""Poll periods without a poll that make a gap."""
-
-SHOWN: Final = 3
-"""Gaps or sensors a warning spells out; the others are counted."""
+NOT_LISTED: Final = "gave samples on the days before, but the account lists it no more"
 
 
 class PollReport(NamedTuple):
@@ -81,6 +66,7 @@ class DayPull(NamedTuple):
         gaps: Stretches that neither polls nor history cover.
         warnings: What somebody should look at, one sentence each.
         devices: What each device gave, and why it is not whole where it is not.
+        rejects: Odd rows that were set aside.
     """
 
     day: str
@@ -105,18 +91,31 @@ def inventory(client: SkycentricsClient) -> dict[str, pl.DataFrame]:
     """Read the gateways and their sensors.
 
     Returns:
-        ``raw_skycentrics__devices`` and ``raw_skycentrics__sensors``.
+        ``raw_skycentrics__devices`` and ``raw_skycentrics__sensors``. A gateway that does not
+        answer keeps its place by its id, so that it is still polled; the log names it.
 
     Raises:
-        VendorError: A gateway could not be read.
+        VendorError: The gateways could not be listed, or none of them answered.
     """
-    device_ids = client.device_ids()
-    devices = [client.device(device_id) for device_id in device_ids]
-    seen = [
-        (device_id, sensor)
-        for device_id in device_ids
-        for sensor in client.newest(device_id).record.sensors or ()
-    ]
+    devices: list[Device] = []
+    seen: list[tuple[str, Sensor]] = []
+    refusals: list[VendorError] = []
+    for device_id in client.device_ids():
+        try:
+            device = client.device(device_id)
+            sensors_now = client.newest(device_id).record.sensors or ()
+        except AuthenticationError:
+            raise
+        except VendorError as refused:
+            refusals.append(refused)
+            devices.append(Device(device_id))
+            continue
+        devices.append(device)
+        seen += [(device_id, sensor) for sensor in sensors_now]
+    if refusals and len(refusals) == len(devices):
+        raise refusals[0]
+    for refusal in refusals:
+        log.warning("%s; the inventory holds nothing but its id", refusal)
     sensors = pl.DataFrame(
         [
             {
@@ -125,7 +124,7 @@ def inventory(client: SkycentricsClient) -> dict[str, pl.DataFrame]:
                 "name": sensor.name,
                 "type": sensor.type,
                 "units": sensor.units,
-                "at": sensor.time * 1_000_000 if sensor.time and sensor.time > 0 else None,
+                "at": sensor.time * 1_000_000 if 0 < (sensor.time or 0) < LATEST_S else None,  # type: ignore[operator]
             }
             for device_id, sensor in seen
         ],
@@ -205,10 +204,12 @@ def days(
     until: datetime,
     device_ids: Sequence[str],
     poll_s: int,
+    left_out: frozenset[str] = frozenset(),
+    earlier: Earlier = nothing_before,
 ) -> Iterator[DayPull]:
     """Fold whole UTC days, in order; a failing day is named and stops no other.
 
-    Arguments are those of :func:`day`.
+    Arguments are those of :func:`day`; ``earlier`` says what the days before a day gave.
 
     Raises:
         AuthenticationError: The credentials are refused; no gap can be filled.
@@ -222,6 +223,8 @@ def days(
                 until=until,
                 device_ids=device_ids,
                 poll_s=poll_s,
+                left_out=left_out,
+                before=earlier(one),
             )
         except AuthenticationError:
             raise
@@ -237,6 +240,8 @@ def day(
     until: datetime,
     device_ids: Sequence[str],
     poll_s: int,
+    left_out: frozenset[str] = frozenset(),
+    before: Before | None = None,
 ) -> DayPull:
     """Fold the polls of one UTC day, and history where polls are missing.
 
@@ -247,21 +252,48 @@ def day(
         until: Exclusive upper bound of all samples: the present, for a day still open.
         device_ids: Gateways that should have been polled.
         poll_s: Seconds between two polls.
+        left_out: Gateways that are not read at all.
+        before: The sensors that had samples on the days before, by gateway and sensor.
 
     Returns:
         Rows with day start <= ``at`` < min(day end, ``until``). Gaps are listed, never filled by
-        interpolation.
+        interpolation. A gateway whose history does not answer is partial and costs no other.
 
     Raises:
-        VendorError: History exists but did not answer; the polls stay in the landing.
+        VendorError: Of no gateway anything came, and history did not answer; or there is none.
     """
     start, end = day_bounds(day)
     window = (start, min(end, until))
+    spoke: dict[str, set[str]] = {}
+    for device_id, sensor_id in before or ():
+        spoke.setdefault(device_id, set()).add(sensor_id)
+    listed = set(device_ids) - left_out
+    folded = sorted((listed | set(landing.gateways(day))) - left_out)
+    gone = sorted(set(spoke) - listed - left_out)
+    if not folded:
+        raise PermanentError(
+            "the inventory holds no gateway to read",
+            vendor="skycentrics",
+            endpoint="devices",
+            day=day,
+            advice="Materialize the SkyCentrics inventory, and check the rights of the account",
+        )
     # One gateway after the other: memory does not grow with their number.
     parts = [
-        _gateway(client, device_id, landing=landing, day=day, window=window, poll_s=poll_s)
-        for device_id in sorted(set(device_ids) | set(landing.gateways(day)))
+        gateway_day(
+            client,
+            device_id,
+            landing=landing,
+            day=day,
+            window=window,
+            poll_s=poll_s,
+            spoke=frozenset(spoke.get(device_id, ())) if end <= until else frozenset(),
+        )
+        for device_id in folded
     ]
+    errors = [part.error for part in parts if part.error is not None]
+    if errors and all(part.is_empty for part in parts):
+        raise errors[0].about(day=day)
     frame = pl.concat([RAW_SKYCENTRICS_SAMPLES.empty(), *(part.folded.frame for part in parts)])
     left = [gap for part in parts for gap in part.gaps]
     return DayPull(
@@ -278,83 +310,30 @@ def day(
         torn=sum(part.torn for part in parts),
         gaps=tuple(left),
         warnings=(
+            *(str(error) for error in errors),
             *(warning for part in parts for warning in part.warnings),
+            *(f"skycentrics gateway {one}: {NOT_LISTED}" for one in gone),
             *_gap_warning(left),
             *_clock_warning([part.folded for part in parts]),
         ),
+        devices=(
+            *(
+                _unlisted(part.device) if part.device.device in gone else part.device
+                for part in parts
+            ),
+            *(
+                DeviceDay(one, len(spoke[one]), 0, 0, None, None, NOT_LISTED)
+                for one in gone
+                if one not in folded
+            ),
+        ),
+        rejects=tuple(reject for part in parts for reject in part.rejects),
     )
 
 
-class _Gateway(NamedTuple):
-    """The day of one gateway."""
-
-    folded: Folded
-    polls: int
-    torn: int
-    gaps: list[Gap]
-    warnings: list[str]
-
-
-def _gateway(
-    client: SkycentricsClient | None,
-    device_id: str,
-    *,
-    landing: Landing,
-    day: str,
-    window: tuple[datetime, datetime],
-    poll_s: int,
-) -> _Gateway:
-    start, end = window
-    polls = landing.polls(day, device_id=device_id)
-    had = set(polls.own.get(device_id, ()))
-    tolerance = timedelta(seconds=POLLS_MISSED * poll_s)
-    left = gaps(device_id, had, start=start, end=end, tolerance=tolerance)
-    observed = observed_in_polls(polls.lines)
-    warnings: list[str] = []
-    if left and client is not None and client.settings.history != "off":
-        records, warnings = _history(
-            client, device_id, start=start, end=end, day=day, has_polls=bool(had)
-        )
-        if records:
-            observed = pl.concat([observed, observed_in_history(device_id, records)])
-            stamped = record_instants([record.time for record in records]).drop_nulls()
-            had.update(stamped)
-            tolerance = max(tolerance, 2 * timedelta(minutes=client.settings.history_gap))
-            left = gaps(device_id, had, start=start, end=end, tolerance=tolerance)
-    return _Gateway(
-        fold(observed, start=start, end=end),
-        polls=len(polls.own.get(device_id, ())),
-        torn=polls.torn,
-        gaps=left,
-        warnings=warnings,
-    )
-
-
-def _history(
-    client: SkycentricsClient,
-    device_id: str,
-    *,
-    start: datetime,
-    end: datetime,
-    day: str,
-    has_polls: bool,
-) -> tuple[list[Record], list[str]]:
-    """Read the history of a gateway with gaps, as far as the account has it.
-
-    A refusal leaves the gaps between polls open; a day that has nothing but history to come from
-    fails by it, since it must not pass for a day without samples.
-    """
-    is_certain = client.settings.history == "on"
-    if not is_certain and not client.probe_history(device_id):
-        return [], []
-    try:
-        return client.history(device_id, start=start, end=end, day=day), []
-    except (AuthenticationError, ContractError):
-        raise
-    except PermanentError as error:
-        if is_certain or not has_polls:
-            raise
-        return [], [f"{error}; its gaps stay open"]
+def _unlisted(device: DeviceDay) -> DeviceDay:
+    why = f"{device.why_partial}; {NOT_LISTED}" if device.why_partial else NOT_LISTED
+    return device._replace(why_partial=why)
 
 
 def _gap_warning(left: Sequence[Gap]) -> list[str]:

@@ -52,6 +52,21 @@ def test_client_credentials_may_come_by_basic_as_the_node_red_connector_sends_th
     assert stats(fleet, granted.json()["access_token"]) == 200
 
 
+def test_who_asks_for_no_scope_has_the_default_ones_as_the_node_red_connector(
+    fleet: Fleet,
+) -> None:
+    form = {
+        "grant_type": "password",
+        "username": BELIMO.username,
+        "password": BELIMO.password,
+        "audience": AUDIENCE,
+    }
+    url = fleet.environment()["BELIMO_TOKEN_URL"]
+    granted = HTTP.post(url, data=form, auth=(BELIMO.client_id, BELIMO.client_secret)).json()
+    assert set(granted["scope"].split()) == {"public.read", "offline_access", "read:dataprofile"}
+    assert stats(fleet, granted["access_token"]) == 200
+
+
 @pytest.mark.parametrize(
     "change",
     [

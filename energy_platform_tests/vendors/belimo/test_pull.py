@@ -145,7 +145,7 @@ def test_one_refused_day_of_thirty_leaves_the_other_twenty_nine(cloud: Cloud, st
     assert len(good) == 29
 
 
-def test_a_day_that_failed_once_is_not_asked_for_again(cloud: Cloud) -> None:
+def test_a_refused_day_is_refused_for_each_datapoint_by_itself(cloud: Cloud) -> None:
     for point in ("evcloud.140", "evcloud.210"):
         cloud.fill(first="2026-01-01", days=4, datapoint_id=point)
     cloud.bad_days = {"2026-01-02": 400}
@@ -153,11 +153,8 @@ def test_a_day_that_failed_once_is_not_asked_for_again(cloud: Cloud) -> None:
     with cloud.client(max_in_flight=1) as client:
         pulled = read(client, days=day_range("2026-01-01", "2026-01-04"), wanted=wanted)
     assert [one.day for one in pulled if one.error] == ["2026-01-02"]
-    second = cloud.calls(r"/datapoints/evcloud\.210")
-    assert [(call.query["from"][:10], call.query["to"][:10]) for call in second] == [
-        ("2026-01-01", "2026-01-02"),
-        ("2026-01-03", "2026-01-05"),
-    ]
+    assert [frame_of(one).height for one in pulled if not one.error] == [48, 48, 48]
+    assert len(cloud.calls("/history/")) < 12
 
 
 def test_a_vendor_that_is_down_fails_every_day_without_hammering_it(cloud: Cloud) -> None:
@@ -275,7 +272,7 @@ def test_a_device_gone_from_the_account_is_a_warning_not_a_lost_day(cloud: Cloud
     assert any("s-2" in warning and "visible" in warning for warning in pulled.warnings)
 
 
-def test_a_datapoint_that_does_not_exist_is_a_warning_but_one_of_the_profile_fails(
+def test_a_datapoint_that_does_not_exist_is_a_warning_but_one_of_the_profile_is_missing(
     cloud: Cloud,
 ) -> None:
     cloud.fill(first="2026-01-01", days=1)
@@ -290,10 +287,10 @@ def test_a_datapoint_that_does_not_exist_is_a_warning_but_one_of_the_profile_fai
             days=["2026-01-01"],
             wanted={SERIAL: frozenset({"evcloud.210", "evcloud.200"})},
         )
-    assert frame_of(odd).height == 24
+    assert frame_of(odd).height == frame_of(bad).height == 24
     assert any("evcloud.999" in warning for warning in odd.warnings)
-    assert bad.error is not None
-    assert bad.error.status == 404
+    assert odd.devices[0].why_partial == ""
+    assert bad.devices[0].why_partial.startswith("evcloud.200: HTTP 404")
 
 
 def test_repeated_and_conflicting_samples_leave_one_row_and_are_counted(cloud: Cloud) -> None:
