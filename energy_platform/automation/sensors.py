@@ -18,7 +18,7 @@ from energy_platform.automation.under_way import (
     jobs_of,
     unfinished_runs,
 )
-from energy_platform.delivery import push_wanted
+from energy_platform.delivery import LedgerError, push_decision
 from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.partitions import day_of
 from energy_platform.portfolio import PortfolioError
@@ -109,21 +109,23 @@ def _push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             return dg.SkipReason("a push or a refresh is under way")
         try:
             portfolio = platform.portfolio()
-        except PortfolioError as error:
+            with platform.ledger() as ledger:
+                decision = push_decision(
+                    platform.lake,
+                    ledger,
+                    portfolio,
+                    now=now,
+                    max_hold=timedelta(hours=settings.max_hold_h),
+                    credentials=settings.all_credentials(),
+                )
+        except (PortfolioError, LedgerError) as error:
             return dg.SkipReason(str(error))
-        with platform.ledger() as ledger:
-            wanted = push_wanted(
-                platform.lake,
-                ledger,
-                portfolio,
-                now=now,
-                max_hold=timedelta(hours=settings.max_hold_h),
-            )
-        if wanted is None:
-            return dg.SkipReason("Wattics holds all that is ready, or the next attempt is not due")
-        if wanted.alert:
-            context.log.error("pushes keep failing: %s", wanted.error)
-        return dg.RunRequest(run_key=wanted.run_key, tags={RUN_KIND: "push"})
+        if not decision.is_wanted:
+            return dg.SkipReason(decision.reason)
+        if decision.alert:
+            context.log.error("pushes keep failing: %s", decision.error)
+        before = attempts(context.instance, job=push.name)
+        return dg.RunRequest(run_key=f"after {before.last_run_id}", tags={RUN_KIND: "push"})
 
     return push_when_behind
 

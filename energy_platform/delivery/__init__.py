@@ -1,7 +1,7 @@
 """What Wattics acknowledged and how packets get there.
 
-``push`` delivers what is ready; ``streams_behind`` and ``push_wanted`` tell cheaply whether it has
-anything to do; the ledger remembers.
+``push`` delivers what is ready; ``push_decision`` tells cheaply whether it has anything to do; the
+ledger remembers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_platform.delivery.attempts import Attempt, next_attempt
-from energy_platform.delivery.behind import Behind, Wanted, push_wanted, streams_behind
+from energy_platform.delivery.behind import (
+    Behind,
+    PushDecision,
+    push_decision,
+    push_wanted,
+    streams_behind,
+)
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
 from energy_platform.delivery.letters import LetterError, resend_letter, skip_letter
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
@@ -28,15 +34,16 @@ __all__ = [
     "LedgerError",
     "LetterError",
     "Progress",
+    "PushDecision",
     "PushOutcome",
     "Reconciled",
     "StreamOutcome",
     "TakenOverError",
-    "Wanted",
     "delivery_frame",
     "next_attempt",
     "open_ledger",
     "push",
+    "push_decision",
     "push_wanted",
     "reconcile",
     "resend_letter",
