@@ -18,7 +18,13 @@ from energy_platform.delivery.behind import (
     streams_behind,
 )
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
-from energy_platform.delivery.letters import LetterError, resend_letter, skip_letter
+from energy_platform.delivery.letters import (
+    LetterError,
+    OpenLetters,
+    open_letters,
+    resend_letter,
+    skip_letter,
+)
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
 from energy_platform.delivery.push import push
 from energy_platform.delivery.reconcile import Reconciled, reconcile
@@ -33,6 +39,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LetterError",
+    "OpenLetters",
     "Progress",
     "PushDecision",
     "PushOutcome",
@@ -42,6 +49,7 @@ __all__ = [
     "delivery_frame",
     "next_attempt",
     "open_ledger",
+    "open_letters",
     "push",
     "push_decision",
     "push_wanted",
