@@ -77,6 +77,7 @@ def wattics_packets(
     metadata: dict[str, Any] = {
         "packets_acknowledged": outcome.acknowledged,
         "packets_refused": outcome.refused,
+        "next": "nothing was begun" if outcome.then is None else outcome.then.reason,
         "streams": _table(outcome),
     }
     if not outcome.ok:

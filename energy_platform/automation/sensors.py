@@ -16,7 +16,7 @@ from energy_platform.automation.ingest_sensors import build_ingest_sensors
 from energy_platform.automation.jobs import push, refresh
 from energy_platform.automation.last_look import LastLook
 from energy_platform.automation.under_way import attempts, jobs_of, living_runs
-from energy_platform.delivery import LEDGER_FILE, LedgerError, next_attempt, push_wanted
+from energy_platform.delivery import LEDGER_FILE, LedgerError, next_attempt, push_decision
 from energy_platform.partitions import day_of
 from energy_platform.portfolio import PortfolioError
 from energy_platform.refresh import stale
@@ -114,21 +114,22 @@ def _push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         try:
             portfolio = platform.portfolio()
             with platform.ledger() as ledger:
-                wanted = push_wanted(
+                decision = push_decision(
                     platform.lake,
                     ledger,
                     portfolio,
                     now=now,
                     max_hold=timedelta(hours=settings.max_hold_h),
+                    credentials=settings.all_credentials(),
                 )
                 began_at = next_attempt(ledger, now=now).started_at
         except (PortfolioError, LakeError, LedgerError) as error:
             return dg.SkipReason(str(error))
-        if wanted is None:
+        if not decision.is_wanted:
             look.note(seen)
-            return dg.SkipReason("Wattics holds all that is ready, or the next attempt is not due")
-        if wanted.alert:
-            context.log.error("pushes keep failing: %s", wanted.error)
+            return dg.SkipReason(decision.reason)
+        if decision.alert:
+            context.log.error("pushes keep failing: %s", decision.error)
         if (
             before.next_at is not None
             and now < before.next_at

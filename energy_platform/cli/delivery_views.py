@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from energy_platform.cli.console import add_row, print_error, table
@@ -13,18 +13,20 @@ from energy_platform.delivery import (
     LetterError,
     delivery_frame,
     open_ledger,
+    open_letters,
+    push_decision,
     reconcile,
     resend_letter,
     skip_letter,
 )
 from energy_platform.delivery.ledger import EventKind
 from energy_platform.origin import installation
-from energy_platform.portfolio import load_portfolio
+from energy_platform.portfolio import PortfolioError, load_portfolio
 from energy_platform.storage.lake import Lake
 from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -51,7 +53,15 @@ def show_status(console: Console, *, as_json: bool) -> int:
     def show(ledger: Ledger) -> int:
         lake = Lake(settings.platform.data_dir / "lake")
         rows = delivery_frame(ledger, lake, portfolio).to_dicts()
-        letters = ledger.dead_letters()
+        letters = open_letters(ledger, portfolio.streams)
+        decision = push_decision(
+            lake,
+            ledger,
+            portfolio,
+            now=datetime.now(tz=UTC),
+            max_hold=timedelta(hours=settings.wattics.max_hold_h),
+            credentials=settings.wattics.all_credentials(),
+        )
         stops = ledger.stopped_credentials()
         if as_json:
             _print_json(rows)
@@ -78,12 +88,20 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 f"{stop.reason}; next probe {instant(stop.probe_us):%F %R} UTC",
                 markup=False,
             )
-        if letters:
+        if letters.awaiting:
             console.print(
-                f"{len(letters)} refused packets await a decision: "
+                f"{len(letters.awaiting)} refused packets await a decision: "
                 "`energy-platform delivery letters`",
                 markup=False,
             )
+        if letters.at_rest:
+            console.print(
+                f"{len(letters.at_rest)} refused packets are of streams that the portfolio no "
+                "longer has: nothing waits for them",
+                markup=False,
+            )
+        what = "a push is due" if decision.is_wanted else "no push is due"
+        console.print(f"{what}: {decision.reason}", markup=False, soft_wrap=True)
         return OK
 
     return _with_ledger(console, settings, show)
@@ -95,11 +113,13 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
     Raises:
         SettingsError: A variable is wrong.
     """
+    settings = installation().settings
+    streams = _streams(settings)
 
     def show(ledger: Ledger) -> int:
         found = ledger.dead_letters(stream_id=stream, state=None if every else "open")
         if as_json:
-            _print_json([_letter(one) for one in found])
+            _print_json([_letter(one, streams=streams) for one in found])
             return OK
         if not found:
             console.print("no refused packets")
@@ -112,14 +132,14 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
                 one.stream_id,
                 _text(instant(one.at_us)),
                 str(one.answer or ""),
-                one.state,
+                one.state if _is_there(one, streams) else f"{one.state}, its stream is gone",
                 one.reason,
                 one.body.decode("utf-8", "replace"),
             )
         console.print(shown)
         return OK
 
-    return _with_ledger(console, installation().settings, show)
+    return _with_ledger(console, settings, show)
 
 
 def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
@@ -128,13 +148,17 @@ def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
     Raises:
         SettingsError: A variable is wrong.
     """
+    settings = installation().settings
+    streams = _streams(settings)
 
     def do(ledger: Ledger) -> int:
-        one = resend_letter(ledger, letter_id, now=datetime.now(tz=UTC), behind=behind)
+        one = resend_letter(
+            ledger, letter_id, now=datetime.now(tz=UTC), behind=behind, streams=streams
+        )
         _say(console, one, "the next push sends it again")
         return OK
 
-    return _with_ledger(console, installation().settings, do)
+    return _with_ledger(console, settings, do)
 
 
 def skip_one(console: Console, *, letter_id: int) -> int:
@@ -261,7 +285,19 @@ def _say(console: Console, letter: DeadLetter, what: str) -> None:
     console.print(f"packet {letter.id} of {letter.stream_id}, {at}: {what}", markup=False)
 
 
-def _letter(letter: DeadLetter) -> dict[str, Any]:
+def _streams(settings: Settings) -> Collection[str] | None:
+    """Return the ids of the portfolio's streams; None while the portfolio cannot be used."""
+    try:
+        return load_portfolio(settings.platform.portfolio).streams
+    except PortfolioError:
+        return None
+
+
+def _is_there(letter: DeadLetter, streams: Collection[str] | None) -> bool:
+    return streams is None or letter.stream_id in streams
+
+
+def _letter(letter: DeadLetter, *, streams: Collection[str] | None) -> dict[str, Any]:
     return {
         "id": letter.id,
         "stream_id": letter.stream_id,
@@ -270,6 +306,7 @@ def _letter(letter: DeadLetter) -> dict[str, Any]:
         "reason": letter.reason,
         "refused_at": instant(letter.refused_us),
         "state": letter.state,
+        "stream_in_portfolio": _is_there(letter, streams),
         "packet": letter.body.decode("utf-8", "replace"),
     }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from rich.table import Table
 
-from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, streams_behind
+from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
 from energy_platform.due import SELF_HEALING_FROM, holes_of
 from energy_platform.origin import installation
 from energy_platform.portfolio import load_portfolio
@@ -190,8 +190,15 @@ def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, s
         return dict.fromkeys(portfolio.streams, "nothing was delivered so far")
     max_hold = timedelta(hours=settings.wattics.max_hold_h)
     with open_ledger(platform) as ledger:
-        found = streams_behind(lake, ledger, portfolio, max_hold=max_hold)
-    return {one.stream_id: one.reason for one in found}
+        found = push_decision(
+            lake,
+            ledger,
+            portfolio,
+            now=datetime.now(tz=UTC),
+            max_hold=max_hold,
+            credentials=settings.wattics.all_credentials(),
+        )
+    return {one.stream_id: one.reason for one in found.behind}
 
 
 def _print(console: Console, status: Status) -> None:

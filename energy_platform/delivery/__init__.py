@@ -1,7 +1,7 @@
 """What Wattics acknowledged and how packets get there.
 
-``push`` delivers what is ready; ``streams_behind`` and ``push_wanted`` tell cheaply whether it has
-anything to do; the ledger remembers.
+``push`` delivers what is ready; ``push_decision`` tells cheaply whether it has anything to do; the
+ledger remembers.
 """
 
 from __future__ import annotations
@@ -12,9 +12,21 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from energy_platform.delivery.attempts import Attempt, next_attempt
-from energy_platform.delivery.behind import Behind, Wanted, push_wanted, streams_behind
+from energy_platform.delivery.behind import (
+    Behind,
+    PushDecision,
+    push_decision,
+    push_wanted,
+    streams_behind,
+)
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
-from energy_platform.delivery.letters import LetterError, resend_letter, skip_letter
+from energy_platform.delivery.letters import (
+    LetterError,
+    OpenLetters,
+    open_letters,
+    resend_letter,
+    skip_letter,
+)
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
 from energy_platform.delivery.push import push
 from energy_platform.delivery.reconcile import Reconciled, reconcile
@@ -29,16 +41,19 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LetterError",
+    "OpenLetters",
     "Progress",
+    "PushDecision",
     "PushOutcome",
     "Reconciled",
     "StreamOutcome",
     "TakenOverError",
-    "Wanted",
     "delivery_frame",
     "next_attempt",
     "open_ledger",
+    "open_letters",
     "push",
+    "push_decision",
     "push_wanted",
     "reconcile",
     "resend_letter",

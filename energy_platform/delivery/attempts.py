@@ -32,12 +32,13 @@ class Attempt(NamedTuple):
     """The next push to ask for.
 
     Attributes:
-        number: Its number since the last good one, from 1; part of the run key.
+        number: Its number since the last good one, from 1.
         not_before: When to ask for it; None for at once.
         is_due: Whether that time has come.
         alert: Whether so many failed that a person should know.
         error: What the last one met.
-        started_at: When the last one began; None before the first. Part of the run key.
+        started_at: When the last one began; None before the first.
+        was_killed: Whether the last one has not ended: it was killed, or is under way.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Attempt(NamedTuple):
     alert: bool
     error: str | None
     started_at: datetime | None
+    was_killed: bool
 
 
 def next_attempt(ledger: Ledger, *, now: datetime) -> Attempt:
@@ -57,7 +59,9 @@ def next_attempt(ledger: Ledger, *, now: datetime) -> Attempt:
     """
     run = ledger.run()
     if run is None:
-        return Attempt(1, None, is_due=True, alert=False, error=None, started_at=None)
+        return Attempt(
+            1, None, is_due=True, alert=False, error=None, started_at=None, was_killed=False
+        )
     not_before = None if run.next_us is None else instant(run.next_us)
     return Attempt(
         number=run.failures + 1,
@@ -66,6 +70,7 @@ def next_attempt(ledger: Ledger, *, now: datetime) -> Attempt:
         alert=run.failures >= ALERT_AFTER,
         error=run.error,
         started_at=instant(run.started_us),
+        was_killed=run.is_open,
     )
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from queue import Empty
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.delivery.cursors import adopt
+from energy_platform.delivery.cursors import adopt, look_mark
 from energy_platform.delivery.jobs import Job, Pacing
 from energy_platform.delivery.late import interval_thousandths, late_intents
 from energy_platform.delivery.ledger import Event, Failure
@@ -18,7 +18,6 @@ from energy_platform.delivery.registers import wh_of
 from energy_platform.delivery.sender import Senders
 from energy_platform.delivery.wires import Gate
 from energy_platform.delivery.writer import AnswerWriter
-from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import instant, microseconds
 from energy_platform.vendors.wattics import WatticsClient
 
@@ -285,8 +284,12 @@ class Course:
         prepared = self._prepared
         state = prepared.states[stream_id]
         if state.planned_until_us is not None:
-            state.looked_mark = prepared.knowledge.mark(
-                prepared.plans[stream_id].vendors, since=day_of(instant(state.planned_until_us))
+            state.looked_mark = look_mark(
+                prepared.plans[stream_id],
+                state,
+                knowledge=prepared.knowledge,
+                frontier=prepared.frontiers.get(stream_id),
+                now_us=self._now_us,
             )
         self._resting.add(stream_id)
 
@@ -367,7 +370,11 @@ class Course:
         if since is None or self._tally.heard_since(since):
             return
         for stream_id in (*self._to_resume, *self._to_adopt, *self._to_plan):
-            self._prepared.end(stream_id, "left", f"not tried: {finished.reason}")
+            reason = f"not tried: {finished.reason}"
+            self._prepared.end(stream_id, "left", reason)
+            # Remembered, so that asking for it again waits as well.
+            unclear = self._state(stream_id).unclear
+            self._writer.fail(Failure(stream_id, self._clock_us(), reason, unclear=unclear))
         self._to_resume.clear()
         self._to_adopt.clear()
         self._to_plan.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.delivery.days import midnight_us
+from energy_platform.delivery.days import EVER_US, midnight_us
 from energy_platform.delivery.knowledge import next_day
 from energy_platform.delivery.ledger import Event, Register
 from energy_platform.partitions import day_of
@@ -29,6 +29,7 @@ def find_starts(
     states: Mapping[str, StreamState],
     knowledge: Knowledge,
     frames: DayFrames,
+    now_us: int,
 ) -> None:
     """Put the cursor of new streams just before their first data, or their agreed start.
 
@@ -39,19 +40,23 @@ def find_starts(
         states: All streams; changed in place.
         knowledge: The footers.
         frames: The day files.
+        now_us: The present; a stream that is to begin later is left alone.
     """
-    vendors = sorted({vendor for plan in plans.values() for vendor in plan.vendors})
-    first_day = knowledge.first_day(vendors) if vendors else None
-    if first_day is None:
-        return
     waiting = {}
+    first_days: dict[str, str] = {}
     for stream_id, plan in plans.items():
+        # Each by its own vendors: others may have begun earlier or later.
+        first_day = knowledge.first_day(plan.vendors)
+        if first_day is None or (plan.start_us or 0) > now_us:
+            continue
+        first_days[stream_id] = first_day
         mark = knowledge.mark(plan.vendors, since=first_day)
         if states[stream_id].looked_mark != mark:
             waiting[stream_id] = plan
             states[stream_id].looked_mark = mark
     by_start: dict[str, list[StreamPlan]] = {}
-    for plan in waiting.values():
+    for stream_id, plan in waiting.items():
+        first_day = first_days[stream_id]
         start = first_day if plan.start_us is None else day_of(instant(plan.start_us))
         by_start.setdefault(max(start, first_day), []).append(plan)
     for start, group in by_start.items():
@@ -67,6 +72,33 @@ def find_starts(
             if instants:
                 begin_us = max(min(instants), plan.start_us or 0)
                 states[plan.stream.id].planned_until_us = begin_us - 1
+
+
+def look_mark(
+    plan: StreamPlan,
+    state: StreamState,
+    *,
+    knowledge: Knowledge,
+    frontier: Frontier | None,
+    now_us: int,
+) -> str:
+    """Return what to remember of a lake that had nothing more for a stream with a cursor.
+
+    Where the lake reaches beyond the present, only the instants up to now were looked at.
+    """
+    day = day_of(instant(state.planned_until_us or 0))
+    mark = knowledge.mark(plan.vendors, since=day)
+    is_cut = frontier is not None and frontier.until_us > now_us
+    return f"{mark}@{now_us}" if is_cut else mark
+
+
+def was_looked_at(plan: StreamPlan, state: StreamState, *, knowledge: Knowledge) -> int:
+    """Return up to which instant the lake as it is had nothing more for a stream with a cursor."""
+    day = day_of(instant(state.planned_until_us or 0))
+    mark, _, until = (state.looked_mark or "").partition("@")
+    if mark != knowledge.mark(plan.vendors, since=day):
+        return 0
+    return int(until) if until else EVER_US
 
 
 def adopt(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.transforms.packets import instant, microseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from datetime import datetime
 
     from energy_platform.delivery.ledger import DeadLetter, Ledger
@@ -16,8 +17,38 @@ class LetterError(ValueError):
     """A refused packet cannot be handled that way; the message says what can be done."""
 
 
+class OpenLetters(NamedTuple):
+    """Refused packets that nobody has decided about.
+
+    Attributes:
+        awaiting: Of streams of the portfolio: a decision is needed.
+        at_rest: Of streams that the portfolio no longer has: nothing waits for them.
+    """
+
+    awaiting: list[DeadLetter]
+    at_rest: list[DeadLetter]
+
+
+def open_letters(ledger: Ledger, streams: Container[str]) -> OpenLetters:
+    """Sort the open refused packets by whether the portfolio still has their stream.
+
+    Args:
+        ledger: The delivery ledger.
+        streams: Ids of the portfolio's streams.
+    """
+    found = OpenLetters([], [])
+    for letter in ledger.dead_letters():
+        (found.awaiting if letter.stream_id in streams else found.at_rest).append(letter)
+    return found
+
+
 def resend_letter(
-    ledger: Ledger, letter_id: int, *, now: datetime, behind: bool = False
+    ledger: Ledger,
+    letter_id: int,
+    *,
+    now: datetime,
+    behind: bool = False,
+    streams: Container[str] | None = None,
 ) -> DeadLetter:
     """Let the next push send a refused packet again, with its very bytes.
 
@@ -27,11 +58,18 @@ def resend_letter(
         now: The present.
         behind: Send it even though newer packets of its stream were acknowledged since; only
             where Wattics agreed to late packets.
+        streams: Ids of the portfolio's streams; None: not known.
 
     Raises:
-        LetterError: There is no such open letter, or the stream has gone on.
+        LetterError: There is no such open letter, the stream has gone on or the portfolio no longer
+            has it.
     """
     letter = _open_letter(ledger, letter_id)
+    if streams is not None and letter.stream_id not in streams:
+        raise LetterError(
+            f"the portfolio has no stream {letter.stream_id} any more, so no push would send "
+            f"packet {letter_id}. Put the stream back, or skip the packet"
+        )
     newest_us = ledger.states()[letter.stream_id].last_acknowledged_us
     if not behind and newest_us is not None and newest_us > letter.at_us:
         raise LetterError(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from energy_platform.delivery.behind import PushDecision
+
 OutcomeStatus = Literal["delivered", "waiting", "held", "left", "stopped"]
 """All that is ready is at Wattics; nothing is known yet; a day is missing; given up for this run;
 a person has to look."""
@@ -42,10 +44,12 @@ class PushOutcome(NamedTuple):
     Attributes:
         streams: Stream by stream, by id.
         interrupted: Whether it was stopped from outside.
+        then: Whether anything is left to be sent, and when; None when the push did not begin.
     """
 
     streams: dict[str, StreamOutcome]
     interrupted: bool
+    then: PushDecision | None = None
 
     @property
     def sent(self) -> int:

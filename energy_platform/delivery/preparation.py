@@ -14,7 +14,7 @@ from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Collection, Container, Iterable, Mapping
 
     from energy_platform.delivery.knowledge import Frontier
     from energy_platform.delivery.ledger import Event, Ledger, StreamState
@@ -134,6 +134,7 @@ def prepare(
         states=states,
         knowledge=prepared.knowledge,
         frames=prepared.frames,
+        now_us=now_us,
     )
     kept = [
         Kept(stream_id, one, register)
@@ -141,8 +142,11 @@ def prepare(
         for one in plan.fields
         if one.kind != "gauge" and (register := states[stream_id].registers.get(one.name))
     ]
-    if any(is_rebased(one) for one in kept):
-        kept = _only_refreshed(prepared, kept, lake=lake, portfolio=portfolio)
+    rebased = rebased_streams(prepared.todo, states)
+    if awaits_refresh(rebased, lake=lake, portfolio=portfolio):
+        for stream_id in rebased:
+            prepared.end(stream_id, "waiting", _AWAITS_REFRESH)
+        kept = [one for one in kept if one.stream_id not in rebased]
     events = catch_up(kept, knowledge=prepared.knowledge, frames=prepared.frames, now_us=now_us)
     events += prepared.look_ahead(prepared.todo, now_us=now_us)
     # A new stream's cursor is written with its first packet, so that a crash before that leaves
@@ -204,19 +208,27 @@ def _admit(prepared: Prepared, *, credentials: Container[str], now_us: int) -> N
             prepared.end(stream_id, "left", f"{state.failure}; Wattics asked to wait")
 
 
-def _only_refreshed(
-    prepared: Prepared, kept: list[Kept], *, lake: Lake, portfolio: Portfolio
-) -> list[Kept]:
-    """Leave streams whose rules changed until the lake follows the portfolio."""
+_AWAITS_REFRESH: Final = (
+    "the portfolio changed how its registers are read; waits for the lake's refresh"
+)
+
+
+def rebased_streams(plans: Mapping[str, StreamPlan], states: Mapping[str, StreamState]) -> set[str]:
+    """Return the streams whose registers the portfolio reads otherwise than they were sent."""
+    return {
+        stream_id
+        for stream_id, plan in plans.items()
+        for one in plan.fields
+        if one.kind != "gauge"
+        and (register := states[stream_id].registers.get(one.name))
+        and is_rebased(Kept(stream_id, one, register))
+    }
+
+
+def awaits_refresh(rebased: Collection[str], *, lake: Lake, portfolio: Portfolio) -> bool:
+    """Whether streams whose rules changed have to wait until the lake follows the portfolio."""
+    if not rebased:
+        return False
     from energy_platform import refresh  # noqa: PLC0415 - slow to import, needed after an edit
 
-    if not refresh.stale(lake, portfolio):
-        return kept
-    late = {one.stream_id for one in kept if is_rebased(one)}
-    for stream_id in late:
-        prepared.end(
-            stream_id,
-            "waiting",
-            "the portfolio changed how its registers are read; waits for the lake's refresh",
-        )
-    return [one for one in kept if one.stream_id not in late]
+    return bool(refresh.stale(lake, portfolio))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from filelock import BaseFileLock
 
 from energy_platform.delivery.attempts import begin_run, end_run
+from energy_platform.delivery.behind import push_decision
 from energy_platform.delivery.course import Course
 from energy_platform.delivery.ledger.lease import place_of
 from energy_platform.delivery.outcome import PushOutcome
@@ -98,5 +100,14 @@ def push(
             on_progress=on_progress,
         ).run()
         ledger.prune(portfolio.streams, before_us=now_us - KEPT_DAYS * 86_400 * MICROSECONDS)
-        end_run(ledger, outcome=outcome, now_us=microseconds(clock()))
-        return outcome
+        now = clock()
+        end_run(ledger, outcome=outcome, now_us=microseconds(now))
+        then = push_decision(
+            lake,
+            ledger,
+            portfolio,
+            now=now,
+            max_hold=timedelta(hours=settings.max_hold_h),
+            credentials=settings.all_credentials(),
+        )
+        return outcome._replace(then=then)

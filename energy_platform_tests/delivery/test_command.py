@@ -114,6 +114,7 @@ def test_status_says_how_far_each_stream_is_and_why_it_waits(house: Bench) -> No
     code, said = run("status")
     assert code == 0
     assert "1 refused packets await a decision" in said
+    assert "no push is due: nothing can be sent: part-1: waits for a person" in said
     standing = {row["stream_id"]: row for row in rows("status")}
     assert the_letter()["stream_id"] == "part-1"
     assert standing["part-1"]["held"]
@@ -191,3 +192,31 @@ def test_no_command_prints_a_secret(house: Bench, monkeypatch: pytest.MonkeyPatc
     said = "".join(run(*words)[1] for words in (["status"], ["events"], ["reconcile"]))
     assert "invented-Password-1" not in said
     assert "refused" in said
+
+
+def test_refused_packets_of_a_stream_that_is_gone_await_nobody(
+    house: Bench, tmp_path: Path
+) -> None:
+    part = PORTFOLIO.index("  - {id: part-1")
+    (tmp_path / "portfolio.yaml").write_text(PORTFOLIO[:part], encoding="utf-8")
+    _, said = run("status")
+    assert "await a decision" not in said
+    assert "1 refused packets are of streams that the portfolio no longer has" in said
+    letter = the_letter()
+    assert letter["stream_in_portfolio"] is False
+    assert "its stream is gone" in run("letters")[1]
+    code, said = run("resend", str(letter["id"]))
+    assert code == 2
+    assert "the portfolio has no stream part-1 any more" in said
+    assert run("skip", str(letter["id"]))[0] == 0
+    assert house.ledger.dead_letters() == []
+
+
+def test_a_ledger_that_is_no_database_is_one_sentence(agreed: Portfolio, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ledger.sqlite").write_bytes(b"not a database, but long enough " * 40)
+    for words in (["status"], ["letters"], ["events"]):
+        code, said = run(*words)
+        assert code == 2
+        assert "cannot be used as a SQLite database" in said
+        assert said.count("\n") == 1

@@ -22,11 +22,14 @@ from energy_platform.delivery.ledger import (
     Register,
     Run,
     Settled,
+    TakenOverError,
 )
+from energy_platform.delivery.ledger.tables import lease as lease_table
 from energy_platform.delivery.ledger.tables import metadata
 from energy_platform.settings import PlatformSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -246,6 +249,62 @@ def test_an_unusable_address_is_said_without_its_password(tmp_path: Path) -> Non
         with pytest.raises(LedgerError) as caught:
             Ledger(url)
         assert "hunter2" not in str(caught.value)
+
+
+def test_what_cannot_be_opened_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "folder.sqlite").mkdir()
+    (tmp_path / "page.sqlite").write_text("<html>" * 300, encoding="utf-8")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for url in (
+        f"sqlite:///{tmp_path}/folder.sqlite",
+        f"sqlite:///{tmp_path}/page.sqlite",
+        f"sqlite:///{tmp_path}/file/ledger.sqlite",
+        "postgresql://u:hunter2@127.0.0.1:9/x",
+    ):
+        with pytest.raises(LedgerError) as caught:
+            Ledger(url)
+        assert "\n" not in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_push_whose_lease_was_taken_writes_nothing_more(ledger: Ledger) -> None:
+    planned(ledger)
+    with ledger.exclusive(stop=threading.Event()) as lease:
+        assert lease is not None
+        assert lease.may_send()
+        ledger.settle([Settled("s", 1, "acknowledged", 10, 200)])
+        with ledger.engine.begin() as other:
+            other.execute(
+                sa.update(lease_table).values(
+                    generation=lease_table.c.generation + 1, token="x", owner="host B"
+                )
+            )
+        state = ledger.states()["s"]
+        writes: list[Callable[[], None]] = [
+            lambda: ledger.settle([Settled("s", 2, "acknowledged", 11, 200)]),
+            lambda: ledger.commit_plan({"s": state}, intents=[Intent("s", 9, b"{}")], now_us=12),
+            lambda: ledger.set_run(Run(False, 0, 1, None, None)),
+            lambda: ledger.note(Event(1, "s", "hold", {})),
+            lambda: ledger.stop_credential(CredentialStop("default", 1, 2, "401")),
+            lambda: ledger.free_credential("default", now_us=1),
+            ledger.doubt,
+            lambda: ledger.prune(["s"], before_us=3),
+            lambda: ledger.enrol(["new"]),
+        ]
+        for write in writes:
+            with pytest.raises(TakenOverError, match=r"host B took over.*nothing is lost"):
+                write()
+        assert ledger.pending_counts() == {"s": 2}
+        assert ledger.run() is None
+
+
+def test_an_ended_push_leaves_the_lease_to_the_next_at_once(ledger: Ledger) -> None:
+    generations = []
+    for _ in range(3):
+        with ledger.exclusive(stop=threading.Event()) as lease:
+            assert lease is not None
+            generations.append(lease.generation)
+    assert generations == [1, 2, 3]
 
 
 def test_the_default_ledger_lies_in_the_data_folder(tmp_path: Path) -> None:

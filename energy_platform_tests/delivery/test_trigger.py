@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import Ledger, next_attempt, push_wanted, streams_behind
-from energy_platform.delivery.ledger import Run
+from energy_platform.delivery import (
+    Ledger,
+    next_attempt,
+    push_decision,
+    push_wanted,
+    streams_behind,
+)
+from energy_platform.delivery.attempts import begin_run
 from energy_platform.partitions import day_range
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
 from energy_platform.storage.lake import Lake
+from energy_platform.transforms.packets import microseconds
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -45,33 +52,34 @@ def test_an_empty_lake_asks_for_nothing(meter: Bench) -> None:
     assert push_wanted(lake, meter.ledger, agreed, now=meter.now) is None
 
 
-def test_new_data_ask_once_and_the_same_lake_never_again(meter: Bench) -> None:
+def test_new_data_ask_for_a_push_and_the_same_lake_never_again(meter: Bench) -> None:
     agreed = portfolio(ELECTRICITY)
     lake = meter.story.lake
     meter.story.tell("2026-03-01", "2026-03-02")
     first = push_wanted(lake, meter.ledger, agreed, now=meter.now)
     assert first is not None
-    # Concurrent ticks, or one after a restart, say the same key: Dagster starts one run.
-    again = push_wanted(lake, meter.ledger, agreed, now=meter.now)
-    assert again is not None
-    assert again.run_key == first.run_key
+    assert first.reason == "el-1: nothing sent yet"
     meter.push(agreed)
-    assert push_wanted(lake, meter.ledger, agreed, now=meter.now) is None
+    after = push_decision(lake, meter.ledger, agreed, now=meter.now)
+    assert (after.is_wanted, after.reason) == (False, "Wattics holds all that is ready")
     meter.story.tell("2026-03-03")
     then = push_wanted(lake, meter.ledger, agreed, now=meter.now)
     assert then is not None
-    assert then.run_key != first.run_key
+    assert then.reason == "el-1: the lake has newer data"
 
 
-def test_a_run_that_was_killed_is_asked_for_again(meter: Bench) -> None:
+def test_a_run_that_was_killed_is_asked_for_again_after_a_pause(meter: Bench) -> None:
     agreed = portfolio(ELECTRICITY)
+    lake = meter.story.lake
     meter.story.tell("2026-03-01")
-    before = push_wanted(meter.story.lake, meter.ledger, agreed, now=meter.now)
-    assert before is not None
-    meter.ledger.set_run(Run(True, 1, 123, None, "the push was killed"))
-    after = push_wanted(meter.story.lake, meter.ledger, agreed, now=meter.now)
-    assert after is not None
-    assert after.run_key != before.run_key
+    begin_run(meter.ledger, now_us=microseconds(meter.now))
+    at_once = push_decision(lake, meter.ledger, agreed, now=meter.now)
+    assert not at_once.is_wanted
+    assert at_once.next_attempt_at == meter.now + timedelta(minutes=1)
+    assert "was killed or is under way" in at_once.reason
+    later = push_decision(lake, meter.ledger, agreed, now=meter.now + timedelta(minutes=1))
+    assert later.is_wanted
+    assert later.last_started_at == meter.now
 
 
 def test_failures_are_asked_for_with_a_growing_pause_and_an_alert(meter: Bench) -> None:
@@ -130,6 +138,6 @@ def test_ten_thousand_new_files_are_one_push(tmp_path: Path) -> None:
         now = datetime(2026, 3, 5, tzinfo=UTC)
         first = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)
         again = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)
+    assert first == again
     assert first is not None
-    assert again is not None
-    assert first.run_key == again.run_key, "two ticks at once must ask for one run"
+    assert len(first.behind) == 1

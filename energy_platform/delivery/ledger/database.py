@@ -25,7 +25,6 @@ _RETRY_S: Final = 0.25
 _HUNG_TRANSACTION_MS: Final = "15000"
 """PostgreSQL ends a transaction whose client says nothing for so long: it would hold the fence."""
 
-_LOCK_TIMEOUT_MS: Final = "10000"
 _PASSING_STATES: Final = frozenset({"25006", "25P03"})
 """SQLSTATEs beside lost connections that pass: a standby, a transaction ended for its silence."""
 
@@ -129,7 +128,6 @@ class Database:
                 sa.func.set_config(
                     "idle_in_transaction_session_timeout", _HUNG_TRANSACTION_MS, sa.true()
                 ),
-                sa.func.set_config("lock_timeout", _LOCK_TIMEOUT_MS, sa.true()),
             ]
         query = sa.select(*columns)
         query = (
