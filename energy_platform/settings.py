@@ -53,6 +53,33 @@ Url = Annotated[str, AfterValidator(_safe_url)]
 """An https URL, or a plain http one on loopback."""
 
 
+CA_FILE: Final = "ENERGY_PLATFORM_CA_FILE"
+"""Variable of the one trust store; every section that opens connections reads it."""
+
+
+def _pem_file(path: Path) -> Path:
+    found = path.expanduser().absolute()
+    try:
+        text = found.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror or type(error).__name__})") from None
+    if b"-----BEGIN CERTIFICATE-----" not in text:
+        raise ValueError("expected a PEM file of certificates")
+    return found
+
+
+CaFile = Annotated[Path, AfterValidator(_pem_file)]
+"""A readable file with certificates in PEM."""
+
+CA_FILE_IS: Final = (
+    "PEM file of certificate authorities that every client trusts besides the system's, such as "
+    "a company's own."
+)
+
+RUN_LIMIT_IS: Final = (
+    "Seconds a run may spend on this source for each day it asks for, pauses included."
+)
+
 ENV_FILE: Final = "ENERGY_PLATFORM_ENV_FILE"
 """Variable that names another file than ``.env``; the demo points it at nothing."""
 
@@ -85,7 +112,13 @@ class _Section(BaseSettings):
         )
 
 
-class SocomecSettings(_Section):
+class _Connected(_Section):
+    """A section whose client speaks to another host."""
+
+    ca_file: CaFile | None = Field(None, validation_alias=CA_FILE, description=CA_FILE_IS)
+
+
+class SocomecSettings(_Connected):
     """Socomec SoData behind Keycloak (variables ``SOCOMEC_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="SOCOMEC_")
@@ -110,12 +143,13 @@ class SocomecSettings(_Section):
     timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
     backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
+    run_limit_s: float = Field(1800, gt=0, description=RUN_LIMIT_IS)
     oauth_scope: str = Field("openid", description="OAuth scope.")
     token_margin_s: float = Field(30, ge=0, description="Seconds a token is renewed early.")
     datapoints_path: str = Field("datapoints", description="Last part of the history path.")
 
 
-class BelimoSettings(_Section):
+class BelimoSettings(_Connected):
     """Belimo Cloud (variables ``BELIMO_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="BELIMO_")
@@ -141,13 +175,14 @@ class BelimoSettings(_Section):
     timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
     backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
+    run_limit_s: float = Field(3600, gt=0, description=RUN_LIMIT_IS)
     token_margin_s: float = Field(60, ge=0, description="Seconds a token is renewed early.")
     history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
     resolution: str = Field("15m", description="Resolution in timeseries mode.")
     max_points: int = Field(5000, ge=1, le=10_000, description="Points per timeseries request.")
 
 
-class SkycentricsSettings(_Section):
+class SkycentricsSettings(_Connected):
     """SkyCentrics cloud (variables ``SKYCENTRICS_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="SKYCENTRICS_")
@@ -169,6 +204,7 @@ class SkycentricsSettings(_Section):
     timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
     attempts: int = Field(3, ge=1, description="Attempts per request for faults that can heal.")
     backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
+    run_limit_s: float = Field(1800, gt=0, description=RUN_LIMIT_IS)
 
 
 class WatticsCredential(BaseModel, frozen=True):
@@ -178,7 +214,7 @@ class WatticsCredential(BaseModel, frozen=True):
     password: SecretStr
 
 
-class WatticsSettings(_Section):
+class WatticsSettings(_Connected):
     """Wattics data collection (variables ``WATTICS_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="WATTICS_")
@@ -223,6 +259,7 @@ class PlatformSettings(_Section):
     ledger_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )
+    ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
     intraday_minutes: int = Field(15, ge=5, le=720, description="Minutes between intraday runs.")
     autostart: bool = Field(
         default=True, description="Whether schedules and sensors start with the daemon."
@@ -266,21 +303,31 @@ class Settings(BaseModel, frozen=True):
                 prefix = section.model_config.get("env_prefix", "")
                 problems += [_problem(prefix, section, dict(detail)) for detail in error.errors()]
         if problems:
-            raise SettingsError("\n".join(problems))
+            # A variable that several sections read is named once.
+            raise SettingsError("\n".join(dict.fromkeys(problems)))
         return cls.model_validate(built)
+
+
+def variable(section: type[BaseSettings], field: str) -> str:
+    """Return the environment variable of a section's field."""
+    shared = section.model_fields[field].validation_alias
+    prefix = section.model_config.get("env_prefix", "")
+    return shared if isinstance(shared, str) else f"{prefix}{field}".upper()
 
 
 def _problem(prefix: str, section: type[_Section], detail: dict[str, object]) -> str:
     """One line for one wrong variable, without the value of a secret."""
     location = detail["loc"]
     field = str(location[0]) if isinstance(location, tuple) and location else "?"
+    field = next((name for name in section.model_fields if variable(section, name) == field), field)
     info = section.model_fields.get(field)
     is_secret = info is not None and (
         "SecretStr" in str(info.annotation) or "Credential" in str(info.annotation)
     )
     came = "" if is_secret else f" (came: {detail.get('input')!r})"
     what = f" — {info.description}" if info is not None and info.description else ""
-    return f"{prefix}{field}".upper() + f": {detail['msg']}{came}{what}"
+    name = variable(section, field) if info is not None else f"{prefix}{field}".upper()
+    return f"{name}: {detail['msg']}{came}{what}"
 
 
 def required(value: T | None, *, variable: str, why: str) -> T:

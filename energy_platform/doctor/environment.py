@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pydantic_settings import BaseSettings
 
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.settings import Settings, SettingsError
+from energy_platform.settings import Settings, SettingsError, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,7 +91,7 @@ def check_environment(names: Iterable[str]) -> Environment:
 def _misspelt(names: Iterable[str]) -> Iterator[Finding]:
     """Find variables that begin like ours and that nothing reads."""
     known = {
-        f"{info.annotation.model_config.get('env_prefix', '')}{field}".upper()
+        variable(info.annotation, field)
         for info in Settings.model_fields.values()
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseSettings)
         for field in info.annotation.model_fields

@@ -57,7 +57,7 @@ class WatticsClient(Closing):
         clock: Time sources, for ``Retry-After`` dates.
 
     Raises:
-        SettingsError: No base URL is set.
+        SettingsError: No base URL is set, or the trust store or proxy cannot be used.
         ValueError: The base URL is plain http beyond this machine.
     """
 
@@ -83,7 +83,7 @@ class WatticsClient(Closing):
         self._clock = clock or Clock()
         hush_wire_loggers()
         patience = Patience(settings.connect_timeout_s, settings.read_timeout_s)
-        self._line = Line(self._url, patience=patience)
+        self._line = Line(self._url, patience=patience, ca_file=settings.ca_file)
         self._push_url = self._line.url(self._url.raw_path)
         known_as = f"{credential.username}:{credential.password.get_secret_value()}"
         self._basic = b64encode(known_as.encode()).decode()
