@@ -51,6 +51,11 @@ def day_before(day: str) -> str:
     return (date.fromisoformat(day) - DAY).isoformat()
 
 
+def days_before(day: str, days: int) -> str:
+    """Return the partition key some days earlier."""
+    return (date.fromisoformat(day) - days * DAY).isoformat()
+
+
 def newest_closed_day(now: datetime) -> str:
     """Return the newest UTC day that is over at ``now``: the one the daily schedule is due for."""
     return day_before(day_of(now))

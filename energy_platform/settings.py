@@ -260,6 +260,9 @@ class PlatformSettings(_Section):
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )
     ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
+    partitions_from: date | None = Field(
+        None, description="First day Dagster shows, where data begin later; empty: their first."
+    )
     intraday_minutes: int = Field(15, ge=5, le=720, description="Minutes between intraday runs.")
     autostart: bool = Field(
         default=True, description="Whether schedules and sensors start with the daemon."
@@ -271,6 +274,73 @@ class PlatformSettings(_Section):
         return path.expanduser().absolute()
 
 
+Minutes = Annotated[int, Field(ge=0)] | Literal["off"]
+"""How many minutes something must last before it is told; off: it is not."""
+
+
+class AlertSettings(_Section):
+    """Messages that leave the machine (variables ``ENERGY_PLATFORM_ALERT_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="ENERGY_PLATFORM_ALERT_")
+
+    mail_url: SecretStr | None = Field(
+        None,
+        description="Mail, as an apprise address: mailtos://user:password@smtp.example.com?to=….",
+    )
+    slack_url: SecretStr | None = Field(
+        None, description="Slack: slack://TokenA/TokenB/TokenC, or the webhook's https address."
+    )
+    teams_url: SecretStr | None = Field(
+        None, description="Teams: workflows://host/workflow/signature, or the webhook's address."
+    )
+    webhook_url: SecretStr | None = Field(
+        None, description="Any webhook that takes JSON: jsons://host/path."
+    )
+    name: str | None = Field(
+        None, description="Name of this installation in messages; empty: the host's name."
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None,
+        description="Asked with GET while the daemon lives; the service behind it (a dead man's "
+        "switch) tells you when it stops.",
+    )
+    heartbeat_s: int = Field(60, ge=30, description="Seconds between two heartbeats.")
+    digest_hour: Annotated[int, Field(ge=0, le=23)] | Literal["off"] = Field(
+        7, description="Hour (UTC) of the daily list of what still stands, or off."
+    )
+    clear_min: int = Field(
+        10, ge=0, description="Minutes a condition must be gone before the all-clear."
+    )
+    run_failed_min: Minutes = Field(5, description="Minutes until a failed run is told, or off.")
+    run_died_min: Minutes = Field(0, description="Minutes until a run that died is told, or off.")
+    source_silent_min: Minutes = Field(
+        120, description="Minutes until a silent source is told, or off."
+    )
+    source_refused_min: Minutes = Field(
+        0, description="Minutes until a refused login is told, or off."
+    )
+    days_missing_min: Minutes = Field(
+        720, description="Minutes after its end until a missing or partial day is told, or off."
+    )
+    stream_stuck_min: Minutes = Field(
+        60, description="Minutes until a stream that gets nothing through is told, or off."
+    )
+    stream_refused_min: Minutes = Field(
+        0, description="Minutes until refused packets are told, or off."
+    )
+    check_failed_min: Minutes = Field(
+        0, description="Minutes until a failed blocking check is told, or off."
+    )
+    disk_nearly_full_min: Minutes = Field(
+        0, description="Minutes until a nearly full disk is told, or off."
+    )
+    disk_free_mb: int = Field(5120, ge=0, description="Megabytes that must be left on the disk.")
+    disk_days: int = Field(14, ge=0, description="Days the disk must last at its recent growth.")
+    publication_old_min: Minutes = Field(
+        120, description="Minutes the published file may lag behind the lake, or off."
+    )
+
+
 class Settings(BaseModel, frozen=True):
     """All sections together."""
 
@@ -279,6 +349,7 @@ class Settings(BaseModel, frozen=True):
     belimo: BelimoSettings
     skycentrics: SkycentricsSettings
     wattics: WatticsSettings
+    alerts: AlertSettings
 
     @classmethod
     def load(cls) -> Self:
@@ -293,6 +364,7 @@ class Settings(BaseModel, frozen=True):
             "belimo": BelimoSettings,
             "skycentrics": SkycentricsSettings,
             "wattics": WatticsSettings,
+            "alerts": AlertSettings,
         }
         built: dict[str, _Section] = {}
         problems: list[str] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic_core import PydanticUndefined
 
 from energy_platform.settings import (
+    AlertSettings,
     BelimoSettings,
     PlatformSettings,
     SkycentricsSettings,
@@ -26,6 +27,7 @@ READERS: Final[dict[type[BaseSettings], str]] = {
     SocomecSettings: "the Socomec SoData client (energy_platform/vendors/socomec)",
     BelimoSettings: "the Belimo Cloud client (energy_platform/vendors/belimo)",
     SkycentricsSettings: "the SkyCentrics client (energy_platform/vendors/skycentrics)",
+    AlertSettings: "alerts (energy_platform/alerts)",
     WatticsSettings: "the delivery to Wattics (energy_platform/delivery)",
 }
 """Each section and who reads it."""

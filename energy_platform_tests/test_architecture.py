@@ -19,6 +19,7 @@ WITHOUT_DAGSTER = (
     "portfolio",
     "discovery",
     "doctor",
+    "alerts",
     "simulators",
     "ingest.py",
     "sources.py",

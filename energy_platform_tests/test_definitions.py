@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
 import dagster as dg
 import pytest
 
-from energy_platform.assets.partitions import DAILY
+from energy_platform.assets.partitions import DAILY, first_partition
 from energy_platform.definitions import definitions
+from energy_platform.partitions import EPOCH_DAY
 from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES, TABLES
+from energy_platform.storage.lake import Lake
+from energy_platform.storage.raw_days import land_day
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +78,28 @@ def test_checks_on_our_own_promises_block_and_those_on_outside_data_do_not(
         assert (table.name, "contract") in blocking
     assert ("core_energy_intervals", "conservation_of_energy") in blocking
     assert ("core_readings", "completeness") not in blocking
+
+
+def test_partitions_begin_where_data_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("ENERGY_PLATFORM_PARTITIONS_FROM")
+    assert first_partition() == EPOCH_DAY
+    lake = Lake(tmp_path / "lake")
+    landed = (
+        (RAW_DAY_TABLES["socomec"], "2026-03-01"),
+        (RAW_DAY_TABLES["belimo"], "2026-02-27"),
+    )
+    for table, day in landed:
+        land_day(
+            lake,
+            table,
+            day=day,
+            frame=table.empty(),
+            complete_until=datetime(2026, 3, 5, tzinfo=UTC),
+            closed=True,
+        )
+    assert first_partition() == date(2026, 2, 27)
+    monkeypatch.setenv("SOCOMEC_START_DAY", "2026-01-15")
+    assert first_partition() == date(2026, 1, 15)
+    monkeypatch.setenv("ENERGY_PLATFORM_PARTITIONS_FROM", "2025-06-01")
+    assert first_partition() == date(2025, 6, 1)

@@ -22,6 +22,7 @@ from energy_platform.checks import (
     warn_result,
     warn_spec,
 )
+from energy_platform.partitions import day_bounds, days_before
 from energy_platform.portfolio import Portfolio, PortfolioError
 from energy_platform.refresh import Refreshed, RefreshedDay, RefreshedTable, refresh
 from energy_platform.resources import Platform
@@ -37,16 +38,21 @@ from energy_platform.schemas import (
     Table,
     Vendor,
 )
+from energy_platform.storage.catalogue import CatalogueError
 from energy_platform.storage.lake import Lake, LakeError
+from energy_platform.storage.point_habits import PointHabits
+from energy_platform.storage.raw_days import complete_until_of
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
+    habits,
     intervals_conserve,
     restless,
     serials_under_two_ids,
     stuck,
     takebacks,
     totals_conserve,
+    unexpected_quarantine,
     word_swaps,
 )
 
@@ -80,6 +86,13 @@ LEAST_SHARE: Final = 0.9
 """Points that bring less than this share of the samples they are expected to are named."""
 
 MOST_POINTS_NAMED: Final = 5
+
+WARNED_DAYS: Final = 7
+"""A warning stands for this many days, or until its day is judged again: a run that had other days
+to look at must not hide it."""
+
+MOVED_WITHIN: Final = 30
+"""A gauge that has shown one value for longer than this many days is a constant, not a fault."""
 
 _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
     CORE_READINGS.name: tuple(table.name for table in RAW_DAY_TABLES.values()),
@@ -145,7 +158,7 @@ def core(
     # Once per table and day: a second call would replace what the first one said.
     for (name, day), metadata in said.items():
         context.add_asset_metadata(metadata, asset_key=name, partition_key=day)
-    results = _check_results(lake, portfolio=portfolio, done=done)
+    results = _check_results(platform, portfolio=portfolio, done=done)
     for table in CORE_TABLES:
         yield dg.MaterializeResult(
             asset_key=table.name,
@@ -194,37 +207,73 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
 
 
 def _check_results(
-    lake: Lake, *, portfolio: Portfolio, done: Refreshed
+    platform: Platform, *, portfolio: Portfolio, done: Refreshed
+) -> list[dg.AssetCheckResult]:
+    try:
+        with PointHabits(platform.data) as remembered:
+            return _judged(platform.lake, portfolio=portfolio, done=done, remembered=remembered)
+    except CatalogueError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _judged(
+    lake: Lake, *, portfolio: Portfolio, done: Refreshed, remembered: PointHabits
 ) -> list[dg.AssetCheckResult]:
     days = [day.day for day in done.days]
     made = {name: [day.day for day in done.days if name in day.tables] for name in _DEPS}
-    points = portfolio.points_frame()
     results = [contract_result(lake, TABLES[name], days=made[name]) for name in _DEPS]
     broken: dict[str, str] = {}
-    warned: dict[str, dict[str, str]] = {name: {} for name in _WARNINGS}
     state_days = lake.days(CORE_REGISTER_STATE)
-    for day in days:
+    for day in sorted(days):
         deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
         earlier = [one for one in state_days if one < day]
         if said := _lost(lake, deltas, day=day, before=earlier[-1] if earlier else None):
             broken[day] = said
-        readings = lake.read(CORE_READINGS, day=day)
-        for name, said in _doubts(readings, deltas, points=points):
-            if said:
-                warned[name][day] = said
-        if said := _serials(lake, day=day):
-            warned[SERIALS][day] = said
-    warned[QUARANTINE] = {
-        day.day: ", ".join(f"{n} {reason}" for reason, n in sorted(table.reasons.items()))
-        for day in done.days
-        if (table := day.tables.get(CORE_READINGS.name)) is not None
-        and table.statuses.get("quarantined")
-    }
+        _judge_day(lake, day=day, deltas=deltas, portfolio=portfolio, remembered=remembered)
+    newest = lake.days(CORE_READINGS)[-1:]
+    since = days_before(newest[0], WARNED_DAYS) if newest else ""
+    remembered.forget(before=since)
+    warned = remembered.warnings(since=since)
     return [
         *results,
         promise_result(CORE_ENERGY_INTERVALS, CONSERVATION, broken, looked_at=len(days)),
-        *(warn_result(table, name, warned[name]) for name, (table, _) in _WARNINGS.items()),
+        *(warn_result(table, name, warned.get(name, {})) for name, (table, _) in _WARNINGS.items()),
     ]
+
+
+def _judge_day(
+    lake: Lake,
+    *,
+    day: str,
+    deltas: pl.DataFrame,
+    portfolio: Portfolio,
+    remembered: PointHabits,
+) -> None:
+    """Judge the outside data of a day, and learn from it what its points usually do."""
+    readings = lake.read(CORE_READINGS, day=day)
+    found = dict(
+        _doubts(
+            readings,
+            deltas,
+            points=portfolio.points_frame(),
+            known=remembered.read(),
+            day=day,
+            open_vendors=_open_vendors(lake, day=day),
+        )
+    )
+    found[SERIALS] = _serials(lake, day=day)
+    remembered.judge(day, found)
+    remembered.learn(day, habits(readings))
+
+
+def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
+    """Return the vendors whose day goes on: nobody can say what it lacks."""
+    footers = {vendor: lake.footer(table, day=day) for vendor, table in RAW_DAY_TABLES.items()}
+    return frozenset(
+        vendor
+        for vendor, footer in footers.items()
+        if footer is not None and complete_until_of(footer) < day_bounds(day)[1]
+    )
 
 
 def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> str:
@@ -245,13 +294,24 @@ def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> 
 
 
 def _doubts(
-    readings: pl.DataFrame, deltas: pl.DataFrame, *, points: pl.DataFrame
+    readings: pl.DataFrame,
+    deltas: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    known: pl.DataFrame,
+    day: str,
+    open_vendors: frozenset[str],
 ) -> Iterator[tuple[str, str]]:
     """Yield the checks on a day's outside data with what they found, empty for nothing."""
-    few = completeness(readings, points=points).filter(pl.col("share") < LEAST_SHARE)
+    over = points.filter(~pl.col("vendor").is_in(list(open_vendors)))
+    few = completeness(readings, points=over, known=known).filter(pl.col("share") < LEAST_SHARE)
     below = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
     yield COMPLETENESS, below if few.height else ""
-    yield STUCK, _named(stuck(readings, points=points))
+    aside = unexpected_quarantine(readings, points=points)
+    yield QUARANTINE, ", ".join(f"{count} {reason}" for reason, count, _ in aside.iter_rows())
+    since = days_before(day, MOVED_WITHIN)
+    moved = known.filter(pl.col("moved_day") >= since)
+    yield STUCK, _named(stuck(readings, points=points, moved=moved))
     yield FALLS, _named(restless(deltas))
     back = takebacks(deltas)
     taken = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"

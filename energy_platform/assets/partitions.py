@@ -4,15 +4,49 @@ One object for raw and core: two definitions would break the code location, and 
 would split a backfill. Rules about days live in ``energy_platform.partitions``.
 """
 
+from datetime import date
 from typing import Final
 
 import dagster as dg
 
 from energy_platform.partitions import EPOCH_DAY, day_range
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.settings import Settings, SettingsError
+from energy_platform.storage.lake import Lake
 
-DAILY: Final = dg.DailyPartitionsDefinition(
-    start_date=EPOCH_DAY.isoformat(), timezone="UTC", end_offset=1
-)
+
+def first_partition() -> date:
+    """Return the day that partitions begin with: where data begin, so that a gap is a gap.
+
+    That is the earliest of the days that landed and of the start days that are set, or
+    ENERGY_PLATFORM_PARTITIONS_FROM where it is earlier still; with neither, the first day there
+    can be. Wrong settings are told where the code location is assembled.
+    """
+    try:
+        settings = Settings.load()
+    except SettingsError:
+        return EPOCH_DAY
+    lake = Lake(settings.platform.data_dir / "lake")
+    landed = [
+        date.fromisoformat(days[0])
+        for table in RAW_DAY_TABLES.values()
+        if (days := lake.days(table))
+    ]
+    if not landed:
+        return EPOCH_DAY
+    stated = [
+        settings.socomec.start_day,
+        settings.belimo.start_day,
+        settings.skycentrics.start_day,
+        settings.platform.partitions_from,
+    ]
+    return max(EPOCH_DAY, min([*landed, *(day for day in stated if day is not None)]))
+
+
+FIRST_DAY: Final = first_partition().isoformat()
+"""The first partition of this process."""
+
+DAILY: Final = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
 """UTC days, today's open one included."""
 
 WHOLE_RANGE: Final = dg.BackfillPolicy.single_run()

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 
 from energy_platform import __version__
+from energy_platform.alerts import AlertStoreError
+from energy_platform.cli.alert import alert
 from energy_platform.cli.delivery import delivery
 from energy_platform.explain import ExplainError
 from energy_platform.instance import InstanceInUseError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPECTED: Final = (
+    AlertStoreError,
     ExplainError,
     InstanceInUseError,
     LakeError,
@@ -39,6 +42,7 @@ app = typer.Typer(
     help="Building energy data from vendor clouds to Parquet, DuckDB and Wattics.",
 )
 app.add_typer(delivery, name="delivery")
+app.add_typer(alert, name="alert")
 
 
 @app.callback(invoke_without_command=True)

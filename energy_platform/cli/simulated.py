@@ -56,7 +56,8 @@ def simulated_vendors(data_dir: Path, *, days: int) -> Iterator[FleetProcess]:
     lines = wrong.read_text(encoding="utf-8").splitlines() if wrong.exists() else []
     if not portfolio.exists():
         events = map(parse_event, lines)
-        portfolio.write_text(demo_portfolio(World(), start=start, events=events), encoding="utf-8")
+        text = demo_portfolio(World(), start=start, events=events, reviewed=True)
+        portfolio.write_text(text, encoding="utf-8")
     with FleetProcess(
         events=lines, wattics_record=folder / "wattics.jsonl", skycentrics_history=True
     ) as fleet:

@@ -13,7 +13,7 @@ from datetime import date
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.partitions import DAY, day_bounds, day_of
+from energy_platform.partitions import DAY, day_bounds, day_of, days_before
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_DAY_TABLES
 from energy_platform.storage.lake import LakeError, stamp_of
 from energy_platform.storage.raw_days import complete_until_of, is_closed
@@ -71,11 +71,6 @@ class _Known(NamedTuple):
 def next_day(day: str) -> str:
     """Return the partition key one day later."""
     return (date.fromisoformat(day) + DAY).isoformat()
-
-
-def days_before(day: str, days: int) -> str:
-    """Return the partition key some days earlier."""
-    return (date.fromisoformat(day) - days * DAY).isoformat()
 
 
 def late_since(lake: Lake) -> str | None:

@@ -24,6 +24,13 @@ FEWEST_STUCK: Final = 24
 MOST_DISAGREEMENT: Final = 0.2
 """A register and the integral of its own power may differ by this share."""
 
+FEWEST_REGULAR: Final = 12
+"""Samples from which a day shows a point's cadence."""
+
+REGULAR_QUANTILE: Final = 0.9
+MOST_IRREGULAR: Final = 3.0
+"""A point is regular when nine tenths of its steps are at most three usual ones."""
+
 SMALLEST_COMPARED_WH: Final = 1000.0
 """Below this energy a day's rounding outweighs any disagreement."""
 
@@ -56,14 +63,60 @@ class Conservation(NamedTuple):
         return self.points.height == 0
 
 
+def habits(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return what the points of a day usually do.
+
+    Args:
+        readings: Rows of ``core_readings`` of one day, sorted by ``point_id, at``.
+
+    Returns:
+        ``point_id, step_s, moved``: the usual seconds between two samples, null where the day has
+        too few or they come irregularly (a point that only tells changes has no cadence), and
+        whether a usable reading differed from another.
+    """
+    return (
+        readings.sort("point_id", "at")
+        .with_columns(
+            step=pl.col("at").diff().over("point_id").dt.total_microseconds() / 1e6,
+            usable=pl.when(pl.col("status") == "ok").then(pl.col("value")),
+        )
+        .group_by("point_id", maintain_order=True)
+        .agg(
+            pl.col("step").median().alias("median"),
+            pl.col("step").quantile(REGULAR_QUANTILE).alias("long"),
+            pl.len().alias("samples"),
+            (pl.col("usable").drop_nulls().n_unique() > 1).alias("moved"),
+        )
+        .select(
+            "point_id",
+            pl.when(
+                (pl.col("samples") >= FEWEST_REGULAR)
+                & (pl.col("median") > 0)
+                & (pl.col("long") <= MOST_IRREGULAR * pl.col("median"))
+            )
+            .then(pl.col("median"))
+            .alias("step_s"),
+            "moved",
+        )
+    )
+
+
 def completeness(
-    readings: pl.DataFrame, *, points: pl.DataFrame, window: timedelta = timedelta(days=1)
+    readings: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    known: pl.DataFrame,
+    window: timedelta = timedelta(days=1),
 ) -> pl.DataFrame:
-    """Compare the readings of a day with the cadence the portfolio expects.
+    """Compare the readings of a day with the cadence that the points are known to have.
+
+    The cadence is what the point showed before, else what it shows on the day itself, else, for a
+    point that was never seen, what the portfolio states. Points without any are left out.
 
     Args:
         readings: Rows of ``core_readings`` of one day; quarantined ones were received too.
-        points: ``point_id, every_s`` per point; points without a cadence are left out.
+        points: ``point_id, every_s`` per point.
+        known: ``point_id, step_s``: what was learned on earlier days.
         window: How much of the day has passed.
 
     Returns:
@@ -71,10 +124,23 @@ def completeness(
     """
     received = readings.group_by("point_id").agg(pl.len().cast(pl.Int64()).alias("received"))
     seconds = window.total_seconds()
+    # A point that was seen and has no regular cadence tells changes: nobody can say how many.
+    stated = pl.when(pl.col("seen").is_null()).then(pl.col("every_s"))
+    cadence = pl.coalesce("step_s", "step_today", stated)
     return (
-        points.filter(pl.col("every_s").is_not_null())
+        points.select("point_id", "every_s")
+        .join(
+            known.select("point_id", "step_s", seen=pl.lit(value=True)), on="point_id", how="left"
+        )
+        .join(
+            habits(readings).select("point_id", pl.col("step_s").alias("step_today")),
+            on="point_id",
+            how="left",
+        )
+        .with_columns(cadence=cadence)
+        .filter(pl.col("cadence") > 0)
         .select(
-            "point_id", (seconds / pl.col("every_s")).floor().cast(pl.Int64()).alias("expected")
+            "point_id", (seconds / pl.col("cadence")).floor().cast(pl.Int64()).alias("expected")
         )
         .filter(pl.col("expected") > 0)
         .join(received, on="point_id", how="left")
@@ -85,13 +151,29 @@ def completeness(
 
 
 def stuck(
-    readings: pl.DataFrame, *, points: pl.DataFrame, fewest: int = FEWEST_STUCK
+    readings: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    moved: pl.DataFrame,
+    fewest: int = FEWEST_STUCK,
 ) -> pl.DataFrame:
-    """Return gauges that showed one non-zero value all day: ``point_id, value, readings``."""
+    """Return gauges that used to move and showed one non-zero value all day.
+
+    Args:
+        readings: Rows of ``core_readings`` of one day.
+        points: ``point_id, kind`` per point.
+        moved: ``point_id`` of the points that moved lately: a limit or a setpoint that always
+            shows one value is no broken sensor.
+        fewest: Equal readings from which a gauge is called stuck.
+
+    Returns:
+        ``point_id, value, readings``.
+    """
     gauges = points.filter(~pl.col("kind").is_in(NEVER_STUCK)).select("point_id")
     return (
         readings.filter(pl.col("status") == "ok")
         .join(gauges, on="point_id", how="semi")
+        .join(moved, on="point_id", how="semi")
         .group_by("point_id")
         .agg(
             pl.col("value").first(),
@@ -101,6 +183,37 @@ def stuck(
         .filter((pl.col("values") == 1) & (pl.col("readings") >= fewest) & (pl.col("value") != 0))
         .select("point_id", "value", "readings")
         .sort("point_id")
+    )
+
+
+def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
+    """Count the quarantined readings of a day that nobody has decided about.
+
+    Left out are readings that a reviewed correction drops, and points that the portfolio leaves
+    out of a device it knows: both are decisions, and an alarm that is always on is none.
+
+    Args:
+        readings: Rows of ``core_readings`` of one day.
+        points: ``point_id, device_id`` per point of the portfolio.
+
+    Returns:
+        ``reason, readings, points``, the most frequent first.
+    """
+    device = pl.col("point_id").str.splitn("/", 3).struct.unnest()
+    known = points.select("point_id").with_columns(device).select("field_0", "field_1").unique()
+    return (
+        readings.filter(
+            (pl.col("status") == "quarantined") & (pl.col("reason") != "dropped_by_correction")
+        )
+        .with_columns(device)
+        .join(known.with_columns(chosen=True), on=["field_0", "field_1"], how="left")
+        .filter(~((pl.col("reason") == "unknown_point") & pl.col("chosen").fill_null(value=False)))
+        .group_by("reason")
+        .agg(
+            pl.len().cast(pl.Int64()).alias("readings"),
+            pl.col("point_id").n_unique().cast(pl.Int64()).alias("points"),
+        )
+        .sort("readings", "reason", descending=[True, False])
     )
 
 

@@ -12,12 +12,14 @@ from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
+    habits,
     intervals_conserve,
     restless,
     serials_under_two_ids,
     stuck,
     takebacks,
     totals_conserve,
+    unexpected_quarantine,
     word_swaps,
 )
 from energy_platform_tests.transforms.histories import LAW, POLICIES, START, frame, wild
@@ -55,21 +57,74 @@ def readings(point_id: str, values: list[float], *, status: str = "ok") -> pl.Da
     )
 
 
+NOTHING = pl.DataFrame(schema={"point_id": pl.String(), "step_s": pl.Float64()})
+
+
 def test_points_that_sent_too_little_or_nothing_come_first() -> None:
-    found = completeness(readings("v", [1.0] * 48), points=POINTS)
+    found = completeness(readings("v", [1.0] * 48), points=POINTS, known=NOTHING)
     assert found.rows() == [("r", 96, 0, 0.0), ("v", 96, 48, 0.5)]
 
 
 def test_an_open_day_is_measured_by_the_time_that_has_passed() -> None:
-    found = completeness(readings("v", [1.0] * 4), points=POINTS, window=timedelta(hours=1))
+    found = completeness(
+        readings("v", [1.0] * 4), points=POINTS, known=NOTHING, window=timedelta(hours=1)
+    )
     assert found.filter(pl.col("point_id") == "v")["share"].item() == 1.0
 
 
-def test_a_gauge_that_never_moves_is_stuck_and_a_register_is_not() -> None:
+def test_what_a_point_showed_before_goes_before_what_the_portfolio_states() -> None:
+    known = pl.DataFrame({"point_id": ["r", "p"], "step_s": [3600.0, 900.0]})
+    found = completeness(readings("r", [1.0] * 24), points=POINTS, known=known)
+    assert found.rows() == [("p", 96, 0, 0.0), ("v", 96, 0, 0.0), ("r", 24, 24, 1.0)]
+    tells_changes = pl.DataFrame({"point_id": ["v"], "step_s": [None]}, schema=NOTHING.schema)
+    few = completeness(readings("v", [1.0] * 3), points=POINTS, known=tells_changes)
+    assert few["point_id"].to_list() == ["r"]
+
+
+def test_habits_are_the_usual_step_and_whether_it_moved() -> None:
+    regular = readings("v", [1.0] * 20 + [2.0])
+    bursts = readings("p", [5.0] * 24).with_columns(
+        pl.col("at") + pl.duration(hours=pl.int_range(pl.len()) // 4 * 3)
+    )
+    few = readings("r", [1.0, 2.0])
+    assert habits(pl.concat([regular, bursts, few])).sort("point_id").rows() == [
+        ("p", None, False),
+        ("r", None, True),
+        ("v", 900.0, True),
+    ]
+
+
+def test_a_gauge_that_used_to_move_is_stuck_and_a_register_or_a_limit_is_not() -> None:
+    moved = pl.DataFrame({"point_id": ["v", "r"]})
     same = pl.concat([readings("v", [230.0] * 30), readings("r", [5.0] * 30)])
-    assert stuck(same, points=POINTS).rows() == [("v", 230.0, 30)]
-    assert stuck(readings("v", [230.0] * 29 + [231.0]), points=POINTS).height == 0
-    assert stuck(readings("v", [0.0] * 30), points=POINTS).height == 0
+    assert stuck(same, points=POINTS, moved=moved).rows() == [("v", 230.0, 30)]
+    assert stuck(same, points=POINTS, moved=moved.head(0)).height == 0
+    turned = readings("v", [230.0] * 29 + [231.0])
+    assert stuck(turned, points=POINTS, moved=moved).height == 0
+    assert stuck(readings("v", [0.0] * 30), points=POINTS, moved=moved).height == 0
+
+
+def test_only_what_nobody_decided_about_counts_as_quarantined() -> None:
+    points = pl.DataFrame({"point_id": ["socomec/A/1"], "device_id": ["socomec/A"]})
+
+    def aside(point_id: str, reason: str) -> pl.DataFrame:
+        return readings(point_id, [1.0, 2.0], status="quarantined").with_columns(
+            pl.lit(reason).alias("reason")
+        )
+
+    found = unexpected_quarantine(
+        pl.concat(
+            [
+                aside("socomec/A/1", "word_swap"),
+                aside("socomec/A/1", "dropped_by_correction"),
+                aside("socomec/A/left|out", "unknown_point"),
+                aside("socomec/B/1", "unknown_point"),
+                readings("socomec/A/1", [1.0]),
+            ]
+        ),
+        points=points,
+    )
+    assert found.rows() == [("unknown_point", 2, 1), ("word_swap", 2, 1)]
 
 
 def test_a_register_that_keeps_falling_is_named() -> None:
