@@ -147,7 +147,9 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         now = platform.now()
         start_day = first_day(ingest_settings("skycentrics"))
         try:
-            report = poll_skycentrics(platform.lake, landing=platform.landing, now=platform.now)
+            report = poll_skycentrics(
+                platform.lake, landing=platform.landing, now=platform.now, logins=platform.logins
+            )
         except (VendorError, SettingsError) as error:
             # The next tick polls again; the tick keeps what happened.
             return dg.SkipReason(str(error))
