@@ -152,6 +152,15 @@ def quoted_literals(body: bytes) -> bytes | None:
     )
 
 
+def is_json(body: bytes) -> bool:
+    """Say whether a body is JSON that can be decoded."""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def error_object(body: bytes) -> bool:
     """Say whether a body is an object that reports an error, whatever its status said."""
     if len(body) > _SMALL or body.lstrip()[:1] != b"{":

@@ -349,11 +349,11 @@ class Transport(Closing):
             SourceDownError: Nothing was sent: the source is down, or the run has taken its time.
             VendorError: As the exchange does.
         """
-        self._patience.admit(about)
-        if not self._slots.acquire(timeout=min(self._patience.left_s, threading.TIMEOUT_MAX)):
+        left_s = min(max(self._patience.left_s, 0.0), threading.TIMEOUT_MAX)
+        if not self._slots.acquire(timeout=left_s):
             raise self._patience.spent(about)
         try:
-            # Others may have found out meanwhile that nobody answers.
+            # Asked in turn: others may have found out meanwhile that nobody answers.
             self._patience.admit(about)
             if not self._pace.wait(at_most_s=self._patience.left_s):
                 raise self._patience.spent(about)

@@ -41,7 +41,8 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
         proxy = httpx.Proxy(address)
     except (ValueError, httpx.InvalidURL):
         proxy = None
-    if proxy is None or proxy.url.scheme not in KINDS or not proxy.url.host:
+    # httpx quotes what no host name can hold instead of refusing it.
+    if proxy is None or proxy.url.scheme not in KINDS or _is_no_host(proxy.url.host):
         kind = address.partition("://")[0]
         what = f"a proxy of the kind {kind}" if kind.isalnum() and kind not in KINDS else "this"
         raise SettingsError(
@@ -49,6 +50,10 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
             f"or {KINDS[-1]} proxy, such as http://proxy.example:3128"
         )
     return proxy
+
+
+def _is_no_host(host: str) -> bool:
+    return not host or "%" in host
 
 
 def shown(proxy: httpx.Proxy) -> str:
@@ -71,7 +76,7 @@ def _is_exempt(url: httpx.URL) -> bool:
         address = ipaddress.ip_address(url.host)
     except ValueError:
         return False
-    return any(address in network for network in _exempt_networks())
+    return address.is_loopback or any(address in network for network in _exempt_networks())
 
 
 def _exempt_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -18,6 +18,7 @@ from keycloak import KeycloakOpenID
 from keycloak.exceptions import KeycloakError
 
 from energy_platform.settings import required
+from energy_platform.vendors.bodies import is_json
 from energy_platform.vendors.errors import (
     AuthenticationError,
     ContractError,
@@ -122,7 +123,10 @@ class _Connection:
             error.advice = f"{error.advice} (SOCOMEC_KEYCLOAK_URL)"
             raise
         self._patience.answered()
-        return httpx.Response(answer.status, content=answer.content)
+        # Of a refusal the status is enough where the body cannot be read; python-keycloak would
+        # end in a RecursionError.
+        is_readable = httpx.codes.is_success(answer.status) or is_json(answer.content)
+        return httpx.Response(answer.status, content=answer.content if is_readable else b"")
 
     def close(self) -> None:
         """Close the connections."""
