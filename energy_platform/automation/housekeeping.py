@@ -14,6 +14,7 @@ from energy_platform.assets.partitions import RANGE_END, RUN_KIND
 from energy_platform.partitions import day_of
 from energy_platform.resources import Platform
 from energy_platform.sources import landing_at
+from energy_platform.storage.files import remove_abandoned
 
 KEEP: Final = timedelta(days=14)
 """How long runs that ended well are kept when a newer run did their work again."""
@@ -54,7 +55,7 @@ def _is_alone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return partitions <= {None, run.tags.get(RANGE_END)}
 
 
-@dg.op(description="Forget old runs that newer ones repeated; compress old landings.")
+@dg.op(description="Forget old repeated runs, compress old landings, remove what dead ones left.")
 def tidy(context: dg.OpExecutionContext, platform: Platform) -> None:
     """Do the day's housekeeping."""
     now = platform.now()
@@ -62,8 +63,12 @@ def tidy(context: dg.OpExecutionContext, platform: Platform) -> None:
     for run_id in forgotten:
         context.instance.delete_run(run_id)
     archived = landing_at(platform.landing).archive(today=day_of(now))
+    abandoned = remove_abandoned(platform.data)
     context.log.info(
-        "%d runs forgotten, %d landing files compressed", len(forgotten), archived.compressed
+        "%d runs forgotten, %d landing files compressed, %d staged files of dead processes removed",
+        len(forgotten),
+        archived.compressed,
+        len(abandoned),
     )
 
 
