@@ -22,6 +22,7 @@ from energy_platform.sources import open_source
 from energy_platform.storage.catalogue import Catalogue
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.warehouse import Warehouse
+from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -80,6 +81,11 @@ class Platform(dg.ConfigurableResource["Platform"]):
         return self.data / "landing" / "skycentrics"
 
     @property
+    def logins(self) -> RefusedLogins:
+        """What is known of refused logins."""
+        return RefusedLogins.of(self.data)
+
+    @property
     def warehouse(self) -> Warehouse:
         """The dbt build's work file and the published file."""
         return Warehouse(
@@ -108,7 +114,9 @@ class Platform(dg.ConfigurableResource["Platform"]):
 
     def source(self, vendor: Vendor) -> AbstractContextManager[Source]:
         """Open a vendor's client."""
-        return open_source(vendor, portfolio=self.portfolio(), landing=self.landing)
+        return open_source(
+            vendor, portfolio=self.portfolio(), landing=self.landing, logins=self.logins
+        )
 
     def ledger(self) -> Ledger:
         """Open the delivery ledger; a context manager.

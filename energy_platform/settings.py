@@ -64,6 +64,29 @@ Url = Annotated[str, AfterValidator(_safe_url)]
 """An https URL, or a plain http one on loopback."""
 
 
+CA_FILE: Final = "ENERGY_PLATFORM_CA_FILE"
+"""Variable of the one trust store; every section that opens connections reads it."""
+
+
+def _pem_file(path: Path) -> Path:
+    found = home_folder() / path.expanduser()
+    try:
+        text = found.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror or type(error).__name__})") from None
+    if b"-----BEGIN CERTIFICATE-----" not in text:
+        raise ValueError("expected a PEM file of certificates")
+    return found
+
+
+CaFile = Annotated[Path, AfterValidator(_pem_file)]
+"""A readable file with certificates in PEM."""
+
+CA_FILE_IS: Final = (
+    "PEM file of certificate authorities that every client trusts besides the system's, such as "
+    "a company's own."
+)
+
 RUN_LIMIT_IS: Final = (
     "Seconds a run may spend on this source for each day it asks for, pauses included."
 )
@@ -184,7 +207,13 @@ class _Section(BaseSettings):
         return self
 
 
-class SocomecSettings(_Section):
+class _Connected(_Section):
+    """A section whose client speaks to another host."""
+
+    ca_file: CaFile | None = Field(None, validation_alias=CA_FILE, description=CA_FILE_IS)
+
+
+class SocomecSettings(_Connected):
     """Socomec SoData behind Keycloak (variables ``SOCOMEC_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="SOCOMEC_")
@@ -215,7 +244,7 @@ class SocomecSettings(_Section):
     datapoints_path: str = Field("datapoints", description="Last part of the history path.")
 
 
-class BelimoSettings(_Section):
+class BelimoSettings(_Connected):
     """Belimo Cloud (variables ``BELIMO_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="BELIMO_")
@@ -248,7 +277,7 @@ class BelimoSettings(_Section):
     max_points: int = Field(5000, ge=1, le=10_000, description="Points per timeseries request.")
 
 
-class SkycentricsSettings(_Section):
+class SkycentricsSettings(_Connected):
     """SkyCentrics cloud (variables ``SKYCENTRICS_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="SKYCENTRICS_")
@@ -280,7 +309,7 @@ class WatticsCredential(BaseModel, frozen=True):
     password: SecretStr
 
 
-class WatticsSettings(_Section):
+class WatticsSettings(_Connected):
     """Wattics data collection (variables ``WATTICS_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="WATTICS_")
@@ -325,6 +354,7 @@ class PlatformSettings(_Section):
     ledger_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )
+    ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
     partitions_from: date | None = Field(
         None, description="First day Dagster shows, where data begin later; empty: their first."
     )
@@ -458,8 +488,16 @@ class Settings(BaseModel, frozen=True):
             if token is not None:
                 _GIVEN.reset(token)
         if problems:
-            raise SettingsError("\n".join(problems))
+            # A variable that several sections read is named once.
+            raise SettingsError("\n".join(dict.fromkeys(problems)))
         return cls.model_validate(built)
+
+
+def variable(section: type[BaseSettings], field: str) -> str:
+    """Return the environment variable of a section's field."""
+    shared = section.model_fields[field].validation_alias
+    prefix = section.model_config.get("env_prefix", "")
+    return shared if isinstance(shared, str) else f"{prefix}{field}".upper()
 
 
 def _problem(section: type[_Section], detail: dict[str, object]) -> str:
@@ -469,6 +507,7 @@ def _problem(section: type[_Section], detail: dict[str, object]) -> str:
     if not isinstance(location, tuple) or not location:
         return said
     field = str(location[0])
+    field = next((name for name in section.model_fields if variable(section, name) == field), field)
     info = section.model_fields.get(field)
     is_secret = info is not None and (
         "SecretStr" in str(info.annotation) or "Credential" in str(info.annotation)
@@ -476,7 +515,8 @@ def _problem(section: type[_Section], detail: dict[str, object]) -> str:
     came = "" if is_secret else f" (came: {detail.get('input')!r})"
     what = f" — {info.description}" if info is not None and info.description else ""
     prefix = section.model_config.get("env_prefix", "")
-    return f"{prefix}{field}".upper() + f": {said}{came}{what}"
+    name = variable(section, field) if info is not None else f"{prefix}{field}".upper()
+    return f"{name}: {said}{came}{what}"
 
 
 def required(value: T | None, *, variable: str, why: str) -> T:

@@ -15,6 +15,7 @@ from energy_platform.settings import (
     SkycentricsSettings,
     SocomecSettings,
     WatticsSettings,
+    variable,
 )
 
 if TYPE_CHECKING:
@@ -42,15 +43,17 @@ def env_example() -> str:
     """Return the text of ``.env.example``."""
     parts = [HEAD]
     for section, reader in READERS.items():
-        prefix = section.model_config.get("env_prefix", "")
         parts.append(f"\n# --- read by {reader}\n")
         for name, field in section.model_fields.items():
+            if field.validation_alias is not None:
+                # Read by several sections; shown with the platform's own.
+                continue
             what = "\n".join(
                 textwrap.wrap(
                     field.description or name, 98, initial_indent="# ", subsequent_indent="# "
                 )
             )
-            parts.append(f"{what}\n#{(prefix + name).upper()}={_default(name, field)}\n")
+            parts.append(f"{what}\n#{variable(section, name)}={_default(name, field)}\n")
     return "".join(parts)
 
 

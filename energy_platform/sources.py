@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from energy_platform.storage.lake import Lake
     from energy_platform.vendors.coverage import DeviceDay, Earlier, Reject
     from energy_platform.vendors.errors import VendorError
+    from energy_platform.vendors.logins import RefusedLogins
 
 
 @dataclass
@@ -86,6 +87,7 @@ class SocomecSource:
         earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once; its rows come as they are read."""
+        self.client.patience.allow_days(len(days))
         for day in days:
             yield StreamedDay(
                 day,
@@ -121,6 +123,7 @@ class BelimoSource:
         earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once: its rows or its error."""
+        self.client.patience.allow_days(len(days))
         return belimo_pull.days(
             self.client,
             days=days,
@@ -154,6 +157,7 @@ class SkycentricsSource:
         earlier: Earlier,
     ) -> Iterator[Pulled]:
         """Yield every day once: its rows or its error."""
+        self.client.patience.allow_days(len(days))
         return skycentrics_pull.days(
             self.client,
             landing=self.landing,
@@ -167,26 +171,30 @@ class SkycentricsSource:
 
 
 @contextmanager
-def open_source(vendor: Vendor, *, portfolio: Portfolio, landing: Path) -> Iterator[Source]:
+def open_source(
+    vendor: Vendor, *, portfolio: Portfolio, landing: Path, logins: RefusedLogins | None
+) -> Iterator[Source]:
     """Open a vendor's client with the settings of the environment.
 
     Args:
         vendor: Which one.
         portfolio: Says which datapoints are wanted where a vendor has to be asked one by one.
         landing: Folder of the SkyCentrics polls.
+        logins: What the installation knows of refused logins; None remembers until this ends.
 
     Raises:
-        SettingsError: A credential is missing; the message names the variable.
+        SettingsError: A credential is missing, or the trust store or proxy cannot be used; the
+            message names the variable.
     """
     match vendor:
         case "socomec":
-            with SocomecClient(SocomecSettings()) as socomec:
+            with SocomecClient(SocomecSettings(), logins=logins) as socomec:
                 yield SocomecSource(socomec, portfolio)
         case "belimo":
-            with BelimoClient(BelimoSettings()) as belimo:
+            with BelimoClient(BelimoSettings(), logins=logins) as belimo:
                 yield BelimoSource(belimo, portfolio)
         case "skycentrics":
-            with SkycentricsClient(SkycentricsSettings()) as skycentrics:
+            with SkycentricsClient(SkycentricsSettings(), logins=logins) as skycentrics:
                 yield SkycentricsSource(skycentrics, landing_at(landing), portfolio)
         case _:
             assert_never(vendor)
@@ -203,6 +211,7 @@ def poll_skycentrics(
     *,
     landing: Path,
     now: Callable[[], datetime],
+    logins: RefusedLogins | None,
     left_out: frozenset[str] = frozenset(),
 ) -> skycentrics_pull.PollReport:
     """Poll every gateway once; when this returns, the answers are on disk.
@@ -210,12 +219,19 @@ def poll_skycentrics(
     The gateways are those of the inventory, or of the account before there is one, without those
     that the portfolio leaves out.
 
+    Args:
+        lake: Holds the inventory.
+        landing: Folder of the polls.
+        now: The present.
+        logins: What the installation knows of refused logins.
+        left_out: Gateways that the portfolio leaves out.
+
     Raises:
         SettingsError: A credential is missing.
         VendorError: The account's gateways could not be listed.
         OSError: The disk refuses.
     """
-    with SkycentricsClient(SkycentricsSettings()) as client:
+    with SkycentricsClient(SkycentricsSettings(), logins=logins) as client:
         device_ids = lake.read(RAW_SKYCENTRICS_DEVICES)["id"].to_list() or client.device_ids()
         return skycentrics_pull.poll(
             client,

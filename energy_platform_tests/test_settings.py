@@ -13,6 +13,7 @@ from energy_platform.settings import (
     SocomecSettings,
     WatticsSettings,
     required,
+    variable,
 )
 from energy_platform.settings_example import READERS, env_example
 
@@ -24,9 +25,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable and no .env of the developer's."""
     monkeypatch.chdir(tmp_path)
     for section in READERS:
-        prefix = section.model_config.get("env_prefix", "")
         for name in section.model_fields:
-            monkeypatch.delenv((prefix + name).upper(), raising=False)
+            monkeypatch.delenv(variable(section, name), raising=False)
 
 
 def test_a_clone_without_any_variable_loads() -> None:
@@ -39,9 +39,8 @@ def test_the_example_lists_every_variable_and_is_up_to_date() -> None:
     committed = (Path(__file__).parents[1] / ".env.example").read_text(encoding="utf-8")
     assert committed == env_example()
     for section in READERS:
-        prefix = section.model_config.get("env_prefix", "")
         for name in section.model_fields:
-            assert f"\n#{(prefix + name).upper()}=" in committed
+            assert committed.count(f"\n#{variable(section, name)}=") == 1
 
 
 def test_the_example_with_every_default_filled_in_changes_nothing(tmp_path: Path) -> None:
@@ -70,6 +69,18 @@ def test_every_wrong_variable_is_named_with_what_was_expected(
     assert "5000" in first
     assert second.startswith("WATTICS_BASE_URL: ")
     assert "https" in second
+
+
+def test_a_trust_store_that_cannot_be_one_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no certificate", encoding="utf-8")
+    for value, why in (("missing.pem", "No such file"), ("notes.txt", "PEM"), (".", "directory")):
+        monkeypatch.setenv("ENERGY_PLATFORM_CA_FILE", value)
+        with pytest.raises(SettingsError, match=why) as caught:
+            Settings.load()
+        assert str(caught.value).count("\n") == 0
+        assert str(caught.value).startswith("ENERGY_PLATFORM_CA_FILE: ")
 
 
 @pytest.mark.parametrize(

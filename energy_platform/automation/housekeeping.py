@@ -10,6 +10,7 @@ from energy_platform.partitions import day_of
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.sources import landing_at
+from energy_platform.storage.files import remove_abandoned
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.usage import note_usage
 
@@ -28,15 +29,17 @@ def tidy(context: dg.OpExecutionContext, platform: Platform) -> None:
     landing = landing_at(platform.landing)
     keep = LANDING_DAYS if _all_folded(platform.lake, landing.days(), now=now) else None
     archived = landing.archive(today=day_of(now), keep_days=keep)
+    abandoned = remove_abandoned(platform.data)
     note_usage(platform.data, now=now)
     context.log.info(
         "%d runs forgotten, logs of %d removed, %d left-over files of runs removed, %d bytes freed "
-        "in databases; %d landing files compressed",
+        "in databases; %d landing files compressed, %d staged files of dead processes removed",
         done.runs,
         done.logs,
         done.orphans,
         done.freed,
         archived.compressed,
+        len(abandoned),
     )
 
 

@@ -222,6 +222,7 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
                 platform.lake,
                 landing=platform.landing,
                 now=platform.now,
+                logins=platform.logins,
                 left_out=_left_out(platform),
             )
         except (VendorError, SettingsError) as error:

@@ -12,6 +12,7 @@ from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.sources import open_source
+from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,12 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
     claim(platform.data_dir, origin="live")
     portfolio = load_portfolio(platform.portfolio)
     landing = platform.data_dir / "landing" / "skycentrics"
-    with open_source(vendor, portfolio=portfolio, landing=landing) as opened:
+    with open_source(
+        vendor,
+        portfolio=portfolio,
+        landing=landing,
+        logins=RefusedLogins.of(platform.data_dir),
+    ) as opened:
         replacement = accept_answer(
             opened,
             vendor=vendor,

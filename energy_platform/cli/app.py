@@ -186,12 +186,16 @@ def discover(
 
 @app.command()
 def doctor(
-    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    retry_login: Annotated[
+        bool, typer.Option("--retry-login", help="Try logins that rest after a refusal, once.")
+    ] = False,
 ) -> None:
     """Check settings, logins, clocks, rights, portfolio, Wattics, disk and leftovers."""
     from energy_platform.cli.doctor import run_doctor  # noqa: PLC0415
 
-    raise typer.Exit(run_doctor(console(), as_json=as_json))
+    raise typer.Exit(run_doctor(console(), as_json=as_json, retry_login=retry_login))
 
 
 def main() -> None:

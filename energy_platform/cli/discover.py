@@ -9,6 +9,7 @@ from energy_platform.cli.console import print_error
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
 from energy_platform.settings import Settings
 from energy_platform.storage.files import staged
+from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,10 @@ def _discover(
     console: Console, *, dry_run: bool, yes: bool, ask: Callable[[str], bool] | None
 ) -> int:
     settings = Settings.load().platform
-    read = read_inventories(landing=settings.data_dir / "landing" / "skycentrics")
+    read = read_inventories(
+        landing=settings.data_dir / "landing" / "skycentrics",
+        logins=RefusedLogins.of(settings.data_dir),
+    )
     _print_vendors(console, read)
     if not read.found:
         return NOTHING

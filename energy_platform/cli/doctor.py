@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STYLES: Final[dict[Level, str]] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def run_doctor(console: Console, *, as_json: bool = False) -> int:
+def run_doctor(console: Console, *, as_json: bool = False, retry_login: bool = False) -> int:
     """Check the installation and print what was found.
 
     Returns:
@@ -28,7 +28,7 @@ def run_doctor(console: Console, *, as_json: bool = False) -> int:
         names += env_file().values
     levels: Counter[Level] = Counter()
     found = []
-    for finding in examine(names=names):
+    for finding in examine(names=names, retry_login=retry_login):
         levels[finding.level] += 1
         found.append(finding.as_dict())
         if as_json:

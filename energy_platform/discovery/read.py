@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.discovery.found import Found
+    from energy_platform.vendors.logins import RefusedLogins
 
 READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], Found]]] = {
     "socomec": found_at_socomec,
@@ -47,11 +48,14 @@ class ReadInventories(NamedTuple):
     skipped: tuple[Vendor, ...]
 
 
-def read_inventories(*, landing: Path, vendors: Sequence[Vendor] = VENDORS) -> ReadInventories:
+def read_inventories(
+    *, landing: Path, logins: RefusedLogins | None, vendors: Sequence[Vendor] = VENDORS
+) -> ReadInventories:
     """Read the inventories of some vendors; one that fails stops no other.
 
     Args:
         landing: Folder of the SkyCentrics polls.
+        logins: What the installation knows of refused logins.
         vendors: Which ones; those without any credential are skipped.
     """
     found: dict[Vendor, Found] = {}
@@ -61,7 +65,8 @@ def read_inventories(*, landing: Path, vendors: Sequence[Vendor] = VENDORS) -> R
         if vendor in skipped:
             continue
         try:
-            with open_source(vendor, portfolio=Portfolio(), landing=landing) as source:
+            opened = open_source(vendor, portfolio=Portfolio(), landing=landing, logins=logins)
+            with opened as source:
                 found[vendor] = READERS[vendor](source.inventory())
         except (SettingsError, VendorError) as error:
             failed[vendor] = error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.doctor.finding import fail, ok, warn
 from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
-from energy_platform.storage.files import STAGED_SUFFIX
+from energy_platform.storage.files import STAGED_SUFFIX, is_abandoned
 from energy_platform.storage.usage import growth_a_day
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ FORECAST_WARN_DAYS: Final = 30
 _YEARS: Final = 730
 
 _DAY: Final = re.compile(r"day=\d{4}-\d{2}-\d{2}")
-_STAGED: Final = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}" + re.escape(STAGED_SUFFIX))
 _SHOWN: Final = 3
 
 
@@ -94,14 +92,14 @@ def judge_free(free: int) -> Finding:
 def check_leftovers(data_dir: Path) -> list[Finding]:
     """Look for what crashes, clients and people left in the data folder."""
     findings: list[Finding] = []
-    staged = sorted(path for path in data_dir.rglob(f".*{STAGED_SUFFIX}") if not in_work(path.name))
+    staged = sorted(path for path in data_dir.rglob(f".*{STAGED_SUFFIX}") if is_abandoned(path))
     if staged:
         findings.append(
             warn(
                 "leftovers",
                 "",
                 f"{len(staged)} staged files of runs that died: {_some(staged, data_dir)}",
-                "Remove them; nothing reads them",
+                "Nothing reads them; the next run or housekeeping removes them",
             )
         )
     for name in ("energy.duckdb", "lake.duckdb"):
@@ -127,20 +125,6 @@ def check_leftovers(data_dir: Path) -> list[Finding]:
             )
         )
     return findings or [ok("leftovers", "", "none")]
-
-
-def in_work(name: str) -> bool:
-    """Say whether a staged file belongs to a process that is still there."""
-    match = _STAGED.fullmatch(name)
-    if match is None:
-        return False
-    try:
-        os.kill(int(match["pid"]), 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def foreign_files(lake: Path) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from energy_platform.origin import (
     origin_of,
     simulated_installation,
 )
-from energy_platform.settings import SIMULATION, Settings, SettingsError
+from energy_platform.settings import SIMULATION, Settings, SettingsError, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -152,7 +152,7 @@ def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]
 def _misspelt(names: Iterable[str]) -> Iterator[Finding]:
     """Find variables that begin like ours and that nothing reads."""
     known = {
-        f"{info.annotation.model_config.get('env_prefix', '')}{field}".upper()
+        variable(info.annotation, field)
         for info in Settings.model_fields.values()
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseSettings)
         for field in info.annotation.model_fields

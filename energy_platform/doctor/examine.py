@@ -13,6 +13,7 @@ from energy_platform.doctor.running import check_dagster, check_ledger, check_po
 from energy_platform.doctor.vendors import visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.portfolio import Portfolio
+from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,14 +27,20 @@ def _present() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def examine(*, names: Iterable[str], now: Callable[[], datetime] = _present) -> Iterator[Finding]:
+def examine(
+    *,
+    names: Iterable[str],
+    now: Callable[[], datetime] = _present,
+    retry_login: bool = False,
+) -> Iterator[Finding]:
     """Check the whole installation; each finding comes as soon as it is known.
 
-    Nothing is changed, and nothing is sent to Wattics.
+    Nothing is changed but what is known of refused logins, and nothing is sent to Wattics.
 
     Args:
         names: Names of the variables that are set, of the environment and of ``.env``.
         now: The present.
+        retry_login: Whether to try logins that rest because they were refused.
     """
     environment = check_environment(names)
     yield from environment.findings
@@ -52,7 +59,14 @@ def examine(*, names: Iterable[str], now: Callable[[], datetime] = _present) -> 
     yield from read.findings
     found: dict[Vendor, Found] = {}
     for vendor in environment.complete:
-        visited = visit(vendor, portfolio=read.portfolio or Portfolio(), landing=landing, now=now)
+        visited = visit(
+            vendor,
+            portfolio=read.portfolio or Portfolio(),
+            landing=landing,
+            now=now,
+            logins=RefusedLogins.of(data_dir),
+            retry_login=retry_login,
+        )
         yield from visited.findings
         if visited.found is not None:
             found[vendor] = visited.found

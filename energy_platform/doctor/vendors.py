@@ -13,8 +13,8 @@ import httpx
 
 from energy_platform.discovery import READERS
 from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.ingest import ingest_settings
 from energy_platform.settings import (
-    LOOPBACK,
     BelimoSettings,
     SettingsError,
     SkycentricsSettings,
@@ -22,9 +22,12 @@ from energy_platform.settings import (
 )
 from energy_platform.sources import BelimoSource, SkycentricsSource, SocomecSource
 from energy_platform.vendors.belimo import BelimoClient
-from energy_platform.vendors.errors import AuthenticationError, VendorError
+from energy_platform.vendors.errors import AuthenticationError, ContractError, VendorError
+from energy_platform.vendors.exchange import Exchanger
+from energy_platform.vendors.pace import Clock
 from energy_platform.vendors.skycentrics import Landing, SkycentricsClient
 from energy_platform.vendors.socomec import SocomecClient
+from energy_platform.vendors.wire import About
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from energy_platform.ingest import Source
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
+    from energy_platform.vendors.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
 """Attempts per request: a person waits."""
@@ -94,41 +98,38 @@ def addresses(vendor: Vendor) -> dict[str, str]:
             return {"skycentrics": f"{SkycentricsSettings().api_url.rstrip('/')}/devices/"}
 
 
-def reach(subject: str, url: str, *, now: Callable[[], datetime]) -> Reached:
+def reach(
+    subject: str, url: str, *, now: Callable[[], datetime], ca_file: Path | None = None
+) -> Reached:
     """Ask an address without credentials; any answer shows that it is there.
 
     Args:
         subject: What it serves.
         url: The address; asked with GET.
         now: The present.
+        ca_file: Authorities trusted besides the system's.
     """
-    parts = urlsplit(url)
+    host = urlsplit(url).hostname
     try:
-        with httpx.Client(
-            timeout=TIMEOUT_S,
-            follow_redirects=False,
-            trust_env=parts.hostname not in LOOPBACK,
-            headers={"User-Agent": "energy-platform"},
-        ) as client:
+        with Exchanger(
+            url, timeout_s=TIMEOUT_S, max_connections=1, ca_file=ca_file, clock=Clock()
+        ) as exchanger:
             before = now()
-            response = client.get(url)
+            response = exchanger.exchange(
+                exchanger.request("GET", url, headers={}), about=About(subject, "reach", None, None)
+            )
             after = now()
-    except httpx.HTTPError as error:
-        return Reached(
-            fail(
-                "reach",
-                subject,
-                f"{parts.hostname} does not answer ({type(error).__name__})",
-                "Check the network, the proxy and the URL in the settings",
-            ),
-            None,
-        )
-    if httpx.codes.is_server_error(response.status_code):
-        finding = warn(
-            "reach", subject, f"{parts.hostname} is broken (HTTP {response.status_code})", "Wait"
-        )
+    except ContractError:
+        # What it says is not asked for here; that it says anything is enough.
+        return Reached(ok("reach", subject, f"{host} answers"), None)
+    except SettingsError as error:
+        return Reached(fail("reach", subject, str(error)), None)
+    except VendorError as error:
+        return Reached(fail("reach", subject, f"{host}: {error.reason}", error.advice), None)
+    if httpx.codes.is_server_error(response.status):
+        finding = warn("reach", subject, f"{host} is broken (HTTP {response.status})", "Wait")
     else:
-        finding = ok("reach", subject, f"{parts.hostname} answers")
+        finding = ok("reach", subject, f"{host} answers")
     return Reached(finding, _skew_s(response.headers.get("date"), before=before, after=after))
 
 
@@ -163,7 +164,13 @@ def check_clock(subject: str, skew_s: float | None) -> Finding:
 
 
 def visit(
-    vendor: Vendor, *, portfolio: Portfolio, landing: Path, now: Callable[[], datetime]
+    vendor: Vendor,
+    *,
+    portfolio: Portfolio,
+    landing: Path,
+    now: Callable[[], datetime],
+    logins: RefusedLogins | None = None,
+    retry_login: bool = False,
 ) -> Visited:
     """Check one vendor, from the network to what its account sees.
 
@@ -172,15 +179,24 @@ def visit(
         portfolio: Not asked for anything but to open the vendor.
         landing: Folder of the SkyCentrics polls.
         now: The present.
+        logins: What is known of refused logins: one that rests is not tried here either, since a
+            person who runs this again and again would lock the account.
+        retry_login: Whether to try it all the same, once.
     """
     findings: list[Finding] = []
-    reached = {name: reach(name, url, now=now) for name, url in addresses(vendor).items()}
+    if retry_login and logins is not None:
+        logins.try_now(vendor, now=now())
+    ca_file = ingest_settings(vendor).ca_file
+    reached = {
+        name: reach(name, url, now=now, ca_file=ca_file) for name, url in addresses(vendor).items()
+    }
     findings += [one.finding for one in reached.values()]
     findings.append(check_clock(vendor, reached[vendor].skew_s))
     if any(one.finding.level == "fail" for one in reached.values()):
         return Visited(findings=tuple(findings), found=None)
     try:
-        with _opened(vendor, portfolio=portfolio, landing=landing) as (source, login):
+        opened = _opened(vendor, portfolio=portfolio, landing=landing, logins=logins)
+        with opened as (source, login):
             found = _read(vendor, source, login, findings)
     except (SettingsError, VendorError) as error:
         findings.append(_refused(vendor, error))
@@ -238,21 +254,21 @@ def _refused(vendor: Vendor, error: SettingsError | VendorError) -> Finding:
 
 @contextmanager
 def _opened(
-    vendor: Vendor, *, portfolio: Portfolio, landing: Path
+    vendor: Vendor, *, portfolio: Portfolio, landing: Path, logins: RefusedLogins | None
 ) -> Iterator[tuple[Source, Callable[[], object]]]:
     """Open a vendor's client with little patience, and the cheapest call that needs a login."""
     match vendor:
         case "socomec":
             patience = SocomecSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with SocomecClient(patience, backoff_s=0.2) as socomec:
+            with SocomecClient(patience, backoff_s=0.2, logins=logins) as socomec:
                 yield SocomecSource(socomec, portfolio), socomec.corporate_accounts
         case "belimo":
             settings = BelimoSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with BelimoClient(settings, backoff_s=0.2) as belimo:
+            with BelimoClient(settings, backoff_s=0.2, logins=logins) as belimo:
                 yield BelimoSource(belimo, portfolio), belimo.device_stats
         case "skycentrics":
             signed = SkycentricsSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with SkycentricsClient(signed, backoff_s=0.2) as skycentrics:
+            with SkycentricsClient(signed, backoff_s=0.2, logins=logins) as skycentrics:
                 yield (
                     SkycentricsSource(skycentrics, Landing(landing), portfolio),
                     lambda: _ask_gateways(skycentrics),

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from energy_platform.storage.files import STAGED_SUFFIX, put_in_place, staged, staged_path
+from energy_platform.storage.files import STAGED_SUFFIX, put_in_place, staged, staging
 from energy_platform.storage.parquet import ROW_GROUP, Writer
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Lake:
         target = self.path(table, day=day)
         with self.lock(table.name):
             before = self.footer(table, day=day)
-            with staged(target) as path:
+            with staged(target, locked=True) as path:
                 with Writer(path, table=table) as writer:
                     for block in _blocks(frames, table=table):
                         writer.add(block)
@@ -255,14 +255,10 @@ class Lake:
             LakeError: A frame does not have the table's columns.
         """
         target = self.path(table, day=day)
-        path = staged_path(target)
-        try:
-            with Writer(path, table=table) as writer:
-                for block in _blocks(frames, table=table):
-                    writer.add(block)
-                yield Draft(table=table, path=path, target=target, writer=writer)
-        finally:
-            path.unlink(missing_ok=True)
+        with staging(target) as path, Writer(path, table=table) as writer:
+            for block in _blocks(frames, table=table):
+                writer.add(block)
+            yield Draft(table=table, path=path, target=target, writer=writer)
 
     def leftovers(self) -> list[Path]:
         """Return staged files that a crash left behind."""

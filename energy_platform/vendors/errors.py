@@ -6,10 +6,14 @@ then what happened and what to do. None carries a query string, a token or a bod
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-FaultKind = Literal["status", "timeout", "connection", "body"]
-"""What a transient fault was: a status, no answer in time, no connection, a bad body."""
+if TYPE_CHECKING:
+    from datetime import datetime
+
+FaultKind = Literal["status", "timeout", "connection", "body", "down"]
+"""What a transient fault was: a status, no answer in time, no connection, a bad body, or nothing
+asked any more because the source is down."""
 
 
 class VendorError(Exception):
@@ -117,12 +121,56 @@ class TransientError(VendorError):
         self.exhausted = False
 
 
+class SourceDownError(TransientError):
+    """The source gave no answer to several calls, so this one was not made.
+
+    It ends at once: no layer tries again or asks for less, the next run does.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        vendor: str,
+        endpoint: str,
+        advice: str = "",
+        day: str | None = None,
+        subject: str | None = None,
+    ) -> None:
+        super().__init__(
+            reason,
+            vendor=vendor,
+            endpoint=endpoint,
+            kind="down",
+            advice=advice,
+            day=day,
+            subject=subject,
+        )
+        self.exhausted = True
+
+
+class RunLimitError(SourceDownError):
+    """The run has spent the time it may take for a source (``<VENDOR>_RUN_LIMIT_S``)."""
+
+
 class PermanentError(VendorError):
     """Asking again will not help: a refusal, a redirect, a call that may not be made."""
 
 
+class ConnectionSetupError(PermanentError):
+    """No connection can be made until somebody changes something: a certificate, TLS, a proxy."""
+
+
 class AuthenticationError(PermanentError):
-    """Credentials are missing or refused; alarm on it apart from missing data."""
+    """Credentials are missing or refused; alarm on it apart from missing data.
+
+    Attributes:
+        refused_since: When these credentials were first refused; None when that is not kept.
+        next_try_at: When they are tried again by themselves.
+    """
+
+    refused_since: datetime | None = None
+    next_try_at: datetime | None = None
 
 
 class ContractError(PermanentError):

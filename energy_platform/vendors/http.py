@@ -20,14 +20,19 @@ import stamina
 
 from energy_platform.closing import Closing
 from energy_platform.settings import LOOPBACK
+from energy_platform.vendors.authorisation import Auth
 from energy_platform.vendors.errors import (
     AuthenticationError,
-    ContractError,
     PermanentError,
+    SourceDownError,
     TransientError,
+    VendorError,
 )
-from energy_platform.vendors.masking import hush_wire_loggers, place, remark
-from energy_platform.vendors.pace import Clock, Pace, retry_after_s
+from energy_platform.vendors.exchange import Exchanger
+from energy_platform.vendors.masking import hush_wire_loggers, remark
+from energy_platform.vendors.pace import Clock, Pace
+from energy_platform.vendors.patience import Patience, is_silence
+from energy_platform.vendors.statuses import judged
 from energy_platform.vendors.wire import (
     ANY_BODY,
     JSON_BODY,
@@ -39,11 +44,11 @@ from energy_platform.vendors.wire import (
     decoded,
     query_text,
     segment,
-    wire_faults,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 T = TypeVar("T")
 Accept = Literal["json", "any"]
@@ -52,23 +57,8 @@ __all__ = ["Auth", "Call", "Clock", "Decoder", "Response", "Stats", "Transport",
 
 log = logging.getLogger(__name__)
 
-TRANSIENT_STATUSES: Final = frozenset({408, 425, 429})
-"""Answers below 500 that can heal by waiting; every 5xx can too."""
-
 MAX_RETRY_AFTER_S: Final = 120.0
 """A vendor may ask for a pause, but not hold a run hostage."""
-
-MAX_BODY_BYTES: Final = 256 * 1024 * 1024
-"""An answer larger than this is not one of ours; reading on would only exhaust memory."""
-
-_ADVICE: Final[dict[int, str]] = {
-    400: "Report it: the request no longer fits the vendor's API",
-    403: "Ask the vendor's account owner for the right to read this",
-    404: "Check that the id still exists and is visible to this account",
-    413: "Ask for a shorter window or fewer series",
-    414: "Ask for a shorter window or fewer series",
-    429: "Lower the requests per second of this vendor in the settings",
-}
 
 
 class Call(NamedTuple):
@@ -76,40 +66,6 @@ class Call(NamedTuple):
 
     method: str
     pattern: str
-
-
-class Auth:
-    """How a vendor's requests are authorised; the default does nothing.
-
-    All methods may be called from several threads at once.
-    """
-
-    def headers(self) -> Mapping[str, str]:
-        """Return the headers for the next attempt, renewing what is about to expire.
-
-        Raises:
-            AuthenticationError: The credentials are refused.
-        """
-        return {}
-
-    def sign(self, request: httpx.Request) -> None:
-        """Add what depends on the final request, such as a signature; called on every attempt."""
-
-    def renew(self, rejected: Mapping[str, str]) -> bool:
-        """Get new credentials after a 401.
-
-        Args:
-            rejected: The headers that :meth:`headers` had returned for the refused attempt, so
-                that parallel refusals of the same token renew it once.
-
-        Returns:
-            Whether one more attempt makes sense.
-
-        Raises:
-            AuthenticationError: The credentials are refused.
-        """
-        del rejected
-        return False
 
 
 class Stats(NamedTuple):
@@ -137,6 +93,14 @@ class Transport(Closing):
         max_backoff_s: Longest pause without a ``Retry-After``.
         max_retry_after_s: Longest pause a ``Retry-After`` may ask for.
         clock: Time sources.
+        patience: How long the run waits for this source; by default without an end.
+        ca_file: Authorities trusted besides the system's.
+        simple: Path of a call that costs the vendor little, to tell a call that hangs from a
+            source that is down.
+
+    Raises:
+        ValueError: The base URL is plain http beyond this machine.
+        SettingsError: The trust store or the proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -154,6 +118,9 @@ class Transport(Closing):
         max_backoff_s: float = 60.0,
         max_retry_after_s: float = MAX_RETRY_AFTER_S,
         clock: Clock | None = None,
+        patience: Patience | None = None,
+        ca_file: Path | None = None,
+        simple: str | None = None,
     ) -> None:
         base = urlsplit(base_url)
         if base.scheme != "https" and not (base.scheme == "http" and base.hostname in LOOPBACK):
@@ -166,29 +133,25 @@ class Transport(Closing):
         self._backoff_s = backoff_s
         self._max_backoff_s = max_backoff_s
         self._max_retry_after_s = max_retry_after_s
-        self._deadline_s = 5 * timeout_s
         self._clock = clock or Clock()
+        self._patience = patience or Patience(source=vendor, clock=self._clock)
+        self._simple = simple
         self._pace = Pace(rps=rps, clock=self._clock)
         self._slots = threading.BoundedSemaphore(max_in_flight)
         self._stats_lock = threading.Lock()
         self._stats = Stats()
         hush_wire_loggers()
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
-            limits=httpx.Limits(
-                max_connections=max_in_flight, max_keepalive_connections=max_in_flight
-            ),
-            follow_redirects=False,
-            # Loading the trust store takes a tenth of a second; plain http on loopback needs none.
-            verify=base.scheme == "https",
-            # A proxy named by the environment must not see loopback traffic.
-            trust_env=base.scheme == "https",
-            headers={"User-Agent": "energy-platform"},
+        self._exchanger = Exchanger(
+            base_url,
+            timeout_s=timeout_s,
+            max_connections=max_in_flight,
+            ca_file=ca_file,
+            clock=self._clock,
         )
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._exchanger.close()
 
     @property
     def stats(self) -> Stats:
@@ -292,7 +255,7 @@ class Transport(Closing):
             failures += 1
             if failures >= self._attempts:
                 return False
-            return self._pause(error, failures=failures)
+            return self._pause(error, failures=failures, about=about)
 
         try:
             for attempt in stamina.retry_context(
@@ -302,9 +265,9 @@ class Transport(Closing):
                     response = self._send(
                         method, path, query=query, headers=wire_headers, body=body, about=about
                     )
-                    return decoded(decoder, response, about=about), response
+                    return decoded(decoder, response, about=about)
         except TransientError as error:
-            if failures > 1:
+            if failures > 1 and not isinstance(error, SourceDownError):
                 error.reason += f" ({failures} attempts)"
             error.exhausted = True
             raise
@@ -325,14 +288,20 @@ class Transport(Closing):
                 **about.fields(),
             )
 
-    def _pause(self, error: TransientError, *, failures: int) -> float:
-        """Return the seconds to wait before the next attempt, and count it."""
+    def _pause(self, error: TransientError, *, failures: int, about: About) -> float:
+        """Return the seconds to wait before the next attempt, and count it.
+
+        Raises:
+            RunLimitError: The run would be over by then.
+        """
         if error.retry_after_s:
             pause = min(error.retry_after_s, self._max_retry_after_s)
             self._pace.hold(pause)
         else:
             ceiling = min(self._max_backoff_s, self._backoff_s * 2 ** (failures - 1))
             pause = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
+        if pause >= self._patience.left_s:
+            raise self._patience.spent(about, last=error) from None
         self._count(retries=1)
         log.warning("%s; trying again in %.1f s", error, pause)
         return pause
@@ -348,93 +317,89 @@ class Transport(Closing):
         about: About,
     ) -> Response:
         """One attempt, with one repeat after a 401 if the credentials could be renewed."""
-        for renewed in (False, True):
-            granted = self._auth.headers()
-            about = about.hiding(*granted.values())
-            request = self._http.build_request(
-                method,
-                self._base + path,
-                params=query,
-                headers={**headers, **granted},
-                content=body,
+        with self._auth.attempt():
+            for renewed in (False, True):
+                granted = self._auth.headers()
+                about = about.hiding(*granted.values())
+                request = self._exchanger.request(
+                    method,
+                    self._base + path,
+                    params=query,
+                    headers={**headers, **granted},
+                    content=body,
+                )
+                self._auth.sign(request)
+                response = self._exchange(request, about=about)
+                if response.status != httpx.codes.UNAUTHORIZED:
+                    return judged(response, about=about, now=self._clock.now())
+                if renewed or not self._auth.renew(granted):
+                    break
+            raise AuthenticationError(
+                "the credentials were refused" + (" even after a renewal" if renewed else ""),
+                status=401,
+                code=remark(response.content, hidden=about.hidden).code,
+                advice=f"Check the {self.vendor.upper()}_* credentials and that the user is active",
+                **about.fields(),
             )
-            self._auth.sign(request)
-            response = self._exchange(request, about=about)
-            if response.status != httpx.codes.UNAUTHORIZED:
-                return self._judge(response, about=about)
-            if renewed or not self._auth.renew(granted):
-                break
-        raise AuthenticationError(
-            "the credentials were refused" + (" even after a renewal" if renewed else ""),
-            status=401,
-            code=remark(response.content, hidden=about.hidden).code,
-            advice=f"Check the {self.vendor.upper()}_* credentials and that the user is active",
-            **about.fields(),
-        )
 
     def _exchange(self, request: httpx.Request, *, about: About) -> Response:
-        chunks: list[bytes] = []
-        size = 0
-        with self._slots:
-            self._pace.wait()
-            self._count(requests=1)
-            started = self._clock.monotonic()
-            with wire_faults(about):
-                response = self._http.send(request, stream=True)
-                try:
-                    for chunk in response.iter_bytes():
-                        chunks.append(chunk)
-                        size += len(chunk)
-                        if self._clock.monotonic() - started > self._deadline_s:
-                            raise httpx.ReadTimeout("the answer kept dripping")
-                        if size > MAX_BODY_BYTES:
-                            raise ContractError(
-                                f"the answer is larger than {MAX_BODY_BYTES} bytes",
-                                status=response.status_code,
-                                advice="Ask for less at once",
-                                **about.fields(),
-                            )
-                finally:
-                    response.close()
-        self._count(received_bytes=size)
-        log.debug(
-            "%s %s: HTTP %d, %d bytes", about.vendor, about.endpoint, response.status_code, size
-        )
-        return Response(b"".join(chunks), response.status_code, response.headers)
+        """Send once, in turn, as long as the run's patience lasts.
 
-    def _judge(self, response: Response, *, about: About) -> Response:
-        """Return a good answer, raise for any other."""
-        status = response.status
-        if httpx.codes.is_success(status):
-            return response
-        code, words = remark(response.content, hidden=about.hidden)
-        said = ": ".join(part for part in (code, words) if part)
-        if httpx.codes.is_redirect(status):
-            raise PermanentError(
-                f"redirected to {place(response.headers.get('location', ''))}; not followed",
-                status=status,
-                advice="Check the base URL in the settings",
-                **about.fields(),
-            )
-        if status in TRANSIENT_STATUSES or httpx.codes.is_server_error(status):
-            raise TransientError(
-                f"the vendor is busy or broken{said and f' ({said})'}",
-                kind="status",
-                status=status,
-                code=code,
-                retry_after_s=retry_after_s(
-                    response.headers.get("retry-after"), now=self._clock.now()
-                ),
-                advice=_ADVICE.get(status, "Run it again later"),
-                **about.fields(),
-            )
-        raise PermanentError(
-            f"the vendor refused the call{said and f' ({said})'}",
-            status=status,
-            code=code,
-            advice=_ADVICE.get(status, "Report it: the vendor's API may have changed"),
-            **about.fields(),
+        Raises:
+            SourceDownError: Nothing was sent: the source is down, or the run has taken its time.
+            VendorError: As the exchange does.
+        """
+        left_s = min(max(self._patience.left_s, 0.0), threading.TIMEOUT_MAX)
+        if not self._slots.acquire(timeout=left_s):
+            raise self._patience.spent(about)
+        try:
+            # Asked in turn: others may have found out meanwhile that nobody answers.
+            self._patience.admit(about)
+            if not self._pace.wait(at_most_s=self._patience.left_s):
+                raise self._patience.spent(about)
+            response = self._timed(request, about=about)
+        finally:
+            self._slots.release()
+        self._count(received_bytes=len(response.content))
+        log.debug(
+            "%s %s: HTTP %d, %d bytes",
+            about.vendor,
+            about.endpoint,
+            response.status,
+            len(response.content),
         )
+        return response
+
+    def _timed(self, request: httpx.Request, *, about: About) -> Response:
+        self._count(requests=1)
+        started = self._clock.monotonic()
+        try:
+            response = self._exchanger.exchange(
+                request, about=about, at_most_s=self._patience.left_s
+            )
+        except VendorError as error:
+            if not is_silence(error):
+                self._patience.answered()
+            elif self._patience.unanswered(error, started=started):
+                self._look_whether_down(about)
+            raise
+        self._patience.answered()
+        return response
+
+    def _look_whether_down(self, about: About) -> None:
+        """Ask for something simple, once: any answer shows that the source is there."""
+        if self._simple is None:
+            self._patience.down()
+            return
+        request = self._exchanger.request("GET", self._base + self._simple, headers={})
+        try:
+            self._exchanger.exchange(request, about=about, at_most_s=self._patience.left_s)
+        except VendorError as error:
+            if is_silence(error):
+                log.warning("%s: no answer to anything; not asked any more", self.vendor)
+                self._patience.down()
+        else:
+            self._patience.alive()
 
     def _count(self, *, requests: int = 0, retries: int = 0, received_bytes: int = 0) -> None:
         with self._stats_lock:

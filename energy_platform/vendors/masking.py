@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 import stamina.instrumentation
 
+from energy_platform.vendors.bodies import plain_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -53,8 +55,8 @@ def remark(body: bytes, *, hidden: Iterable[str] = ()) -> Remark:
         hidden: Secrets of the request, should the vendor echo them.
     """
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = msgspec.json.decode(plain_json(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Remark(None, "")
     if not isinstance(answer, dict):
         return Remark(None, "")

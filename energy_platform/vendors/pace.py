@@ -40,14 +40,24 @@ class Pace:
         self._lock = threading.Lock()
         self._next = float("-inf")
 
-    def wait(self) -> None:
-        """Sleep until this caller's turn."""
+    def wait(self, *, at_most_s: float = float("inf")) -> bool:
+        """Sleep until this caller's turn.
+
+        Args:
+            at_most_s: Seconds the caller has.
+
+        Returns:
+            Whether it is the turn now; False at once when it comes too late.
+        """
         with self._lock:
             now = self._clock.monotonic()
             turn = max(self._next, now)
+            if turn - now > at_most_s:
+                return False
             self._next = turn + self._interval
         if turn > now:
             self._clock.sleep(turn - now)
+        return True
 
     def hold(self, seconds: float) -> None:
         """Let nobody start for some seconds: the vendor asked the whole account to wait."""

@@ -32,7 +32,9 @@ def test_rows_that_the_vendor_took_back_are_replaced_on_an_operators_word(tmp_pa
         portfolio = rig.portfolio
         with (
             environment({"ENERGY_PLATFORM_PORTFOLIO": str(tmp_path / "portfolio.yaml")}),
-            open_source("socomec", portfolio=portfolio, landing=data / "landing") as source,
+            open_source(
+                "socomec", portfolio=portfolio, landing=data / "landing", logins=None
+            ) as source,
         ):
             ingest_inventory(source, lake=lake)
             list(ingest_days(source, vendor="socomec", lake=lake, days=[DAY], now=NOW))

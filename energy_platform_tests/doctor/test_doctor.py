@@ -18,6 +18,7 @@ from energy_platform.doctor import Finding, examine
 from energy_platform.schemas import RAW_BELIMO_SAMPLES
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.storage.lake import Lake
+from energy_platform.vendors.logins import refusals
 from energy_platform.vendors.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ def test_a_healthy_installation_has_nothing_to_complain_about(healthy: Path) -> 
 def test_looking_changes_nothing(healthy: Path) -> None:
     before = sorted(healthy.rglob("*"))
     examined()
-    assert sorted(healthy.rglob("*")) == before
+    # The locks by which logins of several processes wait for one another.
+    logins = healthy / "data" / "logins"
+    after = [path for path in healthy.rglob("*") if logins not in (path, path.parent)]
+    assert sorted(after) == before
+    assert {path.suffix for path in logins.iterdir()} == {".lock"}
 
 
 @pytest.mark.parametrize(
@@ -127,6 +132,39 @@ def test_a_wrong_credential_is_found_by_a_real_login(
     assert finding.level == "fail"
     assert f"{vendor.upper()}_" in finding.advice
     assert "not-the-secret-9" not in f"{finding}"
+
+
+def test_a_refused_login_is_not_tried_again_by_looking_again(
+    healthy: Path, served: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCOMEC_PASSWORD", "not-the-secret-9")
+    complaints(examined())
+    (known,) = refusals(healthy / "data")
+    for _ in range(2):
+        finding = complaints(examined())["credentials", "socomec"]
+        assert "refused once since" in finding.message
+        assert "next try" in finding.message
+        assert "--retry-login" in finding.advice
+    assert refusals(healthy / "data") == [known]
+    again = examine(names=os.environ, retry_login=True)
+    assert "Keycloak refused the user" in complaints(list(again))["credentials", "socomec"].message
+    assert refusals(healthy / "data")[0].attempts == 2
+    # Another password is tried at once, and the right one forgets.
+    monkeypatch.setenv("SOCOMEC_PASSWORD", served.environment()["SOCOMEC_PASSWORD"])
+    assert not complaints(examined())
+    assert refusals(healthy / "data") == []
+
+
+def test_a_proxy_or_trust_store_that_cannot_be_used_is_one_finding_each(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks4://127.0.0.1:1")
+    # Loopback needs no proxy.
+    assert not complaints(examined())
+    monkeypatch.setenv("SKYCENTRICS_API_URL", "https://vendor.invalid/api")
+    assert "ALL_PROXY" in complaints(examined())["reach", "skycentrics"].message
+    monkeypatch.setenv("ENERGY_PLATFORM_CA_FILE", str(small / "portfolio.yaml"))
+    assert "ENERGY_PLATFORM_CA_FILE" in only_complaint(examined()).message
 
 
 @pytest.mark.parametrize(
@@ -264,7 +302,9 @@ def test_what_crashes_and_people_leave_behind_is_told(small: Path) -> None:
     (folder / "part.parquet").touch()
     (folder / f".part.parquet.{os.getpid()}.0123abcd.staged").touch()
     assert not complaints(examined())
-    (folder / ".part.parquet.4194305.0123abcd.staged").touch()
+    left = folder / ".part.parquet.4194305.0123abcd.staged"
+    left.touch()
+    os.utime(left, (0, 0))
     (data / "energy.duckdb.wal").touch()
     (folder.parent / "day=yesterday").mkdir()
     (folder / "copy of part.parquet").touch()

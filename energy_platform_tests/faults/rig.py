@@ -294,7 +294,9 @@ class Rig:
         try:
             if vendor == "skycentrics" and polls:
                 missed = self.poll(lake)
-            with open_source(vendor, portfolio=self.portfolio, landing=landing) as source:
+            with open_source(
+                vendor, portfolio=self.portfolio, landing=landing, logins=None
+            ) as source:
                 ingest_inventory(source, lake=lake)
                 (outcome,) = ingest_days(source, vendor=vendor, lake=lake, days=[DAY], now=NOW)
         except VendorError as error:
@@ -322,7 +324,9 @@ class Rig:
         for at in POLLS:
             self.fleet.set_clock(at)
             try:
-                report = poll_skycentrics(lake, landing=_landing(lake), now=self.fleet.now)
+                report = poll_skycentrics(
+                    lake, landing=_landing(lake), now=self.fleet.now, logins=None
+                )
                 missed += report.failed.values()
             except VendorError as error:
                 missed.append(error)

@@ -78,7 +78,7 @@ def _day_after_transfer(
     rig: Rig, *, with_data: bool, lake: Lake | None = None
 ) -> tuple[DayOutcome, pl.DataFrame]:
     lake = lake or rig.new_lake()
-    with open_source("belimo", portfolio=rig.portfolio, landing=rig.folder) as source:
+    with open_source("belimo", portfolio=rig.portfolio, landing=rig.folder, logins=None) as source:
         ingest_inventory(source, lake=lake)
         rig.fleet.belimo.transfer(MOVED, with_data=with_data)
         (outcome,) = ingest_days(source, vendor="belimo", lake=lake, days=[DAY], now=NOW)

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 
 from energy_platform.settings import SocomecSettings
 from energy_platform.vendors.errors import AuthenticationError, PermanentError
+from energy_platform.vendors.logins import RefusedLogins
 from energy_platform.vendors.socomec.auth import KeycloakAuth
 from energy_platform_tests.keycloak.server import REALM, Admin, UnavailableError, running
 
@@ -40,7 +42,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         pytest.skip(f"REAL KEYCLOAK NOT TESTED: {error}")
 
 
-def login(admin: Admin, **changes: Any) -> KeycloakAuth:
+def login(admin: Admin, *, logins: RefusedLogins | None = None, **changes: Any) -> KeycloakAuth:
     given = {
         "keycloak_url": admin.url,
         "client_id": "energy-platform",
@@ -50,7 +52,7 @@ def login(admin: Admin, **changes: Any) -> KeycloakAuth:
         "attempts": 2,
         **changes,
     }
-    return KeycloakAuth(SocomecSettings(**given), backoff_s=0.01)
+    return KeycloakAuth(SocomecSettings(**given), backoff_s=0.01, logins=logins)
 
 
 def accepted(admin: Admin, headers: Mapping[str, str]) -> bool:
@@ -144,7 +146,8 @@ def test_a_disabled_user_is_told_apart_from_missing_data(keycloak: Admin) -> Non
 
 
 def test_a_user_disabled_in_mid_run_ends_the_feed_with_an_alarm(keycloak: Admin) -> None:
-    auth = login(keycloak, username=LEAVING)
+    logins = RefusedLogins()
+    auth = login(keycloak, logins=logins, username=LEAVING)
     headers = auth.headers()
     keycloak.set_enabled(LEAVING, enabled=False)
     try:
@@ -152,6 +155,9 @@ def test_a_user_disabled_in_mid_run_ends_the_feed_with_an_alarm(keycloak: Admin)
             auth.renew(headers)
     finally:
         keycloak.set_enabled(LEAVING, enabled=True)
+    with pytest.raises(AuthenticationError, match="not tried"):
+        auth.headers()
+    logins.try_now("socomec", now=datetime.now(tz=UTC))
     assert accepted(keycloak, auth.headers())
 
 

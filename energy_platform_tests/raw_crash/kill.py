@@ -75,14 +75,16 @@ def raw_run(place: Place, *, control: str, portfolio: Path) -> None:
     """Poll, then read the days; each acknowledged poll is told to the parent at once."""
     for number, at in enumerate(POLLS):
         httpx.post(f"{control}/clock", json={"now": at.isoformat()}).raise_for_status()
-        report = poll_skycentrics(place.lake, landing=place.landing, now=partial(_same, at))
+        report = poll_skycentrics(
+            place.lake, landing=place.landing, now=partial(_same, at), logins=None
+        )
         if report.failed:
             raise SystemExit(f"a poll failed: {report.failed}")
         os.write(sys.stdout.fileno(), bytes([number]))
     httpx.post(f"{control}/clock", json={"now": NOW.isoformat()}).raise_for_status()
     for vendor in RAW_DAY_TABLES:
         with open_source(
-            vendor, portfolio=load_portfolio(portfolio), landing=place.landing
+            vendor, portfolio=load_portfolio(portfolio), landing=place.landing, logins=None
         ) as source:
             if not has_inventory(place.lake, vendor=vendor):
                 ingest_inventory(source, lake=place.lake)

@@ -102,7 +102,7 @@ def publish_file(work: Path, target: Path) -> None:
         db.execute("checkpoint")
     if work.with_name(f"{work.name}.wal").exists():
         raise WarehouseError(f"{work}: still has a write-ahead log; another process has it open")
-    with staged(target) as path:
+    with staged(target, locked=True) as path:
         wal = path.with_name(f"{path.name}.wal")
         try:
             shutil.copyfile(work, path)

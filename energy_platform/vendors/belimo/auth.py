@@ -12,12 +12,14 @@ import msgspec
 from energy_platform.settings import required
 from energy_platform.vendors.errors import AuthenticationError, PermanentError
 from energy_platform.vendors.http import Auth, Call, Transport
+from energy_platform.vendors.logins import RefusedLogins
 from energy_platform.vendors.pace import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from energy_platform.settings import BelimoSettings
+    from energy_platform.vendors.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class BelimoAuth(Auth):
         settings: Credentials and the token endpoint.
         clock: Time sources.
         backoff_s: First pause before a request is repeated; None takes the setting.
+        logins: What is known of refused logins; None remembers for the life of this object.
+        patience: How long the run waits for this source.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class BelimoAuth(Auth):
         *,
         clock: Clock | None = None,
         backoff_s: float | None = None,
+        logins: RefusedLogins | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock or Clock()
@@ -65,7 +71,7 @@ class BelimoAuth(Auth):
         self._access: str | None = None
         self._refresh: str | None = None
         self._renew_at = float("inf")
-        self._refused: AuthenticationError | None = None
+        self._logins = RefusedLogins() if logins is None else logins
         place = urlsplit(settings.token_url)
         self._path = place.path or "/"
         self._transport = Transport(
@@ -78,6 +84,8 @@ class BelimoAuth(Auth):
             attempts=settings.attempts,
             backoff_s=settings.backoff_s if backoff_s is None else backoff_s,
             clock=self._clock,
+            patience=patience,
+            ca_file=settings.ca_file,
         )
 
     def __repr__(self) -> str:
@@ -114,9 +122,6 @@ class BelimoAuth(Auth):
                 self._refresh = None
             else:
                 return
-        if self._refused is not None:
-            # Trying a wrong password again and again locks the user out.
-            raise self._refused
         settings = self._settings
         why = "the Belimo Cloud login needs it"
         username = required(settings.username, variable="BELIMO_USERNAME", why=why)
@@ -127,21 +132,35 @@ class BelimoAuth(Auth):
             "password": password.get_secret_value(),
             "scope": settings.scope,
         }
+        secret = settings.client_secret
+        credentials = (
+            settings.token_url,
+            settings.client_id or "",
+            secret.get_secret_value() if secret else "",
+            username,
+            password.get_secret_value(),
+        )
+        # Trying a wrong password again and again locks the user out.
+        with self._logins.attempt(
+            "belimo", endpoint="token", credentials=credentials, now=self._clock.now
+        ):
+            self._log_in(grant)
+
+    def _log_in(self, grant: Mapping[str, str]) -> None:
         try:
             self._accept(grant)
         except PermanentError as error:
             if error.status not in REFUSED:
                 raise
             said = f": {error.code}" if error.code else ""
-            self._refused = AuthenticationError(
+            raise AuthenticationError(
                 f"the login was refused{said}",
                 vendor="belimo",
                 endpoint="token",
                 status=error.status,
                 code=error.code,
                 advice=ADVICE,
-            )
-            raise self._refused from None
+            ) from None
 
     def _accept(self, grant: Mapping[str, str]) -> None:
         settings = self._settings

@@ -38,6 +38,7 @@ from energy_platform.vendors.belimo.samples import Answer, Asked, read_samples
 from energy_platform.vendors.errors import ContractError
 from energy_platform.vendors.http import Auth, Call, Transport
 from energy_platform.vendors.pace import Clock
+from energy_platform.vendors.patience import Patience
 from energy_platform.vendors.wire import segment
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from energy_platform.settings import BelimoSettings
     from energy_platform.vendors.http import Stats
+    from energy_platform.vendors.logins import RefusedLogins
     from energy_platform.vendors.wire import Param
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class BelimoClient(Closing):
         settings: Addresses, credentials and limits.
         clock: Time sources.
         backoff_s: First pause before a request is repeated; None takes the setting.
+        logins: What is known of refused logins; None remembers for the life of this client.
     """
 
     def __init__(
@@ -98,11 +101,19 @@ class BelimoClient(Closing):
         *,
         clock: Clock | None = None,
         backoff_s: float | None = None,
+        logins: RefusedLogins | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock or Clock()
         self._backoff_s = settings.backoff_s if backoff_s is None else backoff_s
-        self._auth = BelimoAuth(settings, clock=self._clock, backoff_s=self._backoff_s)
+        self.patience = Patience(source="belimo", limit_s=settings.run_limit_s, clock=self._clock)
+        self._auth = BelimoAuth(
+            settings,
+            clock=self._clock,
+            backoff_s=self._backoff_s,
+            logins=logins,
+            patience=self.patience,
+        )
         self._transport = self._open(ALLOWED, auth=self._auth)
         self._public = self._open(OPEN_TO_ALL, auth=None)
         self._profiles: dict[str, Dataprofile] = {}
@@ -121,6 +132,9 @@ class BelimoClient(Closing):
             auth=auth,
             backoff_s=self._backoff_s,
             clock=self._clock,
+            patience=self.patience,
+            ca_file=settings.ca_file,
+            simple="/api-info",
         )
 
     def close(self) -> None:

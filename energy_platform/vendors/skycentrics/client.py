@@ -15,9 +15,16 @@ import msgspec
 from energy_platform.closing import Closing
 from energy_platform.settings import required
 from energy_platform.vendors import lenient
-from energy_platform.vendors.errors import AuthenticationError, PermanentError, TransientError
+from energy_platform.vendors.bodies import plain_json
+from energy_platform.vendors.errors import (
+    AuthenticationError,
+    ConnectionSetupError,
+    PermanentError,
+    TransientError,
+)
 from energy_platform.vendors.http import Call, Transport
 from energy_platform.vendors.pace import Clock
+from energy_platform.vendors.patience import Patience
 from energy_platform.vendors.skycentrics.models import (
     Device,
     Record,
@@ -32,6 +39,7 @@ from energy_platform.vendors.wire import segment
 if TYPE_CHECKING:
     from energy_platform.settings import SkycentricsSettings
     from energy_platform.vendors.http import Stats
+    from energy_platform.vendors.logins import RefusedLogins
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +84,7 @@ class _RecordDecoder:
 
 class _HistoryDecoder:
     def decode(self, buf: bytes, /) -> list[Record]:
-        return records_of(unpacked(buf))
+        return records_of(plain_json(unpacked(buf)))
 
 
 class _DevicesDecoder:
@@ -99,6 +107,7 @@ class SkycentricsClient(Closing):
         settings: Addresses, credentials and limits.
         clock: Time sources; its ``now`` dates and signs the requests.
         backoff_s: First pause before a request is repeated; None takes the setting.
+        logins: What is known of refused credentials; None remembers for the life of this client.
 
     Raises:
         SettingsError: A credential is not set; the message names the variable.
@@ -110,10 +119,21 @@ class SkycentricsClient(Closing):
         *,
         clock: Clock | None = None,
         backoff_s: float | None = None,
+        logins: RefusedLogins | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock or Clock()
         why = "every SkyCentrics request is signed with it"
+        self._signer = Signer(
+            client=required(settings.client_id, variable="SKYCENTRICS_CLIENT_ID", why=why),
+            secret=required(settings.client_secret, variable="SKYCENTRICS_CLIENT_SECRET", why=why),
+            api_url=settings.api_url,
+            now=self._clock.now,
+            logins=logins,
+        )
+        self.patience = Patience(
+            source="skycentrics", limit_s=settings.run_limit_s, clock=self._clock
+        )
         self._transport = Transport(
             vendor="skycentrics",
             base_url=settings.api_url,
@@ -122,17 +142,14 @@ class SkycentricsClient(Closing):
             max_in_flight=settings.max_in_flight,
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
-            auth=Signer(
-                client=required(settings.client_id, variable="SKYCENTRICS_CLIENT_ID", why=why),
-                secret=required(
-                    settings.client_secret, variable="SKYCENTRICS_CLIENT_SECRET", why=why
-                ),
-                now=self._clock.now,
-            ),
+            auth=self._signer,
             backoff_s=settings.backoff_s if backoff_s is None else backoff_s,
             # A pause longer than the poll period would only delay the next poll.
             max_backoff_s=min(60.0, float(settings.poll_s)),
             clock=self._clock,
+            patience=self.patience,
+            ca_file=settings.ca_file,
+            simple="/devices/",
         )
         self._probe_lock = threading.Lock()
         self._probed: dict[str, bool] = {}
@@ -140,6 +157,7 @@ class SkycentricsClient(Closing):
     def close(self) -> None:
         """Close every connection."""
         self._transport.close()
+        self._signer.close()
 
     @property
     def stats(self) -> Stats:
@@ -239,6 +257,7 @@ class SkycentricsClient(Closing):
 
         Raises:
             AuthenticationError: The credentials are refused.
+            ConnectionSetupError: No connection can be made.
             TransientError: The vendor did not answer; that says nothing about history.
         """
         with self._probe_lock:
@@ -250,7 +269,7 @@ class SkycentricsClient(Closing):
         now = self._clock.now()
         try:
             self.history(device_id, start=now - PROBE, end=now)
-        except AuthenticationError:
+        except (AuthenticationError, ConnectionSetupError):
             raise
         except PermanentError:
             return False

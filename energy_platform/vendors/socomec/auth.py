@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, Literal
 
+import httpx
 import msgspec
 import stamina
-from keycloak import ConnectionManager, KeycloakOpenID
-from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+from keycloak import KeycloakOpenID
+from keycloak.exceptions import KeycloakError
 
-from energy_platform.settings import LOOPBACK, required
+from energy_platform.settings import required
+from energy_platform.vendors.bodies import is_json
 from energy_platform.vendors.errors import (
     AuthenticationError,
     ContractError,
@@ -25,8 +26,12 @@ from energy_platform.vendors.errors import (
     TransientError,
     VendorError,
 )
+from energy_platform.vendors.exchange import Exchanger
 from energy_platform.vendors.http import Auth, Clock
+from energy_platform.vendors.logins import RefusedLogins
 from energy_platform.vendors.masking import hush_wire_loggers, remark
+from energy_platform.vendors.patience import Patience, is_silence
+from energy_platform.vendors.wire import About, body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +44,9 @@ Grant = Literal["password", "refresh_token"]
 
 _BAD_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
 """Codes by which Keycloak refuses the client rather than the user."""
+
+_ABOUT: Final = About("socomec", "token", None, None)
+"""The one call of this file, for messages."""
 
 _BUSY: Final = frozenset({408, 425, 429})
 """Answers below 500 that can heal by waiting."""
@@ -56,25 +64,86 @@ class Tokens(msgspec.Struct):
         return "Tokens(***)"
 
 
-class _Connection(ConnectionManager):
-    """python-keycloak's connection, made to keep credentials where they are sent to."""
+class _Connection:
+    """What python-keycloak posts its forms through: the connections that all clients share.
 
-    def __init__(self, *, base_url: str, timeout_s: float) -> None:
-        # A POST repeated by the adapter could use a rotated refresh token twice.
-        # Declared as whole seconds, but handed to requests, which takes any.
-        is_tls = urlsplit(base_url).scheme == "https"
-        super().__init__(base_url, timeout=timeout_s, verify=is_tls, max_retries=0)  # type: ignore[arg-type]
-        # Neither a proxy nor a netrc file may come between us and loopback.
-        self._s.trust_env = urlsplit(base_url).hostname not in LOOPBACK
+    Its own connection manager has a trust store, a rule for proxies and time limits of its own,
+    follows redirects with the form, and makes an asynchronous client that nobody uses and that
+    dies of a proxy it does not know.
 
-    def raw_post(self, path: str, data: Any, **kwargs: Any) -> Any:
-        """POST without following redirects, which could carry the form elsewhere."""
-        self._s.max_redirects = 0
-        return super().raw_post(path, data, **kwargs)
+    Args:
+        base_url: Keycloak.
+        settings: Time limit and trust store.
+        clock: Time sources.
+        patience: How long the run waits for this source.
+    """
+
+    def __init__(
+        self, base_url: str, *, settings: SocomecSettings, clock: Clock, patience: Patience
+    ) -> None:
+        self._base_url = base_url
+        self._clock = clock
+        self._patience = patience
+        self._exchanger = Exchanger(
+            base_url,
+            timeout_s=settings.timeout_s,
+            max_connections=1,
+            ca_file=settings.ca_file,
+            clock=clock,
+        )
+        self.headers: dict[str, str] = {}
+
+    def add_param_headers(self, key: str, value: str) -> None:
+        """Send a header with the next forms."""
+        self.headers[key] = value
+
+    def del_param_headers(self, key: str) -> None:
+        """Send it no longer."""
+        self.headers.pop(key, None)
+
+    def raw_post(self, path: str, data: Mapping[str, str]) -> httpx.Response:
+        """POST a form once; a refresh token that is rotated must not be used twice.
+
+        Raises:
+            VendorError: No whole answer came.
+        """
+        self._patience.admit(_ABOUT)
+        headers, body = body_of(json=None, form=data, content=None)
+        request = self._exchanger.request(
+            "POST", self._base_url + path, headers={**headers, **self.headers}, content=body
+        )
+        started = self._clock.monotonic()
+        try:
+            answer = self._exchanger.exchange(
+                request, about=_ABOUT, at_most_s=self._patience.left_s
+            )
+        except VendorError as error:
+            if is_silence(error) and self._patience.unanswered(error, started=started):
+                self._patience.down()
+            error.advice = f"{error.advice} (SOCOMEC_KEYCLOAK_URL)"
+            raise
+        self._patience.answered()
+        # Of a refusal the status is enough where the body cannot be read; python-keycloak would
+        # end in a RecursionError.
+        is_readable = httpx.codes.is_success(answer.status) or is_json(answer.content)
+        return httpx.Response(answer.status, content=answer.content if is_readable else b"")
 
     def close(self) -> None:
         """Close the connections."""
-        self._s.close()
+        self._exchanger.close()
+
+
+class _Realm(KeycloakOpenID):
+    """python-keycloak's client of one realm, over our connections."""
+
+    def __init__(
+        self, connection: _Connection, *, realm: str, client_id: str, client_secret: str
+    ) -> None:
+        # Not the parent's constructor: it opens connections of its own.
+        self.client_id = client_id
+        self.client_secret_key = client_secret
+        self.realm_name = realm
+        self.connection = connection  # type: ignore[assignment]  # has what a form needs
 
 
 class KeycloakAuth(Auth):
@@ -85,9 +154,11 @@ class KeycloakAuth(Auth):
         clock: Time sources.
         backoff_s: First pause before another attempt, doubled up to a minute and jittered; None
             takes the setting.
+        logins: What is known of refused logins; None remembers for the life of this object.
+        patience: How long the run waits for this source.
 
     Raises:
-        SettingsError: A credential is not set.
+        SettingsError: A credential is not set, or the trust store or proxy cannot be used.
     """
 
     def __init__(
@@ -96,6 +167,8 @@ class KeycloakAuth(Auth):
         *,
         clock: Clock | None = None,
         backoff_s: float | None = None,
+        logins: RefusedLogins | None = None,
+        patience: Patience | None = None,
     ) -> None:
         why = "SoData needs a client and a SoLive Pro user"
         client_id = required(settings.client_id, variable="SOCOMEC_CLIENT_ID", why=why)
@@ -113,15 +186,18 @@ class KeycloakAuth(Auth):
         self._backoff_s = settings.backoff_s if backoff_s is None else backoff_s
         hush_wire_loggers()
         base_url = settings.keycloak_url.rstrip("/") + "/"
-        self._connection = _Connection(base_url=base_url, timeout_s=settings.timeout_s)
-        self._keycloak = KeycloakOpenID(
-            server_url=base_url,
-            realm_name=settings.realm,
-            client_id=client_id,
-            client_secret_key=secret.get_secret_value(),
-            verify=urlsplit(base_url).scheme == "https",
+        self._logins = RefusedLogins() if logins is None else logins
+        self._credentials = (base_url, settings.realm, *self._hidden)
+        self._patience = patience or Patience(source="socomec", clock=self._clock)
+        self._connection = _Connection(
+            base_url, settings=settings, clock=self._clock, patience=self._patience
         )
-        self._keycloak.connection = self._connection
+        self._keycloak = _Realm(
+            self._connection,
+            realm=settings.realm,
+            client_id=client_id,
+            client_secret=secret.get_secret_value(),
+        )
         self._lock = threading.Lock()
         self._tokens: Tokens | None = None
         self._access_until = 0.0
@@ -169,7 +245,10 @@ class KeycloakAuth(Auth):
             else:
                 self.refreshes += 1
                 return tokens
-        tokens = self._ask("password", self._login)
+        with self._logins.attempt(
+            "socomec", endpoint="token", credentials=self._credentials, now=self._clock.now
+        ):
+            tokens = self._ask("password", self._login)
         self.logins += 1
         return tokens
 
@@ -189,14 +268,17 @@ class KeycloakAuth(Auth):
 
         def pause_before_retry(error: Exception) -> bool | float:
             nonlocal failures
-            if not isinstance(error, TransientError):
+            if not isinstance(error, TransientError) or error.exhausted:
                 return False
             failures += 1
             if failures >= self._settings.attempts:
                 return False
             ceiling = min(60.0, self._backoff_s * 2 ** (failures - 1))
+            pause = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
+            if pause >= self._patience.left_s:
+                raise self._patience.spent(_ABOUT, last=error) from None
             log.warning("%s; trying again", error)
-            return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
+            return pause
 
         try:
             for attempt in stamina.retry_context(
@@ -211,6 +293,7 @@ class KeycloakAuth(Auth):
 
     def _attempt(self, grant: Grant, call: Callable[[], object]) -> Tokens:
         asked_at = self._clock.monotonic()
+        fault: VendorError
         try:
             answer = call()
         except KeycloakError as error:
@@ -218,6 +301,13 @@ class KeycloakAuth(Auth):
         except TypeError:
             # python-keycloak's way of saying that a 200 was not JSON; its text quotes the body.
             fault = self._transient("expected JSON from Keycloak, got something else")
+        except RecursionError:
+            fault = ContractError(
+                "the token answer is nested too deep to be read",
+                vendor="socomec",
+                endpoint="token",
+                advice="Check SOCOMEC_KEYCLOAK_URL and SOCOMEC_REALM",
+            )
         else:
             return self._accepted(answer, asked_at=asked_at)
         raise fault from None
@@ -253,11 +343,10 @@ class KeycloakAuth(Auth):
     def _fault(self, grant: Grant, error: KeycloakError) -> VendorError:
         """Say what a refusal of the token endpoint means."""
         status = error.response_code
-        if isinstance(error, KeycloakConnectionError) or status is None:
-            cause = type(error.__cause__).__name__
-            if cause == "TooManyRedirects":
-                return self._misplaced("redirected", status=None)
-            return self._transient(f"Keycloak did not answer ({cause})")
+        if status is None:
+            return self._transient("Keycloak did not answer")
+        if httpx.codes.is_redirect(status):
+            return self._misplaced("redirected", status=status)
         if status in _BUSY or status >= 500:  # noqa: PLR2004 - server errors
             return self._transient("Keycloak is busy or broken", status=status)
         code, words = remark(error.response_body or b"", hidden=self._hidden)

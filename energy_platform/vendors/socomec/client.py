@@ -13,6 +13,7 @@ import msgspec
 from energy_platform.closing import Closing
 from energy_platform.vendors.errors import ContractError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Clock, Stats, Transport, segment
+from energy_platform.vendors.patience import Patience
 from energy_platform.vendors.socomec.auth import KeycloakAuth
 from energy_platform.vendors.socomec.history import ENDPOINT, History, Reading, gives_up_on
 from energy_platform.vendors.socomec.models import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from energy_platform.settings import SocomecSettings
     from energy_platform.vendors.coverage import Before
     from energy_platform.vendors.http import Decoder
+    from energy_platform.vendors.logins import RefusedLogins
     from energy_platform.vendors.socomec.models import Datapoints
     from energy_platform.vendors.socomec.portions import Ask
     from energy_platform.vendors.socomec.refusals import Refusals
@@ -53,6 +55,9 @@ _READS: Final = (
     Call("GET", rf"{_ROOT}/{_ID}/devices/{_ID}/variables(/{_ID})?"),
 )
 """The calls of section 4 that only read; the history call is added with its configured name."""
+
+MAX_RECORDS: Final = 250_000
+"""Records beyond which a listing is one that never ends: 5000 pages of the default size."""
 
 _CORPORATE_ACCOUNT: Final = msgspec.json.Decoder(CorporateAccount)
 _CORPORATE_ACCOUNTS: Final = msgspec.json.Decoder(Page[CorporateAccount])
@@ -84,9 +89,10 @@ class SocomecClient(Closing):
         settings: Where and who; see ``SocomecSettings``.
         clock: Time sources.
         backoff_s: First pause before another attempt; None takes the setting.
+        logins: What is known of refused logins; None remembers for the life of this client.
 
     Raises:
-        SettingsError: A credential is not set.
+        SettingsError: A credential is not set, or the trust store or proxy cannot be used.
     """
 
     def __init__(
@@ -95,10 +101,15 @@ class SocomecClient(Closing):
         *,
         clock: Clock | None = None,
         backoff_s: float | None = None,
+        logins: RefusedLogins | None = None,
     ) -> None:
         self.settings = settings
         pause_s = settings.backoff_s if backoff_s is None else backoff_s
-        self._auth = KeycloakAuth(settings, clock=clock, backoff_s=pause_s)
+        clock = clock or Clock()
+        self.patience = Patience(source="socomec", limit_s=settings.run_limit_s, clock=clock)
+        self._auth = KeycloakAuth(
+            settings, clock=clock, backoff_s=pause_s, logins=logins, patience=self.patience
+        )
         history = Call("PUT", rf"{_ROOT}/{_ID}/{re.escape(settings.datapoints_path)}")
         self._transport = Transport(
             vendor="socomec",
@@ -111,6 +122,9 @@ class SocomecClient(Closing):
             auth=self._auth,
             backoff_s=pause_s,
             clock=clock,
+            patience=self.patience,
+            ca_file=settings.ca_file,
+            simple=_ROOT,
         )
         self._history = History(
             fetch=self._portion,
@@ -352,9 +366,9 @@ class SocomecClient(Closing):
         decoder: Decoder[Page[Listed]],
         query: dict[str, str] | None,
     ) -> _Listing[Listed]:
-        """Read all pages once."""
+        """Read all pages once; what grows to twice its announced size meanwhile never ends."""
         found: dict[str, Listed] = {}
-        skip = 0
+        skip = allowed = 0
         while True:
             page, _ = self._transport.fetch(
                 "GET",
@@ -369,6 +383,14 @@ class SocomecClient(Closing):
                     vendor="socomec",
                     endpoint=endpoint,
                     advice="The vendor may have changed its API; compare with its document",
+                )
+            allowed = allowed or 2 * page.total + 4 * self.settings.page_size
+            if page.total > MAX_RECORDS or len(found) > allowed:
+                raise ContractError(
+                    f"the listing does not end: {page.total} records announced, {len(found)} read",
+                    vendor="socomec",
+                    endpoint=endpoint,
+                    advice="Report it: the vendor's paging never ends",
                 )
             known = len(found)
             found.update((record.uuid, record) for record in page.results)

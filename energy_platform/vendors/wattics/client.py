@@ -66,7 +66,7 @@ class WatticsClient(Closing):
         may_send: Asked at the moment a request leaves; one that may not is never sent.
 
     Raises:
-        SettingsError: No base URL is set.
+        SettingsError: No base URL is set, or the trust store or proxy cannot be used.
         ValueError: The base URL is plain http beyond this machine.
     """
 
@@ -93,7 +93,7 @@ class WatticsClient(Closing):
         self._clock = clock or Clock()
         hush_wire_loggers()
         patience = Patience(settings.connect_timeout_s, settings.read_timeout_s)
-        self._line = Line(self._url, patience=patience, may_send=may_send)
+        self._line = Line(self._url, patience=patience, ca_file=settings.ca_file, may_send=may_send)
         self._push_url = self._line.url(self._url.raw_path)
         known_as = f"{credential.username}:{credential.password.get_secret_value()}"
         self._basic = b64encode(known_as.encode()).decode()

@@ -7,21 +7,22 @@ thread may abort it.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore
-import httpx
+
+from energy_platform.vendors.connections import connection_pool
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import httpx
 
 LONGEST_BODY: Final = 1024 * 1024
 """Bytes of an answer that are read; the rest is cut off."""
@@ -85,7 +86,11 @@ class Line:
     Args:
         url: Where to; proxies of the environment are used for https.
         patience: How long is waited.
+        ca_file: Authorities trusted besides the system's.
         may_send: Asked when a request leaves; one that may not ends as a fault of writing.
+
+    Raises:
+        SettingsError: The trust store or the proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class Line:
         url: httpx.URL,
         *,
         patience: Patience,
+        ca_file: Path | None = None,
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._patience = patience
@@ -108,7 +114,7 @@ class Line:
                 "pool": patience.connect_s,
             }
         }
-        self._makes = _maker(url, wiring=self._wiring)
+        self._makes = connection_pool(url, ca_file=ca_file, backend=self._wiring)
         self._connection: httpcore.ConnectionInterface | None = None
 
     def url(self, target: bytes) -> httpcore.URL:
@@ -252,40 +258,3 @@ class _JoiningStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
-
-
-def _maker(url: httpx.URL, *, wiring: _Wiring) -> httpcore.ConnectionPool:
-    """Return what makes connections: straight ones, or through the environment's proxy."""
-    if url.scheme != "https":
-        # A proxy named by the environment must not see loopback traffic.
-        return httpcore.ConnectionPool(network_backend=wiring)
-    tls = tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    named = getproxies()
-    address = named.get("https") or named.get("all")
-    if not address or proxy_bypass(url.host):
-        return httpcore.ConnectionPool(ssl_context=tls, network_backend=wiring)
-    proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
-    return httpcore.HTTPProxy(
-        httpcore.URL(
-            scheme=proxy.url.raw_scheme,
-            host=proxy.url.raw_host,
-            port=proxy.url.port,
-            target=proxy.url.raw_path,
-        ),
-        proxy_auth=proxy.raw_auth,
-        proxy_headers=proxy.headers.raw,
-        ssl_context=tls,
-        network_backend=wiring,
-    )
-
-
-@lru_cache(maxsize=4)
-def tls_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
-    """Return the verifying context, read once: fifty senders need not load the roots fifty times.
-
-    Args:
-        cert_file: SSL_CERT_FILE, which httpx reads itself.
-        cert_dir: SSL_CERT_DIR, likewise.
-    """
-    del cert_file, cert_dir
-    return httpx.create_ssl_context()

@@ -167,6 +167,8 @@ def settings(url: str, **changes: Any) -> SocomecSettings:
         "rps": 10_000,
         "timeout_s": 5,
         "attempts": 3,
+        # Clocks that jump to the end of a token's life are not the end of a run.
+        "run_limit_s": 1_000_000,
         **changes,
     }
     return SocomecSettings(_env_file=None, **values)
