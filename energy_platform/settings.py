@@ -392,7 +392,7 @@ Minutes = Annotated[int, Field(ge=0)] | Literal["off"]
 """How many minutes something must last before it is told; off: it is not."""
 
 
-class AlertSettings(_Section):
+class AlertSettings(_Connected):
     """Messages that leave the machine (variables ``ENERGY_PLATFORM_ALERT_*``)."""
 
     model_config = SettingsConfigDict(env_prefix="ENERGY_PLATFORM_ALERT_")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import apprise
 
 from energy_platform.settings import LOOPBACK, SettingsError
+from energy_platform.vendors.tls import bundle_file
 
 if TYPE_CHECKING:
     from energy_platform.settings import AlertSettings
@@ -79,6 +80,11 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
             raise SettingsError(
                 f"{variable}: would send in the clear; use the address that ends in s, such as "
                 "mailtos:// or jsons://"
+            )
+        if service.verify_certificate:
+            # requests takes the name of a file here and would trust certifi's otherwise.
+            service.verify_certificate = str(  # type: ignore[assignment]
+                bundle_file(settings.ca_file)
             )
         found.append(Channel(name, service))
     return found

@@ -7,8 +7,11 @@ usually signs some hosts and lets others through.
 
 from __future__ import annotations
 
+import atexit
+import os
 import ssl
 import sys
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -103,6 +106,29 @@ def ssl_context(ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
+@lru_cache(maxsize=4)
+def bundle_file(ca_file: Path | None = None) -> Path:
+    """Return a file of what :func:`ssl_context` trusts, for libraries that take nothing else.
+
+    Args:
+        ca_file: PEM file of further authorities; a joint file is made for the life of the process.
+    """
+    system = Path(ssl.get_default_verify_paths().cafile or _store_file())
+    if ca_file is None:
+        return system
+    descriptor, name = tempfile.mkstemp(prefix="energy-platform-", suffix=".pem")
+    joint = Path(name)
+    atexit.register(joint.unlink, missing_ok=True)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(system.read_bytes() + b"\n" + ca_file.read_bytes())
+    return joint
+
+
+def _store_file() -> str:
+    # A slim container may have no store at all.
+    return next((store for store in SYSTEM_STORES if Path(store).is_file()), certifi.where())
+
+
 def _system_context() -> ssl.SSLContext:
     if sys.platform in {"darwin", "win32"}:
         import truststore  # noqa: PLC0415 - only where the system verifies by itself
@@ -115,9 +141,7 @@ def _system_context() -> ssl.SSLContext:
     if found.cafile or (found.capath and any(Path(found.capath).glob("*.[0-9]"))):
         context.set_default_verify_paths()
     else:
-        # A slim container may have no store at all.
-        stores = (store for store in SYSTEM_STORES if Path(store).is_file())
-        context.load_verify_locations(cafile=next(stores, certifi.where()))
+        context.load_verify_locations(cafile=_store_file())
     return context
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from energy_platform.alerts import channels_of
+from energy_platform.alerts.channels import ChannelError
 from energy_platform.doctor.vendors import reach
 from energy_platform.settings import (
+    AlertSettings,
     BelimoSettings,
     SettingsError,
     SkycentricsSettings,
@@ -157,6 +160,18 @@ def test_wattics_and_the_doctor_trust_the_same_file(
         assert refused.level == "fail"
         assert "certificate" in refused.message
         assert "ENERGY_PLATFORM_CA_FILE" in refused.advice
+
+
+def test_alerts_trust_the_same_file(authority: Identity, ca_file: Path, tmp_path: Path) -> None:
+    with https(identity("host", issuer=authority), tmp_path) as listener:
+        url = f"jsons://127.0.0.1:{listener.port}/x"
+        (untrusting,) = channels_of(AlertSettings(webhook_url=url))
+        with pytest.raises(ChannelError):
+            untrusting.send(title="a", body="b")
+        assert listener.told == []
+        (channel,) = channels_of(AlertSettings(webhook_url=url, ca_file=ca_file))
+        channel.send(title="a", body="b")
+        assert listener.told[0].startswith("POST /x")
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
