@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from energy_platform.delivery.ledger import Event, LeaseTerms, Ledger, TakenOverError
+from energy_platform.delivery.ledger.tables import lease
 from energy_platform_tests.delivery.conftest import POSTGRES
 from energy_platform_tests.delivery.hosts import Host, Scene, scene, terminating
 from energy_platform_tests.delivery.postgres import Server, server
@@ -141,6 +144,25 @@ def test_a_host_that_stood_still_is_taken_over_and_sends_nothing_when_it_wakes(
         said = second.wait()
         assert (said.problems, said.error) == ([], "")
         assert told.complaints() == []
+
+
+def test_a_transaction_that_hangs_does_not_keep_the_next_host_out(tmp_path: Path) -> None:
+    with (
+        ledger_of(os.environ[POSTGRES]) as url,
+        Ledger(url, terms=LeaseTerms(lease_s=0.5, beat_s=0.05, margin_s=0.05)) as ledger,
+        Ledger(url) as other,
+        ledger.exclusive(stop=threading.Event(), under_way_s=0.1) as first,
+    ):
+        assert first is not None
+        with ledger.engine.connect() as hanging:
+            hanging.execute(sa.select(lease).with_for_update(read=True, key_share=True))
+            first.stop()  # it stands still, in the middle of a transaction
+            with other.exclusive(stop=threading.Event()) as second:
+                assert second is not None
+                assert second.generation == first.generation + 1
+            hanging.invalidate()
+        with pytest.raises(TakenOverError):
+            ledger.note(Event(1, None, "hold", {}))
 
 
 def test_a_host_cut_off_from_its_ledger_stops_before_another_one_begins(tmp_path: Path) -> None:

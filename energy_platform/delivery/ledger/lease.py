@@ -39,6 +39,7 @@ PUSH_KEY: Final = 0x656E5F70757368
 _NETWORK_S: Final = 5.0
 """How long what a closed connection had sent may still travel."""
 
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -250,76 +251,92 @@ def _take_when_free(
     database: Database, *, terms: LeaseTerms, place: str, under_way_s: float, stop: threading.Event
 ) -> tuple[str, int, float] | None:
     """Take the lease of PostgreSQL once it is free, its owner's host says so, or its time is up."""
-    token = uuid4().hex
-    hold_us = int((terms.lease_s + under_way_s + _NETWORK_S) * 1_000_000)
+    ours = _Claim(
+        token=uuid4().hex,
+        place=place,
+        hold_us=int((terms.lease_s + under_way_s + _NETWORK_S) * 1_000_000),
+    )
     seen: tuple[int, int] | None = None
     seen_at = 0.0
     is_told = False
     deadline = time.monotonic() + terms.reconnect_s
     while not stop.is_set():
-        began_at = now()
         try:
-            with database.engine.begin() as connection:
-                generation, row = _try_to_take(
-                    connection,
-                    token=token,
-                    place=place,
-                    hold_us=hold_us,
-                    unchanged_s=0.0 if seen is None else began_at - seen_at,
-                    seen=seen,
-                )
+            with database.connect() as connection:
+                row = connection.execute(sa.select(tables.lease)).one()
+            looked_at = now()
+            if (row.generation, row.beats) != seen:
+                seen, seen_at = (row.generation, row.beats), looked_at
+            is_over = (looked_at - seen_at) * 1_000_000 >= row.hold_us
+            is_here = bool(place) and row.place == place
+            if row.token in {None, ours.token} or is_over or is_here:
+                taken = _take(database, ours, seen=seen)
+                if taken is not None:
+                    return ours.token, taken, looked_at
         except sa.exc.DBAPIError as error:
             database.wait_out(error, deadline=deadline)
             continue
         deadline = time.monotonic() + terms.reconnect_s
-        if generation is not None:
-            return token, generation, began_at
-        if row is not None and (row.generation, row.beats) != seen:
-            seen, seen_at = (row.generation, row.beats), now()
         if not is_told:
             is_told = True
-            who = "a push of version 0.1.0" if row is None else f"the push of {row.owner}"
+            who = "a push of version 0.1.0" if row.token is None else f"the push of {row.owner}"
             _LOG.warning("waits for %s, which owns the ledger", who)
         stop.wait(terms.look_s)
     return None
 
 
-def _try_to_take(
-    connection: sa.Connection,
-    *,
-    token: str,
-    place: str,
-    hold_us: int,
-    unchanged_s: float,
-    seen: tuple[int, int] | None,
-) -> tuple[int | None, sa.Row[tuple[object, ...]] | None]:
-    """Take the lease if that is allowed; else return how it stands."""
+class _Claim(NamedTuple):
+    token: str
+    place: str
+    hold_us: int
+
+
+def _take(database: Database, ours: _Claim, *, seen: tuple[int, int]) -> int | None:
+    """Take the lease if it still stands as it was seen; return its generation."""
     lease = tables.lease
-    # Kept by old versions for a whole push; by this one for a moment.
-    if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(PUSH_KEY))):
-        return None, None
-    connection.execute(sa.select(sa.func.set_config("lock_timeout", "5000", sa.true())))
-    row = connection.execute(sa.select(lease).with_for_update()).one()
-    is_over = seen == (row.generation, row.beats) and unchanged_s * 1_000_000 >= row.hold_us
-    is_here = bool(place) and row.place == place
-    if row.token == token:  # the commit of the attempt before was not heard of
-        return row.generation, row
-    if row.token is not None and not is_over and not is_here:
-        return None, row
-    generation = row.generation + 1
-    connection.execute(
-        sa.update(lease).values(
-            generation=generation,
-            token=token,
-            owner=f"{socket.gethostname()} (process {os.getpid()})",
-            place=place,
-            beats=0,
-            hold_us=hold_us,
-            taken_us=_clock_us(),
-            beat_us=_clock_us(),
-        )
+    try:
+        with database.engine.begin() as connection:
+            # Kept by old versions for a whole push; by this one for a moment.
+            if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(PUSH_KEY))):
+                return None
+            connection.execute(sa.select(sa.func.set_config("lock_timeout", "2000", sa.true())))
+            row = connection.execute(sa.select(lease).with_for_update()).one()
+            if row.token == ours.token:  # the commit of the attempt before was not heard of
+                return int(row.generation)
+            if (row.generation, row.beats) != seen:
+                return None
+            generation = int(row.generation) + 1
+            connection.execute(
+                sa.update(lease).values(
+                    generation=generation,
+                    token=ours.token,
+                    owner=f"{socket.gethostname()} (process {os.getpid()})",
+                    place=ours.place,
+                    beats=0,
+                    hold_us=ours.hold_us,
+                    taken_us=_clock_us(),
+                    beat_us=_clock_us(),
+                )
+            )
+            return generation
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        _end_hung_transactions(database)
+        return None
+
+
+def _end_hung_transactions(database: Database) -> None:
+    """End transactions of an owner whose time is over; its host died, or stands still, in one.
+
+    They hold the lease's row, and a server may wait two hours for a client that vanished.
+    """
+    query = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'lease'::regclass "
+        "AND mode = 'RowShareLock' AND granted AND pid <> pg_backend_pid()"
     )
-    return generation, row
+    with database.connect() as connection:
+        connection.execute(query)
 
 
 def _give_back(database: Database, *, token: str) -> None:
