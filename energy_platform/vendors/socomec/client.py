@@ -14,7 +14,8 @@ from energy_platform.closing import Closing
 from energy_platform.vendors.errors import ContractError, PermanentError, TransientError
 from energy_platform.vendors.http import Call, Clock, Stats, Transport, segment
 from energy_platform.vendors.socomec.auth import KeycloakAuth
-from energy_platform.vendors.socomec.history import ENDPOINT, History, Reading, gives_up_on
+from energy_platform.vendors.socomec.echo import ENDPOINT
+from energy_platform.vendors.socomec.history import History, Reading, gives_up_on
 from energy_platform.vendors.socomec.models import (
     CorporateAccount,
     Customer,
