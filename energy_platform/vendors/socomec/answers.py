@@ -60,11 +60,13 @@ class Answer(NamedTuple):
         parts: Its series.
         odd: Rows that are no datapoints.
         is_elsewhere: Whether it says to be about another window: it proves nothing.
+        left_out: Series that were asked for and that it does not name.
     """
 
     parts: list[Part]
     odd: list[OddRow]
     is_elsewhere: bool = False
+    left_out: frozenset[SeriesKey] = frozenset()
 
     @property
     def points(self) -> int:

@@ -15,7 +15,8 @@ from energy_platform.vendors.errors import ContractError, PermanentError, Transi
 from energy_platform.vendors.http import Call, Clock, Stats, Transport, segment
 from energy_platform.vendors.patience import Patience
 from energy_platform.vendors.socomec.auth import KeycloakAuth
-from energy_platform.vendors.socomec.history import ENDPOINT, History, Reading, gives_up_on
+from energy_platform.vendors.socomec.echo import ENDPOINT
+from energy_platform.vendors.socomec.history import History, Reading, gives_up_on
 from energy_platform.vendors.socomec.models import (
     CorporateAccount,
     Customer,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from energy_platform.vendors.coverage import is_known_silent
@@ -21,22 +20,22 @@ from energy_platform.vendors.errors import (
     VendorError,
 )
 from energy_platform.vendors.socomec.answers import Answer, laid_out
+from energy_platform.vendors.socomec.echo import ENDPOINT, check, is_of_window, name_of, text_of
 from energy_platform.vendors.socomec.portions import MIN_WINDOW, Appetite, Ask
 from energy_platform.vendors.socomec.proof import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
 
     from energy_platform.vendors.coverage import Before
     from energy_platform.vendors.socomec.answers import Part
     from energy_platform.vendors.socomec.models import Datapoints, SeriesKey
     from energy_platform.vendors.socomec.odd_rows import OddRow
+    from energy_platform.vendors.socomec.proof import Group
     from energy_platform.vendors.socomec.refusals import Refusals
 
 log = logging.getLogger(__name__)
-
-ENDPOINT: Final = "datapoints"
-"""Name of the history call in messages; a failed login in between has another."""
 
 MOST_ROUNDS: Final = 1000
 """Rounds of asking again, each of which brought something new, before a day is left partial."""
@@ -185,12 +184,15 @@ class History:
     def _fetched(self, ca: str, ask: Ask) -> Answer:
         """Fetch a portion; once more when the answer is about another window."""
         answer = self._fetch(ca, ask)
-        _check(answer, ask)
-        if not _is_of_window(answer, ask):
-            log.info("socomec datapoints: an answer about another window (%s)", _name(ask))
+        check(answer, ask)
+        if not is_of_window(answer, ask):
+            log.info("socomec datapoints: an answer about another window (%s)", name_of(ask))
             answer = self._fetch(ca, ask)
-            _check(answer, ask)
-        return laid_out(answer)._replace(is_elsewhere=not _is_of_window(answer, ask))
+            check(answer, ask)
+        return laid_out(answer)._replace(
+            is_elsewhere=not is_of_window(answer, ask),
+            left_out=frozenset(ask.series) - {series.key for series in answer.series},
+        )
 
     def _fit(self, ask: Ask) -> tuple[Ask, ...]:
         """Cut a request to the present appetite; nothing when it already fits."""
@@ -243,32 +245,46 @@ class History:
                 break
             for group in batch.groups(questions):
                 elsewhere = batch.answers_elsewhere
+                batch.take_left_out()
                 gained = sum(self._more(ca, batch, ask, refusals) for ask in group.asks)
                 if gained:
                     batch.is_cut = batch.is_cut or gained > FEW_MORE * came
                 elif batch.answers_elsewhere > elsewhere:
                     for key, first, last in group.questions:
                         unproven[key] = (
-                            f"asked for {_at(first)} to {_at(last)}, the answers are about another "
-                            "window"
+                            f"asked for {text_of(first)} to {text_of(last)}, the answers are about "
+                            "another window"
                         )
                     batch.settle(unproven)
                 else:
-                    batch.prove(group.questions)
+                    self._prove_group(ca, batch, group, refusals)
             self._leave_refused(batch, refusals, unproven)
+            if not batch.open_questions():
+                self._ask_alone(ca, batch, refusals, unproven)
         else:
             for key, first, last in batch.open_questions():
                 unproven[key] = (
-                    f"each of {MOST_ROUNDS} requests for what is missing between {_at(first)} and "
-                    f"{_at(last)} brought other points"
+                    f"each of {MOST_ROUNDS} requests for what is missing between {text_of(first)} "
+                    f"and {text_of(last)} brought other points"
                 )
         if batch.is_cut and batch.points > came:
             self.appetite.cut_short(came=came, found=batch.points)
             self._warn(
                 f"the vendor cuts answers without saying so: {came} points came at first, "
-                f"{batch.points} were found ({_name(Ask(batch.series, batch.start, batch.end))})"
+                f"{batch.points} were found ({name_of(Ask(batch.series, batch.start, batch.end))})"
             )
-        self._ask_alone(ca, batch, refusals, unproven)
+
+    def _prove_group(self, ca: str, batch: Batch, group: Group, refusals: Refusals | None) -> None:
+        """Take the same answer twice as proof, of series that the second one names.
+
+        Of the others it said nothing; each is asked for alone.
+        """
+        unnamed = batch.take_left_out()
+        is_alone = len({one.key for one in group.questions}) == 1
+        for question in group.questions:
+            is_answered = question.key not in unnamed or is_alone or batch.is_left_out(question.key)
+            if is_answered or not self._more(ca, batch, batch.alone(question), refusals):
+                batch.prove([question])
 
     def _more(self, ca: str, batch: Batch, ask: Ask, refusals: Refusals | None) -> int:
         return sum(batch.take_more(answer) for answer in self._portions(ca, ask, refusals))
@@ -293,8 +309,8 @@ class History:
         for key in left_out:
             if batch.is_left_out(key):
                 unproven[key] = (
-                    f"asked for from {_at(batch.start)} to {_at(batch.end)} and left out of every "
-                    "answer, also of those for it alone"
+                    f"asked for from {text_of(batch.start)} to {text_of(batch.end)} and left out "
+                    "of every answer, also of those for it alone"
                 )
 
     def _compare_with_sample(self, ca: str, batch: Batch, refusals: Refusals | None) -> bool:
@@ -311,7 +327,7 @@ class History:
             self._more(ca, batch, Ask(batch.series, batch.start, batch.end), refusals)
             if ask.window <= MIN_WINDOW or batch.points == known:
                 break
-        name = _name(Ask(batch.series, batch.start, batch.end))
+        name = name_of(Ask(batch.series, batch.start, batch.end))
         if batch.points > came * (1 + FEW_MORE):
             self._warn(
                 f"the vendor thins out answers about long windows: {came} points came at first, "
@@ -363,46 +379,5 @@ def _by_device(ask: Ask) -> tuple[Ask, ...]:
     return tuple(ask._replace(series=side, is_hasty=True) for side in sides)
 
 
-def _is_of_window(answer: Datapoints, ask: Ask) -> bool:
-    """Whether the echoed bounds are those asked for, as far as they can be read."""
-    for echoed, asked in ((answer.from_, ask.start), (answer.to, ask.end)):
-        try:
-            at = datetime.fromisoformat(echoed)
-        except (ValueError, TypeError):
-            continue
-        if at.tzinfo is not None and abs(at - asked) >= timedelta(seconds=1):
-            return False
-    return True
-
-
-def _check(answer: Datapoints, ask: Ask) -> None:
-    """Compare the echoed request with what was asked."""
-    wrong = ""
-    if answer.granularity not in {None, "raw"}:
-        wrong = f"asked for raw points, got granularity {answer.granularity}"
-    elif answer.use_device_local_timezone:
-        wrong = "asked for UTC, the answer is in the device's local time"
-    elif strangers := {series.key for series in answer.series} - set(ask.series):
-        wrong = f"got a series that was not asked for: {'|'.join(min(strangers)[1:])}"
-    if wrong:
-        raise ContractError(
-            wrong,
-            vendor="socomec",
-            endpoint=ENDPOINT,
-            subject=_name(ask),
-            advice="The vendor may have changed its API; compare with its document",
-        )
-
-
 def _status(error: VendorError) -> str:
     return "" if error.status is None else f" with HTTP {error.status}"
-
-
-def _at(at: datetime) -> str:
-    return at.isoformat(timespec="minutes").replace("+00:00", "Z")
-
-
-def _name(ask: Ask) -> str:
-    first, *others = ask.series
-    name = f"device {first.device_uuid} series {'|'.join(first[1:])}"
-    return f"{name} and {len(others)} more" if others else name

@@ -95,12 +95,15 @@ class Batch:
         self.first_points = 0
         self.is_cut = False
         """Whether points were found that an answer had left out."""
+        self.largest_answer = self.largest_series = 1
+        """Most points of one answer, and of one series in it: no limit can lie below."""
         self.answers_elsewhere = 0
         """Answers that say to be about another window than was asked for."""
         self._known: dict[SeriesKey, npt.NDArray[np.int64]] = {}
         self._answered: set[SeriesKey] = set()
         self._proven: dict[SeriesKey, list[Span]] = {}
         self._settled: set[SeriesKey] = set()
+        self._left_out_lately: set[SeriesKey] = set()
 
     def take(self, answer: Answer) -> None:
         """Add an answer to the first reading of the window."""
@@ -110,8 +113,8 @@ class Batch:
                 self.parts.append(part)
                 self._learn(part)
         self.odd += answer.odd
-        self.answers_elsewhere += answer.is_elsewhere
         self.first_points += answer.points
+        self._measure(answer)
 
     def take_more(self, answer: Answer) -> int:
         """Add what an answer to a second question has beyond what is known.
@@ -128,10 +131,17 @@ class Batch:
                 self.parts.append(new)
                 self._learn(new)
                 gained += len(new.values)
-        self.answers_elsewhere += answer.is_elsewhere
+        self._measure(answer)
         seen = set(self.odd)
         self.odd += [row for row in answer.odd if row not in seen]
         return gained
+
+    def _measure(self, answer: Answer) -> None:
+        self.answers_elsewhere += answer.is_elsewhere
+        self._left_out_lately |= answer.left_out
+        self.largest_answer = max(self.largest_answer, answer.points)
+        longest = max((len(part.values) for part in answer.parts), default=0)
+        self.largest_series = max(self.largest_series, longest)
 
     def _learn(self, part: Part) -> None:
         inside = part.at[(part.at >= _us(self.start)) & (part.at < _us(self.end))]
@@ -149,6 +159,11 @@ class Batch:
     def is_left_out(self, key: SeriesKey) -> bool:
         """Whether no answer so far has named a series."""
         return key not in self._answered
+
+    def take_left_out(self) -> set[SeriesKey]:
+        """Return the series that answers since the last call did not name, and forget them."""
+        taken, self._left_out_lately = self._left_out_lately, set()
+        return taken
 
     def settle(self, keys: Iterable[SeriesKey]) -> None:
         """Ask no more about some series: refused, or as much as there is to know."""
@@ -188,53 +203,67 @@ class Batch:
         return spans
 
     def groups(self, questions: Sequence[Question]) -> list[Group]:
-        """Return the fewest requests that can answer some questions.
+        """Return few requests that can answer some questions.
 
-        A request proves nothing when the points already known could fill it up to a limit again;
-        so what is asked together spans little that is known.
+        A request that brings nothing new proves something only where the points already known
+        cannot fill it up to a limit again. No limit lies below the largest answer so far, so what
+        is asked together spans at most half as many known points.
         """
         blank = [one for one in questions if len(self.stamps(one.key)) < FEW_POINTS]
         others = [one for one in questions if len(self.stamps(one.key)) >= FEW_POINTS]
         found = [self._as_halves(blank)] if blank else []
         stretches = _overlapping(others)
         if len(stretches) > MOST_STRETCHES:
-            return [*found, self._as_pieces(others, self.start, self.end, count=4)]
+            return [*found, self._as_pieces(others, count=4)]
         for stretch in stretches:
             found += self._narrowed(stretch)
         return found
+
+    def alone(self, question: Question) -> Ask:
+        """Return the request for one stretch of one series."""
+        return self._exactly((question.key,), question.start, question.end)
+
+    def _exactly(self, keys: tuple[SeriesKey, ...], start: datetime, end: datetime) -> Ask:
+        # The point before the gap is known and need not be asked for.
+        first = start + (_ONE_MS if start > self.start else timedelta())
+        return Ask(keys, min(first, end - _ONE_MS), end)
 
     def _as_halves(self, blank: Sequence[Question]) -> Group:
         """Ask for series with next to no points: for these alone, or for half of the window."""
         keys = {one.key for one in blank}
         is_smaller = 2 * len(keys) <= len(self.series) and self.first_points
         has_points = any(len(self.stamps(key)) for key in keys)
-        count = 1 if is_smaller and not has_points else 2
-        return self._as_pieces(blank, self.start, self.end, count=count)
+        return self._as_pieces(blank, count=1 if is_smaller and not has_points else 2)
 
-    def _as_pieces(
-        self, questions: Sequence[Question], start: datetime, end: datetime, *, count: int
-    ) -> Group:
+    def _as_pieces(self, questions: Sequence[Question], *, count: int) -> Group:
+        """Ask for the whole window of some series in pieces of equal length, smaller if need be."""
         keys = tuple(sorted({one.key for one in questions}))
-        length = max(MIN_WINDOW, timedelta(seconds=-(-(end - start) // timedelta(seconds=count))))
-        asks, at = [], start
-        while at < end:
-            asks.append(Ask(keys, at, min(end, at + length)))
+        length = max(MIN_WINDOW, (self.end - self.start) / count)
+        asks: list[Ask] = []
+        at = self.start
+        while at < self.end:
+            asks += self._provable(Ask(keys, at, min(self.end, at + length)))
             at += length
         return Group(tuple(questions), tuple(asks))
+
+    def _provable(self, ask: Ask) -> list[Ask]:
+        """Cut a request until the points already known cannot fill it up to a limit."""
+        if self._is_provable(ask):
+            return [ask]
+        pieces = ask.shorter() or ask.narrower()
+        return [one for piece in pieces for one in self._provable(piece)] or [ask]
+
+    def _is_provable(self, ask: Ask) -> bool:
+        known = [self._between(key, ask.start, ask.end) for key in ask.series]
+        return 2 * sum(known) <= self.largest_answer and 2 * max(known) <= self.largest_series
 
     def _narrowed(self, stretch: list[Question]) -> list[Group]:
         """Ask for a stretch of several series at once, or for parts of it if much is known."""
         keys = tuple(sorted({one.key for one in stretch}))
         start = min(one.start for one in stretch)
-        end = max(one.end for one in stretch)
-        inside = {key: self._between(key, start, end) for key in keys}
-        is_little = sum(inside.values()) <= max(len(keys), self.points // 10)
-        if len(stretch) == 1 or (
-            is_little and all(2 * n <= len(self.stamps(key)) for key, n in inside.items())
-        ):
-            # The point before the gap is known and need not be asked for.
-            first = start + (_ONE_MS if start > self.start else timedelta())
-            return [Group(tuple(stretch), (Ask(keys, min(first, end - _ONE_MS), end),))]
+        ask = self._exactly(keys, start, max(one.end for one in stretch))
+        if len(stretch) == 1 or self._is_provable(ask):
+            return [Group(tuple(stretch), (ask,))]
         ordered = sorted(stretch, key=lambda one: (one.start, one.end))
         middle = len(ordered) // 2
         return [*self._narrowed(ordered[:middle]), *self._narrowed(ordered[middle:])]

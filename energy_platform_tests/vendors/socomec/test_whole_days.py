@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -97,9 +98,11 @@ def cut(most: int, *, newest: bool = False) -> Callable[[Row, Row], Row]:
 
 
 def shared(most: int, *, newest: bool = False) -> Callable[[Row, list[Row]], list[Row]]:
-    """A limit for the whole answer, filled series by series or with the newest points."""
+    """A limit for the whole answer, filled series by series in any order, or with the newest."""
+    order = random.Random(most)  # noqa: S311 - no secret
 
     def change(_ask: Row, series: list[Row]) -> list[Row]:
+        order.shuffle(series)
         if newest:
             stamps = sorted((p["at"] for one in series for p in one["data"]), reverse=True)
             oldest = stamps[most - 1] if len(stamps) >= most else ""
@@ -130,7 +133,7 @@ def test_a_history_cut_at_any_number_is_completed(most: int, newest: bool) -> No
 
 
 @pytest.mark.parametrize("newest", [False, True])
-@pytest.mark.parametrize("most", [4000, 1500, 1000, 700])
+@pytest.mark.parametrize("most", [4000, 1500, 1000, 700, 300, 100])
 def test_a_limit_shared_by_several_series_is_found(most: int, newest: bool) -> None:
     points = {key: regular(60 * (1 + n % 5)) for n, key in enumerate(meters(3, series=3))}
     vendor = Vendor(points, whole=shared(most, newest=newest))
@@ -156,7 +159,7 @@ def test_whatever_the_limit_no_point_is_missing_and_none_comes_twice(
     newest: bool,
     is_shared: bool,
 ) -> None:
-    vendor = Vendor({key: regular(step_s, phase_s=phase_s) for key in meters(2)})
+    vendor = Vendor({key: regular(step_s, phase_s=phase_s) for key in meters(2, series=2)})
     if is_shared:
         vendor.whole = shared(most, newest=newest)
     else:
@@ -192,6 +195,45 @@ def test_a_series_left_out_of_an_answer_is_asked_for_again() -> None:
 
     assert pulled.frame.height == 4 * 288
     assert why(pulled) == {}
+
+
+def test_a_second_answer_that_does_not_name_a_series_proves_nothing_of_it() -> None:
+    points = {key: regular(300) for key in meters(3)}
+
+    def cut_and_then_left_out(ask: Row, series: Row) -> Row | None:
+        if series["deviceUuid"] != "d1" or len(ask["series"]) == 1:
+            return series if len(ask["series"]) < 3 else {**series, "data": series["data"][:200]}
+        first = len(ask["series"]) == 3 and ask["from"] == stamp(START)
+        return {**series, "data": series["data"][:200]} if first else None
+
+    vendor = Vendor(points, change=cut_and_then_left_out)
+
+    assert vendor.read().frame.height == 3 * 288
+
+
+def test_a_vendor_that_names_no_silent_series_costs_little_and_is_believed() -> None:
+    away = [(at, v) for at, v in regular(300) if not 6 <= at.hour < 9]
+    points = dict.fromkeys(meters(1, series=5), away)
+    vendor = Vendor(points, change=lambda _ask, one: one if one["data"] else None)
+
+    pulled = vendor.read(before=the_day_before(points))
+
+    assert pulled.frame.height == vendor.rows()
+    assert why(pulled) == {}
+    assert len(vendor.asks) <= 2 + 1 + 5
+
+
+def test_a_series_found_only_when_asked_alone_is_completed_too() -> None:
+    points = {key: regular(60) for key in meters(3)}
+    before = the_day_before(points)
+    vendor = Vendor(
+        points,
+        change=lambda ask, one: (
+            None if one["deviceUuid"] == "d2" and len(ask["series"]) > 1 else cut(500)(ask, one)
+        ),
+    )
+
+    assert vendor.read(before=before).frame.height == 3 * 1440
 
 
 def test_a_series_always_left_out_is_named_with_what_was_asked() -> None:
