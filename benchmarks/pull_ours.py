@@ -15,6 +15,7 @@ import numpy.ma  # noqa: F401
 from pull_task import Task, measured
 
 from energy_platform.ingest import ingest_days
+from energy_platform.portfolio import Portfolio
 from energy_platform.settings import SocomecSettings
 from energy_platform.sources import SocomecSource
 from energy_platform.storage.lake import Lake
@@ -31,7 +32,11 @@ def pull(task: Task) -> None:
     with SocomecClient(SocomecSettings()) as client:
         outcomes: list[DayOutcome] = list(
             ingest_days(
-                SocomecSource(client), vendor="socomec", lake=lake, days=[task.day], now=until
+                SocomecSource(client, Portfolio()),
+                vendor="socomec",
+                lake=lake,
+                days=[task.day],
+                now=until,
             )
         )
     if outcomes[0].landed is None:

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+import polars as pl
+
 from energy_platform.landing_days import DayLanding, DayOutcome, DiskFullError, Pulled
 from energy_platform.partitions import EPOCH_DAY, day_of
-from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, TABLES
+from energy_platform.schemas import (
+    INVENTORY_TABLES,
+    RAW_DAY_TABLES,
+    RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_VARIABLES,
+    TABLES,
+)
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.storage.days_before import DaysBefore
 from energy_platform.storage.raw_days import Landed, land_snapshot
@@ -19,8 +27,6 @@ from energy_platform.vendors.errors import VendorError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-
-    import polars as pl
 
     from energy_platform.schemas import Vendor
     from energy_platform.storage.catalogue import Catalogue
@@ -176,10 +182,20 @@ def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:
 
 
 def ingest_inventory(source: Source, *, lake: Lake) -> dict[str, Landed]:
-    """Read a vendor's inventory and land its snapshots, by table name."""
-    return {
-        name: land_snapshot(lake, TABLES[name], frame) for name, frame in source.inventory().items()
-    }
+    """Read a vendor's inventory and land its snapshots, by table name.
+
+    A Socomec device that is listed but gave no variables this time keeps those it had: it may have
+    been refused, and its days must not become silently empty.
+    """
+    frames = source.inventory()
+    if (fresh := frames.get(RAW_SOCOMEC_VARIABLES.name)) is not None:
+        listed = frames[RAW_SOCOMEC_DEVICES.name]["uuid"]
+        kept = lake.read(RAW_SOCOMEC_VARIABLES).filter(
+            pl.col("device_uuid").is_in(listed.implode()),
+            ~pl.col("device_uuid").is_in(fresh["device_uuid"].implode()),
+        )
+        frames = frames | {RAW_SOCOMEC_VARIABLES.name: pl.concat([fresh, kept])}
+    return {name: land_snapshot(lake, TABLES[name], frame) for name, frame in frames.items()}
 
 
 def has_inventory(lake: Lake, *, vendor: Vendor) -> bool:

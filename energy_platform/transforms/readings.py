@@ -48,7 +48,7 @@ CLOCK_ERROR: Final = timedelta(minutes=5)
 WORD: Final = 65_536.0
 """A register with its two 16-bit words swapped shows its low word times this."""
 
-PLAIN_DECIMAL: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+PLAIN_DECIMAL: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"
 """A number as a text: digits and one point; no separators of thousands, no decimal comma."""
 
 PLAUSIBLE_CYCLES: Final = 10_000

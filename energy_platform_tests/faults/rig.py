@@ -196,7 +196,7 @@ class Rig:
         shutil.rmtree(lake.root.parent, ignore_errors=True)
         return Result(vendor, faults, verdict, requests, run.retries, strikes(), seconds, remark)
 
-    def _verdict(
+    def _verdict(  # noqa: PLR0911 - one return per verdict
         self, vendor: Vendor, run: Run, *, reference: bytes, lake: Lake
     ) -> tuple[Verdict, str]:
         if run.content == reference:

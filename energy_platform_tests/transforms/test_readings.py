@@ -124,6 +124,28 @@ UNBELIEVABLE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [("18.5", 18.5), (" 18 ", 18.0), ("+0.25", 0.25), (".5", 0.5), ("7.", 7.0)]
+)
+def test_a_plain_decimal_text_of_a_register_is_the_number(text: str, number: float) -> None:
+    found = judged_one(point_id="a/meter", value=None, text=text, unit="Wh")
+    assert (found["status"], found["value"]) == ("ok", number)
+    assert found["text"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["18,5", "1e3", "0x12", "1 000", "1_000", "nan", "Infinity", "", "--1", "12 kWh", "١٢"]
+)
+def test_any_other_text_of_a_register_stays_quarantined(text: str) -> None:
+    found = judged_one(point_id="a/meter", value=None, text=text, unit="Wh")
+    assert (found["status"], found["reason"]) == ("quarantined", "not_a_number")
+
+
+def test_a_number_as_a_text_of_a_state_is_its_name() -> None:
+    found = judged_one(point_id="a/state", value=None, text="18.5")
+    assert (found["status"], found["reason"]) == ("quarantined", "unknown_state")
+
+
 @pytest.mark.parametrize(("reason", "row"), UNBELIEVABLE)
 def test_what_cannot_be_believed_is_quarantined_as_it_was_said(
     reason: str, row: dict[str, Any]

@@ -68,11 +68,13 @@ class Reading(NamedTuple):
         parts: Points by series and answer; of a series the earlier read come first.
         odd: Rows that are no datapoints.
         unproven: Why a series is not shown to be whole, by series.
+        is_sampled: Whether a short stretch of it was compared with a request for that alone.
     """
 
     parts: list[Part]
     odd: list[OddRow]
     unproven: dict[SeriesKey, str]
+    is_sampled: bool = False
 
     @property
     def points(self) -> int:
@@ -130,14 +132,15 @@ class History:
         """
         batch = Batch(series, start=start, end=end, before=before, is_open=is_open)
         unproven: dict[SeriesKey, str] = {}
+        was_sampled = False
         if series and start < end:
             for answer in self._portions(ca, Ask(batch.series, start, end), refusals):
                 batch.take(answer)
             self._leave_refused(batch, refusals, unproven)
             if is_sampled or batch.looks_thinned():
-                self._compare_with_sample(ca, batch, refusals)
+                was_sampled = self._compare_with_sample(ca, batch, refusals)
             self._prove(ca, batch, refusals, unproven)
-        return Reading(batch.parts, batch.odd, unproven)
+        return Reading(batch.parts, batch.odd, unproven, was_sampled)
 
     def _portions(self, ca: str, ask: Ask, refusals: Refusals | None) -> Iterator[Answer]:
         """Yield answers that together are the vendor's answer to one question."""
@@ -294,9 +297,14 @@ class History:
                     "answer, also of those for it alone"
                 )
 
-    def _compare_with_sample(self, ca: str, batch: Batch, refusals: Refusals | None) -> None:
-        """Read a short stretch again: an answer about a long window may hold every n-th point."""
+    def _compare_with_sample(self, ca: str, batch: Batch, refusals: Refusals | None) -> bool:
+        """Read a short stretch again: an answer about a long window may hold every n-th point.
+
+        Returns:
+            Whether there was anything to compare.
+        """
         came = batch.points
+        was_sampled = batch.sample() is not None
         while (ask := batch.sample()) is not None and self._more(ca, batch, ask, refusals):
             self.appetite.never_longer_than(ask.window)
             known = batch.points
@@ -311,6 +319,7 @@ class History:
             )
         elif batch.looks_thinned():
             self._warn(f"points came much further apart than on the day before ({name})")
+        return was_sampled
 
     def _warn(self, text: str) -> None:
         log.warning("socomec datapoints: %s", text)

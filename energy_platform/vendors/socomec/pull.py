@@ -40,6 +40,10 @@ PART_POINTS: Final = 16_384
 """Points from which answers are laid out as a part of the day."""
 
 
+SAMPLED_AT_MOST: Final = 3
+"""Batches that are tried, one after the other, for one to compare with a short request."""
+
+
 class DayPull(NamedTuple):
     """Raw datapoints of a day, or of some series of it.
 
@@ -204,12 +208,11 @@ def chunks(
         for at in range(0, len(run), client.settings.max_series)
     ]
     reader = _Reader(client, day, start, end, is_open=end < day_end, before=before)
-    answers = in_order(list(enumerate(batches)), reader.read, threads=client.settings.max_in_flight)
     said = DeviceDays()
     waiting: list[_Answered] = []
     points = 0
     # Small answers are laid out together: each alone would cost as much as a large one.
-    for number, answered in enumerate(answers, start=1):
+    for number, answered in enumerate(reader.read_all(batches), start=1):
         waiting.append(answered)
         points += answered.reading.points
         if points >= PART_POINTS or number == len(batches):
@@ -256,9 +259,23 @@ class _Reader:
     before: Before | None
     refusals: Refusals = field(default_factory=Refusals)
 
-    def read(self, numbered: tuple[int, tuple[Series, ...]]) -> _Answered:
+    def read_all(self, batches: Sequence[tuple[Series, ...]]) -> Iterator[_Answered]:
+        """Read all batches in order, the first one before the others.
+
+        It is compared with a short request: where the vendor thins out long windows, the others
+        must not be asked for such.
+        """
+        alone = 0
+        for batch in batches[:SAMPLED_AT_MOST] if not self.is_open else ():
+            alone += 1
+            answered = self.read(batch, is_sampled=True)
+            yield answered
+            if answered.reading.is_sampled:
+                break
+        yield from in_order(batches[alone:], self.read, threads=self.client.settings.max_in_flight)
+
+    def read(self, batch: tuple[Series, ...], *, is_sampled: bool = False) -> _Answered:
         """Ask for some series of one corporate account."""
-        number, batch = numbered
         try:
             reading = self.client.datapoints(
                 batch[0].ca,
@@ -268,7 +285,7 @@ class _Reader:
                 before=self.before,
                 is_open=self.is_open,
                 refusals=self.refusals,
-                is_sampled=number == 0 and not self.is_open,
+                is_sampled=is_sampled,
             )
         except VendorError as error:
             raise self.named(error, batch) from None

@@ -12,7 +12,7 @@ from energy_platform.schemas import (
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
-from energy_platform.vendors.errors import PermanentError
+from energy_platform.vendors.errors import PermanentError, VendorError
 from energy_platform.vendors.socomec.models import as_number
 from energy_platform.vendors.threads import in_order
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_GONE: Final = frozenset({403, 404})
-"""Answers about a device that was listed a moment ago but may not be read, or is gone."""
+_REFUSED: Final = frozenset({400, 403, 404, 405, 409, 410, 422, 500, 501})
+"""Answers about a device that was listed a moment ago but is refused, broken or gone."""
 
 
 def inventory(client: SocomecClient) -> dict[str, pl.DataFrame]:
@@ -45,6 +45,7 @@ def inventory(client: SocomecClient) -> dict[str, pl.DataFrame]:
     Raises:
         PermanentError: No account or no device is visible: an empty answer of this vendor more
             often means a missing right than a missing device, and must not replace a snapshot.
+            Or every device is refused.
         VendorError: What the vendor refused or could not answer.
     """
     accounts = _accounts(client)
@@ -59,7 +60,10 @@ def inventory(client: SocomecClient) -> dict[str, pl.DataFrame]:
             threads=client.settings.max_in_flight,
         )
     )
-    variables = [row for rows in read for row in rows]
+    refusals = [one.refusal for one in read if one.refusal is not None]
+    if len(refusals) == len(devices):
+        raise refusals[0]
+    variables = [row for one in read for row in one.rows]
     scaled = sum(row.variable.is_scaled for row in variables)
     if scaled:
         log.warning("socomec inventory: %d variables have a coefficient; never applied", scaled)
@@ -96,19 +100,25 @@ class _VariableRow(NamedTuple):
     last: LastValue | None
 
 
-def _variables(client: SocomecClient, *, ca: str, device: Device) -> list[_VariableRow]:
-    """Read the variables of a device; a device that went away in between has none."""
+class _Variables(NamedTuple):
+    rows: list[_VariableRow]
+    refusal: VendorError | None
+
+
+def _variables(client: SocomecClient, *, ca: str, device: Device) -> _Variables:
+    """Read the variables of a device; one that is refused costs no other its place."""
     try:
         variables = client.variables(ca, device.uuid)
         lacking = any(not variable.unit or not variable.title for variable in variables)
         values = client.last_values(ca, device.uuid) if lacking else []
-    except PermanentError as error:
-        if error.status not in _GONE or error.endpoint not in {"variables", "last values"}:
+    except VendorError as error:
+        if error.status not in _REFUSED or error.endpoint not in {"variables", "last values"}:
             raise
         log.warning("%s; left out of the inventory", error)
-        return []
+        return _Variables([], error)
     last = {value.triple: value for value in values}
-    return [_VariableRow(device.uuid, one, last.get(one.triple)) for one in variables]
+    rows = [_VariableRow(device.uuid, one, last.get(one.triple)) for one in variables]
+    return _Variables(rows, None)
 
 
 def _site_frame(sites: Iterable[tuple[str, Site]]) -> pl.DataFrame:

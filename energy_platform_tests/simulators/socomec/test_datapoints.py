@@ -176,6 +176,52 @@ def test_a_truncated_answer_says_nothing_about_it(fleet: Fleet) -> None:
     assert points(fleet) == full[:100]
 
 
+@pytest.mark.parametrize(
+    ("fault", "left"),
+    [
+        ("truncate_series=100", slice(0, 100)),
+        ("truncate_newest=100", slice(-100, None)),
+        ("thin_out=3", slice(None, None, 3)),
+    ],
+)
+def test_each_series_can_be_cut_at_either_end_or_thinned_out(
+    fleet: Fleet, fault: str, left: slice
+) -> None:
+    full = points(fleet)
+    fleet.set_faults([f"socomec:{fault}"])
+    assert points(fleet) == full[left]
+
+
+def test_a_series_can_be_left_out(fleet: Fleet) -> None:
+    wanted = [series(MAIN, "Global", "0", f"13000{phase}") for phase in (1, 2, 3)]
+    fleet.set_faults(["socomec:series_left_out=1"])
+    asked = query(*wanted, start=DAY[0], end=DAY[1])
+    soda = Soda(fleet)
+    assert len(soda.put(asked).json()["series"]) == 2
+    assert len(soda.put(asked).json()["series"]) == 3
+
+
+def test_one_device_can_be_refused_for_ever(fleet: Fleet) -> None:
+    soda = Soda(fleet)
+    devices = [one["uuid"] for one in soda.listing("/devices", take=50)]
+    fleet.set_faults(["socomec:device_refused=500"])
+    for _ in range(2):
+        statuses = [
+            soda.put(query(series(device, *IMPORT), start=DAY[0], end=DAY[1])).status_code
+            for device in devices
+        ]
+        assert sorted(set(statuses)) == [200, 500]
+        assert statuses.count(500) == 1
+
+
+def test_odd_rows_stand_between_the_points(fleet: Fleet) -> None:
+    full = points(fleet)
+    fleet.set_faults(["socomec:odd_rows"])
+    data = Soda(fleet).put(query(start=DAY[0], end=DAY[1])).json()["series"][0]["data"]
+    assert [row for row in data if isinstance(row, dict) and row.get("value") in (1, 2, 3, 4, 5)]
+    assert len(data) == len(full) + 8
+
+
 @pytest.mark.parametrize(("fault", "status"), [("too_large", 413), ("too_slow", 504)])
 def test_large_answers_can_be_refused_while_small_ones_pass(
     fleet: Fleet, fault: str, status: int
