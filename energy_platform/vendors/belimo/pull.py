@@ -207,7 +207,7 @@ def days(
                 devices=device_days(planned, [], [], day=day, until=until, since={}),
             )
         return
-    reader = Reader(client, known=_known(profiles), earlier=earlier)
+    reader = Reader(client, plans=planned.plans, known=_known(profiles), earlier=earlier)
     todo = sorted(set(days))
     length = min(FIRST_STRETCH, _stretch(series=len(planned.plans), per_day=EXPECTED_PER_DAY))
     while todo:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 BREAKER: Final = 3
 """Single days that may fail in a row before the vendor is asked whether it is there at all."""
 
+WITNESSES: Final = 3
+"""Other devices that are asked before the vendor counts as down."""
+
 REFUSING: Final = 3
 """Devices that may refuse everything, while none answers, before days are no longer halved."""
 
@@ -82,6 +85,7 @@ class Reader:
 
     Args:
         client: The vendor.
+        plans: All that is to be read.
         known: Pairs of dataprofile and datapoint id that exist by definition.
         earlier: What the days before gave.
     """
@@ -90,10 +94,12 @@ class Reader:
         self,
         client: BelimoClient,
         *,
+        plans: Sequence[Plan],
         known: frozenset[tuple[str, str]],
         earlier: Earlier = nothing_before,
     ) -> None:
         self._client = client
+        self._plans = plans
         self._known = known
         self._earlier = earlier
         self._lock = threading.Lock()
@@ -141,7 +147,7 @@ class Reader:
         except VendorError as error:
             if len(days) == 1 or self._expects_refusal(plan):
                 self._fail(plan, days=days, error=error)
-                self._look_whether_down(error)
+                self._look_whether_down(plan, day=days[0], error=error)
                 return []
         half = len(days) // 2
         return [
@@ -163,10 +169,11 @@ class Reader:
             with self._lock:
                 self.failures.append(Failure(plan, day, named))
 
-    def _look_whether_down(self, error: VendorError) -> None:
-        """After several failures in a row, stop asking if even the version cannot be had.
+    def _look_whether_down(self, plan: Plan, *, day: str, error: VendorError) -> None:
+        """After several failures in a row, stop asking if nothing else can be had either.
 
-        A refusal of the version, such as of a path that is closed, says nothing about the devices.
+        A refusal of the version, such as of a path that is closed, says nothing about the devices,
+        nor does its failure while other devices answer.
         """
         with self._lock:
             self._in_a_row += 1
@@ -176,10 +183,31 @@ class Reader:
         try:
             self._client.api_info()
         except TransientError:
-            with self._lock:
-                self._down = error
+            if not any(self._answers(other, day=day) for other in self._others(plan)):
+                with self._lock:
+                    self._down = error
         except VendorError:
             return
+
+    def _others(self, plan: Plan) -> list[Plan]:
+        """Return a datapoint of each of some other devices, those that answered first."""
+        others = {one.serial_number: one for one in self._plans}
+        with self._lock:
+            answering = set(self._answering)
+        others.pop(plan.serial_number, None)
+        return sorted(others.values(), key=lambda one: one.serial_number not in answering)[
+            :WITNESSES
+        ]
+
+    def _answers(self, plan: Plan, *, day: str) -> bool:
+        start = day_bounds(day)[0]
+        try:
+            self._client.history(
+                plan.device_id, plan.datapoint_id, start=start, end=start + timedelta(hours=1)
+            )
+        except VendorError:
+            return False
+        return True
 
     def _ask(self, plan: Plan, *, days: Sequence[str], until: datetime) -> Piece:
         current = self._moved(plan)

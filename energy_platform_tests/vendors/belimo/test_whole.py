@@ -166,6 +166,33 @@ def test_whatever_the_pages_claim_all_samples_come(
     assert len(cloud.calls("/history/")) < 35
 
 
+@pytest.mark.parametrize("conduct", [capped_total, counts_the_page, ignores_the_offset])
+def test_the_client_alone_reads_on_where_the_vendor_claims_the_end(
+    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+) -> None:
+    cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
+    pages(cloud, conduct)
+    with cloud.client(sample_page_size=1000) as client:
+        found = client.samples(
+            DEVICE, HEAT, start=at("2026-01-01T00:00:00+00:00"), end=at("2026-01-02T00:00:00+00:00")
+        )
+    assert found["at"].n_unique() == POINTS
+
+
+@pytest.mark.parametrize("total", [3, 1, 0, 20, None])
+@pytest.mark.parametrize("size", [3, 7, 50])
+def test_a_listing_ends_where_a_page_is_empty(cloud: Cloud, total: int | None, size: int) -> None:
+    cloud.devices = [device(f"id-{n:02}", serial=f"s-{n:02}") for n in range(20)]
+
+    def page(seen: Seen, items: list[Any]) -> Reply:
+        offset = int(seen.query["offset"])
+        return reply_json({"data": items[offset : offset + size], "paging": {"total": total}})
+
+    cloud.page = page  # type: ignore[method-assign]
+    with cloud.client() as client:
+        assert len(client.devices()) == 20
+
+
 @pytest.mark.parametrize("most", [1, 7, 100, 500, 999, 1000, 1024, 1440, 2500, 2879])
 @pytest.mark.parametrize("end", ["oldest", "newest"])
 def test_an_answer_cut_at_any_number_is_found_and_the_rest_is_fetched(
@@ -347,16 +374,22 @@ def test_one_refusing_device_is_partial_and_the_others_land(cloud: Cloud, status
     assert len(cloud.calls("/id-1/")) < 20
 
 
-def test_a_version_that_cannot_be_asked_for_marks_no_healthy_device(cloud: Cloud) -> None:
+@pytest.mark.parametrize("refusing", [0, 1, 2])
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_a_version_that_cannot_be_asked_for_marks_no_healthy_device(
+    cloud: Cloud, status: int, refusing: int
+) -> None:
     """A closed ``/api-info`` beside one refusing device is not a vendor that is down."""
+    points = frozenset({HEAT, COLD, POWER, "evcloud.150"})
     cloud.devices = [device(f"id-{n}", serial=f"s-{n}") for n in range(3)]
     for number in range(3):
-        cloud.fill(first=DAY, days=6, device_id=f"id-{number}")
+        for point in points:
+            cloud.fill(first=DAY, days=6, device_id=f"id-{number}", datapoint_id=point)
     whole = cloud.route
     cloud.route = lambda seen: (
         Reply(status=500)
-        if "/id-0/" in seen.path
-        else Reply(status=403)
+        if f"/id-{refusing}/" in seen.path
+        else Reply(status=status)
         if "api-info" in seen.path
         else whole(seen)
     )
@@ -364,11 +397,12 @@ def test_a_version_that_cannot_be_asked_for_marks_no_healthy_device(cloud: Cloud
         pulled = read(
             client,
             days=day_range("2026-01-01", "2026-01-06"),
-            wanted={f"s-{n}": frozenset({HEAT}) for n in range(3)},
+            wanted={f"s-{n}": points for n in range(3)},
         )
+    assert cloud.calls("api-info"), "three failures in a row ask for the version"
     for one in pulled:
-        assert rows(one) == 48
-        assert [bool(d.why_partial) for d in one.devices] == [True, False, False]
+        assert rows(one) == 2 * 4 * 24
+        assert [bool(d.why_partial) for d in one.devices] == [n == refusing for n in range(3)]
 
 
 def test_a_device_that_the_account_does_not_show_is_partial(cloud: Cloud) -> None:
