@@ -7,6 +7,7 @@ from energy_platform.assets.days import DAYS_CHECKS
 from energy_platform.assets.marts import build_mart_assets
 from energy_platform.assets.raw import RAW_ASSETS
 from energy_platform.assets.wattics import wattics_packets, wattics_reconciled
+from energy_platform.automation.alerts import build_alert_sensor
 from energy_platform.automation.alive import build_watch_sensor
 from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import JOBS
@@ -42,7 +43,7 @@ def build_definitions() -> dg.Definitions:
         asset_checks=[wattics_reconciled, *DAYS_CHECKS],
         jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
-        sensors=[*build_sensors(settings), build_watch_sensor()],
+        sensors=[*build_sensors(settings), build_watch_sensor(), build_alert_sensor()],
         resources={"platform": platform},
         executor=dg.in_process_executor,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apprise
@@ -60,7 +61,10 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
         SettingsError: An address is not one of apprise's, or would send in the clear.
     """
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    found = []
+    found: list[Channel] = []
+    # apprise's plug-ins open their own connections and take their authorities from here only.
+    trusted = str(bundle_file(settings.ca_file))
+    os.environ.update({"REQUESTS_CA_BUNDLE": trusted, "SSL_CERT_FILE": trusted})
     for name in NAMES:
         secret = getattr(settings, f"{name}_url")
         if secret is None:

@@ -38,7 +38,7 @@ def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
             portfolio_path=str(folder / "portfolio.yaml"),
             dbt_project_dir=str(folder),
         )
-        with open_source("socomec", portfolio=rig.portfolio, landing=folder) as source:
+        with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
             ingest_inventory(source, lake=platform.lake)
         yield rig, platform
 

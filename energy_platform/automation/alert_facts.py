@@ -1,0 +1,287 @@
+"""What alerts are judged from: runs, sources, streams, checks, disk, publication."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from energy_platform.alerts.conditions import (
+    Condition,
+    FailedCheck,
+    RunEnd,
+    SourceFacts,
+    StreamFacts,
+    check_conditions,
+    disk_condition,
+    failed_runs,
+    publication_condition,
+    source_conditions,
+    stream_conditions,
+)
+from energy_platform.automation.housekeeping import housekeeping
+from energy_platform.automation.jobs import INGEST, JOBS, inventories, push
+from energy_platform.automation.under_way import DIED
+from energy_platform.delivery import LEDGER_FILE
+from energy_platform.due import REPORTED_FROM, holes_of
+from energy_platform.ingest import is_configured
+from energy_platform.partitions import day_bounds
+from energy_platform.refresh import stale
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.settings import PlatformSettings
+from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.storage.lake import LakeError
+from energy_platform.storage.raw_days import complete_until_of
+from energy_platform.storage.usage import growth_a_day
+from energy_platform.transforms.packets import instant
+from energy_platform.vendors.logins import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
+    from pathlib import Path
+
+    from energy_platform.alerts.store import Standing
+    from energy_platform.delivery import Ledger
+    from energy_platform.resources import Platform
+    from energy_platform.schemas import Vendor
+    from energy_platform.settings import AlertSettings
+
+MOST_RUNS_COUNTED: Final = 20
+"""Newest runs of a job that are looked at."""
+
+LATEST_DAYS: Final = 3
+"""Newest raw days whose footers say up to where a source was heard."""
+
+_ENDED: Final = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+_MB: Final = 1000**2
+
+
+def gather(
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    *,
+    settings: AlertSettings,
+    expected_every: timedelta,
+    blocking: Sequence[dg.AssetCheckKey],
+    standing: Sequence[Standing],
+    asking_since: datetime,
+    now: datetime,
+) -> list[Condition]:
+    """Return what is wrong now.
+
+    Args:
+        platform: The installation.
+        instance: Its Dagster instance.
+        settings: Limits of the disk.
+        expected_every: How often a source is asked.
+        blocking: Checks whose failure keeps figures from being published.
+        standing: What stood before.
+        asking_since: Since when somebody looks; a source that never answered is silent since then.
+        now: The present.
+
+    Raises:
+        CatalogueError: The catalogue cannot be used.
+        LedgerError: The ledger cannot be used.
+        LakeError: A file of the lake is damaged.
+        PortfolioError: The portfolio cannot be used.
+    """
+    sources = source_conditions(
+        list(_sources(platform, asking_since=asking_since, now=now)),
+        now=now,
+        expected_every=expected_every,
+    )
+    streams = stream_conditions(_streams(platform), now=now)
+    told = set(INGEST.values())
+    if any(one.kind in {"source_silent", "source_refused"} for one in sources):
+        told.add(inventories.name)
+    if streams:
+        told.add(push.name)
+    return [
+        *sources,
+        *streams,
+        *failed_runs(list(_run_ends(instance)), told_elsewhere=told),
+        *check_conditions(list(_failed_checks(instance, blocking))),
+        *_disk(platform, settings=settings, now=now),
+        *_publication(platform, standing=standing, now=now),
+    ]
+
+
+def _sources(platform: Platform, *, asking_since: datetime, now: datetime) -> Iterator[SourceFacts]:
+    refused = {one.source: one for one in refusals(platform.data)}
+    for vendor in RAW_DAY_TABLES:
+        if not is_configured(vendor):
+            continue
+        holes = holes_of(
+            vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
+        )
+        refusal = refused.get(vendor)
+        yield SourceFacts(
+            source=vendor,
+            heard_at=_heard_at(platform, vendor),
+            configured_at=asking_since,
+            refused_since=None if refusal is None else refusal.since,
+            refusal="" if refusal is None else refusal.reason,
+            retry_at=None if refusal is None else refusal.next_at,
+            failure=_newest_failure(platform, vendor),
+            missing_days=tuple(sorted(hole.day for hole in holes)),
+            missing_since=min((day_bounds(hole.day)[1] for hole in holes), default=None),
+        )
+
+
+def _heard_at(platform: Platform, vendor: Vendor) -> datetime | None:
+    """Return up to when a source was last asked and answered."""
+    if vendor == "skycentrics" and (polled := _polled_at(platform.landing)) is not None:
+        # Its days are folded from polls, also when the vendor has long been silent.
+        return polled
+    table = RAW_DAY_TABLES[vendor]
+    found = []
+    for day in platform.lake.days(table)[-LATEST_DAYS:]:
+        try:
+            footer = platform.lake.footer(table, day=day)
+        except LakeError:
+            # Named among the holes, with what to do.
+            continue
+        if footer is not None:
+            found.append(complete_until_of(footer))
+    return max(found, default=None)
+
+
+def _polled_at(landing: Path) -> datetime | None:
+    """Return when a poll last landed; None where none ever did."""
+    folders = sorted(landing.glob("day=*"))[-2:]
+    times = [path.stat().st_mtime for folder in folders for path in folder.glob("*.jsonl")]
+    return datetime.fromtimestamp(max(times), tz=UTC) if times else None
+
+
+def _newest_failure(platform: Platform, vendor: Vendor) -> str:
+    if not (platform.data / CATALOGUE_FILE).exists():
+        return ""
+    with Catalogue.of(platform.data) as catalogue:
+        records = catalogue.days(vendor).values()
+    newest = max(records, key=lambda one: one.attempted_at, default=None)
+    return newest.why if newest is not None and newest.state == "failed" else ""
+
+
+def _streams(platform: Platform) -> list[StreamFacts]:
+    if PlatformSettings().ledger_url is None and not (platform.data / LEDGER_FILE).exists():
+        # Looking must not make a ledger.
+        return []
+    wanted = platform.portfolio().streams
+    with platform.ledger() as ledger:
+        refused = _refused(ledger)
+        return [
+            StreamFacts(
+                stream_id=stream_id,
+                stopped=state.stopped,
+                failing_since=None
+                if state.failing_since_us is None
+                else instant(state.failing_since_us),
+                failure=state.failure or "",
+                refused_since=refused[stream_id][0] if stream_id in refused else None,
+                refused=refused[stream_id][1] if stream_id in refused else 0,
+            )
+            for stream_id, state in ledger.states().items()
+            if stream_id in wanted
+        ]
+
+
+def _refused(ledger: Ledger) -> dict[str, tuple[datetime, int]]:
+    found: dict[str, tuple[datetime, int]] = {}
+    for letter in ledger.dead_letters():
+        since, count = found.get(letter.stream_id, (instant(letter.refused_us), 0))
+        found[letter.stream_id] = (since, count + 1)
+    return found
+
+
+def _run_ends(instance: dg.DagsterInstance) -> Iterator[RunEnd]:
+    for job in [*(one.name for one in JOBS), housekeeping.name]:
+        records = instance.get_run_records(
+            filters=dg.RunsFilter(job_name=job, statuses=_ENDED), limit=MOST_RUNS_COUNTED
+        )
+        failures = []
+        for record in records:
+            if record.dagster_run.status is dg.DagsterRunStatus.SUCCESS:
+                break
+            if record.dagster_run.status is dg.DagsterRunStatus.FAILURE:
+                failures.append(record)
+        if not failures:
+            continue
+        newest, first = failures[0], failures[-1]
+        yield RunEnd(
+            job=job,
+            run_id=newest.dagster_run.run_id,
+            failing_since=_end_of(first),
+            failures=len(failures),
+            died=DIED in newest.dagster_run.tags,
+            message=_message(instance, newest.dagster_run.run_id),
+        )
+
+
+def _end_of(record: dg.RunRecord) -> datetime:
+    if record.end_time is None:
+        return record.update_timestamp.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(record.end_time, tz=UTC)
+
+
+def _message(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return the first sentence of what a failed run said."""
+    for log in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = log.dagster_event
+        if event is None:
+            continue
+        failure = event.step_failure_data
+        if failure.user_failure_data is not None and failure.user_failure_data.description:
+            return failure.user_failure_data.description.splitlines()[0]
+    return "see the run"
+
+
+def _failed_checks(
+    instance: dg.DagsterInstance, blocking: Sequence[dg.AssetCheckKey]
+) -> Iterator[FailedCheck]:
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(blocking))
+    for key, record in latest.items():
+        if record.status.value == "FAILED":
+            yield FailedCheck(
+                name=f"{key.asset_key.to_user_string()}.{key.name}",
+                since=datetime.fromtimestamp(record.create_timestamp, tz=UTC),
+            )
+
+
+def _disk(platform: Platform, *, settings: AlertSettings, now: datetime) -> list[Condition]:
+    usage = shutil.disk_usage(platform.data)
+    grows = growth_a_day(platform.data, now=now)
+    return disk_condition(
+        free=usage.free,
+        total=usage.total,
+        days_left=usage.free / grows if grows is not None and grows > 0 else None,
+        now=now,
+        least_free=settings.disk_free_mb * _MB,
+        warn_days=settings.disk_days,
+    )
+
+
+def _publication(
+    platform: Platform, *, standing: Sequence[Standing], now: datetime
+) -> list[Condition]:
+    """Return whether what is published lags behind the lake.
+
+    Something is stale for a moment in every cycle; only what stayed so without a publication in
+    between is old.
+    """
+    portfolio = platform.portfolio()
+    is_stale = stale(platform.lake, portfolio) or platform.warehouse.plan(portfolio).stale
+    if not is_stale:
+        return []
+    path = platform.data / "energy.duckdb"
+    published_at = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC) if path.exists() else None
+    known = [one.condition.since for one in standing if one.condition.kind == "publication_old"]
+    if known and published_at is not None and published_at > known[0]:
+        return []
+    return publication_condition(published_at=published_at, newer_since=now)
