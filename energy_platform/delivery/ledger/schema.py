@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,11 @@ NEWEST: Final = "0002"
 
 _ADVISORY_KEY: Final = 0x656E5F6C6467
 """Key of PostgreSQL's advisory lock around migrations."""
+
+_STARTING_S: Final = 10.0
+"""How long a server that ended the session, or is starting, is tried again when it is opened."""
+
+_RETRY_S: Final = 0.25
 
 _CONNECTING: Final = {
     # A server that vanished is noticed within about fifteen seconds, not after two hours.
@@ -86,13 +92,33 @@ def migrate(engine: sa.Engine) -> None:
         LedgerError: The ledger was written by a newer version of the platform, or what the URL
             names cannot be opened or is no database.
     """
-    try:
-        _migrate(engine)
-    except (sa.exc.DatabaseError, sa.exc.InterfaceError) as error:
-        # Integrity, data and statements are the platform's own; the rest is what was found there.
-        if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError | sa.exc.ProgrammingError):
-            raise
-        raise LedgerError(_unusable(engine, error)) from error
+    deadline = time.monotonic() + _STARTING_S
+    while True:
+        try:
+            _migrate(engine)
+        except (sa.exc.DatabaseError, sa.exc.InterfaceError) as error:
+            if _is_passing(error) and time.monotonic() < deadline:
+                time.sleep(_RETRY_S)
+                continue
+            # Integrity, data and statements are the platform's own; the rest was found there.
+            if isinstance(
+                error, sa.exc.IntegrityError | sa.exc.DataError | sa.exc.ProgrammingError
+            ):
+                raise
+            raise LedgerError(_unusable(engine, error)) from error
+        else:
+            return
+
+
+def _is_passing(error: sa.exc.DBAPIError) -> bool:
+    """Whether a server is there and ended the session, or is just starting or stopping."""
+    words = str(error.orig)
+    return (
+        error.connection_invalidated
+        or str(getattr(error.orig, "sqlstate", "")).startswith("57P")
+        or "the database system is " in words  # no SQLSTATE comes with a refused session
+        or "server closed the connection" in words
+    )
 
 
 def _migrate(engine: sa.Engine) -> None:
