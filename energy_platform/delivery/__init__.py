@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.behind import (
     Behind,
@@ -72,18 +70,6 @@ def open_ledger(platform: PlatformSettings) -> Ledger:
         LedgerError: The URL is unusable, the database is none or does not answer, or the ledger is
             of a newer version of the platform.
     """
-    path = Path(platform.data_dir) / LEDGER_FILE
-    try:
-        return Ledger(platform.ledger_url) if platform.ledger_url is not None else Ledger.at(path)
-    except sa.exc.DBAPIError as error:
-        # The first line: further ones quote statements. Never the URL: it may hold a password.
-        reason = str(error.orig).strip().partition("\n")[0]
-        if platform.ledger_url is not None:
-            raise LedgerError(
-                f"the database of ENERGY_PLATFORM_LEDGER_URL cannot be used ({reason}); is it "
-                "running, and reachable from here?"
-            ) from error
-        raise LedgerError(
-            f"{path}: cannot be used ({reason}); restore it from a backup. Without one, move it "
-            "away: what Wattics holds is then read back before anything is sent"
-        ) from error
+    if platform.ledger_url is not None:
+        return Ledger(platform.ledger_url)
+    return Ledger.at(Path(platform.data_dir) / LEDGER_FILE)

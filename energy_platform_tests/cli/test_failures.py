@@ -156,6 +156,6 @@ def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path: Path, command: l
     assert said.returncode == 2
     # `status` and `delivery` tell on standard output what they cannot show.
     told = said.stdout + said.stderr
-    assert "ledger.sqlite: cannot be used (file is not a database)" in told
+    assert "ledger.sqlite cannot be used as a SQLite database (file is not a database)" in told
     assert len(told.splitlines()) == 1
     assert (tmp_path / "data" / "ledger.sqlite").read_text(encoding="utf-8") == "words"
