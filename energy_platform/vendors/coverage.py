@@ -25,6 +25,11 @@ FEW_POINTS: Final = 3
 USUAL_SHARE: Final = 0.9
 """Share of the steps that must be usual ones: some pauses must not pass for the cadence."""
 
+CLOCKED: Final = 1.25
+"""Up to this ratio of the 60 % quantile of the steps to the 30 % one, a clock sends a series: then
+all that is clearly longer than most steps is a hole, however many holes there are. An answer may
+lack the first points of each of its portions."""
+
 STEADY: Final = 2.0
 """Up to this ratio of the longest usual step to the median, a series counts as regular."""
 
@@ -194,8 +199,12 @@ def _longest_usual(
     if points < FEW_POINTS or len(steps) < FEW_POINTS - 1:
         return _Usual(known, 0, is_regular=False) if known else None
     # The lower one of two: a single pause among few steps must not become the cadence.
-    high = int(steps[int(USUAL_SHARE * (len(steps) - 1))])
+    few, most, high = (
+        int(steps[int(share * (len(steps) - 1))]) for share in (0.3, 0.6, USUAL_SHARE)
+    )
     median = int(steps[(len(steps) - 1) // 2])
+    if most <= CLOCKED * few:
+        high = most
     is_regular = high <= STEADY * median
     bound = (SLACK if is_regular else IRREGULAR_SLACK) * high
     longest = int(steps[np.searchsorted(steps, bound, side="right") - 1])

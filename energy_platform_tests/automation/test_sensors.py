@@ -16,6 +16,7 @@ import time_machine
 from energy_platform.automation import ingest_requests, sensors
 from energy_platform.automation.sensors import build_sensors
 from energy_platform.automation.under_way import DIED, home_of
+from energy_platform.delivery import PushDecision
 from energy_platform.delivery.attempts import begin_run
 from energy_platform.refresh import refresh
 from energy_platform.resources import Platform
@@ -219,6 +220,8 @@ def test_without_a_wattics_url_nothing_is_sent(
 def wattics(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """A stream with something to send, and an address that nobody asks here."""
     monkeypatch.setenv("WATTICS_BASE_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("WATTICS_USERNAME", "user")
+    monkeypatch.setenv("WATTICS_PASSWORD", "password")
     portfolio = Path(platform.portfolio_path)
     portfolio.write_text(PORTFOLIO + STREAM, encoding="utf-8")
     refresh(platform.lake, portfolio=platform.portfolio())
@@ -276,8 +279,20 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
     def nothing(*_: object, **__: object) -> None:
         looks.append("a full look")
 
+    def nothing_to_send(*_: object, **__: object) -> PushDecision:
+        looks.append("a full look")
+        return PushDecision(
+            is_wanted=False,
+            behind=(),
+            alert=False,
+            error=None,
+            next_attempt_at=None,
+            last_started_at=None,
+            reason="Wattics holds all that is ready",
+        )
+
     monkeypatch.setattr(sensors, "stale", nothing)
-    monkeypatch.setattr(sensors, "push_wanted", nothing)
+    monkeypatch.setattr(sensors, "push_decision", nothing_to_send)
     monkeypatch.setattr(Warehouse, "plan", lambda *_, **__: BuildPlan(stale=False, why=()))
     sensor = {one.name: one for one in build_sensors(PlatformSettings())}[name]
     cursor: str | None = None

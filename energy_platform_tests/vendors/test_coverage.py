@@ -122,6 +122,17 @@ def test_few_points_prove_nothing_unless_the_day_before_was_as_quiet() -> None:
     assert spans([noon], cadence=timedelta(hours=11)) == [(START, noon), (noon, END)]
 
 
+@pytest.mark.parametrize("kept", [3, 4, 6, 20])
+def test_holes_at_the_same_place_of_many_portions_are_found(kept: int) -> None:
+    points = [
+        at for n, at in enumerate(regular(step=60 * SECOND, phase=timedelta())) if n % (kept + 1)
+    ]
+
+    found = spans(points)
+
+    assert len(found) == 1440 // (kept + 1) + (1440 % (kept + 1) > 0)
+
+
 def test_a_quiet_day_before_excuses_no_hole_in_a_regular_series() -> None:
     points = regular(step=300 * SECOND, phase=timedelta())
 

@@ -189,9 +189,12 @@ class History:
             log.info("socomec datapoints: an answer about another window (%s)", name_of(ask))
             answer = self._fetch(ca, ask)
             check(answer, ask)
+        asked = frozenset(ask.series)
+        # What was not asked for beside what was is nobody's here.
+        answer.series = [series for series in answer.series if series.key in asked]
         return laid_out(answer)._replace(
             is_elsewhere=not is_of_window(answer, ask),
-            left_out=frozenset(ask.series) - {series.key for series in answer.series},
+            left_out=asked - {series.key for series in answer.series},
         )
 
     def _fit(self, ask: Ask) -> tuple[Ask, ...]:

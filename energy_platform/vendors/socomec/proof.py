@@ -214,7 +214,9 @@ class Batch:
         found = [self._as_halves(blank)] if blank else []
         stretches = _overlapping(others)
         if len(stretches) > MOST_STRETCHES:
-            return [*found, self._as_pieces(others, count=4)]
+            pieces = self._as_pieces(others, count=4)
+            if all(map(self._is_provable, pieces.asks)):
+                return [*found, pieces]
         for stretch in stretches:
             found += self._narrowed(stretch)
         return found

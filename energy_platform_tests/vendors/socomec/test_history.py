@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -117,6 +119,57 @@ def test_answers_cut_at_a_round_number_are_found_out_and_completed(cap: str) -> 
     assert read(reader, series) == truth(vendor)
     assert any("cuts answers" in warning for warning in reader.take_warnings())
     assert reader.take_warnings() == []
+
+
+Limited = Literal["oldest of each", "newest of each", "first series", "newest of all"]
+
+
+def limited(
+    stamps: dict[SeriesKey, list[datetime]], *, most: int, how: Limited, order: random.Random
+) -> dict[SeriesKey, list[datetime]]:
+    """What is left of an answer under a limit of the vendor."""
+    if how == "oldest of each":
+        return {key: one[:most] for key, one in stamps.items()}
+    if how == "newest of each":
+        return {key: one[-most:] for key, one in stamps.items()}
+    every = [(at, key) for key, one in stamps.items() for at in one]
+    if how == "newest of all":
+        every.sort(reverse=True)
+    else:
+        first = list(stamps)
+        order.shuffle(first)
+        every = [(at, key) for key in first for at in stamps[key]]
+    left = set(every[:most])
+    return {key: [at for at in one if (at, key) in left] for key, one in stamps.items()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps_s=st.lists(st.sampled_from([120, 300, 305, 600, 900, 1800]), min_size=1, max_size=8),
+    most=st.integers(10, 1200),
+    how=st.sampled_from(get_args(Limited)),
+    seed=st.integers(0, 1000),
+)
+def test_no_limit_of_any_kind_leaves_a_window_short_without_a_word(
+    steps_s: list[int], most: int, how: Limited, seed: int
+) -> None:
+    order = random.Random(seed)  # noqa: S311 - no secret
+    series = keys(len(steps_s))
+    points = {
+        key: [START + timedelta(seconds=s) for s in range(order.randrange(step), 86_400, step)]
+        for key, step in zip(series, steps_s, strict=True)
+    }
+
+    def fetch(ca: str, ask: Ask) -> Datapoints:
+        inside = {
+            key: [at for at in points[key] if ask.start <= at < ask.end] for key in ask.series
+        }
+        left = limited(inside, most=most, how=how, order=order)
+        parts = [SeriesPoints(*key, data=[Point(stamp(at)) for at in left[key]]) for key in left]
+        return Datapoints(parts, "raw", False)
+
+    reader = History(fetch=fetch, max_window=DAY, max_series=20)
+    assert read(reader, series) == truth(Limits(points))
 
 
 def test_a_round_number_that_is_the_truth_costs_one_comparison_only() -> None:
