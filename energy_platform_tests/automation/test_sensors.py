@@ -17,7 +17,7 @@ from energy_platform.automation import ingest_requests, sensors
 from energy_platform.automation.sensors import build_sensors
 from energy_platform.automation.under_way import DIED, home_of
 from energy_platform.delivery import PushDecision
-from energy_platform.delivery.attempts import begin_run
+from energy_platform.delivery.ledger import Run
 from energy_platform.refresh import refresh
 from energy_platform.resources import Platform
 from energy_platform.run_locks import run_lock
@@ -260,9 +260,17 @@ def test_a_failed_push_of_one_stream_holds_no_new_data_of_others_up(
     wattics: Platform, instance: dg.DagsterInstance
 ) -> None:
     add_run(instance, "push", dg.DagsterRunStatus.FAILURE)
-    now = int((datetime.now(tz=UTC) + timedelta(seconds=5)).timestamp() * 1e6)
+    now_us = int((datetime.now(tz=UTC) + timedelta(seconds=5)).timestamp() * 1e6)
     with wattics.ledger() as ledger:
-        begin_run(ledger, now_us=now)
+        ledger.set_run(
+            Run(
+                is_open=False,
+                failures=1,
+                started_us=now_us,
+                next_us=now_us + 60_000_000,
+                error="another stream: no connection",
+            )
+        )
     assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
 
 
