@@ -34,8 +34,11 @@ READERS: Final[dict[type[BaseSettings], str]] = {
 
 HEAD: Final = """\
 # Every variable of the platform. Copy to .env and fill in what you have; what stays commented
-# keeps the default shown. A vendor without credentials is left alone. Never commit .env.
-# Afterwards: energy-platform doctor
+# keeps the default shown. A vendor without credentials is left alone. Never commit .env, and let
+# nobody else read it: chmod 600 .env. Afterwards: energy-platform doctor
+#
+# A value is taken as written, without expansion of $ or ${}. Put it in single quotes when it holds
+# " #" or begins with a quote. The environment comes before this file, in every process.
 """
 
 

@@ -30,7 +30,6 @@ STEADY_S: Final = 300.0
 LONGEST_PAUSE_S: Final = 60.0
 
 _TICK_S: Final = 0.2
-_LOOK_AT_LOG_S: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +52,25 @@ class Orders:
     """What to run.
 
     Attributes:
-        components: In the order in which they are started; they are stopped in the reverse one.
+        components: In the order in which they are started. The last one gives the others their
+            work: it is stopped first.
         log: File for everything they print.
         folder: Their working directory.
         afterwards: Commands to run when all have ended, such as one that ends what has left the
             process groups.
-        grace_s: Seconds a component and what it started may take to end before they are killed.
+        grace_s: Seconds that the last component, and then the others, may take to end; what is left
+            is killed.
         log_bytes: Size at which the log begins again; one older part is kept.
+        look_s: Seconds between two looks at the log and the folder.
     """
 
     components: list[Component]
     log: str
     folder: str
     afterwards: list[list[str]] = field(default_factory=list)
-    grace_s: float = 8.0
+    grace_s: float = 5.0
     log_bytes: int = 20_000_000
+    look_s: float = 30.0
 
     @classmethod
     def parse(cls, text: str) -> Orders:
@@ -110,20 +113,37 @@ class _Kept:
         self.due = now + self._pause
         return code
 
-    def stop(self, *, grace_s: float, hurry: threading.Event) -> None:
-        """End the process and its group: first asked to, then killed."""
+    def ask(self) -> None:
+        """Ask the process and what it has started to end."""
+        if self.process is not None:
+            _kill_group(self.process.pid, signal.SIGTERM)
+
+    def gone(self) -> bool:
+        """Say whether the process and its whole group have ended."""
         if self.process is None:
-            return
-        group = self.process.pid
-        _kill_group(group, signal.SIGTERM)
+            return True
+        # Collected first, so that a dead leader does not count as its group.
+        return self.process.poll() is not None and not _kill_group(self.process.pid, 0)
+
+    def kill(self) -> None:
+        """End what is left."""
+        if self.process is not None:
+            _kill_group(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def _stop(kept: list[_Kept], *, grace_s: float, hurry: threading.Event) -> None:
+    """Ask the last component first: it starts work for the others. Then ask the rest, then kill."""
+    for part in (kept[-1:], kept):
+        for one in part:
+            one.ask()
         deadline = time.monotonic() + grace_s
         while time.monotonic() < deadline and not hurry.is_set():
-            # Collected first, so that a dead leader does not count as its group.
-            if self.process.poll() is not None and not _kill_group(group, 0):
+            if all(one.gone() for one in part):
                 break
             time.sleep(_TICK_S / 2)
-        _kill_group(group, signal.SIGKILL)
-        self.process.wait()
+    for one in kept:
+        one.kill()
 
 
 def _kill_group(group: int, number: int) -> bool:
@@ -143,47 +163,56 @@ def _say(**what: Any) -> None:
         sys.stdout.flush()
 
 
-def _shorten(log: Path, *, most: int) -> None:
+def _shorten(log: IO[bytes], path: Path, *, most: int) -> None:
     """Keep the log from growing: what writes to it appends, so it may be cut under it."""
-    if log.stat().st_size > most:
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-        os.truncate(log, 0)
+    if os.fstat(log.fileno()).st_size > most:
+        with contextlib.suppress(OSError):  # removed, or the disk is full: cut it all the more
+            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        os.ftruncate(log.fileno(), 0)
 
 
 def supervise(orders: Orders, *, stop: threading.Event, hurry: threading.Event) -> None:
-    """Run the components until told to stop, then end them in the reverse order.
+    """Run the components until told to stop, then end them.
 
     Args:
         orders: What to run.
         stop: Set when all shall end.
         hurry: Set when it shall be killed instead of asked.
+
+    Raises:
+        OSError: A process could not be started, or the folder is gone; the others were ended.
     """
     kept = [_Kept(component) for component in orders.components]
-    log_path = Path(orders.log)
-    with log_path.open("ab", buffering=0) as log:
-        look_at_log = 0.0
-        first_wait = time.monotonic() + 60.0
-        while not stop.is_set():
-            for one in kept:
-                code = one.ended()
-                if code is not None:
-                    _say(event="ended", component=one.component.name, code=code)
-                needed = one.component.waits_for
-                ready = needed is None or Path(needed).exists() or time.monotonic() > first_wait
-                if one.process is None and time.monotonic() >= one.due and ready:
-                    one.start(log=log, folder=orders.folder)
-                    _say(event="started", component=one.component.name)
-            if time.monotonic() > look_at_log:
-                _shorten(log_path, most=orders.log_bytes)
-                look_at_log = time.monotonic() + _LOOK_AT_LOG_S
-            stop.wait(_TICK_S)
-        for one in reversed(kept):
-            one.stop(grace_s=orders.grace_s, hurry=hurry)
-        for command in orders.afterwards:
-            subprocess.run(  # noqa: S603 - the starter's own words
-                command, cwd=orders.folder, stdout=log, stderr=log, check=False
-            )
-    _say(event="stopped")
+    with Path(orders.log).open("ab", buffering=0) as log:
+        try:
+            _run(kept, orders, log=log, stop=stop)
+        finally:
+            _stop(kept, grace_s=orders.grace_s, hurry=hurry)
+            for command in orders.afterwards:
+                subprocess.run(  # noqa: S603 - the starter's own words
+                    command, stdout=log, stderr=log, check=False
+                )
+
+
+def _run(kept: list[_Kept], orders: Orders, *, log: IO[bytes], stop: threading.Event) -> None:
+    look_again = 0.0
+    first_wait = time.monotonic() + 60.0
+    while not stop.is_set():
+        for one in kept:
+            code = one.ended()
+            if code is not None:
+                _say(event="ended", component=one.component.name, code=code)
+            needed = one.component.waits_for
+            ready = needed is None or Path(needed).exists() or time.monotonic() > first_wait
+            if one.process is None and time.monotonic() >= one.due and ready:
+                one.start(log=log, folder=orders.folder)
+                _say(event="started", component=one.component.name)
+        if time.monotonic() > look_again:
+            _shorten(log, Path(orders.log), most=orders.log_bytes)
+            if not Path(orders.folder).is_dir():
+                raise FileNotFoundError(f"{orders.folder} is gone")
+            look_again = time.monotonic() + orders.look_s
+        stop.wait(_TICK_S)
 
 
 def main() -> None:
@@ -204,7 +233,11 @@ def main() -> None:
         stop.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    supervise(orders, stop=stop, hurry=hurry)
+    try:
+        supervise(orders, stop=stop, hurry=hurry)
+    except OSError as error:
+        _say(event="failed", why=str(error))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,8 +64,8 @@ def number(path: Path) -> int:
 class Started:
     """A supervisor as its starter has it."""
 
-    def __init__(self, folder: Path, **orders: Any) -> None:
-        content = {"log": str(folder / "log"), "folder": str(folder), "grace_s": 0.3, **orders}
+    def __init__(self, place: Path, **orders: Any) -> None:
+        content = {"log": str(place / "log"), "folder": str(place), "grace_s": 0.3, **orders}
         self.process = subprocess.Popen(  # noqa: S603 - our own words
             [sys.executable, supervisor.__file__],
             stdin=subprocess.PIPE,
@@ -132,7 +133,7 @@ def test_a_starter_killed_hard_takes_the_tree_with_it(
     until(lambda: not any(map(alive, running)))
 
 
-def test_components_end_in_the_reverse_order_and_then_the_rest_is_run(
+def test_the_one_that_gives_the_others_work_ends_first_and_then_the_rest_is_run(
     tmp_path: Path, scripts: dict[str, str]
 ) -> None:
     order = tmp_path / "order"
@@ -152,7 +153,9 @@ def test_components_end_in_the_reverse_order_and_then_the_rest_is_run(
         number(tmp_path / f"pid-{name}")
     started.process.terminate()
     started.process.wait()
-    assert order.read_text().split() == ["daemon", "web", "code", "afterwards"]
+    first, *both, last = order.read_text().split()
+    assert (first, last) == ("daemon", "afterwards")
+    assert sorted(both) == ["code", "web"]
 
 
 def test_what_falls_over_is_said_and_started_again(tmp_path: Path, scripts: dict[str, str]) -> None:
@@ -184,3 +187,24 @@ def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     started.hang_up()
     started.process.wait()
     assert b"old" not in log.read_bytes()
+
+
+def test_a_folder_that_is_removed_under_it_ends_the_tree(
+    tmp_path: Path, scripts: dict[str, str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    pids = [tmp_path / "pid1", tmp_path / "pid2"]
+    command = [sys.executable, scripts["stubborn"], *map(str, pids)]
+    started = Started(
+        tmp_path,
+        components=[{"name": "one", "command": command}],
+        folder=str(data),
+        log=str(data / "log"),
+        look_s=0.1,
+    )
+    running = [number(path) for path in pids]
+    shutil.rmtree(data)
+    assert started.process.wait() == 1
+    until(lambda: not any(map(alive, running)))
+    assert [started.said()["event"], started.said()["event"]] == ["started", "failed"]

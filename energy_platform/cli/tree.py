@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from energy_platform.supervisor import Orders
 
 STOP_S: Final = 60.0
-"""Seconds until a supervisor that does not end is killed; each component has 8 of its own."""
+"""Seconds until a supervisor that does not end is killed; it takes ten when all hangs."""
 
 
 class Tree:
@@ -84,7 +84,9 @@ class Tree:
     def _listen(self, child: subprocess.Popen[str]) -> None:
         for line in child.stdout or ():
             said = json.loads(line)
-            if said["event"] == "ended":
+            if said["event"] == "failed":
+                self._news.put(f"Dagster was stopped: {said['why']}")
+            elif said["event"] == "ended":
                 code = said["code"]
                 how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
                 self._news.put(f"{said['component']} {how} and is started again")
