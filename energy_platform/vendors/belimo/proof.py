@@ -149,10 +149,29 @@ class _Search:
 
     def through_gaps(self) -> None:
         """Ask for every gap until nothing new comes."""
-        while spans := self._open_spans():
+        while spans := self._open_spans() or self._edges():
             for span in spans:
                 if not self._again(span):
                     self._settle(span)
+
+    def _edges(self) -> list[Span]:
+        """Return both ends of the window once the vendor is known to cut.
+
+        One sample that is missing there lies within the jitter of the others.
+        """
+        at = self._frame["at"]
+        first, last = at.min(), at.max()
+        if self._cut == self._first.cut or first is None or last is None:
+            return []
+        ends = [(self._window.start, first), (last, self._window.end)]
+        return [
+            (low, high)
+            for low, high in ends
+            if isinstance(low, datetime)
+            and isinstance(high, datetime)
+            and low < high
+            and not self._is_settled((low, high))
+        ]
 
     def thicken(self) -> None:
         """Look into a window whose samples are clearly sparser than on the days before.
