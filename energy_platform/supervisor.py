@@ -24,6 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
+FIRST_S: Final = 1.0
+"""Seconds the component that starts work is given before the others are asked to end.
+
+Dagster's daemon stops its threads at once and takes seconds more to end.
+"""
+
 STEADY_S: Final = 300.0
 """A component that ran this long starts again without a pause when it ends."""
 
@@ -58,8 +64,8 @@ class Orders:
         folder: Their working directory.
         afterwards: Commands to run when all have ended, such as one that ends what has left the
             process groups.
-        grace_s: Seconds that the last component, and then the others, may take to end; what is left
-            is killed.
+        grace_s: Seconds that the components and what they started may take to end; what is left is
+            killed.
         log_bytes: Size at which the log begins again; one older part is kept.
         look_s: Seconds between two looks at the log and the folder.
     """
@@ -134,10 +140,10 @@ class _Kept:
 
 def _stop(kept: list[_Kept], *, grace_s: float, hurry: threading.Event) -> None:
     """Ask the last component first: it starts work for the others. Then ask the rest, then kill."""
-    for part in (kept[-1:], kept):
+    for part, wait_s in ((kept[-1:], FIRST_S), (kept, grace_s)):
         for one in part:
             one.ask()
-        deadline = time.monotonic() + grace_s
+        deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline and not hurry.is_set():
             if all(one.gone() for one in part):
                 break

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from energy_platform.supervisor import Orders
 
 STOP_S: Final = 60.0
-"""Seconds until a supervisor that does not end is killed; it takes ten when all hangs."""
+"""Seconds until a supervisor that does not end is killed; it takes six when all hangs."""
 
 
 class Tree:

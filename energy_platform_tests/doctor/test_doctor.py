@@ -375,3 +375,35 @@ def test_the_exit_code_says_whether_anything_fails(
     told = json.loads(capsys.readouterr().out)
     assert told["counts"]["fail"] == 1
     assert {"check", "subject", "level", "message", "advice"} == set(told["findings"][0])
+
+
+def test_the_env_file_itself_is_looked_at(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = small / "settings.env"
+    path.write_text("# mine\nBELIMO PASSWORD=x\n", encoding="utf-8")
+    path.chmod(0o644)
+    monkeypatch.setenv("ENERGY_PLATFORM_ENV_FILE", "settings.env")
+    found = [one for one in examined() if one.level != "ok"]
+    assert [(one.level, one.check) for one in found] == [("warn", "settings"), ("fail", "settings")]
+    assert "mode 0644" in found[0].message
+    assert "chmod 600" in found[0].advice
+    assert "line 2: cannot be read" in found[1].message
+    path.write_text("", encoding="utf-8")
+    path.chmod(0o600)
+    assert not complaints(examined())
+
+
+def test_json_that_is_none_is_one_finding(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATTICS_CREDENTIALS", "{oops")
+    finding = only_complaint(examined())
+    assert finding.level == "fail"
+    assert finding.message.startswith("WATTICS_CREDENTIALS: expected JSON")
+
+
+def test_real_credentials_beside_the_demos_data_are_said_and_still_tried(small: Path) -> None:
+    (small / "data" / "ORIGIN").write_text("demo\n", encoding="utf-8")
+    findings = examined()
+    finding = only_complaint(findings)
+    assert finding.level == "warn"
+    assert "holds the demo's data" in finding.message
+    assert "make clean" in finding.advice
+    assert any((one.check, one.subject) == ("credentials", "skycentrics") for one in findings)
