@@ -301,13 +301,17 @@ def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
 def _late(
     known: SourceDays, *, start: str | None, late_days: int, now: datetime, after: timedelta
 ) -> set[str]:
-    """Return yesterday and its late days, those that were not read since midnight."""
+    """Return yesterday and its late days, those that were not read since midnight.
+
+    None lies before the first day that landed: partitions begin there.
+    """
     last = day_before(day_of(now - after))
     midnight = day_bounds(last)[1]
     first = day_of(midnight - (1 + late_days) * DAY)
+    begins = start or min(known.files, default=first)
     return {
         day
-        for day in day_range(max(first, start or first), last)
+        for day in day_range(max(first, begins), last)
         if (record := known.records.get(day)) is None
         or (record.attempted_at < midnight and not _rests(record, now=now))
     }

@@ -131,6 +131,12 @@ def test_a_partial_day_is_due_until_it_is_closed_by_a_confirmed_answer() -> None
         assert ("2026-01-06" not in days) is is_whole
 
 
+def test_no_late_day_lies_before_the_first_day_that_landed() -> None:
+    of = known({"2026-01-09": CLOSED})
+    assert days_due(of, late_days=3) == ("2026-01-09",)
+    assert due(of, start="2026-01-08", late_days=3, now=NOW).days == ("2026-01-09", "2026-01-08")
+
+
 def test_the_late_days_are_read_once_after_each_midnight() -> None:
     files = dict.fromkeys(day_range("2026-01-01", "2026-01-09"), CLOSED)
     read = [

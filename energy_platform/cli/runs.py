@@ -20,16 +20,7 @@ import dagster as dg
 from energy_platform.automation.alive import DeadRun, fail_dead_runs, queued_without_daemon
 from energy_platform.automation.under_way import home_of
 from energy_platform.resources import Platform
-from energy_platform.run_locks import (
-    BY_UI,
-    is_held,
-    kill_processes_of,
-    locked_runs,
-    owner_of,
-    run_lock,
-    ui_is_running,
-    wait_until_free,
-)
+from energy_platform.run_locks import is_held, owner_of, run_lock, ui_is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,9 +34,6 @@ NO_LIMIT: Final = {"dagster/max_runtime": "0"}
 
 LOG_BYTES: Final = 10 * 1024**2
 """Size at which the file for what steps print begins again; one older part is kept."""
-
-GRACE_S: Final = 5.0
-"""Seconds that killed processes of a run get to be gone."""
 
 LOOK_S: Final = 2.0
 """Seconds between two looks at who holds a pool that is waited for."""
@@ -353,20 +341,6 @@ def fail_dead_at_start(home: Path, *, say: Callable[[str], None]) -> None:
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for dead in fail_dead_runs(instance, daemon=False):
             say(_told(dead))
-
-
-def end_runs_of_ui(home: Path) -> None:
-    """End runs that outlived the daemon that started them, and mark them as failed.
-
-    The daemon ends its runs in order when it is stopped; one that was killed could not.
-    """
-    for run_id in locked_runs(home):
-        owner = owner_of(home, run_id)
-        if is_held(home, run_id) and owner is not None and owner.by == BY_UI:
-            kill_processes_of(run_id)
-            wait_until_free(home, run_id, timeout_s=GRACE_S)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        fail_dead_runs(instance, daemon=False)
 
 
 def _told(dead: DeadRun) -> str:

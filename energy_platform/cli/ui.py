@@ -94,12 +94,8 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             _warn_of_env_file(console)
         home = render_instance(data_dir / "dagster")
         held = stack.enter_context(only_ui(home))
-        from energy_platform.cli.runs import (  # noqa: PLC0415 - loads Dagster
-            end_runs_of_ui,
-            fail_dead_at_start,
-        )
+        from energy_platform.cli.runs import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
 
-        stack.callback(end_runs_of_ui, home)
         fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
         sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-platform-"))
         console.print(f"starting Dagster; its log is {home / LOG}", style="dim", soft_wrap=True)
@@ -169,6 +165,10 @@ def _warn_of_env_file(console: Console) -> None:
         console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
 
 
+END_RUNS: Final = "energy_platform.automation.end_runs"
+"""Ends runs that outlived the daemon: they are in process groups of their own."""
+
+
 def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
     """Return Dagster's three processes: one code server, which daemon and web server share.
 
@@ -195,6 +195,7 @@ def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
         ],
         log=str(home / LOG),
         folder=str(working_directory(home)),
+        afterwards=[[python, "-m", END_RUNS, str(home)]],
     )
 
 
