@@ -149,7 +149,7 @@ def _behind(platform: Platform) -> list[str]:
 def _say_published(report: RunReport, days: Sequence[str], *, say: Say) -> None:
     figures = _figures_of(report, "energy_duckdb")
     verb = "published" if figures.get("written") else "published file unchanged"
-    said = f"refresh: {len(days)} days made fresh; {verb}"
+    said = f"refresh: {f'{len(days)} days made fresh' if days else 'marts rebuilt'}; {verb}"
     if figures:
         said += f", {figures['path']} up to {figures['newest_day']}"
     say(said)
