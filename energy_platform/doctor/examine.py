@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from energy_platform.doctor.alerts import check_alerts
 from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
@@ -55,6 +56,8 @@ def examine(
     yield from check_runs(data_dir / "dagster", now=now())
     yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
     yield from check_days(environment.complete, data_dir=data_dir, now=now())
+    if not environment.idle_demo:
+        yield from check_alerts(settings.alerts, data_dir=data_dir)
     read = check_portfolio(settings.platform.portfolio)
     yield from read.findings
     found: dict[Vendor, Found] = {}

@@ -44,6 +44,7 @@ def healthy(served: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     for name in os.environ:
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL", "json://127.0.0.1:9/hook")
     for name, value in served.environment().items():
         monkeypatch.setenv(name, value)
     for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
@@ -407,3 +408,14 @@ def test_real_credentials_beside_the_demos_data_are_said_and_still_tried(small: 
     assert "holds the demo's data" in finding.message
     assert "make clean" in finding.advice
     assert any((one.check, one.subject) == ("credentials", "skycentrics") for one in findings)
+
+
+def test_an_installation_that_tells_nobody_is_told(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL")
+    assert "nobody is told" in only_complaint(examined()).message
+    monkeypatch.setenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL", "json://hooks.example.com/secret-path")
+    finding = only_complaint(examined())
+    assert "in the clear" in finding.message
+    assert "secret-path" not in finding.message
