@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test lint format keycloak postgres faults laws zones kills lock clean
+.PHONY: help setup demo ui test lint format keycloak postgres faults laws zones kills fortnight month lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -22,6 +22,8 @@ help:
 	@echo "make laws      the laws of energy on 10,000 random histories each (slow)"
 	@echo "make zones     local days of many zones through the marts, as a table"
 	@echo "make kills     the platform killed at 20 random moments, and what it comes to (slow)"
+	@echo "make fortnight  fifteen days of troubles on a fast clock, with the alerts counted (slow)"
+	@echo "make month     what a month of 15-minute cycles leaves on the disk (slow)"
 	@echo "make setup  the virtual environment and the dbt manifest only"
 	@echo "make lock   resolve requirements.lock anew (needs uv)"
 	@echo "make clean  remove what runs left in data/ and the caches (keeps $(VENV))"
@@ -71,6 +73,12 @@ zones: setup
 
 kills: setup
 	$(BIN)/python -m energy_platform_tests.kills --times 20
+
+fortnight: setup
+	$(BIN)/python -m energy_platform_tests.fortnight
+
+month: setup
+	$(BIN)/python -m energy_platform_tests.fortnight.month
 
 format: setup
 	$(BIN)/ruff check --fix .

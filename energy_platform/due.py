@@ -41,7 +41,8 @@ was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
 
 MOST_READINGS_AGAIN: Final = 8
 """Attempts at a closed day that cannot be read again: about a day, by the catalogue's pauses. Its
-file is whole, so that a source that no longer has the day is then left alone."""
+file is whole, so that a source that no longer has the day is then left alone. One that gives no
+other day either is only away: the day is read again when it is back, for what came late."""
 
 HoleKind = Literal["missing", "partial", "open", "damaged"]
 """Missing: no file. Partial: something is not there. Open: never read after its end. Damaged: the
@@ -291,11 +292,22 @@ def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
         day
         for day, record in known.records.items()
         if record.state == "failed"
-        and record.attempts < MOST_READINGS_AGAIN
+        and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, beside=record))
         and day in known.files
         and known.files[day].closed
         and not _rests(record, now=now)
     }
+
+
+def _gave_others(known: SourceDays, *, beside: DayRecord) -> bool:
+    """Say whether the source gave any day whole while this one was failing.
+
+    An outage says nothing of a day: its attempts count only once the source answers others.
+    """
+    return any(
+        other.state == "whole" and beside.since < other.attempted_at <= beside.attempted_at
+        for other in known.records.values()
+    )
 
 
 def _late(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -148,14 +149,45 @@ def test_the_late_days_are_read_once_after_each_midnight() -> None:
 
 
 def test_a_closed_day_that_cannot_be_read_again_is_no_hole_and_is_tried_for_a_day() -> None:
-    at = NOW - timedelta(hours=2)
+    at = NOW - timedelta(minutes=10)
     files = dict.fromkeys(day_range("2026-01-01", "2026-01-09"), CLOSED)
-    whole = [record(day, "whole", at=NOW) for day in ("2026-01-08", "2026-01-09")]
-    few = record("2026-01-03", "failed", at=at, next_in=timedelta(hours=1), attempts=7)
-    many = record("2026-01-03", "failed", at=at, next_in=timedelta(hours=1), attempts=8)
-    assert holes(known(files, *whole, few), start=None, late_days=1, now=NOW) == ()
-    assert days_due(known(files, *whole, few)) == ("2026-01-03",)
-    assert days_due(known(files, *whole, many)) == ()
+    whole = [
+        record(day, "whole", at=at - timedelta(minutes=5)) for day in ("2026-01-08", "2026-01-09")
+    ]
+
+    def failed(attempts: int) -> DayRecord:
+        return record(
+            "2026-01-03",
+            "failed",
+            at=at,
+            since=at - timedelta(days=1),
+            next_in=timedelta(minutes=5),
+            attempts=attempts,
+        )
+
+    assert holes(known(files, *whole, failed(7)), start=None, late_days=1, now=NOW) == ()
+    assert days_due(known(files, *whole, failed(7))) == ("2026-01-03",)
+    assert days_due(known(files, *whole, failed(8))) == ()
+
+
+def test_attempts_during_an_outage_do_not_keep_a_closed_day_from_its_late_data() -> None:
+    back, files = NOW - timedelta(minutes=10), {"2026-01-03": CLOSED, "2026-01-09": CLOSED}
+    whole = record("2026-01-09", "whole", at=back)
+    away = record(
+        "2026-01-03",
+        "failed",
+        at=back - timedelta(hours=1),
+        since=back - timedelta(days=5),
+        next_in=timedelta(minutes=5),
+        attempts=20,
+    )
+    assert days_due(known(files, whole, away), late_days=0) == _between("04", "08", "2026-01-03")
+    again = replace(away, attempted_at=NOW - timedelta(minutes=6), attempts=21)
+    assert days_due(known(files, whole, again), late_days=0) == _between("04", "08")
+
+
+def _between(first: str, last: str, *others: str) -> tuple[str, ...]:
+    return (*reversed(day_range(f"2026-01-{first}", f"2026-01-{last}")), *others)
 
 
 def test_a_clock_that_was_wrong_for_a_while_puts_no_day_off() -> None:

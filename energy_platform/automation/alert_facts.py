@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
@@ -26,22 +26,19 @@ from energy_platform.automation.jobs import INGEST, JOBS, inventories, push
 from energy_platform.automation.under_way import DIED
 from energy_platform.delivery import LEDGER_FILE
 from energy_platform.due import REPORTED_FROM, holes_of
+from energy_platform.heard import heard_at
 from energy_platform.ingest import is_configured
 from energy_platform.partitions import day_bounds
 from energy_platform.refresh import stale
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
 from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
-from energy_platform.storage.lake import LakeError
-from energy_platform.storage.raw_days import complete_until_of
 from energy_platform.storage.usage import growth_a_day
 from energy_platform.transforms.packets import instant
 from energy_platform.vendors.logins import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import timedelta
-    from pathlib import Path
 
     from energy_platform.alerts.store import Standing
     from energy_platform.delivery import Ledger
@@ -52,8 +49,9 @@ if TYPE_CHECKING:
 MOST_RUNS_COUNTED: Final = 20
 """Newest runs of a job that are looked at."""
 
-LATEST_DAYS: Final = 3
-"""Newest raw days whose footers say up to where a source was heard."""
+ANSWERED_FOR: Final = timedelta(minutes=20)
+"""How long after their failure a source must have answered before failed inventories are told:
+they were asked for again meanwhile."""
 
 _ENDED: Final = [
     dg.DagsterRunStatus.SUCCESS,
@@ -61,6 +59,7 @@ _ENDED: Final = [
     dg.DagsterRunStatus.CANCELED,
 ]
 _MB: Final = 1000**2
+_AWAY: Final = frozenset({"source_silent", "source_refused"})
 
 
 def gather(
@@ -83,7 +82,8 @@ def gather(
         expected_every: How often a source is asked.
         blocking: Checks whose failure keeps figures from being published.
         standing: What stood before.
-        asking_since: Since when somebody looks; a source that never answered is silent since then.
+        asking_since: Since when somebody looks without a break. Before that nobody asked, so that
+            no source is silent and no day is owed from an earlier time, unless that stood already.
         now: The present.
 
     Raises:
@@ -93,13 +93,15 @@ def gather(
         PortfolioError: The portfolio cannot be used.
     """
     sources = source_conditions(
-        list(_sources(platform, asking_since=asking_since, now=now)),
+        list(_sources(platform, standing=standing, asking_since=asking_since, now=now)),
         now=now,
         expected_every=expected_every,
     )
     streams = stream_conditions(_streams(platform), now=now)
     told = set(INGEST.values())
-    if any(one.kind in {"source_silent", "source_refused"} for one in sources):
+    # Until the all-clear: by then a source that is back has given its inventory again, too.
+    is_away = any(one.kind in _AWAY for one in [*sources, *(one.condition for one in standing)])
+    if is_away or _may_be_away(platform, instance):
         told.add(inventories.name)
     if streams:
         told.add(push.name)
@@ -113,7 +115,30 @@ def gather(
     ]
 
 
-def _sources(platform: Platform, *, asking_since: datetime, now: datetime) -> Iterator[SourceFacts]:
+def _may_be_away(platform: Platform, instance: dg.DagsterInstance) -> bool:
+    """Say whether a source has not answered since the inventories failed, or only just.
+
+    Then they failed for that, and are asked for again when it answers.
+    """
+    failed = instance.get_run_records(
+        filters=dg.RunsFilter(job_name=inventories.name, statuses=[dg.DagsterRunStatus.FAILURE]),
+        limit=1,
+    )
+    if not failed:
+        return False
+    since = _end_of(failed[0]) + ANSWERED_FOR
+    heard = (
+        heard_at(platform.lake, landing=platform.landing, source=vendor)
+        for vendor in RAW_DAY_TABLES
+        if is_configured(vendor)
+    )
+    return any(one is None or one < since for one in heard)
+
+
+def _sources(
+    platform: Platform, *, standing: Sequence[Standing], asking_since: datetime, now: datetime
+) -> Iterator[SourceFacts]:
+    stands = {(one.condition.kind, one.condition.subject) for one in standing}
     refused = {one.source: one for one in refusals(platform.data)}
     for vendor in RAW_DAY_TABLES:
         if not is_configured(vendor):
@@ -122,42 +147,23 @@ def _sources(platform: Platform, *, asking_since: datetime, now: datetime) -> It
             vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
         )
         refusal = refused.get(vendor)
+        heard = heard_at(platform.lake, landing=platform.landing, source=vendor)
+        if heard is not None and ("source_silent", vendor) not in stands:
+            heard = max(heard, asking_since)
+        missing_since = min((day_bounds(hole.day)[1] for hole in holes), default=None)
+        if missing_since is not None and ("days_missing", vendor) not in stands:
+            missing_since = max(missing_since, asking_since)
         yield SourceFacts(
             source=vendor,
-            heard_at=_heard_at(platform, vendor),
+            heard_at=heard,
             configured_at=asking_since,
             refused_since=None if refusal is None else refusal.since,
             refusal="" if refusal is None else refusal.reason,
             retry_at=None if refusal is None else refusal.next_at,
             failure=_newest_failure(platform, vendor),
             missing_days=tuple(sorted(hole.day for hole in holes)),
-            missing_since=min((day_bounds(hole.day)[1] for hole in holes), default=None),
+            missing_since=missing_since,
         )
-
-
-def _heard_at(platform: Platform, vendor: Vendor) -> datetime | None:
-    """Return up to when a source was last asked and answered."""
-    if vendor == "skycentrics" and (polled := _polled_at(platform.landing)) is not None:
-        # Its days are folded from polls, also when the vendor has long been silent.
-        return polled
-    table = RAW_DAY_TABLES[vendor]
-    found = []
-    for day in platform.lake.days(table)[-LATEST_DAYS:]:
-        try:
-            footer = platform.lake.footer(table, day=day)
-        except LakeError:
-            # Named among the holes, with what to do.
-            continue
-        if footer is not None:
-            found.append(complete_until_of(footer))
-    return max(found, default=None)
-
-
-def _polled_at(landing: Path) -> datetime | None:
-    """Return when a poll last landed; None where none ever did."""
-    folders = sorted(landing.glob("day=*"))[-2:]
-    times = [path.stat().st_mtime for folder in folders for path in folder.glob("*.jsonl")]
-    return datetime.fromtimestamp(max(times), tz=UTC) if times else None
 
 
 def _newest_failure(platform: Platform, vendor: Vendor) -> str:

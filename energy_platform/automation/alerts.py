@@ -24,7 +24,12 @@ EVERY_S: Final = 30
 """Seconds between two looks at what is wrong."""
 
 ASKING_SINCE: Final = "asking_since"
+LAST_LOOK: Final = "last_look"
 LAST_HEARTBEAT: Final = "last_heartbeat"
+
+ASLEEP: Final = timedelta(hours=1)
+"""A longer pause between two looks means that nobody asked a source either: the machine slept, or
+the platform was stopped."""
 
 
 def build_alert_sensor() -> dg.SensorDefinition:
@@ -70,7 +75,7 @@ def look(platform: Platform, context: dg.SensorEvaluationContext, *, now: dateti
             expected_every=timedelta(minutes=settings.platform.intraday_minutes),
             blocking=_blocking(context),
             standing=store.standing(),
-            asking_since=_first_look(store, now=now),
+            asking_since=_asking_since(store, now=now),
             now=now,
         )
         watch(
@@ -99,14 +104,16 @@ def _blocking(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:
     return [key for key in graph.asset_check_keys if graph.get(key).blocking]
 
 
-def _first_look(store: AlertStore, *, now: datetime) -> datetime:
-    """Return since when somebody looks."""
-    noted = store.note(ASKING_SINCE)
-    if noted is not None:
-        return datetime.fromisoformat(noted)
+def _asking_since(store: AlertStore, *, now: datetime) -> datetime:
+    """Return since when somebody looks without a break, and note this look."""
+    since, last = store.note(ASKING_SINCE), store.note(LAST_LOOK)
+    slept = last is not None and now - datetime.fromisoformat(last) > ASLEEP
     with store.transaction() as change:
-        change.note(ASKING_SINCE, now.isoformat())
-    return now
+        change.note(LAST_LOOK, now.isoformat())
+        if since is None or slept:
+            change.note(ASKING_SINCE, now.isoformat())
+            return now
+    return datetime.fromisoformat(since)
 
 
 def _heartbeat(store: AlertStore, settings: Settings, *, now: datetime) -> str:

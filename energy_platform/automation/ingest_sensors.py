@@ -20,8 +20,9 @@ from energy_platform.automation.ingest_requests import (
     ingest_tags,
     known_days,
 )
-from energy_platform.automation.jobs import INGEST
-from energy_platform.automation.schedules import open_days
+from energy_platform.automation.jobs import INGEST, inventories
+from energy_platform.automation.schedules import inventory_keys, open_days
+from energy_platform.automation.under_way import attempts
 from energy_platform.due import (
     REPORTED_FROM,
     SELF_HEALING_FROM,
@@ -32,6 +33,7 @@ from energy_platform.due import (
     newest_block,
     start_of,
 )
+from energy_platform.heard import heard_at
 from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.intraday import newest_tick
 from energy_platform.partitions import day_of
@@ -41,6 +43,7 @@ from energy_platform.schemas import RAW_DAY_TABLES, Vendor
 from energy_platform.settings import PlatformSettings, SettingsError
 from energy_platform.sources import poll_skycentrics
 from energy_platform.storage.catalogue import CatalogueError, DayRecord, pause_after
+from energy_platform.upgrade import restart_needed
 from energy_platform.vendors.errors import VendorError
 
 DUE: Final = "due"
@@ -260,12 +263,52 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     return poll_skycentrics_sensor
 
 
+def _inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="inventories_again",
+        job=inventories,
+        minimum_interval_seconds=EVERY_S,
+        default_status=status,
+        description=(
+            "Ask again for the inventories when their newest run failed and every source has "
+            "answered since: the schedule would do so only after the next midnight."
+        ),
+    )
+    def inventories_again(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.RunRequest | dg.SkipReason:
+        record = _newest_run(context.instance, job=inventories.name)
+        if record is None or record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
+            return dg.SkipReason("the newest inventories are read, being read, or not due yet")
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
+        sources = [vendor for vendor in RAW_DAY_TABLES if is_configured(vendor)]
+        for vendor in sources:
+            heard = heard_at(platform.lake, landing=platform.landing, source=vendor)
+            if heard is None or heard < record.create_timestamp:
+                return dg.SkipReason(f"{vendor} has not answered since the inventories failed")
+        before = attempts(context.instance, job=inventories.name)
+        if before.next_at is not None and platform.now() < before.next_at:
+            return dg.SkipReason(
+                f"inventories failed {before.failed} times in a row; next attempt at "
+                f"{before.next_at:%H:%M} UTC"
+            )
+        return dg.RunRequest(
+            run_key=f"after {before.last_run_id}",
+            asset_selection=inventory_keys(),
+            tags={RUN_KIND: "inventory"},
+        )
+
+    return inventories_again
+
+
 def build_ingest_sensors(
     settings: PlatformSettings, *, status: dg.DefaultSensorStatus
 ) -> list[dg.SensorDefinition]:
     """Return the sensors that ask for days of a source."""
     return [
         _poll_sensor(status),
+        _inventories_sensor(status),
         *(
             _due_sensor(vendor, minutes=settings.intraday_minutes, status=status)
             for vendor in RAW_DAY_TABLES

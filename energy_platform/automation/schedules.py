@@ -146,6 +146,16 @@ def open_days(vendor: Vendor, known: SourceDays, *, now: datetime) -> list[str] 
     return days or "the day has only begun; the daily run closes the one before"
 
 
+def inventory_keys() -> list[dg.AssetKey]:
+    """Return the inventories of the vendors that have credentials."""
+    return [
+        dg.AssetKey(table.name)
+        for vendor, tables in INVENTORY_TABLES.items()
+        if is_configured(vendor)
+        for table in tables
+    ]
+
+
 def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     """Return every schedule; they start by themselves unless the settings say otherwise."""
     status = (
@@ -182,12 +192,7 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     def inventories_daily(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        keys = [
-            dg.AssetKey(table.name)
-            for vendor, tables in INVENTORY_TABLES.items()
-            if is_configured(vendor)
-            for table in tables
-        ]
+        keys = inventory_keys()
         if not keys:
             return dg.SkipReason("no vendor has credentials")
         if reason := restart_needed():

@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACE: Final = {
-    # The simulators are on this machine: the pace that spares a real vendor would only be waiting.
-    "SOCOMEC_RPS": "500",
-    "BELIMO_RPS": "500",
-    "SKYCENTRICS_RPS": "500",
     "SKYCENTRICS_HISTORY_GAP": "5",
     "WATTICS_PARALLEL_STREAMS": "8",
 }

@@ -40,6 +40,9 @@ PORTS: Final = (
 )
 """Names of the servers; each has a port."""
 
+SIMULATED_RPS: Final = "500"
+"""Requests per second that the simulators may be asked."""
+
 
 class Fleet:
     """The simulators of all vendors, served on loopback while the context lasts.
@@ -180,6 +183,10 @@ class Fleet:
             "WATTICS_BASE_URL": self.url("wattics") + PUSH_PATH,
             "WATTICS_USERNAME": WATTICS.username,
             "WATTICS_PASSWORD": WATTICS.password,
+            # They are on this machine: the pace that spares a real vendor would only be waiting.
+            "SOCOMEC_RPS": SIMULATED_RPS,
+            "BELIMO_RPS": SIMULATED_RPS,
+            "SKYCENTRICS_RPS": SIMULATED_RPS,
         }
 
     def describe(self) -> str:

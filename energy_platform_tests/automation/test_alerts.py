@@ -147,8 +147,42 @@ def test_the_failure_of_a_source_is_not_told_a_second_time_as_that_of_its_run(
     watched.read(datetime.now(tz=UTC) - timedelta(hours=3))
     watched.ended("ingest_socomec", dg.DagsterRunStatus.FAILURE)
     watched.ended("inventories", dg.DagsterRunStatus.FAILURE)
-    watched.look(datetime.now(tz=UTC) + 10 * MINUTE)
+    now = datetime.now(tz=UTC)
+    for minute in range(10, 160, 20):
+        watched.look(now + minute * MINUTE)
     assert watched.told == ["a source is silent: socomec"]
+
+
+def test_failed_inventories_of_sources_that_answer_are_told(watched: Watched) -> None:
+    watched.ended("inventories", dg.DagsterRunStatus.FAILURE)
+    now = datetime.now(tz=UTC)
+    watched.read(now + 15 * MINUTE)
+    watched.look(now + 15 * MINUTE)
+    assert watched.told == [], "they are asked for again now that the source answers"
+    watched.read(now + 30 * MINUTE)
+    watched.look(now + 30 * MINUTE)
+    assert watched.told == ["a run failed: inventories"]
+
+
+def test_a_machine_that_slept_blames_no_source(watched: Watched) -> None:
+    watched.read(START)
+    watched.look(START + MINUTE)
+    awake = START + timedelta(days=1)
+    for minute in range(0, 20, 4):
+        watched.look(awake + minute * MINUTE)
+    watched.read(awake + 20 * MINUTE)
+    watched.look(awake + 21 * MINUTE)
+    assert watched.told == []
+
+
+def test_a_source_that_was_silent_before_the_machine_slept_still_is(watched: Watched) -> None:
+    watched.read(START)
+    for minute in range(0, 200, 20):
+        watched.look(START + minute * MINUTE)
+    for minute in range(0, 40, 4):
+        watched.look(START + timedelta(days=1, minutes=minute))
+    # The second day's digest lists it.
+    assert watched.told == ["a source is silent: socomec", "1 thing to look at on 03 Mar 2026"]
 
 
 def test_the_heartbeat_beats_while_the_daemon_lives(
