@@ -18,7 +18,7 @@ from pathlib import Path
 
 from energy_platform_tests.fortnight.judge import judge
 from energy_platform_tests.fortnight.story import REFRESH_EVERY, live
-from energy_platform_tests.fortnight.troubles import FORTNIGHT, SHORT, Trouble
+from energy_platform_tests.fortnight.troubles import FORTNIGHT, SHORT, SHORT_LASTS, Trouble
 
 
 def main() -> int:
@@ -27,17 +27,15 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=15, help="simulated days")
     parser.add_argument("--intraday", type=int, default=360, help="minutes between intraday runs")
     parser.add_argument("--seed", type=int, default=7, help="of the world")
-    parser.add_argument("--short", action="store_true", help="the three days of the test")
+    parser.add_argument("--short", action="store_true", help="the day of the test")
     parser.add_argument("--raw", action="store_true", help="only read: derive and send nothing")
     parser.add_argument("--quiet", action="store_true", help="no line for each run")
     parser.add_argument("--folder", type=Path, help="keep the data here")
     options = parser.parse_args()
     troubles: tuple[Trouble, ...] = SHORT if options.short else FORTNIGHT
-    days = 3 if options.short else options.days
+    lasts = SHORT_LASTS if options.short else timedelta(days=options.days)
     troubles = tuple(
-        one
-        for one in troubles
-        if one.end < timedelta(days=days - 1) and not (options.raw and one.who == "wattics")
+        one for one in troubles if one.end < lasts and not (options.raw and one.who == "wattics")
     )
     logging.disable(logging.CRITICAL)
     out = sys.stdout
@@ -54,7 +52,7 @@ def main() -> int:
         with live(
             folder,
             troubles=troubles,
-            days=days,
+            lasts=lasts,
             intraday_minutes=options.intraday,
             seed=options.seed,
             refresh_every=None if options.raw else REFRESH_EVERY,

@@ -12,7 +12,7 @@ from energy_platform.automation.schedules import DAILY_MINUTE
 from energy_platform.due import holes
 from energy_platform.due import read_source_days as read
 from energy_platform.ingest import ingest_settings
-from energy_platform.partitions import DAY, day_bounds, day_of, day_range
+from energy_platform.partitions import DAY, day_before, day_bounds, day_of, day_range
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import WatticsSettings
 from energy_platform_tests.fortnight.site import NAME, STREAMS
@@ -87,7 +87,7 @@ def judge(story: Story) -> Judgement:
     late = max((_lateness(story, *key) for key in story.whole_at), default=timedelta(0))
     facts = (
         (
-            f"{story.days} days, {story.ticks} ticks, {len(story.runs)} runs, "
+            f"{story.lasts / DAY:.1f} days, {story.ticks} ticks, {len(story.runs)} runs, "
             f"{sum(not one.report.success for one in story.runs)} of them failed"
         ),
         f"{len(story.whole_at)} days whole; the longest that one waited for its source: {late}",
@@ -157,7 +157,7 @@ def _row(trouble: Trouble, *, mail: Told, webhook: Told) -> Row:
 
 def _days(story: Story) -> list[str]:
     platform = story.runner.platform
-    last = day_of(BEGIN + (story.days - 1) * DAY - timedelta(days=1))
+    last = day_before(day_of(BEGIN + story.lasts - DAY / 24))
     found = []
     for vendor in RAW_DAY_TABLES:
         known = read(platform.lake, data_dir=platform.data, source=vendor)

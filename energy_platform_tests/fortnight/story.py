@@ -41,7 +41,7 @@ class Story:
         site: The installation.
         runner: Its jobs.
         troubles: What went wrong.
-        days: Simulated days.
+        lasts: Simulated time.
         runs: Every run, in order.
         whole_at: When each source's day was first whole.
         refused_logins: By source and UTC day.
@@ -54,7 +54,7 @@ class Story:
     site: Site
     runner: Runner
     troubles: Sequence[Trouble]
-    days: int
+    lasts: timedelta
     runs: list[Done] = field(default_factory=list)
     whole_at: dict[tuple[Vendor, str], datetime] = field(default_factory=dict)
     refused_logins: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -100,18 +100,18 @@ def live(
     folder: Path,
     *,
     troubles: Sequence[Trouble],
-    days: int,
+    lasts: timedelta,
     intraday_minutes: int,
     seed: int = 7,
     refresh_every: timedelta | None = REFRESH_EVERY,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Story]:
-    """Live through the days, and yield what happened while the installation still stands.
+    """Live through it all, and yield what happened while the installation still stands.
 
     Args:
         folder: The data folder, empty.
-        troubles: What goes wrong; all of them end before the days do.
-        days: How many days.
+        troubles: What goes wrong; all of them end before this does.
+        lasts: How long to live.
         intraday_minutes: Between two looks at today.
         seed: Of the world.
         refresh_every: Between two looks of the sensor that refreshes; None: only what the vendors
@@ -129,7 +129,7 @@ def live(
         FastClock(BEGIN + SETTLING) as clock,
         open_runner(folder / "dagster") as runner,
     ):
-        story = Story(site=site, runner=runner, troubles=troubles, days=days)
+        story = Story(site=site, runner=runner, troubles=troubles, lasts=lasts)
 
         mails = site.mailbox.received
 
@@ -154,7 +154,7 @@ def live(
                 clock.move_to(clock.now() - trouble.lasts)
             if what == "begins" and trouble.how == "asleep":
                 clock.move_to(BEGIN + trouble.end)
-        daemon.advance(BEGIN + timedelta(days=days))
+        daemon.advance(BEGIN + lasts)
         story.ended_at, story.ticks, story.said = clock.now(), daemon.ticks, daemon.said()
         yield story
 

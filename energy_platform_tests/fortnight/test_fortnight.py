@@ -1,4 +1,4 @@
-"""Three days of the real schedules and sensors with two troubles, their alerts counted.
+"""A day of the real schedules and sensors with two troubles, their alerts counted.
 
 ``make fortnight`` is the long one, with everything that follows from what the vendors give.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from energy_platform_tests.fortnight.judge import judge
 from energy_platform_tests.fortnight.story import live
-from energy_platform_tests.fortnight.troubles import SHORT
+from energy_platform_tests.fortnight.troubles import SHORT, SHORT_LASTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,11 @@ def test_troubles_heal_are_told_once_and_delay_no_other_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with live(tmp_path, troubles=SHORT, days=3, intraday_minutes=480, refresh_every=None) as story:
+    with live(
+        tmp_path, troubles=SHORT, lasts=SHORT_LASTS, intraday_minutes=240, refresh_every=None
+    ) as story:
         found = judge(story)
     assert found.breaches == ()
     told = {row.name: (row.mail, row.webhook) for row in found.rows}
     assert set(told.values()) == {("1+1", "1+1")}
-    assert len(story.whole_at) == 6, "three sources, two days"
+    assert len(story.whole_at) == 3, "the day of three sources"

@@ -161,23 +161,24 @@ FORTNIGHT: Final = (
 
 SHORT: Final = (
     Trouble(
-        name="Belimo Cloud answers 503 for 26 hours",
+        name="Belimo Cloud answers 503 for fifteen hours",
         who="belimo",
         how="fault",
         faults=("http_503",),
-        start=_at(0, 7),
-        lasts=_at(1, 2),
+        start=_at(0, 3),
+        lasts=_at(0, 15),
         told="source_silent",
-        may_follow="days_missing",
     ),
     Trouble(
-        name="Socomec's password is refused for eleven hours",
+        name="Socomec's password is refused for fourteen hours",
         who="socomec",
         how="fault",
         faults=("refuse_login",),
-        start=_at(1, 10),
-        lasts=_at(0, 11),
+        start=_at(0, 5),
+        lasts=_at(0, 14),
         told="source_refused",
     ),
 )
-"""Of three days."""
+"""Of one day and a night."""
+
+SHORT_LASTS: Final = _at(1, 4)
