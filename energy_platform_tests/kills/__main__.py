@@ -10,6 +10,7 @@ simulator has no complaint.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import socket
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from energy_platform_tests.alive.command import Installation
+
+_LOG = logging.getLogger(__name__)
 
 FIRST, LAST = day_ago(4), day_ago(3)
 
@@ -105,6 +108,9 @@ def main() -> int:
     arguments.add_argument("--targets", default=",".join(TARGETS), help="some of them")
     asked = arguments.parse_args()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    _LOG.info("seed %d, days %s to %s", seed, FIRST, LAST)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder, _place(Path(folder)) as place:
         return _run(
             place,
@@ -128,18 +134,26 @@ def _run(
         for number in range(1, times + 1):
             target = chance.choice(targets)
             try:
-                _moment, needed = _strike(place, ui, target, chance=chance, lasts=lasts)
+                moment, needed = _strike(place, ui, target, chance=chance, lasts=lasts)
             except AssertionError as error:
                 failures.append(f"{number}: {target}: {error}")
+                _LOG.error("%s", failures[-1])
                 continue
             struck[target] += 1
             slowest[target] = max(slowest[target], round(needed))
+            _LOG.info("%d: %s killed %s; all done after %.0f s", number, target, moment, needed)
     finally:
         ui.kill()
     _backfill(place)
     failures += _differences(reference, _content(place.data))
     judged = place.fleet.ask("/judgement")
     failures += judged["complaints"]
+    _LOG.info("killed: %s; slowest to be done, s: %s", dict(struck), dict(slowest))
+    _LOG.info("%d day files compared; %d packets at Wattics", len(reference), judged["packets"])
+    for failure in failures:
+        _LOG.error("%s", failure)
+    if not failures:
+        _LOG.info("all as if nothing had been killed")
     return 1 if failures else 0
 
 
@@ -290,6 +304,4 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    started = datetime.now().astimezone()
-    code = main()
-    sys.exit(code)
+    sys.exit(main())
