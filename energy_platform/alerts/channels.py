@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apprise
@@ -12,11 +14,17 @@ from energy_platform.settings import LOOPBACK, SettingsError
 from energy_platform.vendors.tls import bundle_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from energy_platform.settings import AlertSettings
 
 _ASSET: Final = apprise.AppriseAsset(
     app_id="energy_platform", secure_logging=True, async_mode=False
 )
+
+_TRUST: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_ENVIRONMENT: Final = threading.Lock()
 
 NAMES: Final = ("mail", "slack", "teams", "webhook")
 """The channels, each with a setting ENERGY_PLATFORM_ALERT_<NAME>_URL."""
@@ -31,6 +39,7 @@ class Channel(NamedTuple):
 
     name: str
     service: apprise.NotifyBase
+    ca_file: Path | None = None
 
     def __repr__(self) -> str:
         return f"Channel({self.name})"
@@ -44,7 +53,7 @@ class Channel(NamedTuple):
         capture = apprise.LogCapture(  # type: ignore[no-untyped-call]
             level=logging.WARNING, fmt="%(message)s"
         )
-        with capture as captured:
+        with _trusting(self.ca_file), capture as captured:
             try:
                 accepted = self.service.notify(title=title, body=body)
             except (OSError, TypeError, ValueError) as error:
@@ -62,9 +71,6 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
     """
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     found: list[Channel] = []
-    # apprise's plug-ins open their own connections and take their authorities from here only.
-    trusted = str(bundle_file(settings.ca_file))
-    os.environ.update({"REQUESTS_CA_BUNDLE": trusted, "SSL_CERT_FILE": trusted})
     for name in NAMES:
         secret = getattr(settings, f"{name}_url")
         if secret is None:
@@ -90,8 +96,28 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
             service.verify_certificate = str(  # type: ignore[assignment]
                 bundle_file(settings.ca_file)
             )
-        found.append(Channel(name, service))
+        found.append(Channel(name, service, settings.ca_file))
     return found
+
+
+@contextmanager
+def _trusting(ca_file: Path | None) -> Iterator[None]:
+    """Let apprise's plug-ins trust what every other client does, one at a time.
+
+    They open their own connections and take their authorities from the environment only.
+    """
+    trusted = str(bundle_file(ca_file))
+    with _ENVIRONMENT:
+        before = {name: os.environ.get(name) for name in _TRUST}
+        os.environ.update(dict.fromkeys(_TRUST, trusted))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 def _status(said: str) -> str:
