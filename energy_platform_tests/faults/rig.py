@@ -67,7 +67,7 @@ PACE: Final = {
         for name, value in {
             "RPS": "2000",
             "BACKOFF_S": "0.01",
-            "TIMEOUT_S": "0.25",
+            "TIMEOUT_S": "0.5",
             "ATTEMPTS": "3",
         }.items()
     },
