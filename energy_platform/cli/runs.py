@@ -7,10 +7,11 @@ see that it lives. A run waits only for living ones, and says for whom.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import uuid
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -19,8 +20,15 @@ import dagster as dg
 
 from energy_platform.automation.alive import DeadRun, fail_dead_runs, queued_without_daemon
 from energy_platform.automation.under_way import home_of
+from energy_platform.cli.interrupts import noticed_interrupts
 from energy_platform.resources import Platform
-from energy_platform.run_locks import is_held, owner_of, run_lock, ui_is_running
+from energy_platform.run_locks import (
+    is_held,
+    kill_processes_of,
+    owner_of,
+    run_lock,
+    ui_is_running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +45,10 @@ LOG_BYTES: Final = 10 * 1024**2
 
 LOOK_S: Final = 2.0
 """Seconds between two looks at who holds a pool that is waited for."""
+
+INSIST_LOOKS: Final = 3
+"""Looks after which a run that goes on in spite of Ctrl+C is interrupted again; dbt takes a second
+or two to end in order."""
 
 _INTERRUPTED: Final = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
@@ -84,6 +96,7 @@ class Runner:
         output: File for what steps print, such as dbt's own progress.
         by: The command, for messages of others that wait for it.
         say: Where a line goes that tells why nothing moves; None: nowhere.
+        asked: Set when the command was asked to end.
     """
 
     def __init__(
@@ -94,12 +107,14 @@ class Runner:
         output: Path,
         by: str = "the command line",
         say: Callable[[str], None] | None = None,
+        asked: threading.Event | None = None,
     ) -> None:
         self._definitions = definitions
         self.instance = instance
         self._output = output
         self._by = by
         self._say = say or (lambda _: None)
+        self._asked = asked or threading.Event()
         self._home = home_of(instance)
 
     @property
@@ -136,6 +151,7 @@ class Runner:
                 nothing any more.
         """
         self.wait_for_pools(job)
+        self._raise_if_asked()
         definition = self._definitions.resolve_job_def(job)
         run_id = str(uuid.uuid4())
         if on_log is not None:
@@ -155,10 +171,13 @@ class Runner:
                     asset_selection=assets,
                     raise_on_error=False,
                 )
+            self._raise_if_asked()
             _raise_interrupt(result)
         except KeyboardInterrupt:
-            if (run := self.instance.get_run_by_id(run_id)) is not None:
+            run = self.instance.get_run_by_id(run_id)
+            if run is not None and not run.is_success:
                 self.instance.report_run_canceled(run, f"Interrupted at the terminal ({self._by}).")
+            kill_processes_of(run_id)
             raise
         finally:
             # Dagster frees the slot of each step that ends, but not of one that is interrupted.
@@ -216,7 +235,14 @@ class Runner:
 
         def watch() -> None:
             named: set[str] = set()
+            looks_asked = 0
             while not ended.wait(LOOK_S):
+                if self._asked.is_set():
+                    # The first one may have been raised where it was lost.
+                    looks_asked += 1
+                    if looks_asked % INSIST_LOOKS == 0:
+                        os.kill(os.getpid(), signal.SIGINT)
+                    continue
                 infos = self.instance.event_log_storage.get_concurrency_infos(sorted(pools))
                 if not any(
                     step.run_id == run_id and step.assigned_timestamp is None
@@ -236,6 +262,10 @@ class Runner:
         finally:
             ended.set()
             thread.join()
+
+    def _raise_if_asked(self) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
 
     def _free(self, run_id: str) -> None:
         if self.instance.event_log_storage.supports_global_concurrency_limits:
@@ -327,8 +357,15 @@ def open_runner(
         output.replace(output.with_suffix(".log.1"))
     with dg.DagsterInstance.get() as instance:
         look_around(instance, say=say or (lambda _: None))
-        with _terminated_as_interrupted():
-            yield Runner(build_definitions(), instance=instance, output=output, by=by, say=say)
+        with noticed_interrupts() as asked:
+            yield Runner(
+                build_definitions(),
+                instance=instance,
+                output=output,
+                by=by,
+                say=say,
+                asked=asked,
+            )
 
 
 def fail_dead_at_start(home: Path, *, say: Callable[[str], None]) -> None:
@@ -356,17 +393,3 @@ def look_around(instance: dg.DagsterInstance, *, say: Callable[[str], None]) -> 
     if queued := queued_without_daemon(instance):
         jobs = ", ".join(sorted({run.job_name for run in queued}))
         say(f"{len(queued)} queued runs ({jobs}) are left for the next `energy-platform ui`")
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a command in order, as Ctrl+C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        with suppress(TypeError):
-            signal.signal(signal.SIGTERM, before)
