@@ -144,7 +144,9 @@ def _sources(
             heard = max(heard, asking_since)
         missing_since = min((day_bounds(hole.day)[1] for hole in holes), default=None)
         if missing_since is not None and ("days_missing", vendor) not in stands:
-            missing_since = max(missing_since, asking_since)
+            # Until the all-clear for a source that was away, its days are being asked for.
+            is_healing = bool({("source_silent", vendor), ("source_refused", vendor)} & stands)
+            missing_since = now if is_healing else max(missing_since, asking_since)
         yield SourceFacts(
             source=vendor,
             heard_at=heard,

@@ -16,7 +16,7 @@ import time_machine
 from energy_platform.assets.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.automation.alerts import build_alert_sensor
 from energy_platform.automation.under_way import DIED
-from energy_platform.partitions import day_of
+from energy_platform.partitions import day_of, day_range
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
@@ -62,6 +62,14 @@ class Watched:
             complete_until=until,
             closed=False,
         )
+
+    def close(self, day: str, *, at: datetime) -> None:
+        """Let the source give a day whole."""
+        table = RAW_DAY_TABLES["socomec"]
+        lake = self.platform.lake
+        land_day(lake, table, day=day, frame=table.empty(), complete_until=at, closed=True)
+        with Catalogue.of(self.platform.data) as catalogue:
+            catalogue.record(source="socomec", day=day, state="whole", now=at)
 
     def ended(self, job: str, status: dg.DagsterRunStatus, **tags: str) -> None:
         run = dg.DagsterRun(job_name=job, status=status, run_id=str(uuid.uuid4()), tags=tags)
@@ -175,6 +183,23 @@ def test_a_source_that_answers_for_past_days_is_not_silent(watched: Watched) -> 
     for minute in range(0, 241, 20):
         watched.look(START + minute * MINUTE)
     assert watched.told == []
+
+
+def test_days_are_not_told_as_missing_while_a_source_that_is_back_gives_them(
+    watched: Watched,
+) -> None:
+    watched.read(START)
+    for hour in range(60):
+        watched.look(START + timedelta(hours=hour))
+    back = START + timedelta(hours=60)
+    for minute in range(0, 14, 2):
+        watched.read(back + minute * MINUTE)
+        if minute == 12:
+            for day in day_range("2026-03-02", "2026-03-03"):
+                watched.close(day, at=back + minute * MINUTE)
+        watched.look(back + minute * MINUTE)
+    told = [one for one in watched.told if "to look at" not in one]
+    assert told == ["a source is silent: socomec", "over: a source is silent: socomec"]
 
 
 def test_a_machine_that_slept_blames_no_source(watched: Watched) -> None:
