@@ -17,7 +17,7 @@ from energy_platform.partitions import DAY, day_before, day_bounds, day_of, day_
 from energy_platform.schemas import RAW_DAY_TABLES, TABLES
 from energy_platform.storage.catalogue import CATALOGUE_FILE, LONGEST_PAUSE, Catalogue
 from energy_platform.storage.lake import Lake, LakeError
-from energy_platform.storage.raw_days import is_closed
+from energy_platform.storage.raw_days import complete_until_of, is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,10 +56,12 @@ class DayFile:
     Attributes:
         closed: Whether the day was read after its end and needs nothing more.
         fault: Why the file cannot be read; empty when it can.
+        until: Up to when the source was asked for what it holds.
     """
 
     closed: bool
     fault: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +266,7 @@ def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole
         reason=record.why or reason,
         since=min(record.since, end),
         attempts=record.attempts,
-        next_at=record.next_at if _rests(record, now=now) else None,
+        next_at=record.next_at if _rests(known, record, now=now) else None,
     )
 
 
@@ -279,11 +281,30 @@ def _is_settled(record: DayRecord | None, *, late_days: int) -> bool:
     return record.attempted_at - record.since >= late_days * DAY
 
 
-def _rests(record: DayRecord, *, now: datetime) -> bool:
-    if record.next_at is None:
+def _rests(known: SourceDays, record: DayRecord, *, now: datetime) -> bool:
+    if record.next_at is None or _is_back(known, after=record, now=now):
         return False
     # No pause is longer: a clock that was wrong for a while must not put a day off for years.
     return now < record.next_at <= now + LONGEST_PAUSE
+
+
+def _is_back(known: SourceDays, *, after: DayRecord, now: datetime) -> bool:
+    """Say whether a source that gave nothing while a day failed has answered since.
+
+    Then the day is asked for at once: its pauses were those of the outage.
+    """
+    if after.state != "failed" or _gave_others(known, beside=after):
+        return False
+    if any(
+        other.state == "whole" and other.attempted_at > after.attempted_at
+        for other in known.records.values()
+    ):
+        return True
+    # SkyCentrics' days are folded from polls, also while it is away.
+    return after.source != "skycentrics" and any(
+        file.until is not None and after.attempted_at < file.until <= now
+        for file in known.files.values()
+    )
 
 
 def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
@@ -295,7 +316,7 @@ def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
         and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, beside=record))
         and day in known.files
         and known.files[day].closed
-        and not _rests(record, now=now)
+        and not _rests(known, record, now=now)
     }
 
 
@@ -325,7 +346,7 @@ def _late(
         day
         for day in day_range(max(first, begins), last)
         if (record := known.records.get(day)) is None
-        or (record.attempted_at < midnight and not _rests(record, now=now))
+        or (record.attempted_at < midnight and not _rests(known, record, now=now))
     }
 
 
@@ -348,4 +369,8 @@ def _file_of(lake: Lake, table: str, day: str, version: tuple[int, int, int]) ->
     """Read a footer once per version of the file: a sensor asks each minute, for years of days."""
     del version
     footer = lake.footer(TABLES[table], day=day)
-    return None if footer is None else DayFile(closed=is_closed(footer))
+    return (
+        None
+        if footer is None
+        else DayFile(closed=is_closed(footer), until=complete_until_of(footer))
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.storage.lake import Lake, LakeError
 from energy_platform.storage.raw_days import complete_until_of
 
@@ -18,19 +19,23 @@ LATEST_DAYS: Final = 3
 """Newest raw days whose footers say up to where a source was heard."""
 
 
-def heard_at(lake: Lake, *, landing: Path, source: Vendor) -> datetime | None:
+def heard_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> datetime | None:
     """Return up to when a source was last asked and answered; None where it never was.
 
     Args:
+        data_dir: Folder of the catalogue.
         lake: The day files.
         landing: Folder of the SkyCentrics polls.
         source: Which source.
+
+    Raises:
+        CatalogueError: The catalogue cannot be used.
     """
     if source == "skycentrics" and (polled := _polled_at(landing)) is not None:
         # Its days are folded from polls, also when the vendor has long been silent.
         return polled
     table = RAW_DAY_TABLES[source]
-    found = []
+    found = _answered(data_dir, source)
     for day in lake.days(table)[-LATEST_DAYS:]:
         try:
             footer = lake.footer(table, day=day)
@@ -40,6 +45,15 @@ def heard_at(lake: Lake, *, landing: Path, source: Vendor) -> datetime | None:
         if footer is not None:
             found.append(complete_until_of(footer))
     return max(found, default=None)
+
+
+def _answered(data_dir: Path, source: Vendor) -> list[datetime]:
+    """Return when days that are over were read: their files end with the day."""
+    if not (data_dir / CATALOGUE_FILE).exists():
+        return []
+    with Catalogue.of(data_dir) as catalogue:
+        records = catalogue.days(source).values()
+    return [one.attempted_at for one in records if one.state != "failed"]
 
 
 def _polled_at(landing: Path) -> datetime | None:

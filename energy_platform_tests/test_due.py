@@ -186,6 +186,31 @@ def test_attempts_during_an_outage_do_not_keep_a_closed_day_from_its_late_data()
     assert days_due(known(files, whole, again), late_days=0) == _between("04", "08")
 
 
+def test_days_that_rested_for_an_outage_are_due_as_soon_as_the_source_is_back() -> None:
+    failing_since = NOW - timedelta(days=4)
+    resting = [
+        record(
+            day,
+            "failed",
+            at=NOW - timedelta(hours=2),
+            since=failing_since,
+            next_in=timedelta(hours=12),
+            attempts=9,
+        )
+        for day in ("2026-01-07", "2026-01-08")
+    ]
+    away = known({"2026-01-06": CLOSED}, *resting)
+    assert due(away, start="2026-01-07", late_days=0, now=NOW).days == ("2026-01-09",)
+    today = DayFile(closed=False, until=NOW - timedelta(hours=1))
+    back = known({"2026-01-06": CLOSED, "2026-01-10": today}, *resting)
+    days = ("2026-01-09", "2026-01-08", "2026-01-07")
+    assert due(back, start="2026-01-07", late_days=0, now=NOW).days == days
+    # It answered while this day alone failed: the pauses are the day's own.
+    answers = record("2026-01-06", "whole", at=NOW - timedelta(hours=3))
+    alone = known({"2026-01-06": CLOSED, "2026-01-10": today}, answers, *resting)
+    assert due(alone, start="2026-01-07", late_days=0, now=NOW).days == ("2026-01-09",)
+
+
 def _between(first: str, last: str, *others: str) -> tuple[str, ...]:
     return (*reversed(day_range(f"2026-01-{first}", f"2026-01-{last}")), *others)
 
@@ -244,7 +269,9 @@ def test_lake_and_catalogue_are_read_as_they_are_now_and_nothing_is_made(tmp_pat
             complete_until=NOW,
             closed=closed,
         )
-        assert read().files == {"2026-01-01": DayFile(closed=closed)}
+        assert read().files == {
+            "2026-01-01": DayFile(closed=closed, until=datetime(2026, 1, 2, tzinfo=UTC))
+        }
     with Catalogue.of(tmp_path) as catalogue:
         catalogue.record(source="socomec", day="2026-01-02", state="failed", now=NOW, why="away")
     assert (tmp_path / CATALOGUE_FILE).exists()

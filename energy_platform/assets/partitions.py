@@ -58,6 +58,9 @@ RUN_KIND: Final = "energy_platform/kind"
 INTRADAY: Final = "intraday"
 """The kind of run that refreshes open days and closes none."""
 
+INVENTORIES_AGAIN: Final = "inventory again"
+"""The kind of run that reads inventories that failed, now that every source answers."""
+
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
@@ -21,6 +21,7 @@ from energy_platform.alerts.conditions import (
     source_conditions,
     stream_conditions,
 )
+from energy_platform.assets.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import INGEST, JOBS, inventories, push
 from energy_platform.automation.under_way import DIED
@@ -39,6 +40,7 @@ from energy_platform.vendors.logins import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
 
     from energy_platform.alerts.store import Standing
     from energy_platform.delivery import Ledger
@@ -49,17 +51,12 @@ if TYPE_CHECKING:
 MOST_RUNS_COUNTED: Final = 20
 """Newest runs of a job that are looked at."""
 
-ANSWERED_FOR: Final = timedelta(minutes=20)
-"""How long after their failure a source must have answered before failed inventories are told:
-they were asked for again meanwhile."""
-
 _ENDED: Final = [
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
 _MB: Final = 1000**2
-_AWAY: Final = frozenset({"source_silent", "source_refused"})
 
 
 def gather(
@@ -99,9 +96,7 @@ def gather(
     )
     streams = stream_conditions(_streams(platform), now=now)
     told = set(INGEST.values())
-    # Until the all-clear: by then a source that is back has given its inventory again, too.
-    is_away = any(one.kind in _AWAY for one in [*sources, *(one.condition for one in standing)])
-    if is_away or _may_be_away(platform, instance):
+    if not _failed_again(instance):
         told.add(inventories.name)
     if streams:
         told.add(push.name)
@@ -115,24 +110,21 @@ def gather(
     ]
 
 
-def _may_be_away(platform: Platform, instance: dg.DagsterInstance) -> bool:
-    """Say whether a source has not answered since the inventories failed, or only just.
+def _failed_again(instance: dg.DagsterInstance) -> bool:
+    """Say whether inventories failed although every source was answering.
 
-    Then they failed for that, and are asked for again when it answers.
+    Those of the schedule fail with a source that is away, which is told as that; when it is back
+    they are asked for again.
     """
-    failed = instance.get_run_records(
-        filters=dg.RunsFilter(job_name=inventories.name, statuses=[dg.DagsterRunStatus.FAILURE]),
-        limit=1,
+    records = instance.get_run_records(
+        filters=dg.RunsFilter(job_name=inventories.name, statuses=_ENDED), limit=MOST_RUNS_COUNTED
     )
-    if not failed:
-        return False
-    since = _end_of(failed[0]) + ANSWERED_FOR
-    heard = (
-        heard_at(platform.lake, landing=platform.landing, source=vendor)
-        for vendor in RAW_DAY_TABLES
-        if is_configured(vendor)
-    )
-    return any(one is None or one < since for one in heard)
+    for record in records:
+        if record.dagster_run.status is dg.DagsterRunStatus.SUCCESS:
+            break
+        if record.dagster_run.tags.get(RUN_KIND) == INVENTORIES_AGAIN:
+            return True
+    return False
 
 
 def _sources(
@@ -147,12 +139,14 @@ def _sources(
             vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
         )
         refusal = refused.get(vendor)
-        heard = heard_at(platform.lake, landing=platform.landing, source=vendor)
+        heard = heard_at(platform.data, lake=platform.lake, landing=platform.landing, source=vendor)
         if heard is not None and ("source_silent", vendor) not in stands:
             heard = max(heard, asking_since)
         missing_since = min((day_bounds(hole.day)[1] for hole in holes), default=None)
         if missing_since is not None and ("days_missing", vendor) not in stands:
-            missing_since = max(missing_since, asking_since)
+            # Until the all-clear for a source that was away, its days are being asked for.
+            is_healing = bool({("source_silent", vendor), ("source_refused", vendor)} & stands)
+            missing_since = now if is_healing else max(missing_since, asking_since)
         yield SourceFacts(
             source=vendor,
             heard_at=heard,

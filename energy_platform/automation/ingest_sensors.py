@@ -10,6 +10,7 @@ import dagster as dg
 from energy_platform.assets.days import days_result
 from energy_platform.assets.partitions import (
     INTRADAY,
+    INVENTORIES_AGAIN,
     RANGE_END,
     RANGE_START,
     RUN_KIND,
@@ -284,7 +285,9 @@ def _inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             return dg.SkipReason(reason)
         sources = [vendor for vendor in RAW_DAY_TABLES if is_configured(vendor)]
         for vendor in sources:
-            heard = heard_at(platform.lake, landing=platform.landing, source=vendor)
+            heard = heard_at(
+                platform.data, lake=platform.lake, landing=platform.landing, source=vendor
+            )
             if heard is None or heard < record.create_timestamp:
                 return dg.SkipReason(f"{vendor} has not answered since the inventories failed")
         before = attempts(context.instance, job=inventories.name)
@@ -296,7 +299,7 @@ def _inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         return dg.RunRequest(
             run_key=f"after {before.last_run_id}",
             asset_selection=inventory_keys(),
-            tags={RUN_KIND: "inventory"},
+            tags={RUN_KIND: INVENTORIES_AGAIN},
         )
 
     return inventories_again

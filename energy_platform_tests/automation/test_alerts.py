@@ -13,12 +13,14 @@ import dagster as dg
 import pytest
 import time_machine
 
+from energy_platform.assets.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.automation.alerts import build_alert_sensor
 from energy_platform.automation.under_way import DIED
-from energy_platform.partitions import day_of
+from energy_platform.partitions import day_of, day_range
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
+from energy_platform.storage.catalogue import Catalogue
 from energy_platform.storage.raw_days import land_day
 from energy_platform.vendors.errors import AuthenticationError
 from energy_platform.vendors.logins import RefusedLogins
@@ -60,6 +62,14 @@ class Watched:
             complete_until=until,
             closed=False,
         )
+
+    def close(self, day: str, *, at: datetime) -> None:
+        """Let the source give a day whole."""
+        table = RAW_DAY_TABLES["socomec"]
+        lake = self.platform.lake
+        land_day(lake, table, day=day, frame=table.empty(), complete_until=at, closed=True)
+        with Catalogue.of(self.platform.data) as catalogue:
+            catalogue.record(source="socomec", day=day, state="whole", now=at)
 
     def ended(self, job: str, status: dg.DagsterRunStatus, **tags: str) -> None:
         run = dg.DagsterRun(job_name=job, status=status, run_id=str(uuid.uuid4()), tags=tags)
@@ -153,15 +163,43 @@ def test_the_failure_of_a_source_is_not_told_a_second_time_as_that_of_its_run(
     assert watched.told == ["a source is silent: socomec"]
 
 
-def test_failed_inventories_of_sources_that_answer_are_told(watched: Watched) -> None:
-    watched.ended("inventories", dg.DagsterRunStatus.FAILURE)
+def test_inventories_that_fail_although_the_sources_answer_are_told(watched: Watched) -> None:
     now = datetime.now(tz=UTC)
-    watched.read(now + 15 * MINUTE)
+    watched.read(now)
+    watched.ended("inventories", dg.DagsterRunStatus.FAILURE)
     watched.look(now + 15 * MINUTE)
-    assert watched.told == [], "they are asked for again now that the source answers"
-    watched.read(now + 30 * MINUTE)
-    watched.look(now + 30 * MINUTE)
+    assert watched.told == [], "they are asked for again, now that the source answers"
+    watched.ended("inventories", dg.DagsterRunStatus.FAILURE, **{RUN_KIND: INVENTORIES_AGAIN})
+    watched.look(now + 16 * MINUTE)
     assert watched.told == ["a run failed: inventories"]
+
+
+def test_a_source_that_answers_for_past_days_is_not_silent(watched: Watched) -> None:
+    watched.read(START)
+    with Catalogue.of(watched.platform.data) as catalogue:
+        catalogue.record(
+            source="socomec", day="2026-03-01", state="whole", now=START + 230 * MINUTE
+        )
+    for minute in range(0, 241, 20):
+        watched.look(START + minute * MINUTE)
+    assert watched.told == []
+
+
+def test_days_are_not_told_as_missing_while_a_source_that_is_back_gives_them(
+    watched: Watched,
+) -> None:
+    watched.read(START)
+    for hour in range(60):
+        watched.look(START + timedelta(hours=hour))
+    back = START + timedelta(hours=60)
+    for minute in range(0, 14, 2):
+        watched.read(back + minute * MINUTE)
+        if minute == 12:
+            for day in day_range("2026-03-02", "2026-03-03"):
+                watched.close(day, at=back + minute * MINUTE)
+        watched.look(back + minute * MINUTE)
+    told = [one for one in watched.told if "to look at" not in one]
+    assert told == ["a source is silent: socomec", "over: a source is silent: socomec"]
 
 
 def test_a_machine_that_slept_blames_no_source(watched: Watched) -> None:
