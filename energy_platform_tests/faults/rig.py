@@ -30,6 +30,7 @@ from energy_platform.simulators.world import World
 from energy_platform.sources import open_source, poll_skycentrics
 from energy_platform.storage.lake import Lake
 from energy_platform.vendors.errors import VendorError
+from energy_platform_tests.faults.cases import TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +68,7 @@ PACE: Final = {
         for name, value in {
             "RPS": "2000",
             "BACKOFF_S": "0.01",
-            "TIMEOUT_S": "0.5",
+            "TIMEOUT_S": str(TIMEOUT_S),
             "ATTEMPTS": "3",
         }.items()
     },
