@@ -78,6 +78,7 @@ class Step:
     register_start_wh: float | None
     register_end_wh: float | None
     energy_wh: float | None
+    refused_wh: float | None
     status: str
     reason: str | None
     method: str
@@ -92,8 +93,8 @@ class Held:
     """What the register carries over midnight UTC.
 
     Attributes:
-        kind: good, previous, suspect or zero.
-        total_wh: Energy since the first reading (good), or the number of readings (zero).
+        kind: good, previous, unconfirmed or zero.
+        total_wh: Energy since the first reading (good).
     """
 
     at: datetime
@@ -269,6 +270,7 @@ def _step(row: dict[str, Any], portfolio: Portfolio) -> Step:
             method=row["method"],
             elapsed=row["end_at"] - row["start_at"],
             energy_wh=row["energy_wh"],
+            refused_wh=row["refused_wh"],
             dropped=row["dropped"],
             policy=portfolio.policy_on(row["point_id"], day=row["file_day"]),
         ),
@@ -352,7 +354,9 @@ def _outcome(at: datetime, *, rejected: dict[datetime, str], steps: tuple[Step, 
         if at in rejected:
             return words.of_reject(rejected[at])
         if step.start_at < at < step.end_at:
-            return f"suspect: one of the readings that the one at {_clock(step.end_at)} confirmed"
+            return (
+                f"unconfirmed: one of the readings that the one at {_clock(step.end_at)} confirmed"
+            )
     return "pending: no later reading has settled it yet"
 
 
