@@ -114,6 +114,7 @@ class Contribution:
     start: datetime
     energy_wh: float
     estimated_wh: float
+    refused_wh: float
     covered_s: float
     file_days: tuple[str, ...]
 
@@ -124,7 +125,7 @@ class Explanation:
 
     Attributes:
         utc_days: UTC days whose raw files overlap the local day.
-        policy: Settings of the settle rule that differ from the defaults, by UTC day.
+        policy: Settings of the register rule that differ from the defaults, by UTC day.
         corrections: What the portfolio changes on these days, in words.
         before: What the register carried into the first of the UTC days.
         after: What it carries out of the last.
@@ -150,6 +151,7 @@ class Explanation:
     intervals: tuple[Contribution, ...]
     energy_wh: float
     estimated_wh: float
+    refused_wh: float
     covered_s: float
     expected_s: float
     closed_by: datetime | None
@@ -204,6 +206,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         intervals=intervals,
         energy_wh=sum(one.energy_wh for one in intervals),
         estimated_wh=sum(one.estimated_wh for one in intervals),
+        refused_wh=sum(one.refused_wh for one in intervals),
         covered_s=sum(one.covered_s for one in intervals),
         expected_s=(end - start).total_seconds(),
         closed_by=_closed_by(lake, point_id, end=end),
@@ -372,13 +375,14 @@ def _intervals(
         .filter(pl.col("interval_start").is_between(start, end, closed="left"))
         .sort("interval_start", "file_day")
         .group_by("interval_start", maintain_order=True)
-        .agg(pl.col("energy_wh", "estimated_wh", "covered_s").sum(), "file_day")
+        .agg(pl.col("energy_wh", "estimated_wh", "refused_wh", "covered_s").sum(), "file_day")
     )
     return tuple(
         Contribution(
             start=row["interval_start"],
             energy_wh=row["energy_wh"],
             estimated_wh=row["estimated_wh"],
+            refused_wh=row["refused_wh"],
             covered_s=row["covered_s"],
             file_days=tuple(row["file_day"]),
         )

@@ -153,7 +153,7 @@ def test_a_limit_typed_in_kilowatts_is_told_with_the_one_it_needs(tmp_path: Path
     result = materialized(tmp_path, world, METER, text=_limited(world, "250"))
     said = _said(result, "limits_fit")
     assert re.search(
-        r"max_power_w 60 W is stated, it needs [\d,]+ W or more\. Were they kW\?$", said
+        r"max_power_w 250 W is stated, it needs [\d,]+ W or more\. Were they kW\?$", said
     )
 
 

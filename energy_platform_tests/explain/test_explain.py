@@ -130,6 +130,20 @@ def test_a_correction_is_told_beside_the_reading_it_changed(tmp_path: Path) -> N
     assert len(said(chain, "corrected by the portfolio (read off by hand)")) == 12
 
 
+def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -> None:
+    world = World()
+    world.add_event(Event(METER, "spike", datetime(2026, 3, 29, 9, tzinfo=UTC), None, 5e9))
+    lake = Lake(tmp_path / "lake")
+    land_signals(lake, [world.signals[METER]], days=DAYS)
+    portfolio = portfolio_of(world)
+    refresh(lake, portfolio=portfolio)
+    chain = explain(lake, portfolio, point_id=METER, day=SUNDAY)
+    assert chain.refused_wh == pytest.approx(5e9, rel=1e-3)
+    (step,) = [one for one in chain.steps if one.refused_wh]
+    assert "another meter, the jump is refused" in step.words
+    assert "Wh of what it showed is refused" in step.words
+
+
 def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:
     world = World()
     world.add_event(Event(METER, "reset", datetime(2026, 3, 30, 23, 53, tzinfo=UTC)))
