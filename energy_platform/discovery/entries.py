@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Lines = list[str]
 
 _LOOKS_LIKE_A_NUMBER: Final = re.compile(r"[-+.\d][\d_.:eExXoO+-]*")
-_NEEDS_POWER: Final = f"{TO_CONFIRM}: rated power in W, the limit of a plausible step; none: learned from the register"
+_NEEDS_POWER: Final = (
+    f"{TO_CONFIRM}: rated power in W, the limit of a plausible step; none: it is learned"
+)
 
 
 def scalar(value: str | float) -> str:
