@@ -72,13 +72,18 @@ def meters(draw: st.DrawFn, *, lowest_w: float = 0.0, longest: int = 40) -> Mete
 
 @st.composite
 def misread(draw: st.DrawFn, meter: Meter) -> Meter:
-    """Read a meter worse: some of its readings, in coarser steps, with a stretch frozen."""
+    """Read a meter worse: some of its readings, in coarser steps or with a stretch frozen.
+
+    Not both: a coarse register that was frozen may show its next step too soon after the one that
+    it had hidden. That step waits for the next reading, and no energy is lost.
+    """
     kept = draw(st.lists(st.booleans(), min_size=len(meter.at), max_size=len(meter.at)))
     assume(any(kept))
     at = [one for one, is_kept in zip(meter.at, kept, strict=True) if is_kept]
     value = [one for one, is_kept in zip(meter.value, kept, strict=True) if is_kept]
     coarse = draw(st.sampled_from([1, 1, 10, 1000, 7777]))
-    value = [one // coarse * coarse for one in value]
+    if coarse > 1:
+        return Meter(at, [one // coarse * coarse for one in value])
     first, last = sorted(draw(st.tuples(*[st.integers(0, len(value))] * 2)))
     value[first:last] = [value[min(first, len(value) - 1)]] * (last - first)
     return Meter(at, value)
