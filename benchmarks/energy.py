@@ -1,4 +1,4 @@
-"""Energy from registers: the settle rule beside pandas, DuckDB, polars and a bare numpy pass.
+"""Energy from registers: the register rule beside pandas, DuckDB, polars and a bare numpy pass.
 
     python benchmarks/energy.py                      10 M readings, a minute or two
     python benchmarks/energy.py --registers 10000    100 M readings
@@ -208,6 +208,7 @@ def numpy(source: Path, folder: Path) -> None:
                     "register_start_wh": start,
                     "register_end_wh": value,
                     "energy_wh": energy,
+                    "refused_wh": np.zeros(energy.size),
                     "status": pl.Series(["first", "reset", "ok"]).gather(status),
                     "estimated": at - start_at > GAP_US,
                     "dropped": np.zeros(n, np.int64),
@@ -244,6 +245,7 @@ def polars(source: Path, folder: Path) -> None:
         .with_columns(register_start_wh=start, start_at=pl.col("at").shift(1).over("point_id"))
         .with_columns(
             energy_wh=pl.when(rise < 0).then("value_wh").otherwise(rise).fill_null(0.0),
+            refused_wh=0.0,
             status=pl.when(rise.is_null())
             .then(pl.lit("first"))
             .when(rise < 0)
@@ -288,6 +290,7 @@ def duckdb(source: Path, folder: Path) -> None:
             coalesce(before, value_wh) AS register_start_wh, value_wh AS register_end_wh,
             CASE WHEN before IS NULL THEN 0 WHEN value_wh < before THEN value_wh
                  ELSE value_wh - before END AS energy_wh,
+            0.0::DOUBLE AS refused_wh,
             CASE WHEN before IS NULL THEN 'first' WHEN value_wh < before THEN 'reset'
                  ELSE 'ok' END AS status,
             coalesce("at" - start_at > INTERVAL 2 HOUR, false) AS estimated,

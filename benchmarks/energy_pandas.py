@@ -39,6 +39,7 @@ def energy(source: Path, folder: Path) -> Any:
             "register_start_wh": before.fillna(frame["value_wh"]),
             "register_end_wh": frame["value_wh"],
             "energy_wh": rise.where(~falls, frame["value_wh"]).fillna(0.0),
+            "refused_wh": 0.0,
             "status": np.where(before.isna(), "first", np.where(falls, "reset", "ok")),
             "estimated": (frame["at"] - start_at) > pd.Timedelta(hours=2),
             "dropped": 0,

@@ -15,7 +15,9 @@ INSTANT: Final = pl.Datetime("us", "UTC")
 """Every instant of the platform: microseconds, UTC."""
 
 Status = Literal["ok", "quarantined"]
-DeltaStatus = Literal["first", "exchange", "rollover", "reset", "takeback", "dip", "gap", "ok"]
+DeltaStatus = Literal[
+    "first", "exchange", "rollover", "reset", "spike_reversal", "over_limit", "dip", "gap", "ok"
+]
 Method = Literal["register", "power", "increment"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Carrier = Literal["electricity", "heating", "cooling", "water"]
@@ -323,7 +325,17 @@ CORE_ENERGY_DELTAS: Final = Table(
         _col("register_start_wh", _F64, "Register at start_at.", unit="Wh"),
         _col("register_end_wh", _F64, "Register at end_at.", unit="Wh"),
         _col("energy_wh", _F64, "Energy of the step; null when unknown.", unit="Wh"),
-        _col("status", _TEXT, "first, exchange, rollover, reset, takeback, dip, gap or ok."),
+        _col(
+            "refused_wh",
+            _F64,
+            "What the register showed and the rule did not book, signed.",
+            unit="Wh",
+        ),
+        _col(
+            "status",
+            _TEXT,
+            "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok.",
+        ),
         _col("estimated", _BOOL, "Whether the step is longer than the gap allowance."),
         _col("dropped", _I64, "Readings between start and end that never became energy."),
         _col("reason", _TEXT, "Why the status is not ok."),
@@ -334,13 +346,19 @@ CORE_ENERGY_DELTAS: Final = Table(
 
 CORE_REGISTER_STATE: Final = Table(
     name="core_register_state",
-    description="All that the next day needs of each register: last good readings and suspects.",
+    description=(
+        "All that the next day needs of each register: last good readings and what is unconfirmed."
+    ),
     columns=(
         _key("point_id", "Stable id of the point."),
         _instant("at", "Sampling time of the carried reading."),
         _col("value_wh", _F64, "Register value.", unit="Wh"),
-        _col("kind", _TEXT, "previous, good, suspect or zero.", nullable=False),
+        _col("kind", _TEXT, "previous, good, unconfirmed or zero.", nullable=False),
         _col("total_wh", _F64, "Energy of the point since its first reading.", unit="Wh"),
+        _instant("lower_at", "When the register had last shown less.", nullable=True),
+        _col("limit_w", _F64, "Limit learned so far, where the portfolio has none.", unit="W"),
+        _col("rises", _I64, "Rises the limit was learned from, at most three."),
+        _col("dropped", _I64, "Readings since the good one that never became energy."),
     ),
     sort_key=("point_id", "at"),
 )
@@ -369,6 +387,7 @@ CORE_ENERGY_INTERVALS: Final = Table(
         _instant("interval_start", "Start of the bucket."),
         _col("energy_wh", _F64, "Energy contributed to the bucket.", unit="Wh"),
         _col("estimated_wh", _F64, "Part of energy_wh spread over a long step.", unit="Wh"),
+        _col("refused_wh", _F64, "What registers showed and was not booked, signed.", unit="Wh"),
         _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
         _col("method", _TEXT, "register, power or increment."),
     ),

@@ -30,6 +30,7 @@ EXAMPLES: Final = (
     "energy_platform_tests.transforms.test_counters_laws",
     "energy_platform_tests.transforms.test_intervals",
     "energy_platform_tests.transforms.test_quality",
+    "energy_platform_tests.transforms.test_register_laws",
     "energy_platform_tests.transforms.test_readings",
     "energy_platform_tests.transforms.test_registers",
     "energy_platform_tests.transforms.test_streams",

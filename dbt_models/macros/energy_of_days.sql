@@ -10,6 +10,8 @@ with periods as (
         periods.expected_s,
         {{ exact_sum("energy.energy_wh") }} as energy_wh,
         {{ exact_sum("energy.estimated_wh") }} as estimated_wh,
+        {{ exact_sum("energy.refused_wh") }} as refused_wh,
+        bool_or(energy.status = 'disputed') as is_disputed,
         {{ exact_sum("energy.covered_s") }} as covered_s,
         {{ one_method("energy.method") }} as method,
         count(*) as days
@@ -31,13 +33,17 @@ select
     periods.energy_wh / 1000 as energy_kwh,
     periods.estimated_wh,
     {{ share("periods.estimated_wh", "periods.energy_wh") }} as estimated_share,
+    periods.refused_wh,
+    periods.refused_wh / 1000 as refused_kwh,
     periods.covered_s,
     periods.expected_s,
     periods.covered_s / periods.expected_s as covered_share,
     periods.days,
     periods.method,
-    {{ period_status("periods.ends_at", "points.last_end_at", "points.final_before") }} as status,
-    status in ('closed', 'final') as is_closed,
+    {{ period_status(
+        "periods.ends_at", "points.last_end_at", "points.final_before", "periods.is_disputed"
+    ) }} as status,
+    points.last_end_at >= periods.ends_at as is_closed,
     status = 'final' as is_final
 from periods
 inner join {{ ref("stg_points") }} as points using (point_id)

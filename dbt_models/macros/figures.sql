@@ -17,10 +17,14 @@
 
 {#
   How far a period has come: closed when a step of the register ends at or after its end, final
-  when also the days that are read again for late data have passed.
+  when also the days that are read again for late data have passed. A period of which a register
+  showed energy that is not booked is disputed until someone decides about it, never final.
 #}
-{% macro period_status(ends_at, last_end_at="last_end_at", final_before="final_before") -%}
+{% macro period_status(
+    ends_at, last_end_at="last_end_at", final_before="final_before", is_disputed="false"
+) -%}
     case
+        when {{ is_disputed }} then 'disputed'
         when {{ last_end_at }} >= {{ ends_at }} and {{ ends_at }} <= {{ final_before }} then 'final'
         when {{ last_end_at }} >= {{ ends_at }} then 'closed'
         when {{ ends_at }} <= {{ final_before }} then 'incomplete'

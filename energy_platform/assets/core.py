@@ -42,6 +42,7 @@ from energy_platform.storage.catalogue import CatalogueError
 from energy_platform.storage.lake import Lake, LakeError
 from energy_platform.storage.point_habits import PointHabits
 from energy_platform.storage.raw_days import complete_until_of
+from energy_platform.transforms.limits import over_limit, refused_energy
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
@@ -49,8 +50,8 @@ from energy_platform.transforms.quality import (
     intervals_conserve,
     restless,
     serials_under_two_ids,
+    spike_reversals,
     stuck,
-    takebacks,
     totals_conserve,
     unexpected_quarantine,
     word_swaps,
@@ -60,7 +61,9 @@ CONSERVATION: Final = "conservation_of_energy"
 COMPLETENESS: Final = "completeness"
 QUARANTINE: Final = "nothing_quarantined"
 FALLS: Final = "registers_run_forward"
-SPIKES: Final = "no_spike_taken_back"
+SPIKES: Final = "no_spike_reversals"
+REFUSED: Final = "nothing_refused"
+LIMITS: Final = "limits_fit"
 STUCK: Final = "gauges_move"
 POWER: Final = "registers_agree_with_power"
 SERIALS: Final = "one_id_per_serial"
@@ -72,6 +75,8 @@ _WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
     SERIALS: (CORE_READINGS, "No serial number comes under two of the vendor's ids."),
     FALLS: (CORE_ENERGY_DELTAS, "No register falls more than three times a day."),
     SPIKES: (CORE_ENERGY_DELTAS, "No spike was counted; a limit would have kept it out."),
+    REFUSED: (CORE_ENERGY_DELTAS, "All that registers counted is booked."),
+    LIMITS: (CORE_ENERGY_DELTAS, "No load rises faster than its limit allows."),
     POWER: (CORE_ENERGY_DELTAS, "Registers agree with the power beside them within 20 %."),
 }
 """Checks on outside data, and what they say when all is well."""
@@ -313,7 +318,9 @@ def _doubts(
     moved = known.filter(pl.col("moved_day") >= since)
     yield STUCK, _named(stuck(readings, points=points, moved=moved))
     yield FALLS, _named(restless(deltas))
-    back = takebacks(deltas)
+    yield REFUSED, _refused(refused_energy(deltas, readings=readings))
+    yield LIMITS, _over_limit(over_limit(deltas, points=points))
+    back = spike_reversals(deltas)
     taken = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"
     yield SPIKES, taken if back.height else ""
     yield POWER, _named(disagreeing_power(deltas, readings, points=points))
@@ -332,6 +339,40 @@ def _serials(lake: Lake, *, day: str) -> str:
             for number, ids in found.iter_rows()
         ]
     return "; ".join(said)
+
+
+def _refused(found: pl.DataFrame) -> str:
+    """Name each refused step, and what decides about it."""
+    said = [
+        f"{point_id}: {refused:,.0f} Wh refused at {end:%H:%M} UTC, "
+        + (
+            f"a max_power_w of {needed:,.0f} would have let it pass; another meter: a reset_marker"
+            if needed is not None
+            else "a change of unit: a correction with the factor"
+            if reason == "scale_k"
+            else "another meter: a reset_marker; the same one: a correction"
+        )
+        for point_id, end, refused, reason, needed in found.head(MOST_POINTS_NAMED)
+        .select("point_id", "end_at", "refused_wh", "reason", "needed_w")
+        .iter_rows()
+    ]
+    more = found.height - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
+def _over_limit(found: pl.DataFrame) -> str:
+    """Name the limits that are too small, with the ones that are needed."""
+    said = [
+        f"{point_id}: {energy:,.0f} Wh beyond its limit are booked; "
+        + ("the learned limit grew" if stated is None else f"max_power_w {stated:,.6g} W is stated")
+        + f", it needs {needed:,.0f} W or more"
+        + (". Were they kW?" if is_kilowatts else "")
+        for point_id, energy, needed, stated, is_kilowatts in found.head(MOST_POINTS_NAMED)
+        .select("point_id", "energy_wh", "needed_w", "max_power_w", "is_kilowatts")
+        .iter_rows()
+    ]
+    more = found.height - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
 
 
 def _named(points: pl.DataFrame) -> str:

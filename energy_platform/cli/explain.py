@@ -160,10 +160,15 @@ def _figure(chain: Explanation) -> str:
         if chain.closed_by
         else "not closed: no settled reading at or after its end yet"
     )
+    refused = (
+        f"; {words.number(chain.refused_wh)} Wh that the register showed are refused: disputed"
+        if chain.refused_wh
+        else ""
+    )
     return (
         f"Energy of {chain.local_day}: {chain.energy_wh:,.6f} Wh = "
         f"{chain.energy_wh / 1000:,.3f} kWh ({chain.estimated_wh:,.6f} Wh of it estimated), "
-        f"{share:.2%} of the day covered; {closed}"
+        f"{share:.2%} of the day covered; {closed}{refused}"
     )
 
 

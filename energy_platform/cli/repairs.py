@@ -22,7 +22,8 @@ SET_RIGHT: Final = {
     "reset": "reset",
     "exchange": "exchange",
     "rollover": "rollover",
-    "takeback": "spike taken back",
+    "spike_reversal": "reversed spike",
+    "over_limit": "step over its limit",
     "rejected": "rejected reading",
     "gap": "gap",
 }

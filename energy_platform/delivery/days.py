@@ -10,6 +10,7 @@ import polars as pl
 from energy_platform.partitions import day_bounds
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE
 from energy_platform.transforms.packets import microseconds
+from energy_platform.transforms.states import UNCONFIRMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -87,10 +88,10 @@ class DayFrames:
         return _remembered(self._gauges, day, lambda: self._read_gauges([day]))
 
     def suspects(self, day: str) -> dict[str, int]:
-        """Return the points whose register has unsettled suspects after a day, with the first."""
+        """Return the points whose register has unconfirmed readings after a day, with the first."""
         state = (
             self._lake.scan(CORE_REGISTER_STATE, days=[day])
-            .filter(pl.col("kind") == "suspect")
+            .filter(pl.col("kind").is_in(UNCONFIRMED))
             .group_by("point_id")
             .agg(pl.col("at").min().dt.epoch("us"))
             .collect()

@@ -48,7 +48,7 @@ class Planner:
         knowledge: The footers.
         frames: The day files.
         now_us: The present: no packet is stamped later.
-        max_hold_us: How long an unsettled suspect keeps its register's packets back.
+        max_hold_us: How long an unconfirmed reading keeps its register's packets back.
     """
 
     def __init__(

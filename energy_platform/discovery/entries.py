@@ -18,7 +18,7 @@ Lines = list[str]
 
 _LOOKS_LIKE_A_NUMBER: Final = re.compile(r"[-+.\d][\d_.:eExXoO+-]*")
 _NEEDS_POWER: Final = (
-    f"{TO_CONFIRM}: rated power in W, the limit of a plausible step; none checks nothing"
+    f"{TO_CONFIRM}: rated power in W, the limit of a plausible step; none: it is learned"
 )
 
 

@@ -88,6 +88,7 @@ class Step:
     register_start_wh: float | None
     register_end_wh: float | None
     energy_wh: float | None
+    refused_wh: float | None
     status: str
     reason: str | None
     method: str
@@ -102,8 +103,8 @@ class Held:
     """What the register carries over midnight UTC.
 
     Attributes:
-        kind: good, previous, suspect or zero.
-        total_wh: Energy since the first reading (good), or the number of readings (zero).
+        kind: good, previous, unconfirmed or zero.
+        total_wh: Energy since the first reading (good).
     """
 
     at: datetime
@@ -123,6 +124,7 @@ class Contribution:
     start: datetime
     energy_wh: float
     estimated_wh: float
+    refused_wh: float
     covered_s: float
     file_days: tuple[str, ...]
 
@@ -133,7 +135,7 @@ class Explanation:
 
     Attributes:
         utc_days: UTC days whose raw files overlap the local day.
-        policy: Settings of the settle rule that differ from the defaults, by UTC day.
+        policy: Settings of the register rule that differ from the defaults, by UTC day.
         corrections: What the portfolio changes on these days, in words.
         before: What the register carried into the first of the UTC days.
         after: What it carries out of the last.
@@ -163,6 +165,7 @@ class Explanation:
     intervals: tuple[Contribution, ...]
     energy_wh: float | None
     estimated_wh: float
+    refused_wh: float
     covered_s: float
     expected_s: float
     data_from: datetime | None
@@ -220,6 +223,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         intervals=intervals,
         energy_wh=sum(one.energy_wh for one in intervals) if intervals else None,
         estimated_wh=sum(one.estimated_wh for one in intervals),
+        refused_wh=sum(one.refused_wh for one in intervals),
         covered_s=sum(one.covered_s for one in intervals),
         expected_s=(end - start).total_seconds(),
         data_from=data_from,
@@ -322,6 +326,7 @@ def _step(row: dict[str, Any], portfolio: Portfolio) -> Step:
             method=row["method"],
             elapsed=row["end_at"] - row["start_at"],
             energy_wh=row["energy_wh"],
+            refused_wh=row["refused_wh"],
             dropped=row["dropped"],
             policy=portfolio.policy_on(row["point_id"], day=row["file_day"]),
         ),
@@ -405,7 +410,9 @@ def _outcome(at: datetime, *, rejected: dict[datetime, str], steps: tuple[Step, 
         if at in rejected:
             return words.of_reject(rejected[at])
         if step.start_at < at < step.end_at:
-            return f"suspect: one of the readings that the one at {_clock(step.end_at)} confirmed"
+            return (
+                f"unconfirmed: one of the readings that the one at {_clock(step.end_at)} confirmed"
+            )
     return "pending: no later reading has settled it yet"
 
 
@@ -421,13 +428,14 @@ def _intervals(
         .filter(pl.col("interval_start").is_between(start, end, closed="left"))
         .sort("interval_start", "file_day")
         .group_by("interval_start", maintain_order=True)
-        .agg(pl.col("energy_wh", "estimated_wh", "covered_s").sum(), "file_day")
+        .agg(pl.col("energy_wh", "estimated_wh", "refused_wh", "covered_s").sum(), "file_day")
     )
     return tuple(
         Contribution(
             start=row["interval_start"],
             energy_wh=row["energy_wh"],
             estimated_wh=row["estimated_wh"],
+            refused_wh=row["refused_wh"],
             covered_s=row["covered_s"],
             file_days=tuple(row["file_day"]),
         )

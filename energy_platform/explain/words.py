@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.readings import CORRECTED, WORD
+from energy_platform.transforms.register_rule import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 
 _STEPS: Final[Mapping[str, str]] = {
     "first_reading": "the first reading: nothing to compare it with, so it is worth nothing",
+    "counted_from_zero": "the register had only shown zeros, so it is new: counted from the last"
+    " of them",
     "marker": "the meter was exchanged as announced: what the old one counted to its final reading,"
     " and the new one from its start reading",
     "marker_partial": "the meter was exchanged as announced, without both readings: only what is"
     " known is counted",
     "scale_k": "the register lasts at another scale (kilo, hour or swapped words): a change of"
-    " unit, the jump is worth nothing",
-    "above_allowance": "the register lasts at a level that rated power cannot reach: another meter,"
-    " the jump is worth nothing",
+    " unit, the jump is refused",
+    "above_allowance": "the register lasts at a level that its limit cannot reach: another meter,"
+    " the jump is refused",
+    "above_limit": "the register kept rising faster than its limit: the limit is too small, so all"
+    " of it is booked",
     "modulus": "the register rolled over: counted across its modulus",
     "count_after": "the register started again: what it has counted since is the energy",
     "count_after_minus_base": "the register started again at its base: what it counted above the"
@@ -33,7 +38,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "null": "the register fell; its policy says that what was used is unknown",
     "signed": "the register fell; its policy counts falls as negative energy",
     "zero_is_missing": "the register fell; zeros are missing readings by its policy",
-    "spike_taken_back": "the reading before was a spike: its energy is taken back",
+    "spike_reversed": "the reading before was a spike: its energy is taken back",
     "within_dip_ratio": "a small fall is noise: kept negative, so totals stay last minus first",
     "longer_than_gap_after": "the time since the reading before is a gap: the energy is exact, when"
     " it flowed is estimated",
@@ -43,7 +48,7 @@ _STEPS: Final[Mapping[str, str]] = {
 _REJECTS: Final[Mapping[str, str]] = {
     "zero": "a zero is a missing reading",
     "fall": "a fall that did not last: a bad reading",
-    "above_allowance": "a jump beyond rated power that did not last: a bad reading",
+    "above_allowance": "a jump beyond the limit that did not last: a bad reading",
     "before_marker": "lies before an announced exchange that explains it",
 }
 
@@ -105,19 +110,29 @@ def of_step(
     method: str,
     elapsed: timedelta,
     energy_wh: float | None,
+    refused_wh: float | None,
     dropped: int,
     policy: CounterPolicy,
 ) -> str:
     """Say why a step is worth what it is worth."""
     said = _STEPS.get(reason or "")
     if said is None:
-        said = _of_plain(status, method=method, elapsed=elapsed, policy=policy)
+        said = _of_plain(status, method=method, elapsed=elapsed, energy_wh=energy_wh, policy=policy)
     worth = "unknown energy" if energy_wh is None else f"{number(energy_wh)} Wh"
     rest = f"; {dropped} readings in between never became energy" if dropped else ""
+    if refused_wh:
+        rest += f"; {number(refused_wh)} Wh of what it showed is refused"
     return f"{status}: {said}{rest} → {worth}"
 
 
-def _of_plain(status: str, *, method: str, elapsed: timedelta, policy: CounterPolicy) -> str:
+def _of_plain(
+    status: str,
+    *,
+    method: str,
+    elapsed: timedelta,
+    energy_wh: float | None,
+    policy: CounterPolicy,
+) -> str:
     if status != "ok":
         return status
     if method == "increment":
@@ -125,9 +140,11 @@ def _of_plain(status: str, *, method: str, elapsed: timedelta, policy: CounterPo
     if method == "power":
         return "mean of both powers times the time between"
     if policy.max_power_w is None:
-        return "a rise, and no limit is set"
+        return "a rise within its learned limit"
     hours = max(elapsed.total_seconds(), 60.0) / 3600
-    allowed = policy.max_power_w * hours * 1.2 + policy.resolution_wh
+    allowed = policy.max_power_w * hours * MARGIN + policy.resolution_wh
+    if energy_wh is not None and energy_wh > allowed:
+        return "a rise within its limit since the register last showed less"
     return f"a rise within the {allowed:,.0f} Wh that rated power allows"
 
 

@@ -86,7 +86,7 @@ class ResetMarkerEntry(_Entry):
 
 
 class PolicyEntry(_Entry):
-    """Settings of the settle rule that differ from the defaults."""
+    """Settings of the register rule that differ from the defaults."""
 
     on_fall: OnFall | None = None
     reset_base_wh: Number | None = None

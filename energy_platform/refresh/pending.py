@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.transforms.states import UNCONFIRMED
 
 if TYPE_CHECKING:
     from energy_platform.storage.lake import Lake
 
 
 def pending_suspects(lake: Lake) -> pl.DataFrame:
-    """List the suspects that no later reading has settled: no row, no energy so far.
+    """List the unconfirmed readings that no later one has settled: no row, no energy so far.
 
-    Columns: ``point_id, at, value_wh`` of the suspect; ``good_at, good_wh`` of the last reading
+    Columns: ``point_id, at, value_wh`` of the reading; ``good_at, good_wh`` of the last reading
     believed before it, null when there is none. The state of the newest day carries every point.
     """
     days = lake.days(CORE_REGISTER_STATE)
@@ -24,7 +25,7 @@ def pending_suspects(lake: Lake) -> pl.DataFrame:
         "point_id", good_at="at", good_wh="value_wh"
     )
     return (
-        state.filter(pl.col("kind") == "suspect")
+        state.filter(pl.col("kind").is_in(UNCONFIRMED))
         .select("point_id", "at", "value_wh")
         .join(good, on="point_id", how="left", maintain_order="left")
     )

@@ -1,15 +1,15 @@
-"""Energy from cumulative registers: the settle rule over whole frames.
+"""Energy from cumulative registers: the register rule over whole frames.
 
 Nearly every reading of nearly every register plausibly follows the one before. Those steps are
-computed as arrays; the others, and the readings that follow until the register has settled again,
-are folded one by one by ``settle``. Both apply the same arithmetic in the same order, so which of
-the two looked at a reading never shows in the result.
+computed as arrays (``plain_steps``); the others, and the readings that follow until the register
+has settled again, are folded one by one by ``counter_state``. Both apply the same arithmetic in
+the same order, so which of the two looked at a reading never shows in the result.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,37 +18,42 @@ from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_REGISTER_REJECTS,
     INSTANT,
-    DeltaStatus,
 )
 from energy_platform.transforms.ordering import EXACT_COUNTS, Ordered, ordered
-from energy_platform.transforms.policy import CounterPolicy
-from energy_platform.transforms.settle import (
-    SHORTEST_STEP_US,
-    DeltaReason,
-    Reading,
-    Register,
-    Rejected,
-    Rule,
-    Settled,
+from energy_platform.transforms.plain_steps import (
+    REASON_CODES,
+    REASONS,
+    STATUS_CODES,
+    STATUSES,
+    PlainSteps,
+    Settings,
 )
-from energy_platform.transforms.states import States, carried_register, next_state, read_states
+from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.register_rule import Reading, RegisterRule
+from energy_platform.transforms.states import (
+    Levels,
+    States,
+    carried_register,
+    next_state,
+    read_states,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from energy_platform.transforms.counter_state import CounterState, Rejected, Step
 
 DEFAULT_POLICY: Final = CounterPolicy()
 """How a register without settings of its own is read."""
 
-STATUSES: Final[tuple[str, ...]] = get_args(DeltaStatus)
-REASONS: Final[tuple[str | None, ...]] = (*get_args(DeltaReason), None)
+_CHUNK: Final = 256
+"""Readings tried as arrays after a fold; four times as many each time they all settled."""
 
-_BLOCK: Final = 65_536
-"""Readings settled at a time."""
-
-_STATUS: Final = {name: code for code, name in enumerate(STATUSES)}
-_REASON: Final = {name: code for code, name in enumerate(REASONS)}
+_SETTLED_AFTER: Final = 16
+"""Readings folded on after a register has settled: one disturbance is often followed by another,
+and arrays of a few readings cost more than folding them."""
 
 
 class EnergyDeltas(NamedTuple):
@@ -105,14 +110,15 @@ def settled_load(
     load = ordered(readings)
     load = load.newer_than(states.seen_until(load.points))
     work = _Work(load, states, rules=_rules(load, policy))
-    work.settle_plain()
-    work.settle_others()
+    work.settle()
+    good, previous = work.last_levels()
     result = EnergyDeltas(
         deltas=work.deltas(),
         state=next_state(
             states,
             load=load,
-            carried=work.carried,
+            good=good,
+            previous=previous,
             registers=work.registers,
             totals=work.totals(),
         ),
@@ -122,179 +128,86 @@ def settled_load(
 
 
 def pending(state: pl.DataFrame) -> pl.DataFrame:
-    """Return the suspects no reading has settled yet: ``point_id, at, value_wh``."""
-    return state.filter(pl.col("kind") == "suspect").select("point_id", "at", "value_wh")
+    """Return the readings that nothing has settled yet: ``point_id, at, value_wh``."""
+    return state.filter(pl.col("kind") == "unconfirmed").select("point_id", "at", "value_wh")
 
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
     """The distinct rules of a load, and which of them each point has."""
 
-    distinct: list[Rule]
+    distinct: list[RegisterRule]
     of_point: NDArray[np.int64]
 
-    def of(self, point: int) -> Rule:
+    def of(self, point: int) -> RegisterRule:
         """Return the rule of a point."""
         return self.distinct[int(self.of_point[point])]
-
-    def setting(self, of: Callable[[Rule], float]) -> NDArray[np.float64]:
-        """Return a setting per distinct rule."""
-        return np.array([of(rule) for rule in self.distinct], np.float64)
 
 
 def _rules(load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]) -> _Rules:
     """Return the rule of each point; points of equal settings share one."""
     if isinstance(policy, CounterPolicy) and not load.is_scaled:
-        return _Rules([Rule.of(policy)], np.zeros(load.count.size, np.int64))
+        return _Rules([RegisterRule.of(policy)], np.zeros(load.count.size, np.int64))
     places: dict[tuple[CounterPolicy, float], int] = {}
     of_point = []
     for point_id, scale in zip(load.points.to_list(), load.counts_per_wh.tolist(), strict=True):
         own = policy if isinstance(policy, CounterPolicy) else policy.get(point_id, DEFAULT_POLICY)
         of_point.append(places.setdefault((own, scale), len(places)))
-    distinct = [Rule.of(own, counts_per_wh=scale) for own, scale in places]
+    distinct = [RegisterRule.of(own, counts_per_wh=scale) for own, scale in places]
     return _Rules(distinct, np.array(of_point, np.int64))
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """Settings as arrays: one entry per distinct rule, or per reading of a block."""
-
-    rate: NDArray[np.float64]
-    resolution: NDArray[np.float64]
-    dip_ratio: NDArray[np.float64]
-    gap_after: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, rules: _Rules) -> _Settings:
-        """Return the settings per distinct rule."""
-        return cls(
-            rate=rules.setting(lambda rule: rule.rate),
-            resolution=rules.setting(lambda rule: rule.resolution),
-            dip_ratio=rules.setting(lambda rule: rule.dip_ratio),
-            gap_after=rules.setting(lambda rule: float(rule.gap_after)),
-        )
-
-    def chosen(self, rules: NDArray[np.int64] | None) -> _Settings:
-        """Return the settings per reading; as they are when all readings share one rule."""
-        if rules is None:
-            return self
-        return _Settings(
-            rate=self.rate[rules],
-            resolution=self.resolution[rules],
-            dip_ratio=self.dip_ratio[rules],
-            gap_after=self.gap_after[rules],
-        )
-
-
 class _Work:
-    """The arrays of one load: one entry per reading, in counts."""
+    """One load on its way: plain steps as arrays, the other readings folded into them."""
 
     def __init__(self, load: Ordered, states: States, *, rules: _Rules) -> None:
-        n = load.at.size
         self.load, self.states, self.rules = load, states, rules
         self.carried = states.aligned(load.points, load.counts_per_wh)
-        self.start_at = np.empty(n, np.int64)
-        self.start_at[1:] = load.at[:-1]
-        self.start_at[load.first] = self.carried.good_at
-        self.start = np.empty(n)
-        self.start[1:] = load.counts[:-1]
-        self.start[load.first] = self.carried.good
-        self.energy = np.empty(n)
-        self.status = np.full(n, _STATUS["ok"], np.uint8)
-        self.reason = np.full(n, _REASON[None], np.uint8)
-        self.estimated = np.empty(n, np.bool_)
+        self.steps = PlainSteps(
+            load,
+            good=self.carried.good,
+            settings=Settings.of(rules.distinct),
+            rule_of_point=rules.of_point,
+        )
+        self.refused: dict[int, float] = {}
         self.dropped: dict[int, int] = {}
-        self.unsettled = np.zeros(n, np.bool_)
+        self.unsettled = np.zeros(load.at.size, np.bool_)
         self.unknown: list[int] = []
-        self.others = np.empty(n, np.bool_)
-        self.registers: dict[int, Register] = {}
+        self.registers: dict[int, CounterState] = {}
         self.rejects: list[tuple[str, float, Rejected]] = []
 
-    def settle_plain(self) -> None:
-        """Settle every step that plausibly follows the reading before; mark the others."""
-        load = self.load
-        rule_of_reading: NDArray[np.int64] | None = None
-        if len(self.rules.distinct) > 1:
-            rule_of_reading = np.repeat(self.rules.of_point, load.count)
-        settings = _Settings.of(self.rules)
-        for low in range(0, load.at.size, _BLOCK):
-            block = slice(low, low + _BLOCK)
-            rules = None if rule_of_reading is None else rule_of_reading[block]
-            self._settle_block(block, settings.chosen(rules))
-        self._settle_first()
-        self.others[load.first[self.carried.unsettled]] = True
+    def settle(self) -> None:
+        """Settle every reading of the load."""
+        steps, load = self.steps, self.load
+        steps.settle_all()
+        steps.others[load.first[self.carried.unsettled]] = True
         for place, rule in enumerate(self.rules.distinct):
             if rule.markers:
                 for point in np.flatnonzero(self.rules.of_point == place).tolist():
                     self._mark_exchanges(point, rule)
+        others = np.flatnonzero(steps.others)
+        points = np.searchsorted(load.first, others, side="right") - 1
+        for point, place in zip(*np.unique(points, return_index=True), strict=True):
+            self._fold_point(int(point), first=int(others[place]))
 
-    def _settle_block(self, block: slice, settings: _Settings) -> None:
-        """Settle some readings; blocks keep what is worked on in the processor's cache."""
-        counts, start = self.load.counts[block], self.start[block]
-        elapsed = self.load.at[block] - self.start_at[block]
-        energy = np.subtract(counts, start, out=self.energy[block])
-        falls = np.flatnonzero(energy < 0)
-        allow = np.maximum(elapsed, SHORTEST_STEP_US) * settings.rate
-        allow += settings.resolution
-        is_other = np.logical_not(energy <= allow, out=self.others[block])
-        late = np.greater(elapsed, settings.gap_after, out=self.estimated[block])
-        if late.any():
-            self.status[block][late] = _STATUS["gap"]
-            self.reason[block][late] = _REASON["longer_than_gap_after"]
-        if falls.size:
-            ratio = settings.dip_ratio
-            own = ratio[falls] if ratio.size > 1 else ratio
-            is_other[falls] = ~(counts[falls] >= own * start[falls])
-            self.status[block][falls] = _STATUS["dip"]
-            self.reason[block][falls] = _REASON["within_dip_ratio"]
-
-    def _settle_first(self) -> None:
-        new = self.load.first[np.isnan(self.carried.good)]
-        self.others[new] = self.load.counts[new] == 0
-        self.estimated[new] = False
-        self.start_at[new] = self.load.at[new]
-        self.start[new] = self.load.counts[new]
-        self.energy[new] = 0.0
-        self.status[new] = _STATUS["first"]
-        self.reason[new] = _REASON["first_reading"]
+    def _mark_exchanges(self, point: int, rule: RegisterRule) -> None:
+        low, high = self._bounds(point)
+        for marker in rule.markers:
+            index = low + int(np.searchsorted(self.load.at[low:high], marker.at))
+            if index < high:
+                self.steps.others[index] = True
 
     def _bounds(self, point: int) -> tuple[int, int]:
         low = int(self.load.first[point])
         return low, low + int(self.load.count[point])
 
-    def _mark_exchanges(self, point: int, rule: Rule) -> None:
+    def _fold_point(self, point: int, *, first: int) -> None:
+        """Settle a point from its first reading that does not plainly follow.
+
+        What the arrays made of later readings was made without knowing of it: they are settled
+        again, as arrays where they follow plainly, one by one where they do not.
+        """
         low, high = self._bounds(point)
-        for marker in rule.markers:
-            index = low + int(np.searchsorted(self.load.at[low:high], marker.at))
-            if index < high:
-                self.others[index] = True
-
-    def settle_others(self) -> None:
-        """Fold the readings that do not simply rise, until their register has settled."""
-        done = 0
-        for index in np.flatnonzero(self.others).tolist():
-            if index < done:
-                continue
-            point = int(np.searchsorted(self.load.first, index, side="right")) - 1
-            low, high = self._bounds(point)
-            register = self._register_before(index, point=point, low=low)
-            done = index
-            while done < high and (
-                self.others[done] or register.suspects or register.skipped_at is not None
-            ):
-                self._write(done, register.settle(self._reading(done)), point=point)
-                done += 1
-            if register.rejects:
-                name, scale = self.load.points[point], float(self.load.counts_per_wh[point])
-                self.rejects += [(name, scale, rejected) for rejected in register.rejects]
-            if done == high:
-                self.registers[point] = register
-
-    def _reading(self, index: int) -> Reading:
-        return Reading(int(self.load.at[index]), float(self.load.counts[index]))
-
-    def _register_before(self, index: int, *, point: int, low: int) -> Register:
-        """Return the register as it stands before a reading that follows plain ones."""
         register = carried_register(
             self.states,
             point_id=self.load.points[point],
@@ -303,25 +216,74 @@ class _Work:
             rule=self.rules.of(point),
             scale=float(self.load.counts_per_wh[point]),
         )
-        if index == low:
-            return register
-        before = self._reading(index - 2) if index - low > 1 else register.good
-        return Register(rule=register.rule, previous=before, good=self._reading(index - 1))
+        self._go_on(register, since=low, index=first)
+        done, size = self._fold(register, first, high=high, point=point), _CHUNK
+        while done < high:
+            until = min(done + size, high)
+            other = self._settle_chunk(register, done, until=until, point=point)
+            self._go_on(register, since=done, index=other)
+            if other == until:
+                done, size = until, size * 4
+                continue
+            done, size = self._fold(register, other, high=high, point=point), _CHUNK
+        name, scale = self.load.points[point], float(self.load.counts_per_wh[point])
+        self.rejects += [(name, scale, rejected) for rejected in register.rejects]
+        self.registers[point] = register
 
-    def _write(self, index: int, settled: Settled | None, *, point: int) -> None:
-        if settled is None:
+    def _go_on(self, register: CounterState, *, since: int, index: int) -> None:
+        """Bring a register to before a reading, over plain steps since another."""
+        if index == since:
+            return
+        level = self.steps.level(index - 2) if index - since > 1 else register.good
+        register.previous, register.good = level, self.steps.level(index - 1)
+
+    def _settle_chunk(self, register: CounterState, low: int, *, until: int, point: int) -> int:
+        """Settle some readings of a point as arrays; return the first that needs folding."""
+        steps = self.steps
+        if register.good is not None:
+            rule = int(self.rules.of_point[point])
+            steps.settle_chunk(low, until, good=register.good, rule=rule)
+        if register.rule.markers:
+            self._mark_exchanges(point, register.rule)
+        others = np.flatnonzero(steps.others[low:until])
+        return low + int(others[0]) if others.size else until
+
+    def _fold(self, register: CounterState, index: int, *, high: int, point: int) -> int:
+        """Fold readings until their register has settled; return the first that was not folded."""
+        rest = _SETTLED_AFTER
+        at, counts = self.load.at, self.load.counts
+        while index < high and rest:
+            step = register.update(Reading(int(at[index]), float(counts[index])))
+            self._write(index, step, point=point)
+            index += 1
+            rest = rest - 1 if register.is_settled else _SETTLED_AFTER
+        return index
+
+    def _write(self, index: int, step: Step | None, *, point: int) -> None:
+        if step is None:
             self.unsettled[index] = True
             return
-        self.start_at[index], self.start[index] = settled.start
-        elapsed = settled.end.at - settled.start.at
-        self.estimated[index] = elapsed > self.rules.of(point).gap_after
-        self.energy[index] = 0.0 if settled.energy is None else settled.energy
-        if settled.energy is None:
+        steps = self.steps
+        steps.start_at[index], steps.start[index] = step.start
+        elapsed = step.end.at - step.start.at
+        steps.estimated[index] = elapsed > self.rules.of(point).gap_after
+        steps.energy[index] = 0.0 if step.energy is None else step.energy
+        if step.energy is None:
             self.unknown.append(index)
-        self.status[index] = _STATUS[settled.status]
-        self.reason[index] = _REASON[settled.reason]
-        if settled.dropped:
-            self.dropped[index] = settled.dropped
+        if step.refused:
+            self.refused[index] = step.refused
+        steps.status[index] = STATUS_CODES[step.status]
+        steps.reason[index] = REASON_CODES[step.reason]
+        if step.dropped:
+            self.dropped[index] = step.dropped
+
+    def last_levels(self) -> tuple[Levels, Levels]:
+        """Return the last good level of each point, and the one before it."""
+        good, previous = self.steps.last_levels()
+        for index, register in self.registers.items():
+            good.put(index, register.good)
+            previous.put(index, register.previous)
+        return good, previous
 
     def first_deltas(self) -> NDArray[np.bool_]:
         """Return which rows of ``deltas`` are the first of their point."""
@@ -335,8 +297,9 @@ class _Work:
 
     def totals(self) -> NDArray[np.float64]:
         """Return each point's energy since its first reading, added up in order."""
-        load = self.load
-        energy = np.where(self.unsettled, 0.0, self.energy) if self.unsettled.any() else self.energy
+        load, energy = self.load, self.steps.energy
+        if self.unsettled.any():
+            energy = np.where(self.unsettled, 0.0, energy)
         if not load.count.size:
             return np.empty(0)
         if _adds_exactly(energy) and _adds_exactly(self.carried.total):
@@ -345,27 +308,30 @@ class _Work:
 
     def deltas(self) -> pl.DataFrame:
         """Return the rows of the settled steps."""
-        load = self.load
+        load, steps = self.load, self.steps
         scale: NDArray[np.float64] | float = 1.0
         if load.is_scaled:
             scale = np.repeat(load.counts_per_wh, load.count)
+        refused = np.zeros(load.at.size)
+        refused[list(self.refused)] = list(self.refused.values())
         dropped = np.zeros(load.at.size, np.int64)
         dropped[list(self.dropped)] = list(self.dropped.values())
-        energy = pl.Series(self.energy / scale if load.is_scaled else self.energy)
+        energy = pl.Series(steps.energy / scale if load.is_scaled else steps.energy)
         if self.unknown:
             energy = energy.scatter(self.unknown, None)
         frame = pl.DataFrame(
             {
                 "point_id": load.point_ids(),
                 "end_at": pl.Series(load.at).cast(INSTANT),
-                "start_at": pl.Series(self.start_at).cast(INSTANT),
-                "register_start_wh": self.start / scale if load.is_scaled else self.start,
+                "start_at": pl.Series(steps.start_at).cast(INSTANT),
+                "register_start_wh": steps.start / scale if load.is_scaled else steps.start,
                 "register_end_wh": load.counts / scale if load.is_scaled else load.counts,
                 "energy_wh": energy,
-                "status": _named(STATUSES, self.status),
-                "estimated": self.estimated,
+                "refused_wh": refused / scale if load.is_scaled else refused,
+                "status": _named(STATUSES, steps.status),
+                "estimated": steps.estimated,
                 "dropped": dropped,
-                "reason": _named(REASONS, self.reason),
+                "reason": _named(REASONS, steps.reason),
                 "method": pl.repeat("register", load.at.size, eager=True, dtype=pl.String()),
             },
             schema=CORE_ENERGY_DELTAS.schema,

@@ -33,6 +33,7 @@ _USED: Final = (
     "start_at",
     "end_at",
     "energy_wh",
+    "refused_wh",
     "status",
     "estimated",
     "reason",
@@ -68,7 +69,8 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
     A step covers ``(start_at, end_at]``; a reading on a bucket's edge closes the bucket before it.
     ``covered_s`` is zero where the time of the energy is not known: first readings, falls worth
     nothing, and exchanges whose final or start reading is unknown. Steps that bring a bucket
-    neither energy nor coverage leave no row.
+    neither energy nor coverage leave no row. What a step refused lies in the buckets of its step
+    like energy: nobody knows when the register jumped.
 
     Args:
         deltas: Rows of ``core_energy_deltas`` in any order.
@@ -108,12 +110,34 @@ def spread(
     """
     bucket = int(width_of(width) / timedelta(microseconds=1))
     steps = Steps.of(deltas, is_new=is_new)
-    if not steps.end.size:
-        return CORE_ENERGY_INTERVALS.empty()
     rows = [
         _merged(piece, parts_of(piece, bucket=bucket), low=low) for low, piece in steps.pieces()
     ]
-    return _frame(steps, rows, bucket=bucket)
+    booked = _frame(steps, rows, bucket=bucket) if rows else CORE_ENERGY_INTERVALS.empty()
+    refusals = deltas.filter(pl.col("refused_wh") != 0)
+    return _with_refused(booked, refusals, width=width) if refusals.height else booked
+
+
+def _with_refused(
+    booked: pl.DataFrame, refusals: pl.DataFrame, *, width: str | timedelta
+) -> pl.DataFrame:
+    """Add what some steps refused, spread as if it were energy; few steps refuse anything."""
+    as_energy = refusals.with_columns(
+        energy_wh="refused_wh", refused_wh=0.0, status=pl.lit("ok"), estimated=pl.lit(value=False)
+    )
+    spread_out = spread(as_energy, width=width, is_new=first_of_points(as_energy))
+    keys = ["point_id", "interval_start"]
+    refused = spread_out.select(*keys, "method", added="energy_wh").filter(pl.col("added") != 0)
+    return (
+        booked.join(refused, on=keys, how="full", coalesce=True)
+        .with_columns(
+            pl.col("energy_wh", "estimated_wh", "covered_s").fill_null(0.0),
+            refused_wh=pl.col("added").fill_null(0.0),
+            method=pl.coalesce("method", "method_right"),
+        )
+        .select(CORE_ENERGY_INTERVALS.schema.names())
+        .sort(keys)
+    )
 
 
 def _is_sorted(deltas: pl.DataFrame, is_new: NDArray[np.bool_]) -> bool:
@@ -166,6 +190,7 @@ def _frame(steps: Steps, rows: list[_Rows], *, bucket: int) -> pl.DataFrame:
             "interval_start": pl.Series(number * bucket).cast(INSTANT),
             "energy_wh": energy,
             "estimated_wh": estimated,
+            "refused_wh": np.zeros(number.size),
             "covered_s": covered,
             "method": steps.method.gather(row),
         },

@@ -213,7 +213,7 @@ def _refuse_inexact(load: Ordered) -> None:
     if not np.isfinite(value):
         raise ValueError(
             f"{point}: a register reading is {value}, no finite number; "
-            "quarantined readings must not reach the settle rule"
+            "quarantined readings must not reach the register rule"
         )
     raise ValueError(_beyond(point, value))
 

@@ -21,8 +21,8 @@ from energy_platform.schemas import (
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, running_totals
 from energy_platform.transforms.ordering import Ordered, ordered
 from energy_platform.transforms.policy import CounterPolicy
-from energy_platform.transforms.settle import NEVER_US
-from energy_platform.transforms.states import Carried, States, next_state, read_states
+from energy_platform.transforms.register_rule import NEVER_US
+from energy_platform.transforms.states import Carried, Levels, States, next_state, read_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,10 +136,10 @@ def _before(load: Ordered, carried: Carried) -> tuple[NDArray[np.int64], NDArray
     """Return the reading before each; NaN where there is none."""
     before_at = np.empty_like(load.at)
     before_at[1:] = load.at[:-1]
-    before_at[load.first] = carried.good_at
+    before_at[load.first] = carried.good.at
     before = np.empty(load.at.size)
     before[1:] = load.counts[:-1]
-    before[load.first] = carried.good
+    before[load.first] = carried.good.value
     return before_at, before
 
 
@@ -191,6 +191,7 @@ def _result(
             "register_start_wh": none,
             "register_end_wh": none,
             "energy_wh": pl.Series(np.where(unknown, np.nan, energy)).fill_nan(None),
+            "refused_wh": np.zeros(load.at.size),
             "status": pl.Series(status.tolist(), dtype=pl.String()),
             "estimated": estimated,
             "dropped": np.zeros(load.at.size, np.int64),
@@ -200,10 +201,18 @@ def _result(
         schema=CORE_ENERGY_DELTAS.schema,
     )
     totals = running_totals(counted, first=load.first, count=load.count, start=carried.total)
-    state = next_state(states, load=load, carried=carried, registers={}, totals=totals)
-    state = state.filter(pl.col("kind") == "good")
+    last = load.first + load.count - 1
+    good = Levels.none(load.count.size)
+    state = next_state(
+        states,
+        load=load,
+        good=Levels(load.at[last], load.counts[last], load.at[last], good.limit_w, good.rises),
+        previous=None,
+        registers={},
+        totals=totals,
+    ).with_columns(lower_at=None)
     return EnergyDeltas(
         deltas=deltas,
-        state=state.select(CORE_REGISTER_STATE.schema.names()),
+        state=state.cast(CORE_REGISTER_STATE.schema),
         rejects=CORE_REGISTER_REJECTS.empty(),
     )

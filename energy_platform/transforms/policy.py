@@ -1,4 +1,4 @@
-"""How one register is to be read: the settings of the settle rule."""
+"""How one register is to be read: the settings of the register rule."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ GAP_AFTER: Final = timedelta(hours=2)
 
 @dataclass(frozen=True, kw_only=True)
 class CounterPolicy:
-    """Settings of the settle rule for one register.
+    """Settings of the register rule for one register.
 
     Attributes:
         on_fall: Worth of a fall that is no noise and no rollover.
         reset_base_wh: Base subtracted by ``count_after_minus_base``.
-        dip_ratio: Falls that keep at least this share of the register are noise and stay signed;
-            None turns this off.
-        glitch: ``drop`` applies the settle rule; ``keep`` settles every reading at once.
-        confirm: Readings that must agree before a suspect level is believed.
+        dip_ratio: Falls that keep at least this share of the register, and are at most what an
+            hour of the limit would bring, are noise and stay signed; None turns this off.
+        glitch: ``drop`` applies the register rule; ``keep`` settles every reading at once.
+        confirm: Readings that must agree before another level is believed.
         register_modulus_wh: Number of states of a register that rolls over, in Wh.
-        max_power_w: Rated power, the limit of a plausible step; None: no limit.
+        max_power_w: Rated power, the limit of a plausible step; None: learned from the register
+            itself (with ``glitch`` keep: no limit).
         resolution_wh: Step of a coarse register, added to the allowance.
         gap_after: Steps longer than this are marked estimated; None: never.
         reset_markers: Announced exchanges.

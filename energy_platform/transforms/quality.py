@@ -37,7 +37,7 @@ SMALLEST_COMPARED_WH: Final = 1000.0
 CONSERVED_RELATIVE: Final = 1e-9
 """Rounding of sums of energies that are no whole watt-hours."""
 
-FALLS: Final = ("exchange", "rollover", "reset", "takeback", "dip")
+FALLS: Final = ("exchange", "rollover", "reset", "spike_reversal", "dip")
 """Statuses of steps in which the register came back lower, or was another one."""
 
 NEVER_STUCK: Final = ("register", "increment", "state", "bitfield")
@@ -228,9 +228,10 @@ def restless(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
     )
 
 
-def takebacks(deltas: pl.DataFrame) -> pl.DataFrame:
-    """Return the steps that took an upward spike back: ``point_id, end_at, energy_wh``."""
-    return deltas.filter(pl.col("status") == "takeback").select("point_id", "end_at", "energy_wh")
+def spike_reversals(deltas: pl.DataFrame) -> pl.DataFrame:
+    """Return the steps back from an upward spike: ``point_id, end_at, energy_wh``."""
+    reversals = deltas.filter(pl.col("status") == "spike_reversal")
+    return reversals.select("point_id", "end_at", "energy_wh")
 
 
 def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 Raw rows stay as the vendor said them. Here each gets its point, its canonical unit, the reviewed
 corrections of the portfolio, and a status: what cannot be believed is quarantined with a reason,
 stays visible, and never becomes energy. What only neighbouring readings can tell is judged by the
-settle rule.
+register rule.
 """
 
 from __future__ import annotations

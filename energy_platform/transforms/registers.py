@@ -1,6 +1,6 @@
 """From judged readings to energy: which points count it, and by which method.
 
-- ``register``: cumulative registers, differenced by the settle rule;
+- ``register``: cumulative registers, differenced by the register rule;
 - ``increment``: services that say the energy of each period (SoData names them ``…_Delta``);
 - ``power``: active power of points whose portfolio entry asks for ``energy_from_power``.
 
@@ -38,7 +38,7 @@ ENERGY_QUANTITIES: Final = frozenset(
 
 
 def register_readings(core_readings: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
-    """Return what the settle rule reads: ``point_id, at, value_wh, counts_per_wh``.
+    """Return what the register rule reads: ``point_id, at, value_wh, counts_per_wh``.
 
     ``counts_per_wh`` is 3600 for points that count joules, so that their steps are differenced in
     whole joules: a believed value is ``joules / 3600``, and below 2^51 J the whole joules can be

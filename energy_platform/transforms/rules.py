@@ -11,8 +11,8 @@ from typing import Final
 READINGS_RULES: Final = "readings-3"
 """How raw rows become judged readings."""
 
-ENERGY_RULES: Final = "energy-1"
+ENERGY_RULES: Final = "energy-2"
 """How readings become energy between settled readings."""
 
-INTERVAL_RULES: Final = "intervals-1"
+INTERVAL_RULES: Final = "intervals-2"
 """How energy is spread over buckets."""

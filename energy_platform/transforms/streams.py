@@ -1,6 +1,6 @@
 """Energy of more readings than fit in memory: load by load, each from the state before.
 
-Cutting a load anywhere changes nothing (the law the settle rule is built on), so a large load is
+Cutting a load anywhere changes nothing (the law the register rule is built on), so a large load is
 read in pieces. Pieces of whole points are the cheapest: each register is then opened once.
 """
 

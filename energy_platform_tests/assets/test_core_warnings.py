@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ DAY = "2026-03-02"
 DAY_BEFORE = "2026-03-01"
 METER = "socomec/SN000001/Global|0|130101"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+EARLY = datetime(2026, 3, 2, 0, 5, tzinfo=UTC)
 
 
 def materialized(
@@ -94,7 +96,12 @@ def test_a_clean_day_warns_of_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("events", "check"),
     [
-        ([Event(METER, "spike", NOON, NOON + timedelta(minutes=5), 5e9)], "no_spike_taken_back"),
+        (
+            # Before the third rise nothing says what the register can count.
+            [Event(METER, "spike", EARLY, EARLY + timedelta(minutes=5), 5e9)],
+            "no_spike_reversals",
+        ),
+        ([Event(METER, "spike", NOON, None, 5e9)], "nothing_refused"),
         ([Event(METER, "unit_change", NOON, None, 2.0)], "registers_agree_with_power"),
         (
             [
@@ -109,11 +116,45 @@ def test_a_register_that_cannot_be_right_is_warned_of(
     tmp_path: Path, events: list[Event], check: str
 ) -> None:
     world = World(events=events)
-    unlimited = "\n".join(
-        line for line in demo_portfolio(world).splitlines() if "max_power_w" not in line
-    ).replace("  serial: ", "  max_power_w: none\n  serial: ")
-    result = materialized(tmp_path, world, METER, _power(world), text=unlimited)
+    result = materialized(tmp_path, world, METER, _power(world), text=_limited(world, "none"))
     assert check in warned(result)
+
+
+def _limited(world: World, limit: str) -> str:
+    return "\n".join(
+        line for line in demo_portfolio(world).splitlines() if "max_power_w" not in line
+    ).replace("  serial: ", f"  max_power_w: {limit}\n  serial: ")
+
+
+def _said(result: dg.ExecuteInProcessResult, check: str) -> str:
+    days = evaluation(result, check).metadata["days"]
+    assert isinstance(days, dg.TableMetadataValue)
+    (record,) = days.records
+    return str(record.data["what"])
+
+
+def test_refused_energy_is_told_with_the_limit_that_would_have_let_it_pass(tmp_path: Path) -> None:
+    world = World(events=[Event(METER, "spike", NOON, None, 5e9)])
+    said = _said(materialized(tmp_path, world, METER), "nothing_refused")
+    found = re.fullmatch(
+        rf"{re.escape(METER)}: ([\d,]+) Wh refused at 12:\d\d UTC, a max_power_w of ([\d,]+) would "
+        "have let it pass; another meter: a reset_marker",
+        said,
+    )
+    assert found is not None, said
+    refused, needed = (float(number.replace(",", "")) for number in found.groups())
+    assert refused == pytest.approx(5e9, rel=1e-3)
+    text = _limited(world, f"{needed:.0f}")
+    assert "nothing_refused" not in warned(materialized(tmp_path, world, METER, text=text))
+
+
+def test_a_limit_typed_in_kilowatts_is_told_with_the_one_it_needs(tmp_path: Path) -> None:
+    world = World()
+    result = materialized(tmp_path, world, METER, text=_limited(world, "250"))
+    said = _said(result, "limits_fit")
+    assert re.search(
+        r"max_power_w 250 W is stated, it needs [\d,]+ W or more\. Were they kW\?$", said
+    )
 
 
 def test_a_gauge_that_moved_and_shows_one_value_all_day_is_warned_of(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -47,6 +48,9 @@ SPIKE = utc("2026-10-20T10:00")
 STAND_IN = utc("2026-10-08T12:00")
 """For an hour from here the Paris import's energy was integrated from power."""
 
+REFUSED = utc("2026-10-22T14:00")
+"""End of a step of the Los Angeles import that refused 7 MWh."""
+
 DEAD = utc("2026-10-27T03:00")
 """From here on the Lord Howe valve is silent."""
 
@@ -66,6 +70,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     world.write(DAYS)
     _spike(world)
+    _refusal(world)
+    _as_version_0_1_wrote(world, day=DAYS[2])
     _stand_in(world)
     _unknown_point(world)
     _rejects(world)
@@ -73,7 +79,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def _spike(world: World) -> None:
-    """Put a spike of 9 kWh and its takeback into one day's steps and buckets."""
+    """Put a spike of 9 kWh and its reversal into one day's steps and buckets."""
     day = SPIKE.date().isoformat()
     point = "socomec/kolkata/import"
     deltas = world.lake.read(CORE_ENERGY_DELTAS, day=day)
@@ -86,13 +92,35 @@ def _spike(world: World) -> None:
         .then(pl.col("energy_wh") - 9000)
         .otherwise("energy_wh")
     )
-    status = pl.when(is_back).then(pl.lit("takeback")).otherwise("status")
+    status = pl.when(is_back).then(pl.lit("spike_reversal")).otherwise("status")
     world.lake.write(
         CORE_ENERGY_DELTAS,
         deltas.with_columns(energy.alias("energy_wh"), status.alias("status")),
         day=day,
     )
     world.spread(day)
+
+
+def _refusal(world: World) -> None:
+    """Let a step and its bucket refuse energy."""
+    day = REFUSED.date().isoformat()
+    is_point = pl.col("point_id") == "socomec/los-angeles/import"
+    for table, at, place in (
+        (CORE_ENERGY_DELTAS, "end_at", REFUSED),
+        (CORE_ENERGY_INTERVALS, "interval_start", REFUSED - QUARTER),
+    ):
+        rows = world.lake.read(table, day=day)
+        refused = pl.when(is_point & (pl.col(at) == place)).then(7e6).otherwise(0.0)
+        world.lake.write(table, rows.with_columns(refused_wh=refused), day=day)
+
+
+def _as_version_0_1_wrote(world: World, *, day: str) -> None:
+    """Leave the day files of a day without the column that came later."""
+    for table in (CORE_ENERGY_DELTAS, CORE_ENERGY_INTERVALS):
+        path = world.lake.path(table, day=day)
+        footer = pq.read_metadata(path).metadata
+        rows = pq.read_table(path).drop_columns(["refused_wh"]).replace_schema_metadata(footer)
+        pq.write_table(rows, path)
 
 
 def _stand_in(world: World) -> None:
@@ -281,6 +309,35 @@ def test_a_day_is_closed_final_open_or_incomplete_by_the_data_alone(
     assert status("belimo/lord-howe-valve/heat", "2026-10-26") == "final"
     assert status("belimo/lord-howe-valve/heat", "2026-10-27") == "incomplete"
     assert status("belimo/lord-howe-valve/heat", "2026-10-30") == "incomplete"
+
+
+def test_a_period_with_refused_energy_is_disputed_and_never_final(
+    db: duckdb.DuckDBPyConnection,
+) -> None:
+    for model, at in (
+        ("fct_energy_15min", "interval_start = '2026-10-22 13:45:00Z'"),
+        ("fct_energy_hourly", "hour_start_at = '2026-10-22 13:00:00Z'"),
+        ("fct_energy_daily", "local_day = '2026-10-22'"),
+        ("fct_energy_weekly", "local_week = '2026-10-19'"),
+        ("fct_energy_monthly", "local_month = '2026-10-01'"),
+    ):
+        of_point = f"from {model} where point_id = 'socomec/los-angeles/import'"
+        found = one(db, f"select status, refused_kwh, is_closed, is_final {of_point} and {at}")
+        assert found == ("disputed", 7000.0, True, False), model
+        others = one(db, f"select sum(refused_wh) {of_point} and not ({at})")
+        assert others in {0.0, None}
+    site = one(
+        db,
+        "select status, refused_wh, is_closed, is_final from mart_site_energy "
+        "where site_id = 'los-angeles' and local_day = '2026-10-22'",
+    )
+    assert site == ("disputed", 7e6, True, False)
+    quality = one(
+        db,
+        "select refused_wh from fct_quality_daily "
+        "where point_id = 'socomec/los-angeles/import' and local_day = '2026-10-22'",
+    )
+    assert quality == 7e6
 
 
 def test_a_silent_meter_keeps_its_rows(db: duckdb.DuckDBPyConnection) -> None:

@@ -54,7 +54,7 @@ def land(desk: Bench, day: str, *, falls_at: datetime | None = None) -> None:
     begin, end = day_bounds(day)
     instants = pl.datetime_range(begin, end, FIVE, closed="left", eager=True, time_unit="us")
     values = [
-        joules(at) if falls_at is None or at < falls_at else 1e9 + joules(at) - joules(falls_at)
+        joules(at) if falls_at is None or at < falls_at else 5e6 + joules(at) - joules(falls_at)
         for at in instants
     ]
     frame = pl.DataFrame(
@@ -109,8 +109,8 @@ def test_an_edited_policy_rebases_once_the_lake_follows_it(desk: Bench) -> None:
     after = desk.values("heat", "value")
     assert {at: after[at] for at in before} == before
     (event,) = desk.ledger.events(kind="rebase")
-    # Counting the gigajoule after the fall was worth 277.8 kWh.
-    assert event.detail["moved_wh"] == pytest.approx(1e9 / 3600, rel=0.01)
+    # Counting the five megajoules after the fall was worth 1.4 kWh.
+    assert event.detail["moved_wh"] == pytest.approx(5e6 / 3600, rel=0.01)
     hours = (max(after) - max(before)) / timedelta(hours=1)
     rise = after[max(after)] - before[max(before)]
     assert rise == pytest.approx(POWER_W * hours / 1000, abs=0.002)

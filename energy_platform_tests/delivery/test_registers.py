@@ -170,7 +170,7 @@ def test_a_changed_policy_rebases_and_history_stays_as_sent(meter: Bench) -> Non
     samples = meter.story.registers[point(1)]
     fall_at = utc("2026-03-02 12:00")
     meter.story.registers[point(1)] = [
-        (at, value if at < fall_at else rising(fall_at, face_wh=2000, power_w=1200)(at))
+        (at, value if at < fall_at else rising(fall_at, face_wh=500, power_w=1200)(at))
         for at, value in samples
     ]
     meter.story.policies[point(1)] = CounterPolicy(on_fall="count_after")
@@ -184,7 +184,7 @@ def test_a_changed_policy_rebases_and_history_stays_as_sent(meter: Bench) -> Non
     values = shown(meter)
     assert {at: values[at] for at in before} == before
     (event,) = meter.ledger.events(kind="rebase")
-    assert event.detail["moved_wh"] == pytest.approx(2000, abs=1)
+    assert event.detail["moved_wh"] == pytest.approx(500, abs=1)
     last_before = max(before)
     hours = (max(values) - last_before) / HOUR
     assert values[max(values)] - values[last_before] == pytest.approx(1200 * hours, abs=1)

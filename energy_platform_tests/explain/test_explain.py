@@ -67,7 +67,7 @@ def test_a_reset_day_says_which_readings_were_believed_and_what_the_fall_was_wor
 ) -> None:
     chain, meter = explained(tmp_path, kind="reset")
     assert chain.expected_s == 23 * 3600
-    assert len(said(chain, "suspect: ")) == 2
+    assert len(said(chain, "unconfirmed: ")) == 2
     (reset,) = said(chain, "reset: ")
     (step,) = [one for one in chain.steps if one.status == "reset"]
     assert step.register_end_wh == step.energy_wh
@@ -102,7 +102,7 @@ def test_the_step_over_local_midnight_is_among_the_days_steps(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("kind", "amount", "minutes", "word"),
     [
-        ("spike", 5e9, 5, "rejected: a jump beyond rated power that did not last"),
+        ("spike", 5e9, 5, "rejected: a jump beyond the limit that did not last"),
         ("zeros", 0.0, 30, "rejected: a zero is a missing reading"),
         ("null", 0.0, 30, "quarantined: the vendor sent no value"),
         ("dip", 12_000.0, 5, "dip: a small fall is noise"),
@@ -131,7 +131,21 @@ def test_a_correction_is_told_beside_the_reading_it_changed(tmp_path: Path) -> N
     assert len(said(chain, "corrected by the portfolio (read off by hand)")) == 12
 
 
-def test_a_suspect_that_nothing_settled_is_pending(tmp_path: Path) -> None:
+def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -> None:
+    world = World()
+    world.add_event(Event(METER, "spike", datetime(2026, 3, 29, 9, tzinfo=UTC), None, 5e9))
+    lake = Lake(tmp_path / "lake")
+    land_signals(lake, [world.signals[METER]], days=DAYS)
+    portfolio = portfolio_of(world)
+    refresh(lake, portfolio=portfolio)
+    chain = explain(lake, portfolio, point_id=METER, day=SUNDAY)
+    assert chain.refused_wh == pytest.approx(5e9, rel=1e-3)
+    (step,) = [one for one in chain.steps if one.refused_wh]
+    assert "another meter, the jump is refused" in step.words
+    assert "Wh of what it showed is refused" in step.words
+
+
+def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:
     world = World()
     world.add_event(Event(METER, "reset", datetime(2026, 3, 30, 23, 53, tzinfo=UTC)))
     lake = Lake(tmp_path / "lake")
@@ -140,7 +154,7 @@ def test_a_suspect_that_nothing_settled_is_pending(tmp_path: Path) -> None:
     refresh(lake, portfolio=portfolio)
     chain = explain(lake, portfolio, point_id=METER, day="2026-03-31")
     assert said(chain, "pending: ")
-    assert {one.kind for one in chain.after} >= {"good", "suspect"}
+    assert {one.kind for one in chain.after} >= {"good", "unconfirmed"}
     assert chain.closed_by is None
 
 

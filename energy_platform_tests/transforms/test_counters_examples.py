@@ -23,7 +23,8 @@ STEP: Final = re.compile(r"(?P<status>\w+) (?P<energy>[-\d.]+|null)(?: \((?P<not
 ROUTINE_REASONS: Final = {
     "first_reading",
     "count_after",
-    "spike_taken_back",
+    "spike_reversed",
+    "above_limit",
     "within_dip_ratio",
     "longer_than_gap_after",
     "modulus",
@@ -50,10 +51,16 @@ def loads_of(text: str, *, every: timedelta) -> list[pl.DataFrame]:
     for part in text.split("|"):
         rows: list[tuple[str, datetime, float]] = []
         for token in part.split():
-            if token.startswith("+"):
+            if token.startswith("+") and "x" not in token:
                 pause = duration(token[1:])
                 continue
             values, _, many = token.partition("x")
+            if values.startswith("+"):
+                for _ in range(int(many)):
+                    at += pause
+                    rows.append((POINT, at, rows[-1][2] + float(values)))
+                    pause = every
+                continue
             for _ in range(int(many or 1)):
                 at += pause
                 rows += [(POINT, at, float(value)) for value in values.split("/")]
@@ -104,6 +111,8 @@ def said(row: dict[str, Any]) -> str:
     notes = []
     if row["reason"] not in {None, *ROUTINE_REASONS}:
         notes.append(row["reason"])
+    if row["refused_wh"]:
+        notes.append(f"refused {row['refused_wh']:.10g}")
     if row["dropped"]:
         notes.append(f"dropped {row['dropped']}")
     if row["estimated"]:
@@ -140,7 +149,17 @@ def test_the_page_has_every_status_and_every_way_to_value_a_fall() -> None:
         for step in load
         if (match := STEP.match(step))
     }
-    expected = {"first", "exchange", "rollover", "reset", "takeback", "dip", "gap", "ok"}
+    expected = {
+        "first",
+        "exchange",
+        "rollover",
+        "reset",
+        "spike_reversal",
+        "over_limit",
+        "dip",
+        "gap",
+        "ok",
+    }
     assert statuses == expected
     assert {example.policy.on_fall for example in EXAMPLES} == {
         "count_after",

@@ -16,8 +16,8 @@ from energy_platform.transforms.quality import (
     intervals_conserve,
     restless,
     serials_under_two_ids,
+    spike_reversals,
     stuck,
-    takebacks,
     totals_conserve,
     unexpected_quarantine,
     word_swaps,
@@ -134,9 +134,9 @@ def test_a_register_that_keeps_falling_is_named() -> None:
     assert restless(energy_deltas(frame(values[:4])).deltas).height == 0
 
 
-def test_taken_back_spikes_are_listed() -> None:
+def test_reversed_spikes_are_listed() -> None:
     deltas = energy_deltas(frame([1000, 1010, 99_999, 1020])).deltas
-    assert takebacks(deltas)["energy_wh"].to_list() == [-98_979.0]
+    assert spike_reversals(deltas)["energy_wh"].to_list() == [-98_979.0]
 
 
 def test_swapped_words_are_explained_with_the_factor_that_repairs_them() -> None:

@@ -2,18 +2,18 @@
 -- depends_on: {{ ref("stg_touched_periods") }}
 
 -- A step back that restores the total after a spike spoils the buckets of both steps.
-with takebacks as (
+with reversals as (
     select
-        takeback.point_id,
-        coalesce(spike.start_at, takeback.start_at) as start_at,
-        takeback.end_at
-    from {{ ref("stg_energy_deltas") }} as takeback
+        reversal.point_id,
+        coalesce(spike.start_at, reversal.start_at) as start_at,
+        reversal.end_at
+    from {{ ref("stg_energy_deltas") }} as reversal
     left join {{ ref("stg_energy_deltas") }} as spike
         on
-            takeback.point_id = spike.point_id
-            and takeback.start_at = spike.end_at
+            reversal.point_id = spike.point_id
+            and reversal.start_at = spike.end_at
             and spike.end_at - spike.start_at <= interval 1 day
-    where takeback.status = 'takeback'
+    where reversal.status = 'spike_reversal'
 ),
 
 spoiled as (
@@ -26,7 +26,7 @@ spoiled as (
                 interval 15 minutes
             )
         ) as interval_start
-    from takebacks
+    from reversals
 ),
 
 buckets as (
@@ -35,6 +35,8 @@ buckets as (
         interval_start,
         {{ exact_sum("coalesce(energy_wh, 0)") }} as energy_wh,
         {{ exact_sum("coalesce(estimated_wh, 0)") }} as estimated_wh,
+        {{ exact_sum("refused_wh") }} as refused_wh,
+        bool_or(refused_wh <> 0) as is_disputed,
         {{ exact_sum("coalesce(covered_s, 0)") }} as covered_s,
         {{ one_method() }} as method
     from {{ ref("stg_energy_intervals") }}
@@ -52,16 +54,19 @@ select
     buckets.energy_wh / 1000 as energy_kwh,
     buckets.estimated_wh,
     {{ share("buckets.estimated_wh", "buckets.energy_wh") }} as estimated_share,
+    buckets.refused_wh,
+    buckets.refused_wh / 1000 as refused_kwh,
     buckets.covered_s,
     900.0::double as expected_s,
-    spoiled.point_id is not null as is_takeback,
+    spoiled.point_id is not null as is_spike_reversal,
     buckets.method,
     {{ period_status(
         "buckets.interval_start + interval 15 minutes",
         "points.last_end_at",
-        "points.final_before"
+        "points.final_before",
+        "buckets.is_disputed"
     ) }} as status,
-    status in ('closed', 'final') as is_closed,
+    points.last_end_at >= buckets.interval_start + interval 15 minutes as is_closed,
     status = 'final' as is_final
 from buckets
 inner join {{ ref("stg_points") }} as points using (point_id)

@@ -26,6 +26,8 @@ sums as (
         energy.local_day,
         {{ exact_sum("energy.energy_wh") }} as energy_wh,
         {{ exact_sum("energy.estimated_wh") }} as estimated_wh,
+        {{ exact_sum("energy.refused_wh") }} as refused_wh,
+        bool_or(energy.status = 'disputed') as is_disputed,
         {{ exact_sum("energy.covered_s") }} as covered_s,
         {{ one_method("energy.method") }} as method
     from {{ ref("fct_energy_15min") }} as energy
@@ -42,12 +44,19 @@ select
     coalesce(sums.energy_wh, 0) / 1000 as energy_kwh,
     coalesce(sums.estimated_wh, 0) as estimated_wh,
     {{ share("sums.estimated_wh", "sums.energy_wh") }} as estimated_share,
+    coalesce(sums.refused_wh, 0) as refused_wh,
+    coalesce(sums.refused_wh, 0) / 1000 as refused_kwh,
     coalesce(sums.covered_s, 0) as covered_s,
     days.expected_s,
     coalesce(sums.covered_s, 0) / days.expected_s as covered_share,
     sums.method,
-    {{ period_status("days.ends_at", "days.last_end_at", "days.final_before") }} as status,
-    status in ('closed', 'final') as is_closed,
+    {{ period_status(
+        "days.ends_at",
+        "days.last_end_at",
+        "days.final_before",
+        "coalesce(sums.is_disputed, false)"
+    ) }} as status,
+    days.last_end_at >= days.ends_at as is_closed,
     status = 'final' as is_final
 from days
 left join sums using (point_id, local_day)

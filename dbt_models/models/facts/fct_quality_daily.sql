@@ -62,7 +62,9 @@ steps as (
         count(*) filter (where deltas.status = 'rollover') as rollovers,
         count(*) filter (where deltas.status = 'exchange') as exchanges,
         count(*) filter (where deltas.status = 'dip') as dips,
-        count(*) filter (where deltas.status = 'takeback') as takebacks,
+        count(*) filter (where deltas.status = 'spike_reversal') as spike_reversals,
+        count(*) filter (where deltas.status = 'over_limit') as over_limit_steps,
+        {{ exact_sum("deltas.refused_wh") }} as refused_wh,
         count(*) filter (where deltas.estimated) as estimated_steps
     from {{ ref("stg_energy_deltas") }} as deltas
     inner join {{ ref("stg_points") }} as points using (point_id)
@@ -113,7 +115,9 @@ select
     coalesce(steps.rollovers, 0) as rollovers,
     coalesce(steps.exchanges, 0) as exchanges,
     coalesce(steps.dips, 0) as dips,
-    coalesce(steps.takebacks, 0) as takebacks,
+    coalesce(steps.spike_reversals, 0) as spike_reversals,
+    coalesce(steps.over_limit_steps, 0) as over_limit_steps,
+    coalesce(steps.refused_wh, 0) as refused_wh,
     coalesce(steps.estimated_steps, 0) as estimated_steps
 from days
 left join readings using (point_id, timezone, local_day)

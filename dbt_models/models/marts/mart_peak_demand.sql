@@ -5,7 +5,7 @@
     grain="month"
 ) }}
 
--- Estimated, takeback and negative buckets say nothing about power; a site's bucket counts only
+-- Estimated, reversed and negative buckets say nothing about power; a site's bucket counts only
 -- when all of its mains do.
 with buckets as (
     select
@@ -17,7 +17,7 @@ with buckets as (
         energy.local_start,
         energy.energy_wh,
         points.site_term,
-        energy.estimated_wh = 0 and not energy.is_takeback and energy.energy_wh >= 0 as is_sound
+        energy.estimated_wh = 0 and not energy.is_spike_reversal and energy.energy_wh >= 0 as is_sound
     from {{ ref("fct_energy_15min") }} as energy
     inner join {{ ref("dim_point") }} as points using (point_id)
     where {{ in_touched("cast(date_trunc('month', energy.local_day) as date)", grain="month") }}

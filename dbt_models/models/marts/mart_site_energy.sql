@@ -17,15 +17,20 @@ with days as (
         {{ exact_sum(
             "energy.estimated_wh", where="points.site_term not in ('heating', 'cooling')"
         ) }} as estimated_wh,
+        {{ exact_sum(
+            "energy.refused_wh", where="points.site_term not in ('heating', 'cooling')"
+        ) }} as refused_wh,
         min(energy.covered_share) as least_covered_share,
         count(*) as points_counted,
         {{ one_method("energy.method") }} as method,
         case
+            when bool_or(energy.status = 'disputed') then 'disputed'
             when bool_or(energy.status = 'incomplete') then 'incomplete'
             when bool_or(energy.status = 'open') then 'open'
             when bool_or(energy.status = 'closed') then 'closed'
             else 'final'
-        end as status
+        end as status,
+        bool_and(energy.is_closed) as is_closed
     from {{ ref("fct_energy_daily") }} as energy
     inner join {{ ref("dim_point") }} as points using (point_id)
     where points.site_term is not null and {{ in_touched("energy.local_day") }}
@@ -51,11 +56,13 @@ select
     days.{{ term }}_wh / 1000 as {{ term }}_kwh,
     {% endfor -%}
     days.estimated_wh,
+    days.refused_wh,
+    days.refused_wh / 1000 as refused_kwh,
     days.least_covered_share,
     days.points_counted,
     days.method,
     days.status,
-    days.status in ('closed', 'final') as is_closed,
+    days.is_closed,
     days.status = 'final' as is_final
 from days
 order by days.local_day, days.site_id

@@ -3,6 +3,12 @@ select
     interval_start,
     energy_wh,
     estimated_wh,
+    coalesce(refused_wh, 0) as refused_wh,
     covered_s,
     method
-from {{ source("core", "core_energy_intervals") }}
+from (
+    -- Day files of version 0.1.0 lack the column, and stay where a day can not be made again.
+    select * from {{ source("core", "core_energy_intervals") }}
+    union all by name
+    select null::double as refused_wh where false
+)
