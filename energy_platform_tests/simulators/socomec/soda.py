@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ACCOUNT: Final = f"/api/v1/ca/{CA_UUID}"
 MAIN: Final = uid("device", "SN000001")
 IMPORT: Final = ("Global", "0", "130101")
-TOKEN_PATH: Final = "/realms/Socomec/protocol/openid-connect/token"
+OPENID: Final = "/realms/Socomec/protocol/openid-connect"
+TOKEN_PATH: Final = f"{OPENID}/token"
 
 
 def login(fleet: Fleet, **changes: str) -> httpx.Response:
