@@ -24,6 +24,17 @@ LAST_SITE: Final = "kolkata"
 OLD_SERVICES: Final = frozenset({"140121"})
 """Services whose value has not changed for months: their last value keeps its old date."""
 
+UPS_SERVICES: Final = "14"
+"""What the numbers of a UPS's services begin with."""
+
+SERVICE_NAMES: Final = {
+    "140100": "IUpsOutput_Lr",
+    "141935": "IUpsStatistic_OverLoadMore5s_Delta",
+    "141937": "IUpsStatistic_HoursOnInverter_Delta",
+    "141938": "IUpsStatistic_HoursOnBp_Delta",
+}
+"""Technical names of services where the vendor's document prints one, or one of their kind."""
+
 OLD_DATE: Final = datetime(2022, 3, 28, 9, 11, 2, tzinfo=UTC)
 
 
@@ -276,6 +287,7 @@ def _device(identity: str, device: Device, *, site: Site) -> Record:
 
 def _variable(identity: str, device: Device, signal: Signal) -> Record:
     item_type, item_index, service = address(signal)
+    is_ups = service.startswith(UPS_SERVICES)
     titles: Record = {"title": signal.name, "shortName": signal.name}
     if signal.kind == "increment":
         del titles["shortName"]
@@ -293,7 +305,7 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "itemType": item_type,
         "serviceId": service,
         "serviceUuid": uid("service", service),
-        "serviceName": signal.name if signal.kind == "increment" else f"I{service}",
+        "serviceName": SERVICE_NAMES.get(service) or _service_name(signal, service),
         "coef": None,
         "offset": None,
         "baseCoef": None,
@@ -301,7 +313,8 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "serviceType": "Alarm" if "alarm" in signal.traits else "Measure",
         "serviceGroup": signal.label,
         "iotGroup": None,
-        "unit": None if signal.kind == "increment" else signal.unit or None,
+        # Where it is null, as in the vendor's example of a UPS, the last value says the unit.
+        "unit": None if is_ups or signal.kind == "increment" else signal.unit or None,
         "severityName": "MAJOR" if "alarm" in signal.traits else None,
         "severityLevel": 2 if "alarm" in signal.traits else None,
         "manufacturer": None,
@@ -312,7 +325,7 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "reason": {"fromTemplate": True, "reasons": [{"value": "IS_DEFAULT"}]},
         "source": "PROFILE",
         "timestampId": None,
-        "pollingTime": 3600,
+        "pollingTime": signal.cadence.period_s,
         "sendOnUpdate": False,
         "isComputed": signal.kind == "increment",
         "configurationComputed": None,
@@ -322,3 +335,7 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "streamRef": f"{item_type} {item_index} {service}",
         "datahubId": 3_214_069,
     }
+
+
+def _service_name(signal: Signal, service: str) -> str:
+    return signal.name if signal.kind == "increment" else f"I{service}"

@@ -150,6 +150,7 @@ def test_python_keycloak_discovers_logs_in_and_renews(fleet: Fleet, client: Keyc
 def test_python_keycloak_asks_who_is_logged_in(client: KeycloakOpenID) -> None:
     granted = client.token(SOCOMEC.username, SOCOMEC.password)
     user = client.userinfo(granted["access_token"])
+    assert isinstance(user, dict)
     assert user["preferred_username"] == SOCOMEC.username
     assert user["sub"] == client.decode_token(granted["id_token"])["sub"]
     with pytest.raises(KeycloakAuthenticationError, match="Token verification failed"):
