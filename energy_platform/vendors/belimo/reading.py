@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
+from energy_platform.identity import APART, is_told_apart
 from energy_platform.partitions import contiguous, day_bounds, day_range
 from energy_platform.vendors.belimo.buckets import Buckets, at_ends
 from energy_platform.vendors.belimo.decoding import EMPTY, Odd
@@ -52,6 +53,7 @@ class Plan(NamedTuple):
         serial_number: The device as users know it.
         profile_id: Its dataprofile, None when the cloud knows none.
         is_text: Whether its values are texts, which resampled history leaves out.
+        production_id: What stays of a device besides its serial number, None when not known.
     """
 
     device_id: str
@@ -59,6 +61,7 @@ class Plan(NamedTuple):
     serial_number: str
     profile_id: str | None
     is_text: bool = False
+    production_id: str | None = None
 
 
 class Piece(NamedTuple):
@@ -258,7 +261,11 @@ class Reader:
         with self._lock:
             if plan.serial_number in self._current:
                 return self._current[plan.serial_number]
-        found = self._client.device_by_serial(plan.serial_number)
+        own_id = plan.production_id
+        serial = plan.serial_number
+        if is_told_apart(serial, own_id=own_id):
+            serial = serial.removesuffix(f"{APART}{own_id}")
+        found = self._client.device_by_serial(serial, production_id=own_id)
         with self._lock:
             self._current[plan.serial_number] = found
         return found
