@@ -50,6 +50,7 @@ _REJECTS: Final[Mapping[str, str]] = {
     "fall": "a fall that did not last: a bad reading",
     "above_allowance": "a jump beyond the limit that did not last: a bad reading",
     "before_marker": "lies before an announced exchange that explains it",
+    "same_period": "a second answer for the period of the increment before",
 }
 
 _QUARANTINED: Final[Mapping[str, str]] = {
