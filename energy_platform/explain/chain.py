@@ -13,7 +13,6 @@ import polars as pl
 from energy_platform.explain import words
 from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.refresh import stale
-from energy_platform.refresh.stages import COMMON
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
@@ -23,6 +22,7 @@ from energy_platform.schemas import (
     RAW_DAY_TABLES,
 )
 from energy_platform.storage.warehouse.calendars import day_start
+from energy_platform.transforms.readings import COMMON
 
 if TYPE_CHECKING:
     from energy_platform.portfolio import Point, Portfolio

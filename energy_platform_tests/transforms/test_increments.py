@@ -165,6 +165,6 @@ def test_midnight_anywhere_and_any_order_change_nothing(
     assert pl.concat([before.deltas, after.deltas]).equals(whole.deltas)
     assert pl.concat([before.rejects, after.rejects]).equals(whole.rejects)
     assert after.state.equals(whole.state)
-    counted = whole.deltas["energy_wh"].sum() + whole.rejects["value_wh"].sum()
-    assert counted == sum(energy for _, energy in values), "what is not counted is told"
+    counted = [*whole.deltas["energy_wh"], *whole.rejects["value_wh"]]
+    assert sum(counted) == sum(energy for _, energy in values), "what is not counted is told"
     assert (whole.deltas["start_at"] <= whole.deltas["end_at"]).all()
