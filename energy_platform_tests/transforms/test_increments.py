@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from energy_platform.schemas import CORE_READINGS, CORE_REGISTER_REJECTS, violations
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.registers import energy_of_readings
+from energy_platform_tests.increment_cases import Case, cases
 from energy_platform_tests.transforms.histories import LAW, QUARTER, START
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ def test_each_local_day_has_its_own_total(zone: str, first: date, stamp: str) ->
         day: 1000.0 + n for n, day in enumerate(days[:-1])
     }
     assert sum(covered for _, covered in found.values()) == (edges[-1] - edges[0]).total_seconds()
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_the_page_says_what_is_right(case: Case) -> None:
+    assert case.found() == case.right
 
 
 def test_increments_stamped_anew_are_counted_once() -> None:
