@@ -113,7 +113,7 @@ def test_each_day_has_the_energy_of_the_raw_samples(
     # Of the last day nothing may close the last bucket yet, as with raw samples.
     for day in days[:-1]:
         # Midnight is known as far as the samples beside it: a step of 5 minutes of 24 hours.
-        assert found[day] == pytest.approx(raw[day], rel=0.004), day
+        assert found[day] == pytest.approx(raw[day], rel=0.002), day
 
 
 def test_a_week_in_one_bucket_has_the_energy_of_its_days(
