@@ -16,6 +16,12 @@ Confidence = Literal["high", "medium", "low"]
 TO_CONFIRM: Final = "TO CONFIRM"
 """Mark in the portfolio's comments of what only a person can know."""
 
+SHARED: Final = (
+    "{vendor}: several devices have the serial number of {name}; it is told apart by its id. "
+    "Have the vendor set the numbers right"
+)
+"""Said of each device that is not named by its serial number alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:

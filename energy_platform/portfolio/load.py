@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import ValidationError
 
+from energy_platform.identity import device_id
+from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
     ENERGY_QUANTITIES,
@@ -183,7 +185,7 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
     sites = {site.id for site in file.sites}
     yield from _repeated([site.id for site in file.sites], where="sites", what="site")
     yield from _repeated(
-        [f"{device.vendor}/{device.serial}" for device in file.devices],
+        [device_id(device.vendor, device.serial) for device in file.devices],
         where="devices",
         what="device",
     )
@@ -193,8 +195,6 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
             yield ("devices", index, "site"), f"unknown site {device.site!r}"
         if device.type is not None and device.type not in file.device_types:
             yield ("devices", index, "type"), f"unknown device type {device.type!r}"
-        if "/" in device.serial:
-            yield ("devices", index, "serial"), "a serial number holds no '/'"
     yield from _check_units(file)
     for index, stream in enumerate(file.streams):
         if stream.site not in sites:
@@ -224,11 +224,11 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if spec.key not in own
         ] + [(("devices", index, "points", n), spec) for n, spec in enumerate(device.points)]
         for place, spec in placed:
-            point_id = f"{device.vendor}/{device.serial}/{spec.key}"
+            point_id = id_of_point(device.vendor, device.serial, spec.key)
             if point_id in points:
                 problems.append((place, f"point {point_id} is there twice"))
                 continue
-            problem = _missing_limit(spec, device)
+            problem = _missing_limit(spec, device) or _unclear_period(spec, device)
             if problem is not None:
                 problems.append((place, problem))
                 continue
@@ -241,7 +241,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
         ]
     portfolio = Portfolio(
         sites={site.id: site for site in file.sites},
-        devices={f"{device.vendor}/{device.serial}": device for device in file.devices},
+        devices={device_id(device.vendor, device.serial): device for device in file.devices},
         points=points,
         corrections=file.corrections,
         streams={stream.id: stream for stream in file.streams},
@@ -273,6 +273,19 @@ def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     return None
 
 
+def _unclear_period(spec: PointSpec, device: Device) -> str | None:
+    if _kind(spec) != "increment":
+        if spec.stamp is not None or spec.width is not None:
+            return f"stamp and width are of increments, {spec.key!r} is a {_kind(spec)}"
+        return None
+    if spec.stamp == "start" and (spec.width or spec.every or device.every) is None:
+        return (
+            f"increment {spec.key!r} of {device.vendor}/{device.serial} is stamped at its start; "
+            "width says how long its period is, such as 15m"
+        )
+    return None
+
+
 def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
     settings = spec.settings()
     if _is_net(spec):
@@ -296,6 +309,8 @@ def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
         sign=spec.sign,
         states=tuple(sorted(spec.states.items())),
         every=spec.every or device.every,
+        stamped_at=spec.stamp or "end",
+        width=spec.width,
         maximum=spec.maximum,
         rated_capacity_wh=spec.rated_capacity_wh,
         energy_from_power=spec.energy_from_power,
