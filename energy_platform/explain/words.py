@@ -42,6 +42,8 @@ _STEPS: Final[Mapping[str, str]] = {
     "within_dip_ratio": "a small fall is noise: kept negative, so totals stay last minus first",
     "longer_than_gap_after": "the time since the reading before is a gap: the energy is exact, when"
     " it flowed is estimated",
+    "stood_still": "the register had stood still and showed all of it at once: the energy is exact,"
+    " and spread evenly over the time it stood",
     "not_bridged": "the time since the reading before is too long to integrate power over",
 }
 

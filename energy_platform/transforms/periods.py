@@ -253,6 +253,7 @@ def _result(
             "point_id": load.points.gather(codes),
             "end_at": pl.Series(load.at).cast(INSTANT),
             "start_at": pl.Series(start_at).cast(INSTANT),
+            "counted_from": pl.Series(start_at).cast(INSTANT),
             "register_start_wh": none,
             "register_end_wh": none,
             "energy_wh": pl.Series(np.where(unknown, np.nan, energy)).fill_nan(None),
@@ -271,11 +272,18 @@ def _result(
     state = next_state(
         states,
         load=load,
-        good=Levels(load.at[last], load.counts[last], load.at[last], good.limit_w, good.rises),
+        good=Levels(
+            load.at[last],
+            load.counts[last],
+            load.at[last],
+            load.at[last],
+            good.limit_w,
+            good.rises,
+        ),
         previous=None,
         registers={},
         totals=totals,
-    ).with_columns(lower_at=None)
+    ).with_columns(lower_at=None, reached_at=None)
     return EnergyDeltas(
         deltas=deltas,
         state=state.cast(CORE_REGISTER_STATE.schema),

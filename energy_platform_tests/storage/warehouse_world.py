@@ -177,6 +177,7 @@ class World:
                     "point_id": point,
                     "end_at": at,
                     "start_at": start,
+                    "counted_from": start,
                     "register_start_wh": None,
                     "register_end_wh": None,
                     "energy_wh": None if is_first else energy,
