@@ -124,7 +124,8 @@ def _restarts(readings: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64
 
     def shows(counted: NDArray[np.int64]) -> NDArray[np.float64]:
         begins = np.maximum(np.arange(counted.size) - 1, 0) // readings * readings
-        return (counted - counted[begins]).astype(np.float64)
+        shown: NDArray[np.float64] = (counted - counted[begins]).astype(np.float64)
+        return shown
 
     return shows
 
