@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from energy_platform.portfolio.model import Correction, Device, Site, Stream
+    from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 
 
@@ -31,6 +31,8 @@ class Point:
         unit: Unit the vendor counts in; None where each row says its own.
         every: Expected time between two samples; None when unknown.
         policy: How its register is to be read.
+        confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
+            entry, its device's, its site's); None when a person has confirmed them all.
     """
 
     point_id: str
@@ -53,6 +55,7 @@ class Point:
     rated_capacity_wh: float | None
     energy_from_power: bool
     policy: CounterPolicy
+    confidence: Confidence | None = None
 
     @property
     def device_id(self) -> str:
@@ -166,6 +169,8 @@ class Portfolio:
                 "rated_capacity_wh": point.rated_capacity_wh,
                 "max_power_w": point.policy.max_power_w,
                 "energy_from_power": point.energy_from_power,
+                "confidence": point.confidence,
+                "is_confirmed": point.confidence is None,
             }
             for point in self.points.values()
         ]
@@ -182,6 +187,8 @@ class Portfolio:
                 ("every_s", "maximum", "rated_capacity_wh", "max_power_w"), pl.Float64()
             ),
             "energy_from_power": pl.Boolean(),
+            "confidence": pl.String(),
+            "is_confirmed": pl.Boolean(),
         }
         return pl.DataFrame(rows, schema=schema)
 
