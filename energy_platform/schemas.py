@@ -233,6 +233,42 @@ RAW_SOCOMEC_VARIABLES: Final = Table(
     partitioned=False,
 )
 
+RAW_SOCOMEC_CUSTOMERS: Final = Table(
+    name="raw_socomec__customers",
+    description="Customers visible at SoData when last they could be read, without personal data.",
+    columns=(
+        _key("uuid", "Customer UUID; sites name it as customer_uuid."),
+        _key("ca_uuid", "Corporate account UUID."),
+        _col("name", _TEXT, "Name; e-mail addresses and telephone numbers in it are masked."),
+        _col("sites_quantity", _I64, "Number of sites the vendor counts.", unit="count"),
+    ),
+    sort_key=("uuid",),
+    partitioned=False,
+)
+
+RAW_SOCOMEC_LAST_VALUES: Final = Table(
+    name="raw_socomec__last_values",
+    description=(
+        "Newest value of each variable of the SoData devices as of the last inventory, each with "
+        "its own date; one that never changed can be months old."
+    ),
+    columns=(
+        _key("device_uuid", "Device UUID."),
+        _key("item_type", "First part of the service triple."),
+        _key("item_index", "Second part of the service triple."),
+        _key("service_id", "Third part of the service triple."),
+        _instant("at", "Sampling time as the vendor said it; null when unreadable.", nullable=True),
+        _col("value", _F64, "Number as the vendor said it, in the row's own unit."),
+        _col("value_text", _TEXT, "What the vendor said when it was not a number."),
+        _col("unit", _TEXT, "Unit as the vendor said it, such as AMPERE; null when none."),
+        _col("title", _TEXT, "Title."),
+        _col("service_type", _TEXT, "Measure or Alarm."),
+        _key("serial_number", "Serial number of the device."),
+    ),
+    sort_key=("device_uuid", "item_type", "item_index", "service_id"),
+    partitioned=False,
+)
+
 RAW_BELIMO_DEVICES: Final = Table(
     name="raw_belimo__devices",
     description="Newest snapshot of the registered Belimo Cloud devices.",
@@ -429,7 +465,13 @@ RAW_REJECT_TABLES: Final[dict[Vendor, Table]] = {
 """The odd rows of each vendor; a day without any has no file."""
 
 INVENTORY_TABLES: Final[dict[Vendor, tuple[Table, ...]]] = {
-    "socomec": (RAW_SOCOMEC_SITES, RAW_SOCOMEC_DEVICES, RAW_SOCOMEC_VARIABLES),
+    "socomec": (
+        RAW_SOCOMEC_SITES,
+        RAW_SOCOMEC_DEVICES,
+        RAW_SOCOMEC_VARIABLES,
+        RAW_SOCOMEC_CUSTOMERS,
+        RAW_SOCOMEC_LAST_VALUES,
+    ),
     "belimo": (RAW_BELIMO_DEVICES, RAW_BELIMO_DATAPROFILES),
     "skycentrics": (RAW_SKYCENTRICS_DEVICES, RAW_SKYCENTRICS_SENSORS),
 }

@@ -147,6 +147,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "KILOVOLT_AMPERE_REACTIVE_HOUR": "kvarh",
     "JOULE": "J",
     "PERCENT": "%",
+    "PERCENTAGE": "%",
     "HERTZ": "Hz",
     "CELSIUS": "°C",
     "DEGREE_CELSIUS": "°C",
