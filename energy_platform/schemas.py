@@ -148,7 +148,7 @@ RAW_BELIMO_SAMPLES: Final = Table(
     columns=(
         _key("device_id", "Data scope of the device; changes when the device is transferred."),
         _key("datapoint_id", "Datapoint id of the dataprofile, such as evcloud.210."),
-        _instant("at", "Sample time as the vendor said it."),
+        _instant("at", "Sample time as the vendor said it; of resampled history the bucket's end."),
         *_RAW_VALUE,
         _key("serial_number", "Serial number, the stable part of the point id."),
         _col("dataprofile", _TEXT, "Dataprofile id/version the datapoint was read through."),

@@ -38,6 +38,7 @@ from pydantic_settings import SettingsError as UnreadableValueError
 
 from energy_platform.env_file import EnvFileError, env_file, home_folder, read_env_file
 from energy_platform.intraday import refusal
+from energy_platform.resolution import read_resolution
 
 T = TypeVar("T")
 
@@ -273,8 +274,17 @@ class BelimoSettings(_Connected):
     run_limit_s: float = Field(3600, gt=0, description=RUN_LIMIT_IS)
     token_margin_s: float = Field(60, ge=0, description="Seconds a token is renewed early.")
     history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
-    resolution: str = Field("15m", description="Resolution in timeseries mode.")
+    resolution: str = Field(
+        "15m",
+        description="Resolution in timeseries mode: 1s to 1h, 1d, 7d, or points per day.",
+    )
     max_points: int = Field(5000, ge=1, le=10_000, description="Points per timeseries request.")
+
+    @field_validator("resolution")
+    @classmethod
+    def _is_a_resolution(cls, text: str) -> str:
+        read_resolution(text)
+        return text
 
 
 class SkycentricsSettings(_Connected):

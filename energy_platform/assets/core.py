@@ -335,7 +335,9 @@ def _serials(lake: Lake, *, day: str) -> str:
         said += [
             f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "
             "Transferred or set up anew that day: nothing to do. Otherwise two devices share a "
-            "number: have the vendor set one right"
+            "number, and what is told to be of the other one is set aside as shared_serial: "
+            "materialize the inventory, which names them apart, run `energy-platform discover`, "
+            "and read the days again with `energy-platform backfill`"
             for number, ids in found.iter_rows()
         ]
     return "; ".join(said)

@@ -12,6 +12,7 @@ from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.sources import open_source
+from energy_platform.storage.lake import Lake
 from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
         portfolio=portfolio,
         landing=landing,
         logins=RefusedLogins.of(platform.data_dir),
+        lake=Lake(platform.data_dir / "lake"),
     ) as opened:
         replacement = accept_answer(
             opened,

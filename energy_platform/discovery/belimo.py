@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
 from energy_platform.discovery.rules import judge
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
+from energy_platform.identity import is_told_apart
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
 
@@ -47,6 +48,8 @@ def found_at_belimo(inventory: Mapping[str, pl.DataFrame]) -> Found:
     frame = inventory[RAW_BELIMO_DEVICES.name].sort("serial_number", "last_seen_at")
     for row in frame.iter_rows(named=True):
         serial = row["serial_number"]
+        if is_told_apart(serial, own_id=row["production_id"]):
+            remarks.append(SHARED.format(vendor="belimo", name=serial))
         if serial in devices:
             remarks.append(
                 f"belimo: serial number {serial} is there under two ids, as after a transfer"

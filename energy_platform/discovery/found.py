@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 TO_CONFIRM: Final = "TO CONFIRM"
 """Mark in the portfolio's comments of what only a person can know."""
 
+SHARED: Final = (
+    "{vendor}: several devices have the serial number of {name}; it is told apart by its id. "
+    "Have the vendor set the numbers right"
+)
+"""Said of each device that is not named by its serial number alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:

@@ -19,6 +19,7 @@ from energy_platform.discovery.entries import (
 from energy_platform.discovery.found import TO_CONFIRM
 from energy_platform.discovery.text import NEW_FILE, PortfolioText, TextError
 from energy_platform.discovery.words import slug
+from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
 
@@ -129,7 +130,7 @@ def propose(
         after=after,
         sites=tuple(work.new_sites),
         types=tuple(work.new_types),
-        devices=tuple(f"{one.vendor}/{one.serial}" for one, _ in work.new_devices),
+        devices=tuple(device_id(one.vendor, one.serial) for one, _ in work.new_devices),
         proposed=dict(work.proposed),
         vanished=tuple(work.vanished),
         remarks=tuple(work.remarks),
@@ -195,7 +196,9 @@ class _Work:
         for serial, (index, device) in own.items():
             here = found.devices.get(serial)
             if here is None:
-                self.vanished.append(f"{vendor}/{serial} ({device.name}): no longer listed")
+                self.vanished.append(
+                    f"{device_id(vendor, serial)} ({device.name}): no longer listed"
+                )
                 continue
             self._placed[vendor, here.site][device.site] += 1
             self._check_zone(device, found.sites[here.site])
@@ -207,9 +210,6 @@ class _Work:
             self._propose_for_type(type_name, [found.devices[serial] for serial in serials], own)
         for serial, new in found.devices.items():
             if serial in own:
-                continue
-            if "/" in serial:
-                self.remarks.append(f"{vendor}: serial number {serial!r} holds a '/'; left out")
                 continue
             self.new_devices.append((new, found.sites[new.site]))
 
@@ -233,11 +233,11 @@ class _Work:
         listed = {one.key for one in here.points}
         for key in sorted(self._keys_of(device) - listed):
             reason = here.left_out.get(key, "no longer listed")
-            self.vanished.append(f"{device.vendor}/{device.serial}/{key}: {reason}")
+            self.vanished.append(f"{point_id(device.vendor, device.serial, key)}: {reason}")
         if device.type is not None:
             return
         missing = [one for one in here.points if one.key not in self._keys_of(device)]
-        where = f"{device.vendor}/{device.serial}"
+        where = device_id(device.vendor, device.serial)
         if missing and not device.points:
             self.remarks.append(
                 f"{where} has {len(missing)} points at the vendor and none in the portfolio; "

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.discovery.found import Found
+    from energy_platform.storage.lake import Lake
     from energy_platform.vendors.logins import RefusedLogins
 
 READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], Found]]] = {
@@ -49,7 +50,11 @@ class ReadInventories(NamedTuple):
 
 
 def read_inventories(
-    *, landing: Path, logins: RefusedLogins | None, vendors: Sequence[Vendor] = VENDORS
+    *,
+    landing: Path,
+    logins: RefusedLogins | None,
+    vendors: Sequence[Vendor] = VENDORS,
+    lake: Lake | None = None,
 ) -> ReadInventories:
     """Read the inventories of some vendors; one that fails stops no other.
 
@@ -57,6 +62,7 @@ def read_inventories(
         landing: Folder of the SkyCentrics polls.
         logins: What the installation knows of refused logins.
         vendors: Which ones; those without any credential are skipped.
+        lake: Holds the inventories of before, by which devices keep their names.
     """
     found: dict[Vendor, Found] = {}
     failed: dict[Vendor, SettingsError | VendorError] = {}
@@ -65,7 +71,9 @@ def read_inventories(
         if vendor in skipped:
             continue
         try:
-            opened = open_source(vendor, portfolio=Portfolio(), landing=landing, logins=logins)
+            opened = open_source(
+                vendor, portfolio=Portfolio(), landing=landing, logins=logins, lake=lake
+            )
             with opened as source:
                 found[vendor] = READERS[vendor](source.inventory())
         except (SettingsError, VendorError) as error:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
 from energy_platform.discovery.rules import judge, role_of
 from energy_platform.discovery.words import clean, phase_of, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
+from energy_platform.identity import is_told_apart, socomec_key
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import (
     RAW_SOCOMEC_DEVICES,
@@ -50,9 +51,8 @@ def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> Found:
         if is_gateway and not any(one["service_type"] != ALARM for one in own):
             continue
         serial = row["serial_number"]
-        if serial in devices:
-            remarks.append(f"socomec: serial number {serial} is there twice; the first one is kept")
-            continue
+        if is_told_apart(serial, own_id=row["uuid"]):
+            remarks.append(SHARED.format(vendor="socomec", name=serial))
         key = row["site_uuid"] or NO_SITE
         if key not in sites:
             sites[key] = _unseen_site(row, key=key)
@@ -114,11 +114,11 @@ def _device(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], *, site: s
 
 
 def _key(one: Mapping[str, Any]) -> str:
-    return f"{one['item_type']}|{one['item_index']}|{one['service_id']}"
+    return socomec_key(one["item_type"], one["item_index"], one["service_id"])
 
 
 def _told_apart(guess: Guess) -> Guess:
-    item_type, item_index, _ = guess.key.split("|", 2)
+    item_type, item_index, _ = guess.key.removeprefix("|").split("|", 2)
     return Guess(
         **{
             **{name: getattr(guess, name) for name in Guess.__dataclass_fields__},

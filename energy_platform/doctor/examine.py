@@ -14,6 +14,7 @@ from energy_platform.doctor.running import check_dagster, check_ledger, check_po
 from energy_platform.doctor.vendors import visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.portfolio import Portfolio
+from energy_platform.storage.lake import Lake
 from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def examine(
             now=now,
             logins=RefusedLogins.of(data_dir),
             retry_login=retry_login,
+            lake=Lake(data_dir / "lake"),
         )
         yield from visited.findings
         if visited.found is not None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import yaml
 from pydantic import ValidationError
 
+from energy_platform.identity import device_id
+from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
     ENERGY_QUANTITIES,
@@ -188,7 +190,7 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
     sites = {site.id for site in file.sites}
     yield from _repeated([site.id for site in file.sites], where="sites", what="site")
     yield from _repeated(
-        [f"{device.vendor}/{device.serial}" for device in file.devices],
+        [device_id(device.vendor, device.serial) for device in file.devices],
         where="devices",
         what="device",
     )
@@ -198,8 +200,6 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
             yield ("devices", index, "site"), f"unknown site {device.site!r}"
         if device.type is not None and device.type not in file.device_types:
             yield ("devices", index, "type"), f"unknown device type {device.type!r}"
-        if "/" in device.serial:
-            yield ("devices", index, "serial"), "a serial number holds no '/'"
     yield from _check_units(file)
     for index, stream in enumerate(file.streams):
         if stream.site not in sites:
@@ -230,7 +230,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if spec.key not in own
         ] + [(("devices", index, "points", n), spec) for n, spec in enumerate(device.points)]
         for place, spec in placed:
-            point_id = f"{device.vendor}/{device.serial}/{spec.key}"
+            point_id = id_of_point(device.vendor, device.serial, spec.key)
             if point_id in points:
                 problems.append((place, f"point {point_id} is there twice"))
                 continue
@@ -249,7 +249,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
         ]
     portfolio = Portfolio(
         sites=sites,
-        devices={f"{device.vendor}/{device.serial}": device for device in file.devices},
+        devices={device_id(device.vendor, device.serial): device for device in file.devices},
         points=points,
         corrections=file.corrections,
         streams={stream.id: stream for stream in file.streams},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from energy_platform.identity import device_id
 from energy_platform.partitions import day_bounds
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import INSTANT
@@ -60,7 +61,7 @@ class Point:
     @property
     def device_id(self) -> str:
         """``vendor/serial``."""
-        return f"{self.vendor}/{self.serial}"
+        return device_id(self.vendor, self.serial)
 
     @property
     def is_energy(self) -> bool:

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
+from energy_platform.identity import serial_segments, socomec_keys
 from energy_platform.schemas import CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS
+from energy_platform.transforms.shared_serials import strangers
 from energy_platform.transforms.units import canonical, conversion, is_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Reason = Literal[
+    "shared_serial",
     "unknown_point",
     "null",
     "not_a_number",
@@ -99,13 +102,14 @@ def readings_of_socomec(raw: pl.DataFrame) -> pl.DataFrame:
     Datapoints carry no unit (SoData API, section 5); the portfolio's point knows it.
     """
     return raw.select(
-        pl.format(
-            "socomec/{}/{}|{}|{}", "serial_number", "item_type", "item_index", "service_id"
-        ).alias("point_id"),
+        pl.format("socomec/{}/{}", serial_segments(raw["serial_number"]), socomec_keys(raw)).alias(
+            "point_id"
+        ),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.lit(None, pl.String()).alias("unit"),
+        *_strangers(raw, device="device_uuid"),
     )
 
 
@@ -115,11 +119,14 @@ def readings_of_belimo(raw: pl.DataFrame) -> pl.DataFrame:
     A device's id changes when it is transferred, its serial number does not.
     """
     return raw.select(
-        pl.format("belimo/{}/{}", "serial_number", "datapoint_id").alias("point_id"),
+        pl.format("belimo/{}/{}", serial_segments(raw["serial_number"]), "datapoint_id").alias(
+            "point_id"
+        ),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.lit(None, pl.String()).alias("unit"),
+        *_strangers(raw, device="device_id"),
     )
 
 
@@ -138,13 +145,29 @@ def readings_of_skycentrics(raw: pl.DataFrame) -> pl.DataFrame:
     )
     raw = raw.join(backward, on=RAW_SKYCENTRICS_SAMPLES.sort_key, how="left", maintain_order="left")
     return raw.select(
-        pl.format("skycentrics/{}/{}", "device_id", "sensor_id").alias("point_id"),
+        pl.format("skycentrics/{}/{}", serial_segments(raw["device_id"]), "sensor_id").alias(
+            "point_id"
+        ),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.when(pl.col("units").str.strip_chars() != "").then(pl.col("units")).alias("unit"),
         pl.col("is_backward").fill_null(value=False),
     )
+
+
+def _strangers(raw: pl.DataFrame, *, device: str) -> list[pl.Series]:
+    """Return ``is_stranger``, whether rows are of another device than their point's; or nothing.
+
+    Ids that follow one another under a serial number are one device that was transferred or set up
+    anew. Ids whose samples of one day lie among each other, and differ, are devices that share a
+    number; the inventory names them apart, so that only days landed before have such rows. Those
+    of the smallest id stay: that is the device that the number names.
+    """
+    shared = strangers(raw, device=device)
+    if not shared:
+        return []
+    return [raw[device].is_in(shared).alias("is_stranger")]
 
 
 def judge(
@@ -163,7 +186,8 @@ def judge(
 
     Args:
         common: ``point_id, at, value, text, unit`` of one or more vendors, any order; and
-            ``is_backward``, where a vendor's rows can tell (absent or null: no).
+            ``is_backward`` and ``is_stranger``, where a vendor's rows can tell (absent or null:
+            no).
         points: ``point_id, quantity, unit, kind, sign, maximum, rated_capacity_wh`` per point.
         corrections: ``point_id, start, end, factor, offset, drop, reason``; half-open, nulls are
             unbounded; applied in the order given.
@@ -175,8 +199,8 @@ def judge(
     """
     if not common.height:
         return Judged(CORE_READINGS.empty(), {})
-    if "is_backward" not in common.columns:
-        common = common.with_columns(is_backward=pl.lit(value=False))
+    absent = {"is_backward", "is_stranger"}.difference(common.columns)
+    common = common.with_columns(pl.lit(value=False).alias(name) for name in sorted(absent))
     rows = _with_points(common, points=points)
     rows = _with_states(rows, states=states)
     rows = _with_numbers_in_texts(rows)
@@ -292,7 +316,9 @@ def _unusable(now: datetime | None) -> pl.Expr:
     is_number = said.is_not_null() & said.is_finite()
     latest = datetime.max.replace(tzinfo=UTC) if now is None else now + CLOCK_ERROR
     return (
-        pl.when(~pl.col("is_known"))
+        pl.when(pl.col("is_stranger"))
+        .then(_because("shared_serial"))
+        .when(~pl.col("is_known"))
         .then(_because("unknown_point"))
         .when(said.is_null() & ~has_text)
         .then(_because("null"))

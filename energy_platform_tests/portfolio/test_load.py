@@ -147,7 +147,6 @@ def test_what_is_no_portfolio_is_told_in_one_line(text: str, part: str) -> None:
         ("Europe/Paris", "Paris/Europe", 3, "no IANA time zone"),
         ("site: paris, name: Meter", "site: lyon, name: Meter", 10, "unknown site 'lyon'"),
         ("type: meter", "type: valve", 10, "unknown device type 'valve'"),
-        ("serial: SN1", "serial: SN/1", 10, "holds no '/'"),
         ("interval: 15m", "interval: 7m", 12, "divide a day"),
         ("interval: 15m", "interval: 15", 16, "has no unit"),
         ("interval: 15m", "interval: 0s", 16, "longer than nothing"),

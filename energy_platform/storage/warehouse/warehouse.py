@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 import polars as pl
 
+from energy_platform.identity import device_of
 from energy_platform.schemas import INSTANT
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.storage.warehouse.book import Book, open_work
@@ -349,7 +350,7 @@ class Warehouse:
         if before["rules_digest"] != facts["rules_digest"]:
             return ("the rules changed",)
         new = shapes(portfolio)
-        with_data = {"/".join(point_id.split("/", 2)[:2]) for point_id in known}
+        with_data = {device_of(point_id) for point_id in known}
         return tuple(
             f"device {device} changed in the portfolio"
             for device in sorted(old.keys() | new.keys())

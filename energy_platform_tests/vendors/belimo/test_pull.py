@@ -8,7 +8,6 @@ import pytest
 from energy_platform.partitions import day_range
 from energy_platform.schemas import TABLES, violations
 from energy_platform.vendors.belimo import pull
-from energy_platform.vendors.belimo.reading import resolution_width
 from energy_platform.vendors.errors import AuthenticationError, VendorError
 from energy_platform_tests.vendors.belimo.cloud import (
     DATA,
@@ -348,7 +347,7 @@ def test_the_provisional_bucket_of_a_timeseries_is_left_out(cloud: Cloud) -> Non
         assert seen.query["resolution"] == "1h"
         values = [
             {"timestamp": said(start + timedelta(hours=n)), "value": n}
-            for n in range(24)
+            for n in range(-1, 24)
             if at(seen.query["from"]) <= start + timedelta(hours=n) < at(seen.query["to"])
         ]
         return reply_json({"series": [{"datapointId": "evcloud.210", "values": values}]})
@@ -356,11 +355,8 @@ def test_the_provisional_bucket_of_a_timeseries_is_left_out(cloud: Cloud) -> Non
     cloud.route = route
     with cloud.client(history_mode="timeseries", resolution="1h", max_points=4) as client:
         (pulled,) = read(client, days=["2026-01-01"], until=at("2026-01-01T06:30:00+00:00"))
-    assert frame_of(pulled)["value"].to_list() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    frame = frame_of(pulled)
+    assert frame["value"].to_list() == [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    ends = [start + timedelta(hours=n) for n in range(7)]
+    assert frame["at"].to_list() == ends, "a bucket holds its newest value at its end"
     assert len(cloud.calls("/timeseries")) == 2, "never more points than allowed per request"
-
-
-@pytest.mark.parametrize("resolution", ["7m", "m", "15", "0s", "7d", ""])
-def test_a_resolution_that_does_not_divide_a_day_names_the_setting(resolution: str) -> None:
-    with pytest.raises(ValueError, match="BELIMO_RESOLUTION"):
-        resolution_width(resolution)
