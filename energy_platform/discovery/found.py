@@ -36,6 +36,8 @@ class Guess:
         role: Where it differs from the device's.
         states: Numbers of texts that are numbers by definition.
         needs_power: Whether a register needs a rated power that nobody said.
+        every: Seconds between two samples, None when the vendor does not say or the data differ.
+        is_implausible: Whether the number seen cannot be what its name says.
         confidence: How sure the guess is.
         why: What it rests on.
         confirm: What a person has to look at, empty when nothing.
@@ -51,6 +53,8 @@ class Guess:
     role: Role | None = None
     states: tuple[tuple[str, float], ...] = ()
     needs_power: bool = False
+    every: float | None = None
+    is_implausible: bool = False
     confidence: Confidence
     why: str
     confirm: str = ""
@@ -65,6 +69,7 @@ class FoundSite:
         name: Name shown to users.
         timezone: IANA zone: the vendor's, or one to confirm.
         country: ISO code, None when the vendor says none.
+        city: City of its address, None when the vendor says none.
         confirm: Why the zone is to be confirmed, empty when the vendor said it.
     """
 
@@ -72,7 +77,13 @@ class FoundSite:
     name: str
     timezone: str
     country: str | None = None
+    city: str | None = None
     confirm: str = ""
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether nothing tells its zone, so that UTC stands for it."""
+        return bool(self.confirm) and self.timezone == "UTC"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +103,7 @@ class FoundDevice:
         role: Part in the site's balance.
         role_confirm: Why the role is to be confirmed, empty when there is nothing to confirm.
         needs_power: Whether its registers need the device's rated power.
+        every: Seconds between two samples of those of its points that say nothing else.
         remarks: What somebody should know, one sentence each.
     """
 
@@ -107,6 +119,7 @@ class FoundDevice:
     role: Role = "none"
     role_confirm: str = ""
     needs_power: bool = False
+    every: float | None = None
     remarks: tuple[str, ...] = ()
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from energy_platform.discovery.vocabulary import COMPOUNDS
 from energy_platform.transforms.units import conversion
-
-if TYPE_CHECKING:
-    from energy_platform.schemas import Phase
 
 LONGEST_NAME: Final = 120
 """Characters of a vendor's name that are kept."""
@@ -18,14 +16,25 @@ _PARTS: Final = re.compile(r"[^\W_]+")
 _HUMPS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _EMAIL: Final = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
 _PHONE: Final = re.compile(r"\+\d[\d ()/.-]{6,}\d")
-_PHASES: Final[tuple[tuple[str, Phase], ...]] = (
-    (r"l1\W?l2|l12", "L12"),
-    (r"l1\W?l3|l3\W?l1|l13|l31", "L13"),
-    (r"l2\W?l3|l23", "L23"),
-    (r"l1|phase 1", "L1"),
-    (r"l2|phase 2", "L2"),
-    (r"l3|phase 3", "L3"),
+_SYMBOL: Final = r"(?<![a-z0-9])(?:e[apr]?|[apq]|[km]?(?:wh?|va(?:r?h)?))"
+_SIGNS: Final = (
+    (re.compile(rf"(?i){_SYMBOL}\+(?![a-z0-9])|\+(?:a|r|[km]?(?:w|var)h)\b|1\.8\.\d"), "positive"),
+    (
+        re.compile(
+            rf"(?i){_SYMBOL}[-\u2212](?![a-z0-9])|(?<![^\s(])[-\u2212](?:a|r|[km]?(?:w|var)h)\b|2\.8\.\d"
+        ),
+        "negative",
+    ),
 )
+"""Symbols of an energy with the sign of its direction, and its OBIS code."""
+
+_SHORTEST_COMPOUND: Final = 8
+_TELLING: Final = frozenset(
+    {"betriebsstunden", "sollwert", "einspeisung", "auslastung", "heiz", "warme", "waerme"}
+    | {"kalte", "kaelte", "entladung", "speicher", "batterie", "zahler", "zaehler", "verbrauch"}
+    | {"erzeugung", "grenzwert", "mittelwert"}
+)
+"""Parts that tell something where no other part of the word is known."""
 _SYMBOLS: Final = (
     *("Wh", "kWh", "MWh", "J", "kJ", "MJ", "varh", "kvarh", "VAh", "kVAh"),
     *("W", "kW", "MW", "var", "kvar", "VA", "kVA", "V", "mV", "kV", "A", "mA", "kA"),
@@ -35,13 +44,40 @@ _SYMBOLS: Final = (
 
 
 def words(*texts: str | None) -> frozenset[str]:
-    """Return the words of some names in lower case: ``heatingEnergy`` gives heating, energy."""
+    """Return the words of some names in lower case: ``heatingEnergy`` gives heating, energy.
+
+    Accents are taken off, German compounds are split, and the sign of a direction becomes a word:
+    ``Ea+`` and ``+A`` say positive, as ``1.8.0`` does.
+    """
     found: set[str] = set()
     for text in texts:
-        for part in _PARTS.findall(text or ""):
+        plain = folded(text or "")
+        for part in _PARTS.findall(plain):
             found.add(part.lower())
             found.update(hump.lower() for hump in _HUMPS.findall(part))
-    return frozenset(found)
+        for pattern, word in _SIGNS:
+            if pattern.search(plain):
+                found |= {word, "energy"}
+    return frozenset(found.union(*(_compound(one) for one in found)))
+
+
+def folded(text: str) -> str:
+    """Return a text without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(one for one in decomposed if not unicodedata.combining(one))
+
+
+def _compound(word: str) -> set[str]:
+    """Return the parts of a word that is written in one."""
+    parts: set[str] = set()
+    if len(word) < _SHORTEST_COMPOUND:
+        return parts
+    for part in COMPOUNDS:
+        if part in word and part != word:
+            parts.add(part)
+            word = word.replace(part, " ")
+    # "Strom" and "solar" stand in many words of other languages; alone they tell nothing.
+    return parts if len(parts) > 1 or parts & _TELLING else set()
 
 
 def clean(text: str | None) -> str:
@@ -58,15 +94,6 @@ def slug(text: str, *, joint: str = "-") -> str:
     """Return a text as an id: lower-case letters, digits and joints; empty when none is left."""
     plain = unicodedata.normalize("NFKD", clean(text)).encode("ascii", "ignore").decode()
     return joint.join(re.findall(r"[a-z0-9]+", plain.lower()))
-
-
-def phase_of(*texts: str | None) -> Phase:
-    """Return the phase that a name speaks of, else total."""
-    text = " ".join(part for part in texts if part).lower().replace("_", " ")
-    for pattern, phase in _PHASES:
-        if re.search(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", text):
-            return phase
-    return "total"
 
 
 def usual_unit(said: str | None) -> str | None:
