@@ -103,7 +103,6 @@ class FoundDevice:
         role: Part in the site's balance.
         role_confirm: Why the role is to be confirmed, empty when there is nothing to confirm.
         needs_power: Whether its registers need the device's rated power.
-        every: Seconds between two samples of those of its points that say nothing else.
         remarks: What somebody should know, one sentence each.
     """
 
@@ -119,7 +118,6 @@ class FoundDevice:
     role: Role = "none"
     role_confirm: str = ""
     needs_power: bool = False
-    every: float | None = None
     remarks: tuple[str, ...] = ()
 
 

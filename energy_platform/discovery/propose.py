@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.entries import (
+    CORRECTIONS_HEAD,
+    commented,
     device_entry,
+    indented,
+    proposed_correction,
     proposed_points,
+    scalar,
     site_entry,
     type_entry,
 )
 from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.places import Place, matches
+from energy_platform.discovery.registers import COUNTED_ROLES, without_role
+from energy_platform.discovery.streams import HEAD as STREAMS_HEAD
+from energy_platform.discovery.streams import proposed_streams
 from energy_platform.discovery.text import NEW_FILE, PortfolioText, TextError
 from energy_platform.discovery.words import slug
+from energy_platform.discovery.zones import UNKNOWN_ZONE
 from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
@@ -28,8 +38,8 @@ if TYPE_CHECKING:
 
     from energy_platform.discovery.entries import Lines
     from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
-    from energy_platform.portfolio.model import Device, PortfolioFile
-    from energy_platform.schemas import Vendor
+    from energy_platform.portfolio.model import Device, PortfolioFile, Site
+    from energy_platform.schemas import Role, Vendor
 
 _COMMENTED_KEY: Final = re.compile(r"^\s*#[#\s]*(?:-\s+)?key:\s*(.+?)\s*$", re.MULTILINE)
 
@@ -164,7 +174,12 @@ Shape = tuple[object, ...]
 
 def _shape(points: Iterable[Guess]) -> Shape:
     """What makes two devices of one type: equal points."""
-    return tuple(sorted((one.key, one.name, one.quantity, one.unit, one.kind) for one in points))
+    return tuple(
+        sorted(
+            (one.key, one.name, one.quantity, one.unit or "", one.kind, one.role or "")
+            for one in points
+        )
+    )
 
 
 class _Work:
@@ -181,6 +196,7 @@ class _Work:
         self.vanished: list[str] = []
         self.remarks: list[str] = []
         self._site_ids: dict[tuple[Vendor, str], str] = {}
+        self._merged: dict[tuple[Vendor, str], str] = {}
         self._types: dict[tuple[Vendor, Shape], str] = {}
         self._placed: dict[tuple[Vendor, str], Counter[str]] = defaultdict(Counter)
 
@@ -274,20 +290,121 @@ class _Work:
 
     def add_new(self) -> None:
         """Write the entries of new devices, their sites and types."""
+        self._place_new()
+        placed = self._counted_once()
         shapes: dict[tuple[Vendor, Shape], list[FoundDevice]] = defaultdict(list)
-        for device, _ in self.new_devices:
+        for device, _, _ in placed:
             shapes[device.vendor, _shape(device.points)].append(device)
         for (vendor, shape), members in shapes.items():
             if shape and (vendor, shape) not in self._types:
                 self._types[vendor, shape] = self._type_of(members[0])
         lines: Lines = []
-        for device, site in self.new_devices:
-            site_id, remark = self._site_of(device.vendor, site)
+        for device, site_id, remark in placed:
             type_name = self._types.get((device.vendor, _shape(device.points)))
             lines += device_entry(device, site_id=site_id, site_remark=remark, type_name=type_name)
         self.text.add("sites", [line for entry in self.new_sites.values() for line in entry])
         self.text.add("device_types", [line for entry in self.new_types.values() for line in entry])
         self.text.add("devices", lines)
+        if placed:
+            self.text.remark("devices", self._remarks_behind(placed))
+
+    def _place_new(self) -> None:
+        """Find the sites of new devices that are places known under another vendor's name."""
+        places = [
+            Place(site_id=site.id, name=site.name, timezone=_told_zone(site))
+            for site in self.file.sites
+        ]
+        for vendor in dict.fromkeys(device.vendor for device, _ in self.new_devices):
+            sites = {
+                site.key: site
+                for device, site in self.new_devices
+                if device.vendor == vendor and not self._placed.get((vendor, site.key))
+            }
+            # A vendor tells its own sites apart.
+            own = {
+                site_id
+                for (name, _), counted in self._placed.items()
+                if name == vendor
+                for site_id in counted
+            }
+            found, remarks = matches(
+                list(sites.values()), [one for one in places if one.site_id not in own]
+            )
+            self.remarks += [f"{vendor}: {remark}" for remark in remarks]
+            for key, site in sites.items():
+                if key in found:
+                    self._site_ids[vendor, key] = found[key].site_id
+                    if site.name != self._name_of(found[key].site_id):
+                        shared = ", ".join(sorted(found[key].shared))
+                        self._merged[vendor, key] = (
+                            f"{TO_CONFIRM}: {vendor} calls it {site.name}; taken for the same "
+                            f"place by {shared}"
+                        )
+                    continue
+                site_id = self._new_site(vendor, site)
+                self._site_ids[vendor, key] = site_id
+                places.append(
+                    Place(
+                        site_id=site_id,
+                        name=site.name,
+                        timezone=None if site.is_placeholder else site.timezone,
+                        city=site.city,
+                    )
+                )
+
+    def _name_of(self, site_id: str) -> str | None:
+        return next((one.name for one in self.file.sites if one.id == site_id), None)
+
+    def _counted_once(self) -> list[tuple[FoundDevice, str, str]]:
+        """Return the new devices with their sites; what two vendors may measure counts once."""
+        taken: dict[tuple[str, Role], Vendor] = {}
+        for known in self.file.devices:
+            shared = self.file.device_types[known.type].points if known.type else ()
+            for role in {known.role, *(spec.role for spec in (*shared, *known.points))}:
+                if role is not None and role in COUNTED_ROLES:
+                    taken.setdefault((known.site, role), known.vendor)
+        placed: list[tuple[FoundDevice, str, str]] = []
+        for device, site in self.new_devices:
+            site_id, remark = self._site_of(device.vendor, site)
+            roles = {device.role, *(point.role for point in device.points)} & COUNTED_ROLES
+            for role in sorted(one for one in roles if one is not None):
+                other = taken.setdefault((site_id, role), device.vendor)
+                if other != device.vendor:
+                    device = without_role(device, role=role, other=other)  # noqa: PLW2901
+            placed.append((device, site_id, remark))
+        return placed
+
+    def _remarks_behind(self, placed: Sequence[tuple[FoundDevice, str, str]]) -> Lines:
+        """Return what is proposed as comments behind the devices: corrections and streams."""
+        corrections = [
+            line
+            for device, _, _ in placed
+            for point in device.points
+            if point.is_implausible
+            for line in proposed_correction(point_id(device.vendor, device.serial, point.key))
+        ]
+        taken = {one.id for one in self.file.streams}
+
+        def free(base: str) -> str:
+            name = _free(base, taken, joint="-")
+            taken.add(name)
+            return name
+
+        streams = [
+            line
+            for device, site_id, _ in placed
+            for line in proposed_streams(device, site_id=site_id, scalar=scalar, free=free)
+        ]
+        lines: Lines = []
+        if corrections:
+            lines += [*CORRECTIONS_HEAD, *self._commented("corrections", corrections), ""]
+        if streams:
+            lines += [*STREAMS_HEAD, *self._commented("streams", streams)]
+        return lines
+
+    def _commented(self, section: str, lines: Lines) -> Lines:
+        key = [] if self.text.has(section) else [f"{section}:"]
+        return commented([*key, *indented(lines, by=2)])
 
     def _type_of(self, device: FoundDevice) -> str:
         """Return a type with just these keys, or make one."""
@@ -310,11 +427,7 @@ class _Work:
             return neighbours.most_common(1)[0][0], (
                 f"{TO_CONFIRM}: devices of {site.name} are on {len(neighbours)} sites"
             )
-        known = self._site_ids.get((vendor, site.key))
-        if known is None:
-            known = self._new_site(vendor, site)
-            self._site_ids[vendor, site.key] = known
-        return known, ""
+        return self._site_ids[vendor, site.key], self._merged.get((vendor, site.key), "")
 
     def _new_site(self, vendor: Vendor, site: FoundSite) -> str:
         base = slug(site.name) or f"{vendor}-site"
@@ -324,6 +437,11 @@ class _Work:
         site_id = _free(base, {*(one.id for one in self.file.sites), *self.new_sites}, joint="-")
         self.new_sites[site_id] = site_entry(site, site_id=site_id)
         return site_id
+
+
+def _told_zone(site: Site) -> str | None:
+    """Return a site's zone, None where UTC stands for one that nobody knows."""
+    return None if site.confidence == "low" and site.timezone == UNKNOWN_ZONE else site.timezone
 
 
 def _free(base: str, taken: Iterable[str], *, joint: str) -> str:

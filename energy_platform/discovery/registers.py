@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.discovery.vocabulary import GENERATORS, RESETTABLE, TARIFFS, WHOLE
 from energy_platform.discovery.words import folded, words
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.schemas import Role, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.discovery.found import Guess
+    from energy_platform.discovery.found import FoundDevice, Guess
+
+COUNTED_ROLES: Final = frozenset[Role | None]({"main", "generation", "storage"})
+"""Roles with which a point enters its site's sums."""
 
 _NUMBER: Final = re.compile(r"([a-z]+)[ _\[#-]*0*(\d{1,4})(?![a-z0-9])")
 
@@ -46,6 +50,31 @@ def once(points: Sequence[Guess]) -> list[Guess]:
                     "give a role to every tariff if there is no total"
                 )
     return [_left_out(one, out[one.key]) if one.key in out else one for one in points]
+
+
+def without_role(device: FoundDevice, *, role: Role, other: Vendor) -> FoundDevice:
+    """Return a device that does not count with a role: another vendor already measures it there."""
+    reason = f"{other} already has a device or point with the role {role} on this site"
+    return replace(
+        device,
+        role="none" if device.role == role else device.role,
+        role_confirm=(
+            f"{reason}; give it the role if it is another one"
+            if device.role == role
+            else device.role_confirm
+        ),
+        points=tuple(
+            replace(
+                one,
+                role="none",
+                confirm="; ".join(part for part in (one.confirm, reason) if part),
+                confidence="low",
+            )
+            if one.role == role
+            else one
+            for one in device.points
+        ),
+    )
 
 
 def _counted(members: Sequence[Guess]) -> list[Guess]:

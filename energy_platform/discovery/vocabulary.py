@@ -64,7 +64,6 @@ COUNTING: Final = (
         {"energy", "counter", "index", "register", "consumption", "consumed", "production"}
         | {"produced", "generated", "generation", "yield", "import", "imported", "export"}
         | {"exported", "charged", "discharged", "delivered", "received"}
-        | {"ea", "er", "ep", "eq", "es"}
         | {"energie", "arbeit", "menge", "zahler", "zaehler", "verbrauch", "erzeugung"}
         | {"bezug", "lieferung", "abgabe", "einspeisung", "geladen", "entladen"}
         | {"compteur", "consommation", "consommee", "consomme", "soutiree", "soutirage"}

@@ -18,6 +18,7 @@ _EMAIL: Final = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
 _PHONE: Final = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 _SYMBOL: Final = r"(?<![a-z0-9])(?:e[apr]?|[apq]|[km]?(?:wh?|va(?:r?h)?))"
 _SIGNS: Final = (
+    (re.compile(r"(?<![A-Za-z0-9])E[ar](?![A-Za-z0-9])"), "energy"),
     (re.compile(rf"(?i){_SYMBOL}\+(?![a-z0-9])|\+(?:a|r|[km]?(?:w|var)h)\b|1\.8\.\d"), "positive"),
     (
         re.compile(

@@ -73,10 +73,6 @@ def test_an_empty_folder_gets_a_portfolio_of_the_whole_fleet(fleet: Fleet, tmp_p
     assert "@" not in text
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the simulators print the vendors' own names, which discovery does not know yet",
-)
 def test_guesses_agree_with_the_reviewed_portfolio(fleet: Fleet, tmp_path: Path) -> None:
     """What the reviewer calls ``other`` may be found out more closely, but never be an energy."""
     discover(yes=True)
