@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Role
 
 _ELECTRIC: Final = frozenset(
-    {"Wh", "kWh", "MWh", "W", "kW", "MW", "var", "kvar", "VA", "kVA", "varh"}
+    {"Wh", "kWh", "MWh", "W", "kW", "MW", "var", "kvar", "VA", "kVA", "varh", "kvarh", "VAh"}
+    | {"V", "kV", "A", "Hz"}
 )
 
 

@@ -193,7 +193,7 @@ def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str
         role="none" if is_energy and (kind == "increment" or not judged.counts) else None,
         states=states,
         # What is sent on a change has no cadence.
-        every=None if kind == "state" else _cadence(one["polling_time"]),
+        every=None if one["service_type"] == ALARM else _cadence(one["polling_time"]),
         confidence=confidence,
         why=why,
         confirm="; ".join(doubt for doubt in doubts if doubt),

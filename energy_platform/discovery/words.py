@@ -39,7 +39,7 @@ _TELLING: Final = frozenset(
 _SYMBOLS: Final = (
     *("Wh", "kWh", "MWh", "J", "kJ", "MJ", "varh", "kvarh", "VAh", "kVAh"),
     *("W", "kW", "MW", "var", "kvar", "VA", "kVA", "V", "mV", "kV", "A", "mA", "kA"),
-    *("Hz", "°C", "K", "%", "Ah", "m³", "m³/h", "m³/s", "lx", "s", "min", "h", "d", "count"),
+    *("Hz", "°C", "K", "%", "Ah", "m³", "m³/h", "m³/s", "lx", "s", "min", "h", "d", "count", "1"),
 )
 """Usual spellings, in the order they are preferred."""
 

@@ -48,7 +48,9 @@ def fleet(served: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def _meaning(point: Point) -> tuple[str, str, str]:
-    return point.quantity, point.kind, point.phase
+    # Whether a flag is one state or bits is told by its values only.
+    kind = "state" if point.kind == "bitfield" else point.kind
+    return point.quantity, kind, point.phase
 
 
 def discover(*, dry_run: bool = False, yes: bool = False, answer: bool = False) -> tuple[int, str]:
