@@ -50,7 +50,9 @@ _PAIRS: Final[dict[frozenset[Phase], Phase]] = {
 _START: Final = r"(?<![a-z0-9])"
 _END: Final = r"(?![a-z0-9])"
 _CALLED: Final = r"(?:phase|ph|leg|line|pole|leiter|ligne)"
-_NEUTRAL: Final = re.compile(rf"{_START}(?:neutral|neutre|neutralleiter|nullleiter|i[ _]?n){_END}")
+_NEUTRAL: Final = re.compile(
+    rf"neutr|nullleiter|{_START}(?:amps?|current|courant|strom)[ -]n{_END}"
+)
 _IN: Final = re.compile(r"(?<![A-Za-z0-9])I[ _]?[nN](?![A-Za-z0-9])")
 """The current of the neutral; ``in`` is a word of its own."""
 
@@ -67,7 +69,7 @@ def phase_of(*texts: str | None, quantity: Quantity = "other") -> Phase:
         return "total"
     said = folded(" ".join(part for part in texts if part)).replace("_", " ")
     text = said.lower()
-    if quantity == "current" and (_IN.search(said) or "neutr" in text):
+    if quantity == "current" and (_IN.search(said) or _NEUTRAL.search(text)):
         return "N"
     for one, other in _pairs(text, quantity=quantity):
         if one in _NUMBERED and other in _NUMBERED:
@@ -90,6 +92,7 @@ def _pairs(text: str, *, quantity: Quantity) -> list[tuple[str, str]]:
         patterns += [
             rf"{_START}[uv] ?l?([123]) ?[-/]? ?l?([123]){_END}",
             rf"{_START}[uv] ?([abcrst]) ?[-/]? ?([abcrst]){_END}",
+            rf"{_START}(?:volts?|voltage|spannung|tension) ?([abc])([abc]){_END}",
             rf"{_START}([abc]) ?[-/] ?([abc]){_END}",
             rf"{_START}([rst]) ?[-/] ?([rst]){_END}",
             rf"{_START}([123]) ?[-/] ?([123]){_END}",
@@ -107,6 +110,6 @@ def _singles(quantity: Quantity) -> list[str]:
         patterns += [
             rf"{_START}{symbol} ?([123abcrst])\W?n?{_END}",
             rf"{_START}([123abcrst])[-/ ]?n{_END}",
-            rf"{_START}(?:volts?|voltage|amps?|current|kw|kvar|kva|pf|power) ([abc]){_END}",
+            rf"{_START}(?:volts?|voltage|amps?|current|kw|kvar|kva|pf|power|factor) ([abc]){_END}",
         ]
     return patterns

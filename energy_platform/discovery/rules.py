@@ -33,6 +33,7 @@ from energy_platform.discovery.vocabulary import (
     NEGATIVE,
     NET,
     NETWORK,
+    OFFERED,
     ONE_STATE,
     POSITIVE,
     PRODUCED,
@@ -110,6 +111,8 @@ def judge(
             "low", f"the unit {unit!r} is not known, so its readings are quarantined; set the unit"
         )
     if said & (SET | RATED | EXTREMES):
+        return _other("medium")
+    if said & OFFERED and how.unit in {"W", "var", "VA"}:
         return _other("medium")
     if said & AVERAGE and how.unit not in _AVERAGED:
         return _other("medium")

@@ -14,11 +14,15 @@ Words = frozenset[str]
 SET: Final = Words(
     {"setpoint", "setpoints", "sp", "target", "command", "cmd", "request", "requested", "req"}
     | {"limit", "limits", "threshold", "reference", "schedule", "scheduled", "forecast"}
+    | {"predictive", "predicted", "prediction", "vorhersage", "prevision", "possible", "potential"}
     | {"curtailment", "curtail", "sheddable", "shedtable", "shedding", "shedable"}
     | {"sollwert", "soll", "vorgabe", "grenzwert", "schwelle", "anforderung", "lastabwurf"}
     | {"consigne", "consignes", "limite", "limites", "seuil", "demande", "delestage", "commande"}
 )
-"""Of what something is told, asked or allowed to do: nothing is measured."""
+"""Of what something is told, asked, allowed or expected to do: nothing is measured."""
+
+OFFERED: Final = Words({"available", "shed", "verfugbar", "verfuegbar", "disponible"})
+"""Of a power that could be given, taken or shed."""
 
 RATED: Final = Words(
     {"nominal", "rated", "rating", "nenn", "nominell", "nominale", "assignee"}
@@ -110,7 +114,7 @@ COLD: Final = Words({"cool", "cooling", "chilled", "cold", "kalte", "kaelte", "k
     "refroidissement",
     "frigorifique",
 }
-NET: Final = Words({"net", "nette", "netto", "saldo", "bilan"})
+NET: Final = Words({"net", "nette", "netto", "saldo", "bilan", "bilanz", "balance"})
 CAPACITY: Final = Words({"capacity", "kapazitat", "kapazitaet", "capacite"})
 STORED: Final = CAPACITY | {
     *("available", "stored", "remaining", "reserve", "gespeichert", "verbleibend"),

@@ -17,14 +17,21 @@ _HUMPS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _EMAIL: Final = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
 _PHONE: Final = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 _SYMBOL: Final = r"(?<![a-z0-9])(?:e[apr]?|[apq]|[km]?(?:wh?|va(?:r?h)?))"
+_SIGNED: Final = r"(?:e[ar]|active|reactive|actif|reactif|energy|energie|arbeit)"
+_BEFORE: Final = r"(?:a|r|e[ar]|[km]?(?:w|var)h)"
 _SIGNS: Final = (
     (re.compile(r"(?<![A-Za-z0-9])E[ar](?![A-Za-z0-9])"), "energy"),
-    (re.compile(rf"(?i){_SYMBOL}\+(?![a-z0-9])|\+(?:a|r|[km]?(?:w|var)h)\b|1\.8\.\d"), "positive"),
-    (
-        re.compile(
-            rf"(?i){_SYMBOL}[-\u2212](?![a-z0-9])|(?<![^\s(])[-\u2212](?:a|r|[km]?(?:w|var)h)\b|2\.8\.\d"
-        ),
-        "negative",
+    *(
+        (
+            re.compile(
+                rf"(?i){_SYMBOL}{sign}(?![a-z0-9])"
+                rf"|(?<![^\s(]){sign}{_BEFORE}(?![a-z0-9])"
+                rf"|(?<![a-z]){_SIGNED}\s*(?:\({sign}\)|{sign}\s*$)"
+                rf"|(?<!\d){code}\.8\.\d"
+            ),
+            word,
+        )
+        for sign, code, word in ((r"\+", 1, "positive"), ("[-\u2013\u2212]", 2, "negative"))
     ),
 )
 """Symbols of an energy with the sign of its direction, and its OBIS code."""
