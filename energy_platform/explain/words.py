@@ -50,6 +50,7 @@ _REJECTS: Final[Mapping[str, str]] = {
     "fall": "a fall that did not last: a bad reading",
     "above_allowance": "a jump beyond the limit that did not last: a bad reading",
     "before_marker": "lies before an announced exchange that explains it",
+    "same_period": "a second answer for the period of the increment before",
 }
 
 _QUARANTINED: Final[Mapping[str, str]] = {
@@ -61,6 +62,7 @@ _QUARANTINED: Final[Mapping[str, str]] = {
     "conflicting_unit": "the unit does not fit the quantity",
     "zero_time": "the stamp is of a clock that was never set",
     "future": "the stamp lies in the future",
+    "shared_serial": "of another device with the same serial number: see `one_id_per_serial`",
     "backward_time": "its sensor had shown a later time before: a clock that went back",
     "dropped_by_correction": "dropped by a correction of the portfolio",
     "negative": "the quantity cannot be negative",

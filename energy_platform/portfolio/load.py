@@ -234,7 +234,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if point_id in points:
                 problems.append((place, f"point {point_id} is there twice"))
                 continue
-            problem = _missing_limit(spec, device)
+            problem = _missing_limit(spec, device) or _unclear_period(spec, device)
             if problem is not None:
                 problems.append((place, problem))
                 continue
@@ -286,6 +286,19 @@ def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     return None
 
 
+def _unclear_period(spec: PointSpec, device: Device) -> str | None:
+    if _kind(spec) != "increment":
+        if spec.stamp is not None or spec.width is not None:
+            return f"stamp and width are of increments, {spec.key!r} is a {_kind(spec)}"
+        return None
+    if spec.stamp == "start" and (spec.width or spec.every or device.every) is None:
+        return (
+            f"increment {spec.key!r} of {device.vendor}/{device.serial} is stamped at its start; "
+            "width says how long its period is, such as 15m"
+        )
+    return None
+
+
 def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
     settings = spec.settings()
     if _is_net(spec):
@@ -309,6 +322,8 @@ def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
         sign=spec.sign,
         states=tuple(sorted(spec.states.items())),
         every=spec.every or device.every,
+        stamped_at=spec.stamp or "end",
+        width=spec.width,
         maximum=spec.maximum,
         rated_capacity_wh=spec.rated_capacity_wh,
         energy_from_power=spec.energy_from_power,

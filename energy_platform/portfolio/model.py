@@ -144,6 +144,12 @@ class PointSpec(PolicyEntry):
     sign: Sign = 1
     states: dict[str, StateNumber] = Field(default_factory=dict)
     every: Duration | None = Field(None, description="Expected time between two samples.")
+    stamp: Literal["start", "end"] | None = Field(
+        None, description="Which end of its period an increment is stamped at; the end."
+    )
+    width: Duration | None = Field(
+        None, description="Length of an increment's period, where it is not the pace of samples."
+    )
     maximum: Number | None = Field(None, description="Largest believable value, canonical unit.")
     rated_capacity_wh: Positive | None = None
     energy_from_power: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
+    from typing import Literal
 
     from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
@@ -31,6 +32,8 @@ class Point:
         point_id: ``vendor/serial/key``, stable across a device's transfer.
         unit: Unit the vendor counts in; None where each row says its own.
         every: Expected time between two samples; None when unknown.
+        stamped_at: Which end of its period an increment is stamped at.
+        width: Length of an increment's period, None where it is not stated.
         policy: How its register is to be read.
         confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
             entry, its device's, its site's); None when a person has confirmed them all.
@@ -52,6 +55,8 @@ class Point:
     sign: int
     states: tuple[tuple[str, float], ...]
     every: timedelta | None
+    stamped_at: Literal["start", "end"]
+    width: timedelta | None
     maximum: float | None
     rated_capacity_wh: float | None
     energy_from_power: bool
@@ -80,6 +85,8 @@ class Point:
             self.maximum,
             self.rated_capacity_wh,
             self.energy_from_power,
+            self.stamped_at,
+            self.width,
             self.policy.stamp(),
         )
         return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
@@ -192,6 +199,30 @@ class Portfolio:
             "is_confirmed": pl.Boolean(),
         }
         return pl.DataFrame(rows, schema=schema)
+
+    def increments_frame(self) -> pl.DataFrame:
+        """Return one row per increment: point_id, width_s, stamp, timezone.
+
+        ``timezone`` is the clock of periods of whole days, null for shorter ones.
+        """
+        rows = []
+        for point in self.points.values():
+            if point.kind != "increment":
+                continue
+            length = point.width or point.every
+            is_days = length is not None and not length % timedelta(days=1)
+            rows.append(
+                {
+                    "point_id": point.point_id,
+                    "width_s": point.width.total_seconds() if point.width else None,
+                    "stamp": point.stamped_at,
+                    "timezone": self.sites[point.site_id].timezone if is_days else None,
+                }
+            )
+        texts = dict.fromkeys(("stamp", "timezone"), pl.String())
+        return pl.DataFrame(
+            rows, schema={"point_id": pl.String(), "width_s": pl.Float64(), **texts}
+        )
 
     def states_frame(self) -> pl.DataFrame:
         """Return one row per point and text state: point_id, text, value."""

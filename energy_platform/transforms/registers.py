@@ -21,6 +21,7 @@ from energy_platform.schemas import (
     CORE_REGISTER_STATE,
 )
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, energy_deltas
+from energy_platform.transforms.increment_periods import placed
 from energy_platform.transforms.periods import increment_deltas, power_deltas
 from energy_platform.transforms.units import CANONICAL_UNITS, conversion
 
@@ -98,7 +99,7 @@ def energy_of_readings(
     Raises:
         ValueError: See ``energy_deltas``.
     """
-    increments = _counted(points, kind="increment").select("point_id", "every_s")
+    increments = _counted(points, kind="increment")
     powers = points.filter(
         (pl.col("quantity") == "active_power") & pl.col("energy_from_power")
     ).select("point_id")
@@ -117,7 +118,7 @@ def energy_of_readings(
         )
     ]
     if increments.height:
-        rows = _believed(core_readings, increments)
+        rows = placed(_believed(core_readings, increments.select("point_id")), increments)
         parts.append(increment_deltas(rows, state=own(increments), policy=policy))
     if powers.height:
         rows = _believed(core_readings, powers)

@@ -257,3 +257,41 @@ def test_a_section_with_everything_commented_out_is_empty() -> None:
     portfolio = parse_portfolio(HEAD + DEVICES + "streams:\n#  - id: main\ncorrections:\n")
     assert not portfolio.streams
     assert portfolio.devices
+
+
+def with_increment(settings: str) -> str:
+    increment = (
+        "      - {key: Global|0|3, name: Delta, quantity: active_energy_import, unit: kWh, "
+        f"kind: increment, {settings}}}\n"
+    )
+    return HEAD + increment + DEVICES
+
+
+def test_an_increment_says_which_period_it_is_the_energy_of() -> None:
+    for settings, width_s, stamp, zone in [
+        ("every: 15m", None, "end", None),
+        ("stamp: start, width: 15m", 900.0, "start", None),
+        ("stamp: start, every: 15m", None, "start", None),
+        ("stamp: end, width: 1d", 86_400.0, "end", "Europe/Paris"),
+        ("every: 1d", None, "end", "Europe/Paris"),
+    ]:
+        frame = parse_portfolio(with_increment(settings)).increments_frame()
+        assert frame.rows() == [("socomec/SN1/Global|0|3", width_s, stamp, zone)], settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ("stamp: start", "width says how long its period is, such as 15m"),
+        ("stamp: middle", "stamp"),
+        ("width: 15", "has no unit"),
+        ("width: 0s", "longer than nothing"),
+    ],
+)
+def test_a_period_that_is_not_clear_is_refused(settings: str, part: str) -> None:
+    assert part in refused(with_increment(settings))
+
+
+def test_only_increments_have_periods() -> None:
+    text = HEAD.replace("quantity: active_power, unit: kW", "quantity: active_power, width: 15m")
+    assert "stamp and width are of increments, 'Global|0|2' is a gauge" in refused(text + DEVICES)
