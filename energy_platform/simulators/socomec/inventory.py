@@ -114,7 +114,9 @@ def last_value(identity: str, device: Device, signal: Signal, *, now: float) -> 
     at, value = newest
     item_type, item_index, service = address(signal)
     moment = OLD_DATE if service in OLD_SERVICES else datetime.fromtimestamp(at, tz=UTC)
-    text = f"{value:.0f}" if signal.decimals == 0 else f"{value:.{signal.decimals}f}"
+    text = f"{value:.{signal.decimals}f}"
+    if "alarm" in signal.traits:
+        text = "ACTIVE" if value > 0 else "INACTIVE"
     record: Record = {
         "serviceId": service,
         "itemType": item_type,

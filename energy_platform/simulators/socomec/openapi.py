@@ -9,6 +9,9 @@ from typing import Any, Final
 
 ROOT: Final = "/api/v1"
 
+OPENAPI_PATH: Final = "/swagger-api-json/v1"
+SWAGGER_PAGE: Final = "/docs/swagger-ui/index.html"
+
 _CA: Final = f"{ROOT}/ca/{{corporateAccountUuid}}"
 _DEVICE: Final = f"{_CA}/devices/{{deviceUuid}}"
 
@@ -46,3 +49,11 @@ OPENAPI: Final[dict[str, Any]] = {
     "paths": _paths(),
 }
 """The document behind the title of the vendor's page."""
+
+
+def swagger_page() -> str:
+    """Return the vendor's page, as far as it is certain: its title, and the path under it."""
+    info = OPENAPI["info"]
+    head = f"<!DOCTYPE html><html><head><title>{info['title']}</title></head>"
+    link = f'<a href="{OPENAPI_PATH}">{OPENAPI_PATH}</a>'
+    return f"{head}<body><h1>{info['title']} {info['version']}</h1><p>{link}</p></body></html>"

@@ -84,10 +84,7 @@ def read_body(body: bytes) -> dict[str, Any]:
 
 
 def searched(variables: Iterable[Record], *, wanted: Mapping[str, Any]) -> list[Record]:
-    """Return the variables that a search names, in the order of their uuid.
-
-    A page of an order that is not fixed would lose records and repeat others.
-    """
+    """Return the variables that a search names, in the order they came."""
     exact = {name: wanted[name] for name in _FILTERS if wanted.get(name) is not None}
     several = {
         field: set(wanted[name])
@@ -95,16 +92,13 @@ def searched(variables: Iterable[Record], *, wanted: Mapping[str, Any]) -> list[
         if isinstance(wanted.get(name), list)
     }
     text = str(wanted.get("search") or "").lower()
-    return sorted(
-        (
-            one
-            for one in variables
-            if all(one[name] == value for name, value in exact.items())
-            and all(one[name] in values for name, values in several.items())
-            and (not text or text in _text(one))
-        ),
-        key=lambda one: str(one["uuid"]),
-    )
+    return [
+        one
+        for one in variables
+        if all(one[name] == value for name, value in exact.items())
+        and all(one[name] in values for name, values in several.items())
+        and (not text or text in _text(one))
+    ]
 
 
 def _text(variable: Record) -> str:

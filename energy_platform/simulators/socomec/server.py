@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from energy_platform.simulators.faults import Faults
@@ -18,7 +18,13 @@ from energy_platform.simulators.gate import IDENTITY_PREFIX, Gate, Requests, ide
 from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
 from energy_platform.simulators.socomec.inventory import CA_UUID, Inventory, Record, last_value
 from energy_platform.simulators.socomec.keycloak import Keycloak
-from energy_platform.simulators.socomec.openapi import OPENAPI, ROOT
+from energy_platform.simulators.socomec.openapi import (
+    OPENAPI,
+    OPENAPI_PATH,
+    ROOT,
+    SWAGGER_PAGE,
+    swagger_page,
+)
 from energy_platform.simulators.socomec.searches import (
     BodyError,
     Paging,
@@ -154,7 +160,7 @@ class SocomecSimulator:
             (f"{device}/variables", self._variables),
             (f"{device}/variables/{{variable}}", self._variable),
             (f"{device}/last-values", self._last_values),
-            ("/swagger-api-json/v1", lambda _: _json(OPENAPI)),
+            (OPENAPI_PATH, lambda _: _json(OPENAPI)),
         ]
         routes = [Route(path, self._guarded(read), methods=["GET"]) for path, read in reads]
         asked: list[tuple[str, str, Callable[[bytes, Request], Response]]] = [
@@ -165,6 +171,8 @@ class SocomecSimulator:
         routes += [
             Route(path, self._asked_by_body(read), methods=[method]) for method, path, read in asked
         ]
+        # The page that a person opens; it needs no token, what it shows does.
+        routes.append(Route(SWAGGER_PAGE, lambda _: HTMLResponse(swagger_page())))
         routes.append(
             Route(
                 "/{path:path}",

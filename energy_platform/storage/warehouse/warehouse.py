@@ -38,6 +38,7 @@ from energy_platform.storage.warehouse.inputs import (
     spans,
     survey,
 )
+from energy_platform.storage.warehouse.inventories import inventory_digest, inventory_frames
 from energy_platform.storage.warehouse.lake_views import write_lake_views
 from energy_platform.storage.warehouse.process import run_dbt
 from energy_platform.storage.warehouse.publication import (
@@ -156,6 +157,7 @@ class Warehouse:
             "portfolio": "the portfolio changed",
             "reach": "raw days reach further",
             "rules": "the rules changed",
+            "inventory": "the inventories changed",
         }
         if delivery is not None:
             watched["delivery"] = "the ledger changed"
@@ -283,6 +285,7 @@ class Warehouse:
             ),
             "reach_digest": text_digest(repr(sorted(facts.items()))),
             "rules_digest": text_digest(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
+            "inventory_digest": inventory_digest(self.lake),
             "delivery_digest": frame_digest(state),
         }
 
@@ -382,6 +385,7 @@ class Warehouse:
         )
         frames = {
             **dims(portfolio),
+            **inventory_frames(self.lake),
             "vendors": vendors,
             "touched": periods(touched),
             "calendar": quarter_hours(touched),

@@ -143,6 +143,7 @@ def _last_values(
     client: SocomecClient, devices: Sequence[tuple[str, Device]], read: Sequence[_Variables]
 ) -> list[tuple[Device, LastValue]]:
     """Return the last values of all devices; ask for those that their variables did not need."""
+    errors: list[VendorError] = []
 
     def values(item: tuple[tuple[str, Device], _Variables]) -> list[LastValue]:
         (ca, device), one = item
@@ -153,11 +154,19 @@ def _last_values(
         except VendorError as error:
             if error.endpoint != "last values":
                 raise
-            log.warning("%s; its last values are those of the last time", error)
+            errors.append(error)
             return []
 
     items = list(zip(devices, read, strict=True))
-    found = in_order(items, values, threads=client.settings.max_in_flight)
+    found = list(in_order(items, values, threads=client.settings.max_in_flight))
+    if errors:
+        # One line, not one a device: a source that is down fails for all that are left.
+        log.warning(
+            "%s; last values of %d of %d devices are those of the last time",
+            errors[0],
+            len(errors),
+            len(devices),
+        )
     return [
         (device, value)
         for (_, device), answered in zip(devices, found, strict=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from energy_platform.simulators.socomec import uid
+from energy_platform_tests.simulators.web import HTTP
 
 from .soda import ACCOUNT, IMPORT, MAIN, Soda, series
 
@@ -135,6 +136,9 @@ def test_contacts_and_addresses_come_only_when_they_are_asked_for(fleet: Fleet) 
 def test_the_description_names_every_read_and_no_write(fleet: Fleet) -> None:
     host = fleet.url("socomec")
     soda = Soda(fleet)
+    page = HTTP.get(f"{host}/docs/swagger-ui/index.html")
+    assert (page.status_code, "/swagger-api-json/v1" in page.text) == (200, True)
+    assert HTTP.get(f"{host}/swagger-api-json/v1").status_code == 401
     document = soda.absolute(f"{host}/swagger-api-json/v1").json()
     assert document["info"] == {"title": "IoT API Gateway", "version": "3.0.0"}
     ids = {"corporateAccountUuid": ACCOUNT.rsplit("/", 1)[1], "deviceUuid": MAIN}
