@@ -1,7 +1,7 @@
 """Phases and pairs of phases, as meters of several countries print them.
 
 European meters number their phases (L1, U12, I3), American ones letter them (A-N, VAB, Phase C),
-older ones say R, S, T. An average over phases is none of them.
+older ones say R, S, T.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.vocabulary import AVERAGE
-from energy_platform.discovery.words import folded, words
+from energy_platform.discovery.words import folded
 
 if TYPE_CHECKING:
     from energy_platform.schemas import Phase, Quantity
@@ -49,7 +48,7 @@ _PAIRS: Final[dict[frozenset[Phase], Phase]] = {
 
 _START: Final = r"(?<![a-z0-9])"
 _END: Final = r"(?![a-z0-9])"
-_CALLED: Final = r"(?:phase|ph|leg|line|pole|leiter|ligne)"
+_CALLED: Final = r"(?:phase|ph|leiter)"
 _NEUTRAL: Final = re.compile(
     rf"neutr|nullleiter|{_START}(?:amps?|current|courant|strom)[ -]n{_END}"
 )
@@ -65,8 +64,6 @@ def phase_of(*texts: str | None, quantity: Quantity = "other") -> Phase:
         quantity: What is measured: only of electrical gauges do single letters and symbols such
             as ``V1`` name a phase.
     """
-    if words(*texts) & AVERAGE:
-        return "total"
     said = folded(" ".join(part for part in texts if part)).replace("_", " ")
     text = said.lower()
     if quantity == "current" and (_IN.search(said) or _NEUTRAL.search(text)):

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from energy_platform.portfolio.model import Confidence
-    from energy_platform.schemas import Kind, Quantity, Role
+    from energy_platform.schemas import Kind, Phase, Quantity, Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +126,13 @@ def judge(
 
 _AVERAGED: Final = frozenset({"V", "A", "Hz", "°C", "K", "%", "1"})
 """Units whose average over phases or cells is a quantity of its own; no power adds up by one."""
+
+
+def of_phase(judged: Judgement, said: AbstractSet[str], *, phase: Phase) -> Judgement:
+    """Return what a judgement comes to of one phase, whose average is one over some time."""
+    if phase != "total" and said & AVERAGE:
+        return _other("medium")
+    return judged
 
 
 def _other(confidence: Confidence, doubt: str = "") -> Judgement:

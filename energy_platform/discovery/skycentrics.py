@@ -14,7 +14,7 @@ import polars as pl
 from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import judge, role_of
+from energy_platform.discovery.rules import judge, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.vocabulary import BATTERY, CAPACITY, CHARGE, DISCHARGE
 from energy_platform.discovery.words import clean, usual_unit, words
@@ -62,6 +62,8 @@ def _point(row: Mapping[str, Any]) -> Guess:
     key, units = row["sensor_id"], row["units"]
     said = words(key, row["name"])
     judged = judge(units, said)
+    phase = phase_of(row["name"], key, quantity=judged.quantity)
+    judged = of_phase(judged, said, phase=phase)
     quantity, kind = judged.quantity, judged.kind
     is_energy = kind == "register" and quantity in ENERGY_QUANTITIES
     doubts = [judged.doubt]
@@ -92,7 +94,7 @@ def _point(row: Mapping[str, Any]) -> Guess:
         quantity=quantity,
         unit=unit if quantity != "state" else None,
         kind=kind,
-        phase=phase_of(row["name"], key, quantity=quantity),
+        phase=phase,
         carrier="electricity" if unit in _ELECTRIC else None,
         role=_role(said, counts=judged.counts and "dup" not in said) if is_energy else None,
         states=states,

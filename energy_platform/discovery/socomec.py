@@ -14,7 +14,7 @@ import polars as pl
 from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import judge, role_of
+from energy_platform.discovery.rules import judge, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
@@ -164,6 +164,8 @@ def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str
     counted = f" in {clean(unit)}" if unit else ", no unit"
     is_increment = _is_increment(one, said=words(title))
     judged = judge(unit, said - {"delta"} if is_increment else said, device=device)
+    phase = phase_of(title, None if title else service, quantity=judged.quantity)
+    judged = of_phase(judged, said, phase=phase)
     quantity, kind = judged.quantity, judged.kind
     confidence, doubts = judged.confidence, [judged.doubt]
     states: tuple[tuple[str, float], ...] = ()
@@ -188,7 +190,7 @@ def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str
         quantity=quantity,
         unit=usual_unit(unit or judged.unit) or ("count" if quantity == "count" else None),
         kind=kind,
-        phase=phase_of(title, None if title else service, quantity=quantity),
+        phase=phase,
         # The register beside an increment already counts in the site's balance.
         role="none" if is_energy and (kind == "increment" or not judged.counts) else None,
         states=states,

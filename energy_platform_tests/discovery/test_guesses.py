@@ -209,6 +209,7 @@ def test_odd_sensors_ask_to_be_confirmed() -> None:
         ("U_L23", "L23"),
         ("Building Meter A L3", "L3"),
         ("Level 12", "total"),
+        ("Line 2 energy", "total"),
         ("Panel12", "total"),
     ],
 )

@@ -92,6 +92,7 @@ SOCOMEC: list[tuple[str, str | None, Told]] = [
     ("P1", "KILOWATT", gauge("active_power", "L1")),
     ("Q3", "KILOVAR", gauge("reactive_power", "L3")),
     ("Average voltage", "VOLT", gauge("voltage")),
+    ("Average I1", "AMPERE", gauge("other", "L1")),
     ("Average active power", "KILOWATT", gauge("other")),
     ("Max demand active power", "KILOWATT", gauge("other")),
     ("Current setpoint", "AMPERE", gauge("other")),
