@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.found import TO_CONFIRM
-from energy_platform.transforms.readings import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -177,21 +176,6 @@ def _place_confidence(device: FoundDevice, site_remark: str) -> str | None:
 def commented(lines: Iterable[str]) -> Lines:
     """Return lines as comments, to come alive when their marks are removed."""
     return [f"# {line}" for line in lines]
-
-
-CORRECTIONS_HEAD: Final = (
-    "# Counters whose 16-bit words are exchanged, it seems: each shows its low word times 65,536.",
-    "# Compare with the display of the device, then remove the marks; till then none counts.",
-)
-
-
-def proposed_correction(point: str) -> Lines:
-    """Return the lines of a correction that puts a counter's exchanged words right."""
-    return [
-        f"- points: [{scalar(point)}]",
-        f"  factor: {1 / WORD!r}  # 1/65536",
-        "  reason: words of the register are exchanged",
-    ]
 
 
 def proposed_points(guesses: Sequence[Guess]) -> Lines:

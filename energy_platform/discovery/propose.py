@@ -10,24 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from energy_platform.discovery.comments import proposed_behind
 from energy_platform.discovery.entries import (
-    CORRECTIONS_HEAD,
-    commented,
     device_entry,
-    indented,
-    proposed_correction,
     proposed_points,
-    scalar,
     site_entry,
     type_entry,
 )
 from energy_platform.discovery.found import TO_CONFIRM
 from energy_platform.discovery.places import Place, matches
-from energy_platform.discovery.registers import COUNTED_ROLES, without_role
-from energy_platform.discovery.streams import HEAD as STREAMS_HEAD
-from energy_platform.discovery.streams import proposed_streams
+from energy_platform.discovery.registers import once_per_site
 from energy_platform.discovery.text import NEW_FILE, PortfolioText, TextError
-from energy_platform.discovery.words import slug
+from energy_platform.discovery.words import free_name, slug
 from energy_platform.discovery.zones import UNKNOWN_ZONE
 from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
     from energy_platform.discovery.entries import Lines
     from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
     from energy_platform.portfolio.model import Device, PortfolioFile, Site
-    from energy_platform.schemas import Role, Vendor
+    from energy_platform.schemas import Vendor
 
 _COMMENTED_KEY: Final = re.compile(r"^\s*#[#\s]*(?:-\s+)?key:\s*(.+?)\s*$", re.MULTILINE)
 
@@ -291,7 +285,15 @@ class _Work:
     def add_new(self) -> None:
         """Write the entries of new devices, their sites and types."""
         self._place_new()
-        placed = self._counted_once()
+        at_sites = [
+            (device, *self._site_of(device.vendor, site)) for device, site in self.new_devices
+        ]
+        placed = [
+            (device, site_id, remark)
+            for (_, site_id, remark), device in zip(
+                at_sites, once_per_site(at_sites, self.file), strict=True
+            )
+        ]
         shapes: dict[tuple[Vendor, Shape], list[FoundDevice]] = defaultdict(list)
         for device, _, _ in placed:
             shapes[device.vendor, _shape(device.points)].append(device)
@@ -306,7 +308,12 @@ class _Work:
         self.text.add("device_types", [line for entry in self.new_types.values() for line in entry])
         self.text.add("devices", lines)
         if placed:
-            self.text.remark("devices", self._remarks_behind(placed))
+            comments = proposed_behind(
+                [(device, site_id) for device, site_id, _ in placed],
+                has=self.text.has,
+                streams=[one.id for one in self.file.streams],
+            )
+            self.text.remark("devices", comments)
 
     def _place_new(self) -> None:
         """Find the sites of new devices that are places known under another vendor's name."""
@@ -355,57 +362,6 @@ class _Work:
     def _name_of(self, site_id: str) -> str | None:
         return next((one.name for one in self.file.sites if one.id == site_id), None)
 
-    def _counted_once(self) -> list[tuple[FoundDevice, str, str]]:
-        """Return the new devices with their sites; what two vendors may measure counts once."""
-        taken: dict[tuple[str, Role], Vendor] = {}
-        for known in self.file.devices:
-            shared = self.file.device_types[known.type].points if known.type else ()
-            for role in {known.role, *(spec.role for spec in (*shared, *known.points))}:
-                if role is not None and role in COUNTED_ROLES:
-                    taken.setdefault((known.site, role), known.vendor)
-        placed: list[tuple[FoundDevice, str, str]] = []
-        for device, site in self.new_devices:
-            site_id, remark = self._site_of(device.vendor, site)
-            roles = {device.role, *(point.role for point in device.points)} & COUNTED_ROLES
-            for role in sorted(one for one in roles if one is not None):
-                other = taken.setdefault((site_id, role), device.vendor)
-                if other != device.vendor:
-                    device = without_role(device, role=role, other=other)  # noqa: PLW2901
-            placed.append((device, site_id, remark))
-        return placed
-
-    def _remarks_behind(self, placed: Sequence[tuple[FoundDevice, str, str]]) -> Lines:
-        """Return what is proposed as comments behind the devices: corrections and streams."""
-        corrections = [
-            line
-            for device, _, _ in placed
-            for point in device.points
-            if point.is_implausible
-            for line in proposed_correction(point_id(device.vendor, device.serial, point.key))
-        ]
-        taken = {one.id for one in self.file.streams}
-
-        def free(base: str) -> str:
-            name = _free(base, taken, joint="-")
-            taken.add(name)
-            return name
-
-        streams = [
-            line
-            for device, site_id, _ in placed
-            for line in proposed_streams(device, site_id=site_id, scalar=scalar, free=free)
-        ]
-        lines: Lines = []
-        if corrections:
-            lines += [*CORRECTIONS_HEAD, *self._commented("corrections", corrections), ""]
-        if streams:
-            lines += [*STREAMS_HEAD, *self._commented("streams", streams)]
-        return lines
-
-    def _commented(self, section: str, lines: Lines) -> Lines:
-        key = [] if self.text.has(section) else [f"{section}:"]
-        return commented([*key, *indented(lines, by=2)])
-
     def _type_of(self, device: FoundDevice) -> str:
         """Return a type with just these keys, or make one."""
         keys = {one.key for one in device.points}
@@ -414,7 +370,7 @@ class _Work:
             if {spec.key for spec in known.points} == keys and same_vendor <= {device.vendor}:
                 return name
         base = slug(device.model, joint="_") or f"{device.vendor}_device"
-        name = _free(base, {*self.file.device_types, *self.new_types}, joint="_")
+        name = free_name(base, {*self.file.device_types, *self.new_types}, joint="_")
         self.new_types[name] = type_entry(name, device.points)
         return name
 
@@ -434,7 +390,9 @@ class _Work:
         same = next((one for one in self.file.sites if one.id == base), None)
         if same is not None and same.name == site.name:
             return base
-        site_id = _free(base, {*(one.id for one in self.file.sites), *self.new_sites}, joint="-")
+        site_id = free_name(
+            base, {*(one.id for one in self.file.sites), *self.new_sites}, joint="-"
+        )
         self.new_sites[site_id] = site_entry(site, site_id=site_id)
         return site_id
 
@@ -442,13 +400,3 @@ class _Work:
 def _told_zone(site: Site) -> str | None:
     """Return a site's zone, None where UTC stands for one that nobody knows."""
     return None if site.confidence == "low" and site.timezone == UNKNOWN_ZONE else site.timezone
-
-
-def _free(base: str, taken: Iterable[str], *, joint: str) -> str:
-    names = set(taken)
-    if base not in names:
-        return base
-    number = 2
-    while f"{base}{joint}{number}" in names:
-        number += 1
-    return f"{base}{joint}{number}"

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.vocabulary import GENERATORS, RESETTABLE, TARIFFS, WHOLE
+from energy_platform.discovery.vocabulary import NUMBERED, RESETTABLE, TARIFFS, WHOLE
 from energy_platform.discovery.words import folded, words
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import Role, Vendor
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from energy_platform.discovery.found import FoundDevice, Guess
+    from energy_platform.portfolio.model import PortfolioFile
 
 COUNTED_ROLES: Final = frozenset[Role | None]({"main", "generation", "storage"})
 """Roles with which a point enters its site's sums."""
@@ -52,7 +53,35 @@ def once(points: Sequence[Guess]) -> list[Guess]:
     return [_left_out(one, out[one.key]) if one.key in out else one for one in points]
 
 
-def without_role(device: FoundDevice, *, role: Role, other: Vendor) -> FoundDevice:
+def once_per_site(
+    placed: Sequence[tuple[FoundDevice, str, str]], file: PortfolioFile
+) -> list[FoundDevice]:
+    """Return new devices so that what two vendors may both measure on a site counts once.
+
+    Args:
+        placed: New devices with the ids of their sites and a remark, in the order they are added.
+        file: The portfolio as it is; what it counts goes first.
+    """
+    taken: dict[tuple[str, Role], Vendor] = {}
+    for known in file.devices:
+        shared = file.device_types[known.type].points if known.type else ()
+        for role in {known.role, *(spec.role for spec in (*shared, *known.points))}:
+            if role is not None and role in COUNTED_ROLES:
+                taken.setdefault((known.site, role), known.vendor)
+    found: list[FoundDevice] = []
+    for device, site_id, _ in placed:
+        counted = device
+        for role in sorted({device.role, *(one.role or "none" for one in device.points)}):
+            if role not in COUNTED_ROLES:
+                continue
+            other = taken.setdefault((site_id, role), device.vendor)
+            if other != device.vendor:
+                counted = _without_role(counted, role=role, other=other)
+        found.append(counted)
+    return found
+
+
+def _without_role(device: FoundDevice, *, role: Role, other: Vendor) -> FoundDevice:
     """Return a device that does not count with a role: another vendor already measures it there."""
     reason = f"{other} already has a device or point with the role {role} on this site"
     return replace(
@@ -108,7 +137,7 @@ def _part(point: Guess) -> str:
     """Return the numbered thing that a point belongs to, such as the second of two inverters."""
     text = folded(point.name).lower().replace("_", " ")
     return " ".join(
-        f"{word} {number}" for word, number in _NUMBER.findall(text) if word in GENERATORS
+        f"{word} {number}" for word, number in _NUMBER.findall(text) if word in NUMBERED
     )
 
 

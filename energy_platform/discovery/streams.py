@@ -32,11 +32,6 @@ _PHASES: Final[dict[Phase, str]] = {
 }
 _HEAT: Final = frozenset({"heating_energy", "cooling_energy"})
 
-HEAD: Final = (
-    "# Streams at Wattics, one per register. Agree on ids, intervals and credentials with Wattics,",
-    "# then remove the marks of those that you want to be delivered; nothing else is.",
-)
-
 
 def proposed_streams(
     device: FoundDevice,

@@ -168,7 +168,7 @@ LOAD_RATE: Final = (
 LIGHT: Final = Words({"dim", "dimming", "dimmer", "light", "lighting", "brightness", "helligkeit"})
 LIGHT_LEVEL: Final = LIGHT | {"eclairage", "beleuchtung", "licht"}
 
-GENERATORS: Final = Words(
+NUMBERED: Final = Words(
     {"inverter", "meter", "panel", "plant", "array", "generator", "turbine", "feeder", "unit"}
     | {"wechselrichter", "zahler", "zaehler", "onduleur", "battery", "bess", "batterie", "rack"}
 )

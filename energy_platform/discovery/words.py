@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.vocabulary import COMPOUNDS
 from energy_platform.transforms.units import conversion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST_NAME: Final = 120
 """Characters of a vendor's name that are kept."""
@@ -116,3 +119,14 @@ def usual_unit(said: str | None) -> str | None:
         return "%"
     same = (one for one in _SYMBOLS if conversion(one, quantity="other") == how)
     return next(same, name)
+
+
+def free_name(base: str, taken: Iterable[str], *, joint: str) -> str:
+    """Return a name, with a number behind it where it is taken."""
+    names = set(taken)
+    if base not in names:
+        return base
+    number = 2
+    while f"{base}{joint}{number}" in names:
+        number += 1
+    return f"{base}{joint}{number}"
