@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
     from energy_platform.storage.catalogue import Catalogue
     from energy_platform.storage.lake import Lake
+    from energy_platform.storage.restamped import Increments
     from energy_platform.vendors.coverage import Earlier
 
 __all__ = [
@@ -109,6 +110,7 @@ def ingest_days(
     now: datetime,
     closes: bool = True,
     catalogue: Catalogue | None = None,
+    increments: Increments | None = None,
 ) -> Iterator[DayOutcome]:
     """Pull days and land each as it comes.
 
@@ -124,6 +126,7 @@ def ingest_days(
         now: The present, taken once before the first request.
         closes: Whether days that are over are closed; an intraday run leaves that to the daily one.
         catalogue: Where the state of each day that is over is noted.
+        increments: Which rows are increments, of which the newer answer counts.
 
     Yields:
         Each day's outcome in order.
@@ -150,6 +153,7 @@ def ingest_days(
         closes=closes,
         late_days=settings.late_days,
         catalogue=catalogue,
+        increments=increments,
     )
     inventory = read_inventory(lake, vendor=vendor)
     earlier = DaysBefore(lake, RAW_DAY_TABLES[vendor])

@@ -17,6 +17,7 @@ from energy_platform.ingest import (
     ingest_days,
     ingest_inventory,
 )
+from energy_platform.landing_days import increments_of
 from energy_platform.portfolio import PortfolioError
 from energy_platform.resources import Platform
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
@@ -116,6 +117,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         now=platform.now(),
                         closes=context.run.tags.get(RUN_KIND) != INTRADAY,
                         catalogue=catalogue,
+                        increments=increments_of(platform.portfolio(), vendor=vendor),
                     ):
                         outcomes.append(outcome)
                         _log(context, outcome)

@@ -34,7 +34,8 @@ def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None =
         )
     if begin < EPOCH_DAY:
         raise SettingsError(
-            f"{first} lies before {EPOCH_DAY}, the first day that the platform keeps"
+            f"{first} lies before {EPOCH_DAY}, the first day that there can be: older stamps are "
+            "of clocks that were never set"
         )
     today = day_of(now or datetime.now(tz=UTC))
     if last > today:

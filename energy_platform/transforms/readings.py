@@ -8,12 +8,13 @@ register rule.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
 from energy_platform.identity import serial_segments, socomec_keys
+from energy_platform.partitions import EPOCH_DAY
 from energy_platform.schemas import CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS
@@ -21,7 +22,9 @@ from energy_platform.transforms.shared_serials import strangers
 from energy_platform.transforms.units import canonical, conversion, is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from energy_platform.schemas import Vendor
 
 Reason = Literal[
     "shared_serial",
@@ -42,7 +45,7 @@ Reason = Literal[
 ]
 """Why a reading is quarantined; the first that applies, in this order."""
 
-EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST: Final = datetime.combine(EPOCH_DAY, time.min, tzinfo=UTC)
 """Older stamps are clocks that were never set (SkyCentrics, section 5: a time of 0)."""
 
 CLOCK_ERROR: Final = timedelta(minutes=5)
@@ -154,6 +157,14 @@ def readings_of_skycentrics(raw: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("units").str.strip_chars() != "").then(pl.col("units")).alias("unit"),
         pl.col("is_backward").fill_null(value=False),
     )
+
+
+COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+    "socomec": readings_of_socomec,
+    "belimo": readings_of_belimo,
+    "skycentrics": readings_of_skycentrics,
+}
+"""How each vendor's raw rows are read."""
 
 
 def _strangers(raw: pl.DataFrame, *, device: str) -> list[pl.Series]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from energy_platform.schemas import CORE_READINGS, CORE_REGISTER_REJECTS, violations
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.registers import energy_of_readings
+from energy_platform_tests.increment_cases import Case, cases
 from energy_platform_tests.transforms.histories import LAW, QUARTER, START
 
 if TYPE_CHECKING:
@@ -125,6 +126,11 @@ def test_each_local_day_has_its_own_total(zone: str, first: date, stamp: str) ->
     assert sum(covered for _, covered in found.values()) == (edges[-1] - edges[0]).total_seconds()
 
 
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_the_page_says_what_is_right(case: Case) -> None:
+    assert case.found() == case.right
+
+
 def test_increments_stamped_anew_are_counted_once() -> None:
     values = [(START + n * QUARTER, 100.0) for n in range(4)]
     anew = [(at + timedelta(seconds=30), energy) for at, energy in values]
@@ -165,6 +171,6 @@ def test_midnight_anywhere_and_any_order_change_nothing(
     assert pl.concat([before.deltas, after.deltas]).equals(whole.deltas)
     assert pl.concat([before.rejects, after.rejects]).equals(whole.rejects)
     assert after.state.equals(whole.state)
-    counted = whole.deltas["energy_wh"].sum() + whole.rejects["value_wh"].sum()
-    assert counted == sum(energy for _, energy in values), "what is not counted is told"
+    counted = [*whole.deltas["energy_wh"], *whole.rejects["value_wh"]]
+    assert sum(counted) == sum(energy for _, energy in values), "what is not counted is told"
     assert (whole.deltas["start_at"] <= whole.deltas["end_at"]).all()

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from energy_platform.identity import with_names
 from energy_platform.partitions import day_range
 from energy_platform.schemas import TABLES, violations
 from energy_platform.vendors.belimo import pull
@@ -251,6 +252,30 @@ def test_a_device_transferred_after_the_inventory_is_followed_by_its_serial_numb
         assert frame["device_id"].unique().to_list() == ["new-id"]
         assert frame["serial_number"].unique().to_list() == [SERIAL]
         assert any("transferred" in warning for warning in one.warnings)
+
+
+def test_valves_that_share_a_serial_number_are_followed_apart(cloud: Cloud) -> None:
+    def shared(device_id: str, own: str) -> dict[str, Any]:
+        return device(device_id, serial="000000") | {"productionId": own}
+
+    cloud.fill(first="2026-01-01", days=1, device_id="new-a")
+    cloud.fill(first="2026-01-01", days=1, device_id="new-b")
+    cloud.devices = [shared("a", "P1"), shared("b", "P2")]
+    with cloud.client() as client:
+        tables = pull.inventory(client)
+        devices = with_names(tables["raw_belimo__devices"], own_id="production_id")
+        # Both are transferred while they are read; the account lists them the other way round.
+        cloud.devices = [shared("new-b", "P2"), shared("new-a", "P1")]
+        (pulled,) = pull.days(
+            client,
+            days=["2026-01-01"],
+            until=LATER,
+            devices=devices,
+            profiles=tables["raw_belimo__dataprofiles"],
+            wanted=dict.fromkeys(["000000", "000000~P2"], WANTED[SERIAL]),
+        )
+    found = frame_of(pulled).select("serial_number", "device_id").unique().sort("serial_number")
+    assert found.rows() == [("000000", "new-a"), ("000000~P2", "new-b")]
 
 
 def test_a_device_gone_from_the_account_is_a_warning_not_a_lost_day(cloud: Cloud) -> None:
