@@ -22,7 +22,7 @@ Method = Literal["register", "power", "increment"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Carrier = Literal["electricity", "heating", "cooling", "water"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
-Phase = Literal["total", "L1", "L2", "L3", "L12", "L13", "L23"]
+Phase = Literal["total", "L1", "L2", "L3", "N", "L12", "L13", "L23"]
 Vendor = Literal["socomec", "belimo", "skycentrics"]
 Quantity = Literal[
     "active_energy_import",
@@ -50,6 +50,11 @@ Quantity = Literal[
     "state_of_charge",
     "stored_energy",
     "operating_time",
+    "battery_capacity",
+    "load_rate",
+    "lighting_level",
+    "illuminance",
+    "count",
     "state",
     "other",
 ]
@@ -330,6 +335,8 @@ RAW_SKYCENTRICS_SENSORS: Final = Table(
         _col("type", _TEXT, "Free label of the vendor."),
         _col("units", _TEXT, "Unit as the vendor said it."),
         _instant("at", "Time of the newest sample.", nullable=True),
+        _col("value", _F64, "Newest value, in the row's own unit."),
+        _col("value_text", _TEXT, "What the vendor said when it was not a number."),
     ),
     sort_key=("device_id", "sensor_id"),
     partitioned=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.registers import once
 from energy_platform.discovery.rules import judge
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
@@ -74,6 +75,7 @@ def _site(row: Mapping[str, Any]) -> FoundSite:
         name=name or "Belimo devices without an address",
         timezone=zone,
         country=country if is_code else None,
+        city=city or None,
         confirm=reason,
     )
 
@@ -112,7 +114,8 @@ def _points(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Guess], dict[str, s
         if "r" not in (row["access"] or "r")
     }
     guesses = [_point(row) for row in rows if row["datapoint_id"] not in left_out]
-    return sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES), left_out
+    in_order = sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES)
+    return once(in_order), left_out
 
 
 def _point(row: Mapping[str, Any]) -> Guess:

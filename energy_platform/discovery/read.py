@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from energy_platform.discovery.belimo import found_at_belimo
+from energy_platform.discovery.cadence import steps_seen, with_cadences
 from energy_platform.discovery.skycentrics import found_at_skycentrics
 from energy_platform.discovery.socomec import found_at_socomec
 from energy_platform.ingest import is_configured
@@ -62,10 +63,12 @@ def read_inventories(
         landing: Folder of the SkyCentrics polls.
         logins: What the installation knows of refused logins.
         vendors: Which ones; those without any credential are skipped.
-        lake: Holds the inventories of before, by which devices keep their names.
+        lake: Holds the inventories of before, by which devices keep their names, and readings,
+            which show how often their points are sampled.
     """
     found: dict[Vendor, Found] = {}
     failed: dict[Vendor, SettingsError | VendorError] = {}
+    seen = steps_seen(lake)
     skipped = tuple(vendor for vendor in vendors if not is_configured(vendor))
     for vendor in vendors:
         if vendor in skipped:
@@ -75,7 +78,8 @@ def read_inventories(
                 vendor, portfolio=Portfolio(), landing=landing, logins=logins, lake=lake
             )
             with opened as source:
-                found[vendor] = READERS[vendor](source.inventory())
+                inventory = READERS[vendor](source.inventory())
+            found[vendor] = with_cadences(inventory, seen)
         except (SettingsError, VendorError) as error:
             failed[vendor] = error
     return ReadInventories(found, failed, skipped)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from energy_platform.portfolio.messages import Place, Problem, messages_of, unfi
 from energy_platform.portfolio.model import (
     ENERGY_QUANTITIES,
     REGISTER_QUANTITIES,
+    Confidence,
     Device,
     PointSpec,
     PortfolioFile,
@@ -37,6 +39,9 @@ falls have no limit, so one bad reading and the way back from it would no longer
 
 LARGEST_BYTES: Final = 64 * 2**20
 """Size of a portfolio that is read: half a million points, as `discover` writes them."""
+
+_SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
+"""From the least sure to the surest."""
 
 _NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
 
@@ -215,6 +220,7 @@ def _check_units(file: PortfolioFile) -> Iterator[Problem]:
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
     problems: list[Problem] = []
+    sites = {site.id: site for site in file.sites}
     for index, device in enumerate(file.devices):
         shared = file.device_types[device.type].points if device.type else ()
         own = {spec.key for spec in device.points}
@@ -232,7 +238,9 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if problem is not None:
                 problems.append((place, problem))
                 continue
-            points[point_id] = _point(spec, device, point_id=point_id)
+            point = _point(spec, device, point_id=point_id)
+            confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
+            points[point_id] = replace(point, confidence=confidence)
     for index, correction in enumerate(file.corrections):
         problems += [
             (("corrections", index, "points"), f"unknown point {point_id!r}")
@@ -240,13 +248,18 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if point_id not in points
         ]
     portfolio = Portfolio(
-        sites={site.id: site for site in file.sites},
+        sites=sites,
         devices={device_id(device.vendor, device.serial): device for device in file.devices},
         points=points,
         corrections=file.corrections,
         streams={stream.id: stream for stream in file.streams},
     )
     return portfolio, problems
+
+
+def weakest(*guesses: Confidence | None) -> Confidence | None:
+    """Return the least sure of some guesses; None when every one of them is confirmed."""
+    return min((one for one in guesses if one is not None), key=_SURENESS.index, default=None)
 
 
 def _kind(spec: PointSpec) -> Kind:

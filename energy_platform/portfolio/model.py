@@ -62,6 +62,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Confidence = Literal["high", "medium", "low"]
+"""How sure a guess of ``discover`` is that nobody has confirmed; no confidence: confirmed."""
+
+
 class Site(_Entry):
     """A place with its own clock."""
 
@@ -69,6 +73,9 @@ class Site(_Entry):
     name: str
     timezone: Zone
     country: str | None = None
+    confidence: Confidence | None = Field(
+        None, description="How sure the guess of its zone is; remove it once confirmed."
+    )
 
 
 class ResetMarkerEntry(_Entry):
@@ -146,7 +153,7 @@ class PointSpec(PolicyEntry):
     maximum: Number | None = Field(None, description="Largest believable value, canonical unit.")
     rated_capacity_wh: Positive | None = None
     energy_from_power: bool = False
-    confidence: Literal["high", "medium", "low"] | None = Field(
+    confidence: Confidence | None = Field(
         None, description="How sure a guess of `discover` is; remove it once confirmed."
     )
 
@@ -169,6 +176,9 @@ class Device(_Entry):
     role: Role = "none"
     max_power_w: RatedPower | None = None
     every: Duration | None = None
+    confidence: Confidence | None = Field(
+        None, description="How sure the guess of its site and role is; remove it once confirmed."
+    )
     read: bool = Field(
         True, description="False leaves the device out: the vendor is not asked for it."
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
-    from energy_platform.portfolio.model import Correction, Device, Site, Stream
+    from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 
 
@@ -35,6 +35,8 @@ class Point:
         stamped_at: Which end of its period an increment is stamped at.
         width: Length of an increment's period, None where it is not stated.
         policy: How its register is to be read.
+        confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
+            entry, its device's, its site's); None when a person has confirmed them all.
     """
 
     point_id: str
@@ -59,6 +61,7 @@ class Point:
     rated_capacity_wh: float | None
     energy_from_power: bool
     policy: CounterPolicy
+    confidence: Confidence | None = None
 
     @property
     def device_id(self) -> str:
@@ -174,6 +177,8 @@ class Portfolio:
                 "rated_capacity_wh": point.rated_capacity_wh,
                 "max_power_w": point.policy.max_power_w,
                 "energy_from_power": point.energy_from_power,
+                "confidence": point.confidence,
+                "is_confirmed": point.confidence is None,
             }
             for point in self.points.values()
         ]
@@ -190,6 +195,8 @@ class Portfolio:
                 ("every_s", "maximum", "rated_capacity_wh", "max_power_w"), pl.Float64()
             ),
             "energy_from_power": pl.Boolean(),
+            "confidence": pl.String(),
+            "is_confirmed": pl.Boolean(),
         }
         return pl.DataFrame(rows, schema=schema)
 

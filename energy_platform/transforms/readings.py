@@ -225,7 +225,9 @@ def judge(
         ),
     )
     rows = _corrected(rows, corrections)
-    rows = rows.with_columns(reason=pl.coalesce("reason", _implausible()))
+    rows = rows.with_columns(
+        reason=pl.coalesce("reason", _implausible(swapped=_with_swapped_words(rows)))
+    )
     is_ok = pl.col("reason").is_null()
     frame = rows.select(
         "point_id",
@@ -386,8 +388,42 @@ def _corrected(rows: pl.DataFrame, corrections: pl.DataFrame | None) -> pl.DataF
     return rows
 
 
-def _implausible() -> pl.Expr:
-    """Say why a canonical value is not believed, null where it is."""
+def _with_swapped_words(rows: pl.DataFrame) -> list[str]:
+    """Return the registers of energy whose every count is a multiple of 65,536, but for zeros.
+
+    Of a register that counts on, one reading in 65,536 is. A person's word ends the doubt: a
+    factor, a capacity by which the count is plausible, or a maximum. Joules are left alone: a
+    register in them that is stored as a 32-bit float steps by 65,536 from half a terajoule on.
+    """
+    in_words = (pl.col("said") % WORD == 0) & (pl.col("said") < WORD * WORD)
+    candidates = rows.filter(
+        (pl.col("kind") == "register")
+        & (pl.col("canonical") == "Wh")
+        & (pl.col("divisor") == 1)
+        & pl.col("reason").is_null()
+        & ~pl.col("is_reviewed")
+        & pl.col("rated_capacity_wh").is_null()
+        & pl.col("maximum").is_null()
+        & (pl.col("said") != 0)
+    )
+    suspects = candidates.filter(in_words & (pl.col("said") > 0)).select("point_id").unique()
+    if not suspects.height:
+        return []
+    found = (
+        candidates.join(suspects, on="point_id", how="semi")
+        .group_by("point_id")
+        .agg(in_words.all().alias("swapped"))
+        .filter("swapped")
+    )
+    return found.get_column("point_id").sort().to_list()
+
+
+def _implausible(*, swapped: list[str]) -> pl.Expr:
+    """Say why a canonical value is not believed, null where it is.
+
+    Args:
+        swapped: Registers whose words are exchanged, it seems.
+    """
     value = pl.col("new")
     capacity = pl.col("rated_capacity_wh")
     beyond_cycles = (
@@ -404,6 +440,8 @@ def _implausible() -> pl.Expr:
         pl.when(pl.col("quantity").is_in(sorted(NEVER_NEGATIVE)) & (value < 0))
         .then(_because("negative"))
         .when((pl.col("kind") == "register") & in_words & is_large)
+        .then(_because("word_swap"))
+        .when(pl.col("point_id").is_in(swapped) & (pl.col("said") != 0) & ~pl.col("is_reviewed"))
         .then(_because("word_swap"))
         .when(is_large | not_exact)
         .then(_because("above_maximum"))

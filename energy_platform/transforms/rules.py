@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-READINGS_RULES: Final = "readings-4"
+READINGS_RULES: Final = "readings-5"
 """How raw rows become judged readings."""
 
 ENERGY_RULES: Final = "energy-2"

@@ -157,6 +157,28 @@ def test_what_cannot_be_believed_is_quarantined_as_it_was_said(
         assert found["unit"] == row["unit"]
 
 
+def day_of(point_id: str, *values: float) -> list[tuple[str, str | None]]:
+    rows = [
+        (point_id, START + timedelta(minutes=position), value, None, None)
+        for position, value in enumerate(values)
+    ]
+    frame = judge(common(*rows), points=POINTS, corrections=None, states=None).frame
+    return list(frame.select("status", "reason").iter_rows())
+
+
+def test_a_register_in_multiples_of_a_word_is_quarantined_without_a_capacity() -> None:
+    swapped = ("quarantined", "word_swap")
+    assert day_of("a/meter", 338_624_512.0, 338_690_048.0) == [swapped, swapped]
+    assert day_of("a/meter", 338_624_512.0) == [swapped]
+    assert day_of("a/meter", 0.0, 338_624_512.0) == [("ok", None), swapped]
+
+
+def test_a_register_that_passes_a_multiple_of_a_word_is_believed() -> None:
+    assert day_of("a/meter", 65_535.0, 65_536.0, 65_537.0) == [("ok", None)] * 3
+    assert day_of("a/meter", 65_536.0, 65_536.5) == [("ok", None)] * 2
+    assert day_of("a/joules", 65_536.0 * 2**24, 65_536.0 * (2**24 + 1)) == [("ok", None)] * 2
+
+
 def test_a_reading_just_ahead_of_our_clock_is_believed() -> None:
     assert judged_one("a/meter", 3.0, now=START - timedelta(minutes=4))["status"] == "ok"
 

@@ -59,6 +59,8 @@ select
     every_s,
     maximum,
     rated_capacity_wh,
-    max_power_w
+    max_power_w,
+    confidence,
+    is_confirmed
 from judged
 order by point_id
