@@ -226,7 +226,10 @@ def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
 def _oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
     said = {}
     for outcome in outcomes:
-        counted = [f"{count} {name}" for name, count in outcome.counts.items()]
+        # A row that came twice with the same value loses nothing; polls repeat what history has.
+        counted = [
+            f"{count} {name}" for name, count in outcome.counts.items() if name != "duplicates"
+        ]
         if words := [*counted, *outcome.warnings]:
             said[outcome.day] = "; ".join(words)
     return said
