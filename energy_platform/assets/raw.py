@@ -141,7 +141,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_IS_CLEAN, _oddities(outcomes)),
+                warn_result(table, PULL_IS_CLEAN, oddities(outcomes)),
             ],
         )
 
@@ -223,7 +223,12 @@ def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
     )
 
 
-def _oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+def oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+    """Return by day what contradicts itself, is missing or was warned of; nothing when all is well.
+
+    Args:
+        outcomes: What became of the days.
+    """
     said = {}
     for outcome in outcomes:
         # A row that came twice with the same value loses nothing; polls repeat what history has.
