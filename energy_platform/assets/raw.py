@@ -143,7 +143,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_IS_CLEAN, _oddities(outcomes)),
+                warn_result(table, PULL_IS_CLEAN, oddities(outcomes)),
             ],
         )
 
@@ -225,10 +225,18 @@ def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
     )
 
 
-def _oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+def oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+    """Return by day what contradicts itself, is missing or was warned of; nothing when all is well.
+
+    Args:
+        outcomes: What became of the days.
+    """
     said = {}
     for outcome in outcomes:
-        counted = [f"{count} {name}" for name, count in outcome.counts.items()]
+        # A row that came twice with the same value loses nothing; polls repeat what history has.
+        counted = [
+            f"{count} {name}" for name, count in outcome.counts.items() if name != "duplicates"
+        ]
         if words := [*counted, *outcome.warnings]:
             said[outcome.day] = "; ".join(words)
     return said

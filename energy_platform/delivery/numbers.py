@@ -292,9 +292,13 @@ class Numbers:
         return events
 
     def _reach(self, row: Mapping[str, int], *, steps: pl.DataFrame) -> int:
-        """Return where the first interval of a per-interval stream may begin to count."""
+        """Return where a per-interval stream begins to count: with its first whole interval.
+
+        Energy of an interval that the readings began in is no packet's, and none that is missing.
+        """
         first = steps.filter(pl.col("point") == row["point"])["start_at"].min()
-        return max(row["before"], first if isinstance(first, int) else row["before"])
+        is_whole = not isinstance(first, int) or first <= row["before"]
+        return row["before"] if is_whole else row["at"]
 
     def bring_forward(self, day: str, dues: Sequence[Due]) -> None:
         """Sum the registers' files before a day."""

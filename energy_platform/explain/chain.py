@@ -267,7 +267,8 @@ def _date(day: str) -> date:
         found = date.fromisoformat(day)
     except ValueError:
         found = date.min
-    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+    # Other spellings of ISO 8601, such as 20260329, are no days of the marts.
+    if found.isoformat() != day or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise ExplainError(f"{day!r} is no local day such as 2026-03-29")
     return found
 

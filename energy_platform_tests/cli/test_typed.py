@@ -35,6 +35,13 @@ NOW = datetime(2026, 11, 25, 22, tzinfo=UTC)
         (["backfill", "socomec", "1999-12-31", "2026-01-02"], "before 2000-01-01"),
         (["backfill", "socomec", "2026-01-02", "2026-01-01"], "lies before the first"),
         (["explain", "a/b/c"], "Missing argument"),
+        (["status", "now"], "unexpected extra argument"),
+        (["demo", "--days", "1e3"], "'--days'"),
+        (["ui", "--port", "80.5"], "'--port'"),
+        (["backfill", "socomec", "2026-11-2", "2026-11-20"], "expected YYYY-MM-DD"),
+        (["backfill", "socomec", "2026-01-01", "9999-12-31"], "has not begun yet"),
+        (["sql", "select '\udcff'"], "not text"),
+        (["explain", "socomec/SN\udce9/x", "2026-01-01"], "not text"),
     ],
 )
 def test_a_command_typed_wrongly_is_one_sentence(
