@@ -16,7 +16,7 @@ from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from energy_platform.portfolio.model import Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
@@ -31,6 +31,8 @@ class Point:
         unit: Unit the vendor counts in; None where each row says its own.
         every: Expected time between two samples; None when unknown.
         policy: How its register is to be read.
+        until: From when on it is out of service; None while it is in service.
+        is_read: Whether its device is read at all.
     """
 
     point_id: str
@@ -53,6 +55,8 @@ class Point:
     rated_capacity_wh: float | None
     energy_from_power: bool
     policy: CounterPolicy
+    until: datetime | None = None
+    is_read: bool = True
 
     @property
     def device_id(self) -> str:
@@ -166,6 +170,8 @@ class Portfolio:
                 "rated_capacity_wh": point.rated_capacity_wh,
                 "max_power_w": point.policy.max_power_w,
                 "energy_from_power": point.energy_from_power,
+                "until": point.until,
+                "is_read": point.is_read,
             }
             for point in self.points.values()
         ]
@@ -182,6 +188,8 @@ class Portfolio:
                 ("every_s", "maximum", "rated_capacity_wh", "max_power_w"), pl.Float64()
             ),
             "energy_from_power": pl.Boolean(),
+            "until": INSTANT,
+            "is_read": pl.Boolean(),
         }
         return pl.DataFrame(rows, schema=schema)
 

@@ -197,7 +197,8 @@ corrections:
     )
     (correction,) = parse_portfolio(text).corrections
     assert correction.start == datetime(2026, 1, 31, 7, tzinfo=UTC)
-    assert correction.end == datetime(2026, 2, 2, tzinfo=UTC)
+    # A date without a time is the start of that day on the site's clock.
+    assert correction.end == datetime(2026, 2, 1, 23, tzinfo=UTC)
     assert "has no zone" in refused(text.replace("08:00:00+01:00", "08:00:00"))
     assert "unknown point" in refused(text.replace("[socomec/SN1/Global|0|1]", "[socomec/x/y]"))
     assert "'to' must lie after 'from'" in refused(text.replace("2026-02-02", "2026-01-02"))

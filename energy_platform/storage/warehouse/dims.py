@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from energy_platform.schemas import INSTANT
+from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,8 @@ _SHAPING: Final = (
     "carrier",
     "every_s",
     "energy_from_power",
+    "until",
+    "is_read",
 )
 """Attributes of a point that enter facts, not only dimensions."""
 
@@ -79,8 +82,19 @@ def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
     return {
         "sites": portfolio.sites_frame().sort("site_id"),
         "devices": devices_frame(portfolio).sort("device_id"),
-        "points": portfolio.points_frame().sort("point_id"),
+        "points": _with_canonical_units(portfolio.points_frame()).sort("point_id"),
     }
+
+
+def _with_canonical_units(points: pl.DataFrame) -> pl.DataFrame:
+    """Add the unit of a point's published figures; null where only its readings say it."""
+
+    def of(quantity: str, unit: str | None) -> str | None:
+        found = None if unit is None else conversion(unit, quantity=quantity)
+        return canonical_unit(quantity) or (None if found is None else found.unit)
+
+    units = [of(*row) for row in points.select("quantity", "unit").iter_rows()]
+    return points.with_columns(pl.Series("canonical_unit", units, dtype=pl.String()))
 
 
 def delivery_rows(frame: pl.DataFrame | None) -> pl.DataFrame:
