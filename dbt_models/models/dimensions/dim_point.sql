@@ -47,7 +47,8 @@ select
     site_id,
     name as point_name,
     quantity,
-    unit,
+    canonical_unit as unit,
+    unit as vendor_unit,
     kind,
     phase,
     carrier,
@@ -59,6 +60,9 @@ select
     every_s,
     maximum,
     rated_capacity_wh,
-    max_power_w
+    max_power_w,
+    until as until_at,
+    confidence,
+    confidence is not null as is_unconfirmed
 from judged
 order by point_id

@@ -94,6 +94,8 @@ def _with_canonical_units(points: pl.DataFrame) -> pl.DataFrame:
         return canonical_unit(quantity) or (None if found is None else found.unit)
 
     units = [of(*row) for row in points.select("quantity", "unit").iter_rows()]
+    if "confidence" not in points.columns:
+        points = points.with_columns(confidence=pl.lit(None, pl.String()))
     return points.with_columns(pl.Series("canonical_unit", units, dtype=pl.String()))
 
 

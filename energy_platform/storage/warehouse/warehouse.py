@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 """Version of the published tables, in ``about``."""
 
 LATE_DAYS: Final[Mapping[Vendor, int]] = {
