@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from energy_platform.portfolio.model import Confidence
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
-
-Confidence = Literal["high", "medium", "low"]
-"""How far a guess can be trusted before somebody has looked at it."""
 
 TO_CONFIRM: Final = "TO CONFIRM"
 """Mark in the portfolio's comments of what only a person can know."""

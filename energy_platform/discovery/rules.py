@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
-    from energy_platform.discovery.found import Confidence
+    from energy_platform.portfolio.model import Confidence
     from energy_platform.schemas import Kind, Quantity, Role
 
 LIMITS: Final = frozenset(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from energy_platform.portfolio.model import (
     ENDS_BEFORE,
     ENERGY_QUANTITIES,
     REGISTER_QUANTITIES,
+    Confidence,
     Correction,
     Device,
     PointSpec,
@@ -39,6 +41,9 @@ falls have no limit, so one bad reading and the way back from it would no longer
 
 LARGEST_BYTES: Final = 64 * 2**20
 """Size of a portfolio that is read: half a million points, as `discover` writes them."""
+
+_SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
+"""From the least sure to the surest."""
 
 _NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
 
@@ -220,6 +225,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
     problems: list[Problem] = []
     zones = {site.id: site.timezone for site in file.sites}
+    sites = {site.id: site for site in file.sites}
     for index, device in enumerate(file.devices):
         shared = file.device_types[device.type].points if device.type else ()
         own = {spec.key for spec in device.points}
@@ -237,7 +243,9 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if problem is not None:
                 problems.append((place, problem))
                 continue
-            points[point_id] = _point(spec, device, point_id=point_id, timezone=zones[device.site])
+            point = _point(spec, device, point_id=point_id, timezone=zones[device.site])
+            confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
+            points[point_id] = replace(point, confidence=confidence)
     corrections: list[Correction] = []
     for index, correction in enumerate(file.corrections):
         problems += [
@@ -250,7 +258,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
                 problems.append((("corrections", index, "to"), ENDS_BEFORE))
             corrections.append(part)
     portfolio = Portfolio(
-        sites={site.id: site for site in file.sites},
+        sites=sites,
         devices={f"{device.vendor}/{device.serial}": device for device in file.devices},
         points=points,
         corrections=tuple(corrections),
@@ -269,6 +277,11 @@ def _on_the_clocks(
             by_zone.setdefault(zones[points[point_id].site_id], []).append(point_id)
     for timezone, members in by_zone.items():
         yield correction.on_the_clock(timezone).model_copy(update={"points": tuple(members)})
+
+
+def weakest(*guesses: Confidence | None) -> Confidence | None:
+    """Return the least sure of some guesses; None when every one of them is confirmed."""
+    return min((one for one in guesses if one is not None), key=_SURENESS.index, default=None)
 
 
 def _kind(spec: PointSpec) -> Kind:

@@ -70,6 +70,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Confidence = Literal["high", "medium", "low"]
+"""How sure a guess of ``discover`` is that nobody has confirmed; no confidence: confirmed."""
+
+
 class Site(_Entry):
     """A place with its own clock."""
 
@@ -77,6 +81,9 @@ class Site(_Entry):
     name: str
     timezone: Zone
     country: str | None = None
+    confidence: Confidence | None = Field(
+        None, description="How sure the guess of its zone is; remove it once confirmed."
+    )
 
 
 class ResetMarkerEntry(_Entry):
@@ -151,7 +158,7 @@ class PointSpec(PolicyEntry):
     until: LocalInstant | None = Field(
         None, description="From here on the point is out of service: nothing is expected of it."
     )
-    confidence: Literal["high", "medium", "low"] | None = Field(
+    confidence: Confidence | None = Field(
         None, description="How sure a guess of `discover` is; remove it once confirmed."
     )
 
@@ -176,6 +183,9 @@ class Device(_Entry):
     every: Duration | None = None
     until: LocalInstant | None = Field(
         None, description="From here on the device is out of service, with all its points."
+    )
+    confidence: Confidence | None = Field(
+        None, description="How sure the guess of its site and role is; remove it once confirmed."
     )
     read: bool = Field(
         True, description="False leaves the device out: the vendor is not asked for it."

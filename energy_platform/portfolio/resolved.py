@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
-    from energy_platform.portfolio.model import Correction, Device, Site, Stream
+    from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 
 
@@ -33,6 +33,8 @@ class Point:
         policy: How its register is to be read.
         until: From when on it is out of service; None while it is in service.
         is_read: Whether its device is read at all.
+        confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
+            entry, its device's, its site's); None when a person has confirmed them all.
     """
 
     point_id: str
@@ -57,6 +59,7 @@ class Point:
     policy: CounterPolicy
     until: datetime | None = None
     is_read: bool = True
+    confidence: Confidence | None = None
 
     @property
     def device_id(self) -> str:
@@ -172,6 +175,8 @@ class Portfolio:
                 "energy_from_power": point.energy_from_power,
                 "until": point.until,
                 "is_read": point.is_read,
+                "confidence": point.confidence,
+                "is_confirmed": point.confidence is None,
             }
             for point in self.points.values()
         ]
@@ -190,6 +195,8 @@ class Portfolio:
             "energy_from_power": pl.Boolean(),
             "until": INSTANT,
             "is_read": pl.Boolean(),
+            "confidence": pl.String(),
+            "is_confirmed": pl.Boolean(),
         }
         return pl.DataFrame(rows, schema=schema)
 

@@ -63,6 +63,6 @@ select
     max_power_w,
     until as until_at,
     confidence,
-    confidence is not null as is_unconfirmed
+    is_confirmed
 from judged
 order by point_id

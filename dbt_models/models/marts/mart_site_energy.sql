@@ -15,7 +15,7 @@ with points as (
         points.horizon_at,
         points.final_before,
         dim.site_term,
-        dim.is_unconfirmed,
+        not dim.is_confirmed as is_unconfirmed,
         case
             when dim.site_term in ('heating', 'cooling') then dim.site_term else 'electricity'
         end as carrier,

@@ -45,6 +45,7 @@ _SHAPING: Final = (
     "energy_from_power",
     "until",
     "is_read",
+    "is_confirmed",
 )
 """Attributes of a point that enter facts, not only dimensions."""
 
@@ -94,8 +95,6 @@ def _with_canonical_units(points: pl.DataFrame) -> pl.DataFrame:
         return canonical_unit(quantity) or (None if found is None else found.unit)
 
     units = [of(*row) for row in points.select("quantity", "unit").iter_rows()]
-    if "confidence" not in points.columns:
-        points = points.with_columns(confidence=pl.lit(None, pl.String()))
     return points.with_columns(pl.Series("canonical_unit", units, dtype=pl.String()))
 
 
