@@ -7,7 +7,7 @@ with known as (
         points.site_id,
         periods.timezone,
         periods.period_start as local_day,
-        greatest(
+        case when points.every_s > 0 then greatest(
             floor(
                 {{ seconds_between(
                     "greatest(periods.starts_at, points.first_reading_at)",
@@ -15,7 +15,7 @@ with known as (
                 ) }} / points.every_s
             ),
             0
-        )::bigint as expected_samples
+        )::bigint end as expected_samples
     from {{ ref("stg_points") }} as points
     inner join {{ ref("stg_touched_periods") }} as periods using (timezone)
     where

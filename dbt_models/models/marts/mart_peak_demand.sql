@@ -8,7 +8,8 @@
 -- No label keeps a bucket from being the peak. What is spread over a long step can only lie below the
 -- true peak, so where it is the highest it is the peak, and says that it is estimated; so is the mean
 -- of a spike and the step back from it, which is what both brought together. Only buckets that were
--- measured by themselves are counted as such. A bucket below zero is no demand.
+-- measured by themselves are counted as such. A bucket below zero is no demand. Of equal buckets the
+-- earliest is named: less than a thousandth of a watt-hour is the rounding of contributions.
 with buckets as (
     select
         energy.point_id,
@@ -133,11 +134,11 @@ select
     demands.local_month,
     max(demands.energy_wh) filter (where demands.is_usable) * 4 as peak_w,
     peak_w / 1000 as peak_kw,
-    arg_max(demands.interval_start, (demands.energy_wh, -epoch_us(demands.interval_start)))
+    arg_max(demands.interval_start, (round(demands.energy_wh, 3), -epoch_us(demands.interval_start)))
         filter (where demands.is_usable) as peak_at,
-    arg_max(demands.local_start, (demands.energy_wh, -epoch_us(demands.interval_start)))
+    arg_max(demands.local_start, (round(demands.energy_wh, 3), -epoch_us(demands.interval_start)))
         filter (where demands.is_usable) as peak_local_start,
-    arg_max(demands.is_estimated, (demands.energy_wh, -epoch_us(demands.interval_start)))
+    arg_max(demands.is_estimated, (round(demands.energy_wh, 3), -epoch_us(demands.interval_start)))
         filter (where demands.is_usable) as peak_is_estimated,
     count(*) filter (where demands.is_usable and not demands.is_estimated) as buckets_counted,
     count(*) - buckets_counted as buckets_left_out,
