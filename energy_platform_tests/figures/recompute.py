@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 QUARTER: Final = 900
 CONFIRMED_BY: Final = 3
-SAME_PEAK: Final = 5e-4
+DIGITS_OF_PEAK: Final = 3
 HOLD: Final = 7200
 GAP: Final = 7200
 FACTORS: Final = {
@@ -594,7 +594,7 @@ class Recomputed:
             highest = [
                 (at, is_long)
                 for wh, at, is_long in candidates
-                if top is not None and abs(wh - top) <= SAME_PEAK
+                if top is not None and round(wh, DIGITS_OF_PEAK) == round(top, DIGITS_OF_PEAK)
             ]
             peak_at, is_estimated = min(highest, default=(None, None))
             counted = sum(not is_long for _, _, is_long in candidates)
