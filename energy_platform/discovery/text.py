@@ -18,7 +18,8 @@ NEW_FILE: Final = """\
 # Sites, devices and points, guessed by `energy-platform discover` from the vendors' inventories.
 # Look for TO CONFIRM: these are things that no vendor says. Edit freely: running discover again
 # adds what is new and changes nothing that is there. `confidence` says how sure a guess is; remove
-# it once you have looked at the point.
+# it once you have looked at the point. A date without a time (`until`; `from` and `to` of a
+# correction) is the start of that day on the site's clock.
 version: 1
 
 sites: []
