@@ -128,6 +128,16 @@ def shapes(portfolio: Portfolio) -> dict[str, str]:
     return {device_id: text_digest(repr(shape)) for device_id, shape in found.items()}
 
 
+def site_devices(portfolio: Portfolio) -> set[str]:
+    """Return the devices that may count for their site, with data or without."""
+    return {
+        point.device_id
+        for point in portfolio.points.values()
+        if point.role in {"main", "generation", "storage"}
+        or point.quantity in {"heating_energy", "cooling_energy"}
+    }
+
+
 def frame_digest(frame: pl.DataFrame) -> str:
     """Return a digest of a small frame's rows."""
     return text_digest(repr((frame.schema, frame.rows())))

@@ -26,6 +26,7 @@ from energy_platform.storage.warehouse.dims import (
     frame_digest,
     project_digest,
     shapes,
+    site_devices,
     text_digest,
 )
 from energy_platform.storage.warehouse.errors import WarehouseError
@@ -349,11 +350,13 @@ class Warehouse:
         if before["rules_digest"] != facts["rules_digest"]:
             return ("the rules changed",)
         new = shapes(portfolio)
-        with_data = {"/".join(point_id.split("/", 2)[:2]) for point_id in known}
+        # A main that never said anything makes its site's use unknown, so it bears on old days too.
+        bears = {"/".join(point_id.split("/", 2)[:2]) for point_id in known}
+        bears |= site_devices(portfolio) | (old.keys() - new.keys())
         return tuple(
             f"device {device} changed in the portfolio"
             for device in sorted(old.keys() | new.keys())
-            if old.get(device) != new.get(device) and device in with_data
+            if old.get(device) != new.get(device) and device in bears
         )
 
     def _hand_over(
