@@ -11,6 +11,7 @@ from energy_platform.schemas import INSTANT
 from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from energy_platform.portfolio import Portfolio
@@ -128,13 +129,23 @@ def shapes(portfolio: Portfolio) -> dict[str, str]:
     return {device_id: text_digest(repr(shape)) for device_id, shape in found.items()}
 
 
-def site_devices(portfolio: Portfolio) -> set[str]:
-    """Return the devices that may count for their site, with data or without."""
+def site_devices(portfolio: Portfolio, *, known: Collection[str]) -> set[str]:
+    """Return the devices that may count for a site with data, whether they have any themselves.
+
+    Args:
+        portfolio: The portfolio.
+        known: Points that have data.
+    """
+    points = portfolio.points
+    sites = {points[point_id].site_id for point_id in known if point_id in points}
     return {
         point.device_id
-        for point in portfolio.points.values()
-        if point.role in {"main", "generation", "storage"}
-        or point.quantity in {"heating_energy", "cooling_energy"}
+        for point in points.values()
+        if point.site_id in sites
+        and (
+            point.role in {"main", "generation", "storage"}
+            or point.quantity in {"heating_energy", "cooling_energy"}
+        )
     }
 
 

@@ -350,9 +350,9 @@ class Warehouse:
         if before["rules_digest"] != facts["rules_digest"]:
             return ("the rules changed",)
         new = shapes(portfolio)
-        # A main that never said anything makes its site's use unknown, so it bears on old days too.
         bears = {"/".join(point_id.split("/", 2)[:2]) for point_id in known}
-        bears |= site_devices(portfolio) | (old.keys() - new.keys())
+        # A main that never said anything makes the use of its site unknown, on old days too.
+        bears |= site_devices(portfolio, known=known)
         return tuple(
             f"device {device} changed in the portfolio"
             for device in sorted(old.keys() | new.keys())
