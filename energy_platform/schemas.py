@@ -403,9 +403,9 @@ CORE_REGISTER_STATE: Final = Table(
     columns=(
         _key("point_id", "Stable id of the point."),
         _instant("at", "Sampling time of the carried reading."),
-        _col("value_wh", _F64, "Register value.", unit="Wh"),
+        _col("value_wh", _F64, "Register value; in its own unit where it counts no energy."),
         _col("kind", _TEXT, "previous, good, unconfirmed or zero.", nullable=False),
-        _col("total_wh", _F64, "Energy of the point since its first reading.", unit="Wh"),
+        _col("total_wh", _F64, "Counted by the point since its first reading, same unit."),
         _instant("lower_at", "When the register had last shown less.", nullable=True),
         _instant("reached_at", "When the register first showed its value.", nullable=True),
         _col("limit_w", _F64, "Limit learned so far, where the portfolio has none.", unit="W"),
@@ -421,7 +421,7 @@ CORE_REGISTER_REJECTS: Final = Table(
     columns=(
         _key("point_id", "Stable id of the point."),
         _instant("at", "Sampling time."),
-        _col("value_wh", _F64, "Register value.", unit="Wh"),
+        _col("value_wh", _F64, "Register value; in its own unit where it counts no energy."),
         _col("reason", _TEXT, "Why it never became energy."),
         _instant("settled_by", "Reading that settled the matter.", nullable=True),
     ),
@@ -442,6 +442,63 @@ CORE_ENERGY_INTERVALS: Final = Table(
         _col("refused_wh", _F64, "What registers showed and was not booked, signed.", unit="Wh"),
         _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
         _col("method", _TEXT, "register, power or increment."),
+    ),
+    sort_key=("point_id", "interval_start"),
+)
+
+CORE_CONSUMPTION_DELTAS: Final = Table(
+    name="core_consumption_deltas",
+    description=(
+        "Consumption that is not energy in watt-hours (m³, varh, VAh, s, counts) between settled "
+        "readings, one row per step of a register."
+    ),
+    columns=(
+        _key("point_id", "Stable id of the point."),
+        _instant("end_at", "Reading that settled the step."),
+        _instant("start_at", "Reading the step starts from; the reading itself for first rows."),
+        _instant(
+            "counted_from",
+            "When the amount began to flow: start_at, or earlier where the register stood still.",
+        ),
+        _col("quantity", _TEXT, "What is counted.", nullable=False),
+        _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+        _col("register_start", _F64, "Register at start_at, in the row's unit."),
+        _col("register_end", _F64, "Register at end_at, in the row's unit."),
+        _col("consumption", _F64, "Amount of the step, in the row's unit; null when unknown."),
+        _col("refused", _F64, "What the register showed and the rule did not book, signed."),
+        _col(
+            "status",
+            _TEXT,
+            "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok.",
+        ),
+        _col(
+            "estimated",
+            _BOOL,
+            "Whether when the amount flowed is known to no better than gap_after.",
+        ),
+        _col("dropped", _I64, "Readings between start and end that were never counted."),
+        _col("reason", _TEXT, "Why the status is not ok."),
+        _col("method", _TEXT, "register or increment."),
+    ),
+    sort_key=("point_id", "end_at"),
+)
+
+CORE_CONSUMPTION_INTERVALS: Final = Table(
+    name="core_consumption_intervals",
+    description=(
+        "Contributions of the consumption deltas that end on the day to 15-minute UTC buckets; "
+        "a bucket's consumption is the sum over all files."
+    ),
+    columns=(
+        _key("point_id", "Stable id of the point."),
+        _instant("interval_start", "Start of the bucket."),
+        _col("quantity", _TEXT, "What is counted.", nullable=False),
+        _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+        _col("consumption", _F64, "Amount contributed to the bucket, in the row's unit."),
+        _col("estimated_consumption", _F64, "Part of consumption spread over a long step."),
+        _col("refused", _F64, "What registers showed and was not booked, signed."),
+        _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
+        _col("method", _TEXT, "register or increment."),
     ),
     sort_key=("point_id", "interval_start"),
 )
@@ -499,6 +556,8 @@ CORE_TABLES: Final = (
     CORE_REGISTER_STATE,
     CORE_REGISTER_REJECTS,
     CORE_ENERGY_INTERVALS,
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
 )
 """The derived tables, in the order the refresh walk writes them."""
 

@@ -19,6 +19,8 @@ NEW_FILE: Final = """\
 # Look for TO CONFIRM: these are things that no vendor says. Edit freely: running discover again
 # adds what is new and changes nothing that is there. `confidence` says how sure a guess is; remove
 # it once you have looked: a figure that rests on an entry with it is published as unconfirmed.
+# A date without a time (`until`; `from` and `to` of a correction) is the start of that day on the
+# site's clock.
 version: 1
 
 sites: []

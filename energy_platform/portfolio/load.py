@@ -12,9 +12,12 @@ from energy_platform.identity import device_id
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
+    COUNTED_OTHERWISE,
+    ENDS_BEFORE,
     ENERGY_QUANTITIES,
     REGISTER_QUANTITIES,
     Confidence,
+    Correction,
     Device,
     PointSpec,
     PortfolioFile,
@@ -22,6 +25,7 @@ from energy_platform.portfolio.model import (
 )
 from energy_platform.portfolio.resolved import Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
+from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
@@ -220,6 +224,7 @@ def _check_units(file: PortfolioFile) -> Iterator[Problem]:
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
     problems: list[Problem] = []
+    zones = {site.id: site.timezone for site in file.sites}
     sites = {site.id: site for site in file.sites}
     for index, device in enumerate(file.devices):
         shared = file.device_types[device.type].points if device.type else ()
@@ -238,23 +243,40 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if problem is not None:
                 problems.append((place, problem))
                 continue
-            point = _point(spec, device, point_id=point_id)
+            point = _point(spec, device, point_id=point_id, timezone=zones[device.site])
             confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
             points[point_id] = replace(point, confidence=confidence)
+    corrections: list[Correction] = []
     for index, correction in enumerate(file.corrections):
         problems += [
             (("corrections", index, "points"), f"unknown point {point_id!r}")
             for point_id in correction.points
             if point_id not in points
         ]
+        for part in _on_the_clocks(correction, points=points, zones=zones):
+            if part.start is not None and part.end is not None and part.end <= part.start:
+                problems.append((("corrections", index, "to"), ENDS_BEFORE))
+            corrections.append(part)
     portfolio = Portfolio(
         sites=sites,
         devices={device_id(device.vendor, device.serial): device for device in file.devices},
         points=points,
-        corrections=file.corrections,
+        corrections=tuple(corrections),
         streams={stream.id: stream for stream in file.streams},
     )
     return portfolio, problems
+
+
+def _on_the_clocks(
+    correction: Correction, *, points: Mapping[str, Point], zones: Mapping[str, str]
+) -> Iterator[Correction]:
+    """Yield a correction once per clock that its dates are read on, each for its own points."""
+    by_zone: dict[str, list[str]] = {}
+    for point_id in correction.points:
+        if point_id in points:
+            by_zone.setdefault(zones[points[point_id].site_id], []).append(point_id)
+    for timezone, members in by_zone.items():
+        yield correction.on_the_clock(timezone).model_copy(update={"points": tuple(members)})
 
 
 def weakest(*guesses: Confidence | None) -> Confidence | None:
@@ -299,11 +321,16 @@ def _unclear_period(spec: PointSpec, device: Device) -> str | None:
     return None
 
 
-def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
+def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> Point:
+    ends = [one for one in (spec.until, device.until) if one is not None]
     settings = spec.settings()
     if _is_net(spec):
         settings = {**NET_REGISTER, **settings}
-    elif "max_power_w" not in settings and isinstance(device.max_power_w, float):
+    elif (
+        "max_power_w" not in settings
+        and isinstance(device.max_power_w, float)
+        and spec.quantity not in COUNTED_OTHERWISE
+    ):
         settings["max_power_w"] = device.max_power_w
     return Point(
         point_id=point_id,
@@ -327,6 +354,8 @@ def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
         maximum=spec.maximum,
         rated_capacity_wh=spec.rated_capacity_wh,
         energy_from_power=spec.energy_from_power,
+        until=min((on_the_clock(one, timezone=timezone) for one in ends), default=None),
+        is_read=device.read,
         policy=CounterPolicy(**settings),
     )
 

@@ -18,6 +18,7 @@ from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from typing import Literal
 
     from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
@@ -35,6 +36,8 @@ class Point:
         stamped_at: Which end of its period an increment is stamped at.
         width: Length of an increment's period, None where it is not stated.
         policy: How its register is to be read.
+        until: From when on it is out of service; None while it is in service.
+        is_read: Whether its device is read at all.
         confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
             entry, its device's, its site's); None when a person has confirmed them all.
     """
@@ -61,6 +64,8 @@ class Point:
     rated_capacity_wh: float | None
     energy_from_power: bool
     policy: CounterPolicy
+    until: datetime | None = None
+    is_read: bool = True
     confidence: Confidence | None = None
 
     @property
@@ -177,6 +182,8 @@ class Portfolio:
                 "rated_capacity_wh": point.rated_capacity_wh,
                 "max_power_w": point.policy.max_power_w,
                 "energy_from_power": point.energy_from_power,
+                "until": point.until,
+                "is_read": point.is_read,
                 "confidence": point.confidence,
                 "is_confirmed": point.confidence is None,
             }
@@ -195,6 +202,8 @@ class Portfolio:
                 ("every_s", "maximum", "rated_capacity_wh", "max_power_w"), pl.Float64()
             ),
             "energy_from_power": pl.Boolean(),
+            "until": INSTANT,
+            "is_read": pl.Boolean(),
             "confidence": pl.String(),
             "is_confirmed": pl.Boolean(),
         }

@@ -9,6 +9,7 @@ import polars as pl
 from energy_platform.partitions import day_bounds
 from energy_platform.refresh.rules import EnergyDay, EnergyInput, JudgedDay, ReadingsInput, Rules
 from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.transforms.consumption import split_consumption
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import pieces_of_whole_points
 from energy_platform.transforms.readings import COMMON, judge
@@ -60,8 +61,12 @@ def energy_of_day(given: EnergyInput) -> EnergyDay:
         energy_of_readings(piece, points=points[n], state=states[n], policy=given.policies)
         for n, piece in enumerate(pieces)
     ]
+    deltas, consumption = split_consumption(
+        pl.concat([part.deltas for part in made]), readings=given.readings, points=given.points
+    )
     return EnergyDay(
-        deltas=pl.concat([part.deltas for part in made]),
+        deltas=deltas,
+        consumption=consumption,
         state=pl.concat([states[-1], *(part.state for part in made)]).sort(
             CORE_REGISTER_STATE.sort_key
         ),

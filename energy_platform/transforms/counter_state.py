@@ -126,8 +126,10 @@ class CounterState:
     def _first(self, x: Reading) -> Step | None:
         rule = self.rule
         if self._is_missing(x):
-            self._skip_zero(x)
-            return None
+            if rule.policy.on_fall == "zero_is_missing":
+                self._skip_zero(x)
+                return None
+            return self._still_zero(x)
         if self.zeros and x.value > 0 and rule.policy.on_fall != "zero_is_missing":
             at = self.zeros[-1]
             zero = rule.new_level(Reading(at, 0.0))
@@ -139,6 +141,20 @@ class CounterState:
         self.dropped = 0
         worth = Worth(0.0, 0.0, "first", "first_reading")
         return self._accept(x, start=x, worth=worth, level=rule.new_level(x))
+
+    def _still_zero(self, x: Reading) -> Step:
+        """Return the step to a zero of a register that has only ever shown zeros: nothing.
+
+        A register that stood at zero counted nothing, and that is known. It is still no level to
+        judge by: an old meter may come after zeros of a bus.
+        """
+        start = Reading(self.zeros[-1], 0.0) if self.zeros else x
+        status: DeltaStatus = "ok" if self.zeros else "first"
+        reason: DeltaReason | None = None if self.zeros else "first_reading"
+        if self.zeros and x.at - start.at > self.rule.gap_after:
+            status, reason = "gap", "longer_than_gap_after"
+        self.zeros = [x.at]
+        return Step(start, x, 0.0, 0.0, status, reason, 0, start.at)
 
     def _plain(self, good: Level, x: Reading, *, is_from_zero: bool = False) -> Step:
         status: DeltaStatus = "ok"

@@ -4,7 +4,9 @@
 - ``increment``: services that say the energy of each period (SoData names them ``…_Delta``);
 - ``power``: active power of points whose portfolio entry asks for ``energy_from_power``.
 
-Only energies in watt-hours flow here: columns named ``_wh`` never hold varh, VAh or m³, and heat
+Registers of other amounts (m³, varh, VAh, hours run) are read by the same rule. Inside it a
+register is a number in its point's canonical unit; ``consumption.split_consumption`` then moves
+their steps to tables that say the unit, so that no published column named ``_wh`` holds them. Heat
 is told from electricity by the point's quantity and carrier. The method of each row is in the
 column ``method``, so that none is mixed with another unseen.
 """
@@ -20,6 +22,7 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
 )
+from energy_platform.transforms.consumption import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, energy_deltas
 from energy_platform.transforms.increment_periods import placed
 from energy_platform.transforms.periods import increment_deltas, power_deltas
@@ -69,7 +72,8 @@ def _counts_per_wh(unit: str | None, *, quantity: str) -> float:
 
 def _counted(points: pl.DataFrame, *, kind: str) -> pl.DataFrame:
     return points.filter(
-        (pl.col("kind") == kind) & pl.col("quantity").is_in(sorted(ENERGY_QUANTITIES))
+        (pl.col("kind") == kind)
+        & pl.col("quantity").is_in(sorted(ENERGY_QUANTITIES | CONSUMPTION_QUANTITIES))
     )
 
 

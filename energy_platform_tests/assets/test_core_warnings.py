@@ -254,7 +254,7 @@ def test_a_total_that_moved_by_another_energy_than_the_steps_brought_blocks(
     days = check.metadata["days"]
     assert isinstance(days, dg.TableMetadataValue)
     said = str(days.records[0].data["what"])
-    assert "Wh in the carried totals" in said
+    assert "in the carried totals" in said
     assert METER in said
     assert "intervals" not in said
 

@@ -93,7 +93,8 @@ def test_a_corrected_policy_holds_on_the_days_it_touches_only() -> None:
         day: portfolio.policy_on(POINT, day=day).glitch
         for day in ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
     }
-    assert list(kept.values()) == ["drop", "keep", "keep", "drop"]
+    # 2 January in Paris begins at 23:00 UTC of the 1st.
+    assert list(kept.values()) == ["keep", "keep", "keep", "drop"]
     assert portfolio.policy_on(POINT, day="2026-01-03").max_power_w == 90_000
 
 

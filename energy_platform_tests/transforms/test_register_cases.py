@@ -105,7 +105,8 @@ def test_a_spike_is_no_peak() -> None:
 
 def test_a_register_counts_from_its_last_zero() -> None:
     readings = frame([*[0.0] * 90, 9588.0], every=24 * HOUR)
-    (row,) = energy_deltas(readings).deltas.iter_rows(named=True)
+    *zeros, row = energy_deltas(readings).deltas.iter_rows(named=True)
+    assert [zero["energy_wh"] for zero in zeros] == [0.0] * 90
     assert (row["energy_wh"], row["start_at"]) == (9588, readings["at"][89])
 
 

@@ -27,6 +27,7 @@ from energy_platform.storage.warehouse.dims import (
     frame_digest,
     project_digest,
     shapes,
+    site_devices,
     text_digest,
 )
 from energy_platform.storage.warehouse.errors import WarehouseError
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 """Version of the published tables, in ``about``."""
 
 LATE_DAYS: Final[Mapping[Vendor, int]] = {
@@ -354,6 +355,8 @@ class Warehouse:
             return ("the rules changed",)
         new = shapes(portfolio)
         with_data = {device_of(point_id) for point_id in known}
+        # A main that never said anything makes the use of its site unknown, on old days too.
+        with_data |= site_devices(portfolio, known=known)
         return tuple(
             f"device {device} changed in the portfolio"
             for device in sorted(old.keys() | new.keys())
