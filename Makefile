@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test long lint format keycloak postgres faults laws zones kills fortnight month lock clean
+.PHONY: help setup demo ui test long lint format keycloak postgres faults laws year zones kills fortnight month lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -21,6 +21,7 @@ help:
 	@echo "make postgres  the ledger's tests on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
 	@echo "make laws      the laws of energy on 10,000 random histories each (slow)"
+	@echo "make year      a year of meters that are hard to read, each day judged (slow)"
 	@echo "make zones     local days of many zones through the marts, as a table"
 	@echo "make kills     the platform killed at 100 random moments, and what it comes to (slow)"
 	@echo "make fortnight  fifteen days of troubles on a fast clock, with the alerts counted (slow)"
@@ -72,6 +73,9 @@ faults: setup
 
 laws: setup
 	$(BIN)/python -m energy_platform_tests.laws --examples 10000 --histories 1000
+
+year: setup
+	$(BIN)/python -m energy_platform_tests.hard_year
 
 zones: setup
 	$(BIN)/python -m energy_platform_tests.zones

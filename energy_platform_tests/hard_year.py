@@ -351,14 +351,14 @@ def _judged(meter: HardMeter, rows: pl.DataFrame, counted: NDArray[np.int64]) ->
         begins, ends = _minute_of(day), _minute_of(day + timedelta(days=1))
         used = float(counted[min(max(ends, 0), last)] - counted[min(max(begins, 0), last)])
         used_wh += used
-        if abs(energy - used) <= meter.step:
+        if energy is not None and abs(energy - used) <= meter.step:
             right += 1
         elif status != "final":
             marked += 1
         elif guessed:
             estimated += 1
         else:
-            silent.append((day, energy, used))
+            silent.append((day, energy or 0.0, used))
     said = set(rows["status"])
     if rows["over_limit_steps"].sum():
         said.add("over limit")
