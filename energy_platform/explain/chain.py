@@ -475,4 +475,9 @@ def _corrections(
         since = f"from {one.start.isoformat()}" if one.start else "from the first reading"
         until = f"to {one.end.isoformat()}" if one.end else "on"
         found.append(f"{', '.join(what)} {since} {until}: {one.reason}")
+    found += [
+        f"accept from {one.start.isoformat()} to {one.end.isoformat()}: {one.reason}"
+        for one in portfolio.accepted
+        if one.point_id == point_id and one.start < last and one.end > first
+    ]
     return tuple(found)

@@ -28,6 +28,8 @@ _STEPS: Final[Mapping[str, str]] = {
     " unit, the jump is refused",
     "above_allowance": "the register lasts at a level that its limit cannot reach: another meter,"
     " the jump is refused",
+    "accepted": "the register lasts at a level that its limit cannot reach, and the portfolio"
+    " accepts it: the jump is booked",
     "above_limit": "the register kept rising faster than its limit: the limit is too small, so all"
     " of it is booked",
     "modulus": "the register rolled over: counted across its modulus",
@@ -88,6 +90,8 @@ def of_policy(policy: CounterPolicy) -> str:
             continue
         if field.name == "reset_markers":
             value = f"[{', '.join(map(_marker, value))}]"
+        elif field.name == "accepted":
+            value = f"[{', '.join(f'{a.isoformat()} to {b.isoformat()}' for a, b in value)}]"
         elif isinstance(value, float):
             value = number(value)
         found.append(f"{field.name}={value}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import ValidationError
@@ -16,7 +18,7 @@ from energy_platform.portfolio.model import (
     PortfolioFile,
     Stream,
 )
-from energy_platform.portfolio.resolved import Point, Portfolio
+from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.transforms.policy import CounterPolicy
 
@@ -239,14 +241,48 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             for point_id in correction.points
             if point_id not in points
         ]
+    accepted, unfit = _accepted(file, points)
+    problems += unfit
     portfolio = Portfolio(
         sites={site.id: site for site in file.sites},
         devices={f"{device.vendor}/{device.serial}": device for device in file.devices},
         points=points,
         corrections=file.corrections,
+        accepted=tuple(accepted),
         streams={stream.id: stream for stream in file.streams},
     )
     return portfolio, problems
+
+
+def _accepted(
+    file: PortfolioFile, points: Mapping[str, Point]
+) -> tuple[list[Accepted], list[Problem]]:
+    """Return the spans of each point in UTC; without an offset they are on its site's clock."""
+    zones = {site.id: ZoneInfo(site.timezone) for site in file.sites}
+    found: list[Accepted] = []
+    problems: list[Problem] = []
+    for index, entry in enumerate(file.accept):
+        place = ("accept", index)
+        for point_id in entry.points:
+            point = points.get(point_id)
+            if point is None:
+                problems.append(((*place, "points"), f"unknown point {point_id!r}"))
+                continue
+            if point.kind != "register" or not point.is_energy:
+                why = f"{point_id} is no energy register: nothing of it is ever refused"
+                problems.append(((*place, "points"), why))
+                continue
+            zone = zones[point.site_id]
+            start, end = (_on_clock(at, zone) for at in (entry.start, entry.end))
+            if end <= start:
+                problems.append(((*place, "to"), "'to' must lie after 'from'"))
+                break
+            found.append(Accepted(point_id=point_id, start=start, end=end, reason=entry.reason))
+    return found, problems
+
+
+def _on_clock(at: datetime, zone: ZoneInfo) -> datetime:
+    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _kind(spec: PointSpec) -> Kind:

@@ -13,6 +13,7 @@ from energy_platform.portfolio.values import (
     Id,
     Instant,
     Limit,
+    LocalInstant,
     Number,
     Positive,
     RatedPower,
@@ -194,6 +195,15 @@ class Correction(_Entry):
         return self
 
 
+class Acceptance(_Entry):
+    """A reviewed span of time in which what the register rule refused is energy after all."""
+
+    points: tuple[Text, ...] = Field(min_length=1)
+    reason: str = Field(min_length=3)
+    start: LocalInstant = Field(alias="from")
+    end: LocalInstant = Field(alias="to")
+
+
 class Stream(_Entry):
     """One stream at Wattics, as agreed with them (Wattics data collection, section 10)."""
 
@@ -234,6 +244,7 @@ class PortfolioFile(_Entry):
     device_types: dict[Id, DeviceType] = Field(default_factory=dict)
     devices: tuple[Device, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    accept: tuple[Acceptance, ...] = ()
     streams: tuple[Stream, ...] = ()
 
     @model_validator(mode="before")
@@ -243,7 +254,7 @@ class PortfolioFile(_Entry):
         if not isinstance(content, dict):
             return content
         empty: dict[str, Any] = dict.fromkeys(("sites", "devices", "streams"), ())
-        empty |= {"corrections": (), "device_types": {}}
+        empty |= {"corrections": (), "accept": (), "device_types": {}}
         return {
             key: empty.get(key) if value is None and key in empty else value
             for key, value in content.items()

@@ -16,7 +16,7 @@ from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from energy_platform.portfolio.model import Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
@@ -82,6 +82,22 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A span of one point in which refused energy is booked.
+
+    Attributes:
+        start: First instant, UTC.
+        end: First instant after it, UTC.
+        reason: Why, in the portfolio's words.
+    """
+
+    point_id: str
+    start: datetime
+    end: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Portfolio:
     """Sites, devices, points, corrections and streams, cross-checked.
 
@@ -95,6 +111,7 @@ class Portfolio:
     devices: Mapping[str, Device] = field(default_factory=dict)
     points: Mapping[str, Point] = field(default_factory=dict)
     corrections: tuple[Correction, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
     streams: Mapping[str, Stream] = field(default_factory=dict)
 
     def zone_of(self, stream: Stream) -> str:
@@ -131,7 +148,19 @@ class Portfolio:
             )
             if touches and correction.policy is not None:
                 policy = replace(policy, **correction.policy.settings())
-        return policy
+        spans = tuple(
+            (one.start, one.end)
+            for one in self._accepted_of.get(point_id, ())
+            if one.start < end and one.end > start
+        )
+        return replace(policy, accepted=spans) if spans else policy
+
+    @cached_property
+    def _accepted_of(self) -> dict[str, list[Accepted]]:
+        found: dict[str, list[Accepted]] = {}
+        for one in self.accepted:
+            found.setdefault(one.point_id, []).append(one)
+        return found
 
     @cached_property
     def _policy_corrections(self) -> dict[str, list[Correction]]:

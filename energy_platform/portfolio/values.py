@@ -112,6 +112,22 @@ def _instant(value: object) -> object:
     return value
 
 
+def _local_instant(value: object) -> object:
+    """Accept a date or an instant; without an offset it is the site's local time."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(
+                f"{value!r} is no date such as 2026-01-31, nor an instant such as 2026-01-31 08:00"
+            ) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time.min)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value
+    return _instant(value)
+
+
 def _duration(value: object) -> object:
     """Accept 15m, 2h, 30s, 1d."""
     if isinstance(value, str):
@@ -156,6 +172,8 @@ def _id(value: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_zone)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+LocalInstant = Annotated[datetime, BeforeValidator(_local_instant)]
+"""An instant; naive where the portfolio gives no offset: it is the site's local time."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 DurationOrNever = Annotated[timedelta | Literal["never"], BeforeValidator(_or_never)]
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]

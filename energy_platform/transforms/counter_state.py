@@ -190,6 +190,9 @@ class CounterState:
         reason: DeltaReason | None,
         previous: Level | None,
     ) -> Step:
+        if refused and energy is not None and self.rule.is_accepted(level.at):
+            energy, refused, reason = energy + refused, 0.0, "accepted"
+            status = "gap" if level.at - start.at > self.rule.gap_after else "ok"
         step = Step(start, level.reading, energy, refused, status, reason, self.dropped)
         self.previous, self.good = previous, level
         self.unconfirmed.clear()
