@@ -141,7 +141,7 @@ def disputed(
         found.append(
             Disputed(
                 point_id=str(point_id),
-                refused_wh=own["refused_wh"].sum(),
+                refused_wh=float(own["refused_wh"].sum()),
                 days=tuple(sorted(set(ends))),
                 since=min(own["end_at"]),
                 needed_w=None if needs.null_count() else max(needs),

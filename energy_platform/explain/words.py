@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.readings import CORRECTED, WORD
-from energy_platform.transforms.register_rule import MARGIN
+from energy_platform.transforms.register_rule import LEARNED_FACTOR, MARGIN, power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +96,12 @@ def of_policy(policy: CounterPolicy) -> str:
             value = number(value)
         found.append(f"{field.name}={value}")
     return ", ".join(found) or "defaults"
+
+
+def of_learned(power_w: float, *, said: str) -> str:
+    """Say what a limit was learned from: the highest mean power, and when it was seen."""
+    limit = power_of_two(LEARNED_FACTOR * power_w)
+    return f"{limit:,.0f} W: ten times {said}, rounded up to a power of two"
 
 
 def _marker(marker: ResetMarker) -> str:
