@@ -358,7 +358,8 @@ def _refused(found: pl.DataFrame) -> str:
     said = [
         f"{point_id}: {refused:,.0f} Wh refused at {end:%H:%M} UTC, "
         + (
-            f"a max_power_w of {needed:,.0f} would have let it pass; another meter: a reset_marker"
+            f"a max_power_w of {needed:,.0f} would have let it pass; another meter: a "
+            "reset_marker; real for once: an accept entry"
             if needed is not None
             else "a change of unit: a correction with the factor"
             if reason == "scale_k"

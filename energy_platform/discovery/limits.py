@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from energy_platform.limits_seen import SeenPower
-    from energy_platform.portfolio.model import PortfolioFile
+    from energy_platform.portfolio.model import PointSpec, PortfolioFile
 
 Place = tuple[str | int, ...]
 
@@ -102,7 +102,7 @@ def _places(file: PortfolioFile) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for number, device in enumerate(file.devices):
         shared = file.device_types[device.type].points if device.type else ()
-        placed = [
+        placed: list[tuple[Place, PointSpec]] = [
             *(
                 (("device_types", str(device.type), "points", n), one)
                 for n, one in enumerate(shared)
