@@ -9,19 +9,20 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test lint format keycloak postgres faults laws zones kills fortnight month lock clean
+.PHONY: help setup demo ui test long lint format keycloak postgres faults laws zones kills fortnight month lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
 	@echo "make ui     Dagster's UI on http://127.0.0.1:3000"
 	@echo "make test   lint, types and tests, as CI runs them"
+	@echo "make long   what takes longer: killed processes, hanging runs, days on a fast clock"
 	@echo "make lint   ruff and mypy only"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make postgres  the ledger's tests on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
 	@echo "make laws      the laws of energy on 10,000 random histories each (slow)"
 	@echo "make zones     local days of many zones through the marts, as a table"
-	@echo "make kills     the platform killed at 20 random moments, and what it comes to (slow)"
+	@echo "make kills     the platform killed at 100 random moments, and what it comes to (slow)"
 	@echo "make fortnight  fifteen days of troubles on a fast clock, with the alerts counted (slow)"
 	@echo "make month     what a month of 15-minute cycles leaves on the disk (slow)"
 	@echo "make setup  the virtual environment and the dbt manifest only"
@@ -49,7 +50,11 @@ ui: setup
 	$(BIN)/energy-platform ui
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadscope energy_platform_tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not long' energy_platform_tests
+
+long: setup
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m long energy_platform_tests
+	$(BIN)/python -m energy_platform_tests.kills --times 8
 
 lint: setup
 	$(BIN)/ruff check .
@@ -72,7 +77,7 @@ zones: setup
 	$(BIN)/python -m energy_platform_tests.zones
 
 kills: setup
-	$(BIN)/python -m energy_platform_tests.kills --times 20
+	$(BIN)/python -m energy_platform_tests.kills --times 100
 
 fortnight: setup
 	$(BIN)/python -m energy_platform_tests.fortnight

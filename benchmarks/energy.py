@@ -205,6 +205,7 @@ def numpy(source: Path, folder: Path) -> None:
                     "point_id": ids,
                     "end_at": chunk.get_column("at"),
                     "start_at": pl.Series(start_at).cast(INSTANT),
+                    "counted_from": pl.Series(start_at).cast(INSTANT),
                     "register_start_wh": start,
                     "register_end_wh": value,
                     "energy_wh": energy,
@@ -245,6 +246,7 @@ def polars(source: Path, folder: Path) -> None:
         .with_columns(register_start_wh=start, start_at=pl.col("at").shift(1).over("point_id"))
         .with_columns(
             energy_wh=pl.when(rise < 0).then("value_wh").otherwise(rise).fill_null(0.0),
+            counted_from="start_at",
             refused_wh=0.0,
             status=pl.when(rise.is_null())
             .then(pl.lit("first"))
@@ -287,6 +289,7 @@ def duckdb(source: Path, folder: Path) -> None:
         f"""
         COPY (
           SELECT point_id, "at" AS end_at, coalesce(start_at, "at") AS start_at,
+            coalesce(start_at, "at") AS counted_from,
             coalesce(before, value_wh) AS register_start_wh, value_wh AS register_end_wh,
             CASE WHEN before IS NULL THEN 0 WHEN value_wh < before THEN value_wh
                  ELSE value_wh - before END AS energy_wh,

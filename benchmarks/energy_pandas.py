@@ -36,6 +36,7 @@ def energy(source: Path, folder: Path) -> Any:
             "point_id": frame["point_id"],
             "end_at": frame["at"],
             "start_at": start_at.fillna(frame["at"]),
+            "counted_from": start_at.fillna(frame["at"]),
             "register_start_wh": before.fillna(frame["value_wh"]),
             "register_end_wh": frame["value_wh"],
             "energy_wh": rise.where(~falls, frame["value_wh"]).fillna(0.0),

@@ -15,7 +15,9 @@ from energy_platform.partitions import EPOCH_DAY, day_of
 from energy_platform.schemas import (
     INVENTORY_TABLES,
     RAW_DAY_TABLES,
+    RAW_SOCOMEC_CUSTOMERS,
     RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_VARIABLES,
     TABLES,
 )
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
     from energy_platform.storage.catalogue import Catalogue
     from energy_platform.storage.lake import Lake
+    from energy_platform.storage.restamped import Increments
     from energy_platform.vendors.coverage import Earlier
 
 __all__ = [
@@ -56,6 +59,10 @@ _SETTINGS: Final[dict[Vendor, type[IngestSettings]]] = {
     "belimo": BelimoSettings,
     "skycentrics": SkycentricsSettings,
 }
+
+
+_NOT_FOR_DAYS: Final = frozenset({RAW_SOCOMEC_CUSTOMERS.name, RAW_SOCOMEC_LAST_VALUES.name})
+"""Snapshots that no day is read by; a lake of version 0.1.0 has none of them."""
 
 
 def ingest_settings(vendor: Vendor) -> IngestSettings:
@@ -103,6 +110,7 @@ def ingest_days(
     now: datetime,
     closes: bool = True,
     catalogue: Catalogue | None = None,
+    increments: Increments | None = None,
 ) -> Iterator[DayOutcome]:
     """Pull days and land each as it comes.
 
@@ -118,6 +126,7 @@ def ingest_days(
         now: The present, taken once before the first request.
         closes: Whether days that are over are closed; an intraday run leaves that to the daily one.
         catalogue: Where the state of each day that is over is noted.
+        increments: Which rows are increments, of which the newer answer counts.
 
     Yields:
         Each day's outcome in order.
@@ -144,6 +153,7 @@ def ingest_days(
         closes=closes,
         late_days=settings.late_days,
         catalogue=catalogue,
+        increments=increments,
     )
     inventory = read_inventory(lake, vendor=vendor)
     earlier = DaysBefore(lake, RAW_DAY_TABLES[vendor])
@@ -184,23 +194,28 @@ def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:
 def ingest_inventory(source: Source, *, lake: Lake) -> dict[str, Landed]:
     """Read a vendor's inventory and land its snapshots, by table name.
 
-    A Socomec device that is listed but gave no variables this time keeps those it had: it may have
-    been refused, and its days must not become silently empty.
+    What could not be read this time keeps what it had: the customers of an account; the variables
+    and last values of a Socomec device that is listed but gave none, which may have been refused,
+    and whose days must not become silently empty.
     """
     frames = source.inventory()
-    if (fresh := frames.get(RAW_SOCOMEC_VARIABLES.name)) is not None:
-        listed = frames[RAW_SOCOMEC_DEVICES.name]["uuid"]
-        kept = lake.read(RAW_SOCOMEC_VARIABLES).filter(
-            pl.col("device_uuid").is_in(listed.implode()),
-            ~pl.col("device_uuid").is_in(fresh["device_uuid"].implode()),
-        )
-        frames = frames | {RAW_SOCOMEC_VARIABLES.name: pl.concat([fresh, kept])}
+    if (listed := frames.get(RAW_SOCOMEC_DEVICES.name)) is not None:
+        for table in (RAW_SOCOMEC_VARIABLES, RAW_SOCOMEC_LAST_VALUES):
+            fresh = frames.get(table.name, table.empty())
+            kept = lake.read(table).filter(
+                pl.col("device_uuid").is_in(listed["uuid"].implode()),
+                ~pl.col("device_uuid").is_in(fresh["device_uuid"].implode()),
+            )
+            frames = frames | {table.name: pl.concat([fresh, kept])}
+        if RAW_SOCOMEC_CUSTOMERS.name not in frames:
+            frames = frames | {RAW_SOCOMEC_CUSTOMERS.name: lake.read(RAW_SOCOMEC_CUSTOMERS)}
     return {name: land_snapshot(lake, TABLES[name], frame) for name, frame in frames.items()}
 
 
 def has_inventory(lake: Lake, *, vendor: Vendor) -> bool:
-    """Say whether every inventory snapshot of a vendor was read once."""
-    return all(lake.path(table).exists() for table in INVENTORY_TABLES[vendor])
+    """Say whether every inventory snapshot that days are read by was read once."""
+    needed = (table for table in INVENTORY_TABLES[vendor] if table.name not in _NOT_FOR_DAYS)
+    return all(lake.path(table).exists() for table in needed)
 
 
 def read_inventory(lake: Lake, *, vendor: Vendor) -> dict[str, pl.DataFrame]:

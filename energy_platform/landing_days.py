@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
+from energy_platform.identity import name_of
 from energy_platform.partitions import day_bounds
 from energy_platform.schemas import RAW_DAY_TABLES, RAW_REJECT_TABLES, Vendor
 from energy_platform.storage.catalogue import CatalogueError
 from energy_platform.storage.lake import LakeError
 from energy_platform.storage.raw_days import Verdict, land_day
 from energy_platform.storage.rejects import land_rejects
+from energy_platform.storage.restamped import STAMPED_ANEW, Increments
+from energy_platform.transforms.readings import COMMON
+from energy_platform.vendors.coverage import Reject
 from energy_platform.vendors.errors import AuthenticationError, VendorError
 
 if TYPE_CHECKING:
@@ -23,10 +28,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from energy_platform.portfolio import Portfolio
     from energy_platform.storage.catalogue import Catalogue, DayState
     from energy_platform.storage.lake import Lake
     from energy_platform.storage.raw_days import Landed
-    from energy_platform.vendors.coverage import DeviceDay, Reject
+    from energy_platform.vendors.coverage import DeviceDay
 
 DEVICE_COLUMN: Final[dict[Vendor, str]] = {
     "socomec": "serial_number",
@@ -129,6 +135,7 @@ class DayLanding:
         catalogue: Where the state of each day that is over is noted; None notes nothing.
         accepts: The device whose newer answer an operator lets replace the rows of before, empty
             for all devices; None keeps rows that the vendor no longer has.
+        increments: Which rows are increments, of which the newer answer counts; None: none.
     """
 
     lake: Lake
@@ -138,6 +145,7 @@ class DayLanding:
     late_days: int = 1
     catalogue: Catalogue | None = None
     accepts: str | None = None
+    increments: Increments | None = None
 
     def land(self, pulled: Pulled) -> DayOutcome:
         """Land one day, and say what became of it.
@@ -160,8 +168,10 @@ class DayLanding:
                     closed=False,
                     verdict=lambda answer_id: self._verdict(pulled, answer_id),
                     drops=self._drops(),
+                    increments=self.increments,
                 )
-                rejected = self._land_rejects(pulled, notes)
+                stamped_anew = self._stamped_anew(landed, notes)
+                rejected = self._land_rejects(pulled, [*pulled.rejects, *stamped_anew], notes)
             except AuthenticationError as refused:
                 refused.about(day=pulled.day)
                 raise
@@ -268,14 +278,36 @@ class DayLanding:
             and self.now - known.since >= max(1, self.late_days) * timedelta(days=1)
         )
 
-    def _land_rejects(self, pulled: Pulled, notes: list[str]) -> int:
+    def _stamped_anew(self, landed: Landed, notes: list[str]) -> list[Reject]:
+        """Return the increments that gave way to a newer answer, and say so by device."""
+        if self.accepts is not None or landed.dropped is None:
+            return []
+        point_ids = COMMON[self.vendor](landed.dropped)["point_id"]
+        found = [
+            Reject(
+                (name := name_of(point_id)).serial,
+                name.key,
+                row["at"].isoformat(),
+                repr(row["value"]) if row["value_text"] is None else row["value_text"],
+                STAMPED_ANEW,
+            )
+            for point_id, row in zip(point_ids, landed.dropped.iter_rows(named=True), strict=True)
+        ]
+        for device, count in sorted(Counter(one.device for one in found).items()):
+            notes.append(
+                f"device {device}: {count} increments came with another stamp than before; the "
+                f"newer answer counts, the older is in {RAW_REJECT_TABLES[self.vendor].name}"
+            )
+        return found
+
+    def _land_rejects(self, pulled: Pulled, rejects: Sequence[Reject], notes: list[str]) -> int:
         table = RAW_REJECT_TABLES[self.vendor]
         try:
-            land_rejects(self.lake, table, day=pulled.day, rejects=pulled.rejects)
+            land_rejects(self.lake, table, day=pulled.day, rejects=rejects)
         except LakeError as error:
             # Odd rows that cannot be kept must not cost the good ones their day.
-            notes.append(f"{pulled.day}: {len(pulled.rejects)} odd rows could not be kept: {error}")
-        return len(pulled.rejects)
+            notes.append(f"{pulled.day}: {len(rejects)} odd rows could not be kept: {error}")
+        return len(rejects)
 
     def _disk_error(self, day: str, error: OSError) -> LakeError:
         path = error.filename or self.lake.path(RAW_DAY_TABLES[self.vendor], day=day)
@@ -326,6 +358,18 @@ class DayLanding:
             for one in partial
         ]
         return replace(outcome, warnings=(*outcome.warnings, *notes))
+
+
+def increments_of(portfolio: Portfolio, *, vendor: Vendor) -> Increments | None:
+    """Return which rows of a vendor are increments; None without any."""
+    periods: dict[str, float | None] = {
+        point.point_id: length.total_seconds() if (length := point.width or point.every) else None
+        for point in portfolio.points.values()
+        if point.kind == "increment" and point.vendor == vendor
+    }
+    if not periods:
+        return None
+    return Increments(periods_s=periods, point_ids=lambda raw: COMMON[vendor](raw)["point_id"])
 
 
 def _fewer(before: Sequence[DeviceDay], after: Sequence[DeviceDay]) -> str:

@@ -12,7 +12,7 @@ from energy_platform.env_file import EnvFileError, read_env_file
 from energy_platform.settings import Settings, SettingsError, simulation_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Origin = Literal["demo", "live"]
@@ -50,11 +50,13 @@ class Installation(NamedTuple):
         origin: Whose data it holds; None as long as it holds none.
         settings: The settings that belong to it. For the demo's data none of a real account.
         simulated_now: Whether its simulated vendors are running.
+        values: The variables that its settings were read from, where they are not this process's.
     """
 
     origin: Origin | None
     settings: Settings
     simulated_now: bool = False
+    values: Mapping[str, str] | None = None
 
 
 def installation() -> Installation:
@@ -92,7 +94,7 @@ def simulated_installation(data_dir: Path) -> Installation:
         "ENERGY_PLATFORM_DATA_DIR": str(data_dir),
         "ENERGY_PLATFORM_PORTFOLIO": str(demo_folder(data_dir) / "portfolio.yaml"),
     }
-    return Installation("demo", Settings.load(values), running)
+    return Installation("demo", Settings.load(values), running, values)
 
 
 def simulation_knobs() -> dict[str, str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EPOCH_DAY: Final = date(2020, 1, 1)
-"""First partition of the platform; a vendor's own start date clamps inside its asset."""
+EPOCH_DAY: Final = date(2000, 1, 1)
+"""First day there can be: older stamps are of clocks that were never set. Where the partitions
+begin is another matter: with the data."""
 
 DAY: Final = timedelta(days=1)
 """Length of a partition; UTC days have no daylight saving."""

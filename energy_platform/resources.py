@@ -115,7 +115,11 @@ class Platform(dg.ConfigurableResource["Platform"]):
     def source(self, vendor: Vendor) -> AbstractContextManager[Source]:
         """Open a vendor's client."""
         return open_source(
-            vendor, portfolio=self.portfolio(), landing=self.landing, logins=self.logins
+            vendor,
+            portfolio=self.portfolio(),
+            landing=self.landing,
+            logins=self.logins,
+            lake=self.lake,
         )
 
     def ledger(self) -> Ledger:

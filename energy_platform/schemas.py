@@ -22,7 +22,7 @@ Method = Literal["register", "power", "increment"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Carrier = Literal["electricity", "heating", "cooling", "water"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
-Phase = Literal["total", "L1", "L2", "L3", "L12", "L13", "L23"]
+Phase = Literal["total", "L1", "L2", "L3", "N", "L12", "L13", "L23"]
 Vendor = Literal["socomec", "belimo", "skycentrics"]
 Quantity = Literal[
     "active_energy_import",
@@ -50,6 +50,11 @@ Quantity = Literal[
     "state_of_charge",
     "stored_energy",
     "operating_time",
+    "battery_capacity",
+    "load_rate",
+    "lighting_level",
+    "illuminance",
+    "count",
     "state",
     "other",
 ]
@@ -148,7 +153,7 @@ RAW_BELIMO_SAMPLES: Final = Table(
     columns=(
         _key("device_id", "Data scope of the device; changes when the device is transferred."),
         _key("datapoint_id", "Datapoint id of the dataprofile, such as evcloud.210."),
-        _instant("at", "Sample time as the vendor said it."),
+        _instant("at", "Sample time as the vendor said it; of resampled history the bucket's end."),
         *_RAW_VALUE,
         _key("serial_number", "Serial number, the stable part of the point id."),
         _col("dataprofile", _TEXT, "Dataprofile id/version the datapoint was read through."),
@@ -233,6 +238,42 @@ RAW_SOCOMEC_VARIABLES: Final = Table(
     partitioned=False,
 )
 
+RAW_SOCOMEC_CUSTOMERS: Final = Table(
+    name="raw_socomec__customers",
+    description="Customers visible at SoData when last they could be read, without personal data.",
+    columns=(
+        _key("uuid", "Customer UUID; sites name it as customer_uuid."),
+        _key("ca_uuid", "Corporate account UUID."),
+        _col("name", _TEXT, "Name; e-mail addresses and telephone numbers in it are masked."),
+        _col("sites_quantity", _I64, "Number of sites the vendor counts.", unit="count"),
+    ),
+    sort_key=("uuid",),
+    partitioned=False,
+)
+
+RAW_SOCOMEC_LAST_VALUES: Final = Table(
+    name="raw_socomec__last_values",
+    description=(
+        "Newest value of each variable of the SoData devices as of the last inventory, each with "
+        "its own date; one that never changed can be months old."
+    ),
+    columns=(
+        _key("device_uuid", "Device UUID."),
+        _key("item_type", "First part of the service triple."),
+        _key("item_index", "Second part of the service triple."),
+        _key("service_id", "Third part of the service triple."),
+        _instant("at", "Sampling time as the vendor said it; null when unreadable.", nullable=True),
+        _col("value", _F64, "Number as the vendor said it, in the row's own unit."),
+        _col("value_text", _TEXT, "What the vendor said when it was not a number."),
+        _col("unit", _TEXT, "Unit as the vendor said it, such as AMPERE; null when none."),
+        _col("title", _TEXT, "Title."),
+        _col("service_type", _TEXT, "Measure or Alarm."),
+        _key("serial_number", "Serial number of the device."),
+    ),
+    sort_key=("device_uuid", "item_type", "item_index", "service_id"),
+    partitioned=False,
+)
+
 RAW_BELIMO_DEVICES: Final = Table(
     name="raw_belimo__devices",
     description="Newest snapshot of the registered Belimo Cloud devices.",
@@ -294,6 +335,8 @@ RAW_SKYCENTRICS_SENSORS: Final = Table(
         _col("type", _TEXT, "Free label of the vendor."),
         _col("units", _TEXT, "Unit as the vendor said it."),
         _instant("at", "Time of the newest sample.", nullable=True),
+        _col("value", _F64, "Newest value, in the row's own unit."),
+        _col("value_text", _TEXT, "What the vendor said when it was not a number."),
     ),
     sort_key=("device_id", "sensor_id"),
     partitioned=False,
@@ -322,6 +365,10 @@ CORE_ENERGY_DELTAS: Final = Table(
         _key("point_id", "Stable id of the point."),
         _instant("end_at", "Reading that settled the step."),
         _instant("start_at", "Reading the step starts from; the reading itself for first rows."),
+        _instant(
+            "counted_from",
+            "When the energy began to flow: start_at, or earlier where the register stood still.",
+        ),
         _col("register_start_wh", _F64, "Register at start_at.", unit="Wh"),
         _col("register_end_wh", _F64, "Register at end_at.", unit="Wh"),
         _col("energy_wh", _F64, "Energy of the step; null when unknown.", unit="Wh"),
@@ -336,7 +383,11 @@ CORE_ENERGY_DELTAS: Final = Table(
             _TEXT,
             "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok.",
         ),
-        _col("estimated", _BOOL, "Whether the step is longer than the gap allowance."),
+        _col(
+            "estimated",
+            _BOOL,
+            "Whether when the energy flowed is known to no better than gap_after.",
+        ),
         _col("dropped", _I64, "Readings between start and end that never became energy."),
         _col("reason", _TEXT, "Why the status is not ok."),
         _col("method", _TEXT, "register, power or increment."),
@@ -352,10 +403,11 @@ CORE_REGISTER_STATE: Final = Table(
     columns=(
         _key("point_id", "Stable id of the point."),
         _instant("at", "Sampling time of the carried reading."),
-        _col("value_wh", _F64, "Register value.", unit="Wh"),
+        _col("value_wh", _F64, "Register value; in its own unit where it counts no energy."),
         _col("kind", _TEXT, "previous, good, unconfirmed or zero.", nullable=False),
-        _col("total_wh", _F64, "Energy of the point since its first reading.", unit="Wh"),
+        _col("total_wh", _F64, "Counted by the point since its first reading, same unit."),
         _instant("lower_at", "When the register had last shown less.", nullable=True),
+        _instant("reached_at", "When the register first showed its value.", nullable=True),
         _col("limit_w", _F64, "Limit learned so far, where the portfolio has none.", unit="W"),
         _col("rises", _I64, "Rises the limit was learned from, at most three."),
         _col("dropped", _I64, "Readings since the good one that never became energy."),
@@ -369,7 +421,7 @@ CORE_REGISTER_REJECTS: Final = Table(
     columns=(
         _key("point_id", "Stable id of the point."),
         _instant("at", "Sampling time."),
-        _col("value_wh", _F64, "Register value.", unit="Wh"),
+        _col("value_wh", _F64, "Register value; in its own unit where it counts no energy."),
         _col("reason", _TEXT, "Why it never became energy."),
         _instant("settled_by", "Reading that settled the matter.", nullable=True),
     ),
@@ -390,6 +442,63 @@ CORE_ENERGY_INTERVALS: Final = Table(
         _col("refused_wh", _F64, "What registers showed and was not booked, signed.", unit="Wh"),
         _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
         _col("method", _TEXT, "register, power or increment."),
+    ),
+    sort_key=("point_id", "interval_start"),
+)
+
+CORE_CONSUMPTION_DELTAS: Final = Table(
+    name="core_consumption_deltas",
+    description=(
+        "Consumption that is not energy in watt-hours (m³, varh, VAh, s, counts) between settled "
+        "readings, one row per step of a register."
+    ),
+    columns=(
+        _key("point_id", "Stable id of the point."),
+        _instant("end_at", "Reading that settled the step."),
+        _instant("start_at", "Reading the step starts from; the reading itself for first rows."),
+        _instant(
+            "counted_from",
+            "When the amount began to flow: start_at, or earlier where the register stood still.",
+        ),
+        _col("quantity", _TEXT, "What is counted.", nullable=False),
+        _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+        _col("register_start", _F64, "Register at start_at, in the row's unit."),
+        _col("register_end", _F64, "Register at end_at, in the row's unit."),
+        _col("consumption", _F64, "Amount of the step, in the row's unit; null when unknown."),
+        _col("refused", _F64, "What the register showed and the rule did not book, signed."),
+        _col(
+            "status",
+            _TEXT,
+            "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok.",
+        ),
+        _col(
+            "estimated",
+            _BOOL,
+            "Whether when the amount flowed is known to no better than gap_after.",
+        ),
+        _col("dropped", _I64, "Readings between start and end that were never counted."),
+        _col("reason", _TEXT, "Why the status is not ok."),
+        _col("method", _TEXT, "register or increment."),
+    ),
+    sort_key=("point_id", "end_at"),
+)
+
+CORE_CONSUMPTION_INTERVALS: Final = Table(
+    name="core_consumption_intervals",
+    description=(
+        "Contributions of the consumption deltas that end on the day to 15-minute UTC buckets; "
+        "a bucket's consumption is the sum over all files."
+    ),
+    columns=(
+        _key("point_id", "Stable id of the point."),
+        _instant("interval_start", "Start of the bucket."),
+        _col("quantity", _TEXT, "What is counted.", nullable=False),
+        _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+        _col("consumption", _F64, "Amount contributed to the bucket, in the row's unit."),
+        _col("estimated_consumption", _F64, "Part of consumption spread over a long step."),
+        _col("refused", _F64, "What registers showed and was not booked, signed."),
+        _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
+        _col("method", _TEXT, "register or increment."),
     ),
     sort_key=("point_id", "interval_start"),
 )
@@ -429,7 +538,13 @@ RAW_REJECT_TABLES: Final[dict[Vendor, Table]] = {
 """The odd rows of each vendor; a day without any has no file."""
 
 INVENTORY_TABLES: Final[dict[Vendor, tuple[Table, ...]]] = {
-    "socomec": (RAW_SOCOMEC_SITES, RAW_SOCOMEC_DEVICES, RAW_SOCOMEC_VARIABLES),
+    "socomec": (
+        RAW_SOCOMEC_SITES,
+        RAW_SOCOMEC_DEVICES,
+        RAW_SOCOMEC_VARIABLES,
+        RAW_SOCOMEC_CUSTOMERS,
+        RAW_SOCOMEC_LAST_VALUES,
+    ),
     "belimo": (RAW_BELIMO_DEVICES, RAW_BELIMO_DATAPROFILES),
     "skycentrics": (RAW_SKYCENTRICS_DEVICES, RAW_SKYCENTRICS_SENSORS),
 }
@@ -441,6 +556,8 @@ CORE_TABLES: Final = (
     CORE_REGISTER_STATE,
     CORE_REGISTER_REJECTS,
     CORE_ENERGY_INTERVALS,
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
 )
 """The derived tables, in the order the refresh walk writes them."""
 

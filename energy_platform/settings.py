@@ -10,9 +10,11 @@ and runs the demo.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
+from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -38,8 +41,15 @@ from pydantic_settings import SettingsError as UnreadableValueError
 
 from energy_platform.env_file import EnvFileError, env_file, home_folder, read_env_file
 from energy_platform.intraday import refusal
+from energy_platform.resolution import read_resolution
 
 T = TypeVar("T")
+
+YEAR_S: Final = 31_536_000
+"""No time limit and no pause is longer than a year: longer ones leave the calendar."""
+
+MOST: Final = 1_000_000
+"""No number of things is larger; a larger one is a typo."""
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that plain HTTP may be spoken to."""
@@ -62,6 +72,40 @@ def _safe_url(url: str) -> str:
 
 Url = Annotated[str, AfterValidator(_safe_url)]
 """An https URL, or a plain http one on loopback."""
+
+
+def _day(value: object) -> object:
+    """Take days as they are written everywhere: pydantic takes a bare number for Unix seconds."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != text:
+        raise ValueError("expected a day as YYYY-MM-DD, such as 2026-01-31")
+    return found
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day, typed YYYY-MM-DD."""
+
+
+def _number_or_off(most: int) -> BeforeValidator:
+    """Return what takes a whole number up to ``most``, or the word off; one sentence otherwise."""
+
+    def take(value: object) -> object:
+        text = str(value).strip().lower()
+        if text == "off":
+            return text
+        is_short = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST))
+        number = int(text) if is_short else -1
+        if not 0 <= number <= most:
+            raise ValueError(f"expected a whole number from 0 to {most}, or off")
+        return number
+
+    return BeforeValidator(take)
 
 
 CA_FILE: Final = "ENERGY_PLATFORM_CA_FILE"
@@ -100,6 +144,23 @@ one that is added, and Dagster's own reader could put them back.
 
 _GIVEN: ContextVar[Mapping[str, str] | None] = ContextVar("given", default=None)
 """Variables to read in place of the process's own, while `Settings.load` is given some."""
+
+
+@contextmanager
+def settings_from(values: Mapping[str, str] | None) -> Iterator[None]:
+    """Let every section that is built here read some values only; None changes nothing.
+
+    Args:
+        values: Variables by name, in place of the process's own and of the env file.
+    """
+    if values is None:
+        yield
+        return
+    token = _GIVEN.set(values)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
 
 
 def simulation_file() -> Path | None:
@@ -226,21 +287,29 @@ class SocomecSettings(_Connected):
     username: str | None = Field(None, description="SoLive Pro user (e-mail).")
     password: SecretStr | None = Field(None, description="Password of that user.")
     ca_uuid: str | None = Field(None, description="Corporate account UUID; empty reads all.")
-    start_day: date | None = Field(
+    start_day: Day | None = Field(
         None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
     )
     late_days: int = Field(1, ge=0, le=60, description="Days read again for late data.")
     page_size: int = Field(50, ge=1, le=500, description="Records per listing page (take).")
-    max_window_s: int = Field(86_400, ge=900, description="Longest raw window per request, s.")
-    max_series: int = Field(20, ge=1, description="Series per raw request.")
-    rps: float = Field(5, gt=0, description="Requests per second.")
+    max_window_s: int = Field(
+        86_400, ge=900, le=YEAR_S, description="Longest raw window per request, s."
+    )
+    max_series: int = Field(20, ge=1, le=MOST, description="Series per raw request.")
+    rps: float = Field(5, ge=0.001, le=MOST, description="Requests per second.")
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
-    timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
-    attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
-    backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
-    run_limit_s: float = Field(1800, gt=0, description=RUN_LIMIT_IS)
+    timeout_s: float = Field(60, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
+    attempts: int = Field(
+        5, ge=1, le=100, description="Attempts per request for faults that can heal."
+    )
+    backoff_s: float = Field(
+        1, ge=0, le=YEAR_S, description="First pause before another attempt, s."
+    )
+    run_limit_s: float = Field(1800, gt=0, le=YEAR_S, description=RUN_LIMIT_IS)
     oauth_scope: str = Field("openid", description="OAuth scope.")
-    token_margin_s: float = Field(30, ge=0, description="Seconds a token is renewed early.")
+    token_margin_s: float = Field(
+        30, ge=0, le=YEAR_S, description="Seconds a token is renewed early."
+    )
     datapoints_path: str = Field("datapoints", description="Last part of the history path.")
 
 
@@ -259,22 +328,37 @@ class BelimoSettings(_Connected):
     client_secret: SecretStr | None = Field(None, description="Client secret.")
     username: str | None = Field(None, description="BelimoID user.")
     password: SecretStr | None = Field(None, description="Password of that user.")
-    start_day: date | None = Field(
+    start_day: Day | None = Field(
         None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
     )
     late_days: int = Field(2, ge=0, le=60, description="Days read again for late data.")
     page_size: int = Field(500, ge=1, le=2000, description="Devices per page.")
     sample_page_size: int = Field(2000, ge=1, le=2000, description="Raw samples per page.")
-    rps: float = Field(2, gt=0, description="Requests per second of the account.")
+    rps: float = Field(2, ge=0.001, le=MOST, description="Requests per second of the account.")
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
-    timeout_s: float = Field(60, gt=0, description="Seconds to wait for an answer.")
-    attempts: int = Field(5, ge=1, description="Attempts per request for faults that can heal.")
-    backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
-    run_limit_s: float = Field(3600, gt=0, description=RUN_LIMIT_IS)
-    token_margin_s: float = Field(60, ge=0, description="Seconds a token is renewed early.")
+    timeout_s: float = Field(60, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
+    attempts: int = Field(
+        5, ge=1, le=100, description="Attempts per request for faults that can heal."
+    )
+    backoff_s: float = Field(
+        1, ge=0, le=YEAR_S, description="First pause before another attempt, s."
+    )
+    run_limit_s: float = Field(3600, gt=0, le=YEAR_S, description=RUN_LIMIT_IS)
+    token_margin_s: float = Field(
+        60, ge=0, le=YEAR_S, description="Seconds a token is renewed early."
+    )
     history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
-    resolution: str = Field("15m", description="Resolution in timeseries mode.")
+    resolution: str = Field(
+        "15m",
+        description="Resolution in timeseries mode: 1s to 1h, 1d, 7d, or points per day.",
+    )
     max_points: int = Field(5000, ge=1, le=10_000, description="Points per timeseries request.")
+
+    @field_validator("resolution")
+    @classmethod
+    def _is_a_resolution(cls, text: str) -> str:
+        read_resolution(text)
+        return text
 
 
 class SkycentricsSettings(_Connected):
@@ -286,27 +370,44 @@ class SkycentricsSettings(_Connected):
     client_id: str | None = Field(None, description="Client of the account.")
     client_secret: SecretStr | None = Field(None, description="Secret that signs requests.")
     device_ids: str = Field("", description="Gateway ids, comma separated; empty lists them.")
-    start_day: date | None = Field(
+    start_day: Day | None = Field(
         None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
     )
     late_days: int = Field(1, ge=0, le=60, description="Days folded again for late data.")
-    poll_s: int = Field(60, ge=10, description="Seconds between two polls.")
+    poll_s: int = Field(60, ge=10, le=YEAR_S, description="Seconds between two polls.")
     history: Literal["auto", "on", "off"] = Field("auto", description="Use of the history call.")
-    history_gap: int = Field(1, ge=1, description="Gap between history records, minutes.")
-    history_window_s: int = Field(86_400, ge=3600, description="History window per request, s.")
-    rps: float = Field(5, gt=0, description="Requests per second.")
+    history_gap: int = Field(1, ge=1, le=MOST, description="Gap between history records, minutes.")
+    history_window_s: int = Field(
+        86_400, ge=3600, le=YEAR_S, description="History window per request, s."
+    )
+    rps: float = Field(5, ge=0.001, le=MOST, description="Requests per second.")
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
-    timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
-    attempts: int = Field(3, ge=1, description="Attempts per request for faults that can heal.")
-    backoff_s: float = Field(1, ge=0, description="First pause before another attempt, s.")
-    run_limit_s: float = Field(1800, gt=0, description=RUN_LIMIT_IS)
+    timeout_s: float = Field(30, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
+    attempts: int = Field(
+        3, ge=1, le=100, description="Attempts per request for faults that can heal."
+    )
+    backoff_s: float = Field(
+        1, ge=0, le=YEAR_S, description="First pause before another attempt, s."
+    )
+    run_limit_s: float = Field(1800, gt=0, le=YEAR_S, description=RUN_LIMIT_IS)
 
 
-class WatticsCredential(BaseModel, frozen=True):
+def _basic_user(name: str) -> str:
+    if not name or ":" in name:
+        # RFC 7617, section 2: the colon ends the name.
+        raise ValueError("expected a user name without a colon")
+    return name
+
+
+BasicUser = Annotated[str, AfterValidator(_basic_user)]
+"""A user name that HTTP Basic can carry."""
+
+
+class WatticsCredential(BaseModel, frozen=True, extra="forbid"):
     """One Basic credential of a stream group."""
 
-    username: str
-    password: SecretStr
+    username: BasicUser
+    password: Annotated[SecretStr, Field(min_length=1)]
 
 
 class WatticsSettings(_Connected):
@@ -317,21 +418,37 @@ class WatticsSettings(_Connected):
     base_url: Url | None = Field(
         None, description="Push URL with its final slash; no default, never production by accident."
     )
-    username: str | None = Field(None, description="User of the credential named default.")
+    username: BasicUser | None = Field(None, description="User of the credential named default.")
     password: SecretStr | None = Field(None, description="Password of the credential default.")
     credentials: dict[str, WatticsCredential] = Field(
         default_factory=dict,
         description='Further credentials as JSON: {"group": {"username": …, "password": …}}.',
     )
     parallel_streams: int = Field(4, ge=1, le=256, description="Streams sent in parallel.")
-    connect_timeout_s: float = Field(10, gt=0, description="Seconds to connect.")
-    read_timeout_s: float = Field(30, gt=0, description="Seconds to wait for an answer.")
-    max_backoff_s: float = Field(60, gt=0, description="Longest pause between two attempts.")
-    give_up_s: float = Field(900, ge=0, description="A run leaves a stream after this long.")
-    max_hold_h: float = Field(48, gt=0, description="Hours a stream waits for a missing day.")
+    connect_timeout_s: float = Field(10, gt=0, le=YEAR_S, description="Seconds to connect.")
+    read_timeout_s: float = Field(30, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
+    max_backoff_s: float = Field(
+        60, gt=0, le=YEAR_S, description="Longest pause between two attempts."
+    )
+    give_up_s: float = Field(
+        900, ge=0, le=YEAR_S, description="A run leaves a stream after this long."
+    )
+    max_hold_h: float = Field(
+        48, gt=0, le=876_000, description="Hours a stream waits for a missing day."
+    )
     content_type: str = Field("application/json", description="Content type of a packet.")
     success_codes: tuple[int, ...] = Field((200, 201, 202, 204), description="Stored at Wattics.")
     readback: bool = Field(default=True, description="Read the last packet back when unclear.")
+
+    @field_validator("success_codes")
+    @classmethod
+    def _mean_success(cls, codes: tuple[int, ...]) -> tuple[int, ...]:
+        """Refuse what would let a refused packet count as stored, or none ever."""
+        if not codes or not all(
+            HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES for code in codes
+        ):
+            raise ValueError("expected statuses from 200 to 299, such as [200, 204]")
+        return codes
 
     def all_credentials(self) -> dict[str, WatticsCredential]:
         """Return every credential by name, ``default`` included when it is set."""
@@ -355,7 +472,7 @@ class PlatformSettings(_Section):
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )
     ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
-    partitions_from: date | None = Field(
+    partitions_from: Day | None = Field(
         None, description="First day Dagster shows, where data begin later; empty: their first."
     )
     intraday_minutes: int = Field(15, ge=5, le=720, description="Minutes between intraday runs.")
@@ -388,7 +505,7 @@ class PlatformSettings(_Section):
         return SecretStr(f"{scheme}:///{home_folder() / file}")
 
 
-Minutes = Annotated[int, Field(ge=0)] | Literal["off"]
+Minutes = Annotated[int | Literal["off"], _number_or_off(525_600)]
 """How many minutes something must last before it is told; off: it is not."""
 
 
@@ -418,12 +535,12 @@ class AlertSettings(_Connected):
         description="Asked with GET while the daemon lives; the service behind it (a dead man's "
         "switch) tells you when it stops.",
     )
-    heartbeat_s: int = Field(60, ge=30, description="Seconds between two heartbeats.")
-    digest_hour: Annotated[int, Field(ge=0, le=23)] | Literal["off"] = Field(
+    heartbeat_s: int = Field(60, ge=30, le=YEAR_S, description="Seconds between two heartbeats.")
+    digest_hour: Annotated[int | Literal["off"], _number_or_off(23)] = Field(
         7, description="Hour (UTC) of the daily list of what still stands, or off."
     )
     clear_min: int = Field(
-        10, ge=0, description="Minutes a condition must be gone before the all-clear."
+        10, ge=0, le=525_600, description="Minutes a condition must be gone before the all-clear."
     )
     run_failed_min: Minutes = Field(5, description="Minutes until a failed run is told, or off.")
     run_died_min: Minutes = Field(0, description="Minutes until a run that died is told, or off.")
@@ -451,8 +568,12 @@ class AlertSettings(_Connected):
     disk_nearly_full_min: Minutes = Field(
         0, description="Minutes until a nearly full disk is told, or off."
     )
-    disk_free_mb: int = Field(5120, ge=0, description="Megabytes that must be left on the disk.")
-    disk_days: int = Field(14, ge=0, description="Days the disk must last at its recent growth.")
+    disk_free_mb: int = Field(
+        5120, ge=0, le=1_000_000_000, description="Megabytes that must be left on the disk."
+    )
+    disk_days: int = Field(
+        14, ge=0, le=3650, description="Days the disk must last at its recent growth."
+    )
     publication_old_min: Minutes = Field(
         120, description="Minutes the published file may lag behind the lake, or off."
     )
@@ -477,8 +598,7 @@ class Settings(BaseModel, frozen=True):
         """
         built: dict[str, _Section] = {}
         problems: dict[str, None] = {}
-        token = _GIVEN.set(given) if given is not None else None
-        try:
+        with settings_from(given):
             for name, info in cls.model_fields.items():
                 section = info.annotation
                 if isinstance(section, type) and issubclass(section, _Section):
@@ -487,9 +607,6 @@ class Settings(BaseModel, frozen=True):
                     except SettingsError as error:
                         # An unreadable env file is said once, not by every section.
                         problems |= dict.fromkeys(str(error).splitlines())
-        finally:
-            if token is not None:
-                _GIVEN.reset(token)
         if problems:
             # A variable that several sections read is named once.
             raise SettingsError("\n".join(dict.fromkeys(problems)))
@@ -519,7 +636,9 @@ def _problem(section: type[_Section], detail: dict[str, object]) -> str:
     what = f" — {info.description}" if info is not None and info.description else ""
     prefix = section.model_config.get("env_prefix", "")
     name = variable(section, field) if info is not None else f"{prefix}{field}".upper()
-    return f"{name}: {said}{came}{what}"
+    # Within a value only names and places are said, such as the group of a credential.
+    place = "".join(f"{one}: " for one in location[1:])
+    return f"{name}: {place}{said}{came}{what}"
 
 
 def required(value: T | None, *, variable: str, why: str) -> T:

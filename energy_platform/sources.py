@@ -7,6 +7,7 @@ from dataclasses import InitVar, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, assert_never
 
+from energy_platform.identity import with_names
 from energy_platform.schemas import (
     RAW_BELIMO_DATAPROFILES,
     RAW_BELIMO_DEVICES,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from energy_platform.ingest import Pulled, Source
     from energy_platform.portfolio import Portfolio
-    from energy_platform.schemas import Vendor
+    from energy_platform.schemas import Table, Vendor
     from energy_platform.storage.lake import Lake
     from energy_platform.vendors.coverage import DeviceDay, Earlier, Reject
     from energy_platform.vendors.errors import VendorError
@@ -73,10 +74,12 @@ class SocomecSource:
 
     client: SocomecClient
     portfolio: Portfolio
+    lake: Lake | None = None
 
     def inventory(self) -> dict[str, pl.DataFrame]:
-        """Return the inventory frames by table name."""
-        return socomec_pull.inventory(self.client)
+        """Return the inventory frames by table name, each device under a name of its own."""
+        frames = socomec_pull.inventory(self.client)
+        return _told_apart(frames, RAW_SOCOMEC_DEVICES, own_id="uuid", lake=self.lake)
 
     def days(
         self,
@@ -109,10 +112,16 @@ class BelimoSource:
 
     client: BelimoClient
     portfolio: Portfolio
+    lake: Lake | None = None
 
     def inventory(self) -> dict[str, pl.DataFrame]:
-        """Return the inventory frames by table name."""
-        return belimo_pull.inventory(self.client)
+        """Return the inventory frames by table name, each device under a name of its own.
+
+        The id changes when a device is transferred; its production id does not (Belimo Cloud
+        Client API, section 3.1).
+        """
+        frames = belimo_pull.inventory(self.client)
+        return _told_apart(frames, RAW_BELIMO_DEVICES, own_id="production_id", lake=self.lake)
 
     def days(
         self,
@@ -170,9 +179,21 @@ class SkycentricsSource:
         )
 
 
+def _told_apart(
+    frames: dict[str, pl.DataFrame], table: Table, *, own_id: str, lake: Lake | None
+) -> dict[str, pl.DataFrame]:
+    before = None if lake is None else lake.read(table)
+    return frames | {table.name: with_names(frames[table.name], own_id=own_id, before=before)}
+
+
 @contextmanager
 def open_source(
-    vendor: Vendor, *, portfolio: Portfolio, landing: Path, logins: RefusedLogins | None
+    vendor: Vendor,
+    *,
+    portfolio: Portfolio,
+    landing: Path,
+    logins: RefusedLogins | None,
+    lake: Lake | None = None,
 ) -> Iterator[Source]:
     """Open a vendor's client with the settings of the environment.
 
@@ -181,6 +202,7 @@ def open_source(
         portfolio: Says which datapoints are wanted where a vendor has to be asked one by one.
         landing: Folder of the SkyCentrics polls.
         logins: What the installation knows of refused logins; None remembers until this ends.
+        lake: Holds the inventory of before, by which devices keep their names.
 
     Raises:
         SettingsError: A credential is missing, or the trust store or proxy cannot be used; the
@@ -189,10 +211,10 @@ def open_source(
     match vendor:
         case "socomec":
             with SocomecClient(SocomecSettings(), logins=logins) as socomec:
-                yield SocomecSource(socomec, portfolio)
+                yield SocomecSource(socomec, portfolio, lake)
         case "belimo":
             with BelimoClient(BelimoSettings(), logins=logins) as belimo:
-                yield BelimoSource(belimo, portfolio)
+                yield BelimoSource(belimo, portfolio, lake)
         case "skycentrics":
             with SkycentricsClient(SkycentricsSettings(), logins=logins) as skycentrics:
                 yield SkycentricsSource(skycentrics, landing_at(landing), portfolio)

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.env_file import ENV_FILE, home_folder, read_env_file
+from energy_platform.env_file import ENV_FILE, EnvFileError, home_folder, read_env_file
 from energy_platform.settings import simulation_file
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ class LoadedCode:
             if now.digest != before.digest:
                 return str(path.relative_to(self._package.parent))
             self._files[path] = now
-        if _settings(self._env_file) != self._settings:
+        try:
+            settings = _settings(self._env_file)
+        except EnvFileError:
+            # Unreadable now, hence changed; `doctor` and the next start say what is wrong with it.
             return str(self._env_file)
-        return ""
+        return "" if settings == self._settings else str(self._env_file)
 
 
 def restart_needed() -> str:

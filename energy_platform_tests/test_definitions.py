@@ -84,6 +84,9 @@ def test_partitions_begin_where_data_begin(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("ENERGY_PLATFORM_PARTITIONS_FROM")
     assert first_partition() == EPOCH_DAY
+    with monkeypatch.context() as stated:
+        stated.setenv("SOCOMEC_START_DAY", "2015-01-01")
+        assert first_partition() == date(2015, 1, 1), "nothing has landed yet"
     lake = Lake(tmp_path / "lake")
     landed = (
         (RAW_DAY_TABLES["socomec"], "2026-03-01"),

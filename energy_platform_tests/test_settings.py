@@ -131,3 +131,113 @@ def test_a_credential_of_each_stream_group_is_found(monkeypatch: pytest.MonkeyPa
 def test_a_missing_credential_names_its_variable() -> None:
     with pytest.raises(SettingsError, match=r"BELIMO_CLIENT_ID is not set: it opens the account"):
         required(None, variable="BELIMO_CLIENT_ID", why="it opens the account")
+
+
+NUMBERS = [
+    (section, name)
+    for section in READERS
+    for name, field in section.model_fields.items()
+    if field.annotation in (int, float) or "Literal['off']" in str(field.annotation)
+]
+"""Every setting that is a number, or a number and the word off."""
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "-inf", "1e400", "1e300", "9" * 20, "-1", "1,5"])
+def test_no_number_is_taken_that_nothing_could_be_done_with(
+    monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    assert len(NUMBERS) > 50
+    for section, name in NUMBERS:
+        variable_name = variable(section, name)
+        monkeypatch.setenv(variable_name, typed)
+        with pytest.raises(SettingsError) as caught:
+            section()
+        assert str(caught.value).startswith(f"{variable_name}: "), typed
+        assert "\n" not in str(caught.value), "one sentence for one variable"
+        monkeypatch.delenv(variable_name)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "01/02/2025",
+        "2025-1-2",
+        "20250201",
+        "0",
+        "1735689600",
+        "2025-02-29",
+        "2025-01-01T00:00",
+        "x",
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["SOCOMEC_START_DAY", "BELIMO_START_DAY", "ENERGY_PLATFORM_PARTITIONS_FROM"]
+)
+def test_a_day_is_written_in_one_way(
+    monkeypatch: pytest.MonkeyPatch, name: str, typed: str
+) -> None:
+    monkeypatch.setenv(name, typed)
+    with pytest.raises(SettingsError, match="expected a day as YYYY-MM-DD") as caught:
+        Settings.load()
+    assert str(caught.value).startswith(f"{name}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("typed", ["24", "off please", "on", "7.5", "", " "])
+def test_a_number_or_off_is_one_sentence(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_ALERT_DIGEST_HOUR", typed)
+    if not typed:
+        assert Settings.load().alerts.digest_hour == 7, "empty counts as not set"
+        return
+    with pytest.raises(SettingsError, match="a whole number from 0 to 23, or off") as caught:
+        Settings.load()
+    assert "\n" not in str(caught.value)
+
+
+def test_off_is_off_however_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_ALERT_DIGEST_HOUR", "OFF")
+    monkeypatch.setenv("ENERGY_PLATFORM_ALERT_RUN_FAILED_MIN", "off")
+    alerts = Settings.load().alerts
+    assert (alerts.digest_hour, alerts.run_failed_min) == ("off", "off")
+
+
+@pytest.mark.parametrize("typed", ["[500]", "[]", "[200, 302]", "[true]", "[200, 200.5]"])
+def test_no_status_of_a_refusal_can_be_made_to_mean_stored(
+    monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setenv("WATTICS_SUCCESS_CODES", typed)
+    with pytest.raises(SettingsError, match="WATTICS_SUCCESS_CODES") as caught:
+        Settings.load()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [
+        ('{"a": {"username": "x"}}', "a: password: "),
+        ('{"a": {"username": "x", "password": ""}}', "a: password: "),
+        ('{"a": {"username": "", "password": "s3cret-word"}}', "without a colon"),
+        ('{"a": {"username": "x:y", "password": "s3cret-word"}}', "without a colon"),
+        ('{"a": {"username": "x", "password": "s3cret-word", "pass": 1}}', "a: pass: "),
+        ('{"a": "s3cret-word"}', "a: "),
+        ('["s3cret-word"]', "dictionary"),
+    ],
+)
+def test_a_credential_that_cannot_be_one_is_named_by_its_group_without_the_password(
+    monkeypatch: pytest.MonkeyPatch, typed: str, part: str
+) -> None:
+    monkeypatch.setenv("WATTICS_CREDENTIALS", typed)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert str(caught.value).startswith("WATTICS_CREDENTIALS: ")
+    assert part in str(caught.value)
+    assert "s3cret-word" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_user_name_with_a_colon_is_refused_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WATTICS_USERNAME", "a:b")
+    with pytest.raises(SettingsError, match="WATTICS_USERNAME: expected a user name"):
+        Settings.load()

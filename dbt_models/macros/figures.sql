@@ -16,20 +16,37 @@
 
 
 {#
-  How far a period has come: closed when a step of the register ends at or after its end, final
-  when also the days that are read again for late data have passed. A period of which a register
-  showed energy that is not booked is disputed until someone decides about it, never final.
+  How far a period has come, judged with the coverage it has:
+
+  - disputed: a register showed something in it that is not booked;
+  - final: a step ends at or after its end, the days read again for late data have passed, and at
+    least 99 % of it is covered;
+  - partial: the same, but less of it is covered;
+  - closed: a step ends at or after its end, late data may still come;
+  - incomplete: late data no longer comes, and no step reached its end;
+  - open: data may still come.
 #}
-{% macro period_status(
-    ends_at, last_end_at="last_end_at", final_before="final_before", is_disputed="false"
-) -%}
+{% macro period_status(ends_at, is_disputed, covered_s, expected_s) -%}
     case
         when {{ is_disputed }} then 'disputed'
-        when {{ last_end_at }} >= {{ ends_at }} and {{ ends_at }} <= {{ final_before }} then 'final'
-        when {{ last_end_at }} >= {{ ends_at }} then 'closed'
-        when {{ ends_at }} <= {{ final_before }} then 'incomplete'
+        when points.last_end_at >= {{ ends_at }} and {{ ends_at }} <= points.final_before
+            then case when {{ covered_s }} >= 0.99 * {{ expected_s }} then 'final' else 'partial' end
+        when points.last_end_at >= {{ ends_at }} then 'closed'
+        when {{ ends_at }} <= points.final_before then 'incomplete'
         else 'open'
     end
+{%- endmacro %}
+
+
+{# The end of a period for a point: earlier where the point goes out of service in it. #}
+{% macro in_service_end(ends_at) -%}
+    least({{ ends_at }}, points.until_at)
+{%- endmacro %}
+
+
+{# What is not covered is unknown: null, never nothing. #}
+{% macro known(amount, covered_s, of=none) -%}
+    case when {{ covered_s }} > 0 or {{ of or amount }} <> 0 then {{ amount }} end
 {%- endmacro %}
 
 

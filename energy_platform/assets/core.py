@@ -27,6 +27,8 @@ from energy_platform.portfolio import Portfolio, PortfolioError
 from energy_platform.refresh import Refreshed, RefreshedDay, RefreshedTable, refresh
 from energy_platform.resources import Platform
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -63,6 +65,7 @@ QUARANTINE: Final = "nothing_quarantined"
 FALLS: Final = "registers_run_forward"
 SPIKES: Final = "no_spike_reversals"
 REFUSED: Final = "nothing_refused"
+CONSUMPTION: Final = "no_consumption_refused"
 LIMITS: Final = "limits_fit"
 STUCK: Final = "gauges_move"
 POWER: Final = "registers_agree_with_power"
@@ -76,6 +79,7 @@ _WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
     FALLS: (CORE_ENERGY_DELTAS, "No register falls more than three times a day."),
     SPIKES: (CORE_ENERGY_DELTAS, "No spike was counted; a limit would have kept it out."),
     REFUSED: (CORE_ENERGY_DELTAS, "All that registers counted is booked."),
+    CONSUMPTION: (CORE_CONSUMPTION_DELTAS, "All that other registers counted is booked."),
     LIMITS: (CORE_ENERGY_DELTAS, "No load rises faster than its limit allows."),
     POWER: (CORE_ENERGY_DELTAS, "Registers agree with the power beside them within 20 %."),
 }
@@ -99,12 +103,16 @@ to look at must not hide it."""
 MOVED_WITHIN: Final = 30
 """A gauge that has shown one value for longer than this many days is a constant, not a fault."""
 
+_COUNTED: Final = ("point_id", "energy_wh")
+
 _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
     CORE_READINGS.name: tuple(table.name for table in RAW_DAY_TABLES.values()),
     CORE_ENERGY_DELTAS.name: (CORE_READINGS.name,),
     CORE_REGISTER_STATE.name: (CORE_READINGS.name,),
     CORE_REGISTER_REJECTS.name: (CORE_READINGS.name,),
     CORE_ENERGY_INTERVALS.name: (CORE_ENERGY_DELTAS.name,),
+    CORE_CONSUMPTION_DELTAS.name: (CORE_READINGS.name,),
+    CORE_CONSUMPTION_INTERVALS.name: (CORE_CONSUMPTION_DELTAS.name,),
 }
 
 
@@ -122,7 +130,7 @@ _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
         promise_spec(
             CORE_ENERGY_INTERVALS,
             CONSERVATION,
-            "Intervals and carried totals hold exactly the energy of the day's deltas.",
+            "Intervals and carried totals hold exactly what the day's deltas count.",
         ),
         *(warn_spec(table, name, promise) for name, (table, promise) in _WARNINGS.items()),
     ],
@@ -244,7 +252,8 @@ def _judged(
     for day in sorted(days):
         deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
         earlier = [one for one in state_days if one < day]
-        if said := _lost(lake, deltas, day=day, before=earlier[-1] if earlier else None):
+        counted = pl.concat([deltas.select(_COUNTED), _consumption(lake, day=day)])
+        if said := _lost(lake, counted, day=day, before=earlier[-1] if earlier else None):
             broken[day] = said
         _judge_day(lake, day=day, deltas=deltas, portfolio=portfolio, remembered=remembered)
     newest = lake.days(CORE_READINGS)[-1:]
@@ -256,6 +265,12 @@ def _judged(
         promise_result(CORE_ENERGY_INTERVALS, CONSERVATION, broken, looked_at=len(days)),
         *(warn_result(table, name, warned.get(name, {})) for name, (table, _) in _WARNINGS.items()),
     ]
+
+
+def _consumption(lake: Lake, *, day: str) -> pl.DataFrame:
+    """Return what points without watt-hours counted, each in its own unit."""
+    counted = lake.read(CORE_CONSUMPTION_DELTAS, day=day)
+    return counted.select("point_id", energy_wh="consumption")
 
 
 def _judge_day(
@@ -279,6 +294,7 @@ def _judge_day(
         )
     )
     found[SERIALS] = _serials(lake, day=day)
+    found[CONSUMPTION] = _refused_consumption(lake.read(CORE_CONSUMPTION_DELTAS, day=day))
     remembered.judge(day, found)
     remembered.learn(day, habits(readings))
 
@@ -293,9 +309,34 @@ def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
     )
 
 
+def _refused_consumption(counted: pl.DataFrame) -> str:
+    """Name each refused step of a register that counts no energy, in its own unit."""
+    refused = counted.filter(pl.col("refused") != 0).sort(
+        pl.col("refused").abs(), "point_id", "end_at", descending=[True, False, False]
+    )
+    said = [
+        f"{point_id}: {amount:,.6g} {unit or ''} refused at {end:%H:%M} UTC; another meter: a "
+        "reset_marker; the same one: a correction"
+        for point_id, amount, unit, end in refused.head(MOST_POINTS_NAMED)
+        .select("point_id", "refused", "unit", "end_at")
+        .iter_rows()
+    ]
+    more = refused.height - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
 def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> str:
-    """Say where a day's intervals or carried totals hold another energy than its deltas."""
-    spread = intervals_conserve(deltas, lake.read(CORE_ENERGY_INTERVALS, day=day))
+    """Say where a day's intervals or carried totals hold another amount than its deltas."""
+    buckets = lake.read(CORE_CONSUMPTION_INTERVALS, day=day)
+    spread = intervals_conserve(
+        deltas,
+        pl.concat(
+            [
+                lake.read(CORE_ENERGY_INTERVALS, day=day).select(_COUNTED),
+                buckets.select("point_id", energy_wh="consumption"),
+            ]
+        ),
+    )
     carried = totals_conserve(
         deltas,
         before=CORE_REGISTER_STATE.empty()
@@ -304,7 +345,7 @@ def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> 
         after=lake.read(CORE_REGISTER_STATE, day=day),
     )
     return "; ".join(
-        f"{kept.found_wh} Wh in {where}, {kept.expected_wh} Wh in deltas: {_named(kept.points)}"
+        f"{kept.found_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
         for where, kept in (("intervals", spread), ("the carried totals", carried))
         if not kept.holds
     )
@@ -320,7 +361,8 @@ def _doubts(
     open_vendors: frozenset[str],
 ) -> Iterator[tuple[str, str]]:
     """Yield the checks on a day's outside data with what they found, empty for nothing."""
-    over = points.filter(~pl.col("vendor").is_in(list(open_vendors)))
+    in_service = pl.col("until").is_null() | (pl.col("until") >= day_bounds(day)[1])
+    over = points.filter(~pl.col("vendor").is_in(list(open_vendors)) & in_service)
     few = completeness(readings, points=over, known=known).filter(pl.col("share") < LEAST_SHARE)
     below = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
     yield COMPLETENESS, below if few.height else ""
@@ -347,7 +389,9 @@ def _serials(lake: Lake, *, day: str) -> str:
         said += [
             f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "
             "Transferred or set up anew that day: nothing to do. Otherwise two devices share a "
-            "number: have the vendor set one right"
+            "number, and what is told to be of the other one is set aside as shared_serial: "
+            "materialize the inventory, which names them apart, run `energy-platform discover`, "
+            "and read the days again with `energy-platform backfill`"
             for number, ids in found.iter_rows()
         ]
     return "; ".join(said)

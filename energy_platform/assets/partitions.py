@@ -18,9 +18,9 @@ from energy_platform.storage.lake import Lake
 def first_partition() -> date:
     """Return the day that partitions begin with: where data begin, so that a gap is a gap.
 
-    That is the earliest of the days that landed and of the start days that are set, or
-    ENERGY_PLATFORM_PARTITIONS_FROM where it is earlier still; with neither, the first day there
-    can be. Wrong settings are told where the code location is assembled.
+    That is the earliest of the days that landed, of the start days that are set and of
+    ENERGY_PLATFORM_PARTITIONS_FROM; with none of them, the first day there can be. Wrong settings
+    are told where the code location is assembled.
     """
     try:
         settings = Settings.load()
@@ -32,15 +32,14 @@ def first_partition() -> date:
         for table in RAW_DAY_TABLES.values()
         if (days := lake.days(table))
     ]
-    if not landed:
-        return EPOCH_DAY
     stated = [
         settings.socomec.start_day,
         settings.belimo.start_day,
         settings.skycentrics.start_day,
         settings.platform.partitions_from,
     ]
-    return max(EPOCH_DAY, min([*landed, *(day for day in stated if day is not None)]))
+    known = [*landed, *(day for day in stated if day is not None)]
+    return max(EPOCH_DAY, min(known, default=EPOCH_DAY))
 
 
 FIRST_DAY: Final = first_partition().isoformat()

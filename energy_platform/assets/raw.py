@@ -17,6 +17,7 @@ from energy_platform.ingest import (
     ingest_days,
     ingest_inventory,
 )
+from energy_platform.landing_days import increments_of
 from energy_platform.portfolio import PortfolioError
 from energy_platform.resources import Platform
 from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
@@ -116,6 +117,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         now=platform.now(),
                         closes=context.run.tags.get(RUN_KIND) != INTRADAY,
                         catalogue=catalogue,
+                        increments=increments_of(platform.portfolio(), vendor=vendor),
                     ):
                         outcomes.append(outcome)
                         _log(context, outcome)
@@ -141,7 +143,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_IS_CLEAN, _oddities(outcomes)),
+                warn_result(table, PULL_IS_CLEAN, oddities(outcomes)),
             ],
         )
 
@@ -223,10 +225,18 @@ def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
     )
 
 
-def _oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+def oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+    """Return by day what contradicts itself, is missing or was warned of; nothing when all is well.
+
+    Args:
+        outcomes: What became of the days.
+    """
     said = {}
     for outcome in outcomes:
-        counted = [f"{count} {name}" for name, count in outcome.counts.items()]
+        # A row that came twice with the same value loses nothing; polls repeat what history has.
+        counted = [
+            f"{count} {name}" for name, count in outcome.counts.items() if name != "duplicates"
+        ]
         if words := [*counted, *outcome.warnings]:
             said[outcome.day] = "; ".join(words)
     return said

@@ -31,10 +31,11 @@ def hindrance(vendor: Vendor, *, instance: dg.DagsterInstance | None) -> str:
 
     A source has at most one run that waits or works: a second one would only stand in line.
     """
-    if not is_configured(vendor):
-        return f"no credentials for {vendor}: see .env.example, then `energy-platform doctor`"
+    # First: settings that changed into ones that cannot be read are a change, not a trace-back.
     if reason := restart_needed():
         return reason
+    if not is_configured(vendor):
+        return f"no credentials for {vendor}: see .env.example, then `energy-platform doctor`"
     runs = [] if instance is None else living_runs(instance)
     run = run_of_source(runs, vendor=vendor)
     if run is not None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -37,7 +37,7 @@ from energy_platform.due import (
 from energy_platform.heard import heard_at
 from energy_platform.ingest import first_day, ingest_settings, is_configured
 from energy_platform.intraday import newest_tick
-from energy_platform.partitions import day_of
+from energy_platform.partitions import day_bounds, day_of
 from energy_platform.portfolio import PortfolioError
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES, Vendor
@@ -60,6 +60,10 @@ EVERY_S: Final = 60
 """Seconds between two looks for days that are due; the shortest pause of a day is ten minutes."""
 
 
+TICKS_OWN_TIME: Final = timedelta(minutes=2)
+"""How long the schedule has to ask for its own tick."""
+
+
 def _due_sensor(
     vendor: Vendor, *, minutes: int, status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
@@ -74,14 +78,17 @@ def _due_sensor(
         ),
     )
     def days_due(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-        if not is_configured(vendor):
+        try:
+            settings = ingest_settings(vendor) if is_configured(vendor) else None
+        except SettingsError as error:
+            return dg.SensorResult(skip_reason=restart_needed() or str(error))
+        if settings is None:
             return dg.SensorResult(skip_reason=f"no credentials for {vendor}: see .env.example")
         now = platform.now()
         try:
             known = known_days(vendor, platform=platform)
         except CatalogueError as error:
             return dg.SensorResult(skip_reason=str(error))
-        settings = ingest_settings(vendor)
         start, late_days = start_of(settings), settings.late_days
         found = due(known, start=start, late_days=late_days, now=now, after=SELF_HEALING_FROM)
         asked = _ask(vendor, context.instance, found=found, known=known, minutes=minutes, now=now)
@@ -141,6 +148,11 @@ def _ask(
             run_key=f"{days[0]} to {days[-1]} after {key}",
             tags=ingest_tags(vendor, days, kind=DUE),
         )
+    if _today_was_missed(last, known, minutes=minutes, now=now):
+        today = open_days(vendor, known, now=now)
+        if isinstance(today, list):
+            tags = ingest_tags(vendor, today, kind=INTRADAY)
+            return dg.RunRequest(run_key=f"today after {key}", tags=tags)
     if found.next_at is not None:
         newest = found.waiting[0]
         return (
@@ -162,6 +174,20 @@ def _kept_today_waiting(last: dg.RunRecord | None, *, minutes: int, now: datetim
     tick = newest_tick(now, minutes=minutes)
     is_over = last.end_time is not None and last.end_time < tick.timestamp()
     return last.create_timestamp < tick and not is_over
+
+
+def _today_was_missed(
+    last: dg.RunRecord | None, known: SourceDays, *, minutes: int, now: datetime
+) -> bool:
+    """Say whether today has no file though its tick is over: nobody was there to serve it.
+
+    So after a start nobody looks at a day that seems to be missing until the next tick.
+    """
+    today = day_of(now)
+    tick = newest_tick(now, minutes=minutes)
+    if today in known.files or tick <= day_bounds(today)[0] or now < tick + TICKS_OWN_TIME:
+        return False
+    return last is None or last.create_timestamp < tick
 
 
 def _rests_until(
@@ -216,12 +242,13 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def poll_skycentrics_sensor(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
-        if not is_configured("skycentrics"):
-            return dg.SkipReason("no credentials for skycentrics: see .env.example")
         now = platform.now()
-        first = max(first_day(ingest_settings("skycentrics")), first_partition().isoformat())
         try:
-            # A poll that is not made is lost, so that nothing below holds it up.
+            if not is_configured("skycentrics"):
+                return dg.SkipReason("no credentials for skycentrics: see .env.example")
+            first = max(first_day(ingest_settings("skycentrics")), first_partition().isoformat())
+            # A poll that is not made is lost, so that nothing below holds it up, a restart that is
+            # needed neither: only runs wait for that.
             report = poll_skycentrics(
                 platform.lake,
                 landing=platform.landing,
@@ -229,9 +256,11 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
                 logins=platform.logins,
                 left_out=_left_out(platform),
             )
-        except (VendorError, SettingsError) as error:
+        except VendorError as error:
             # The next tick polls again; the tick keeps what happened.
             return dg.SkipReason(str(error))
+        except SettingsError as error:
+            return dg.SkipReason(restart_needed() or str(error))
         for failure in report.failed.values():
             context.log.error(str(failure))
         today = day_of(now)
@@ -278,11 +307,11 @@ def _inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def inventories_again(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         record = _newest_run(context.instance, job=inventories.name)
         if record is None or record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
             return dg.SkipReason("the newest inventories are read, being read, or not due yet")
-        if reason := restart_needed():
-            return dg.SkipReason(reason)
         sources = [vendor for vendor in RAW_DAY_TABLES if is_configured(vendor)]
         for vendor in sources:
             heard = heard_at(

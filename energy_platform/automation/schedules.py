@@ -175,10 +175,10 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     def reconcile_daily(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        if WatticsSettings().base_url is None:
-            return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
         if reason := restart_needed():
             return dg.SkipReason(reason)
+        if WatticsSettings().base_url is None:
+            return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
         return dg.RunRequest(run_key=_now(context).isoformat(), tags={RUN_KIND: "reconcile"})
 
     @dg.schedule(
@@ -192,27 +192,35 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     def inventories_daily(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         keys = inventory_keys()
         if not keys:
             return dg.SkipReason("no vendor has credentials")
-        if reason := restart_needed():
-            return dg.SkipReason(reason)
         return dg.RunRequest(
             run_key=_now(context).isoformat(),
             asset_selection=keys,
             tags={RUN_KIND: "inventory"},
         )
 
-    tidy_daily = dg.ScheduleDefinition(
+    @dg.schedule(
         name="housekeeping_daily",
         job=housekeeping,
         cron_schedule="40 3 * * *",
         execution_timezone="UTC",
         default_status=status,
+        description="Forget old runs, compress old landings, remove what dead processes left.",
     )
+    def housekeeping_daily(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
+        return dg.RunRequest(run_key=_now(context).isoformat(), tags={RUN_KIND: "housekeeping"})
+
     return [
         inventories_daily,
-        tidy_daily,
+        housekeeping_daily,
         reconcile_daily,
         *(_daily(vendor, platform=platform, status=status) for vendor in RAW_DAY_TABLES),
         *(

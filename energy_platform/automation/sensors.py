@@ -98,11 +98,11 @@ def _push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def push_when_behind(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
         settings = WatticsSettings()
         if settings.base_url is None:
             return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
-        if reason := restart_needed():
-            return dg.SkipReason(reason)
         now = platform.now()
         before = attempts(context.instance, job=push.name)
         look = LastLook(context, now=now, at_least_every=PUSH_LOOKS_AT_LEAST_EVERY)

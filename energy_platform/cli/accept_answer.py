@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from energy_platform.accepting import accept_answer
+from energy_platform.cli.days import typed_day
 from energy_platform.origin import claim
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.sources import open_source
+from energy_platform.storage.lake import Lake
 from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
@@ -34,10 +36,7 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
     vendor = next((name for name in RAW_DAY_TABLES if name == source), None)
     if vendor is None:
         raise SettingsError(f"unknown source {source!r}; one of {', '.join(RAW_DAY_TABLES)}")
-    try:
-        date.fromisoformat(day)
-    except ValueError as error:
-        raise SettingsError(f"expected a day as YYYY-MM-DD, got {day!r}") from error
+    typed_day(day)
     if not reason.strip():
         raise SettingsError("expected a reason: what was wrong with the answer before?")
     platform = Settings.load().platform
@@ -49,6 +48,7 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
         portfolio=portfolio,
         landing=landing,
         logins=RefusedLogins.of(platform.data_dir),
+        lake=Lake(platform.data_dir / "lake"),
     ) as opened:
         replacement = accept_answer(
             opened,

@@ -215,12 +215,25 @@ def main() -> None:
     sys.exit(run())
 
 
+def _is_text(word: str) -> bool:
+    """Say whether a word came whole: bytes that are no text come as lone surrogates."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def run(args: list[str] | None = None) -> int:
     """Run a command; return its exit code, having said in one sentence what went wrong.
 
     Args:
         args: Words of the command; by default those of the process.
     """
+    words = sys.argv[1:] if args is None else args
+    if broken := next((word for word in words if not _is_text(word)), None):
+        print_error(error_console(), f"{broken!a} is not text of this terminal's character set")
+        return 2
     try:
         code = app(args, prog_name="energy-platform", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort

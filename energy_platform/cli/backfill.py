@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.cli.disputed import report_lines
@@ -68,8 +69,12 @@ def run_backfill(console: Console, *, vendor: str, first: str, last: str) -> int
         raise SettingsError(f"expected two days as YYYY-MM-DD: {error}") from error
     if not days:
         raise SettingsError(f"the last day {last} lies before the first {first}")
-    data_dir = Settings.load().platform.data_dir
+    platform = Settings.load().platform
+    data_dir = platform.data_dir
     claim(data_dir, origin="live")
+    # The partitions of this process begin with its days, whatever landed so far.
+    begin = min(days[0], str(platform.partitions_from or days[0]))
+    os.environ["ENERGY_PLATFORM_PARTITIONS_FROM"] = begin
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -27,22 +27,30 @@ def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None =
         near = difflib.get_close_matches(vendor.lower(), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
         raise SettingsError(f"unknown vendor {vendor!r}; {hint}")
-    begin, end = _day(first), _day(last)
+    begin, end = typed_day(first), typed_day(last)
     if end < begin:
         raise SettingsError(
             f"the last day {last} lies before the first {first}; the first day comes first"
         )
     if begin < EPOCH_DAY:
         raise SettingsError(
-            f"{first} lies before {EPOCH_DAY}, the first day that the platform keeps"
+            f"{first} lies before {EPOCH_DAY}, the first day that there can be: older stamps are "
+            "of clocks that were never set"
         )
     today = day_of(now or datetime.now(tz=UTC))
     if last > today:
         raise SettingsError(f"{last} has not begun yet: today is {today} (UTC)")
 
 
-def _day(typed: str) -> date:
-    """Return a day written YYYY-MM-DD; other spellings of ISO 8601 are no partition keys."""
+def typed_day(typed: str) -> date:
+    """Return a day written YYYY-MM-DD; other spellings of ISO 8601 are no partition keys.
+
+    Args:
+        typed: As typed.
+
+    Raises:
+        SettingsError: It is not a day written so.
+    """
     try:
         day = date.fromisoformat(typed)
     except ValueError:

@@ -113,4 +113,11 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
                 errors += said
             else:
                 note(what if followed == "did" else f"{what}: nothing to do", began=began)
+        if not errors:
+            # The nightly comparison, now: its check would else stay unanswered until then.
+            began = time.monotonic()
+            status.update("lake, ledger and Wattics compared")
+            reports.append(runner.run("reconcile"))
+            errors += [f"reconcile: {error}" for error in reports[-1].errors]
+            note("lake, ledger and Wattics compared", began=began)
     return errors

@@ -9,6 +9,7 @@ from energy_platform.cli.console import print_error
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
 from energy_platform.settings import Settings
 from energy_platform.storage.files import staged
+from energy_platform.storage.lake import Lake
 from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _discover(
     read = read_inventories(
         landing=settings.data_dir / "landing" / "skycentrics",
         logins=RefusedLogins.of(settings.data_dir),
+        lake=Lake(settings.data_dir / "lake"),
     )
     _print_vendors(console, read)
     if not read.found:

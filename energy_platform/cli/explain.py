@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
 from energy_platform.explain import explain, words
+from energy_platform.identity import name_of
 from energy_platform.origin import installation
 from energy_platform.portfolio import load_portfolio
 from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
@@ -60,7 +61,7 @@ def _replacements(data_dir: Path, chain: Explanation) -> list[str]:
     """Say which of the point's days have an answer that an operator accepted."""
     if not (data_dir / CATALOGUE_FILE).exists():
         return []
-    vendor, serial, _ = chain.point_id.split("/", 2)
+    vendor, serial, _ = name_of(chain.point_id)
     with Catalogue.of(data_dir) as catalogue:
         return [
             sentence(one)

@@ -195,16 +195,19 @@ class Runner:
         """Wait until no living run of another process holds a pool that a job needs.
 
         Dead ones are failed on the way. Each run that is waited for is named once.
+
+        Raises:
+            KeyboardInterrupt: The command was asked to end.
         """
         pools = _pools(self._definitions.resolve_job_def(job))
         named: set[str] = set()
-        pause = threading.Event()
         while holders := self._holders(pools):
             fail_dead_runs(self.instance)
             for run_id in holders - named:
                 self._name(run_id)
             named |= holders
-            pause.wait(LOOK_S)
+            self._asked.wait(LOOK_S)
+            self._raise_if_asked()
 
     def _holders(self, pools: set[str], *, but: str = "") -> set[str]:
         """Return the runs that hold a slot of one of some pools and are not this one."""

@@ -102,6 +102,8 @@ def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
             f"energy-platform sql is read-only: it answers queries and refuses {other[0].name} "
             "statements; open the file with a DuckDB client of your own for anything else"
         )
+    if (queries := sum(one in _QUERIES for one in kinds)) > 1:
+        return f"energy-platform sql answers one query at a time; these are {queries}"
     if duckdb.StatementType.EXPLAIN in kinds and _EXECUTES.search(query):
         return "energy-platform sql is read-only: it refuses EXPLAIN ANALYZE, which executes"
     return None

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, get_args
 
-from rich.table import Table
-
+from energy_platform.cli.accept_answer import sentence
+from energy_platform.cli.console import add_row, table
 from energy_platform.cli.disputed import refused_lines, refused_of
+from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
 from energy_platform.due import SELF_HEALING_FROM, holes_of
 from energy_platform.origin import installation
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import Settings
+    from energy_platform.storage.catalogue import Replacement
 
 _SHOWN: Final = 5
 
@@ -69,6 +71,8 @@ class Status:
         streams_behind: Streams that a push has something for, with the reason.
         published_newest_day: Newest UTC day of the published file, None when there is none.
         portfolio: The portfolio file that was used.
+        troubles: Runs that died or hang, alerts that stand, and what could not be read.
+        replaced_answers: Answers that an operator let a newer one replace, newest first.
     """
 
     vendors: tuple[VendorStatus, ...]
@@ -80,6 +84,8 @@ class Status:
     streams_behind: dict[str, str]
     published_newest_day: str | None
     portfolio: str
+    troubles: Troubles
+    replaced_answers: tuple[Replacement, ...]
 
 
 def run_status(console: Console, *, as_json: bool) -> int:
@@ -101,10 +107,26 @@ def run_status(console: Console, *, as_json: bool) -> int:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
     if as_json:
-        print(json.dumps(asdict(status), indent=2))  # noqa: T201
+        print(json.dumps(_as_json(status), indent=2))  # noqa: T201
     else:
         _print(console, status)
     return 0
+
+
+def _as_json(status: Status) -> dict[str, object]:
+    found = asdict(status)
+    # Beside the other lists: a program asks for what is wrong by one name.
+    found |= {
+        "troubled_runs": [asdict(one) for one in status.troubles.runs],
+        "standing_alerts": [asdict(one) for one in status.troubles.alerts],
+        "restart_needed": status.troubles.restart,
+        "unreadable": status.troubles.unreadable,
+        "replaced_answers": [
+            asdict(one) | {"at": one.at.isoformat()} for one in status.replaced_answers
+        ],
+    }
+    del found["troubles"]
+    return found
 
 
 def read_status(settings: Settings) -> Status:
@@ -121,13 +143,14 @@ def read_status(settings: Settings) -> Status:
     suspects = pending_suspects(lake)
     stale_days: dict[str, list[str]] = {}
     held_days: dict[str, str] = {}
+    now = datetime.now(tz=UTC)
     if lake.root.exists():
         # Looking for stale days keeps notes in the lake; a new folder stays as it is.
         stale_days = {one.day: list(one.why) for one in stale(lake, portfolio)}
         held_days = {one.day: one.why for one in held(lake, portfolio)}
     return Status(
         vendors=tuple(
-            _vendor(lake, vendor, data_dir=platform.data_dir, now=datetime.now(tz=UTC))
+            _vendor(lake, vendor, data_dir=platform.data_dir, now=now)
             for vendor in get_args(Vendor)
         ),
         stale_days=stale_days,
@@ -145,17 +168,19 @@ def read_status(settings: Settings) -> Status:
         published_newest_day=published_facts(platform.data_dir / "energy.duckdb").get("newest_day")
         or None,
         portfolio=str(platform.portfolio),
+        troubles=read_troubles(platform.data_dir, now=now),
+        replaced_answers=read_replacements(platform.data_dir),
     )
 
 
 def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:
-    table = RAW_DAY_TABLES[vendor]
-    days = lake.days(table)
+    raw = RAW_DAY_TABLES[vendor]
+    days = lake.days(raw)
     until: str | None = None
     closed: str | None = None
     for day in reversed(days):
         try:
-            footer = lake.footer(table, day=day)
+            footer = lake.footer(raw, day=day)
         except LakeError:
             # Told among the held days, with what to do.
             continue
@@ -206,15 +231,22 @@ def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, s
 
 
 def _print(console: Console, status: Status) -> None:
-    table = Table(
-        "vendor", "raw days", "newest", "closed until", "asked until (UTC)", header_style="bold"
+    vendors = table(
+        "vendor", "raw days", "newest", "closed until", "asked until (UTC)", "not whole"
     )
     for one in status.vendors:
         until = _minute(one.complete_until) if one.complete_until else "-"
-        table.add_row(
-            one.vendor, str(one.days), one.newest_day or "-", one.newest_closed_day or "-", until
+        add_row(
+            vendors,
+            one.vendor,
+            one.days,
+            one.newest_day or "-",
+            one.newest_closed_day or "-",
+            until,
+            len(one.not_whole_days),
         )
-    console.print(table)
+    console.print(vendors)
+    _print_troubles(console, status.troubles)
     for one in status.vendors:
         if one.not_whole_days:
             again = _minute(one.next_attempt) if one.next_attempt else "at the next look"
@@ -251,8 +283,42 @@ def _print(console: Console, status: Status) -> None:
         f"streams behind: {len(status.streams_behind)} of {status.streams}",
         [f"{stream}: {why}" for stream, why in status.streams_behind.items()],
     )
+    if status.replaced_answers:
+        _section(
+            console,
+            f"answers replaced by accept-answer: {len(status.replaced_answers)}",
+            [sentence(one) for one in status.replaced_answers],
+        )
     _section(console, f"published up to: {status.published_newest_day or 'nothing yet'}", [])
     _section(console, f"portfolio: {status.portfolio}", [])
+
+
+def _print_troubles(console: Console, found: Troubles) -> None:
+    """Print what is wrong before what waits; where nothing is, one line says so."""
+    for name, why in found.unreadable.items():
+        _section(console, f"{name}: not known: {why}", [])
+    if found.restart:
+        _section(console, found.restart, [])
+    if "runs" not in found.unreadable:
+        _section(
+            console,
+            f"runs that died, hang or wait for nobody: {len(found.runs)}",
+            [
+                f"{one.job} {one.run_id[:8]} {one.state} since {_minute(one.since)}: {one.why}"
+                for one in found.runs
+            ],
+        )
+    if "alerts" not in found.unreadable:
+        _section(
+            console,
+            f"alerts that stand: {len(found.alerts)}",
+            [
+                f"{' '.join(one.what.split())} (since {_minute(one.since)}, last seen "
+                f"{_minute(one.seen_at)}, "
+                f"{'told ' + _minute(one.told_at) if one.told_at else 'not told yet'}); {one.todo}"
+                for one in found.alerts
+            ],
+        )
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:

@@ -32,6 +32,10 @@ LONGEST_LOOK_AHEAD: Final = 31
 """Days looked ahead for the end of a step of a register whose gaps count as ordinary steps."""
 
 
+_MOST_ROUNDING: Final = 0.500001
+"""Share of the last digit sent by which rounding alone moves a number."""
+
+
 class Due(NamedTuple):
     """A stream to plan for a day."""
 
@@ -249,7 +253,10 @@ class Numbers:
             register_now = dues[number].state.registers.get(field.name)
             if field.kind == "register" and register_now is not None:
                 sent_wh = wh_of(register_now.sent_thousandths, field=field)
-                register_now.debt_wh = max(0.0, sent_wh - register_now.target_wh)
+                ahead_wh = sent_wh - register_now.target_wh
+                # Rounding to the digits that are sent is no debt: it never exceeds half of one.
+                is_more = ahead_wh > wh_of(1, field=field) * _MOST_ROUNDING
+                register_now.debt_wh = ahead_wh if is_more else 0.0
         lines += _interval_lines(dues, fields, found, events=events, now_us=self._now_us)
         return lines, events
 
@@ -292,9 +299,13 @@ class Numbers:
         return events
 
     def _reach(self, row: Mapping[str, int], *, steps: pl.DataFrame) -> int:
-        """Return where the first interval of a per-interval stream may begin to count."""
+        """Return where a per-interval stream begins to count: with its first whole interval.
+
+        Energy of an interval that the readings began in is no packet's, and none that is missing.
+        """
         first = steps.filter(pl.col("point") == row["point"])["start_at"].min()
-        return max(row["before"], first if isinstance(first, int) else row["before"])
+        is_whole = not isinstance(first, int) or first <= row["before"]
+        return row["before"] if is_whole else row["at"]
 
     def bring_forward(self, day: str, dues: Sequence[Due]) -> None:
         """Sum the registers' files before a day."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.registers import once
 from energy_platform.discovery.rules import judge
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
+from energy_platform.identity import is_told_apart
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
 
@@ -47,6 +49,8 @@ def found_at_belimo(inventory: Mapping[str, pl.DataFrame]) -> Found:
     frame = inventory[RAW_BELIMO_DEVICES.name].sort("serial_number", "last_seen_at")
     for row in frame.iter_rows(named=True):
         serial = row["serial_number"]
+        if is_told_apart(serial, own_id=row["production_id"]):
+            remarks.append(SHARED.format(vendor="belimo", name=serial))
         if serial in devices:
             remarks.append(
                 f"belimo: serial number {serial} is there under two ids, as after a transfer"
@@ -71,6 +75,7 @@ def _site(row: Mapping[str, Any]) -> FoundSite:
         name=name or "Belimo devices without an address",
         timezone=zone,
         country=country if is_code else None,
+        city=city or None,
         confirm=reason,
     )
 
@@ -109,7 +114,8 @@ def _points(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Guess], dict[str, s
         if "r" not in (row["access"] or "r")
     }
     guesses = [_point(row) for row in rows if row["datapoint_id"] not in left_out]
-    return sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES), left_out
+    in_order = sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES)
+    return once(in_order), left_out
 
 
 def _point(row: Mapping[str, Any]) -> Guess:

@@ -39,6 +39,19 @@ def scalar(value: str | float) -> str:
     return text.rstrip("\n")
 
 
+def _quoted(text: str) -> str:
+    """Return a text in quotes: YAML would read ``on`` as something else."""
+    return yaml.safe_dump(text, default_style='"', width=float("inf")).rstrip("\n")
+
+
+def duration(seconds: float) -> str:
+    """Return a number of seconds as a portfolio writes it: ``15m``."""
+    for unit, size in (("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
 def entry(pairs: Iterable[tuple[str, str | float | None, str]]) -> Lines:
     """Return a mapping's lines; a value of None is left out.
 
@@ -77,9 +90,16 @@ def site_entry(site: FoundSite, *, site_id: str) -> Lines:
                 ("name", site.name, ""),
                 ("timezone", site.timezone, confirm),
                 ("country", site.country, ""),
+                ("confidence", _zone_confidence(site), site.confirm and "of the zone"),
             ]
         )
     )
+
+
+def _zone_confidence(site: FoundSite) -> str | None:
+    if not site.confirm:
+        return None
+    return "low" if site.is_placeholder else "medium"
 
 
 def point_entry(guess: Guess) -> Lines:
@@ -104,9 +124,10 @@ def point_entry(guess: Guess) -> Lines:
     )
     if guess.states:
         lines.append("states:")
-        lines += [f'  "{text}": {number:g}' for text, number in guess.states]
+        lines += [f"  {_quoted(text)}: {number:g}" for text, number in guess.states]
     lines += entry(
         [
+            ("every", duration(guess.every) if guess.every else None, ""),
             ("max_power_w", "none" if guess.needs_power else None, _NEEDS_POWER),
             ("confidence", guess.confidence, guess.why),
         ]
@@ -139,10 +160,22 @@ def device_entry(
                 ("type", type_name, ""),
                 ("carrier", device.carrier, ""),
                 ("role", shown_role, role_confirm),
+                ("confidence", _place_confidence(device, site_remark), "of its site and role"),
                 ("max_power_w", "none" if device.needs_power else None, _NEEDS_POWER),
             ]
         )
     )
+
+
+def _place_confidence(device: FoundDevice, site_remark: str) -> str | None:
+    if device.role_confirm:
+        return "low" if device.role == "none" else "medium"
+    return "medium" if site_remark else None
+
+
+def commented(lines: Iterable[str]) -> Lines:
+    """Return lines as comments, to come alive when their marks are removed."""
+    return [f"# {line}" for line in lines]
 
 
 def proposed_points(guesses: Sequence[Guess]) -> Lines:

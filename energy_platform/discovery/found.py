@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from energy_platform.portfolio.model import Confidence
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
-
-Confidence = Literal["high", "medium", "low"]
-"""How far a guess can be trusted before somebody has looked at it."""
 
 TO_CONFIRM: Final = "TO CONFIRM"
 """Mark in the portfolio's comments of what only a person can know."""
+
+SHARED: Final = (
+    "{vendor}: several devices have the serial number of {name}; it is told apart by its id. "
+    "Have the vendor set the numbers right"
+)
+"""Said of each device that is not named by its serial number alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,8 @@ class Guess:
         role: Where it differs from the device's.
         states: Numbers of texts that are numbers by definition.
         needs_power: Whether a register needs a rated power that nobody said.
+        every: Seconds between two samples, None when the vendor does not say or the data differ.
+        is_implausible: Whether the number seen cannot be what its name says.
         confidence: How sure the guess is.
         why: What it rests on.
         confirm: What a person has to look at, empty when nothing.
@@ -47,6 +53,8 @@ class Guess:
     role: Role | None = None
     states: tuple[tuple[str, float], ...] = ()
     needs_power: bool = False
+    every: float | None = None
+    is_implausible: bool = False
     confidence: Confidence
     why: str
     confirm: str = ""
@@ -61,6 +69,7 @@ class FoundSite:
         name: Name shown to users.
         timezone: IANA zone: the vendor's, or one to confirm.
         country: ISO code, None when the vendor says none.
+        city: City of its address, None when the vendor says none.
         confirm: Why the zone is to be confirmed, empty when the vendor said it.
     """
 
@@ -68,7 +77,13 @@ class FoundSite:
     name: str
     timezone: str
     country: str | None = None
+    city: str | None = None
     confirm: str = ""
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether nothing tells its zone, so that UTC stands for it."""
+        return bool(self.confirm) and self.timezone == "UTC"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.propose import DiscoveryError
+from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
 from energy_platform.portfolio.text import read_yaml
@@ -110,7 +111,7 @@ def _places(file: PortfolioFile) -> dict[str, Place]:
             *((("devices", number, "points", n), one) for n, one in enumerate(device.points)),
         ]
         for place, spec in placed:
-            point_id = f"{device.vendor}/{device.serial}/{spec.key}"
+            point_id = id_of_point(device.vendor, device.serial, spec.key)
             found.pop(point_id, None)
             if spec.max_power_w == _NONE:
                 found[point_id] = (*place, "max_power_w")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from energy_platform.discovery.comments import proposed_behind
 from energy_platform.discovery.entries import (
     device_entry,
     proposed_points,
@@ -17,8 +18,12 @@ from energy_platform.discovery.entries import (
     type_entry,
 )
 from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.places import Place, matches
+from energy_platform.discovery.registers import once_per_site
 from energy_platform.discovery.text import NEW_FILE, PortfolioText, TextError
-from energy_platform.discovery.words import slug
+from energy_platform.discovery.words import free_name, slug
+from energy_platform.discovery.zones import UNKNOWN_ZONE
+from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
 
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
     from energy_platform.discovery.entries import Lines
     from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
-    from energy_platform.portfolio.model import Device, PortfolioFile
+    from energy_platform.portfolio.model import Device, PortfolioFile, Site
     from energy_platform.schemas import Vendor
 
 _COMMENTED_KEY: Final = re.compile(r"^\s*#[#\s]*(?:-\s+)?key:\s*(.+?)\s*$", re.MULTILINE)
@@ -129,7 +134,7 @@ def propose(
         after=after,
         sites=tuple(work.new_sites),
         types=tuple(work.new_types),
-        devices=tuple(f"{one.vendor}/{one.serial}" for one, _ in work.new_devices),
+        devices=tuple(device_id(one.vendor, one.serial) for one, _ in work.new_devices),
         proposed=dict(work.proposed),
         vanished=tuple(work.vanished),
         remarks=tuple(work.remarks),
@@ -163,7 +168,12 @@ Shape = tuple[object, ...]
 
 def _shape(points: Iterable[Guess]) -> Shape:
     """What makes two devices of one type: equal points."""
-    return tuple(sorted((one.key, one.name, one.quantity, one.unit, one.kind) for one in points))
+    return tuple(
+        sorted(
+            (one.key, one.name, one.quantity, one.unit or "", one.kind, one.role or "")
+            for one in points
+        )
+    )
 
 
 class _Work:
@@ -180,6 +190,7 @@ class _Work:
         self.vanished: list[str] = []
         self.remarks: list[str] = []
         self._site_ids: dict[tuple[Vendor, str], str] = {}
+        self._merged: dict[tuple[Vendor, str], str] = {}
         self._types: dict[tuple[Vendor, Shape], str] = {}
         self._placed: dict[tuple[Vendor, str], Counter[str]] = defaultdict(Counter)
 
@@ -195,7 +206,9 @@ class _Work:
         for serial, (index, device) in own.items():
             here = found.devices.get(serial)
             if here is None:
-                self.vanished.append(f"{vendor}/{serial} ({device.name}): no longer listed")
+                self.vanished.append(
+                    f"{device_id(vendor, serial)} ({device.name}): no longer listed"
+                )
                 continue
             self._placed[vendor, here.site][device.site] += 1
             self._check_zone(device, found.sites[here.site])
@@ -207,9 +220,6 @@ class _Work:
             self._propose_for_type(type_name, [found.devices[serial] for serial in serials], own)
         for serial, new in found.devices.items():
             if serial in own:
-                continue
-            if "/" in serial:
-                self.remarks.append(f"{vendor}: serial number {serial!r} holds a '/'; left out")
                 continue
             self.new_devices.append((new, found.sites[new.site]))
 
@@ -233,11 +243,11 @@ class _Work:
         listed = {one.key for one in here.points}
         for key in sorted(self._keys_of(device) - listed):
             reason = here.left_out.get(key, "no longer listed")
-            self.vanished.append(f"{device.vendor}/{device.serial}/{key}: {reason}")
+            self.vanished.append(f"{point_id(device.vendor, device.serial, key)}: {reason}")
         if device.type is not None:
             return
         missing = [one for one in here.points if one.key not in self._keys_of(device)]
-        where = f"{device.vendor}/{device.serial}"
+        where = device_id(device.vendor, device.serial)
         if missing and not device.points:
             self.remarks.append(
                 f"{where} has {len(missing)} points at the vendor and none in the portfolio; "
@@ -274,20 +284,83 @@ class _Work:
 
     def add_new(self) -> None:
         """Write the entries of new devices, their sites and types."""
+        self._place_new()
+        at_sites = [
+            (device, *self._site_of(device.vendor, site)) for device, site in self.new_devices
+        ]
+        placed = [
+            (device, site_id, remark)
+            for (_, site_id, remark), device in zip(
+                at_sites, once_per_site(at_sites, self.file), strict=True
+            )
+        ]
         shapes: dict[tuple[Vendor, Shape], list[FoundDevice]] = defaultdict(list)
-        for device, _ in self.new_devices:
+        for device, _, _ in placed:
             shapes[device.vendor, _shape(device.points)].append(device)
         for (vendor, shape), members in shapes.items():
             if shape and (vendor, shape) not in self._types:
                 self._types[vendor, shape] = self._type_of(members[0])
         lines: Lines = []
-        for device, site in self.new_devices:
-            site_id, remark = self._site_of(device.vendor, site)
+        for device, site_id, remark in placed:
             type_name = self._types.get((device.vendor, _shape(device.points)))
             lines += device_entry(device, site_id=site_id, site_remark=remark, type_name=type_name)
         self.text.add("sites", [line for entry in self.new_sites.values() for line in entry])
         self.text.add("device_types", [line for entry in self.new_types.values() for line in entry])
         self.text.add("devices", lines)
+        if placed:
+            comments = proposed_behind(
+                [(device, site_id) for device, site_id, _ in placed],
+                has=self.text.has,
+                streams=[one.id for one in self.file.streams],
+            )
+            self.text.remark("devices", comments)
+
+    def _place_new(self) -> None:
+        """Find the sites of new devices that are places known under another vendor's name."""
+        places = [
+            Place(site_id=site.id, name=site.name, timezone=_told_zone(site))
+            for site in self.file.sites
+        ]
+        for vendor in dict.fromkeys(device.vendor for device, _ in self.new_devices):
+            sites = {
+                site.key: site
+                for device, site in self.new_devices
+                if device.vendor == vendor and not self._placed.get((vendor, site.key))
+            }
+            # A vendor tells its own sites apart.
+            own = {
+                site_id
+                for (name, _), counted in self._placed.items()
+                if name == vendor
+                for site_id in counted
+            }
+            found, remarks = matches(
+                list(sites.values()), [one for one in places if one.site_id not in own]
+            )
+            self.remarks += [f"{vendor}: {remark}" for remark in remarks]
+            for key, site in sites.items():
+                if key in found:
+                    self._site_ids[vendor, key] = found[key].site_id
+                    if site.name != self._name_of(found[key].site_id):
+                        shared = ", ".join(sorted(found[key].shared))
+                        self._merged[vendor, key] = (
+                            f"{TO_CONFIRM}: {vendor} calls it {site.name}; taken for the same "
+                            f"place by {shared}"
+                        )
+                    continue
+                site_id = self._new_site(vendor, site)
+                self._site_ids[vendor, key] = site_id
+                places.append(
+                    Place(
+                        site_id=site_id,
+                        name=site.name,
+                        timezone=None if site.is_placeholder else site.timezone,
+                        city=site.city,
+                    )
+                )
+
+    def _name_of(self, site_id: str) -> str | None:
+        return next((one.name for one in self.file.sites if one.id == site_id), None)
 
     def _type_of(self, device: FoundDevice) -> str:
         """Return a type with just these keys, or make one."""
@@ -297,7 +370,7 @@ class _Work:
             if {spec.key for spec in known.points} == keys and same_vendor <= {device.vendor}:
                 return name
         base = slug(device.model, joint="_") or f"{device.vendor}_device"
-        name = _free(base, {*self.file.device_types, *self.new_types}, joint="_")
+        name = free_name(base, {*self.file.device_types, *self.new_types}, joint="_")
         self.new_types[name] = type_entry(name, device.points)
         return name
 
@@ -310,27 +383,20 @@ class _Work:
             return neighbours.most_common(1)[0][0], (
                 f"{TO_CONFIRM}: devices of {site.name} are on {len(neighbours)} sites"
             )
-        known = self._site_ids.get((vendor, site.key))
-        if known is None:
-            known = self._new_site(vendor, site)
-            self._site_ids[vendor, site.key] = known
-        return known, ""
+        return self._site_ids[vendor, site.key], self._merged.get((vendor, site.key), "")
 
     def _new_site(self, vendor: Vendor, site: FoundSite) -> str:
         base = slug(site.name) or f"{vendor}-site"
         same = next((one for one in self.file.sites if one.id == base), None)
         if same is not None and same.name == site.name:
             return base
-        site_id = _free(base, {*(one.id for one in self.file.sites), *self.new_sites}, joint="-")
+        site_id = free_name(
+            base, {*(one.id for one in self.file.sites), *self.new_sites}, joint="-"
+        )
         self.new_sites[site_id] = site_entry(site, site_id=site_id)
         return site_id
 
 
-def _free(base: str, taken: Iterable[str], *, joint: str) -> str:
-    names = set(taken)
-    if base not in names:
-        return base
-    number = 2
-    while f"{base}{joint}{number}" in names:
-        number += 1
-    return f"{base}{joint}{number}"
+def _told_zone(site: Site) -> str | None:
+    """Return a site's zone, None where UTC stands for one that nobody knows."""
+    return None if site.confidence == "low" and site.timezone == UNKNOWN_ZONE else site.timezone

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from energy_platform.discovery.belimo import found_at_belimo
+from energy_platform.discovery.cadence import steps_seen, with_cadences
 from energy_platform.discovery.skycentrics import found_at_skycentrics
 from energy_platform.discovery.socomec import found_at_socomec
 from energy_platform.ingest import is_configured
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.discovery.found import Found
+    from energy_platform.storage.lake import Lake
     from energy_platform.vendors.logins import RefusedLogins
 
 READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], Found]]] = {
@@ -49,7 +51,11 @@ class ReadInventories(NamedTuple):
 
 
 def read_inventories(
-    *, landing: Path, logins: RefusedLogins | None, vendors: Sequence[Vendor] = VENDORS
+    *,
+    landing: Path,
+    logins: RefusedLogins | None,
+    vendors: Sequence[Vendor] = VENDORS,
+    lake: Lake | None = None,
 ) -> ReadInventories:
     """Read the inventories of some vendors; one that fails stops no other.
 
@@ -57,17 +63,23 @@ def read_inventories(
         landing: Folder of the SkyCentrics polls.
         logins: What the installation knows of refused logins.
         vendors: Which ones; those without any credential are skipped.
+        lake: Holds the inventories of before, by which devices keep their names, and readings,
+            which show how often their points are sampled.
     """
     found: dict[Vendor, Found] = {}
     failed: dict[Vendor, SettingsError | VendorError] = {}
+    seen = steps_seen(lake)
     skipped = tuple(vendor for vendor in vendors if not is_configured(vendor))
     for vendor in vendors:
         if vendor in skipped:
             continue
         try:
-            opened = open_source(vendor, portfolio=Portfolio(), landing=landing, logins=logins)
+            opened = open_source(
+                vendor, portfolio=Portfolio(), landing=landing, logins=logins, lake=lake
+            )
             with opened as source:
-                found[vendor] = READERS[vendor](source.inventory())
+                inventory = READERS[vendor](source.inventory())
+            found[vendor] = with_cadences(inventory, seen)
         except (SettingsError, VendorError) as error:
             failed[vendor] = error
     return ReadInventories(found, failed, skipped)

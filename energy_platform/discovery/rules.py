@@ -9,47 +9,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.discovery.vocabulary import (
+    AVERAGE,
+    BATTERY,
+    BITS,
+    CAPACITY,
+    CHARGE,
+    COLD,
+    COUNTING,
+    COUNTS,
+    DELIVERED,
+    DIFFERENCE,
+    DISCHARGE,
+    EXPORT,
+    EXTREMES,
+    GENERATION,
+    HEAT,
+    HOURS,
+    IMPORT,
+    LIGHT_LEVEL,
+    LOAD_RATE,
+    MAIN,
+    NEGATIVE,
+    NET,
+    NETWORK,
+    OFFERED,
+    ONE_STATE,
+    POSITIVE,
+    PRODUCED,
+    RATED,
+    RECEIVED,
+    RESTARTING,
+    RUNNING,
+    SET,
+    STATES,
+    STORED,
+    TEMPERATURE,
+    USER,
+    WHOLE,
+)
 from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
-    from energy_platform.discovery.found import Confidence
-    from energy_platform.schemas import Kind, Quantity, Role
-
-LIMITS: Final = frozenset(
-    {"setpoint", "setpoints", "limit", "limits", "threshold", "target", "nominal", "rated"}
-    | {"max", "maximum", "min", "minimum", "average", "avg", "mean", "peak", "thd", "harmonic"}
-)
-"""Words of numbers that are set or computed rather than measured."""
-
-PERIODS: Final = frozenset(
-    {"today", "daily", "yesterday", "weekly", "monthly", "yearly", "hourly", "partial"}
-)
-"""Words of counters that begin anew."""
-
-GENERATION: Final = frozenset({"solar", "pv", "photovoltaic", "wind", "turbine", "genset"})
-BATTERY: Final = frozenset({"battery", "storage", "bess", "ess", "accumulator"})
-MAIN: Final = frozenset({"main", "mains", "incomer", "incoming", "utility", "grid", "tgbt"})
-
-_COUNTING: Final = frozenset(
-    {"energy", "counter", "lifetime", "index", "total", "totalizer", "consumption", "consumed"}
-    | {"production", "produced", "generated", "generation", "yield", "import", "export"}
-    | {"imported", "exported", "charged", "discharged"}
-)
-_IMPORT: Final = frozenset({"import", "imported", "consumption", "consumed", "received"})
-_EXPORT: Final = frozenset({"export", "exported", "delivered", "injected", "injection"})
-_CHARGE: Final = frozenset({"charge", "charged", "charging"})
-_DISCHARGE: Final = frozenset({"discharge", "discharged", "discharging"})
-_PRODUCED: Final = frozenset({"generation", "generated", "production", "produced", "yield"})
-_STORED: Final = frozenset({"available", "stored", "remaining", "capacity", "reserve"})
-_BITS: Final = frozenset(
-    {"alarm", "alarms", "warning", "warnings", "fault", "faults", "trip", "bits", "bitfield"}
-)
-_STATES: Final = frozenset({"stat", "status", "state", "mode", "health"})
-_DIFFERENCE: Final = frozenset({"difference", "delta", "spread", "differential"})
-_RUNNING: Final = frozenset({"operating", "operation", "running", "runtime", "uptime", "working"})
+    from energy_platform.portfolio.model import Confidence
+    from energy_platform.schemas import Kind, Phase, Quantity, Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +67,17 @@ class Judgement:
         kind: How to read it.
         confidence: How sure that is.
         doubt: What is missing, for the person who confirms; empty when nothing.
+        unit: Unit that the words say where the vendor says none.
+        counts: Whether an energy may enter a site's sums before somebody has confirmed it; one
+            whose direction could be either may not.
     """
 
     quantity: Quantity
     kind: Kind
     confidence: Confidence
     doubt: str = ""
+    unit: str | None = None
+    counts: bool = True
 
 
 _GAUGES: Final[dict[str, Quantity]] = {
@@ -99,7 +110,11 @@ def judge(
         return _other(
             "low", f"the unit {unit!r} is not known, so its readings are quarantined; set the unit"
         )
-    if said & LIMITS:
+    if said & (SET | RATED | EXTREMES):
+        return _other("medium")
+    if said & OFFERED and how.unit in {"W", "var", "VA"}:
+        return _other("medium")
+    if said & AVERAGE and how.unit not in _AVERAGED:
         return _other("medium")
     if how.unit == "Wh":
         return _energy(said, device=device)
@@ -109,57 +124,112 @@ def judge(
     return special(said) if special is not None else _other("medium")
 
 
+_AVERAGED: Final = frozenset({"V", "A", "Hz", "°C", "K", "%", "1"})
+"""Units whose average over phases or cells is a quantity of its own; no power adds up by one."""
+
+
+def of_phase(judged: Judgement, said: AbstractSet[str], *, phase: Phase) -> Judgement:
+    """Return what a judgement comes to of one phase, whose average is one over some time."""
+    if phase != "total" and said & AVERAGE:
+        return _other("medium")
+    return judged
+
+
 def _other(confidence: Confidence, doubt: str = "") -> Judgement:
     return Judgement(quantity="other", kind="gauge", confidence=confidence, doubt=doubt)
 
 
+def _gauge(quantity: Quantity, confidence: Confidence = "high", doubt: str = "") -> Judgement:
+    return Judgement(quantity=quantity, kind="gauge", confidence=confidence, doubt=doubt)
+
+
 def _without_unit(said: AbstractSet[str]) -> Judgement:
-    if said & _BITS:
-        return Judgement(quantity="state", kind="bitfield", confidence="medium")
-    if said & _STATES:
+    if said & BITS:
+        kind: Kind = "state" if said & STATES and said & ONE_STATE else "bitfield"
+        return Judgement(quantity="state", kind=kind, confidence="medium")
+    if said & STATES:
         return Judgement(quantity="state", kind="state", confidence="medium")
-    if "pf" in said or said >= {"power", "factor"}:
-        return Judgement(quantity="power_factor", kind="gauge", confidence="medium")
+    if _is_power_factor(said):
+        return _gauge("power_factor", "medium")
+    if said & HOURS and not said & (SET | RATED | EXTREMES):
+        return Judgement(
+            quantity="operating_time",
+            kind="gauge",
+            confidence="low",
+            doubt="the vendor says no unit; h is taken from the name",
+            unit="h",
+        )
+    if said & COUNTS and not said & (SET | RATED | EXTREMES):
+        return _gauge("count", "medium")
     return _other("low", "no unit said; set quantity and unit if you know them")
 
 
+def _is_power_factor(said: AbstractSet[str]) -> bool:
+    return bool(said & {"pf", "cosphi", "leistungsfaktor"}) or any(
+        said >= both for both in ({"power", "factor"}, {"facteur", "puissance"}, {"cos", "phi"})
+    )
+
+
+def _plain_number(said: AbstractSet[str]) -> Judgement:
+    """Judge a number of which the vendor says that it has no unit."""
+    judged = _without_unit(said)
+    return judged if judged.unit is None else _other("low", "a time, but the vendor says no unit")
+
+
 def _percent(said: AbstractSet[str]) -> Judgement:
-    if "soc" in said or said >= {"state", "charge"} or said >= {"battery", "charge"}:
-        return Judgement(quantity="state_of_charge", kind="gauge", confidence="high")
-    if said >= {"battery", "capacity"}:
-        return Judgement(
-            quantity="state_of_charge",
-            kind="gauge",
-            confidence="medium",
-            doubt="charge, or health of the battery",
-        )
-    if "pf" in said or said >= {"power", "factor"}:
-        return Judgement(quantity="power_factor", kind="gauge", confidence="medium")
+    if "soc" in said or any(
+        said >= both for both in ({"state", "charge"}, {"battery", "charge"}, {"etat", "charge"})
+    ):
+        return _gauge("state_of_charge")
+    if said & {"ladezustand", "ladestand"}:
+        return _gauge("state_of_charge")
+    if said & BATTERY and said & CAPACITY:
+        return _gauge("state_of_charge", "medium", "charge, or health of the battery")
+    if _is_power_factor(said):
+        return _gauge("power_factor", "medium")
+    if any(said >= one for one in LOAD_RATE):
+        return _gauge("load_rate")
+    if said & LIGHT_LEVEL:
+        return _gauge("lighting_level", "medium")
+    return _other("medium")
+
+
+def _ampere_hours(said: AbstractSet[str]) -> Judgement:
+    if said & CAPACITY:
+        return _gauge("battery_capacity")
     return _other("medium")
 
 
 def _kelvin(said: AbstractSet[str]) -> Judgement:
-    if said & _DIFFERENCE:
-        return Judgement(quantity="temperature_difference", kind="gauge", confidence="high")
-    if said & {"temperature", "temp"}:
-        return Judgement(quantity="temperature", kind="gauge", confidence="high")
+    if said & DIFFERENCE:
+        return _gauge("temperature_difference")
+    if said & TEMPERATURE:
+        return _gauge("temperature")
     return _other("low", "a temperature, or a difference of temperatures")
 
 
 def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
-    if said & _STORED:
-        return Judgement(quantity="stored_energy", kind="gauge", confidence="high")
-    if said & PERIODS:
+    if said & STORED:
+        return _held(said)
+    if said & RESTARTING:
         return _other("low", "an energy that begins anew each period; no register")
-    if not said & _COUNTING:
+    if not said & COUNTING:
         return _other("low", "an energy, but nothing says that it is a counter")
     known = _said_directions(said, device=device)
     if len(known) > 1:
         return _other("low", f"an energy that could be {' or '.join(sorted(known))}")
     if known:
-        return Judgement(quantity=known.pop(), kind="register", confidence="high")
-    if said & (_CHARGE | _DISCHARGE):
+        return _directed(known.pop(), said, device=device)
+    if said & (CHARGE | DISCHARGE):
         return _other("low", "an energy charged, but nothing says into what")
+    if said & (DELIVERED | RECEIVED):
+        return Judgement(
+            quantity="active_energy_import" if said & DELIVERED else "active_energy_export",
+            kind="register",
+            confidence="low",
+            doubt="delivered and received are said from the utility's side or from the site's",
+            counts=False,
+        )
     is_generation = bool((said | device) & GENERATION)
     return Judgement(
         quantity="generation_energy" if is_generation else "active_energy_import",
@@ -169,57 +239,103 @@ def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
     )
 
 
+def _held(said: AbstractSet[str]) -> Judgement:
+    """Judge what a storage could take, holds, or can hold."""
+    is_capacity = bool(said & CAPACITY)
+    if is_capacity and said & CHARGE and not said & DISCHARGE:
+        return _other("medium", "the room that is left in a storage, not what it holds")
+    if said & CHARGE and not said & DISCHARGE:
+        return _other("low", "what a storage holds, or the room that is left in it")
+    if is_capacity and not said & (STORED - CAPACITY):
+        return _other("low", "what a storage can hold, or what it holds")
+    return _gauge("stored_energy")
+
+
+def _directed(quantity: Quantity, said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
+    """Judge a register whose direction is said; where the device makes it odd, it waits."""
+    doubt = ""
+    if quantity == "generation_energy" and device & MAIN and not (said | device) & GENERATION:
+        quantity = "active_energy_export"
+        doubt = "production at a main meter is taken for what goes out"
+    elif quantity in {"active_energy_import", "active_energy_export"} and device & GENERATION:
+        doubt = "of a plant; generation_energy is the register of what it produces"
+    return Judgement(
+        quantity=quantity,
+        kind="register",
+        confidence="low" if doubt else "high",
+        doubt=doubt,
+        counts=not doubt,
+    )
+
+
+def direction_of(said: AbstractSet[str]) -> set[str]:
+    """Return the directions that some words say: import, export, both or none."""
+    found: set[str] = set()
+    negative = bool(said & NEGATIVE)
+    if said & (IMPORT | POSITIVE) or (said & DELIVERED and said & USER - {"site"}):
+        found.add("import")
+    if said & RECEIVED and said & NETWORK:
+        found.add("import")
+    if said & EXPORT or negative:
+        found.add("export")
+    if (said & DELIVERED and said & NETWORK) or (said & RECEIVED and said & USER - {"site"}):
+        found.add("export")
+    return found
+
+
 def _said_directions(said: AbstractSet[str], *, device: AbstractSet[str]) -> set[Quantity]:
     known: set[Quantity] = set()
-    if said & {"heat", "heating"}:
+    if said & HEAT:
         known.add("heating_energy")
-    if said & {"cool", "cooling", "chilled"}:
+    if said & COLD:
         known.add("cooling_energy")
     if (said | device) & (BATTERY | {"ups"}):
-        if said & _CHARGE:
+        if said & CHARGE:
             known.add("battery_energy_charge")
-        if said & _DISCHARGE:
+        if said & DISCHARGE:
             known.add("battery_energy_discharge")
-    if said & _PRODUCED or (said & GENERATION and not said & (_IMPORT | _EXPORT)):
+    directions = direction_of(said)
+    # Socomec calls what goes out "negative (production)".
+    if (said & PRODUCED and not said & NEGATIVE) or (said & GENERATION and not directions):
         known.add("generation_energy")
-    if "net" in said:
+    if said & NET:
         known.add("active_energy_net")
-    if said & _IMPORT:
+    if "import" in directions:
         known.add("active_energy_import")
-    if said & _EXPORT:
+    if "export" in directions:
         known.add("active_energy_export")
     return known
 
 
 def _volume(said: AbstractSet[str]) -> Judgement:
-    if said & {"total", "volume", "counter", "lifetime", "totalizer"} and not said & PERIODS:
+    if said & (WHOLE | {"volume", "volumen", "counter", "index"}) and not said & RESTARTING:
         return Judgement(quantity="volume", kind="register", confidence="medium")
     return _other("low", "in m³, but nothing says that it is a counter")
 
 
 def _duration(said: AbstractSet[str]) -> Judgement:
-    if said & _RUNNING:
+    if said & RUNNING:
         return Judgement(quantity="operating_time", kind="register", confidence="medium")
     return _other("medium")
 
 
 def _apparent(said: AbstractSet[str]) -> Judgement:
-    if said & PERIODS or not said & _COUNTING:
+    if said & RESTARTING or not said & COUNTING:
         return _other("low", "in VAh, but nothing says that it is a counter")
     return Judgement(quantity="apparent_energy", kind="register", confidence="high")
 
 
 def _reactive(said: AbstractSet[str]) -> Judgement:
-    if said & PERIODS or not said & _COUNTING:
+    if said & RESTARTING or not said & (COUNTING | POSITIVE | NEGATIVE):
         return _other("low", "in varh, but nothing says that it is a counter")
-    exports, imports = bool(said & _EXPORT), bool(said & _IMPORT)
-    if exports and imports:
+    directions = direction_of(said)
+    if len(directions) > 1:
         return _other("low", "a reactive energy of both directions")
     return Judgement(
-        quantity="reactive_energy_export" if exports else "reactive_energy_import",
+        quantity="reactive_energy_export" if "export" in directions else "reactive_energy_import",
         kind="register",
-        confidence="high" if exports or imports else "medium",
-        doubt="" if exports or imports else "the direction is not said",
+        confidence="high" if directions else "medium",
+        doubt="" if directions else "the direction is not said",
     )
 
 
@@ -230,6 +346,10 @@ _SPECIAL: Final[dict[str, Callable[[AbstractSet[str]], Judgement]]] = {
     "%": _percent,
     "m³": _volume,
     "s": _duration,
+    "Ah": _ampere_hours,
+    "lx": lambda _: _gauge("illuminance"),
+    "count": lambda _: _gauge("count"),
+    "1": _plain_number,
 }
 """Canonical units that need words beside them."""
 

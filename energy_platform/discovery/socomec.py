@@ -6,20 +6,27 @@ are enumeration names of which only some are certain, no energy service is docum
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
-from energy_platform.discovery.rules import judge, role_of
-from energy_platform.discovery.words import clean, phase_of, usual_unit, words
+from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.phases import phase_of
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import judge, of_phase, role_of
+from energy_platform.discovery.states import states_of
+from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
+from energy_platform.identity import is_told_apart, socomec_key
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import (
     RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
+from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +34,12 @@ if TYPE_CHECKING:
 INCREMENT: Final = "_delta"
 """End of the names of services that are increments per period."""
 
+_COUNTED: Final = frozenset({None, "Wh", "varh", "VAh", "s", "m³", "count", "1"})
+"""Canonical units of what can be an increment; a delta of a temperature is a difference."""
+
 ALARM: Final = "Alarm"
+
+_DAY_S: Final = 86_400
 
 NO_SITE: Final = "socomec without site"
 
@@ -40,6 +52,7 @@ def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> Found:
         row["uuid"]: _site(row) for row in inventory[RAW_SOCOMEC_SITES.name].iter_rows(named=True)
     }
     variables = inventory[RAW_SOCOMEC_VARIABLES.name]
+    seen = _words_seen(inventory.get(RAW_SOCOMEC_LAST_VALUES.name))
     devices: dict[str, FoundDevice] = {}
     remarks: list[str] = []
     frame = inventory[RAW_SOCOMEC_DEVICES.name].sort("serial_number")
@@ -50,14 +63,23 @@ def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> Found:
         if is_gateway and not any(one["service_type"] != ALARM for one in own):
             continue
         serial = row["serial_number"]
-        if serial in devices:
-            remarks.append(f"socomec: serial number {serial} is there twice; the first one is kept")
-            continue
+        if is_told_apart(serial, own_id=row["uuid"]):
+            remarks.append(SHARED.format(vendor="socomec", name=serial))
         key = row["site_uuid"] or NO_SITE
         if key not in sites:
             sites[key] = _unseen_site(row, key=key)
-        devices[serial] = _device(row, own, site=key)
+        devices[serial] = _device(row, own, site=key, seen=seen)
     return Found(sites=sites, devices=devices, remarks=tuple(remarks))
+
+
+def _words_seen(last: pl.DataFrame | None) -> dict[str, list[str]]:
+    """Return the words that were last said, per service: one alarm shows one of its words only."""
+    found: dict[str, list[str]] = {}
+    if last is not None:
+        texts = last.filter(pl.col("value_text").is_not_null())
+        for service, text in texts.select("service_id", "value_text").iter_rows():
+            found.setdefault(service, []).append(text)
+    return found
 
 
 def _site(row: Mapping[str, Any]) -> FoundSite:
@@ -83,17 +105,29 @@ def _unseen_site(row: Mapping[str, Any], *, key: str) -> FoundSite:
     )
 
 
-def _device(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], *, site: str) -> FoundDevice:
+def _device(
+    row: Mapping[str, Any],
+    own: Sequence[Mapping[str, Any]],
+    *,
+    site: str,
+    seen: Mapping[str, Sequence[str]],
+) -> FoundDevice:
     called = words(row["name"], row["model_name"])
     left_out = {_key(one): "not active at SoData" for one in own if one["active"] is False}
-    guesses = [_point(one, device=called) for one in own if one["active"] is not False]
+    guesses = [
+        _point(one, device=called, seen=seen.get(one["service_id"], ()))
+        for one in own
+        if one["active"] is not False
+    ]
     names = [one.name for one in guesses]
-    points = [
+    told = [
         one if names.count(one.name) == 1 else _told_apart(one)
         for one in sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES)
     ]
+    role = role_of(words(row["name"]))
+    points = once(told)
     has_energy = any(one.quantity in ENERGY_QUANTITIES for one in points)
-    role = role_of(words(row["name"])) if has_energy else "none"
+    role = role if has_energy else "none"
     remarks = [] if own else ["SoData lists no variables for it"]
     return FoundDevice(
         vendor="socomec",
@@ -114,52 +148,67 @@ def _device(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], *, site: s
 
 
 def _key(one: Mapping[str, Any]) -> str:
-    return f"{one['item_type']}|{one['item_index']}|{one['service_id']}"
+    return socomec_key(one["item_type"], one["item_index"], one["service_id"])
 
 
 def _told_apart(guess: Guess) -> Guess:
-    item_type, item_index, _ = guess.key.split("|", 2)
-    return Guess(
-        **{
-            **{name: getattr(guess, name) for name in Guess.__dataclass_fields__},
-            "name": f"{guess.name} ({item_type} {item_index})",
-        }
-    )
+    item_type, item_index, _ = guess.key.removeprefix("|").split("|", 2)
+    return replace(guess, name=f"{guess.name} ({item_type} {item_index})")
 
 
-def _point(one: Mapping[str, Any], *, device: frozenset[str]) -> Guess:
+def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str] = ()) -> Guess:
     title, service = clean(one["title"]), clean(one["service_name"])
     unit = one["unit"]
     said = words(title, service, one["service_group"])
     shown = title or service or f"service {one['service_id']}"
-    is_increment = (one["service_name"] or "").lower().endswith(INCREMENT)
     counted = f" in {clean(unit)}" if unit else ", no unit"
-    judged = judge(unit, said - {"delta"}, device=device)
-    kind, confidence, doubt = judged.kind, judged.confidence, judged.doubt
-    quantity = judged.quantity
+    is_increment = _is_increment(one, said=words(title))
+    judged = judge(unit, said - {"delta"} if is_increment else said, device=device)
+    phase = phase_of(title, None if title else service, quantity=judged.quantity)
+    judged = of_phase(judged, said, phase=phase)
+    quantity, kind = judged.quantity, judged.kind
+    confidence, doubts = judged.confidence, [judged.doubt]
+    states: tuple[tuple[str, float], ...] = ()
     why = f'"{shown}"{counted}'
     if one["service_type"] == ALARM:
-        quantity, kind, confidence, doubt = "state", "state", "medium", ""
+        quantity, kind, confidence, doubts = "state", "state", "medium", []
         why = f'"{shown}" is an alarm'
     elif is_increment:
-        kind, why = "increment", f'"{service}"{counted} is an increment by its name'
-        if quantity not in ENERGY_QUANTITIES or judged.kind != "register":
-            quantity, doubt = "other", ""
+        kind, why = "increment", f'"{service or shown}"{counted} is an increment by its name'
         confidence = "medium" if one["is_computed"] else "low"
+        if judged.kind != "register" and quantity not in {"operating_time", "count"}:
+            quantity, doubts = ("other" if unit else "count"), []
+    if kind == "state":
+        states, confirm = states_of(seen)
+        doubts.append(confirm)
     if one["is_scaled"]:
-        doubt = "; ".join(
-            part for part in (doubt, "a coefficient is set at SoData and taken as applied") if part
-        )
+        doubts.append("a coefficient is set at SoData and taken as applied")
+    is_energy = quantity in ENERGY_QUANTITIES
     return Guess(
         key=_key(one),
         name=shown,
         quantity=quantity,
-        unit=usual_unit(unit),
+        unit=usual_unit(unit or judged.unit) or ("count" if quantity == "count" else None),
         kind=kind,
-        phase=phase_of(title, None if title else service),
+        phase=phase,
         # The register beside an increment already counts in the site's balance.
-        role="none" if kind == "increment" and quantity in ENERGY_QUANTITIES else None,
+        role="none" if is_energy and (kind == "increment" or not judged.counts) else None,
+        states=states,
+        # What is sent on a change has no cadence.
+        every=None if one["service_type"] == ALARM else _cadence(one["polling_time"]),
         confidence=confidence,
         why=why,
-        confirm=doubt,
+        confirm="; ".join(doubt for doubt in doubts if doubt),
     )
+
+
+def _is_increment(one: Mapping[str, Any], *, said: frozenset[str]) -> bool:
+    if (one["service_name"] or "").lower().endswith(INCREMENT):
+        return True
+    how = conversion(one["unit"], quantity="other") if one["unit"] else None
+    return "delta" in said and (how.unit if how else None) in _COUNTED
+
+
+def _cadence(polling_time: int | None) -> float | None:
+    """Return the seconds between two samples: in the vendor's example 3600, of an hour."""
+    return float(polling_time) if polling_time and 0 < polling_time <= _DAY_S else None

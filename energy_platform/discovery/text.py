@@ -18,7 +18,9 @@ NEW_FILE: Final = """\
 # Sites, devices and points, guessed by `energy-platform discover` from the vendors' inventories.
 # Look for TO CONFIRM: these are things that no vendor says. Edit freely: running discover again
 # adds what is new and changes nothing that is there. `confidence` says how sure a guess is; remove
-# it once you have looked at the point.
+# it once you have looked: a figure that rests on an entry with it is published as unconfirmed.
+# A date without a time (`until`; `from` and `to` of a correction) is the start of that day on the
+# site's clock.
 version: 1
 
 sites: []
@@ -80,6 +82,26 @@ class PortfolioText:
         column = value.start_mark.column
         self._insert(self._end_of(value, column=column), indented(lines, by=column))
 
+    def has(self, section: str) -> bool:
+        """Return whether a section is there, alive or as a comment."""
+        return _member(self._root, section) is not None or f"\n# {section}:" in self._text
+
+    def remark(self, section: str, lines: Sequence[str]) -> None:
+        """Add comment lines at the left margin behind a section, with a blank line before them."""
+        found = _member(self._root, section)
+        if not lines:
+            return
+        if found is None:
+            self._sections.append(self._joined(lines))
+            return
+        key, value = found
+        at = (
+            self._line_end(max(value.end_mark.index, key.end_mark.index))
+            if _is_empty(value)
+            else self._end_of(value, column=value.start_mark.column)
+        )
+        self._insert(at, ["", *lines])
+
     def add_points(self, path: Sequence[str | int], lines: Lines) -> bool:
         """Add comments behind a list of points.
 
@@ -113,6 +135,8 @@ class PortfolioText:
         in_order = sorted(enumerate(self._changes), key=lambda one: (one[1][0], one[0]))
         for _, (start, end, new) in reversed(in_order):
             text = text[:start] + new + text[end:]
+        if self._changes and not text.endswith("\n"):
+            text += self._break
         for block in self._sections:
             text += ("" if text.endswith("\n") else self._break) + self._break + block
         return text

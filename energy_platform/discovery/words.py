@@ -6,10 +6,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.discovery.vocabulary import COMPOUNDS
 from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
-    from energy_platform.schemas import Phase
+    from collections.abc import Iterable
 
 LONGEST_NAME: Final = 120
 """Characters of a vendor's name that are kept."""
@@ -18,30 +19,76 @@ _PARTS: Final = re.compile(r"[^\W_]+")
 _HUMPS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _EMAIL: Final = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
 _PHONE: Final = re.compile(r"\+\d[\d ()/.-]{6,}\d")
-_PHASES: Final[tuple[tuple[str, Phase], ...]] = (
-    (r"l1\W?l2|l12", "L12"),
-    (r"l1\W?l3|l3\W?l1|l13|l31", "L13"),
-    (r"l2\W?l3|l23", "L23"),
-    (r"l1|phase 1", "L1"),
-    (r"l2|phase 2", "L2"),
-    (r"l3|phase 3", "L3"),
+_SYMBOL: Final = r"(?<![a-z0-9])(?:e[apr]?|[apq]|[km]?(?:wh?|va(?:r?h)?))"
+_SIGNED: Final = r"(?:e[ar]|active|reactive|actif|reactif|energy|energie|arbeit)"
+_BEFORE: Final = r"(?:a|r|e[ar]|[km]?(?:w|var)h)"
+_SIGNS: Final = (
+    (re.compile(r"(?<![A-Za-z0-9])E[ar](?![A-Za-z0-9])"), "energy"),
+    *(
+        (
+            re.compile(
+                rf"(?i){_SYMBOL}{sign}(?![a-z0-9])"
+                rf"|(?<![^\s(]){sign}{_BEFORE}(?![a-z0-9])"
+                rf"|(?<![a-z]){_SIGNED}\s*(?:\({sign}\)|{sign}\s*$)"
+                rf"|(?<!\d){code}\.8\.\d"
+            ),
+            word,
+        )
+        for sign, code, word in ((r"\+", 1, "positive"), ("[-\u2013\u2212]", 2, "negative"))
+    ),
 )
+"""Symbols of an energy with the sign of its direction, and its OBIS code."""
+
+_SHORTEST_COMPOUND: Final = 8
+_TELLING: Final = frozenset(
+    {"betriebsstunden", "sollwert", "einspeisung", "auslastung", "heiz", "warme", "waerme"}
+    | {"kalte", "kaelte", "entladung", "speicher", "batterie", "zahler", "zaehler", "verbrauch"}
+    | {"erzeugung", "grenzwert", "mittelwert"}
+)
+"""Parts that tell something where no other part of the word is known."""
 _SYMBOLS: Final = (
     *("Wh", "kWh", "MWh", "J", "kJ", "MJ", "varh", "kvarh", "VAh", "kVAh"),
     *("W", "kW", "MW", "var", "kvar", "VA", "kVA", "V", "mV", "kV", "A", "mA", "kA"),
-    *("Hz", "°C", "K", "%", "Ah", "m³", "m³/h", "m³/s", "lx", "s", "min", "h", "d", "count"),
+    *("Hz", "°C", "K", "%", "Ah", "m³", "m³/h", "m³/s", "lx", "s", "min", "h", "d", "count", "1"),
 )
 """Usual spellings, in the order they are preferred."""
 
 
 def words(*texts: str | None) -> frozenset[str]:
-    """Return the words of some names in lower case: ``heatingEnergy`` gives heating, energy."""
+    """Return the words of some names in lower case: ``heatingEnergy`` gives heating, energy.
+
+    Accents are taken off, German compounds are split, and the sign of a direction becomes a word:
+    ``Ea+`` and ``+A`` say positive, as ``1.8.0`` does.
+    """
     found: set[str] = set()
     for text in texts:
-        for part in _PARTS.findall(text or ""):
+        plain = folded(text or "")
+        for part in _PARTS.findall(plain):
             found.add(part.lower())
             found.update(hump.lower() for hump in _HUMPS.findall(part))
-    return frozenset(found)
+        for pattern, word in _SIGNS:
+            if pattern.search(plain):
+                found |= {word, "energy"}
+    return frozenset(found.union(*(_compound(one) for one in found)))
+
+
+def folded(text: str) -> str:
+    """Return a text without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(one for one in decomposed if not unicodedata.combining(one))
+
+
+def _compound(word: str) -> set[str]:
+    """Return the parts of a word that is written in one."""
+    parts: set[str] = set()
+    if len(word) < _SHORTEST_COMPOUND:
+        return parts
+    for part in COMPOUNDS:
+        if part in word and part != word:
+            parts.add(part)
+            word = word.replace(part, " ")
+    # "Strom" and "solar" stand in many words of other languages; alone they tell nothing.
+    return parts if len(parts) > 1 or parts & _TELLING else set()
 
 
 def clean(text: str | None) -> str:
@@ -60,15 +107,6 @@ def slug(text: str, *, joint: str = "-") -> str:
     return joint.join(re.findall(r"[a-z0-9]+", plain.lower()))
 
 
-def phase_of(*texts: str | None) -> Phase:
-    """Return the phase that a name speaks of, else total."""
-    text = " ".join(part for part in texts if part).lower().replace("_", " ")
-    for pattern, phase in _PHASES:
-        if re.search(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", text):
-            return phase
-    return "total"
-
-
 def usual_unit(said: str | None) -> str | None:
     """Return the usual symbol of a vendor's unit name; the name itself where there is none."""
     name = (said or "").strip()
@@ -81,3 +119,14 @@ def usual_unit(said: str | None) -> str | None:
         return "%"
     same = (one for one in _SYMBOLS if conversion(one, quantity="other") == how)
     return next(same, name)
+
+
+def free_name(base: str, taken: Iterable[str], *, joint: str) -> str:
+    """Return a name, with a number behind it where it is taken."""
+    names = set(taken)
+    if base not in names:
+        return base
+    number = 2
+    while f"{base}{joint}{number}" in names:
+        number += 1
+    return f"{base}{joint}{number}"

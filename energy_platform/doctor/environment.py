@@ -47,12 +47,14 @@ class Environment(NamedTuple):
         complete: Vendors with every credential.
         findings: What the check says.
         idle_demo: Whether these are the demo's data, and no vendor is there to be asked.
+        simulated: Variables of the demo while its simulated vendors run; None otherwise.
     """
 
     settings: Settings | None
     complete: tuple[Vendor, ...]
     findings: list[Finding]
     idle_demo: bool = False
+    simulated: Mapping[str, str] | None = None
 
 
 def check_environment(names: Iterable[str]) -> Environment:
@@ -71,6 +73,7 @@ def check_environment(names: Iterable[str]) -> Environment:
         ]
         return Environment(None, (), findings)
     data_dir = settings.platform.data_dir
+    simulated: Mapping[str, str] | None = None
     try:
         is_demo = origin_of(data_dir) == "demo"
         if is_demo and not any(map(partial(_is_set, settings), NEEDED)):
@@ -80,7 +83,7 @@ def check_environment(names: Iterable[str]) -> Environment:
             findings.append(ok(CHECK, "", said))
             if not demo.simulated_now:
                 return Environment(demo.settings, (), findings, idle_demo=True)
-            settings = demo.settings
+            settings, simulated = demo.settings, demo.values
         elif is_demo:
             findings.append(
                 warn(
@@ -94,7 +97,7 @@ def check_environment(names: Iterable[str]) -> Environment:
         findings.append(fail(CHECK, "", str(error), "Correct it, or remove the data folder"))
         return Environment(None, (), findings)
     complete, about_vendors = _credentials(settings)
-    return Environment(settings, complete, findings + about_vendors)
+    return Environment(settings, complete, findings + about_vendors, simulated=simulated)
 
 
 def _env_file() -> Iterator[Finding]:

@@ -15,6 +15,8 @@ from energy_platform.doctor.running import check_dagster, check_ledger, check_po
 from energy_platform.doctor.vendors import visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.portfolio import Portfolio
+from energy_platform.settings import settings_from
+from energy_platform.storage.lake import Lake
 from energy_platform.vendors.logins import RefusedLogins
 
 if TYPE_CHECKING:
@@ -57,7 +59,9 @@ def examine(
     yield from check_runs(data_dir / "dagster", now=now())
     yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
     yield from check_days(environment.complete, data_dir=data_dir, now=now())
-    if not environment.idle_demo:
+    is_demo = environment.idle_demo or environment.simulated is not None
+    if not is_demo:
+        # Nobody waits for messages of a demo.
         yield from check_alerts(settings.alerts, data_dir=data_dir)
     read = check_portfolio(settings.platform.portfolio)
     yield from read.findings
@@ -65,14 +69,17 @@ def examine(
         yield from check_limits(read.portfolio, data_dir=data_dir)
     found: dict[Vendor, Found] = {}
     for vendor in environment.complete:
-        visited = visit(
-            vendor,
-            portfolio=read.portfolio or Portfolio(),
-            landing=landing,
-            now=now,
-            logins=RefusedLogins.of(data_dir),
-            retry_login=retry_login,
-        )
+        # A demo's vendors are those that are simulated, whatever this process's variables name.
+        with settings_from(environment.simulated):
+            visited = visit(
+                vendor,
+                portfolio=read.portfolio or Portfolio(),
+                landing=landing,
+                now=now,
+                logins=RefusedLogins.of(data_dir),
+                retry_login=retry_login,
+                lake=Lake(data_dir / "lake"),
+            )
         yield from visited.findings
         if visited.found is not None:
             found[vendor] = visited.found

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from energy_platform.ingest import Source
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
+    from energy_platform.storage.lake import Lake
     from energy_platform.vendors.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
@@ -171,6 +172,7 @@ def visit(
     now: Callable[[], datetime],
     logins: RefusedLogins | None = None,
     retry_login: bool = False,
+    lake: Lake | None = None,
 ) -> Visited:
     """Check one vendor, from the network to what its account sees.
 
@@ -182,6 +184,7 @@ def visit(
         logins: What is known of refused logins: one that rests is not tried here either, since a
             person who runs this again and again would lock the account.
         retry_login: Whether to try it all the same, once.
+        lake: Holds the inventory of before, by which devices keep their names.
     """
     findings: list[Finding] = []
     if retry_login and logins is not None:
@@ -195,7 +198,7 @@ def visit(
     if any(one.finding.level == "fail" for one in reached.values()):
         return Visited(findings=tuple(findings), found=None)
     try:
-        opened = _opened(vendor, portfolio=portfolio, landing=landing, logins=logins)
+        opened = _opened(vendor, portfolio=portfolio, landing=landing, logins=logins, lake=lake)
         with opened as (source, login):
             found = _read(vendor, source, login, findings)
     except (SettingsError, VendorError) as error:
@@ -254,18 +257,23 @@ def _refused(vendor: Vendor, error: SettingsError | VendorError) -> Finding:
 
 @contextmanager
 def _opened(
-    vendor: Vendor, *, portfolio: Portfolio, landing: Path, logins: RefusedLogins | None
+    vendor: Vendor,
+    *,
+    portfolio: Portfolio,
+    landing: Path,
+    logins: RefusedLogins | None,
+    lake: Lake | None,
 ) -> Iterator[tuple[Source, Callable[[], object]]]:
     """Open a vendor's client with little patience, and the cheapest call that needs a login."""
     match vendor:
         case "socomec":
             patience = SocomecSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
             with SocomecClient(patience, backoff_s=0.2, logins=logins) as socomec:
-                yield SocomecSource(socomec, portfolio), socomec.corporate_accounts
+                yield SocomecSource(socomec, portfolio, lake), socomec.corporate_accounts
         case "belimo":
             settings = BelimoSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
             with BelimoClient(settings, backoff_s=0.2, logins=logins) as belimo:
-                yield BelimoSource(belimo, portfolio), belimo.device_stats
+                yield BelimoSource(belimo, portfolio, lake), belimo.device_stats
         case "skycentrics":
             signed = SkycentricsSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
             with SkycentricsClient(signed, backoff_s=0.2, logins=logins) as skycentrics:

@@ -14,7 +14,6 @@ from energy_platform.explain import words
 from energy_platform.limits_seen import seen_power
 from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.refresh import stale
-from energy_platform.refresh.stages import COMMON
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
@@ -24,6 +23,7 @@ from energy_platform.schemas import (
     RAW_DAY_TABLES,
 )
 from energy_platform.storage.warehouse.calendars import day_start
+from energy_platform.transforms.readings import COMMON
 from energy_platform.transforms.register_rule import FEWEST_RISES
 
 if TYPE_CHECKING:
@@ -272,7 +272,8 @@ def _date(day: str) -> date:
         found = date.fromisoformat(day)
     except ValueError:
         found = date.min
-    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+    # Other spellings of ISO 8601, such as 20260329, are no days of the marts.
+    if found.isoformat() != day or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise ExplainError(f"{day!r} is no local day such as 2026-03-29")
     return found
 
@@ -386,7 +387,7 @@ def _samples(
             value=row["value"] if row else None,
             unit=row["unit"] if row else None,
             status=row["status"] if row else None,
-            words=tuple(_decisions(at, row, rejected=rejected, steps=steps)),
+            words=tuple(_decisions(at, row, rejected=rejected, steps=steps, point=point)),
         )
         for at in sorted({*said, *judged})
         for row in (judged.get(at),)
@@ -399,18 +400,23 @@ def _decisions(
     *,
     rejected: dict[datetime, str],
     steps: tuple[Step, ...],
+    point: Point,
 ) -> list[str]:
     if row is None:
         return ["not judged yet: the day waits for a refresh"]
     found = [words.of_reading(status=row["status"], reason=row["reason"])]
     if row["status"] == "ok" and steps:
-        found.append(_outcome(at, rejected=rejected, steps=steps))
+        begins = point.kind == "increment" and point.stamped_at == "start"
+        found.append(_outcome(at, rejected=rejected, steps=steps, begins=begins))
     return [said for said in found if said]
 
 
-def _outcome(at: datetime, *, rejected: dict[datetime, str], steps: tuple[Step, ...]) -> str:
+def _outcome(
+    at: datetime, *, rejected: dict[datetime, str], steps: tuple[Step, ...], begins: bool
+) -> str:
+    """Say what became of a reading; ``begins`` says that its step begins at its stamp."""
     for step in steps:
-        if step.end_at == at:
+        if (step.start_at if begins else step.end_at) == at:
             return step.words
         if at in rejected:
             return words.of_reject(rejected[at])

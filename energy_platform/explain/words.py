@@ -44,6 +44,8 @@ _STEPS: Final[Mapping[str, str]] = {
     "within_dip_ratio": "a small fall is noise: kept negative, so totals stay last minus first",
     "longer_than_gap_after": "the time since the reading before is a gap: the energy is exact, when"
     " it flowed is estimated",
+    "stood_still": "the register had stood still and showed all of it at once: the energy is exact,"
+    " and spread evenly over the time it stood",
     "not_bridged": "the time since the reading before is too long to integrate power over",
 }
 
@@ -52,6 +54,7 @@ _REJECTS: Final[Mapping[str, str]] = {
     "fall": "a fall that did not last: a bad reading",
     "above_allowance": "a jump beyond the limit that did not last: a bad reading",
     "before_marker": "lies before an announced exchange that explains it",
+    "same_period": "a second answer for the period of the increment before",
 }
 
 _QUARANTINED: Final[Mapping[str, str]] = {
@@ -63,6 +66,7 @@ _QUARANTINED: Final[Mapping[str, str]] = {
     "conflicting_unit": "the unit does not fit the quantity",
     "zero_time": "the stamp is of a clock that was never set",
     "future": "the stamp lies in the future",
+    "shared_serial": "of another device with the same serial number: see `one_id_per_serial`",
     "backward_time": "its sensor had shown a later time before: a clock that went back",
     "dropped_by_correction": "dropped by a correction of the portfolio",
     "negative": "the quantity cannot be negative",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
 from pydantic import ValidationError
 
+from energy_platform.identity import device_id
+from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
+    COUNTED_OTHERWISE,
+    ENDS_BEFORE,
     ENERGY_QUANTITIES,
     REGISTER_QUANTITIES,
+    Confidence,
+    Correction,
     Device,
     PointSpec,
     PortfolioFile,
@@ -20,6 +25,7 @@ from energy_platform.portfolio.model import (
 )
 from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
+from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
@@ -37,6 +43,9 @@ falls have no limit, so one bad reading and the way back from it would no longer
 
 LARGEST_BYTES: Final = 64 * 2**20
 """Size of a portfolio that is read: half a million points, as `discover` writes them."""
+
+_SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
+"""From the least sure to the surest."""
 
 _NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
 
@@ -185,7 +194,7 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
     sites = {site.id for site in file.sites}
     yield from _repeated([site.id for site in file.sites], where="sites", what="site")
     yield from _repeated(
-        [f"{device.vendor}/{device.serial}" for device in file.devices],
+        [device_id(device.vendor, device.serial) for device in file.devices],
         where="devices",
         what="device",
     )
@@ -195,8 +204,6 @@ def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
             yield ("devices", index, "site"), f"unknown site {device.site!r}"
         if device.type is not None and device.type not in file.device_types:
             yield ("devices", index, "type"), f"unknown device type {device.type!r}"
-        if "/" in device.serial:
-            yield ("devices", index, "serial"), "a serial number holds no '/'"
     yield from _check_units(file)
     for index, stream in enumerate(file.streams):
         if stream.site not in sites:
@@ -217,6 +224,8 @@ def _check_units(file: PortfolioFile) -> Iterator[Problem]:
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
     problems: list[Problem] = []
+    zones = {site.id: site.timezone for site in file.sites}
+    sites = {site.id: site for site in file.sites}
     for index, device in enumerate(file.devices):
         shared = file.device_types[device.type].points if device.type else ()
         own = {spec.key for spec in device.points}
@@ -226,28 +235,35 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if spec.key not in own
         ] + [(("devices", index, "points", n), spec) for n, spec in enumerate(device.points)]
         for place, spec in placed:
-            point_id = f"{device.vendor}/{device.serial}/{spec.key}"
+            point_id = id_of_point(device.vendor, device.serial, spec.key)
             if point_id in points:
                 problems.append((place, f"point {point_id} is there twice"))
                 continue
-            problem = _missing_limit(spec, device)
+            problem = _missing_limit(spec, device) or _unclear_period(spec, device)
             if problem is not None:
                 problems.append((place, problem))
                 continue
-            points[point_id] = _point(spec, device, point_id=point_id)
+            point = _point(spec, device, point_id=point_id, timezone=zones[device.site])
+            confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
+            points[point_id] = replace(point, confidence=confidence)
+    corrections: list[Correction] = []
     for index, correction in enumerate(file.corrections):
         problems += [
             (("corrections", index, "points"), f"unknown point {point_id!r}")
             for point_id in correction.points
             if point_id not in points
         ]
-    accepted, unfit = _accepted(file, points)
+        for part in _on_the_clocks(correction, points=points, zones=zones):
+            if part.start is not None and part.end is not None and part.end <= part.start:
+                problems.append((("corrections", index, "to"), ENDS_BEFORE))
+            corrections.append(part)
+    accepted, unfit = _accepted(file, points=points, zones=zones)
     problems += unfit
     portfolio = Portfolio(
-        sites={site.id: site for site in file.sites},
-        devices={f"{device.vendor}/{device.serial}": device for device in file.devices},
+        sites=sites,
+        devices={device_id(device.vendor, device.serial): device for device in file.devices},
         points=points,
-        corrections=file.corrections,
+        corrections=tuple(corrections),
         accepted=tuple(accepted),
         streams={stream.id: stream for stream in file.streams},
     )
@@ -255,10 +271,9 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
 
 
 def _accepted(
-    file: PortfolioFile, points: Mapping[str, Point]
+    file: PortfolioFile, *, points: Mapping[str, Point], zones: Mapping[str, str]
 ) -> tuple[list[Accepted], list[Problem]]:
     """Return the spans of each point in UTC; without an offset they are on its site's clock."""
-    zones = {site.id: ZoneInfo(site.timezone) for site in file.sites}
     found: list[Accepted] = []
     problems: list[Problem] = []
     for index, entry in enumerate(file.accept):
@@ -273,16 +288,29 @@ def _accepted(
                 problems.append(((*place, "points"), why))
                 continue
             zone = zones[point.site_id]
-            start, end = (_on_clock(at, zone) for at in (entry.start, entry.end))
+            start, end = (on_the_clock(at, timezone=zone) for at in (entry.start, entry.end))
             if end <= start:
-                problems.append(((*place, "to"), "'to' must lie after 'from'"))
+                problems.append(((*place, "to"), ENDS_BEFORE))
                 break
             found.append(Accepted(point_id=point_id, start=start, end=end, reason=entry.reason))
     return found, problems
 
 
-def _on_clock(at: datetime, zone: ZoneInfo) -> datetime:
-    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
+def _on_the_clocks(
+    correction: Correction, *, points: Mapping[str, Point], zones: Mapping[str, str]
+) -> Iterator[Correction]:
+    """Yield a correction once per clock that its dates are read on, each for its own points."""
+    by_zone: dict[str, list[str]] = {}
+    for point_id in correction.points:
+        if point_id in points:
+            by_zone.setdefault(zones[points[point_id].site_id], []).append(point_id)
+    for timezone, members in by_zone.items():
+        yield correction.on_the_clock(timezone).model_copy(update={"points": tuple(members)})
+
+
+def weakest(*guesses: Confidence | None) -> Confidence | None:
+    """Return the least sure of some guesses; None when every one of them is confirmed."""
+    return min((one for one in guesses if one is not None), key=_SURENESS.index, default=None)
 
 
 def _kind(spec: PointSpec) -> Kind:
@@ -309,11 +337,29 @@ def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     return None
 
 
-def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
+def _unclear_period(spec: PointSpec, device: Device) -> str | None:
+    if _kind(spec) != "increment":
+        if spec.stamp is not None or spec.width is not None:
+            return f"stamp and width are of increments, {spec.key!r} is a {_kind(spec)}"
+        return None
+    if spec.stamp == "start" and (spec.width or spec.every or device.every) is None:
+        return (
+            f"increment {spec.key!r} of {device.vendor}/{device.serial} is stamped at its start; "
+            "width says how long its period is, such as 15m"
+        )
+    return None
+
+
+def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> Point:
+    ends = [one for one in (spec.until, device.until) if one is not None]
     settings = spec.settings()
     if _is_net(spec):
         settings = {**NET_REGISTER, **settings}
-    elif "max_power_w" not in settings and isinstance(device.max_power_w, float):
+    elif (
+        "max_power_w" not in settings
+        and isinstance(device.max_power_w, float)
+        and spec.quantity not in COUNTED_OTHERWISE
+    ):
         settings["max_power_w"] = device.max_power_w
     return Point(
         point_id=point_id,
@@ -332,9 +378,13 @@ def _point(spec: PointSpec, device: Device, *, point_id: str) -> Point:
         sign=spec.sign,
         states=tuple(sorted(spec.states.items())),
         every=spec.every or device.every,
+        stamped_at=spec.stamp or "end",
+        width=spec.width,
         maximum=spec.maximum,
         rated_capacity_wh=spec.rated_capacity_wh,
         energy_from_power=spec.energy_from_power,
+        until=min((on_the_clock(one, timezone=timezone) for one in ends), default=None),
+        is_read=device.read,
         policy=CounterPolicy(**settings),
     )
 

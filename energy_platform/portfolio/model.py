@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from energy_platform.portfolio.values import (
+    ClockInstant,
     Duration,
     DurationOrNever,
     Id,
@@ -22,6 +23,7 @@ from energy_platform.portfolio.values import (
     Text,
     Whole,
     Zone,
+    on_the_clock,
 )
 from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 from energy_platform.transforms.policy import CounterPolicy, OnFall
@@ -49,11 +51,17 @@ REGISTER_QUANTITIES: Final = ENERGY_QUANTITIES | {
 }
 """Quantities that are registers unless the portfolio says otherwise."""
 
+COUNTED_OTHERWISE: Final = frozenset({"volume", "operating_time", "count", "other"})
+"""Quantities whose registers a power in W, or in var or VA, cannot bound."""
+
 ELECTRICITY_FIELDS: Final = (
     *(f"{name}_{phase}" for name in ("aP", "rP", "apP", "v", "c", "pC") for phase in (1, 2, 3)),
     *("v_12", "v_13", "v_23"),
 )
 """The 21 fields of an electricity packet (Wattics data collection, section 3)."""
+
+ENDS_BEFORE: Final = "'to' must lie after 'from'"
+"""Said of a correction that ends before it begins."""
 
 SHORTEST_INTERVAL: Final = timedelta(minutes=1)
 """The finest interval that can be agreed for a stream."""
@@ -63,6 +71,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Confidence = Literal["high", "medium", "low"]
+"""How sure a guess of ``discover`` is that nobody has confirmed; no confidence: confirmed."""
+
+
 class Site(_Entry):
     """A place with its own clock."""
 
@@ -70,6 +82,9 @@ class Site(_Entry):
     name: str
     timezone: Zone
     country: str | None = None
+    confidence: Confidence | None = Field(
+        None, description="How sure the guess of its zone is; remove it once confirmed."
+    )
 
 
 class ResetMarkerEntry(_Entry):
@@ -138,10 +153,19 @@ class PointSpec(PolicyEntry):
     sign: Sign = 1
     states: dict[str, StateNumber] = Field(default_factory=dict)
     every: Duration | None = Field(None, description="Expected time between two samples.")
+    stamp: Literal["start", "end"] | None = Field(
+        None, description="Which end of its period an increment is stamped at; the end."
+    )
+    width: Duration | None = Field(
+        None, description="Length of an increment's period, where it is not the pace of samples."
+    )
     maximum: Number | None = Field(None, description="Largest believable value, canonical unit.")
     rated_capacity_wh: Positive | None = None
     energy_from_power: bool = False
-    confidence: Literal["high", "medium", "low"] | None = Field(
+    until: LocalInstant | None = Field(
+        None, description="From here on the point is out of service: nothing is expected of it."
+    )
+    confidence: Confidence | None = Field(
         None, description="How sure a guess of `discover` is; remove it once confirmed."
     )
 
@@ -164,6 +188,12 @@ class Device(_Entry):
     role: Role = "none"
     max_power_w: RatedPower | None = None
     every: Duration | None = None
+    until: LocalInstant | None = Field(
+        None, description="From here on the device is out of service, with all its points."
+    )
+    confidence: Confidence | None = Field(
+        None, description="How sure the guess of its site and role is; remove it once confirmed."
+    )
     read: bool = Field(
         True, description="False leaves the device out: the vendor is not asked for it."
     )
@@ -175,8 +205,11 @@ class Correction(_Entry):
 
     points: tuple[Text, ...] = Field(min_length=1)
     reason: str = Field(min_length=3)
-    start: Instant | None = Field(None, alias="from")
-    end: Instant | None = Field(None, alias="to")
+    start: LocalInstant | None = Field(None, alias="from")
+    end: LocalInstant | None = Field(None, alias="to")
+    timezone: Zone | None = Field(
+        None, description="Zone of dates without a time; without it, the site's of each point."
+    )
     factor: Number | None = None
     offset: Number | None = None
     drop: bool = False
@@ -190,9 +223,19 @@ class Correction(_Entry):
             raise ValueError("a correction either drops readings or changes them")
         if not self.drop and self.factor is None and self.offset is None and self.policy is None:
             raise ValueError("a correction needs factor, offset, drop or policy")
-        if self.start is not None and self.end is not None and self.end <= self.start:
-            raise ValueError("'to' must lie after 'from'")
+        is_alike = self.start and self.end and (not self.start.tzinfo) == (not self.end.tzinfo)
+        if is_alike and self.end <= self.start:  # type: ignore[operator]
+            raise ValueError(ENDS_BEFORE)
         return self
+
+    def on_the_clock(self, timezone: str) -> Correction:
+        """Return the correction with dates as instants, on its own clock or else the given one."""
+        zone = self.timezone or timezone
+        bounds = {
+            name: None if moment is None else on_the_clock(moment, timezone=zone)
+            for name, moment in (("start", self.start), ("end", self.end))
+        }
+        return self.model_copy(update=bounds)
 
 
 class Acceptance(_Entry):
@@ -200,8 +243,8 @@ class Acceptance(_Entry):
 
     points: tuple[Text, ...] = Field(min_length=1)
     reason: str = Field(min_length=3)
-    start: LocalInstant = Field(alias="from")
-    end: LocalInstant = Field(alias="to")
+    start: ClockInstant = Field(alias="from")
+    end: ClockInstant = Field(alias="to")
 
 
 class Stream(_Entry):

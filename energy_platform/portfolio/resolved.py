@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from energy_platform.identity import device_id
 from energy_platform.partitions import day_bounds
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import INSTANT
@@ -16,9 +18,10 @@ from energy_platform.transforms.policy import CounterPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
+    from typing import Literal
 
-    from energy_platform.portfolio.model import Correction, Device, Site, Stream
+    from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 
 
@@ -30,7 +33,13 @@ class Point:
         point_id: ``vendor/serial/key``, stable across a device's transfer.
         unit: Unit the vendor counts in; None where each row says its own.
         every: Expected time between two samples; None when unknown.
+        stamped_at: Which end of its period an increment is stamped at.
+        width: Length of an increment's period, None where it is not stated.
         policy: How its register is to be read.
+        until: From when on it is out of service; None while it is in service.
+        is_read: Whether its device is read at all.
+        confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
+            entry, its device's, its site's); None when a person has confirmed them all.
     """
 
     point_id: str
@@ -49,15 +58,20 @@ class Point:
     sign: int
     states: tuple[tuple[str, float], ...]
     every: timedelta | None
+    stamped_at: Literal["start", "end"]
+    width: timedelta | None
     maximum: float | None
     rated_capacity_wh: float | None
     energy_from_power: bool
     policy: CounterPolicy
+    until: datetime | None = None
+    is_read: bool = True
+    confidence: Confidence | None = None
 
     @property
     def device_id(self) -> str:
         """``vendor/serial``."""
-        return f"{self.vendor}/{self.serial}"
+        return device_id(self.vendor, self.serial)
 
     @property
     def is_energy(self) -> bool:
@@ -76,6 +90,8 @@ class Point:
             self.maximum,
             self.rated_capacity_wh,
             self.energy_from_power,
+            self.stamped_at,
+            self.width,
             self.policy.stamp(),
         )
         return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
@@ -195,6 +211,10 @@ class Portfolio:
                 "rated_capacity_wh": point.rated_capacity_wh,
                 "max_power_w": point.policy.max_power_w,
                 "energy_from_power": point.energy_from_power,
+                "until": point.until,
+                "is_read": point.is_read,
+                "confidence": point.confidence,
+                "is_confirmed": point.confidence is None,
             }
             for point in self.points.values()
         ]
@@ -211,8 +231,36 @@ class Portfolio:
                 ("every_s", "maximum", "rated_capacity_wh", "max_power_w"), pl.Float64()
             ),
             "energy_from_power": pl.Boolean(),
+            "until": INSTANT,
+            "is_read": pl.Boolean(),
+            "confidence": pl.String(),
+            "is_confirmed": pl.Boolean(),
         }
         return pl.DataFrame(rows, schema=schema)
+
+    def increments_frame(self) -> pl.DataFrame:
+        """Return one row per increment: point_id, width_s, stamp, timezone.
+
+        ``timezone`` is the clock of periods of whole days, null for shorter ones.
+        """
+        rows = []
+        for point in self.points.values():
+            if point.kind != "increment":
+                continue
+            length = point.width or point.every
+            is_days = length is not None and not length % timedelta(days=1)
+            rows.append(
+                {
+                    "point_id": point.point_id,
+                    "width_s": point.width.total_seconds() if point.width else None,
+                    "stamp": point.stamped_at,
+                    "timezone": self.sites[point.site_id].timezone if is_days else None,
+                }
+            )
+        texts = dict.fromkeys(("stamp", "timezone"), pl.String())
+        return pl.DataFrame(
+            rows, schema={"point_id": pl.String(), "width_s": pl.Float64(), **texts}
+        )
 
     def states_frame(self) -> pl.DataFrame:
         """Return one row per point and text state: point_id, text, value."""

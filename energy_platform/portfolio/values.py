@@ -20,6 +20,9 @@ LONGEST_ID: Final = 200
 _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 """A number as text: YAML 1.2 takes 8e3 and 1_000 for texts, and quoted numbers are texts."""
 
+_BARE_DATE: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}(-?[0-9])?")
+"""A date as text, without a time."""
+
 _UNITS_OF_TIME: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
 _LONGEST_DURATION_S: Final = 366 * 86_400
@@ -87,6 +90,26 @@ def _zone(name: str) -> str:
     return name
 
 
+def _local_instant(value: object) -> object:
+    """Accept a date, kept without a zone until the site's is known, or an instant with its zone."""
+    made = _instant(value)
+    is_day = isinstance(value, date) and not isinstance(value, datetime)
+    is_day |= isinstance(value, str) and _BARE_DATE.fullmatch(value) is not None
+    return made.replace(tzinfo=None) if is_day and isinstance(made, datetime) else made
+
+
+def on_the_clock(moment: datetime, *, timezone: str) -> datetime:
+    """Return the instant that a moment as it was typed stands for.
+
+    Args:
+        moment: An instant, or midnight without a zone where only a date was typed.
+        timezone: IANA zone on whose clock the date's midnight is meant.
+    """
+    if moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+
+
 def _instant(value: object) -> object:
     """Accept a date (start of that UTC day) or an instant with its zone."""
     if isinstance(value, (int, float)):
@@ -112,7 +135,7 @@ def _instant(value: object) -> object:
     return value
 
 
-def _local_instant(value: object) -> object:
+def _clock_instant(value: object) -> object:
     """Accept a date or an instant; without an offset it is the site's local time."""
     if isinstance(value, str):
         try:
@@ -173,7 +196,9 @@ def _id(value: str) -> str:
 Zone = Annotated[str, AfterValidator(_zone)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 LocalInstant = Annotated[datetime, BeforeValidator(_local_instant)]
-"""An instant; naive where the portfolio gives no offset: it is the site's local time."""
+"""An instant, or a date: the start of that day on the site's clock; see ``on_the_clock``."""
+ClockInstant = Annotated[datetime, BeforeValidator(_clock_instant)]
+"""An instant, a date, or a time on the site's clock; see ``on_the_clock``."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 DurationOrNever = Annotated[timedelta | Literal["never"], BeforeValidator(_or_never)]
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]

@@ -27,9 +27,10 @@ class JudgedDay(NamedTuple):
 
 
 class EnergyDay(NamedTuple):
-    """Energy of a day: rows of the three tables."""
+    """Energy and consumption of a day: rows of the four tables."""
 
     deltas: pl.DataFrame
+    consumption: pl.DataFrame
     state: pl.DataFrame
     rejects: pl.DataFrame
 

@@ -46,7 +46,17 @@ READING_COLUMNS: Final = (
 )
 """All that judging readings is told of a point, and therefore all that makes its days stale."""
 
-ENERGY_COLUMNS: Final = ("point_id", "quantity", "unit", "kind", "energy_from_power", "every_s")
+ENERGY_COLUMNS: Final = (
+    "point_id",
+    "quantity",
+    "unit",
+    "kind",
+    "energy_from_power",
+    "every_s",
+    "width_s",
+    "stamp",
+    "timezone",
+)
 """All that making energy is told of a point, beside its policy."""
 
 _MEMO: Final = "slices.json"
@@ -98,7 +108,10 @@ class DaySlices:
         self.states: Final = portfolio.states_frame()
         # Only increments need the expected period; for others it is mere expectation.
         self.energy_points: Final = (
-            frame.select(ENERGY_COLUMNS)
+            frame.join(
+                portfolio.increments_frame(), on="point_id", how="left", maintain_order="left"
+            )
+            .select(ENERGY_COLUMNS)
             .filter(pl.col("kind").is_in(["register", "increment"]) | pl.col("energy_from_power"))
             .with_columns(every_s=pl.when(pl.col("kind") == "increment").then("every_s"))
         )

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
 from energy_platform.partitions import day_bounds
 from energy_platform.refresh.rules import EnergyDay, EnergyInput, JudgedDay, ReadingsInput, Rules
 from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.transforms.consumption import split_consumption
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import pieces_of_whole_points
-from energy_platform.transforms.readings import (
-    judge,
-    readings_of_belimo,
-    readings_of_skycentrics,
-    readings_of_socomec,
-)
+from energy_platform.transforms.readings import COMMON, judge
 from energy_platform.transforms.registers import energy_of_readings
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from energy_platform.schemas import Vendor
-
 OUTSIDE_DAY: Final = "outside_day"
 """Reason of readings whose instant lies in another day than the file they came in."""
-
-COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
-    "socomec": readings_of_socomec,
-    "belimo": readings_of_belimo,
-    "skycentrics": readings_of_skycentrics,
-}
 
 _MERGED: Final = ("duplicates", "conflicts")
 
@@ -76,8 +61,12 @@ def energy_of_day(given: EnergyInput) -> EnergyDay:
         energy_of_readings(piece, points=points[n], state=states[n], policy=given.policies)
         for n, piece in enumerate(pieces)
     ]
+    deltas, consumption = split_consumption(
+        pl.concat([part.deltas for part in made]), readings=given.readings, points=given.points
+    )
     return EnergyDay(
-        deltas=pl.concat([part.deltas for part in made]),
+        deltas=deltas,
+        consumption=consumption,
         state=pl.concat([states[-1], *(part.state for part in made)]).sort(
             CORE_REGISTER_STATE.sort_key
         ),

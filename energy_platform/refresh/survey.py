@@ -9,6 +9,8 @@ import polars as pl
 
 from energy_platform.refresh.slices import UnknownPointSetError
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -45,8 +47,16 @@ TIME_KEYS: Final[Mapping[str, tuple[str, str, str]]] = {
     CORE_REGISTER_REJECTS.name: ("at", FIRST_AT, LAST_AT),
     CORE_REGISTER_STATE.name: ("at", FIRST_AT, LAST_AT),
     CORE_ENERGY_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
+    CORE_CONSUMPTION_DELTAS.name: ("end_at", FIRST_AT, LAST_AT),
+    CORE_CONSUMPTION_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
 }
 """Per derived table its time column and the footer keys of its bounds: ISO, absent without rows."""
+
+SPREAD_FROM: Final[Mapping[str, Table]] = {
+    CORE_ENERGY_INTERVALS.name: CORE_ENERGY_DELTAS,
+    CORE_CONSUMPTION_INTERVALS.name: CORE_CONSUMPTION_DELTAS,
+}
+"""Per table of intervals the steps it is made from."""
 
 _NONE_BEFORE: Final = "none"
 
@@ -74,6 +84,8 @@ class Survey:
             CORE_REGISTER_STATE.name: rules.energy_version,
             CORE_REGISTER_REJECTS.name: rules.energy_version,
             CORE_ENERGY_INTERVALS.name: rules.spread_version,
+            CORE_CONSUMPTION_DELTAS.name: rules.energy_version,
+            CORE_CONSUMPTION_INTERVALS.name: rules.spread_version,
         }
         self.raw: Final[dict[str, dict[str, Footer]]] = {}
         self.held: Final[dict[str, str]] = {}
@@ -134,7 +146,7 @@ class Survey:
         """Return what a day's deltas, rejects or state should be made of.
 
         Args:
-            table: One of the three.
+            table: One of the four.
             day: Partition key; its readings are in place.
             before: The nearest earlier day with a state, None when there is none.
         """
@@ -150,13 +162,11 @@ class Survey:
             stamp[table.name] = _NONE_BEFORE if state is None else state.content_id
         return stamp
 
-    def intervals_stamp(self, day: str) -> Stamp:
-        """Return what the intervals of a day should be made of."""
-        deltas = self._core[CORE_ENERGY_DELTAS.name][day]
-        return {
-            CORE_ENERGY_DELTAS.name: deltas.content_id,
-            _RULES: self._version(CORE_ENERGY_INTERVALS),
-        }
+    def intervals_stamp(self, table: Table, *, day: str) -> Stamp:
+        """Return what the intervals of a day, of energy or of consumption, should be made of."""
+        source = SPREAD_FROM[table.name]
+        deltas = self._core[source.name][day]
+        return {source.name: deltas.content_id, _RULES: self._version(table)}
 
     def differences(
         self, table: Table, *, day: str, stamp: Stamp, besides_state: bool = False

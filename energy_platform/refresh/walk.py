@@ -22,8 +22,18 @@ from energy_platform.refresh.results import (
 from energy_platform.refresh.rules import EnergyInput, ReadingsInput
 from energy_platform.refresh.slices import DaySlices
 from energy_platform.refresh.stages import RULES
-from energy_platform.refresh.survey import CARRY, POINTS, TIME_KEYS, Stamp, Survey, carry_of
+from energy_platform.refresh.survey import (
+    CARRY,
+    POINTS,
+    SPREAD_FROM,
+    TIME_KEYS,
+    Stamp,
+    Survey,
+    carry_of,
+)
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -32,6 +42,7 @@ from energy_platform.schemas import (
     RAW_DAY_TABLES,
 )
 from energy_platform.storage.lake import LakeError, stamp_text
+from energy_platform.transforms.consumption import consumption_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,8 +59,15 @@ LOCK: Final = "core"
 
 _LOG: Final = logging.getLogger(__name__)
 
-_ENERGY_TABLES: Final = (CORE_ENERGY_DELTAS, CORE_REGISTER_REJECTS, CORE_REGISTER_STATE)
+_ENERGY_TABLES: Final = (
+    CORE_ENERGY_DELTAS,
+    CORE_CONSUMPTION_DELTAS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+)
 """Made together from the same readings and state."""
+
+_INTERVAL_TABLES: Final = (CORE_ENERGY_INTERVALS, CORE_CONSUMPTION_INTERVALS)
 
 _STATUS_COLUMNS: Final[Mapping[str, str]] = {
     CORE_READINGS.name: "status",
@@ -57,6 +75,8 @@ _STATUS_COLUMNS: Final[Mapping[str, str]] = {
     CORE_REGISTER_REJECTS.name: "reason",
     CORE_REGISTER_STATE.name: "kind",
     CORE_ENERGY_INTERVALS.name: "method",
+    CORE_CONSUMPTION_DELTAS.name: "status",
+    CORE_CONSUMPTION_INTERVALS.name: "method",
 }
 
 
@@ -91,9 +111,10 @@ def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[St
             for table in _ENERGY_TABLES:
                 stamp = survey.energy_stamp(table, day=day, before=before)
                 why += survey.differences(table, day=day, stamp=stamp, besides_state=not is_known)
-            if survey.stored(CORE_ENERGY_DELTAS, day=day) is not None:
-                stamp = survey.intervals_stamp(day)
-                why += survey.differences(CORE_ENERGY_INTERVALS, day=day, stamp=stamp)
+            for table in _INTERVAL_TABLES:
+                if survey.stored(SPREAD_FROM[table.name], day=day) is not None:
+                    stamp = survey.intervals_stamp(table, day=day)
+                    why += survey.differences(table, day=day, stamp=stamp)
         if why:
             found.append(StaleDay(day=day, why=tuple(dict.fromkeys(why))))
         is_known = survey.stored(CORE_REGISTER_STATE, day=day) is not None
@@ -234,13 +255,11 @@ class _Walk:
             outdated = {name: stamps[name] for name, phrases in differences.items() if phrases}
             self._make_energy(day, readings, before=before, stamps=outdated, tables=tables)
         del readings
-        stamp = survey.intervals_stamp(day)
-        if outdated_by := survey.differences(CORE_ENERGY_INTERVALS, day=day, stamp=stamp):
-            why += outdated_by
-            deltas = self._read(CORE_ENERGY_DELTAS, day)
-            tables[CORE_ENERGY_INTERVALS.name] = self._write(
-                CORE_ENERGY_INTERVALS, day, self._rules.spread(deltas), stamp=stamp
-            )
+        for table in _INTERVAL_TABLES:
+            stamp = survey.intervals_stamp(table, day=day)
+            if outdated_by := survey.differences(table, day=day, stamp=stamp):
+                why += outdated_by
+                tables[table.name] = self._write(table, day, self._spread(table, day), stamp=stamp)
         if not tables:
             return None
         return RefreshedDay(
@@ -313,6 +332,7 @@ class _Walk:
         )
         frames: tuple[tuple[Table, pl.DataFrame, dict[str, str]], ...] = (
             (CORE_ENERGY_DELTAS, made.deltas, {}),
+            (CORE_CONSUMPTION_DELTAS, made.consumption, {}),
             (CORE_REGISTER_REJECTS, made.rejects, {}),
             (CORE_REGISTER_STATE, made.state, {CARRY: carry_of(made.state)}),
         )
@@ -321,6 +341,12 @@ class _Walk:
                 stamp = stamps[table.name]
                 tables[table.name] = self._write(table, day, frame, stamp=stamp, meta=meta)
         self._state = (day, made.state)
+
+    def _spread(self, table: Table, day: str) -> pl.DataFrame:
+        deltas = self._read(SPREAD_FROM[table.name], day)
+        if table is CORE_CONSUMPTION_INTERVALS:
+            return consumption_intervals(deltas, spread=self._rules.spread)
+        return self._rules.spread(deltas)
 
     def _state_of(self, day: str) -> pl.DataFrame:
         if self._state is None or self._state[0] != day:

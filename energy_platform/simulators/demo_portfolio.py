@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import yaml
 
-from energy_platform.simulators.wattics import WatticsStream
-from energy_platform.simulators.world.bulk import BULK_SERIAL
+from energy_platform.simulators.demo_streams import streams_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from energy_platform.simulators.wattics.streams import Reading
+    from energy_platform.simulators.wattics import WatticsStream
     from energy_platform.simulators.world import Curve, Device, Event, Signal, World
 
 Entry = dict[str, Any]
@@ -34,7 +33,10 @@ UNITS: Final = {
     "WATT_HOUR": "Wh",
     "KILOWATT_HOUR": "kWh",
     "VAR_HOUR": "varh",
-    "PERCENT": "%",
+    "AMPERE_HOUR": "Ah",
+    "HOUR": "h",
+    "NONE": "1",
+    "PERCENTAGE": "%",
     "HERTZ": "Hz",
     "CELSIUS": "°C",
     "m3": "m³",
@@ -44,6 +46,13 @@ UNITS: Final = {
     "% of Wmax": "%",
 }
 """Vendors' unit names that differ from the usual symbol."""
+
+KNOWN_UNITS: Final = {
+    "Weather Station Temp": "°C",
+    "Number of unit into the Ups": "count",
+    "Delta Ups hours on Inverter": "h",
+}
+"""What a person knows of points whose vendor says no unit, by name."""
 
 WH_PER_UNIT: Final = {"WATT_HOUR": 1.0, "KILOWATT_HOUR": 1_000.0, "kWh": 1_000.0, "J": 1 / 3_600}
 """Watt-hours in the units of the world's energy registers."""
@@ -64,7 +73,8 @@ BATTERY_CAPACITY_WH: Final = 513_000.0
 LEAST_EVERY_S: Final = {"belimo": 0, "skycentrics": 300, "socomec": 0}
 """The demo's SkyCentrics data come from history, a record every five minutes, not from polls."""
 
-GROUP: Final = "default"
+HOUR_S: Final = 3_600
+"""What a UPS counts by the hour has a cadence of its own beside its device's, seconds."""
 
 
 def demo_portfolio(
@@ -93,7 +103,7 @@ def demo_portfolio(
         "devices": devices,
         "streams": [
             _stream_entry(stream, fields) | ({"start": start} if start else {})
-            for stream, fields in _streams(world)
+            for stream, fields in streams_of(world)
         ],
     }
     corrections = [_announced(world, event) for event in events if event.kind == "exchange"]
@@ -111,7 +121,7 @@ def demo_portfolio(
 
 def demo_streams(world: World) -> tuple[WatticsStream, ...]:
     """The streams of that portfolio, as registered at Wattics beforehand."""
-    return tuple(stream for stream, _ in _streams(world))
+    return tuple(stream for stream, _ in streams_of(world))
 
 
 def _reviewed_swaps(world: World) -> Entry:
@@ -148,8 +158,9 @@ def _announced(world: World, event: Event) -> Entry:
 def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
     """Device types and devices: devices with equal points share a type."""
     alike: dict[str, list[tuple[Device, list[Signal]]]] = defaultdict(list)
+    full = {valve.serial for valve in world.of_vendor("belimo")[:FULL_VALVES]}
     for device in world.devices:
-        signals = _chosen(device)
+        signals = _chosen(device, full=device.vendor != "belimo" or device.serial in full)
         if signals:
             shape = repr([_point(signal, max_power_w=None) for signal in signals])
             alike[shape].append((device, signals))
@@ -167,10 +178,10 @@ def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
     return types, devices
 
 
-def _chosen(device: Device) -> list[Signal]:
+def _chosen(device: Device, *, full: bool) -> list[Signal]:
     """The points of a device worth having; a vanished sensor is none."""
     signals = [signal for signal in device.signals if "vanished" not in signal.traits]
-    if device.vendor == "belimo" and int(device.name[-2:]) > FULL_VALVES:
+    if not full:
         signals = [signal for signal in signals if signal.address in VALVE_POINTS]
     return signals
 
@@ -211,6 +222,8 @@ def _point(signal: Signal, *, max_power_w: float | None) -> Entry:
     entry |= _place(signal)
     if "stale" in signal.traits:
         entry["every"] = "1d"
+    elif signal.vendor == "socomec" and signal.cadence.period_s >= HOUR_S:
+        entry["every"] = _duration(signal.cadence.period_s)
     if states := _states(signal):
         entry["states"] = states
     if "word_swapped" in signal.traits:
@@ -246,8 +259,8 @@ def _unit(signal: Signal) -> str:
         return UNITS.get(signal.unit, signal.unit)
     if signal.quantity in {"power_factor", "state"} and not signal.states:
         return "1"
-    if signal.name == "Weather Station Temp":
-        return "°C"
+    if signal.name in KNOWN_UNITS:
+        return KNOWN_UNITS[signal.name]
     return "count" if signal.kind == "increment" else ""
 
 
@@ -280,93 +293,6 @@ def _duration(seconds: int) -> str:
         if seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def _streams(world: World) -> Iterable[tuple[WatticsStream, dict[str, str]]]:
-    """Streams and the point of each field."""
-    zones = {site.key: site.zone for site in world.sites}
-    for device in world.of_vendor("socomec"):
-        if device.serial.startswith(BULK_SERIAL):
-            continue
-        site = device.site
-        for suffix, fields in _meter_fields(device):
-            yield (
-                WatticsStream(
-                    id=f"{site}-{device.serial.lower()}{suffix}",
-                    kind="electricity",
-                    # Kolkata reports by the hour: its local hours begin at half past, UTC.
-                    interval_s=3_600 if site == "kolkata" else 900,
-                    reading="cumulative",
-                    unit="Wh",
-                    timezone=zones[site],
-                    group=GROUP,
-                ),
-                fields,
-            )
-    for device in world.of_vendor("skycentrics"):
-        points = {signal.address: signal.key for signal in device.signals}
-        yield (
-            WatticsStream(
-                id=f"{device.site}-pv",
-                kind="electricity",
-                interval_s=900,
-                timezone=zones[device.site],
-                group=GROUP,
-            ),
-            {"pC_1": points["PV_ENERGY"], "aP_1": points["PV_POWER"]},
-        )
-    yield from _heat_streams(world, zones=zones)
-
-
-def _heat_streams(
-    world: World, *, zones: dict[str, str]
-) -> Iterable[tuple[WatticsStream, dict[str, str]]]:
-    """Single values: heat as a register, heat per interval, and averages."""
-    valves = world.of_vendor("belimo")
-    first = {site: next(one for one in valves if one.site == site) for site in zones}
-    plan: tuple[tuple[str, str, str, Reading, str, int], ...] = (
-        ("paris", "heat", "evcloud.210", "cumulative", "Wh", 900),
-        ("paris", "cold", "evcloud.200", "per_interval", "Wh", 900),
-        ("paris", "supply-temperature", "evcloud.150", "average", "°C", 900),
-        ("los-angeles", "heat", "evcloud.210", "cumulative", "kWh", 900),
-        ("los-angeles", "flow", "evcloud.130", "average", "m³/h", 900),
-        ("kolkata", "cold", "evcloud.200", "per_interval", "kWh", 3_600),
-    )
-    for site, name, datapoint, reading, unit, interval in plan:
-        yield (
-            WatticsStream(
-                id=f"{site}-valve-{name}",
-                kind="value",
-                interval_s=interval,
-                reading=reading,
-                unit=unit,
-                timezone=zones[site],
-                group=GROUP,
-            ),
-            {"value": f"belimo/{first[site].serial}/{datapoint}"},
-        )
-
-
-def _meter_fields(device: Device) -> Iterable[tuple[str, dict[str, str]]]:
-    """Fields of the streams of one meter: its registers beside power, voltages and currents."""
-    gauges: dict[str, str] = {}
-    registers: list[str] = []
-    names = {
-        "active_power": "aP",
-        "reactive_power": "rP",
-        "apparent_power": "apP",
-        "voltage": "v",
-        "current": "c",
-    }
-    for signal in device.signals:
-        name = names.get(signal.quantity)
-        if name is not None and signal.kind == "gauge":
-            gauges[f"{name}_{signal.phase or 1}"] = signal.key
-        elif signal.kind == "register" and not signal.quantity.startswith("reactive"):
-            registers.append(signal.key)
-    for number, key in enumerate(registers):
-        suffix = "" if number == 0 else f"-{number + 1}"
-        yield suffix, {"pC_1": key} | (gauges if number == 0 else {})
 
 
 def _stream_entry(stream: WatticsStream, fields: dict[str, str]) -> Entry:

@@ -333,7 +333,8 @@ class Draft:
 
     def blocks(self) -> Iterator[pl.DataFrame]:
         """Read the rows back, a row group at a time; the draft cannot be put in place any more."""
-        _finish(self.writer, {})
+        if self.writer.is_open:
+            _finish(self.writer, {})
         return _read_blocks(self.path, table=self.table)
 
 

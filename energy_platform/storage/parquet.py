@@ -108,6 +108,11 @@ class Writer:
         """Rows so far and their digest."""
         return Sum(self._rows, self._digest.hexdigest())
 
+    @property
+    def is_open(self) -> bool:
+        """Whether more can be written."""
+        return bool(self._parquet.is_open)
+
     def finish(self, meta: Mapping[str, str]) -> None:
         """Write the metadata and close the file."""
         self._parquet.add_key_value_metadata(dict(meta))

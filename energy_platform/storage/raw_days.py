@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Table
     from energy_platform.storage.lake import Footer, Lake
+    from energy_platform.storage.restamped import Increments
 
 COMPLETE_UNTIL: Final = "complete_until"
 """Footer key: the vendor was asked for everything before this instant (ISO, UTC)."""
@@ -106,6 +107,7 @@ def land_day(
     whole: bool = True,
     verdict: Callable[[str], Verdict] | None = None,
     drops: pl.Expr | None = None,
+    increments: Increments | None = None,
 ) -> Landed:
     """Merge a pull into a raw day file.
 
@@ -125,6 +127,8 @@ def land_day(
             of ``closed``.
         drops: Which rows that the pull no longer has are to be dropped instead of kept: an
             operator accepts the newer answer. They are returned.
+        increments: Which rows are increments: those that the pull no longer has, and that it has
+            another stamp for, are dropped too.
 
     Returns:
         What changed.
@@ -159,6 +163,11 @@ def land_day(
         if before is None or before.content_id == draft.content_id:
             written = draft.put_in_place(meta=meta, before=before)
         else:
+            if increments is not None:
+                gone = increments.replaced(
+                    table, old=lake.blocks(table, day=day), new=draft.blocks()
+                )
+                drops = _or_among(drops, gone)
             merge = Merge(table, lake.blocks(table, day=day), draft.blocks(), drops=drops)
             written = lake.write(table, merge.blocks(), day=day, meta=meta)
     changes = merge or Merge(table, (), ())
@@ -182,6 +191,14 @@ def land_day(
         before_id=before.content_id if before else "",
         after_id=written.after.content_id,
     )
+
+
+def _or_among(drops: pl.Expr | None, gone: pl.DataFrame) -> pl.Expr | None:
+    """Return what is dropped anyway, and the rows of some keys."""
+    if gone.is_empty():
+        return drops
+    among = pl.struct(gone.columns).is_in(gone.to_struct().implode())
+    return among if drops is None else drops | among
 
 
 class _Damage(NamedTuple):

@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from energy_platform.transforms.register_rule import (
-    DAY_US,
     LEARNED_FACTOR,
     MOST_UNEVEN,
     SHORTEST_STEP_US,
@@ -42,6 +41,7 @@ class Step(NamedTuple):
         energy: Counts; None when the step's worth is unknown.
         refused: Counts that the register showed and the rule did not book, signed.
         dropped: Readings since the start that never became energy.
+        counted_from: When the energy began to flow: before the start where the register stood.
     """
 
     start: Reading
@@ -51,6 +51,7 @@ class Step(NamedTuple):
     status: DeltaStatus
     reason: DeltaReason | None
     dropped: int
+    counted_from: int
 
 
 class Rejected(NamedTuple):
@@ -108,7 +109,7 @@ class CounterState:
             return None
         if rule.keeps:
             # Wherever it was between, it can not have counted on from here for longer.
-            level = Level(x.at, x.value, good.at)
+            level = Level(x.at, x.value, good.at, x.at)
             return self._accept(x, start=good.reading, worth=rule.step_energy(good, x), level=level)
         spike = self._before_spike(good, x)
         if spike is not None:
@@ -125,21 +126,35 @@ class CounterState:
     def _first(self, x: Reading) -> Step | None:
         rule = self.rule
         if self._is_missing(x):
-            self._skip_zero(x)
-            return None
+            if rule.policy.on_fall == "zero_is_missing":
+                self._skip_zero(x)
+                return None
+            return self._still_zero(x)
         if self.zeros and x.value > 0 and rule.policy.on_fall != "zero_is_missing":
             at = self.zeros[-1]
-            zero = Level(at, 0.0, at - DAY_US)
+            zero = rule.new_level(Reading(at, 0.0))
             if rule.is_plausible(zero, x):
                 # The register is new and stood at zero: what it shows now was counted since. The
                 # rise teaches no limit: an old meter with a zero before it would spoil it.
                 self.dropped = 0
                 return self._plain(zero, x, is_from_zero=True)
         self.dropped = 0
-        level = Level(x.at, x.value, x.at - DAY_US)
-        return self._accept(
-            x, start=x, worth=Worth(0.0, 0.0, "first", "first_reading"), level=level
-        )
+        worth = Worth(0.0, 0.0, "first", "first_reading")
+        return self._accept(x, start=x, worth=worth, level=rule.new_level(x))
+
+    def _still_zero(self, x: Reading) -> Step:
+        """Return the step to a zero of a register that has only ever shown zeros: nothing.
+
+        A register that stood at zero counted nothing, and that is known. It is still no level to
+        judge by: an old meter may come after zeros of a bus.
+        """
+        start = Reading(self.zeros[-1], 0.0) if self.zeros else x
+        status: DeltaStatus = "ok" if self.zeros else "first"
+        reason: DeltaReason | None = None if self.zeros else "first_reading"
+        if self.zeros and x.at - start.at > self.rule.gap_after:
+            status, reason = "gap", "longer_than_gap_after"
+        self.zeros = [x.at]
+        return Step(start, x, 0.0, 0.0, status, reason, 0, start.at)
 
     def _plain(self, good: Level, x: Reading, *, is_from_zero: bool = False) -> Step:
         status: DeltaStatus = "ok"
@@ -148,6 +163,9 @@ class CounterState:
             status, reason = "dip", "within_dip_ratio"
         elif x.at - good.at > self.rule.gap_after:
             status, reason = "gap", "longer_than_gap_after"
+        counted_from = None
+        if self.rule.catches_up(good, x):
+            status, reason, counted_from = "gap", "stood_still", good.reached_at
         self._reject_unconfirmed(x)
         return self._good(
             self.rule.follow(good, x, teach=not is_from_zero),
@@ -157,6 +175,7 @@ class CounterState:
             status=status,
             reason=reason,
             previous=good,
+            counted_from=counted_from,
         )
 
     def _accept(
@@ -189,11 +208,13 @@ class CounterState:
         status: DeltaStatus,
         reason: DeltaReason | None,
         previous: Level | None,
+        counted_from: int | None = None,
     ) -> Step:
         if refused and energy is not None and self.rule.is_accepted(level.at):
             energy, refused, reason = energy + refused, 0.0, "accepted"
             status = "gap" if level.at - start.at > self.rule.gap_after else "ok"
-        step = Step(start, level.reading, energy, refused, status, reason, self.dropped)
+        since = start.at if counted_from is None else counted_from
+        step = Step(start, level.reading, energy, refused, status, reason, self.dropped, since)
         self.previous, self.good = previous, level
         self.unconfirmed.clear()
         self.zeros.clear()
@@ -256,7 +277,7 @@ class CounterState:
                 return None
             if first.value > good.value and self._is_even(good, window):
                 return self._over_limit(good, window)
-            level = self._walk(Level(first.at, first.value, first.at - DAY_US), window[1:])
+            level = self._walk(rule.new_level(first), window[1:])
             level = level._replace(limit_w=good.limit_w, rises=good.rises)
         zero = self._zero_before(first) if first.value < good.value else None
         worth = rule.step_energy(good, first, last_zero=zero)
@@ -340,12 +361,12 @@ class CounterState:
             self._drop(reading, "before_marker", settled_by=x.at)
         self.unconfirmed.clear()
         worth = Worth(energy, 0.0, "exchange", "marker" if complete else "marker_partial")
-        fresh = Level(x.at, x.value, x.at - DAY_US, good.limit_w, good.rises)
+        fresh = rule.new_level(x)._replace(limit_w=good.limit_w, rises=good.rises)
         after = fresh if level is None else rule.follow(level, x, teach=False)
         return self._accept(x, start=good.reading, worth=worth, level=after)
 
     def _started(self, good: Level, marker: Marker, start: float) -> Level:
-        return Level(marker.at, start, marker.at, good.limit_w, good.rises)
+        return Level(marker.at, start, marker.at, marker.at, good.limit_w, good.rises)
 
     def _is_behind(self, crossed: tuple[Marker, ...], good: Level, x: Reading) -> bool:
         """Say whether ``x`` can be a reading of the new meter, and ``good`` one of the old."""

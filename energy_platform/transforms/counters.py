@@ -265,8 +265,11 @@ class _Work:
             return
         steps = self.steps
         steps.start_at[index], steps.start[index] = step.start
-        elapsed = step.end.at - step.start.at
+        elapsed = step.end.at - step.counted_from
         steps.estimated[index] = elapsed > self.rules.of(point).gap_after
+        steps.counted_from.pop(index, None)
+        if step.counted_from != step.start.at:
+            steps.counted_from[index] = step.counted_from
         steps.energy[index] = 0.0 if step.energy is None else step.energy
         if step.energy is None:
             self.unknown.append(index)
@@ -319,11 +322,16 @@ class _Work:
         energy = pl.Series(steps.energy / scale if load.is_scaled else steps.energy)
         if self.unknown:
             energy = energy.scatter(self.unknown, None)
+        counted_from = steps.start_at
+        if steps.counted_from:
+            counted_from = steps.start_at.copy()
+            counted_from[list(steps.counted_from)] = list(steps.counted_from.values())
         frame = pl.DataFrame(
             {
                 "point_id": load.point_ids(),
                 "end_at": pl.Series(load.at).cast(INSTANT),
                 "start_at": pl.Series(steps.start_at).cast(INSTANT),
+                "counted_from": pl.Series(counted_from).cast(INSTANT),
                 "register_start_wh": steps.start / scale if load.is_scaled else steps.start,
                 "register_end_wh": load.counts / scale if load.is_scaled else load.counts,
                 "energy_wh": energy,

@@ -32,6 +32,7 @@ _USED: Final = (
     "point_id",
     "start_at",
     "end_at",
+    "counted_from",
     "energy_wh",
     "refused_wh",
     "status",
@@ -70,7 +71,8 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
     ``covered_s`` is zero where the time of the energy is not known: first readings, falls worth
     nothing, and exchanges whose final or start reading is unknown. Steps that bring a bucket
     neither energy nor coverage leave no row. What a step refused lies in the buckets of its step
-    like energy: nobody knows when the register jumped.
+    like energy: nobody knows when the register jumped. What a register showed only after it had
+    stood still is spread from ``counted_from``, over buckets that the steps before cover.
 
     Args:
         deltas: Rows of ``core_energy_deltas`` in any order.
@@ -109,31 +111,50 @@ def spread(
         is_new: Whether a row is of another point than the one before.
     """
     bucket = int(width_of(width) / timedelta(microseconds=1))
-    steps = Steps.of(deltas, is_new=is_new)
+    showed_late = pl.col("counted_from") < pl.col("start_at")
+    caught_up = deltas.filter(showed_late)
+    at_once = deltas
+    if caught_up.height:
+        energy = pl.when(showed_late).then(0.0).otherwise("energy_wh")
+        at_once = deltas.with_columns(energy_wh=energy)
+    steps = Steps.of(at_once, is_new=is_new)
     rows = [
         _merged(piece, parts_of(piece, bucket=bucket), low=low) for low, piece in steps.pieces()
     ]
     booked = _frame(steps, rows, bucket=bucket) if rows else CORE_ENERGY_INTERVALS.empty()
+    if caught_up.height:
+        # The steps before have covered the time.
+        booked = _with(booked, caught_up.with_columns(start_at="counted_from"), width=width)
     refusals = deltas.filter(pl.col("refused_wh") != 0)
-    return _with_refused(booked, refusals, width=width) if refusals.height else booked
+    if refusals.height:
+        refused = refusals.with_columns(energy_wh="refused_wh", estimated=pl.lit(value=False))
+        booked = _with(booked, refused, width=width, is_refused=True)
+    return booked
 
 
-def _with_refused(
-    booked: pl.DataFrame, refusals: pl.DataFrame, *, width: str | timedelta
+def _with(
+    booked: pl.DataFrame,
+    deltas: pl.DataFrame,
+    *,
+    width: str | timedelta,
+    is_refused: bool = False,
 ) -> pl.DataFrame:
-    """Add what some steps refused, spread as if it were energy; few steps refuse anything."""
-    as_energy = refusals.with_columns(
-        energy_wh="refused_wh", refused_wh=0.0, status=pl.lit("ok"), estimated=pl.lit(value=False)
+    """Add to intervals what a few steps bring them, which cover nothing; maybe as refused."""
+    as_energy = deltas.with_columns(
+        counted_from="start_at", refused_wh=pl.lit(0.0), status=pl.lit("ok")
     )
     spread_out = spread(as_energy, width=width, is_new=first_of_points(as_energy))
+    added = spread_out.filter(pl.col("energy_wh") != 0)
+    if is_refused:
+        added = added.with_columns(refused_wh="energy_wh", energy_wh=0.0)
     keys = ["point_id", "interval_start"]
-    refused = spread_out.select(*keys, "method", added="energy_wh").filter(pl.col("added") != 0)
+    sums = ["energy_wh", "estimated_wh", "refused_wh"]
     return (
-        booked.join(refused, on=keys, how="full", coalesce=True)
+        booked.join(added, on=keys, how="full", coalesce=True, suffix="_added")
         .with_columns(
-            pl.col("energy_wh", "estimated_wh", "covered_s").fill_null(0.0),
-            refused_wh=pl.col("added").fill_null(0.0),
-            method=pl.coalesce("method", "method_right"),
+            *(pl.col(one).fill_null(0.0) + pl.col(f"{one}_added").fill_null(0.0) for one in sums),
+            covered_s=pl.col("covered_s").fill_null(0.0),
+            method=pl.coalesce("method", "method_added"),
         )
         .select(CORE_ENERGY_INTERVALS.schema.names())
         .sort(keys)

@@ -63,7 +63,12 @@ class Ordered:
         """Leave out readings that are not newer than an instant per point."""
         if not self.count.size or bool((self.at[self.first] > seen_until).all()):
             return self
-        kept = self.at > np.repeat(seen_until, self.count)
+        return self.only(self.at > np.repeat(seen_until, self.count))
+
+    def only(self, kept: NDArray[np.bool_]) -> Ordered:
+        """Leave out all readings but some."""
+        if not self.count.size or kept.all():
+            return self
         count = np.add.reduceat(kept.astype(np.int64), self.first)
         has = count > 0
         count = count[has]

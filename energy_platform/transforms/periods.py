@@ -7,7 +7,7 @@ between two loads: kind ``good``, ``value_wh`` the last increment in Wh or the l
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Method
 
 _US_PER_HOUR: Final = 3.6e9
+
+SAME_PERIOD: Final = "same_period"
+"""Reason of increments that are a second answer for the period of the one before."""
 
 JITTER: Final = 1.5
 """A period this much longer than expected is still one period; beyond, some are missing."""
@@ -90,22 +93,29 @@ def increment_deltas(
 
     The period starts at the reading before; where some are missing, or there is none, it is as
     long as expected. Without an expected length the first increment is counted at its instant.
+    Increments that are too near to the one before are a second answer for its period, such as a
+    vendor gives that stamps them anew: they are rejected.
 
     Args:
-        readings: ``point_id, at, value`` in Wh, any order, and maybe ``every_s``, the expected
-            period in seconds.
+        readings: What ``increment_periods.placed`` returns: increments in Wh, any order.
         state: What the load before returned; None before the first.
         policy: One policy, or one per ``point_id``; only ``gap_after`` matters.
 
     Returns:
-        Rows of method ``increment``; there are no rejects.
+        Rows of method ``increment``; the rejects are second answers.
     """
     load, states, carried = _loaded(readings, state)
+    about = _about(readings, load)
+    rejects = CORE_REGISTER_REJECTS.empty()
+    if (again := _second_answers(load, carried, about)).any():
+        rejects = _second_answer_rows(load, about, again)
+        load, about = load.only(~again), about.only(~again)
+        carried = states.aligned(load.points, load.counts_per_wh)
     before_at, before = _before(load, carried)
     is_first = np.isnan(before)
-    every = _every(readings, load)
-    expected_start = np.where(np.isnan(every), load.at, load.at - np.nan_to_num(every))
-    is_regular = load.at - before_at <= np.nan_to_num(every, nan=float(NEVER_US)) * JITTER
+    expected_start = about.start_us
+    length = load.at - expected_start
+    is_regular = load.at - before_at <= np.where(length > 0, length * JITTER, float(NEVER_US))
     start_at = np.where(~is_first & is_regular, before_at, expected_start).astype(np.int64)
     late = load.at - start_at > _gap_after(load, policy)
     is_first &= start_at == load.at
@@ -122,7 +132,7 @@ def increment_deltas(
         reason=reason,
         estimated=late,
         method="increment",
-    )
+    )._replace(rejects=rejects)
 
 
 def _loaded(readings: pl.DataFrame, state: pl.DataFrame | None) -> tuple[Ordered, States, Carried]:
@@ -155,16 +165,71 @@ def _gap_after(
     return np.repeat(each, load.count)
 
 
-def _every(readings: pl.DataFrame, load: Ordered) -> NDArray[np.float64]:
-    """Return the expected period of each reading in microseconds, NaN where unknown."""
-    if "every_s" not in readings.columns:
-        return np.full(load.at.size, np.nan)
-    known = readings.group_by("point_id").agg(pl.col("every_s").first())
-    each = load.points.to_frame("point_id").join(
-        known, on="point_id", how="left", maintain_order="left"
+class _About(NamedTuple):
+    """What is known of each increment of a load, in microseconds.
+
+    Attributes:
+        start_us: Where its period begins if nothing else says so; its end where that is unknown.
+        apart_us: How far from the one before it must be to be another period's.
+        said_us: The vendor's stamp.
+    """
+
+    start_us: NDArray[np.int64]
+    apart_us: NDArray[np.int64]
+    said_us: NDArray[np.int64]
+
+    def only(self, kept: NDArray[np.bool_]) -> _About:
+        """Leave out all increments but some."""
+        return _About(*(part[kept] for part in self))
+
+
+def _about(readings: pl.DataFrame, load: Ordered) -> _About:
+    keys = ["point_id", "at"]
+    placed = readings.select(*keys, "start_at", "apart_s", "said_at")
+    found = pl.DataFrame(
+        {"point_id": load.point_ids(), "at": pl.Series(load.at).cast(INSTANT)}
+    ).join(
+        placed.sort(*keys, "said_at").unique(keys, keep="first"),
+        on=keys,
+        how="left",
+        maintain_order="left",
     )
-    seconds = each.get_column("every_s").cast(pl.Float64()).fill_null(np.nan).to_numpy()
-    return np.repeat(seconds * 1e6, load.count)
+    instants = (found.get_column(name).to_physical() for name in ("start_at", "said_at"))
+    start, said = (pl.select(pl.coalesce(one, pl.Series(load.at))).to_series() for one in instants)
+    apart = (found.get_column("apart_s") * 1e6).round().cast(pl.Int64())
+    return _About(start.to_numpy(), apart.to_numpy(), said.to_numpy())
+
+
+def _second_answers(load: Ordered, carried: Carried, about: _About) -> NDArray[np.bool_]:
+    """Return which increments are too near to the one before that counts."""
+    again = np.zeros(load.at.size, np.bool_)
+    before_at, before = _before(load, carried)
+    near = (load.at - before_at < about.apart_us) & ~np.isnan(before)
+    for point in np.unique(np.searchsorted(load.first, np.flatnonzero(near), side="right") - 1):
+        low = int(load.first[point])
+        high = low + int(load.count[point])
+        counted = int(before_at[low]) if not np.isnan(before[low]) else None
+        for place in range(low, high):
+            at = int(load.at[place])
+            if counted is not None and at - counted < about.apart_us[place]:
+                again[place] = True
+            else:
+                counted = at
+    return again
+
+
+def _second_answer_rows(load: Ordered, about: _About, again: NDArray[np.bool_]) -> pl.DataFrame:
+    places = np.flatnonzero(again)
+    return pl.DataFrame(
+        {
+            "point_id": load.point_ids().gather(places),
+            "at": pl.Series(about.said_us[places]).cast(INSTANT),
+            "value_wh": load.counts[places],
+            "reason": pl.repeat(SAME_PERIOD, places.size, eager=True, dtype=pl.String()),
+            "settled_by": pl.repeat(None, places.size, eager=True, dtype=INSTANT),
+        },
+        schema=CORE_REGISTER_REJECTS.schema,
+    ).sort("point_id", "at")
 
 
 def _result(
@@ -188,6 +253,7 @@ def _result(
             "point_id": load.points.gather(codes),
             "end_at": pl.Series(load.at).cast(INSTANT),
             "start_at": pl.Series(start_at).cast(INSTANT),
+            "counted_from": pl.Series(start_at).cast(INSTANT),
             "register_start_wh": none,
             "register_end_wh": none,
             "energy_wh": pl.Series(np.where(unknown, np.nan, energy)).fill_nan(None),
@@ -206,11 +272,18 @@ def _result(
     state = next_state(
         states,
         load=load,
-        good=Levels(load.at[last], load.counts[last], load.at[last], good.limit_w, good.rises),
+        good=Levels(
+            load.at[last],
+            load.counts[last],
+            load.at[last],
+            load.at[last],
+            good.limit_w,
+            good.rises,
+        ),
         previous=None,
         registers={},
         totals=totals,
-    ).with_columns(lower_at=None)
+    ).with_columns(lower_at=None, reached_at=None)
     return EnergyDeltas(
         deltas=deltas,
         state=state.cast(CORE_REGISTER_STATE.schema),

@@ -100,6 +100,8 @@ class PlainSteps:
     Attributes:
         others: Readings that do not plainly follow; every later one of their point was settled
             as if they had.
+        counted_from: By reading, since when the energy of a step flowed that a register showed
+            only after it had stood still.
     """
 
     def __init__(
@@ -120,6 +122,13 @@ class PlainSteps:
         self.estimated = np.empty(n, np.bool_)
         self.others = np.empty(n, np.bool_)
         self.lower_at = np.empty(n, np.int64)
+        self.counted_from: dict[int, int] = {}
+        # Where the steps of each point begin, and the level before them.
+        is_new = np.isnan(good.value)
+        opening = load.at[load.first]
+        self._base = load.first.copy()
+        self._base_lower = np.where(is_new, opening - DAY_US, good.lower_at)
+        self._base_reached = np.where(is_new, opening, good.reached_at)
         learns = bool(settings.learns.any())
         self.limit_w = np.zeros(n if learns else 0)
         self.rises = np.zeros(n if learns else 0, np.int64)
@@ -130,14 +139,12 @@ class PlainSteps:
         rule_of_reading: NDArray[np.int64] | None = None
         if self.settings.gap_after.size > 1:
             rule_of_reading = np.repeat(self._rule_of_point, load.count)
-        is_new = np.isnan(good.value)
-        lower_at = np.where(is_new, load.at[load.first] - DAY_US, good.lower_at)
         for low in range(0, load.at.size, _BLOCK):
             high = min(low + _BLOCK, load.at.size)
             points = slice(*np.searchsorted(load.first, (low, high)).tolist())
             firsts = load.first[points] - low
             limits, rises = good.limit_w[points], good.rises[points]
-            lower = lower_at[points]
+            lower = self._base_lower[points]
             if not firsts.size or firsts[0]:
                 before = self.level(low - 1)
                 firsts = np.append(0, firsts)
@@ -153,7 +160,7 @@ class PlainSteps:
                 limits=limits,
                 rises=rises,
             )
-        self._settle_first(load.first[is_new])
+        self._settle_first(load.first[np.isnan(good.value)])
 
     def settle_chunk(self, low: int, high: int, *, good: Level, rule: int) -> None:
         """Settle some readings of one point again, after a level that the fold left."""
@@ -163,6 +170,11 @@ class PlainSteps:
         self.start[low + 1 : high] = self.load.counts[low : high - 1]
         self.status[block] = STATUS_CODES["ok"]
         self.reason[block] = REASON_CODES[None]
+        for index in [one for one in self.counted_from if low <= one < high]:
+            del self.counted_from[index]
+        point = self._point_of(low)
+        self._base[point] = low
+        self._base_lower[point], self._base_reached[point] = good.lower_at, good.reached_at
         chosen = self.settings.chosen(
             np.array([rule]) if self.settings.gap_after.size > 1 else None
         )
@@ -182,6 +194,7 @@ class PlainSteps:
             int(self.load.at[index]),
             float(self.load.counts[index]),
             int(self.lower_at[index]),
+            self._reached_at(index),
             float(self.limit_w[index]) if learned else 0.0,
             int(self.rises[index]) if learned else 0,
         )
@@ -194,19 +207,37 @@ class PlainSteps:
         longer = np.flatnonzero(load.count > 1)
         found = self._levels(last[longer] - 1)
         before.at[longer], before.value[longer] = found.at, found.value
-        before.lower_at[longer], before.limit_w[longer] = found.lower_at, found.limit_w
-        before.rises[longer] = found.rises
+        before.lower_at[longer], before.reached_at[longer] = found.lower_at, found.reached_at
+        before.limit_w[longer], before.rises[longer] = found.limit_w, found.rises
         return self._levels(last), before
 
     def _levels(self, places: NDArray[np.int64]) -> Levels:
         learned = self.limit_w.size > 0
+        reached_at = self.load.at[places]
+        stood = np.flatnonzero(~(self.energy[places] > 0))
+        reached_at[stood] = [self._reached_at(index) for index in places[stood].tolist()]
         return Levels(
             self.load.at[places],
             self.load.counts[places],
             self.lower_at[places],
+            reached_at,
             self.limit_w[places] if learned else np.zeros(places.size),
             self.rises[places] if learned else np.zeros(places.size, np.int64),
         )
+
+    def _point_of(self, index: int) -> int:
+        return int(np.searchsorted(self.load.first, index, side="right")) - 1
+
+    def _reached_at(self, index: int) -> int:
+        """Return when a register first showed what it shows at a reading."""
+        point = self._point_of(index)
+        lower_at = self.lower_at[index]
+        if lower_at == self._base_lower[point]:
+            return int(self._base_reached[point])
+        # The reading after the last one that showed less.
+        base = int(self._base[point])
+        place = np.searchsorted(self.load.at[base:index], lower_at, "right")
+        return int(self.load.at[base + place])
 
     def _settle(
         self,
@@ -244,11 +275,13 @@ class PlainSteps:
             allow = since * rate
             allow += settings.resolution
             np.logical_not(energy <= allow, out=is_other)
+            long = np.flatnonzero(since > settings.gap_after)
         else:
             rate = settings.stated_rate
             allow = np.maximum(elapsed, SHORTEST_STEP_US) * rate
             allow += settings.resolution
             np.logical_not(energy <= allow, out=is_other)
+            long = np.empty(0, np.int64)
             if is_other.any():
                 # Beyond what the time since the reading before allows: measured properly.
                 fast = np.flatnonzero(is_other)
@@ -259,16 +292,45 @@ class PlainSteps:
                 since = np.maximum(at[fast] - before, SHORTEST_STEP_US)
                 allow = since * _at(rate, fast) + _at(settings.resolution, fast)
                 is_other[fast] = ~(energy[fast] <= allow)
+                long = fast[since > _at(settings.gap_after, fast)]
         late = np.greater(elapsed, settings.gap_after, out=self.estimated[block])
         if late.any():
             self.status[block][late] = STATUS_CODES["gap"]
             self.reason[block][late] = REASON_CODES["longer_than_gap_after"]
+        if long.size:
+            self._note_catch_ups(block, settings, long[~is_other[long]], rate)
         if falls.size:
             is_near = counts[falls] >= _at(settings.dip_ratio, falls) * start[falls]
             noise = HOUR_US * _at(rate, falls) + _at(settings.resolution, falls)
             is_other[falls] = ~(is_near & (-energy[falls] <= noise))
             self.status[block][falls] = STATUS_CODES["dip"]
             self.reason[block][falls] = REASON_CODES["within_dip_ratio"]
+
+    def _note_catch_ups(
+        self, block: slice, settings: Settings, long: NDArray[np.int64], rate: NDArray[np.float64]
+    ) -> None:
+        """Note steps that were counted while the register stood still, long before they showed.
+
+        Args:
+            block: The readings.
+            settings: Of each, or of all.
+            long: Plausible steps before which the register had shown less long ago.
+            rate: What is plausible after the reading before each.
+        """
+        elapsed = self.load.at[block][long] - self.start_at[block][long]
+        allow = np.maximum(elapsed, SHORTEST_STEP_US) * _at(rate, long)
+        allow += _at(settings.resolution, long)
+        for place in long[self.energy[block][long] > allow].tolist():
+            index = block.start + place
+            point = self._point_of(index)
+            opens = index == self._base[point]
+            reached = int(self._base_reached[point]) if opens else self._reached_at(index - 1)
+            gap_after = settings.gap_after[place if settings.gap_after.size > 1 else 0]
+            if self.load.at[index] - reached > gap_after:
+                self.counted_from[index] = reached
+                self.estimated[index] = True
+                self.status[index] = STATUS_CODES["gap"]
+                self.reason[index] = REASON_CODES["stood_still"]
 
     def _fill_lower(
         self, block: slice, *, firsts: NDArray[np.int64], lower_at: NDArray[np.int64]

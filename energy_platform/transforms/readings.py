@@ -8,20 +8,26 @@ register rule.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
+from energy_platform.identity import serial_segments, socomec_keys
+from energy_platform.partitions import EPOCH_DAY
 from energy_platform.schemas import CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS
+from energy_platform.transforms.shared_serials import strangers
 from energy_platform.transforms.units import canonical, conversion, is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from energy_platform.schemas import Vendor
 
 Reason = Literal[
+    "shared_serial",
     "unknown_point",
     "null",
     "not_a_number",
@@ -39,7 +45,7 @@ Reason = Literal[
 ]
 """Why a reading is quarantined; the first that applies, in this order."""
 
-EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST: Final = datetime.combine(EPOCH_DAY, time.min, tzinfo=UTC)
 """Older stamps are clocks that were never set (SkyCentrics, section 5: a time of 0)."""
 
 CLOCK_ERROR: Final = timedelta(minutes=5)
@@ -99,13 +105,14 @@ def readings_of_socomec(raw: pl.DataFrame) -> pl.DataFrame:
     Datapoints carry no unit (SoData API, section 5); the portfolio's point knows it.
     """
     return raw.select(
-        pl.format(
-            "socomec/{}/{}|{}|{}", "serial_number", "item_type", "item_index", "service_id"
-        ).alias("point_id"),
+        pl.format("socomec/{}/{}", serial_segments(raw["serial_number"]), socomec_keys(raw)).alias(
+            "point_id"
+        ),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.lit(None, pl.String()).alias("unit"),
+        *_strangers(raw, device="device_uuid"),
     )
 
 
@@ -115,11 +122,14 @@ def readings_of_belimo(raw: pl.DataFrame) -> pl.DataFrame:
     A device's id changes when it is transferred, its serial number does not.
     """
     return raw.select(
-        pl.format("belimo/{}/{}", "serial_number", "datapoint_id").alias("point_id"),
+        pl.format("belimo/{}/{}", serial_segments(raw["serial_number"]), "datapoint_id").alias(
+            "point_id"
+        ),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.lit(None, pl.String()).alias("unit"),
+        *_strangers(raw, device="device_id"),
     )
 
 
@@ -138,13 +148,37 @@ def readings_of_skycentrics(raw: pl.DataFrame) -> pl.DataFrame:
     )
     raw = raw.join(backward, on=RAW_SKYCENTRICS_SAMPLES.sort_key, how="left", maintain_order="left")
     return raw.select(
-        pl.format("skycentrics/{}/{}", "device_id", "sensor_id").alias("point_id"),
+        pl.format("skycentrics/{}/{}", serial_segments(raw["device_id"]), "sensor_id").alias(
+            "point_id"
+        ),
         "at",
         "value",
         pl.col("value_text").alias("text"),
         pl.when(pl.col("units").str.strip_chars() != "").then(pl.col("units")).alias("unit"),
         pl.col("is_backward").fill_null(value=False),
     )
+
+
+COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+    "socomec": readings_of_socomec,
+    "belimo": readings_of_belimo,
+    "skycentrics": readings_of_skycentrics,
+}
+"""How each vendor's raw rows are read."""
+
+
+def _strangers(raw: pl.DataFrame, *, device: str) -> list[pl.Series]:
+    """Return ``is_stranger``, whether rows are of another device than their point's; or nothing.
+
+    Ids that follow one another under a serial number are one device that was transferred or set up
+    anew. Ids whose samples of one day lie among each other, and differ, are devices that share a
+    number; the inventory names them apart, so that only days landed before have such rows. Those
+    of the smallest id stay: that is the device that the number names.
+    """
+    shared = strangers(raw, device=device)
+    if not shared:
+        return []
+    return [raw[device].is_in(shared).alias("is_stranger")]
 
 
 def judge(
@@ -163,7 +197,8 @@ def judge(
 
     Args:
         common: ``point_id, at, value, text, unit`` of one or more vendors, any order; and
-            ``is_backward``, where a vendor's rows can tell (absent or null: no).
+            ``is_backward`` and ``is_stranger``, where a vendor's rows can tell (absent or null:
+            no).
         points: ``point_id, quantity, unit, kind, sign, maximum, rated_capacity_wh`` per point.
         corrections: ``point_id, start, end, factor, offset, drop, reason``; half-open, nulls are
             unbounded; applied in the order given.
@@ -175,8 +210,8 @@ def judge(
     """
     if not common.height:
         return Judged(CORE_READINGS.empty(), {})
-    if "is_backward" not in common.columns:
-        common = common.with_columns(is_backward=pl.lit(value=False))
+    absent = {"is_backward", "is_stranger"}.difference(common.columns)
+    common = common.with_columns(pl.lit(value=False).alias(name) for name in sorted(absent))
     rows = _with_points(common, points=points)
     rows = _with_states(rows, states=states)
     rows = _with_numbers_in_texts(rows)
@@ -190,7 +225,9 @@ def judge(
         ),
     )
     rows = _corrected(rows, corrections)
-    rows = rows.with_columns(reason=pl.coalesce("reason", _implausible()))
+    rows = rows.with_columns(
+        reason=pl.coalesce("reason", _implausible(swapped=_with_swapped_words(rows)))
+    )
     is_ok = pl.col("reason").is_null()
     frame = rows.select(
         "point_id",
@@ -292,7 +329,9 @@ def _unusable(now: datetime | None) -> pl.Expr:
     is_number = said.is_not_null() & said.is_finite()
     latest = datetime.max.replace(tzinfo=UTC) if now is None else now + CLOCK_ERROR
     return (
-        pl.when(~pl.col("is_known"))
+        pl.when(pl.col("is_stranger"))
+        .then(_because("shared_serial"))
+        .when(~pl.col("is_known"))
         .then(_because("unknown_point"))
         .when(said.is_null() & ~has_text)
         .then(_because("null"))
@@ -349,8 +388,42 @@ def _corrected(rows: pl.DataFrame, corrections: pl.DataFrame | None) -> pl.DataF
     return rows
 
 
-def _implausible() -> pl.Expr:
-    """Say why a canonical value is not believed, null where it is."""
+def _with_swapped_words(rows: pl.DataFrame) -> list[str]:
+    """Return the registers of energy whose every count is a multiple of 65,536, but for zeros.
+
+    Of a register that counts on, one reading in 65,536 is. A person's word ends the doubt: a
+    factor, a capacity by which the count is plausible, or a maximum. Joules are left alone: a
+    register in them that is stored as a 32-bit float steps by 65,536 from half a terajoule on.
+    """
+    in_words = (pl.col("said") % WORD == 0) & (pl.col("said") < WORD * WORD)
+    candidates = rows.filter(
+        (pl.col("kind") == "register")
+        & (pl.col("canonical") == "Wh")
+        & (pl.col("divisor") == 1)
+        & pl.col("reason").is_null()
+        & ~pl.col("is_reviewed")
+        & pl.col("rated_capacity_wh").is_null()
+        & pl.col("maximum").is_null()
+        & (pl.col("said") != 0)
+    )
+    suspects = candidates.filter(in_words & (pl.col("said") > 0)).select("point_id").unique()
+    if not suspects.height:
+        return []
+    found = (
+        candidates.join(suspects, on="point_id", how="semi")
+        .group_by("point_id")
+        .agg(in_words.all().alias("swapped"))
+        .filter("swapped")
+    )
+    return found.get_column("point_id").sort().to_list()
+
+
+def _implausible(*, swapped: list[str]) -> pl.Expr:
+    """Say why a canonical value is not believed, null where it is.
+
+    Args:
+        swapped: Registers whose words are exchanged, it seems.
+    """
     value = pl.col("new")
     capacity = pl.col("rated_capacity_wh")
     beyond_cycles = (
@@ -367,6 +440,8 @@ def _implausible() -> pl.Expr:
         pl.when(pl.col("quantity").is_in(sorted(NEVER_NEGATIVE)) & (value < 0))
         .then(_because("negative"))
         .when((pl.col("kind") == "register") & in_words & is_large)
+        .then(_because("word_swap"))
+        .when(pl.col("point_id").is_in(swapped) & (pl.col("said") != 0) & ~pl.col("is_reviewed"))
         .then(_because("word_swap"))
         .when(is_large | not_exact)
         .then(_because("above_maximum"))

@@ -73,6 +73,7 @@ DeltaReason = Literal[
     "spike_reversed",
     "within_dip_ratio",
     "longer_than_gap_after",
+    "stood_still",
 ]
 """Why a step's status is not a plain ``ok``."""
 
@@ -89,6 +90,7 @@ class Level(NamedTuple):
 
     Attributes:
         lower_at: The last instant at which the register showed less than ``value``.
+        reached_at: The reading at which it first showed ``value``.
         limit_w: The limit learned so far, in W, a power of two; 0 before the first rise, and
             where the policy states one.
         rises: Rises the limit was learned from, at most ``FEWEST_RISES``.
@@ -97,6 +99,7 @@ class Level(NamedTuple):
     at: int
     value: float
     lower_at: int
+    reached_at: int
     limit_w: float = 0.0
     rises: int = 0
 
@@ -218,6 +221,19 @@ class RegisterRule:
         """Return the most that a register can count in a time."""
         return max(elapsed, SHORTEST_STEP_US) * self.rate(level) + self.resolution
 
+    def new_level(self, x: Reading) -> Level:
+        """Return the level at the first reading of a register, which may have stood for a day."""
+        return Level(x.at, x.value, x.at - DAY_US, x.at)
+
+    def catches_up(self, level: Level, x: Reading) -> bool:
+        """Say whether a plausible rise was counted long before ``x``, while the register stood.
+
+        A meter that counts on behind a display or a gateway that stands still shows all of it at
+        once when that is over: more than the limit allows since the reading before, and it had
+        stood for longer than ``gap_after``.
+        """
+        return x.at - level.reached_at > self.gap_after and self.outruns(level, level.reading, x)
+
     def max_plausible_rise(self, level: Level, at: int) -> float:
         """Return the largest plausible rise from a level to an instant.
 
@@ -245,13 +261,13 @@ class RegisterRule:
         """
         rise = x.value - level.value
         if not rise > 0:
-            return Level(x.at, x.value, level.lower_at, level.limit_w, level.rises)
+            return level._replace(at=x.at, value=x.value)
         if not (teach and self.learns):
-            return Level(x.at, x.value, level.at, level.limit_w, level.rises)
+            return Level(x.at, x.value, level.at, x.at, level.limit_w, level.rises)
         elapsed = max(x.at - level.lower_at, SHORTEST_STEP_US)
         learned = power_of_two(rise / elapsed * self.watts_per_rate)
         rises = min(level.rises + 1, FEWEST_RISES)
-        return Level(x.at, x.value, level.at, max(level.limit_w, learned), rises)
+        return Level(x.at, x.value, level.at, x.at, max(level.limit_w, learned), rises)
 
     def chain(self, good: Level, window: list[Reading]) -> Level | None:
         """Return the level at the end of readings that plausibly follow each other, else None.
@@ -259,7 +275,7 @@ class RegisterRule:
         Like a new register's, the first reading may have stood for a day.
         """
         first = window[0]
-        level = Level(first.at, first.value, first.at - DAY_US, good.limit_w, good.rises)
+        level = self.new_level(first)._replace(limit_w=good.limit_w, rises=good.rises)
         for x in window[1:]:
             if not self.is_plausible(level, x):
                 return None

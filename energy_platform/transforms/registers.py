@@ -4,7 +4,9 @@
 - ``increment``: services that say the energy of each period (SoData names them ``…_Delta``);
 - ``power``: active power of points whose portfolio entry asks for ``energy_from_power``.
 
-Only energies in watt-hours flow here: columns named ``_wh`` never hold varh, VAh or m³, and heat
+Registers of other amounts (m³, varh, VAh, hours run) are read by the same rule. Inside it a
+register is a number in its point's canonical unit; ``consumption.split_consumption`` then moves
+their steps to tables that say the unit, so that no published column named ``_wh`` holds them. Heat
 is told from electricity by the point's quantity and carrier. The method of each row is in the
 column ``method``, so that none is mixed with another unseen.
 """
@@ -20,7 +22,9 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
 )
+from energy_platform.transforms.consumption import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, energy_deltas
+from energy_platform.transforms.increment_periods import placed
 from energy_platform.transforms.periods import increment_deltas, power_deltas
 from energy_platform.transforms.units import CANONICAL_UNITS, conversion
 
@@ -68,7 +72,8 @@ def _counts_per_wh(unit: str | None, *, quantity: str) -> float:
 
 def _counted(points: pl.DataFrame, *, kind: str) -> pl.DataFrame:
     return points.filter(
-        (pl.col("kind") == kind) & pl.col("quantity").is_in(sorted(ENERGY_QUANTITIES))
+        (pl.col("kind") == kind)
+        & pl.col("quantity").is_in(sorted(ENERGY_QUANTITIES | CONSUMPTION_QUANTITIES))
     )
 
 
@@ -98,7 +103,7 @@ def energy_of_readings(
     Raises:
         ValueError: See ``energy_deltas``.
     """
-    increments = _counted(points, kind="increment").select("point_id", "every_s")
+    increments = _counted(points, kind="increment")
     powers = points.filter(
         (pl.col("quantity") == "active_power") & pl.col("energy_from_power")
     ).select("point_id")
@@ -117,7 +122,7 @@ def energy_of_readings(
         )
     ]
     if increments.height:
-        rows = _believed(core_readings, increments)
+        rows = placed(_believed(core_readings, increments.select("point_id")), increments)
         parts.append(increment_deltas(rows, state=own(increments), policy=policy))
     if powers.height:
         rows = _believed(core_readings, powers)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-READINGS_RULES: Final = "readings-3"
+READINGS_RULES: Final = "readings-5"
 """How raw rows become judged readings."""
 
-ENERGY_RULES: Final = "energy-2"
+ENERGY_RULES: Final = "energy-3"
 """How readings become energy between settled readings."""
 
 INTERVAL_RULES: Final = "intervals-2"

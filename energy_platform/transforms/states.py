@@ -9,7 +9,8 @@ Rows of ``core_register_state`` by kind:
 - ``zero``: a zero since the good reading: the newest, and those before which an unconfirmed
   reading restarted. Where there is no good reading yet, ``dropped`` of the newest counts.
 
-``lower_at``, ``limit_w`` and ``rises`` of good and previous rows are those of a ``Level``.
+``lower_at``, ``reached_at``, ``limit_w`` and ``rises`` of good and previous rows are those of a
+``Level``.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Levels:
     at: NDArray[np.int64]
     value: NDArray[np.float64]
     lower_at: NDArray[np.int64]
+    reached_at: NDArray[np.int64]
     limit_w: NDArray[np.float64]
     rises: NDArray[np.int64]
 
@@ -66,7 +68,7 @@ class Levels:
     def none(cls, n: int) -> Levels:
         """Return no level, some times."""
         zeros = np.zeros(n, np.int64)
-        return cls(zeros, np.full(n, np.nan), zeros, np.zeros(n), zeros)
+        return cls(zeros, np.full(n, np.nan), zeros, zeros, np.zeros(n), zeros)
 
     def level(self, index: int) -> Level | None:
         """Return one of them."""
@@ -76,6 +78,7 @@ class Levels:
             int(self.at[index]),
             float(self.value[index]),
             int(self.lower_at[index]),
+            int(self.reached_at[index]),
             float(self.limit_w[index]),
             int(self.rises[index]),
         )
@@ -86,6 +89,7 @@ class Levels:
             self.at.copy(),
             self.value.copy(),
             self.lower_at.copy(),
+            self.reached_at.copy(),
             self.limit_w.copy(),
             self.rises.copy(),
         )
@@ -99,6 +103,7 @@ class Levels:
             self.at[index],
             self.value[index],
             self.lower_at[index],
+            self.reached_at[index],
             self.limit_w[index],
             self.rises[index],
         ) = level
@@ -163,7 +168,7 @@ class States:
             rows = (
                 self.frame.filter(pl.col("kind") == kind)
                 .drop("kind", "dropped")
-                .with_columns(pl.col("at", "lower_at").to_physical())
+                .with_columns(pl.col("at", "lower_at", "reached_at").to_physical())
             )
             found = keys.join(rows, on="point_id", how="left", maintain_order="left")
             at = found.get_column("at").fill_null(0)
@@ -171,6 +176,7 @@ class States:
                 at=at.to_numpy(),
                 value=in_counts(found, "value_wh", fill=np.nan),
                 lower_at=found.get_column("lower_at").fill_null(at - DAY_US).to_numpy(),
+                reached_at=found.get_column("reached_at").fill_null(at).to_numpy(),
                 limit_w=found.get_column("limit_w").fill_null(0.0).to_numpy(),
                 rises=found.get_column("rises").fill_null(0).to_numpy(),
             )
@@ -323,6 +329,7 @@ def _rows(
                 if total is None
                 else pl.Series(total / scale).fill_nan(None),
                 "lower_at": pl.Series(levels.lower_at).cast(instant),
+                "reached_at": pl.Series(levels.reached_at).cast(instant),
                 "limit_w": pl.Series(levels.limit_w),
                 "rises": pl.Series(levels.rises),
                 "dropped": pl.repeat(None, n, eager=True, dtype=pl.Int64())

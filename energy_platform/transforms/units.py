@@ -65,6 +65,11 @@ CANONICAL_UNITS: Final[Mapping[Quantity, str]] = {
     "state_of_charge": "%",
     "stored_energy": "Wh",
     "operating_time": "s",
+    "battery_capacity": "Ah",
+    "load_rate": "%",
+    "lighting_level": "%",
+    "illuminance": "lx",
+    "count": "count",
     "state": "1",
 }
 """The unit of each quantity; ``other`` keeps the canonical unit of whatever the vendor said."""
@@ -147,6 +152,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "KILOVOLT_AMPERE_REACTIVE_HOUR": "kvarh",
     "JOULE": "J",
     "PERCENT": "%",
+    "PERCENTAGE": "%",
     "HERTZ": "Hz",
     "CELSIUS": "°C",
     "DEGREE_CELSIUS": "°C",
@@ -198,10 +204,12 @@ _BY_QUANTITY: Final[Mapping[tuple[str, str], Conversion]] = {
     ("power_factor", "%"): Conversion("1", 1.0, 100.0),
     ("state_of_charge", "1"): Conversion("%", 100.0),
     ("state", "count"): Conversion("1"),
+    ("count", "1"): Conversion("count"),
+    ("load_rate", "1"): Conversion("%", 100.0),
 }
 """Conversions that hold for one quantity only."""
 
-UNITLESS: Final[frozenset[str]] = frozenset({"power_factor", "state", "other"})
+UNITLESS: Final[frozenset[str]] = frozenset({"power_factor", "state", "count", "other"})
 """Quantities whose vendors may rightly say no unit."""
 
 
@@ -222,7 +230,7 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
     """
     said = (name or "").strip()
     if not said:
-        return Conversion("1") if quantity in UNITLESS else None
+        return Conversion(canonical_unit(quantity) or "1") if quantity in UNITLESS else None
     symbol = _OTHER_NAMES.get(said, said)
     special = _BY_QUANTITY.get((quantity, symbol))
     if special is not None:

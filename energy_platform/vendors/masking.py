@@ -29,6 +29,8 @@ _SECRET_LIKE: Final = re.compile(
     r"|(?<=\?)\S+"  # queries
     r"|(?=[\w.+/=-]*\d)[\w.+/=-]{20,}"  # tokens, keys, signatures
 )
+_EMAIL: Final = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
+_PHONE: Final = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 _WIRE_LOGGERS: Final = ("httpx", "httpcore", "urllib3", "keycloak")
 """Libraries that log addresses, headers or bodies of calls."""
 
@@ -45,6 +47,15 @@ def mask(text: str, *, hidden: Iterable[str] = ()) -> str:
     for secret in sorted({value for value in hidden if len(value) >= 3}, key=len, reverse=True):  # noqa: PLR2004
         text = text.replace(secret, MASK)
     return _SECRET_LIKE.sub(MASK, text)
+
+
+def without_contacts(name: str) -> str:
+    """Take e-mail addresses and telephone numbers out of a name, which is free text.
+
+    >>> without_contacts("Demo plant, ask someone@customer.example or +33 3 88 00 00 00")
+    'Demo plant, ask *** or ***'
+    """
+    return _PHONE.sub(MASK, _EMAIL.sub(MASK, name))
 
 
 def remark(body: bytes, *, hidden: Iterable[str] = ()) -> Remark:

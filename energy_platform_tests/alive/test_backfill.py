@@ -17,6 +17,8 @@ from energy_platform_tests.alive.command import Installation, day_ago, installat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long
+
 DAY = day_ago(3)
 
 

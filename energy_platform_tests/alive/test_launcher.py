@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.long
+
 FAILURE = dg.DagsterRunStatus.FAILURE
 
 

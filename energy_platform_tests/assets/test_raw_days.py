@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from energy_platform.assets.partitions import range_tags
-from energy_platform.assets.raw import day_asset
+from energy_platform.assets.raw import day_asset, oddities
 from energy_platform.ingest import ingest_inventory
+from energy_platform.landing_days import DayOutcome
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources import open_source
@@ -108,3 +109,11 @@ def test_a_damaged_catalogue_keeps_no_day_from_landing(tmp_path: Path) -> None:
     assert success
     assert said[DAY]["state"] == "whole"
     assert Lake(platform.data / "lake").days(RAW_SOCOMEC_DATAPOINTS) == [DAY]
+
+
+def test_a_row_that_came_twice_alike_is_counted_and_no_warning() -> None:
+    def outcome(**counts: int) -> DayOutcome:
+        return DayOutcome(day=DAY, landed=None, error=None, counts=counts)
+
+    assert oddities([outcome(duplicates=2)]) == {}
+    assert oddities([outcome(duplicates=2, conflicts=1)]) == {DAY: "1 conflicts"}

@@ -58,6 +58,17 @@ def close(platform: Platform, *days: str) -> None:
             catalogue.record(source="socomec", day=day, state="whole", now=NOW)
 
 
+def read_today(platform: Platform) -> None:
+    land_day(
+        platform.lake,
+        RAW_SOCOMEC_DATAPOINTS,
+        day="2026-01-10",
+        frame=RAW_SOCOMEC_DATAPOINTS.empty(),
+        complete_until=NOW,
+        closed=False,
+    )
+
+
 def look(
     platform: Platform,
     instance: dg.DagsterInstance,
@@ -111,7 +122,22 @@ def test_holes_are_asked_for_newest_first_in_blocks(
     close(platform, "2026-01-07", "2026-01-08")
     assert asked(look(platform, instance)) == ("due", "2026-01-02", "2026-01-05")
     close(platform, *day_range("2026-01-02", "2026-01-05"))
+    read_today(platform)
     assert "every day that is over is whole" in str(look(platform, instance).skip_message)
+
+
+def test_today_is_read_soon_after_a_start_and_not_only_at_the_next_tick(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    close(platform, "2026-01-09")
+    assert asked(look(platform, instance)) == ("intraday", "2026-01-10", "2026-01-10")
+    at_the_tick = NOW - timedelta(minutes=4)
+    assert "is whole" in str(look(platform, instance, at=at_the_tick).skip_message), "its own time"
+    add_run(instance, kind="intraday", days=("2026-01-10", "2026-01-10"), at=at_the_tick)
+    assert "is whole" in str(look(platform, instance).skip_message), "the tick was served"
+    read_today(platform)
+    later = NOW + timedelta(minutes=30)
+    assert "is whole" in str(look(platform, instance, at=later).skip_message)
 
 
 def test_a_long_outage_takes_several_runs(platform: Platform, instance: dg.DagsterInstance) -> None:
@@ -218,6 +244,7 @@ def test_days_that_rest_are_named_with_their_next_attempt(
     platform: Platform, instance: dg.DagsterInstance
 ) -> None:
     close(platform, "2026-01-08")
+    read_today(platform)
     with Catalogue.of(platform.data) as catalogue:
         catalogue.record(
             source="socomec", day="2026-01-09", state="failed", now=NOW, why="HTTP 503"

@@ -85,6 +85,8 @@ def test_they_are_asked_for_again_once_the_source_answers(
         "raw_socomec__sites",
         "raw_socomec__devices",
         "raw_socomec__variables",
+        "raw_socomec__customers",
+        "raw_socomec__last_values",
     }
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.long
+
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 END = BEGIN + 12 * DAY
 AWAY = (datetime(2026, 1, 3, 12, tzinfo=UTC), datetime(2026, 1, 8, 6, tzinfo=UTC))

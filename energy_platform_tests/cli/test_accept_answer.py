@@ -71,6 +71,7 @@ def test_rows_that_the_vendor_took_back_are_replaced_on_an_operators_word(tmp_pa
     [
         ("acme", DAY, "why", "unknown source"),
         ("socomec", "03/03/2026", "why", "YYYY-MM-DD"),
+        ("socomec", "20260303", "why", "YYYY-MM-DD"),
         ("socomec", DAY, "  ", "expected a reason"),
     ],
 )

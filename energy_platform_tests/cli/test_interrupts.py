@@ -16,7 +16,7 @@ import pytest
 from energy_platform.cli.interrupts import noticed_interrupts
 from energy_platform.cli.runs import Runner
 from energy_platform.instance import render_instance
-from energy_platform.run_locks import locked_runs
+from energy_platform.run_locks import locked_runs, run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,21 +61,24 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    ("op", "status"),
+    ("op", "looks", "status"),
     [
-        (waits, dg.DagsterRunStatus.CANCELED),
-        (loses_the_first, dg.DagsterRunStatus.CANCELED),
-        (loses_all, dg.DagsterRunStatus.SUCCESS),
+        (waits, 3, dg.DagsterRunStatus.CANCELED),
+        (loses_the_first, 3, dg.DagsterRunStatus.CANCELED),
+        # It ends long before it would be interrupted again.
+        (loses_all, 10_000, dg.DagsterRunStatus.SUCCESS),
     ],
 )
 def test_a_run_is_interrupted_and_holds_nothing_any_more(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
     op: dg.OpDefinition,
+    looks: int,
     number: signal.Signals,
     status: dg.DagsterRunStatus,
 ) -> None:
     monkeypatch.setattr("energy_platform.cli.runs.LOOK_S", 0.05)
+    monkeypatch.setattr("energy_platform.cli.runs.INSIST_LOOKS", looks)
     home = Path(instance.root_directory)
     job = dg.GraphDefinition(name="job", node_defs=[op]).to_job()
     with noticed_interrupts() as asked:
@@ -96,6 +99,36 @@ def test_a_run_is_interrupted_and_holds_nothing_any_more(
     assert run.status is status
     assert not instance.event_log_storage.get_concurrency_run_ids()
     assert locked_runs(home) == []
+
+
+def test_a_lost_interrupt_ends_the_wait_for_a_living_run(instance: dg.DagsterInstance) -> None:
+    home = Path(instance.root_directory)
+    job = dg.GraphDefinition(name="job", node_defs=[waits]).to_job()
+    other = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    instance.event_log_storage.initialize_concurrency_limit_to_default("one")
+    instance.event_log_storage.claim_concurrency_slot("one", other.run_id, "waits")
+    asked, said = threading.Event(), list[str]()
+
+    def say(line: str) -> None:
+        said.append(line)
+        # As if the interrupt that came now had been raised where it is lost.
+        asked.set()
+
+    runner = Runner(
+        dg.Definitions(jobs=[job]),
+        instance=instance,
+        output=home / "steps.log",
+        say=say,
+        asked=asked,
+    )
+    with (
+        run_lock(home, other.run_id, job="job", by="another command"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        runner.run("job")
+    assert len(said) == 1
+    assert said[0].startswith(f"waiting for run {other.run_id[:8]} of job")
+    assert [run.run_id for run in instance.get_runs()] == [other.run_id]
 
 
 def test_what_was_set_before_is_set_again() -> None:

@@ -52,6 +52,13 @@ FORBIDDEN = (
     "select from where",
     "select error('no')",
     "-- nothing",
+    "select 1; select 2",
+    "select * from read_text('/etc/passwd')",
+    "select * from query('copy (select 1) to ''{}/ledger.sqlite'' ')",
+    "call enable_logging()",
+    "begin; select 1",
+    "explain (format json, analyze) select 1",
+    "prepare p as select 1; execute p",
 )
 
 ASKED = (

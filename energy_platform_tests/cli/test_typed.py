@@ -32,9 +32,16 @@ NOW = datetime(2026, 11, 25, 22, tzinfo=UTC)
         (["backfill", "socomec"], "Missing argument"),
         (["backfill", "socomek", "2026-01-01", "2026-01-02"], "did you mean socomec?"),
         (["backfill", "socomec", "01/02/2026", "2026-01-02"], "expected YYYY-MM-DD"),
-        (["backfill", "socomec", "2019-12-31", "2026-01-02"], "before 2020-01-01"),
+        (["backfill", "socomec", "1999-12-31", "2026-01-02"], "before 2000-01-01"),
         (["backfill", "socomec", "2026-01-02", "2026-01-01"], "lies before the first"),
         (["explain", "a/b/c"], "Missing argument"),
+        (["status", "now"], "unexpected extra argument"),
+        (["demo", "--days", "1e3"], "'--days'"),
+        (["ui", "--port", "80.5"], "'--port'"),
+        (["backfill", "socomec", "2026-11-2", "2026-11-20"], "expected YYYY-MM-DD"),
+        (["backfill", "socomec", "2026-01-01", "9999-12-31"], "has not begun yet"),
+        (["sql", "select '\udcff'"], "not text"),
+        (["explain", "socomec/SN\udce9/x", "2026-01-01"], "not text"),
     ],
 )
 def test_a_command_typed_wrongly_is_one_sentence(
@@ -65,7 +72,7 @@ def test_h_is_help_and_a_pipe_gets_every_line_of_it_whole(tmp_path: Path) -> Non
 
 
 def test_the_days_of_a_backfill_are_days_that_can_be_read() -> None:
-    check_backfill("all", first="2020-01-01", last="2026-11-25", now=NOW)
+    check_backfill("all", first="2000-01-01", last="2026-11-25", now=NOW)
     for first, last, part in (
         ("2026-11-26", "2026-11-26", "has not begun yet: today is 2026-11-25"),
         ("20260101", "2026-01-02", "'20260101' is not a day"),

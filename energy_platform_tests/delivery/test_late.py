@@ -83,6 +83,24 @@ def test_late_values_are_listed_and_not_sent(house: Bench) -> None:
     assert found["el-1"].stored_until == found["el-1"].ledger_until == utc("2026-03-02 23:45")
 
 
+def test_the_part_of_an_interval_that_readings_began_in_is_nothing_that_is_missing(
+    desk: Bench,
+) -> None:
+    began = START + timedelta(seconds=57)
+    agreed = portfolio(STREAMS.split("\n", 3)[3])
+    desk.story.registers[point(1, "H")] = regular(
+        began, END, every=FIVE, value=rising(began, face_wh=0, power_w=4000)
+    )
+    desk.story.tell("2026-03-01", "2026-03-02")
+    desk.agree(agreed)
+    assert desk.push(agreed).ok
+    sent = desk.values("part-1", "value")
+    assert min(sent) == utc("2026-03-01 00:30"), "the first whole interval"
+    assert set(sent.values()) == {1.0}
+    assert look(desk, agreed)["part-1"].differences == ()
+    assert desk.ledger.events(kind="undelivered") == []
+
+
 def test_late_values_are_sent_behind_the_cursor_where_that_is_agreed(house: Bench) -> None:
     agreed = portfolio(STREAMS.replace("15m", "15m, allow_backfill: true"))
     house.agree(agreed)

@@ -13,6 +13,7 @@ from energy_platform.schemas import (
     RAW_SKYCENTRICS_DEVICES,
     RAW_SKYCENTRICS_SENSORS,
     RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
     Table,
@@ -36,14 +37,20 @@ def variable(service_id: str, title: str | None, unit: str | None, **more: Any) 
         "unit": unit,
         "is_computed": False,
         "is_scaled": False,
+        "polling_time": None,
         "active": True,
     } | more
 
 
 def socomec(
-    *variables: dict[str, Any], name: str = "Meter", serial: str = "SN1", zone: str = "Europe/Paris"
+    *variables: dict[str, Any],
+    name: str = "Meter",
+    serial: str = "SN1",
+    zone: str = "Europe/Paris",
+    site_name: str = "Head office",
+    last: tuple[dict[str, Any], ...] = (),
 ) -> Found:
-    site = {"uuid": "s1", "ca_uuid": "c", "name": "Head office", "time_zone": zone}
+    site = {"uuid": "s1", "ca_uuid": "c", "name": site_name, "time_zone": zone}
     device = {
         "uuid": "d1",
         "ca_uuid": "c",
@@ -64,6 +71,7 @@ def socomec(
         frame(RAW_SOCOMEC_SITES, site)
         | frame(RAW_SOCOMEC_DEVICES, device, gateway)
         | frame(RAW_SOCOMEC_VARIABLES, *variables)
+        | frame(RAW_SOCOMEC_LAST_VALUES, *last)
     )
 
 
@@ -97,19 +105,23 @@ def belimo(*datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | No
     )
 
 
-def sensor(name: str, units: str, *, kind: str = "State") -> dict[str, Any]:
+def sensor(
+    name: str, units: str, *, kind: str = "State", value: float | str | None = None
+) -> dict[str, Any]:
     return {
         "device_id": "1000000001",
         "sensor_id": name.replace(" ", "_"),
         "name": name,
         "type": kind,
         "units": units,
+        "value": value if isinstance(value, float) else None,
+        "value_text": value if isinstance(value, str) else None,
     }
 
 
-def skycentrics(*sensors: dict[str, Any]) -> Found:
+def skycentrics(*sensors: dict[str, Any], name: str = "Roof gateway") -> Found:
     return READERS["skycentrics"](
-        frame(RAW_SKYCENTRICS_DEVICES, {"id": "1000000001", "name": "Roof gateway"})
+        frame(RAW_SKYCENTRICS_DEVICES, {"id": "1000000001", "name": name})
         | frame(RAW_SKYCENTRICS_SENSORS, *sensors)
     )
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.rules import judge
-from energy_platform.discovery.words import clean, phase_of, usual_unit, words
+from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 from energy_platform_tests.discovery.inventories import (
@@ -42,7 +43,7 @@ OTHER = ("other", "gauge")
         ("Voltage L1", "VOLT", "Meter", ("voltage", "gauge")),
         ("Power factor", None, "Meter", ("power_factor", "gauge")),
         ("Max active power", "KILOWATT", "Meter", OTHER),
-        ("Output global load rate", "PERCENT", "UPS", OTHER),
+        ("Output global load rate", "PERCENT", "UPS", ("load_rate", "gauge")),
         ("Operating hours", "HOUR", "UPS", ("operating_time", "register")),
         ("Battery temperature", "CELSIUS", "UPS", ("temperature", "gauge")),
         ("Autonomy", "MINUTE", "UPS", OTHER),
@@ -67,7 +68,7 @@ def test_a_delta_service_is_an_increment_and_does_not_count_twice() -> None:
     assert told(point) == ("active_energy_import", "increment")
     assert point.role == "none"
     count = only_point(socomec(variable("1", None, None, service_name="IUps_Overload5s_Delta")))
-    assert told(count) == ("other", "increment")
+    assert told(count) == ("count", "increment")
 
 
 def test_an_alarm_is_a_state_whatever_it_is_called() -> None:
@@ -171,7 +172,7 @@ def test_a_transferred_valve_is_one_device() -> None:
         ("PV_ENERGY", "kWh", "Energy", ("generation_energy", "register")),
         ("BATTERY_CHARGE_ENERGY", "kWh", "Energy", ("battery_energy_charge", "register")),
         ("BATTERY_LIFETIME_DISCHARGE_COUNTER", "kWh", "", ("battery_energy_discharge", "register")),
-        ("BATTERY_AVAILABLE_CHARGE_CAPACITY", "kWh", "Energy", ("stored_energy", "gauge")),
+        ("BATTERY_AVAILABLE_CHARGE_CAPACITY", "kWh", "Energy", OTHER),
         ("Feeder kWh", "kWh", "Energy", OTHER),
         ("Relay Trip Status", "", "Power", ("state", "bitfield")),
         ("Meter PF", "", "State", ("power_factor", "gauge")),
@@ -181,7 +182,7 @@ def test_a_transferred_valve_is_one_device() -> None:
         ("Export Limit", "kW", "Power", OTHER),
         ("Total Power", "", "Power", OTHER),
         ("Lifetime Energy", "", "Energy", OTHER),
-        ("Lobby Illuminance", "luxes", "State", OTHER),
+        ("Lobby Illuminance", "luxes", "State", ("illuminance", "gauge")),
         ("Building Meter kVAR", "kVAR", "Reactive Power", ("reactive_power", "gauge")),
     ],
 )
@@ -208,6 +209,7 @@ def test_odd_sensors_ask_to_be_confirmed() -> None:
         ("U_L23", "L23"),
         ("Building Meter A L3", "L3"),
         ("Level 12", "total"),
+        ("Line 2 energy", "total"),
         ("Panel12", "total"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from energy_platform.cli.discover_limits import run_limits
+from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
 from energy_platform.limits_seen import SeenPower, kilowatts, rating, seen_power
 from energy_platform.portfolio import load_portfolio, parse_portfolio
@@ -108,6 +109,15 @@ def test_what_was_hardly_seen_is_said_and_left() -> None:
     found = propose_limits(TEXT, [seen("socomec/M1/a", 12_100, rises=95)], name="p.yaml")
     assert found.after == TEXT
     assert found.lines[0].endswith("95 rises: too few to propose a limit")
+
+
+def test_a_limit_that_another_entry_refers_to_is_left_with_what_to_do() -> None:
+    behind = "max_power_w: none  # TO CONFIRM: rated power in W"
+    shared = TEXT.replace(behind, "max_power_w: &x none")
+    shared = shared.replace("    max_power_w: none\n", "    max_power_w: *x\n", 1)
+    assert parse_portfolio(shared).points["socomec/M1/a"].policy.max_power_w is None
+    with pytest.raises(DiscoveryError, match="limits could not be written"):
+        propose_limits(shared, [seen("socomec/M1/b", 12_100)], name="p.yaml")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from energy_platform.discovery import DiscoveryError, Found, Proposal, confirmations, propose
+from energy_platform.identity import device_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
 from energy_platform_tests.discovery.inventories import (
@@ -269,19 +270,18 @@ def test_a_broken_portfolio_is_told_with_its_line() -> None:
         proposed("version: 1\nsites: 5\n", socomec=socomec(ENERGY))
 
 
-def test_a_serial_number_with_a_slash_is_left_out_and_told() -> None:
+def test_a_serial_number_with_a_slash_is_a_device_like_others() -> None:
     after = proposed(None, socomec=socomec(ENERGY, serial="A/B"))
-    assert not after.devices
-    assert "left out" in after.remarks[0]
+    assert after.devices == ("socomec//A%2FB",)
+    (device,) = parse_portfolio(after.after).devices.values()
+    assert device.serial == "A/B"
 
 
 @settings(max_examples=60, deadline=None)
 @example(name="a\nb", serial="\x85", title="\u2028", unit="\x07")
 @given(
     name=st.text(max_size=20),
-    serial=st.text(
-        alphabet=st.characters(exclude_characters="/", codec="utf-8"), min_size=1, max_size=12
-    ),
+    serial=st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=12),
     title=st.text(max_size=20),
     unit=st.text(max_size=8),
 )
@@ -291,5 +291,5 @@ def test_whatever_a_vendor_calls_things_the_portfolio_loads(
     found = socomec(variable("1", title, unit), ENERGY, name=name, serial=serial)
     once = proposed(None, socomec=found)
     portfolio = parse_portfolio(once.after)
-    assert f"socomec/{serial}" in portfolio.devices
+    assert device_id("socomec", serial) in portfolio.devices
     assert not proposed(once.after, socomec=found).changes

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from energy_platform.cli.doctor import run_doctor
 from energy_platform.doctor import Finding, examine
-from energy_platform.schemas import RAW_BELIMO_SAMPLES
+from energy_platform.origin import only_simulation
+from energy_platform.schemas import RAW_BELIMO_SAMPLES, RAW_DAY_TABLES
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.storage.lake import Lake
 from energy_platform.vendors.logins import refusals
@@ -408,6 +409,27 @@ def test_real_credentials_beside_the_demos_data_are_said_and_still_tried(small: 
     assert "holds the demo's data" in finding.message
     assert "make clean" in finding.advice
     assert any((one.check, one.subject) == ("credentials", "skycentrics") for one in findings)
+
+
+def test_while_a_demo_runs_its_own_vendors_are_visited_and_no_real_one(
+    healthy: Path, served: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = healthy / "data"
+    (data / "ORIGIN").write_text("demo\n", encoding="utf-8")
+    (data / "demo").mkdir()
+    (healthy / "portfolio.yaml").rename(data / "demo" / "portfolio.yaml")
+    lines = [f"{name}='{value}'" for name, value in served.environment().items()]
+    (data / "demo" / "settings.env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for name in os.environ:
+        if name.startswith(PREFIXES):
+            monkeypatch.delenv(name)
+    with only_simulation(data):
+        findings = examined()
+    assert complaints(findings).keys() <= {("dagster", "")}, "a demo is not asked for channels"
+    reached = [one for one in findings if one.check == "reach"]
+    assert len(reached) == 5
+    assert all(one.message.startswith("127.0.0.1 ") for one in reached)
+    assert {one.subject for one in findings if one.check == "credentials"} == {*RAW_DAY_TABLES}
 
 
 def test_an_installation_that_tells_nobody_is_told(

@@ -8,17 +8,20 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import polars as pl
 import pytest
 import time_machine
 from rich.console import Console
 
+from energy_platform.alerts import ALERTS_FILE, AlertStore, Condition
 from energy_platform.cli.status import run_status
+from energy_platform.instance import render_instance
 from energy_platform.partitions import day_bounds
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_READINGS, RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
-from energy_platform.storage.catalogue import Catalogue
+from energy_platform.storage.catalogue import Catalogue, Replacement
 from energy_platform.storage.lake import Lake
 from energy_platform.storage.raw_days import land_day, land_snapshot
 
@@ -184,6 +187,98 @@ def test_days_that_are_not_whole_are_listed_with_reason_and_next_attempt(
     lines = screen.getvalue().splitlines()
     assert "belimo: 2 days are not whole; next attempt 2026-01-05 09:10" in lines
     assert "  2026-01-03: missing since 2026-01-04 00:00: HTTP 503" in lines
+
+
+def test_runs_in_trouble_are_named_with_what_happens_next(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "data" / "dagster"
+    home.mkdir(parents=True)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    render_instance(home)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_run(dg.DagsterRun(job_name="refresh", status=dg.DagsterRunStatus.STARTED))
+        (run,) = instance.get_runs()
+    (found,) = told(capsys)["troubled_runs"]
+    assert (found["run_id"], found["job"], found["state"]) == (run.run_id, "refresh", "died")
+    screen = io.StringIO()
+    assert run_status(Console(file=screen, width=60), as_json=False) == 0
+    assert "runs that died, hang or wait for nobody: 1" in screen.getvalue()
+    (line,) = [one for one in screen.getvalue().splitlines() if "refresh" in one]
+    assert f"refresh {run.run_id[:8]} died since" in line
+    assert "no process executes it" in line
+
+
+def test_alerts_that_stand_are_listed_until_they_are_over(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    since = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
+    with AlertStore.of(tmp_path / "data") as store:
+        with store.transaction() as change:
+            change.see(
+                Condition(
+                    kind="source_silent",
+                    subject="belimo",
+                    what="belimo has not answered",
+                    since=since,
+                    todo="Ask the vendor",
+                ),
+                now=since + timedelta(hours=2),
+            )
+        screen = io.StringIO()
+        assert run_status(Console(file=screen, width=60), as_json=False) == 0
+        assert "alerts that stand: 1" in screen.getvalue()
+        line = "belimo has not answered (since 2026-01-05 07:30, last seen 2026-01-05 09:30, "
+        assert f"  {line}not told yet); Ask the vendor" in screen.getvalue().splitlines()
+        with store.transaction() as change:
+            change.over([one.id for one in change.standing()], now=since + timedelta(hours=3))
+    assert told(capsys)["standing_alerts"] == []
+
+
+def test_replaced_answers_are_listed_newest_first(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    with Catalogue.of(tmp_path / "data") as catalogue:
+        for number, day in enumerate(DAYS):
+            catalogue.note_replacement(
+                Replacement(
+                    source="belimo",
+                    day=day,
+                    device="V1",
+                    at=datetime(2026, 1, 5, number, tzinfo=UTC),
+                    operator="ada",
+                    reason="stamped anew",
+                    dropped=4,
+                    changed=0,
+                    before_id="a" * 16,
+                    after_id="b" * 16,
+                    kept_in="replaced/x.parquet",
+                )
+            )
+    assert [one["day"] for one in told(capsys)["replaced_answers"]] == [*DAYS[::-1]]
+    screen = io.StringIO()
+    assert run_status(Console(file=screen, width=60), as_json=False) == 0
+    assert "answers replaced by accept-answer: 2" in screen.getvalue()
+    assert "belimo 2026-01-02 of device V1: newer answer accepted by ada" in screen.getvalue()
+
+
+def test_what_cannot_be_read_hides_nothing_else(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land(lake, DAYS[0], 1000, 2000)
+    history = tmp_path / "data" / "dagster" / "storage" / "history"
+    history.mkdir(parents=True)
+    (history / "runs.db").write_text("no database, but longer than a header" * 9, encoding="utf-8")
+    (tmp_path / "data" / ALERTS_FILE).write_text("no database either" * 99, encoding="utf-8")
+    status = told(capsys)
+    assert set(status["unreadable"]) == {"runs", "alerts"}
+    assert status["stale_days"] == {DAYS[0]: status["stale_days"][DAYS[0]]}
+    screen = io.StringIO()
+    assert run_status(Console(file=screen, width=60), as_json=False) == 0
+    assert "alerts: not known:" in screen.getvalue()
+    assert "stale days: 1" in screen.getvalue()
 
 
 def test_a_whole_lake_says_nothing_of_missing_days(

@@ -224,7 +224,9 @@ def test_a_day_without_data_is_no_zero(tmp_path: Path, monkeypatch: pytest.Monke
     assert "closed by" not in shown
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30", ""])
+@pytest.mark.parametrize(
+    "day", ["0001-01-01", "9999-12-31", "2026-02-30", "", "20260329", "2026-W13-7", "2026-3-29"]
+)
 def test_a_day_that_no_meter_has_seen_is_refused(tmp_path: Path, day: str) -> None:
     with pytest.raises(ExplainError, match="no local day such as"):
         explain(Lake(tmp_path / "lake"), portfolio_of(World()), point_id=METER, day=day)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from energy_platform_tests.fortnight.judge import judge
 from energy_platform_tests.fortnight.story import live
 from energy_platform_tests.fortnight.troubles import SHORT, SHORT_LASTS
@@ -14,9 +16,8 @@ from energy_platform_tests.fortnight.troubles import SHORT, SHORT_LASTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
+@pytest.mark.long
 def test_troubles_heal_are_told_once_and_delay_no_other_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,7 +147,6 @@ def test_what_is_no_portfolio_is_told_in_one_line(text: str, part: str) -> None:
         ("Europe/Paris", "Paris/Europe", 3, "no IANA time zone"),
         ("site: paris, name: Meter", "site: lyon, name: Meter", 10, "unknown site 'lyon'"),
         ("type: meter", "type: valve", 10, "unknown device type 'valve'"),
-        ("serial: SN1", "serial: SN/1", 10, "holds no '/'"),
         ("interval: 15m", "interval: 7m", 12, "divide a day"),
         ("interval: 15m", "interval: 15", 16, "has no unit"),
         ("interval: 15m", "interval: 0s", 16, "longer than nothing"),
@@ -197,7 +196,8 @@ corrections:
     )
     (correction,) = parse_portfolio(text).corrections
     assert correction.start == datetime(2026, 1, 31, 7, tzinfo=UTC)
-    assert correction.end == datetime(2026, 2, 2, tzinfo=UTC)
+    # A date without a time is the start of that day on the site's clock.
+    assert correction.end == datetime(2026, 2, 1, 23, tzinfo=UTC)
     assert "has no zone" in refused(text.replace("08:00:00+01:00", "08:00:00"))
     assert "unknown point" in refused(text.replace("[socomec/SN1/Global|0|1]", "[socomec/x/y]"))
     assert "'to' must lie after 'from'" in refused(text.replace("2026-02-02", "2026-01-02"))
@@ -258,3 +258,85 @@ def test_a_section_with_everything_commented_out_is_empty() -> None:
     portfolio = parse_portfolio(HEAD + DEVICES + "streams:\n#  - id: main\ncorrections:\n")
     assert not portfolio.streams
     assert portfolio.devices
+
+
+def with_increment(settings: str) -> str:
+    increment = (
+        "      - {key: Global|0|3, name: Delta, quantity: active_energy_import, unit: kWh, "
+        f"kind: increment, {settings}}}\n"
+    )
+    return HEAD + increment + DEVICES
+
+
+def test_an_increment_says_which_period_it_is_the_energy_of() -> None:
+    for settings, width_s, stamp, zone in [
+        ("every: 15m", None, "end", None),
+        ("stamp: start, width: 15m", 900.0, "start", None),
+        ("stamp: start, every: 15m", None, "start", None),
+        ("stamp: end, width: 1d", 86_400.0, "end", "Europe/Paris"),
+        ("every: 1d", None, "end", "Europe/Paris"),
+    ]:
+        frame = parse_portfolio(with_increment(settings)).increments_frame()
+        assert frame.rows() == [("socomec/SN1/Global|0|3", width_s, stamp, zone)], settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ("stamp: start", "width says how long its period is, such as 15m"),
+        ("stamp: middle", "stamp"),
+        ("width: 15", "has no unit"),
+        ("width: 0s", "longer than nothing"),
+    ],
+)
+def test_a_period_that_is_not_clear_is_refused(settings: str, part: str) -> None:
+    assert part in refused(with_increment(settings))
+
+
+def test_only_increments_have_periods() -> None:
+    text = HEAD.replace("quantity: active_power, unit: kW", "quantity: active_power, width: 15m")
+    assert "stamp and width are of increments, 'Global|0|2' is a gauge" in refused(text + DEVICES)
+
+
+def test_dates_of_a_correction_are_days_on_the_clock_of_each_site_or_as_it_says() -> None:
+    text = """\
+version: 1
+sites:
+  - {id: paris, name: Paris, timezone: Europe/Paris}
+  - {id: la, name: LA, timezone: America/Los_Angeles}
+devices:
+  - {vendor: socomec, serial: A, site: paris, name: A,
+     points: [{key: v, name: V, quantity: voltage}]}
+  - {vendor: socomec, serial: B, site: la, name: B,
+     points: [{key: v, name: V, quantity: voltage}]}
+corrections:
+  - {points: [socomec/A/v, socomec/B/v], reason: reviewed, from: 2026-02-20, factor: 2}
+  - {points: [socomec/B/v], reason: reviewed, from: 2026-02-20, factor: 2, timezone: UTC}
+"""
+    rows = parse_portfolio(text).corrections_frame().select("point_id", "start").rows()
+    assert rows == [
+        ("socomec/A/v", datetime(2026, 2, 19, 23, tzinfo=UTC)),
+        ("socomec/B/v", datetime(2026, 2, 20, 8, tzinfo=UTC)),
+        ("socomec/B/v", datetime(2026, 2, 20, tzinfo=UTC)),
+    ]
+
+
+def test_the_earlier_until_of_a_point_and_its_device_holds() -> None:
+    text = """\
+version: 1
+sites: [{id: paris, name: Paris, timezone: Europe/Paris}]
+devices:
+  - vendor: socomec
+    serial: A
+    site: paris
+    name: A
+    until: 2026-07-01
+    points:
+      - {key: v, name: V, quantity: voltage}
+      - {key: c, name: C, quantity: current, until: 2026-06-01T12:00:00Z}
+"""
+    points = parse_portfolio(text).points
+    assert points["socomec/A/v"].until == datetime(2026, 6, 30, 22, tzinfo=UTC)
+    assert points["socomec/A/c"].until == datetime(2026, 6, 1, 12, tzinfo=UTC)
+    with pytest.raises(PortfolioError, match=r"yaml:8: .*no date such as"):
+        parse_portfolio(text.replace("until: 2026-07-01", "until: next summer"))

@@ -160,7 +160,7 @@ def test_a_mistyped_key_is_told_with_the_one_that_was_meant() -> None:
     assert "devices.0.rol: there is no such key; did you mean role?" in refused(
         changed("type: meter", "type: meter, rol: main")
     )
-    assert "did you mean quantity?" in refused(changed("quantity: active_power", "quantiy: x"))
+    assert "did you mean quantity" in refused(changed("quantity: active_power", "quantiy: x"))
     assert "did you mean from" in refused(changed("factor: 2", "factor: 2, fron: 2026-01-01"))
     message = refused(changed("type: meter", "type: meter, colour: red"))
     assert "one of vendor, serial, site, name" in message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from energy_platform.portfolio import Portfolio, parse_portfolio
 
 TEXT = """\
@@ -37,6 +39,37 @@ def test_names_and_guessing_notes_never_recompute_data() -> None:
     assert edited("name: Heat", "name: Heat, confidence: low").points[POINT].stamp() == stamp
 
 
+def test_a_portfolio_without_confidence_is_confirmed() -> None:
+    rows = parse_portfolio(TEXT).points_frame()
+    assert rows["confidence"].to_list() == [None] * len(rows)
+    assert rows["is_confirmed"].all()
+
+
+@pytest.mark.parametrize(
+    ("site", "device", "point", "weakest"),
+    [
+        (None, None, "high", "high"),
+        (None, "medium", None, "medium"),
+        ("low", None, "high", "low"),
+        ("high", "medium", "low", "low"),
+    ],
+)
+def test_a_point_is_as_sure_as_the_weakest_guess_it_rests_on(
+    site: str | None, device: str | None, point: str | None, weakest: str
+) -> None:
+    text = TEXT
+    for start, said in (
+        ("timezone: Europe/Paris", site),
+        ("    site: paris\n    name: Valve", device),
+        ("name: Heat", point),
+    ):
+        joint = "\n    " if "\n" in start else ", "
+        assert text.count(start) == 1
+        text = text.replace(start, f"{start}{joint}confidence: {said or 'null'}")
+    row = parse_portfolio(text).points_frame().row(0, named=True)
+    assert (row["confidence"], row["is_confirmed"]) == (weakest, False)
+
+
 def test_what_shapes_data_recomputes_it() -> None:
     stamp = parse_portfolio(TEXT).points[POINT].stamp()
     for old, new in (
@@ -60,7 +93,8 @@ def test_a_corrected_policy_holds_on_the_days_it_touches_only() -> None:
         day: portfolio.policy_on(POINT, day=day).glitch
         for day in ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
     }
-    assert list(kept.values()) == ["drop", "keep", "keep", "drop"]
+    # 2 January in Paris begins at 23:00 UTC of the 1st.
+    assert list(kept.values()) == ["keep", "keep", "keep", "drop"]
     assert portfolio.policy_on(POINT, day="2026-01-03").max_power_w == 90_000
 
 

@@ -4,7 +4,10 @@ import re
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.long
 def test_raw_runs_killed_at_random_moments_end_in_the_same_bytes() -> None:
     command = [sys.executable, "-m", "energy_platform_tests.raw_crash.kill", "--times=10"]
     said = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def corrected(text: str) -> Portfolio:
-    return portfolio(more=f"corrections:\n  - {{reason: reviewed, {text}}}\n")
+    return portfolio(more=f"corrections:\n  - {{reason: reviewed, timezone: UTC, {text}}}\n")
 
 
 def energy(lake: Lake, point_id: str, *, day: str | None = None) -> float:

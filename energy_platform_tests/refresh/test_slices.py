@@ -119,7 +119,7 @@ def test_a_point_that_leaves_the_portfolio_is_quarantined_in_its_days(lake: Lake
 
 
 def correction(text: str) -> Portfolio:
-    return portfolio(more=f"corrections:\n  - {{reason: reviewed, {text}}}\n")
+    return portfolio(more=f"corrections:\n  - {{reason: reviewed, timezone: UTC, {text}}}\n")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_correction_that_grows_makes_only_the_days_stale_that_it_gained(lake: 
 def test_the_order_of_corrections_of_one_point_matters_and_of_others_does_not(lake: Lake) -> None:
     def entry(point_id: str, change: str, *, start: str, end: str) -> str:
         return (
-            f"  - {{reason: reviewed, points: ['{point_id}'], {change},\n"
+            f"  - {{reason: reviewed, timezone: UTC, points: ['{point_id}'], {change},\n"
             f"     from: {start}, to: {end}}}\n"
         )
 

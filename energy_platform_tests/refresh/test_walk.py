@@ -12,6 +12,7 @@ import pytest
 
 from energy_platform.refresh import RULES, RefreshedDay, held, pending_suspects, refresh, stale
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -189,7 +190,9 @@ def test_energy_changed_in_the_past_moves_later_totals_and_nothing_else(loaded: 
     done = refresh(loaded, portfolio=corrected)
     assert energy_of(loaded, STEP) == before + 120
     written = rewritten(done)
-    assert EVERY_TABLE - {"core_register_rejects"} <= written.pop(DAYS[1])
+    assert EVERY_TABLE - {"core_register_rejects", "core_consumption_intervals"} <= written.pop(
+        DAYS[1]
+    )
     assert written == {day: {CORE_REGISTER_STATE.name} for day in DAYS[2:]}
 
 
@@ -205,11 +208,16 @@ def test_new_rules_remake_every_day_and_the_same_figures_stay(loaded: Lake) -> N
     assert stale(loaded, portfolio(), rules=newer) == ()
 
 
-ENERGY_ONLY = ENERGY - {CORE_ENERGY_INTERVALS.name}
+ENERGY_ONLY = ENERGY - {CORE_ENERGY_INTERVALS.name, CORE_CONSUMPTION_INTERVALS.name}
 
 
 def _in_order(names: set[str]) -> list[str]:
-    order = ["core_energy_deltas", "core_register_rejects", "core_register_state"]
+    order = [
+        "core_energy_deltas",
+        "core_consumption_deltas",
+        "core_register_rejects",
+        "core_register_state",
+    ]
     return [name for name in order if name in names]
 
 

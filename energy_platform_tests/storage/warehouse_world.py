@@ -16,6 +16,8 @@ import polars as pl
 from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2] / "dbt_models"
 QUARTER = timedelta(minutes=15)
 GAP = timedelta(hours=2)
+
+UNITS = {
+    "active_energy_import": "Wh",
+    "active_energy_export": "Wh",
+    "heating_energy": "Wh",
+    "volume": "m³",
+    "state": "1",
+}
 
 ZONES = {
     "paris": "Europe/Paris",
@@ -79,7 +89,7 @@ def portfolio_of(zones: dict[str, str], *, extra: str = "") -> Portfolio:
 
 def energy_of_quarter(index: int, *, point: str) -> float:
     """Energy of the quarter-hour that is the index-th since 1970, Wh; thirds test the rounding."""
-    base = {"import": 100.0, "export": 7.0, "heat": 31.0}[point.rsplit("/", 1)[1]]
+    base = {"import": 100.0, "export": 7.0, "heat": 31.0, "water": 1.0}[point.rsplit("/", 1)[1]]
     return base + (index * 7919 % 97) / 3
 
 
@@ -146,7 +156,7 @@ class World:
                         "at": at,
                         "quantity": point.quantity,
                         "value": value,
-                        "unit": "Wh" if is_register else "W",
+                        "unit": UNITS.get(point.quantity, "W"),
                         "text": None,
                         "status": "ok",
                         "reason": None,
@@ -156,9 +166,14 @@ class World:
                 before = [at for at in times if at < start][-1:]
                 deltas += self._deltas(point.point_id, before=before, today=today)
         self.put(CORE_READINGS, readings, day=day)
-        self.put(CORE_ENERGY_DELTAS, deltas, day=day)
+        water = [row for row in deltas if str(row["point_id"]).endswith("/water")]
+        energy = [row for row in deltas if row not in water]
+        self.put(CORE_ENERGY_DELTAS, energy, day=day)
         self.put(CORE_REGISTER_REJECTS, [], day=day)
-        self.put(CORE_ENERGY_INTERVALS, _intervals(deltas), day=day)
+        self.put(CORE_ENERGY_INTERVALS, _intervals(energy), day=day)
+        if water:
+            self.put(CORE_CONSUMPTION_DELTAS, _as_volume(water), day=day)
+            self.put(CORE_CONSUMPTION_INTERVALS, _as_volume(_intervals(water)), day=day)
 
     def _deltas(
         self, point: str, *, before: list[datetime], today: list[datetime]
@@ -177,6 +192,7 @@ class World:
                     "point_id": point,
                     "end_at": at,
                     "start_at": start,
+                    "counted_from": start,
                     "register_start_wh": None,
                     "register_end_wh": None,
                     "energy_wh": None if is_first else energy,
@@ -198,6 +214,18 @@ class World:
     def put(self, table: Table, rows: list[dict[str, object]], *, day: str) -> None:
         frame = pl.DataFrame(rows, schema=table.schema).sort(table.sort_key)
         self.lake.write(table, frame, day=day)
+
+
+def _as_volume(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Call watt-hours cubic metres."""
+    names = {
+        "register_start_wh": "register_start",
+        "register_end_wh": "register_end",
+        "energy_wh": "consumption",
+        "estimated_wh": "estimated_consumption",
+    }
+    said = {"quantity": "volume", "unit": "m³", "refused": 0.0}
+    return [{names.get(name, name): row[name] for name in row} | said for row in rows]
 
 
 def _intervals(deltas: list[dict[str, object]]) -> list[dict[str, object]]:

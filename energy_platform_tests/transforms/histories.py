@@ -127,6 +127,23 @@ def wild(draw: st.DrawFn, *, points: int = 2, longest: int = 25) -> pl.DataFrame
 
 
 @st.composite
+def standing(draw: st.DrawFn) -> pl.DataFrame:
+    """Draw registers that mostly stand still and then show much at once, some readings wrong."""
+    rows: list[tuple[str, datetime, float]] = []
+    for index in range(draw(st.integers(1, 2))):
+        at, level = START, float(draw(st.integers(0, 10_000)))
+        for _ in range(draw(st.integers(1, 40))):
+            at += draw(st.sampled_from([QUARTER, timedelta(minutes=1), timedelta(hours=1)]))
+            kind = draw(st.integers(0, 19))
+            if kind == 0:
+                rows.append((f"p{index}", at, draw(WILD_VALUES)))
+                continue
+            level += draw(st.integers(0, 20_000)) if kind < 5 else 0
+            rows.append((f"p{index}", at, level))
+    return rows_frame(rows)
+
+
+@st.composite
 def rising(draw: st.DrawFn) -> pl.DataFrame:
     """Draw one register that never falls, starting above zero."""
     level = draw(st.integers(1, 2**40))

@@ -30,6 +30,7 @@ from energy_platform_tests.transforms.histories import (
     chained,
     frame,
     rising,
+    standing,
     wild,
 )
 
@@ -53,21 +54,21 @@ def folded(readings: pl.DataFrame, policy: CounterPolicy) -> list[tuple[str, Ste
 
 
 @LAW
-@given(wild(), POLICIES)
+@given(st.one_of(wild(), standing()), POLICIES)
 def test_arrays_and_the_fold_settle_every_reading_alike(
     readings: pl.DataFrame, policy: CounterPolicy
 ) -> None:
     rows = energy_deltas(readings, policy=policy).deltas.with_columns(
-        pl.col("start_at", "end_at").to_physical()
+        pl.col("start_at", "end_at", "counted_from").to_physical()
     )
     columns = ["point_id", "start_at", "register_start_wh", "end_at", "register_end_wh"]
-    columns += ["energy_wh", "refused_wh", "status", "reason", "dropped"]
+    columns += ["energy_wh", "refused_wh", "status", "reason", "dropped", "counted_from"]
     expected = [(point, *s.start, *s.end, *s[2:]) for point, s in folded(readings, policy)]
     assert rows.select(columns).rows() == expected
 
 
 @LAW
-@given(wild(), POLICIES, st.data())
+@given(st.one_of(wild(), standing()), POLICIES, st.data())
 def test_splitting_a_load_anywhere_changes_nothing(
     readings: pl.DataFrame, policy: CounterPolicy, data: st.DataObject
 ) -> None:

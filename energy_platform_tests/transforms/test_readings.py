@@ -157,6 +157,28 @@ def test_what_cannot_be_believed_is_quarantined_as_it_was_said(
         assert found["unit"] == row["unit"]
 
 
+def day_of(point_id: str, *values: float) -> list[tuple[str, str | None]]:
+    rows = [
+        (point_id, START + timedelta(minutes=position), value, None, None)
+        for position, value in enumerate(values)
+    ]
+    frame = judge(common(*rows), points=POINTS, corrections=None, states=None).frame
+    return list(frame.select("status", "reason").iter_rows())
+
+
+def test_a_register_in_multiples_of_a_word_is_quarantined_without_a_capacity() -> None:
+    swapped = ("quarantined", "word_swap")
+    assert day_of("a/meter", 338_624_512.0, 338_690_048.0) == [swapped, swapped]
+    assert day_of("a/meter", 338_624_512.0) == [swapped]
+    assert day_of("a/meter", 0.0, 338_624_512.0) == [("ok", None), swapped]
+
+
+def test_a_register_that_passes_a_multiple_of_a_word_is_believed() -> None:
+    assert day_of("a/meter", 65_535.0, 65_536.0, 65_537.0) == [("ok", None)] * 3
+    assert day_of("a/meter", 65_536.0, 65_536.5) == [("ok", None)] * 2
+    assert day_of("a/joules", 65_536.0 * 2**24, 65_536.0 * (2**24 + 1)) == [("ok", None)] * 2
+
+
 def test_a_reading_just_ahead_of_our_clock_is_believed() -> None:
     assert judged_one("a/meter", 3.0, now=START - timedelta(minutes=4))["status"] == "ok"
 
@@ -404,5 +426,56 @@ def test_a_sample_is_backward_exactly_when_an_earlier_poll_showed_a_later_time(
 
 def test_every_reason_is_tried_above() -> None:
     tried = {reason for reason, _ in UNBELIEVABLE}
-    tried |= {"dropped_by_correction", "hour_shift", "backward_time"}
+    tried |= {"dropped_by_correction", "hour_shift", "backward_time", "shared_serial"}
     assert tried == set(get_args(Reason))
+
+
+def samples_of(*devices: tuple[str, int, float], count: int = 6) -> pl.DataFrame:
+    """Return samples under one serial number: id, first second, first value, one a quarter hour."""
+    rows = [
+        {
+            "device_uuid": device,
+            "item_type": "Global",
+            "item_index": "0",
+            "service_id": "130101",
+            "at": START + timedelta(seconds=second, minutes=15 * n),
+            "value": value + n,
+            "serial_number": "000000",
+        }
+        for device, second, value in devices
+        for n in range(count)
+    ]
+    return pl.DataFrame(rows, schema=RAW_SOCOMEC_DATAPOINTS.schema)
+
+
+LONG_AFTER = 7 * 3600
+
+
+@pytest.mark.parametrize(
+    ("devices", "strangers"),
+    [
+        ([("a", 0, 100.0), ("b", 200, 5000.0)], {"b"}),
+        ([("b", 0, 100.0), ("a", 200, 5000.0)], {"b"}),
+        ([("a", 0, 100.0), ("b", 0, 5000.0), ("c", 60, 9.0)], {"b", "c"}),
+        ([("a", 0, 100.0), ("b", LONG_AFTER, 106.0)], set()),
+        ([("b", 0, 100.0), ("a", LONG_AFTER, 106.0)], set()),
+        # The same triple under two ids, or a history that moved with its device.
+        ([("a", 0, 100.0), ("b", 0, 100.0)], set()),
+        ([("a", 0, 100.0)], set()),
+    ],
+)
+def test_devices_that_share_a_serial_number_never_mix(
+    devices: list[tuple[str, int, float]], strangers: set[str]
+) -> None:
+    raw = samples_of(*devices)
+    points = POINTS.head(1).with_columns(
+        point_id=pl.lit("socomec/000000/Global|0|130101"), unit=pl.lit("Wh")
+    )
+    frame = judge(readings_of_socomec(raw), points=points).frame
+    kept = raw.filter(~pl.col("device_uuid").is_in(sorted(strangers)))
+    believed = frame.filter(pl.col("status") == "ok")
+    assert set(believed["value"]) == set(kept["value"])
+    aside = frame.filter(pl.col("reason") == "shared_serial")
+    if strangers and not set(raw["at"]) - set(kept["at"]):
+        assert aside.is_empty(), "a believed reading of the same instant stands for both"
+    assert frame.height == believed.height + aside.height

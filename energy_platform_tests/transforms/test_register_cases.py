@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from energy_platform.transforms.counters import energy_deltas, pending
+from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform_tests.transforms.histories import frame
 from energy_platform_tests.transforms.test_counters_examples import PAGE, duration, loads_of
@@ -85,6 +86,17 @@ def test_a_register_gives_the_right_energy(case: Case, limit: float | None) -> N
         assert by_day.agg(pl.col("energy_wh").sum())["energy_wh"].to_list() == case.days
 
 
+def test_what_a_frozen_register_shows_at_once_is_spread_over_the_days_it_stood() -> None:
+    for limit in (8000.0, None):
+        readings = CASES["frozen for three days, then right again"].readings
+        rows = energy_deltas(readings, policy=CounterPolicy(max_power_w=limit)).deltas
+        days = energy_intervals(rows, width="1d")
+        assert days["energy_wh"].to_list() == [48_000] * 4 + [47_500]
+        assert days["estimated_wh"].to_list() == [500, 48_000, 48_000, 48_000, 0]
+        assert days["covered_s"].to_list() == [86_400] * 4 + [85_500]
+        assert energy_intervals(rows)["energy_wh"].max() == 500
+
+
 def test_a_spike_is_no_peak() -> None:
     rows = energy_deltas(CASES["one reading far too high"].readings).deltas
     hours = (rows["end_at"] - rows["start_at"]).dt.total_seconds() / 3600
@@ -93,7 +105,8 @@ def test_a_spike_is_no_peak() -> None:
 
 def test_a_register_counts_from_its_last_zero() -> None:
     readings = frame([*[0.0] * 90, 9588.0], every=24 * HOUR)
-    (row,) = energy_deltas(readings).deltas.iter_rows(named=True)
+    *zeros, row = energy_deltas(readings).deltas.iter_rows(named=True)
+    assert [zero["energy_wh"] for zero in zeros] == [0.0] * 90
     assert (row["energy_wh"], row["start_at"]) == (9588, readings["at"][89])
 
 

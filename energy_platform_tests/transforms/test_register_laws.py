@@ -12,11 +12,14 @@ from math import floor
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from energy_platform.transforms.counters import energy_deltas, pending
+from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.register_rule import MARGIN
 from energy_platform_tests.transforms.histories import (
     LAW,
     POINT,
@@ -109,6 +112,23 @@ def test_so_they_do_with_a_learned_limit(meter: Meter, data: st.DataObject) -> N
     assert energy == read.value[-1] - read.value[0]
     assert refused == 0
     assert statuses <= PLAIN
+
+
+@LAW
+@given(meters(), st.data())
+def test_what_a_frozen_register_shows_at_once_flowed_while_it_stood(
+    meter: Meter, data: st.DataObject
+) -> None:
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(meter.at))] * 2)))
+    value = [*meter.value]
+    value[first:last] = [value[min(first, len(value) - 1)]] * (last - first)
+    policy = CounterPolicy(max_power_w=LIMIT_W, gap_after=timedelta(minutes=1))
+    rows = energy_deltas(Meter(meter.at, value).frame(), policy=policy).deltas
+    intervals = energy_intervals(rows)
+    assert max(intervals["energy_wh"].to_list()) <= LIMIT_W / 4 * MARGIN + 1e-6
+    assert total(intervals, "energy_wh") == value[-1] - value[0]
+    covered_s = (meter.at[-1] - meter.at[0]).total_seconds()
+    assert total(intervals, "covered_s") == pytest.approx(covered_s)
 
 
 @LAW

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
     violations,
 )
+from energy_platform.transforms.consumption import consumption_intervals, split_consumption
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.registers import energy_of_readings, register_readings
@@ -76,7 +79,7 @@ def keep_contracts(result: EnergyDeltas) -> None:
         assert not violations(rows, table=table)
 
 
-def test_only_energies_in_watt_hours_become_energy() -> None:
+def test_everything_that_counts_goes_through_the_same_rule() -> None:
     every = pl.concat([readings(p, 1.0, 2.0) for p in POINTS["point_id"]])
     result = energy_of_readings(every, points=POINTS)
     keep_contracts(result)
@@ -87,7 +90,39 @@ def test_only_energies_in_watt_hours_become_energy() -> None:
         "delta": "increment",
         "delta_without_pace": "increment",
         "battery": "power",
+        "water": "register",
+        "reactive": "register",
     }
+
+
+def test_what_is_no_energy_stands_apart_with_its_unit() -> None:
+    rows = pl.concat(
+        [
+            readings("meter", 1000.0, 1010.0),
+            readings("water", 7.25, 7.5, 8.0).with_columns(unit=pl.lit("m³")),
+            readings("reactive", 100.0, 130.0).with_columns(unit=pl.lit("varh")),
+        ]
+    )
+    every = energy_of_readings(rows, points=POINTS).deltas
+    energy, consumption = split_consumption(every, readings=rows, points=POINTS)
+    assert energy["point_id"].unique().to_list() == ["meter"]
+    assert not violations(energy, table=CORE_ENERGY_DELTAS)
+    assert not violations(consumption, table=CORE_CONSUMPTION_DELTAS)
+    counted = consumption.group_by("point_id", "quantity", "unit").agg(pl.col("consumption").sum())
+    assert sorted(counted.rows()) == [
+        ("reactive", "reactive_energy_import", "varh", 30.0),
+        ("water", "volume", "m³", 0.75),
+    ]
+    buckets = consumption_intervals(consumption, spread=energy_intervals)
+    assert not violations(buckets, table=CORE_CONSUMPTION_INTERVALS)
+    assert buckets.filter(pl.col("unit") == "m³")["consumption"].to_list() == [0.25, 0.5]
+
+
+def test_litres_are_differenced_in_whole_litres() -> None:
+    points = POINTS.with_columns(unit=pl.when(pl.col("point_id") == "water").then(pl.lit("l")))
+    litres = range(123_456, 123_466)
+    result = energy_of_readings(readings("water", *(n / 1000 for n in litres)), points=points)
+    assert result.deltas["energy_wh"].to_list() == [0.0, *[1 / 1000] * 9]
 
 
 def test_quarantined_readings_never_become_energy() -> None:

@@ -158,6 +158,9 @@ def connect_proxy(target: Callable[[], int], *, user: str = "", status: str = ""
     """Return an HTTP proxy that tunnels every host to one port of this machine."""
 
     def serve(connection: socket.socket, listener: Listener) -> None:
+        if status:
+            # What speaks another protocol never ends its request.
+            connection.settimeout(1)
         head = request_of(connection).decode("latin-1")
         listener.told.append(head.split("\r\n")[0])
         wanted = base64.b64encode(user.encode()).decode()

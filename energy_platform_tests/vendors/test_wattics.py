@@ -329,6 +329,9 @@ JSON = "application/json"
         (JSON, b'{"statusCode":200,"message":"thank you"}'),
         (JSON, b'{"code":0}'),
         (JSON, b'{"result":{"status":"accepted","count":1}}'),
+        (JSON, b'{"success":true,"inserted":1,"updated":0,"ignored":0,"dropped":[]}'),
+        (JSON, b'{"authenticated":true,"stored":true}'),
+        (JSON, b'{"message":"successfully added","success":true}'),
         (JSON, b'[{"stored":1}]'),
         (JSON, PACKET),
         (JSON, b'"OK"'),
@@ -379,6 +382,23 @@ NO_PROOF = [
     (JSON, b'{"message":"Forbidden"}'),
     (JSON, b'{"status":"ok","errors":["late"]}'),
     (JSON, b'{"data":{"result":{"success":false}}}'),
+    (JSON, b'{"success":true,"message":"Queue full"}'),
+    (JSON, b'{"success":true,"warning":"timestamp in the future, discarded"}'),
+    (JSON, b'{"success":true,"ignored":true}'),
+    (JSON, b'{"success":true,"discarded":1}'),
+    (JSON, b'{"accepted":1,"dropped":1}'),
+    (JSON, b'{"success":true,"skipped":1}'),
+    (JSON, b'{"success":true,"inserted":0}'),
+    (JSON, b'{"status":"ok","rowsWritten":0}'),
+    (JSON, b'{"authenticated":true}'),
+    (JSON, b'{"valid":true}'),
+    (JSON, b'{"message":"Quota exceeded"}'),
+    (JSON, b'{"message":"stream disabled"}'),
+    (JSON, b"0"),
+    ("text/plain", b"OK - ignored"),
+    ("text/plain", b"KO"),
+    ("text/plain", b"Service is down"),
+    ("text/plain", b"Rate limit reached"),
     (JSON, b'[{"status":"failed"}]'),
     (JSON, b'{"redirect":"/login"}'),
     (JSON, b"false"),
@@ -401,6 +421,15 @@ def test_a_good_status_alone_is_no_proof_of_storing(
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
     assert (answer.kind, answer.status, answer.unclear) == ("unclear", 200, True)
+
+
+@pytest.mark.parametrize("stream", ["full-load", "session-7", "limit", "error-rate", "KO"])
+def test_a_packet_repeated_is_stored_whatever_words_its_ids_hold(stream: str) -> None:
+    packet = json.dumps({"id": stream, "tsISO8601": "2026-01-01T10:15:00.000+01:00", "value": 1})
+    judged = judge_body(
+        [(b"content-type", b"application/json")], packet.encode(), sent=packet.encode()
+    )
+    assert judged.verdict == "stored"
 
 
 def test_an_unclear_answer_shows_its_words(collector: Collector) -> None:

@@ -1,6 +1,6 @@
 -- site_term says as what a point counts in mart_site_energy. A device that counts the same thing as
--- a total and per phase counts with the total; a net register or power-derived energy counts only
--- where the device has no register of its own.
+-- a total and per phase counts with the total; a net register counts only where the device has no
+-- import register, power-derived energy only where it has no register in the same role.
 with candidates as (
     select
         *,
@@ -29,11 +29,12 @@ judged as (
         phase <> 'total' and bool_or(phase = 'total') over same_term as is_part_of_total,
         term = 'net' and bool_or(term = 'import') over same_device as is_net_beside_import,
         quantity = 'active_power'
-        and bool_or(term is not null and quantity <> 'active_power') over same_device
+        and bool_or(term is not null and quantity <> 'active_power') over same_role
             as is_power_beside_register
     from candidates
     window
         same_device as (partition by device_id),
+        same_role as (partition by device_id, role),
         same_term as (partition by device_id, term)
 )
 
@@ -47,7 +48,8 @@ select
     site_id,
     name as point_name,
     quantity,
-    unit,
+    canonical_unit as unit,
+    unit as vendor_unit,
     kind,
     phase,
     carrier,
@@ -59,6 +61,9 @@ select
     every_s,
     maximum,
     rated_capacity_wh,
-    max_power_w
+    max_power_w,
+    until as until_at,
+    confidence,
+    is_confirmed
 from judged
 order by point_id

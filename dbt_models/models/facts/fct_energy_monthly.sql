@@ -1,3 +1,3 @@
 {{ config(period="local_month", grain="month") }}
 
-{{ energy_of_days("month") }}
+{{ counted_by_period("energy", "month") }}

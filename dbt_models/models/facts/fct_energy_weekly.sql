@@ -1,3 +1,3 @@
 {{ config(period="local_week", grain="week") }}
 
-{{ energy_of_days("week") }}
+{{ counted_by_period("energy", "week") }}

@@ -33,6 +33,7 @@ spread as (
         ) }} as squares
     from hours
     inner join days using (point_id, local_day)
+    where hours.samples > 0
     group by all
 )
 
@@ -43,7 +44,7 @@ select
     days.local_day,
     days.unit,
     days.samples,
-    days.sum_value / days.samples as avg_value,
+    {{ share("days.sum_value", "days.samples") }} as avg_value,
     days.min_value,
     days.max_value,
     days.sum_value,
@@ -52,5 +53,5 @@ select
     {{ share("days.value_s", "days.held_s") }} as time_weighted_avg_value,
     days.held_s
 from days
-inner join spread using (point_id, local_day)
+left join spread using (point_id, local_day)
 order by days.local_day, days.point_id

@@ -7,7 +7,7 @@ with known as (
         points.site_id,
         periods.timezone,
         periods.period_start as local_day,
-        greatest(
+        case when points.every_s > 0 then greatest(
             floor(
                 {{ seconds_between(
                     "greatest(periods.starts_at, points.first_reading_at)",
@@ -15,7 +15,7 @@ with known as (
                 ) }} / points.every_s
             ),
             0
-        )::bigint as expected_samples
+        )::bigint end as expected_samples
     from {{ ref("stg_points") }} as points
     inner join {{ ref("stg_touched_periods") }} as periods using (timezone)
     where
@@ -53,6 +53,14 @@ readings as (
     group by all
 ),
 
+deltas as (
+    select point_id, end_interval_start, status, estimated, refused_wh, 0 as refused
+    from {{ ref("stg_energy_deltas") }}
+    union all
+    select point_id, end_interval_start, status, estimated, 0 as refused_wh, refused
+    from {{ ref("stg_consumption_deltas") }}
+),
+
 steps as (
     select
         deltas.point_id,
@@ -65,8 +73,9 @@ steps as (
         count(*) filter (where deltas.status = 'spike_reversal') as spike_reversals,
         count(*) filter (where deltas.status = 'over_limit') as over_limit_steps,
         {{ exact_sum("deltas.refused_wh") }} as refused_wh,
+        {{ exact_sum("deltas.refused") }} as refused_consumption,
         count(*) filter (where deltas.estimated) as estimated_steps
-    from {{ ref("stg_energy_deltas") }} as deltas
+    from deltas
     inner join {{ ref("stg_points") }} as points using (point_id)
     inner join {{ ref("stg_calendar") }} as calendar
         on
@@ -118,6 +127,7 @@ select
     coalesce(steps.spike_reversals, 0) as spike_reversals,
     coalesce(steps.over_limit_steps, 0) as over_limit_steps,
     coalesce(steps.refused_wh, 0) as refused_wh,
+    coalesce(steps.refused_consumption, 0) as refused_consumption,
     coalesce(steps.estimated_steps, 0) as estimated_steps
 from days
 left join readings using (point_id, timezone, local_day)

@@ -9,7 +9,7 @@ select
     packets_refused,
     behind_since,
     lag_s,
-    debt_wh,
+    debt_wh as held_back_wh,
     held,
     reason
 from {{ prepared("delivery") }}

@@ -5,8 +5,11 @@
     grain="month"
 ) }}
 
--- Estimated, reversed and negative buckets say nothing about power; a site's bucket counts only
--- when all of its mains do.
+-- No label keeps a bucket from being the peak. What is spread over a long step can only lie below the
+-- true peak, so where it is the highest it is the peak, and says that it is estimated; so is the mean
+-- of a spike and the step back from it, which is what both brought together. Only buckets that were
+-- measured by themselves are counted as such. A bucket below zero is no demand. Of equal buckets the
+-- earliest is named: less than a thousandth of a watt-hour is the rounding of contributions.
 with buckets as (
     select
         energy.point_id,
@@ -16,11 +19,82 @@ with buckets as (
         energy.interval_start,
         energy.local_start,
         energy.energy_wh,
-        points.site_term,
-        energy.estimated_wh = 0 and not energy.is_spike_reversal and energy.energy_wh >= 0 as is_sound
+        energy.is_spike_reversal,
+        coalesce(energy.estimated_wh, 0) <> 0 or energy.is_spike_reversal as is_estimated
     from {{ ref("fct_energy_15min") }} as energy
-    inner join {{ ref("dim_point") }} as points using (point_id)
     where {{ in_touched("cast(date_trunc('month', energy.local_day) as date)", grain="month") }}
+),
+
+spikes as (
+    select
+        point_id,
+        interval_start,
+        local_month,
+        energy_wh,
+        interval_start - to_minutes(
+            15 * row_number() over (partition by point_id, local_month order by interval_start)
+        ) as stretch
+    from buckets
+    where is_spike_reversal
+),
+
+means as (
+    select
+        spikes.point_id,
+        spikes.interval_start,
+        stretches.energy_wh
+    from spikes
+    inner join (
+        select point_id, local_month, stretch, {{ exact_sum("energy_wh") }} / count(*) as energy_wh
+        from spikes
+        group by all
+    ) as stretches using (point_id, local_month, stretch)
+),
+
+points_demand as (
+    select
+        buckets.* replace (coalesce(means.energy_wh, buckets.energy_wh) as energy_wh),
+        coalesce(means.energy_wh, buckets.energy_wh) >= 0 as is_usable
+    from buckets
+    left join means using (point_id, interval_start)
+),
+
+mains as (
+    select point_id, points.site_id, points.first_start_at, points.until_at
+    from {{ ref("stg_points") }} as points
+    inner join {{ ref("dim_point") }} as dim using (point_id)
+    where dim.site_term = 'import' and (points.is_read or points.first_start_at is not null)
+),
+
+sites_demand as (
+    select
+        demand.site_id,
+        demand.timezone,
+        demand.local_month,
+        demand.interval_start,
+        demand.local_start,
+        {{ exact_sum("demand.energy_wh") }} as energy_wh,
+        bool_or(demand.is_estimated) as is_estimated,
+        bool_and(coalesce(demand.is_usable, false)) as is_usable,
+        count(*) as mains_with_row
+    from points_demand as demand
+    semi join mains using (point_id)
+    group by all
+),
+
+-- The mains a site had in service at a bucket; one that never said anything always was.
+mains_wanted as (
+    select demand.site_id, demand.interval_start, count(*) as mains
+    from sites_demand as demand
+    inner join mains
+        on
+            demand.site_id = mains.site_id
+            and (
+                mains.first_start_at is null
+                or mains.first_start_at < demand.interval_start + interval 15 minutes
+            )
+            and (mains.until_at is null or mains.until_at > demand.interval_start)
+    group by all
 ),
 
 demands as (
@@ -33,38 +107,48 @@ demands as (
         interval_start,
         local_start,
         energy_wh,
-        is_sound
-    from buckets
-    union all
+        is_estimated,
+        coalesce(is_usable, false) as is_usable
+    from points_demand
+    union all by name
     select
         'site' as scope,
-        site_id as scope_id,
-        site_id,
-        timezone,
-        local_month,
-        interval_start,
-        local_start,
-        {{ exact_sum("energy_wh") }} as energy_wh,
-        bool_and(is_sound) as is_sound
-    from buckets
-    where site_term = 'import'
-    group by all
+        demand.site_id as scope_id,
+        demand.site_id,
+        demand.timezone,
+        demand.local_month,
+        demand.interval_start,
+        demand.local_start,
+        demand.energy_wh,
+        demand.is_estimated,
+        demand.is_usable and demand.mains_with_row = wanted.mains as is_usable
+    from sites_demand as demand
+    inner join mains_wanted as wanted using (site_id, interval_start)
 )
 
 select
-    scope,
-    scope_id,
-    site_id,
-    timezone,
-    local_month,
-    max(energy_wh) filter (where is_sound) * 4 as peak_w,
+    demands.scope,
+    demands.scope_id,
+    demands.site_id,
+    demands.timezone,
+    demands.local_month,
+    max(demands.energy_wh) filter (where demands.is_usable) * 4 as peak_w,
     peak_w / 1000 as peak_kw,
-    arg_max(interval_start, (energy_wh, -epoch_us(interval_start))) filter (where is_sound)
-        as peak_at,
-    arg_max(local_start, (energy_wh, -epoch_us(interval_start))) filter (where is_sound)
-        as peak_local_start,
-    count(*) filter (where is_sound) as buckets_counted,
-    count(*) filter (where not is_sound) as buckets_left_out
+    arg_max(demands.interval_start, (round(demands.energy_wh, 3), -epoch_us(demands.interval_start)))
+        filter (where demands.is_usable) as peak_at,
+    arg_max(demands.local_start, (round(demands.energy_wh, 3), -epoch_us(demands.interval_start)))
+        filter (where demands.is_usable) as peak_local_start,
+    arg_max(demands.is_estimated, (round(demands.energy_wh, 3), -epoch_us(demands.interval_start)))
+        filter (where demands.is_usable) as peak_is_estimated,
+    count(*) filter (where demands.is_usable and not demands.is_estimated) as buckets_counted,
+    count(*) - buckets_counted as buckets_left_out,
+    buckets_counted * 900 / any_value(periods.expected_s) as covered_share
 from demands
-group by all
-order by local_month, scope, scope_id
+inner join {{ ref("stg_touched_periods") }} as periods
+    on
+        periods.grain = 'month'
+        and demands.timezone = periods.timezone
+        and demands.local_month = periods.period_start
+group by
+    demands.scope, demands.scope_id, demands.site_id, demands.timezone, demands.local_month
+order by demands.local_month, demands.scope, demands.scope_id

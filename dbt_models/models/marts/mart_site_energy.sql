@@ -3,38 +3,109 @@
 {%- set electricity = ["import", "export", "net", "generation", "charge", "discharge"] -%}
 {%- set terms = electricity + ["heating", "cooling"] %}
 
--- A term that a site does not have is null; site use takes it as nothing. Heat is never added to
--- electricity.
-with days as (
+-- A term is the sum of its points, and unknown as soon as one of them is; so is site use, which is
+-- made of the electricity terms. A term that a site does not have is null, and site use takes it as
+-- nothing. Heat is never added to electricity, and neither decides about the other's status.
+with points as (
     select
-        energy.site_id,
-        energy.timezone,
-        energy.local_day,
-        {% for term in terms -%}
-        {{ exact_sum("energy.energy_wh", where="points.site_term = '" ~ term ~ "'") }}
-            as {{ term }}_wh,
-        {% endfor -%}
-        {{ exact_sum(
-            "energy.estimated_wh", where="points.site_term not in ('heating', 'cooling')"
-        ) }} as estimated_wh,
-        {{ exact_sum(
-            "energy.refused_wh", where="points.site_term not in ('heating', 'cooling')"
-        ) }} as refused_wh,
-        min(energy.covered_share) as least_covered_share,
-        count(*) as points_counted,
-        {{ one_method("energy.method") }} as method,
+        points.point_id,
+        points.site_id,
+        points.timezone,
+        points.first_start_at,
+        points.horizon_at,
+        points.final_before,
+        dim.site_term,
+        not dim.is_confirmed as is_unconfirmed,
         case
-            when bool_or(energy.status = 'disputed') then 'disputed'
-            when bool_or(energy.status = 'incomplete') then 'incomplete'
-            when bool_or(energy.status = 'open') then 'open'
-            when bool_or(energy.status = 'closed') then 'closed'
-            else 'final'
-        end as status,
-        bool_and(energy.is_closed) as is_closed
-    from {{ ref("fct_energy_daily") }} as energy
-    inner join {{ ref("dim_point") }} as points using (point_id)
-    where points.site_term is not null and {{ in_touched("energy.local_day") }}
-    group by all
+            when dim.site_term in ('heating', 'cooling') then dim.site_term else 'electricity'
+        end as carrier,
+        dim.site_term in ('import', 'net') as is_main,
+        min(points.first_start_at) over (partition by points.site_id) as site_start_at,
+        min(points.first_start_at) filter (where dim.site_term in ('import', 'net')) over (
+            partition by points.site_id
+        ) as mains_start_at
+    from {{ ref("stg_points") }} as points
+    inner join {{ ref("dim_point") }} as dim using (point_id)
+    where
+        dim.site_term is not null
+        and (points.is_read or points.first_start_at is not null)
+),
+
+-- Before its first step a point was not in service yet. One that never said anything always was,
+-- and so was the first of a site's mains: no site is without any.
+wanted as (
+    select
+        points.*,
+        periods.period_start as local_day,
+        periods.ends_at,
+        periods.expected_s
+    from points
+    inner join {{ ref("stg_touched_periods") }} as periods using (timezone)
+    where
+        periods.grain = 'day'
+        and periods.starts_at < points.horizon_at
+        and periods.ends_at > points.site_start_at
+        and (
+            points.first_start_at is null
+            or periods.ends_at > points.first_start_at
+            or (points.is_main and periods.ends_at <= points.mains_start_at)
+        )
+),
+
+counted as (
+    select
+        wanted.*,
+        energy.energy_wh,
+        energy.estimated_wh,
+        coalesce(energy.refused_wh, 0) as refused_wh,
+        coalesce(energy.covered_share, 0) as covered_share,
+        energy.method,
+        coalesce(energy.is_closed, false) as is_closed,
+        coalesce(
+            energy.status,
+            case when wanted.ends_at <= wanted.final_before then 'incomplete' else 'open' end
+        ) as status
+    from wanted
+    left join {{ ref("fct_energy_daily") }} as energy using (point_id, local_day)
+),
+
+days as (
+    select
+        site_id,
+        timezone,
+        local_day,
+        any_value(expected_s) as expected_s,
+        {% for term in terms -%}
+        case
+            when not bool_or(energy_wh is null) filter (where site_term = '{{ term }}')
+                then {{ exact_sum("energy_wh", where="site_term = '" ~ term ~ "'") }}
+        end as {{ term }}_wh,
+        {% endfor -%}
+        {{ exact_sum("estimated_wh", where="carrier = 'electricity'") }} as estimated_wh,
+        {{ exact_sum("refused_wh", where="carrier = 'electricity'") }} as refused_wh,
+        case when min(method) filter (where carrier = 'electricity')
+            <> max(method) filter (where carrier = 'electricity') then 'mixed'
+            else min(method) filter (where carrier = 'electricity') end as method,
+        count(*) filter (where carrier = 'electricity') as points_counted,
+        count(*) filter (where carrier = 'electricity' and energy_wh is null) as points_unknown,
+        {% for carrier in ["electricity", "heating", "cooling"] -%}
+        {% set own = "filter (where carrier = '" ~ carrier ~ "')" -%}
+        min(covered_share) {{ own }} as {{ carrier }}_covered_share,
+        count(*) filter (where carrier = '{{ carrier }}' and is_unconfirmed)
+            as {{ carrier }}_unconfirmed_points,
+        bool_and(is_closed) {{ own }} as {{ carrier }}_is_closed,
+        case
+            when bool_or(status = 'disputed') {{ own }} then 'disputed'
+            when bool_or(status = 'incomplete') {{ own }} then 'incomplete'
+            when bool_or(status = 'open') {{ own }} then 'open'
+            when bool_or(status = 'partial') {{ own }} then 'partial'
+            when bool_or(status = 'closed') {{ own }} then 'closed'
+            when bool_or(is_unconfirmed) {{ own }} then 'unconfirmed'
+            when count(*) {{ own }} > 0 then 'final'
+        end as {{ carrier }}_status,
+        {% endfor -%}
+    from counted
+    group by site_id, timezone, local_day
 )
 
 select
@@ -42,7 +113,7 @@ select
     days.timezone,
     days.local_day,
     case
-        when coalesce({% for term in electricity %}days.{{ term }}_wh{{ ", " if not loop.last }}{% endfor %}) is not null then
+        when days.points_counted > 0 and days.points_unknown = 0 then
             coalesce(days.import_wh, 0)
             - coalesce(days.export_wh, 0)
             + coalesce(days.net_wh, 0)
@@ -56,13 +127,21 @@ select
     days.{{ term }}_wh / 1000 as {{ term }}_kwh,
     {% endfor -%}
     days.estimated_wh,
-    days.refused_wh,
-    days.refused_wh / 1000 as refused_kwh,
-    days.least_covered_share,
+    coalesce(days.refused_wh, 0) as refused_wh,
+    coalesce(days.refused_wh, 0) / 1000 as refused_kwh,
+    days.expected_s,
+    days.electricity_covered_share as least_covered_share,
     days.points_counted,
+    days.points_unknown,
+    days.electricity_unconfirmed_points as unconfirmed_points,
     days.method,
-    days.status,
-    days.is_closed,
-    days.status = 'final' as is_final
+    days.electricity_status as status,
+    days.electricity_is_closed as is_closed,
+    coalesce(days.electricity_status = 'final', false) as is_final,
+    {% for carrier in ["heating", "cooling"] -%}
+    days.{{ carrier }}_covered_share as {{ carrier }}_least_covered_share,
+    days.{{ carrier }}_unconfirmed_points,
+    days.{{ carrier }}_status{{ "," if not loop.last }}
+    {% endfor %}
 from days
 order by days.local_day, days.site_id

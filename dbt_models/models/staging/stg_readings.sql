@@ -11,6 +11,7 @@ select
     ) as interval_start,
     value,
     unit,
+    text,
     status,
     reason
 from {{ source("core", "core_readings") }}

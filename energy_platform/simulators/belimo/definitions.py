@@ -33,5 +33,5 @@ def find_datapoint(profiles: dict[str, Record], *, identity: str) -> Record | No
     for profile in profiles.values():
         for datapoint in profile["datapoints"]:
             if datapoint["id"] == identity:
-                return {**datapoint, "version": "1.0"}
+                return {**datapoint, "version": "1.0", "definedBy": profile["ref"]}
     return None

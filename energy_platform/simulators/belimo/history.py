@@ -188,20 +188,22 @@ class Buckets:
         text: A duration (``15m``) or a number of points.
         start: Inclusive, epoch seconds.
         end: Exclusive.
+        from_start: Whether durations are counted from ``start`` rather than from midnight UTC; the
+            vendor does not say which (section 6).
 
     Raises:
         ParameterError: Unreadable, or more than 10,000 points.
     """
 
-    def __init__(self, text: str, *, start: float, end: float) -> None:
+    def __init__(self, text: str, *, start: float, end: float, from_start: bool = False) -> None:
         if text.isdigit() and int(text) > 0:
             points = int(text)
             self.width = max(1.0, np.ceil((end - start) / points))
             self.origin = start
         elif text[-1:] in DURATION_S and text[:-1].isdigit() and int(text[:-1]) > 0:
             self.width = float(int(text[:-1]) * DURATION_S[text[-1]])
-            # Aligned to UTC: days begin at midnight.
-            self.origin = 0.0
+            # Aligned to UTC, days begin at midnight; else local days can be asked for.
+            self.origin = start if from_start else 0.0
             points = int(np.ceil((end - start) / self.width))
         else:
             msg = f"resolution {text!r} is neither a duration nor a number of points"

@@ -5,6 +5,7 @@ Source: Belimo Cloud Client API, section 3 (device, dataprofile).
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from dataclasses import dataclass
@@ -147,8 +148,10 @@ def record(scope: Scope, *, now: float, with_state: bool = True) -> Record:
         "lastSeen": None if seen is None else milliseconds(seen[0]),
         "onlineDays": 300,
         "state": health_state(scope),
-        "description": "Temperature sensor fault" if "error" in device.traits else None,
     }
+    # A text or nothing: the vendor's own description of the API knows no null here.
+    if "error" in device.traits:
+        health["description"] = "Temperature sensor fault"
     if "no_last_seen" in device.traits:
         del health["lastSeen"]
     profile = None if "no_profile" in device.traits else _profile_reference(device.model)
@@ -270,8 +273,7 @@ def _datapoint(signal: Signal) -> Record:
         "default.name": signal.name,
         "default.basetype": base_type(signal),
         "default.access": "r",
-        "default.description": f"{signal.name[0].upper()}{signal.name[1:]}"
-        + (f" in {signal.unit}" if signal.unit else ""),
+        "default.description": _description(signal),
         "default.unit": signal.unit,
     }
     if "no_unit" in signal.traits or not signal.unit:
@@ -279,6 +281,13 @@ def _datapoint(signal: Signal) -> Record:
     if "no_description" in signal.traits:
         del features["default.description"]
     return {"id": signal.address, "featureValues": features, "definedBy": {}}
+
+
+def _description(signal: Signal) -> str:
+    """What the vendor prints of a datapoint: ``Heating Energy in J`` of ``heatingEnergy``."""
+    words = re.findall(r"[A-Z]?[a-z]+", signal.name)
+    text = " ".join(word.capitalize() for word in words)
+    return f"{text} in {signal.unit}" if signal.unit else text
 
 
 def _profile_reference(entity: str) -> Record:

@@ -79,6 +79,8 @@ class BelimoSimulator:
         app: The cloud.
         identity_app: BelimoID.
         requests: Answers by endpoint and status.
+        buckets_from_start: Whether buckets are counted from the beginning of the window asked for
+            rather than from midnight UTC; the vendor does not say.
         writes: Calls a reader must never make, as ``"METHOD path"``.
     """
 
@@ -94,6 +96,7 @@ class BelimoSimulator:
         self.identity = identity or BelimoIdentity(faults=self.faults)
         self.clock = clock
         self.requests: Requests = Counter()
+        self.buckets_from_start = False
         self.writes: list[str] = []
         self._inventory = Inventory(world)
         self._profiles = profiles(world)
@@ -323,7 +326,7 @@ class BelimoSimulator:
             raise ParameterError("aggregation is not supported")
         start, end = self._window(request)
         resolution = query.get("resolution", str(DEFAULT_POINTS))
-        buckets = Buckets(resolution, start=start, end=end)
+        buckets = Buckets(resolution, start=start, end=end, from_start=self.buckets_from_start)
         series: list[bytes] = []
         for name in names:
             signal, samples = self._history.samples(

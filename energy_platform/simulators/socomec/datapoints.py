@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import polars as pl
 
-from energy_platform.simulators.rendering import RenderCache, points, rows, served, stamps, values
+from energy_platform.simulators.rendering import (
+    SECONDS,
+    RenderCache,
+    points,
+    rows,
+    served,
+    stamps,
+    values,
+)
 from energy_platform.simulators.world import Samples
 
 if TYPE_CHECKING:
@@ -275,7 +283,12 @@ class History:
             return data
         if not samples.at.size:
             return b""
-        return _aggregated(samples, every=BUCKETS[query.granularity], how=one["aggregation"])
+        return _aggregated(
+            samples,
+            every=BUCKETS[query.granularity],
+            how=one["aggregation"],
+            zone=self._inventory.zones[one["deviceUuid"]] if query.local else "UTC",
+        )
 
     def _spoiled(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with the faults that touch single points."""
@@ -297,8 +310,11 @@ def _raw(signal: Signal, samples: Samples) -> pl.DataFrame:
     return frame.with_columns(active.alias("value"))
 
 
-def _aggregated(samples: Samples, *, every: str, how: str) -> bytes:
-    """Buckets stamped with their start, aligned to UTC; empty ones are absent."""
+def _aggregated(samples: Samples, *, every: str, how: str, zone: str) -> bytes:
+    """Buckets of a zone's wall clock, stamped with their start in UTC; empty ones are absent.
+
+    A bucket of one sample has no spread: it is absent too, since no document shows a null.
+    """
     value = pl.col("value")
     function = {
         "avg": value.mean(),
@@ -309,12 +325,12 @@ def _aggregated(samples: Samples, *, every: str, how: str) -> bytes:
         "var": value.var(),
         "stdev": value.std(),
     }[how]
+    at = pl.from_epoch(pl.Series("at", samples.at), "s").dt.replace_time_zone("UTC")
     frame = (
-        pl.DataFrame(
-            [pl.from_epoch(pl.Series("at", samples.at), "s"), values(samples, whole=False)]
-        )
+        pl.DataFrame([at.dt.convert_time_zone(zone), values(samples, whole=False)])
         .group_by_dynamic("at", every=every)
         .agg(function.alias("value"))
-        .with_columns(pl.col("at").dt.to_string("%Y-%m-%dT%H:%M:%SZ"))
+        .drop_nulls()
+        .with_columns(pl.col("at").dt.convert_time_zone("UTC").dt.to_string(SECONDS))
     )
     return rows(frame)

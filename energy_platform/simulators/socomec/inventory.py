@@ -10,14 +10,30 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from energy_platform.simulators.world import Device, Signal, Site, World
 
 Record = dict[str, Any]
 
 _SPACE: Final = uuid.UUID("33333333-0000-4000-8000-000000000000")
 
+LAST_SITE: Final = "kolkata"
+"""The site of the second customer."""
+
 OLD_SERVICES: Final = frozenset({"140121"})
 """Services whose value has not changed for months: their last value keeps its old date."""
+
+UPS_SERVICES: Final = "14"
+"""What the numbers of a UPS's services begin with."""
+
+SERVICE_NAMES: Final = {
+    "140100": "IUpsOutput_Lr",
+    "141935": "IUpsStatistic_OverLoadMore5s_Delta",
+    "141937": "IUpsStatistic_HoursOnInverter_Delta",
+    "141938": "IUpsStatistic_HoursOnBp_Delta",
+}
+"""Technical names of services where the vendor's document prints one, or one of their kind."""
 
 OLD_DATE: Final = datetime(2022, 3, 28, 9, 11, 2, tzinfo=UTC)
 
@@ -28,7 +44,8 @@ def uid(*names: str) -> str:
 
 
 CA_UUID: Final = uid("ca")
-CUSTOMER_UUID: Final = uid("customer")
+CUSTOMER_UUIDS: Final = (uid("customer"), uid("customer", "2"))
+"""Two customers: the first has every site but the last one."""
 
 
 class Inventory:
@@ -39,10 +56,13 @@ class Inventory:
             uid("device", device.serial): device for device in world.of_vendor("socomec")
         }
         self.accounts = [_account()]
-        self.customers = [_customer(len(world.sites))]
         self.sites = [
             _site(site, number=number, devices=self._count(site.key))
             for number, site in enumerate(world.sites)
+        ]
+        self.customers = [
+            _customer(number, sites=sum(one["customerUuid"] == uuid for one in self.sites))
+            for number, uuid in enumerate(CUSTOMER_UUIDS)
         ]
         zones = {site.key: site for site in world.sites}
         self.device_records = {
@@ -62,6 +82,20 @@ class Inventory:
             identity: zones[device.site].zone for identity, device in self.devices.items()
         }
 
+    def described_devices(self, query: Mapping[str, str]) -> list[Record]:
+        """All devices, with their contact and address where the query wants them."""
+        with_contact, with_address = (
+            query.get(name) == "true" for name in ("withContact", "withAddress")
+        )
+        if not with_contact and not with_address:
+            return list(self.device_records.values())
+        return [
+            record
+            | ({"contact": _contact()} if with_contact else {})
+            | ({"address": _address()} if with_address else {})
+            for record in self.device_records.values()
+        ]
+
     def _count(self, site: str) -> int:
         return sum(device.site == site for device in self.devices.values())
 
@@ -80,7 +114,9 @@ def last_value(identity: str, device: Device, signal: Signal, *, now: float) -> 
     at, value = newest
     item_type, item_index, service = address(signal)
     moment = OLD_DATE if service in OLD_SERVICES else datetime.fromtimestamp(at, tz=UTC)
-    text = f"{value:.0f}" if signal.decimals == 0 else f"{value:.{signal.decimals}f}"
+    text = f"{value:.{signal.decimals}f}"
+    if "alarm" in signal.traits:
+        text = "ACTIVE" if value > 0 else "INACTIVE"
     record: Record = {
         "serviceId": service,
         "itemType": item_type,
@@ -127,13 +163,13 @@ def _account() -> Record:
     }
 
 
-def _customer(sites: int) -> Record:
+def _customer(number: int, *, sites: int) -> Record:
     return {
-        "uuid": CUSTOMER_UUID,
-        "emailTo": None,
+        "uuid": CUSTOMER_UUIDS[number],
+        "emailTo": "someone@customer.example",
         "emailCc": None,
-        "technicalName": "DEMO_CUSTOMER",
-        "name": "Demo customer",
+        "technicalName": f"DEMO_CUSTOMER_{number + 1}",
+        "name": ("Demo customer", "Demo customer abroad")[number],
         "reference": None,
         "description": "",
         "visibility": None,
@@ -142,25 +178,33 @@ def _customer(sites: int) -> Record:
         "movingAuthorization": "INHERITED",
         "corporateAccountUuid": CA_UUID,
         "iconUuid": uid("icon"),
-        "companyAddress": {
-            "uuid": uid("address"),
-            "useParent": False,
-            "street": "Demo street 1",
-            "postCode": "00000",
-            "city": "Demo city",
-            "country": "FR",
-            "state": None,
-        },
-        "contact": {
-            "uuid": uid("contact"),
-            "useParent": False,
-            "name": "Demo Person",
-            "phone": "+00 000 000",
-            "mobile": None,
-            "email": "person@customer.example",
-            "emailCC": None,
-        },
+        "companyAddress": _address(),
+        "contact": _contact(),
         "sitesQuantity": sites,
+    }
+
+
+def _address() -> Record:
+    return {
+        "uuid": uid("address"),
+        "useParent": False,
+        "street": "Demo street 1",
+        "postCode": "00000",
+        "city": "Demo city",
+        "country": "FR",
+        "state": None,
+    }
+
+
+def _contact() -> Record:
+    return {
+        "uuid": uid("contact"),
+        "useParent": False,
+        "name": "Demo Person",
+        "phone": "+00 000 000",
+        "mobile": None,
+        "email": "person@customer.example",
+        "emailCC": None,
     }
 
 
@@ -182,7 +226,7 @@ def _site(site: Site, *, number: int, devices: int) -> Record:
         "timeZone": site.zone,
         "additionalInformation": "",
         "movingAuthorization": "INHERITED",
-        "customerUuid": CUSTOMER_UUID,
+        "customerUuid": CUSTOMER_UUIDS[site.key == LAST_SITE],
         "devicesQuantity": devices,
     }
 
@@ -245,6 +289,7 @@ def _device(identity: str, device: Device, *, site: Site) -> Record:
 
 def _variable(identity: str, device: Device, signal: Signal) -> Record:
     item_type, item_index, service = address(signal)
+    is_ups = service.startswith(UPS_SERVICES)
     titles: Record = {"title": signal.name, "shortName": signal.name}
     if signal.kind == "increment":
         del titles["shortName"]
@@ -262,7 +307,7 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "itemType": item_type,
         "serviceId": service,
         "serviceUuid": uid("service", service),
-        "serviceName": signal.name if signal.kind == "increment" else f"I{service}",
+        "serviceName": SERVICE_NAMES.get(service) or _service_name(signal, service),
         "coef": None,
         "offset": None,
         "baseCoef": None,
@@ -270,7 +315,8 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "serviceType": "Alarm" if "alarm" in signal.traits else "Measure",
         "serviceGroup": signal.label,
         "iotGroup": None,
-        "unit": None if signal.kind == "increment" else signal.unit or None,
+        # Where it is null, as in the vendor's example of a UPS, the last value says the unit.
+        "unit": None if is_ups or signal.kind == "increment" else signal.unit or None,
         "severityName": "MAJOR" if "alarm" in signal.traits else None,
         "severityLevel": 2 if "alarm" in signal.traits else None,
         "manufacturer": None,
@@ -281,7 +327,7 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "reason": {"fromTemplate": True, "reasons": [{"value": "IS_DEFAULT"}]},
         "source": "PROFILE",
         "timestampId": None,
-        "pollingTime": 3600,
+        "pollingTime": signal.cadence.period_s,
         "sendOnUpdate": False,
         "isComputed": signal.kind == "increment",
         "configurationComputed": None,
@@ -291,3 +337,7 @@ def _variable(identity: str, device: Device, signal: Signal) -> Record:
         "streamRef": f"{item_type} {item_index} {service}",
         "datahubId": 3_214_069,
     }
+
+
+def _service_name(signal: Signal, service: str) -> str:
+    return signal.name if signal.kind == "increment" else f"I{service}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from energy_platform.simulators.faults import Faults
@@ -18,6 +18,20 @@ from energy_platform.simulators.gate import IDENTITY_PREFIX, Gate, Requests, ide
 from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
 from energy_platform.simulators.socomec.inventory import CA_UUID, Inventory, Record, last_value
 from energy_platform.simulators.socomec.keycloak import Keycloak
+from energy_platform.simulators.socomec.openapi import (
+    OPENAPI,
+    OPENAPI_PATH,
+    ROOT,
+    SWAGGER_PAGE,
+    swagger_page,
+)
+from energy_platform.simulators.socomec.searches import (
+    BodyError,
+    Paging,
+    read_body,
+    read_last_values,
+    searched,
+)
 from energy_platform.simulators.world import Clock, World, real_time
 
 if TYPE_CHECKING:
@@ -67,8 +81,7 @@ answered for with this status. ``too_large=N`` and ``too_slow=N``: 413 or 504 ab
 cleared. ``clock_skew:seconds=N``: the cloud's clock and its newest samples are N seconds ahead.
 """
 
-TAKE: Final = 50
-ROOT: Final = "/api/v1"
+JSON: Final = "application/json"
 
 
 class SocomecSimulator:
@@ -84,6 +97,7 @@ class SocomecSimulator:
         app: The API.
         identity_app: Keycloak.
         requests: Answers by endpoint and status.
+        may_read_customers: Whether the user has the right to; 403 otherwise.
         writes: Calls a reader must never make, as ``"METHOD path"``.
     """
 
@@ -99,6 +113,7 @@ class SocomecSimulator:
         self.keycloak = keycloak or Keycloak(faults=self.faults)
         self.clock = clock
         self.requests: Requests = Counter()
+        self.may_read_customers = True
         self.writes: list[str] = []
         self._inventory = Inventory(world)
         self._history = History(self._inventory, faults=self.faults, seed=world.seed)
@@ -138,17 +153,26 @@ class SocomecSimulator:
             (f"{account}/sites/{{site}}", lambda r: _one(found.sites, r.path_params["site"])),
             (
                 f"{account}/devices",
-                lambda r: self._page(r, list(found.device_records.values())),
+                lambda r: self._page(r, found.described_devices(r.query_params)),
             ),
             (device, lambda r: _one(found.device_records.values(), r.path_params["device"])),
             (f"{device}/gateway", self._gateway),
             (f"{device}/variables", self._variables),
             (f"{device}/variables/{{variable}}", self._variable),
             (f"{device}/last-values", self._last_values),
-            ("/swagger-api-json/v1", lambda _: _json(OPENAPI)),
+            (OPENAPI_PATH, lambda _: _json(OPENAPI)),
         ]
         routes = [Route(path, self._guarded(read), methods=["GET"]) for path, read in reads]
-        routes.append(Route(f"{account}/datapoints", self._datapoints, methods=["PUT"]))
+        asked: list[tuple[str, str, Callable[[bytes, Request], Response]]] = [
+            ("PUT", f"{account}/datapoints", self._datapoints),
+            ("PUT", f"{account}/last-values", self._last_values_of_several),
+            ("POST", f"{account}/variables", self._searched_variables),
+        ]
+        routes += [
+            Route(path, self._asked_by_body(read), methods=[method]) for method, path, read in asked
+        ]
+        # The page that a person opens; it needs no token, what it shows does.
+        routes.append(Route(SWAGGER_PAGE, lambda _: HTMLResponse(swagger_page())))
         routes.append(
             Route(
                 "/{path:path}",
@@ -167,6 +191,26 @@ class SocomecSimulator:
 
         return serve
 
+    def _asked_by_body(
+        self, read: Callable[[bytes, Request], Response]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Serve a read whose question stands in the body; it is no write."""
+
+        async def serve(request: Request) -> Response:
+            refused = self._refused(request)
+            if refused is not None:
+                return refused
+            if request.headers.get("content-type", "").partition(";")[0].strip() != JSON:
+                return _error(415, f"Content-Type must be {JSON}")
+            try:
+                return read(await request.body(), request)
+            except QueryError as error:
+                return _error(error.status, str(error))
+            except BodyError as error:
+                return _error(400, str(error))
+
+        return serve
+
     def _refused(self, request: Request) -> Response | None:
         if not self.keycloak.accepts(request.headers.get("authorization")):
             return _error(401, "Unauthorized")
@@ -176,20 +220,27 @@ class SocomecSimulator:
             self._inventory.devices
         ):
             return _error(404, "Device not found")
+        if "/customers" in request.url.path and not self.may_read_customers:
+            return _error(403, "Forbidden resource")
         return None
 
     def _page(self, request: Request, records: list[Record]) -> Response:
-        """A page of a listing, with what the faults make of it."""
+        """A page of a listing."""
         query = request.query_params
         try:
-            take, skip = int(query.get("take", TAKE)), int(query.get("skip", 0))
-        except ValueError:
-            return _error(400, "take and skip must be integer numbers")
-        if take < 1 or skip < 0:
-            return _error(400, "take must not be less than 1, skip not less than 0")
+            paging = Paging.read(query)
+        except BodyError as error:
+            return _error(400, str(error))
         for key in ("siteUuid", "customerUuid"):
             if key in query:
                 records = [one for one in records if one.get(key) == query[key]]
+        if (field := query.get("sortBy")) is not None:
+            records = sorted(records, key=lambda one: str(one.get(field) or ""))
+        return self._paged(request, records, paging=paging)
+
+    def _paged(self, request: Request, records: list[Record], *, paging: Paging) -> Response:
+        """The page wanted of these records, with what the faults make of it."""
+        take, skip = paging.take, paging.skip
         faults = self.faults
         if faults.active("no_rights"):
             records = []
@@ -224,28 +275,42 @@ class SocomecSimulator:
         found = self._inventory.variables[request.path_params["device"]]
         return _one(found, request.path_params["variable"])
 
+    def _searched_variables(self, body: bytes, request: Request) -> Response:
+        wanted = read_body(body)
+        every = [one for found in self._inventory.variables.values() for one in found]
+        return self._paged(
+            request,
+            searched(every, wanted=wanted),
+            paging=Paging.read(wanted, request.query_params),
+        )
+
     def _last_values(self, request: Request) -> Response:
         identity = request.path_params["device"]
-        device = self._inventory.devices[identity]
+        return _json({"devices": [{"deviceUuid": identity, "values": self._values(identity)}]})
+
+    def _last_values_of_several(self, body: bytes, _request: Request) -> Response:
+        query = read_last_values(body)
+        devices = [
+            {
+                "deviceUuid": identity,
+                "values": [one for one in self._values(identity) if query.wants(one)],
+            }
+            for identity in query.devices
+        ]
+        return _json({"devices": devices})
+
+    def _values(self, identity: str) -> list[Record]:
+        """The last values of a device; none of one that nobody knows."""
+        device = self._inventory.devices.get(identity)
+        if device is None or self.faults.active("no_rights"):
+            return []
         now = self._now()
         records = [last_value(identity, device, signal, now=now) for signal in device.signals]
-        values = [record for record in records if record is not None]
-        if self.faults.active("no_rights"):
-            values = []
-        return _json({"devices": [{"deviceUuid": identity, "values": values}]})
+        return [record for record in records if record is not None]
 
-    async def _datapoints(self, request: Request) -> Response:
-        refused = self._refused(request)
-        if refused is not None:
-            return refused
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return _error(415, "Content-Type must be application/json")
-        try:
-            query = read_query(await request.body())
-            body = self._history.answer(query, now=self._now())
-        except QueryError as error:
-            return _error(error.status, str(error))
-        return Response(body, media_type="application/json")
+    def _datapoints(self, body: bytes, _request: Request) -> Response:
+        answer = self._history.answer(read_query(body), now=self._now())
+        return Response(answer, media_type=JSON)
 
     async def _elsewhere(self, request: Request) -> Response:
         if not self.keycloak.accepts(request.headers.get("authorization")):
@@ -276,22 +341,10 @@ def _one(records: Any, identity: str) -> Response:
 
 
 def _json(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+    return Response(msgspec.json.encode(content), media_type=JSON)
 
 
 def _error(status: int, message: str) -> Response:
     phrase = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
     content = {"statusCode": status, "message": [message], "error": phrase.get(status, "Error")}
-    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
-
-
-OPENAPI: Final[Record] = {
-    "openapi": "3.0.0",
-    "info": {"title": "IoT API Gateway", "version": "3.0.0"},
-    "paths": {
-        f"{ROOT}/ca/{{corporateAccountUuid}}/datapoints": {
-            "put": {"tags": ["Data Points"], "responses": {"200": {"description": ""}}}
-        }
-    },
-}
-"""What is certain of the vendor's own description: title, version, the history call."""
+    return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)

@@ -78,8 +78,17 @@ def service(
     )
 
 
-def electrical(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
-    """Voltages, currents, powers, power factor and frequency behind one power curve."""
+def electrical(
+    place: Place, curve: Curve, *, pf: float, power: str = "Positive active power"
+) -> list[Signal]:
+    """Voltages, currents, powers, power factor and frequency behind one power curve.
+
+    Args:
+        place: Where they belong.
+        curve: The power.
+        pf: Power factor, 0 to 1.
+        power: What the vendor calls the power; one that has both signs is a total.
+    """
     nominal = NOMINAL_V[place.site.key]
     hertz = NOMINAL_HZ[place.site.key]
     reactive = float(np.tan(np.arccos(pf)))
@@ -103,7 +112,7 @@ def electrical(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
             service(
                 place,
                 f"13000{phase}",
-                f"Voltage L{phase}",
+                f"V{phase}",
                 GaugeModel(volts(phase), 1),
                 quantity="voltage",
                 unit="VOLT",
@@ -115,7 +124,7 @@ def electrical(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
             service(
                 place,
                 f"13001{phase}",
-                f"Current L{phase}",
+                f"I{phase}",
                 GaugeModel(amperes(phase), 2),
                 quantity="current",
                 unit="AMPERE",
@@ -126,7 +135,7 @@ def electrical(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
         service(
             place,
             "130021",
-            "Total active power",
+            power,
             GaugeModel(lambda t: watts(t) / 1_000, 3),
             quantity="active_power",
             unit="KILOWATT",
@@ -156,7 +165,7 @@ def electrical(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
             "Power factor",
             GaugeModel(lambda t: np.full(t.shape, pf), 3),
             quantity="power_factor",
-            unit="",
+            unit="NONE",
             decimals=3,
         ),
         service(
@@ -169,6 +178,46 @@ def electrical(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
         ),
     ]
     return made
+
+
+def between_phases(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
+    """Voltages between phases and the current of the neutral, which the larger meters print."""
+    nominal = NOMINAL_V[place.site.key]
+
+    def volts(pair: int) -> Callable[[Floats], Floats]:
+        return lambda t: 3**0.5 * nominal * (1.0 + 0.01 * np.sin(2 * np.pi * t / 5_400.0 + pair))
+
+    def neutral(t: Floats) -> Floats:
+        # The first phase carries a hundredth more than the others.
+        return np.abs(curve.power_w(t)) * 0.01 / pf / nominal
+
+    pairs = [
+        service(
+            place,
+            number,
+            name,
+            GaugeModel(volts(phases), 1),
+            quantity="voltage",
+            unit="VOLT",
+            phase=phases,
+            decimals=1,
+        )
+        for number, name, phases in (
+            ("130004", "U12", 12),
+            ("130005", "U23", 23),
+            ("130006", "U31", 13),
+        )
+    ]
+    in_neutral = service(
+        place,
+        "130014",
+        "In",
+        GaugeModel(neutral, 2),
+        quantity="current",
+        unit="AMPERE",
+        traits=frozenset({"neutral"}),
+    )
+    return [*pairs, in_neutral]
 
 
 def register(

@@ -13,18 +13,23 @@ from energy_platform.simulators.world.sensors import (
     feeders,
     gauge,
     oddities,
+    reactive,
     sensor,
+    setpoint,
     zones,
 )
 from energy_platform.simulators.world.signals import (
     Cadence,
     GaugeModel,
+    Kind,
     RegisterModel,
     Signal,
     StateModel,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from energy_platform.simulators.world.curves import Floats
     from energy_platform.simulators.world.sites import Site
 
@@ -44,12 +49,17 @@ def _battery(place: Place) -> list[Signal]:
     def available(t: Floats) -> Floats:
         return site.state_of_charge(t) / 100 * capacity_kwh
 
+    power = site.charge - site.discharge
+
+    def volts(t: Floats) -> Floats:
+        return 720.0 + site.state_of_charge(t) * 0.6
+
     lifetime = [
         # The two registers whose 16-bit words are exchanged: whole kWh of a young battery, so that
         # the true figure is plausible and the shown one is not.
         sensor(
             place,
-            f"BATTERY_LIFETIME_{way}_COUNTER",
+            f"BESS_LIFETIME_{way}_COUNTER",
             RegisterModel(
                 curve=curve * 0.001, step_j=_KWH_J, start_counts=5_000 * times, factor=WORD
             ),
@@ -65,7 +75,7 @@ def _battery(place: Place) -> list[Signal]:
     return [
         sensor(
             place,
-            "BATTERY_STATE_OF_CHARGE",
+            "BESS_STATE_OF_CHARGE",
             GaugeModel(site.state_of_charge, 1),
             label="Charge",
             unit="%",
@@ -74,7 +84,7 @@ def _battery(place: Place) -> list[Signal]:
         ),
         sensor(
             place,
-            "BATTERY_AVAILABLE_DISCHARGE_CAPACITY",
+            "BESS_AVAILABLE_DISCHARGE_CAPACITY",
             GaugeModel(available, 1),
             label="Energy",
             unit="kWh",
@@ -83,17 +93,19 @@ def _battery(place: Place) -> list[Signal]:
         ),
         sensor(
             place,
-            "BATTERY_AVAILABLE_CHARGE_CAPACITY",
+            # The room that is left, not what is stored.
+            "BESS_AVAILABLE_CHARGE_CAPACITY",
             GaugeModel(lambda t: capacity_kwh - available(t), 1),
             label="Energy",
             unit="kWh",
-            quantity="stored_energy",
+            quantity="other",
             decimals=1,
         ),
-        gauge(place, "BATTERY_POWER", site.charge - site.discharge),
+        gauge(place, "BESS_PCS_CHARGE_DISCHARGE_REAL_POWER", power),
+        reactive(place, "BESS_PCS_CHARGE_DISCHARGE_REACTIVE_POWER", power, share=0.05),
         counter(
             place,
-            "BATTERY_CHARGE_ENERGY",
+            "BESS_CHARGE_ENERGY",
             site.charge,
             quantity="battery_energy_charge",
             role="storage",
@@ -101,7 +113,7 @@ def _battery(place: Place) -> list[Signal]:
         ),
         counter(
             place,
-            "BATTERY_DISCHARGE_ENERGY",
+            "BESS_DISCHARGE_ENERGY",
             site.discharge,
             quantity="battery_energy_discharge",
             role="storage",
@@ -110,8 +122,8 @@ def _battery(place: Place) -> list[Signal]:
         *lifetime,
         sensor(
             place,
-            "BATTERY_DC_VOLTAGE",
-            GaugeModel(lambda t: 720.0 + site.state_of_charge(t) * 0.6, 1),
+            "BESS_SYSTEM_AVERAGE_VOLTAGE",
+            GaugeModel(volts, 1),
             label="Voltage",
             unit="V",
             quantity="voltage",
@@ -119,61 +131,67 @@ def _battery(place: Place) -> list[Signal]:
         ),
         sensor(
             place,
-            "BATTERY_POWER_SETPOINT",
-            GaugeModel(lambda t: np.full(t.shape, 40.0), 1),
-            label="Power Setpoint",
-            unit="% of Wmax",
-            quantity="other",
+            "BESS_SYSTEM_AVERAGE_CURRENT",
+            GaugeModel(lambda t: power.power_w(t) / volts(t), 1),
+            label="Current",
+            unit="A",
+            quantity="current",
             decimals=1,
         ),
-        sensor(
-            place,
-            "BATTERY_ALARMS",
-            StateModel((0, 4, 20, 1_024), 10_800, 17, place.number),
-            label="State",
-            unit="",
-            quantity="state",
-            kind="bitfield",
-            decimals=0,
-        ),
-        sensor(
-            place,
-            "BATTERY_WARNINGS",
-            StateModel((0, 1, 2, 8), 7_200, 11, place.number + 1),
-            label="State",
-            unit="",
-            quantity="state",
-            kind="bitfield",
-            decimals=0,
-        ),
+        setpoint(place, "BESS_REACTIVE_POWER_SETPOINT", 0.0, unit="kVAR"),
+        *_states(place),
     ]
+
+
+def _states(place: Place) -> list[Signal]:
+    """Alarms and modes: numbers that are not measured, and never averaged or summed."""
+    plan: tuple[tuple[str, Kind, tuple[int, ...]], ...] = (
+        ("BESS_ALARMS_BITFIELD_1_5", "bitfield", (0, 4, 20, 1_024)),
+        ("BESS_WARNINGS", "bitfield", (0, 1, 2, 8)),
+        ("BESS_SYSTEM_STATE", "state", (3, 2, 5)),
+        ("MICROGRID_OPERATION_MODE", "state", (1, 2)),
+        ("UTILITY_GRID_STATE", "state", (1, 0)),
+    )
+    return [
+        sensor(
+            place,
+            name,
+            StateModel(codes, 7_200, 17, place.number * 10 + position),
+            label="State",
+            unit="",
+            quantity="state",
+            kind=kind,
+            decimals=0,
+        )
+        for position, (name, kind, codes) in enumerate(plan)
+    ]
+
+
+INVERTERS: Final = ((1, 0.6), (2, 0.4))
+"""Number and share of the two inverters of a plant."""
 
 
 def _solar(place: Place) -> list[Signal]:
     solar = place.site.solar
+    made: list[Signal] = []
+    for number, share in INVERTERS:
+        made += [
+            gauge(place, f"SOLAR_INVERTER_{number}_ACTIVE_POWER", solar * share),
+            counter(
+                place,
+                f"SOLAR_INVERTER_{number}_ENERGY",
+                solar * share,
+                quantity="generation_energy",
+                role="generation",
+                start=1_200 * number,
+            ),
+            setpoint(place, f"SETPOINT_SOLAR_EDGE_INVERTER_{number}", 100.0, unit="% of Wmax"),
+        ]
     return [
-        gauge(place, "PV_POWER", solar),
-        counter(
-            place, "PV_ENERGY", solar, quantity="generation_energy", role="generation", start=1_200
-        ),
-        sensor(
-            place,
-            "PV_IRRADIANCE_LUX",
-            GaugeModel(lambda t: solar.power_w(t) / solar.lobes[0].amplitude_w * 9e4, 0),
-            label="State",
-            unit="luxes",
-            quantity="other",
-            decimals=0,
-        ),
-        sensor(
-            place,
-            "PV_INVERTER_LIMIT",
-            GaugeModel(lambda t: np.full(t.shape, 100.0), 0),
-            label="Power Setpoint",
-            unit="% of Wmax",
-            quantity="other",
-            decimals=0,
-        ),
+        *made,
+        # Both inverters together: no third plant.
+        gauge(place, "SOLAR_INVERTER_BREAKER_ACTIVE_POWER", solar),
+        setpoint(place, "PV_SYSTEM_REAL_POWER_SETPOINT_LIMIT_TOTAL", 120.0, unit="kW"),
     ]
 
 
@@ -182,27 +200,19 @@ def _building(place: Place) -> list[Signal]:
     site = place.site
     net = site.imported - site.exported
     hertz = 60.0 if site.key == "los-angeles" else 50.0
-    made = [
-        gauge(place, "Building Meter kW", net),
-        sensor(
-            place,
-            "Building Meter kVAR",
-            GaugeModel(lambda t: net.power_w(t) * 0.29 / 1_000, 3),
-            label="Reactive Power",
-            unit="kVAR",
-            quantity="reactive_power",
-            decimals=3,
-        ),
+    return [
+        gauge(place, "E30A_3 kW: 3ph Total", net),
+        reactive(place, "E30A_3 kVAR: 3ph Total", net, share=0.29),
         counter(
             place,
-            "Building Meter kWh Energy",
+            "E30A_3 kWh Energy: 3ph Total",
             site.imported,
             quantity="active_energy_import",
             start=40_000,
         ),
         sensor(
             place,
-            "Building Meter PF",
+            "E30A_3 Power Factor: 3ph Total",
             GaugeModel(lambda t: np.full(t.shape, 0.96), 2),
             label="State",
             unit="",
@@ -210,37 +220,54 @@ def _building(place: Place) -> list[Signal]:
         ),
         sensor(
             place,
-            "Building Meter Hz",
+            "E30A_3 Frequency",
             GaugeModel(lambda t: hertz + 0.02 * np.sin(2 * np.pi * t / 1_800.0), 2),
             label="Frequency",
             unit="Hz",
             quantity="frequency",
         ),
+        sensor(
+            place,
+            "E30A_3 Amps: 3ph Average",
+            GaugeModel(lambda t: np.abs(net.power_w(t)) / 3 / 277.0, 1),
+            label="Current",
+            unit="A",
+            quantity="current",
+            decimals=1,
+        ),
+        *_voltages(place),
     ]
-    for phase in (1, 2, 3):
-        made += [
-            sensor(
-                place,
-                f"Building Meter V L{phase}",
-                GaugeModel(lambda t: 277.0 + 2.0 * np.sin(2 * np.pi * t / 5_400.0), 1),
-                label="Voltage",
-                unit="V",
-                quantity="voltage",
-                phase=phase,
-                decimals=1,
-            ),
-            sensor(
-                place,
-                f"Building Meter A L{phase}",
-                GaugeModel(lambda t: np.abs(net.power_w(t)) / 3 / 277.0, 1),
-                label="Current",
-                unit="A",
-                quantity="current",
-                phase=phase,
-                decimals=1,
-            ),
-        ]
-    return made
+
+
+def _voltages(place: Place) -> list[Signal]:
+    """Six voltages and two averages; the vendor's country calls its phases A, B and C."""
+
+    def volts(nominal: float, turn: int) -> Callable[[Floats], Floats]:
+        return lambda t: nominal * (1.0 + 0.007 * np.sin(2 * np.pi * t / 5_400.0 + turn))
+
+    plan = (
+        ("A-N", 277.0, 1),
+        ("B-N", 277.0, 2),
+        ("C-N", 277.0, 3),
+        ("A-B", 480.0, 12),
+        ("B-C", 480.0, 23),
+        ("A-C", 480.0, 13),
+        ("L-N: 3ph Ave", 277.0, 0),
+        ("L-L: 3ph Ave", 480.0, 0),
+    )
+    return [
+        sensor(
+            place,
+            f"E30A_3 VOLTS {name}",
+            GaugeModel(volts(nominal, phase), 1),
+            label="Voltage",
+            unit="V",
+            quantity="voltage",
+            phase=phase,
+            decimals=1,
+        )
+        for name, nominal, phase in plan
+    ]
 
 
 def build_skycentrics(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ...]:

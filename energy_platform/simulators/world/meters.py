@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from energy_platform.simulators.world.electrical import (
     NOMINAL_HZ,
     NOMINAL_V,
     Place,
+    between_phases,
     electrical,
     register,
     service,
@@ -30,17 +32,26 @@ if TYPE_CHECKING:
     from energy_platform.simulators.world.sites import Site
 
 
-def _meter(place: Place, curve: Curve, *, in_kwh: bool, energy: str, pf: float) -> list[Signal]:
-    """A three-phase meter of one load, plant or inverter with one energy register."""
+STATISTICS_S: Final = 3_600
+"""How often a UPS counts its statistics, seconds."""
+
+
+def _meter(
+    place: Place, curve: Curve, *, in_kwh: bool, energy: str, pf: float, names: tuple[str, str]
+) -> list[Signal]:
+    """A three-phase meter of one load, plant or inverter with one energy register.
+
+    ``names`` are those of the active and the reactive register.
+    """
     made = electrical(place, curve, pf=pf)
-    index = register(place, "130101", "Active energy", curve, quantity=energy, in_kwh=in_kwh)
+    index = register(place, "130101", names[0], curve, quantity=energy, in_kwh=in_kwh)
     reactive = curve * float(np.tan(np.arccos(pf)))
     made += [
         index,
         register(
             place,
             "130103",
-            "Reactive energy",
+            names[1],
             reactive,
             quantity="reactive_energy_import",
             unit="VAR_HOUR",
@@ -68,17 +79,26 @@ def _main_meter(place: Place) -> list[Signal]:
     site = place.site
     net = site.imported - site.exported
     return [
-        *electrical(place, net, pf=0.96),
+        *electrical(place, net, pf=0.96, power="Total active power"),
+        *between_phases(place, net, pf=0.96),
         register(
-            place, "130101", "Active energy import", site.imported, quantity="active_energy_import"
+            place,
+            "130101",
+            "Positive active energy",
+            site.imported,
+            quantity="active_energy_import",
         ),
         register(
-            place, "130102", "Active energy export", site.exported, quantity="active_energy_export"
+            place,
+            "130102",
+            "Negative active energy",
+            site.exported,
+            quantity="active_energy_export",
         ),
         register(
             place,
             "130103",
-            "Reactive energy import",
+            "Positive reactive energy",
             site.imported * 0.29,
             quantity="reactive_energy_import",
             unit="VAR_HOUR",
@@ -87,7 +107,7 @@ def _main_meter(place: Place) -> list[Signal]:
         register(
             place,
             "130104",
-            "Reactive energy export",
+            "Negative reactive energy",
             site.imported * 0.01,
             quantity="reactive_energy_export",
             unit="VAR_HOUR",
@@ -99,7 +119,7 @@ def _main_meter(place: Place) -> list[Signal]:
 def _battery(place: Place) -> list[Signal]:
     site = place.site
     return [
-        *electrical(place, site.charge - site.discharge, pf=0.99),
+        *electrical(place, site.charge - site.discharge, pf=0.99, power="Total active power"),
         register(
             place,
             "130101",
@@ -122,7 +142,7 @@ def _battery(place: Place) -> list[Signal]:
             "State of charge",
             GaugeModel(site.state_of_charge, 1),
             quantity="state_of_charge",
-            unit="PERCENT",
+            unit="PERCENTAGE",
             decimals=1,
         ),
     ]
@@ -139,11 +159,15 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         return np.asarray(22.0 + 2.5 * np.sin(2 * np.pi * t / DAY_S + key), dtype=np.float64)
 
     overload = RegisterModel(curve=Curve(constant_w=1 / 7_200.0), step_j=1.0)
+    # One second a second on the inverter, one in two hundred on the bypass; shown in 0.01 h.
+    on_inverter = RegisterModel(curve=Curve(constant_w=1.0), step_j=36.0, decimals=2)
+    on_bypass = RegisterModel(curve=Curve(constant_w=0.005), step_j=36.0, decimals=2)
+    hourly = replace(place, cadence=replace(place.cadence, period_s=STATISTICS_S))
     phases = [
         service(
             place,
             f"14010{5 + phase}",
-            f"Output current L{phase}",
+            f"Ups output current L{phase}",
             GaugeModel(lambda t: curve.power_w(t) / 3 / 0.95 / NOMINAL_V[place.site.key], 1),
             quantity="current",
             unit="AMPERE",
@@ -156,17 +180,17 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         service(
             place,
             "140100",
-            "Output global load rate",
+            "Ups output global load rate",
             GaugeModel(rate, 0),
             quantity="other",
-            unit="PERCENT",
+            unit="PERCENTAGE",
             decimals=0,
         ),
         *phases,
         service(
             place,
             "140110",
-            "Output active power",
+            "Ups output active power",
             GaugeModel(lambda t: curve.power_w(t) / 1_000, 2),
             quantity="active_power",
             unit="KILOWATT",
@@ -174,7 +198,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         service(
             place,
             "140112",
-            "Output frequency",
+            "Ups output frequency",
             GaugeModel(lambda t: np.full(t.shape, NOMINAL_HZ[place.site.key]), 1),
             quantity="frequency",
             unit="HERTZ",
@@ -183,7 +207,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         service(
             place,
             "140120",
-            "Battery temperature",
+            "Ups ambient temperature",
             GaugeModel(battery_c, 1),
             quantity="temperature",
             unit="CELSIUS",
@@ -193,17 +217,27 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         service(
             place,
             "140121",
-            "Battery capacity",
+            "Ups battery capacity",
             GaugeModel(lambda t: np.full(t.shape, 100.0), 0),
-            quantity="state_of_charge",
-            unit="PERCENT",
+            quantity="other",
+            unit="AMPERE_HOUR",
             decimals=0,
+            label="Battery",
+        ),
+        service(
+            place,
+            "140122",
+            "Ups battery negative voltage",
+            GaugeModel(lambda t: 270.0 + 0.4 * np.sin(2 * np.pi * t / DAY_S + key), 1),
+            quantity="voltage",
+            unit="VOLT",
+            decimals=1,
             label="Battery",
         ),
         register(
             place,
             "140130",
-            "Output active energy",
+            "Ups output active energy",
             curve,
             quantity="active_energy_import",
             in_kwh=True,
@@ -220,13 +254,40 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         ),
         service(
             place,
+            "140141",
+            "Number of unit into the Ups",
+            GaugeModel(lambda t: np.full(t.shape, 3.0), 0),
+            quantity="other",
+            unit="",
+            decimals=0,
+        ),
+        service(
+            hourly,
             "141935",
-            "IUpsStatistic_Overload5s_Delta",
+            "Ups overload more than 5s Delta",
             IncrementModel(overload),
             quantity="other",
             unit="",
             kind="increment",
             decimals=0,
+        ),
+        service(
+            hourly,
+            "141937",
+            "Delta Ups hours on Inverter",
+            IncrementModel(on_inverter),
+            quantity="operating_time",
+            unit="",
+            kind="increment",
+        ),
+        service(
+            hourly,
+            "141938",
+            "Delta Ups hours on Bypass",
+            IncrementModel(on_bypass),
+            quantity="operating_time",
+            unit="HOUR",
+            kind="increment",
         ),
         service(
             place,
@@ -306,7 +367,14 @@ def _services(place: Place, title: str) -> list[Signal]:
         case "battery inverter":
             return _battery(place)
         case "solar plant":
-            return _meter(place, site.solar, in_kwh=False, energy="generation_energy", pf=0.99)
+            return _meter(
+                place,
+                site.solar,
+                in_kwh=False,
+                energy="generation_energy",
+                pf=0.99,
+                names=("Active energy", "Reactive energy"),
+            )
         case "UPS":
             return _ups(place, site.loads["ups"])
         case _:
@@ -316,4 +384,5 @@ def _services(place: Place, title: str) -> list[Signal]:
                 in_kwh=place.number % 2 == 0,
                 energy="active_energy_import",
                 pf=0.92,
+                names=("Ea+", "Er+"),
             )

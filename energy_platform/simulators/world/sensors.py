@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from energy_platform.simulators.world.sites import Site
 
 FEEDERS: Final = 6
-ZONES: Final = 6
+ZONES: Final = 2
+
+FIRST_UNIT: Final = 62
+"""Number of the first lighting unit, as the vendor prints it."""
 
 _KWH_J: Final = 3.6e6
 
@@ -106,6 +109,32 @@ def gauge(place: Place, name: str, curve: Curve, *, unit: str = "kW", decimals: 
     )
 
 
+def reactive(place: Place, name: str, curve: Curve, *, share: float) -> Signal:
+    """A reactive power in kVAR, a share of an active one."""
+    return sensor(
+        place,
+        name,
+        GaugeModel(lambda t: curve.power_w(t) * share / 1_000, 3),
+        label="Reactive Power",
+        unit="kVAR",
+        quantity="reactive_power",
+        decimals=3,
+    )
+
+
+def setpoint(place: Place, name: str, value: float, *, unit: str) -> Signal:
+    """What something is told to do; never a measured power."""
+    return sensor(
+        place,
+        name,
+        GaugeModel(lambda t: np.full(t.shape, value), 1),
+        label="Power Setpoint",
+        unit=unit,
+        quantity="other",
+        decimals=1,
+    )
+
+
 def feeders(place: Place) -> list[Signal]:
     """Branch circuits: power in W beside the kW of the building, one counter that never moves."""
     made: list[Signal] = []
@@ -140,13 +169,14 @@ def feeders(place: Place) -> list[Signal]:
 
 
 def zones(place: Place) -> list[Signal]:
-    """Text states and dimming levels of the lighting zones."""
+    """Lighting units: a text state, a level, and what could be shed; illuminance of the first."""
     made: list[Signal] = []
-    for zone in range(1, ZONES + 1):
+    for zone in range(ZONES):
+        unit = f"SSU [{FIRST_UNIT + zone:04d}]"
         made += [
             sensor(
                 place,
-                f"Demo [{zone:04d}] BV1_Stat",
+                f"{unit} BV420_ZStat",
                 StateModel((0, 1), 3_600, 3, place.number * 200 + zone),
                 label="State",
                 unit="",
@@ -157,7 +187,7 @@ def zones(place: Place) -> list[Signal]:
             ),
             sensor(
                 place,
-                f"Lighting Zone {zone} (Sheddable) Level",
+                f"{unit} AV421_ZDim",
                 GaugeModel(
                     lambda t: np.round(55 + 40 * np.sin(2 * np.pi * t / (6 * HOUR_S)), 0), 0
                 ),
@@ -167,10 +197,24 @@ def zones(place: Place) -> list[Signal]:
                 decimals=0,
             ),
         ]
+    first = f"SSU [{FIRST_UNIT:04d}]"
+    made += [
+        sensor(
+            place,
+            f"{first} {name}",
+            GaugeModel(lambda t: np.full(t.shape, 100.0), 0),
+            label="Power",
+            unit="W",
+            quantity="other",
+            decimals=0,
+        )
+        # What could be shed, and a request to shed: neither is a measured power.
+        for name in ("AI1000425_Shedtable", "AO1000425_ShReq")
+    ]
     made.append(
         sensor(
             place,
-            "Lobby Illuminance",
+            f"{first} AO100288_PHS",
             GaugeModel(lambda t: 300.0 + 250.0 * np.sin(2 * np.pi * t / (24 * HOUR_S)), 0),
             label="State",
             unit="luxes",
@@ -184,6 +228,25 @@ def zones(place: Place) -> list[Signal]:
 def oddities(place: Place) -> list[Signal]:
     """What a real answer holds besides: a duplicate point, a stale one, one that vanished."""
     return [
+        sensor(
+            place,
+            "SEL_RELAY_TRIP_STATUS_POWER_ELEMENT",
+            StateModel((0, 1), 14_400, 211, place.number),
+            label="Power",
+            unit="",
+            quantity="state",
+            kind="bitfield",
+            decimals=0,
+        ),
+        sensor(
+            place,
+            "Lighting Zone 1 (Sheddable) Level",
+            GaugeModel(lambda t: np.full(t.shape, 80.0), 0),
+            label="Lighting Control",
+            unit="%",
+            quantity="other",
+            decimals=0,
+        ),
         gauge(place, "Legacy Meter kW", place.site.loads["ups"]),
         sensor(
             place,

@@ -199,14 +199,14 @@ class Signal:
         unit: Unit as the vendor writes it; empty for none.
         model: What a healthy sensor shows.
         cadence: When it is sampled.
-        phase: 1 to 3, 0 for a total.
+        phase: 1 to 3 against the neutral, 12, 13 or 23 between two phases, 0 for a total.
         role: Place of the point in its site's energy balance.
         carrier: ``electricity``, ``heating``, ``cooling`` or ``water``.
         label: The vendor's own type label (SkyCentrics ``type``, Socomec service group).
         states: Texts of a text signal; empty for numbers.
         decimals: Decimals of the number; 0 means whole numbers.
         traits: Marks for the vendor's simulator: ``alarm``, ``stale``, ``vanished``, ``dup``,
-            ``word_swapped``, ``no_unit``, ``no_description``, ``boolean``.
+            ``word_swapped``, ``no_unit``, ``no_description``, ``boolean``, ``neutral``.
         events: What goes wrong on it; set through ``World.add_event``.
     """
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import duckdb
 import polars as pl
 
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.schemas import CORE_CONSUMPTION_DELTAS, CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.storage.warehouse.inputs import Input
 
 if TYPE_CHECKING:
@@ -130,13 +130,17 @@ class Book:
             select
                 point_id,
                 min(first_at) filter (where table_name = $readings),
-                min(first_at) filter (where table_name = $deltas),
-                max(last_at) filter (where table_name = $deltas)
+                min(first_at) filter (where table_name in ($energy, $consumption)),
+                max(last_at) filter (where table_name in ($energy, $consumption))
             from spans
-            where table_name in ($readings, $deltas)
+            where table_name in ($readings, $energy, $consumption)
             group by point_id
             """,
-            {"readings": CORE_READINGS.name, "deltas": CORE_ENERGY_DELTAS.name},
+            {
+                "readings": CORE_READINGS.name,
+                "energy": CORE_ENERGY_DELTAS.name,
+                "consumption": CORE_CONSUMPTION_DELTAS.name,
+            },
         )
 
     def note_state(self, *, facts: Mapping[str, str], shapes: Mapping[str, str]) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from energy_platform.schemas import INSTANT
+from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from energy_platform.portfolio import Portfolio
@@ -42,6 +44,9 @@ _SHAPING: Final = (
     "carrier",
     "every_s",
     "energy_from_power",
+    "until",
+    "is_read",
+    "is_confirmed",
 )
 """Attributes of a point that enter facts, not only dimensions."""
 
@@ -79,8 +84,19 @@ def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
     return {
         "sites": portfolio.sites_frame().sort("site_id"),
         "devices": devices_frame(portfolio).sort("device_id"),
-        "points": portfolio.points_frame().sort("point_id"),
+        "points": _with_canonical_units(portfolio.points_frame()).sort("point_id"),
     }
+
+
+def _with_canonical_units(points: pl.DataFrame) -> pl.DataFrame:
+    """Add the unit of a point's published figures; null where only its readings say it."""
+
+    def of(quantity: str, unit: str | None) -> str | None:
+        found = None if unit is None else conversion(unit, quantity=quantity)
+        return canonical_unit(quantity) or (None if found is None else found.unit)
+
+    units = [of(*row) for row in points.select("quantity", "unit").iter_rows()]
+    return points.with_columns(pl.Series("canonical_unit", units, dtype=pl.String()))
 
 
 def delivery_rows(frame: pl.DataFrame | None) -> pl.DataFrame:
@@ -111,6 +127,26 @@ def shapes(portfolio: Portfolio) -> dict[str, str]:
     for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):
         found[row["device_id"]].append(tuple(row[name] for name in _SHAPING))
     return {device_id: text_digest(repr(shape)) for device_id, shape in found.items()}
+
+
+def site_devices(portfolio: Portfolio, *, known: Collection[str]) -> set[str]:
+    """Return the devices that may count for a site with data, whether they have any themselves.
+
+    Args:
+        portfolio: The portfolio.
+        known: Points that have data.
+    """
+    points = portfolio.points
+    sites = {points[point_id].site_id for point_id in known if point_id in points}
+    return {
+        point.device_id
+        for point in points.values()
+        if point.site_id in sites
+        and (
+            point.role in {"main", "generation", "storage"}
+            or point.quantity in {"heating_energy", "cooling_energy"}
+        )
+    }
 
 
 def frame_digest(frame: pl.DataFrame) -> str:

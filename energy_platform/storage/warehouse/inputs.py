@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from energy_platform.partitions import day_bounds
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -40,6 +42,8 @@ INPUTS: Final = (
     CORE_ENERGY_DELTAS,
     CORE_REGISTER_REJECTS,
     CORE_ENERGY_INTERVALS,
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
 )
 """The tables the marts are made from."""
 
@@ -54,6 +58,8 @@ _SPANS: Final[Mapping[str, str]] = {
     CORE_ENERGY_DELTAS.name: "min(start_at), max(end_at)",
     CORE_REGISTER_REJECTS.name: 'min("at"), max("at")',
     CORE_ENERGY_INTERVALS.name: "min(interval_start), max(interval_start)",
+    CORE_CONSUMPTION_DELTAS.name: "min(start_at), max(end_at)",
+    CORE_CONSUMPTION_INTERVALS.name: "min(interval_start), max(interval_start)",
 }
 """First and last instant that the rows of a file bear on."""
 

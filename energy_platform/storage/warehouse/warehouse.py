@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 import polars as pl
 
+from energy_platform.identity import device_of
 from energy_platform.schemas import INSTANT
 from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.storage.warehouse.book import Book, open_work
@@ -26,6 +27,7 @@ from energy_platform.storage.warehouse.dims import (
     frame_digest,
     project_digest,
     shapes,
+    site_devices,
     text_digest,
 )
 from energy_platform.storage.warehouse.errors import WarehouseError
@@ -37,6 +39,7 @@ from energy_platform.storage.warehouse.inputs import (
     spans,
     survey,
 )
+from energy_platform.storage.warehouse.inventories import inventory_digest, inventory_frames
 from energy_platform.storage.warehouse.lake_views import write_lake_views
 from energy_platform.storage.warehouse.process import run_dbt
 from energy_platform.storage.warehouse.publication import (
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
     from energy_platform.storage.lake import Lake
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 """Version of the published tables, in ``about``."""
 
 LATE_DAYS: Final[Mapping[Vendor, int]] = {
@@ -155,6 +158,7 @@ class Warehouse:
             "portfolio": "the portfolio changed",
             "reach": "raw days reach further",
             "rules": "the rules changed",
+            "inventory": "the inventories changed",
         }
         if delivery is not None:
             watched["delivery"] = "the ledger changed"
@@ -282,6 +286,7 @@ class Warehouse:
             ),
             "reach_digest": text_digest(repr(sorted(facts.items()))),
             "rules_digest": text_digest(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
+            "inventory_digest": inventory_digest(self.lake),
             "delivery_digest": frame_digest(state),
         }
 
@@ -349,7 +354,9 @@ class Warehouse:
         if before["rules_digest"] != facts["rules_digest"]:
             return ("the rules changed",)
         new = shapes(portfolio)
-        with_data = {"/".join(point_id.split("/", 2)[:2]) for point_id in known}
+        with_data = {device_of(point_id) for point_id in known}
+        # A main that never said anything makes the use of its site unknown, on old days too.
+        with_data |= site_devices(portfolio, known=known)
         return tuple(
             f"device {device} changed in the portfolio"
             for device in sorted(old.keys() | new.keys())
@@ -381,6 +388,7 @@ class Warehouse:
         )
         frames = {
             **dims(portfolio),
+            **inventory_frames(self.lake),
             "vendors": vendors,
             "touched": periods(touched),
             "calendar": quarter_hours(touched),

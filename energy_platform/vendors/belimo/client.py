@@ -204,13 +204,21 @@ class BelimoClient(Closing):
             subject=device_id,
         )[0]
 
-    def device_by_serial(self, serial_number: str) -> Device | None:
+    def device_by_serial(
+        self, serial_number: str, *, production_id: str | None = None
+    ) -> Device | None:
         """Return the device that carries a serial number now, None when none is visible.
 
-        A transferred device has a new id; its serial number stays.
+        A transferred device has a new id; its serial number and production id stay.
+
+        Args:
+            serial_number: Serial number.
+            production_id: Tells devices apart that share the number; None where it is not known.
         """
-        found = self.devices(search=serial_number)
-        return next((device for device in found if device.serial == serial_number), None)
+        found = [one for one in self.devices(search=serial_number) if one.serial == serial_number]
+        if production_id is not None and len(found) > 1:
+            found = [one for one in found if str(one.production_id) == production_id]
+        return next(iter(found), None)
 
     def state(self, device_id: str, *, at: datetime | None = None) -> State:
         """Return the state of a device at an instant, by default now.

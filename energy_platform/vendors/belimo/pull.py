@@ -277,8 +277,8 @@ def _plans(
     known = set(profiles["dataprofile"])
     plans: list[Plan] = []
     warnings: list[str] = []
-    for device_id, serial, profile in devices.select(
-        "id", "serial_number", "dataprofile"
+    for device_id, serial, production_id, profile in devices.select(
+        "id", "serial_number", "production_id", "dataprofile"
     ).iter_rows():
         if serial in left_out:
             continue
@@ -292,7 +292,14 @@ def _plans(
         else:
             points = sorted(counted.get(profile, []))
         plans += [
-            Plan(device_id, point, serial, profile, is_text=(profile, point) in texts)
+            Plan(
+                device_id,
+                point,
+                serial,
+                profile,
+                is_text=(profile, point) in texts,
+                production_id=production_id,
+            )
             for point in points
         ]
     visible = set(devices["serial_number"])

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
+from energy_platform.identity import APART, is_told_apart
 from energy_platform.partitions import contiguous, day_bounds, day_range
+from energy_platform.vendors.belimo.buckets import Buckets, at_ends
 from energy_platform.vendors.belimo.decoding import EMPTY, Odd
 from energy_platform.vendors.belimo.proof import OPEN_END, Doubt, Whole, Window, whole
 from energy_platform.vendors.belimo.samples import MILLISECOND, Answer
@@ -41,9 +43,6 @@ REFUSING: Final = 3
 GONE: Final = frozenset({403, 404})
 """Answers of a data scope that no longer belongs to the account: the device was transferred."""
 
-_WIDTHS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
 
 class Plan(NamedTuple):
     """A datapoint to read.
@@ -54,6 +53,7 @@ class Plan(NamedTuple):
         serial_number: The device as users know it.
         profile_id: Its dataprofile, None when the cloud knows none.
         is_text: Whether its values are texts, which resampled history leaves out.
+        production_id: What stays of a device besides its serial number, None when not known.
     """
 
     device_id: str
@@ -61,6 +61,7 @@ class Plan(NamedTuple):
     serial_number: str
     profile_id: str | None
     is_text: bool = False
+    production_id: str | None = None
 
 
 class Piece(NamedTuple):
@@ -260,7 +261,11 @@ class Reader:
         with self._lock:
             if plan.serial_number in self._current:
                 return self._current[plan.serial_number]
-        found = self._client.device_by_serial(plan.serial_number)
+        own_id = plan.production_id
+        serial = plan.serial_number
+        if is_told_apart(serial, own_id=own_id):
+            serial = serial.removesuffix(f"{APART}{own_id}")
+        found = self._client.device_by_serial(serial, production_id=own_id)
         with self._lock:
             self._current[plan.serial_number] = found
         return found
@@ -307,78 +312,48 @@ class Reader:
         return whole(ask, window=window)
 
     def _buckets(self, plan: Plan, *, window: Window, asked: str) -> Whole:
-        width = resolution_width(self._client.settings.resolution)
-        # The bucket that is not over yet is provisional.
-        last = _floor(window.end, width=width)
-        if last <= window.start:
+        grid = Buckets.of(self._client.settings.resolution)
+        if not any(grid.requests(window.start, window.end, most=1)):
+            # Buckets longer than the window: none ends in it.
             return Whole(EMPTY, Counter())
 
         def ask(low: datetime, high: datetime) -> Answer:
-            low = _floor(low, width=width)
-            high = max(_floor(high, width=width), low + width)
-            return self._bucketed(plan, start=low, end=high, width=width, asked=asked)
+            return self._bucketed(plan, low=low, high=high, grid=grid, asked=asked)
 
         is_known = (plan.profile_id, plan.datapoint_id) in self._known
         left_out = "asked for twice and left out of the answer"
         return whole(
             ask,
             window=window._replace(
-                end=last,
-                step=width,
+                step=grid.width,
                 left_out_why=left_out if is_known and not plan.is_text else "",
             ),
         )
 
     def _bucketed(
-        self, plan: Plan, *, start: datetime, end: datetime, width: timedelta, asked: str
+        self, plan: Plan, *, low: datetime, high: datetime, grid: Buckets, asked: str
     ) -> Answer:
+        """Read the buckets that end in ``[low, high)``, each at its end."""
         settings = self._client.settings
-        points = max(1, min(settings.max_points, (end - start) // width))
-        answers = []
-        while start < end:
-            stop = min(start + width * points, end)
-            answers.append(
-                self._client.buckets(
-                    plan.device_id,
-                    [plan.datapoint_id],
-                    start=start,
-                    end=stop,
-                    resolution=settings.resolution,
-                    day=asked,
-                )[plan.datapoint_id]
-            )
-            start = stop
+        frames = [EMPTY]
         odd: Counter[Odd] = Counter()
-        for answer in answers:
-            odd += answer.odd
-        return Answer(
-            pl.concat(answer.frame for answer in answers),
-            odd,
-            left_out=all(answer.left_out for answer in answers),
-        )
+        left_out = True
+        for request in grid.requests(low, high, most=settings.max_points):
+            answer = self._client.buckets(
+                plan.device_id,
+                [plan.datapoint_id],
+                start=request.start,
+                end=request.end,
+                resolution=request.resolution,
+                day=asked,
+            )[plan.datapoint_id]
+            found = at_ends(answer.frame, request=request, width=grid.width)
+            frames.append(found.frame)
+            odd += answer.odd + Counter(found.odd)
+            left_out = left_out and answer.left_out
+        return Answer(pl.concat(frames), odd, left_out=left_out)
 
 
 def _nothing(days: Sequence[str], *, why: str = "") -> Whole:
     start, end = day_bounds(days[0])[0], day_bounds(days[-1])[1]
     return Whole(EMPTY, Counter(), (Doubt(start, end, why),) if why else ())
-
-
-def _floor(instant: datetime, *, width: timedelta) -> datetime:
-    """Return the start of the bucket that holds an instant; buckets stand on the UTC grid."""
-    return instant - (instant - _EPOCH) % width
-
-
-def resolution_width(resolution: str) -> timedelta:
-    """Return the width of a bucket such as ``15m``.
-
-    Raises:
-        ValueError: It is not a duration that divides a UTC day.
-    """
-    number, unit = resolution[:-1], resolution[-1:]
-    seconds = int(number) * _WIDTHS[unit] if number.isdigit() and unit in _WIDTHS else 0
-    if seconds <= 0 or 86_400 % seconds:
-        raise ValueError(
-            f"BELIMO_RESOLUTION: expected a duration that divides a day, such as 15m or 1h, "
-            f"came {resolution!r}"
-        )
-    return timedelta(seconds=seconds)

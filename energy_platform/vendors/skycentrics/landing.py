@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from energy_platform.partitions import EPOCH_DAY, day_of
+from energy_platform.partitions import day_of
 from energy_platform.vendors import lenient
 from energy_platform.vendors.skycentrics.models import Record, Sensor, record_of
 
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 """A sensor further ahead of its poll than this has a wrong clock."""
+
+OLDEST_POLLED: Final = "2020-01-01"
+"""A newest value older than this is of a clock that was never set: none was polled before."""
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _BIT: Final = 4096
@@ -297,7 +300,7 @@ def _valid_day(time: int | None, *, polled_at: datetime) -> str | None:
     if time is None or not 0 < time <= (polled_at + FUTURE_TOLERANCE).timestamp():
         return None
     day = day_of(datetime.fromtimestamp(time, tz=UTC))
-    return day if day >= EPOCH_DAY.isoformat() else None
+    return day if day >= OLDEST_POLLED else None
 
 
 def _one_line(body: bytes) -> bytes:

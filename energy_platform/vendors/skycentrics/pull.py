@@ -14,6 +14,7 @@ from energy_platform.schemas import (
     RAW_SKYCENTRICS_SAMPLES,
     RAW_SKYCENTRICS_SENSORS,
 )
+from energy_platform.vendors.columns import split_values
 from energy_platform.vendors.coverage import Before, DeviceDay, Earlier, Reject, nothing_before
 from energy_platform.vendors.errors import AuthenticationError, PermanentError, VendorError
 from energy_platform.vendors.skycentrics.gateway import LATEST_S, SHOWN, gateway_day
@@ -128,8 +129,16 @@ def inventory(client: SkycentricsClient) -> dict[str, pl.DataFrame]:
             }
             for device_id, sensor in seen
         ],
-        schema={**RAW_SKYCENTRICS_SENSORS.schema, "at": pl.Int64()},
+        schema={
+            **{
+                name: dtype
+                for name, dtype in RAW_SKYCENTRICS_SENSORS.schema.items()
+                if not name.startswith("value")
+            },
+            "at": pl.Int64(),
+        },
     ).cast({"at": RAW_SKYCENTRICS_SENSORS.schema["at"]})
+    sensors = sensors.with_columns(*split_values([sensor.data for _, sensor in seen]))
     tables = {
         RAW_SKYCENTRICS_DEVICES: pl.DataFrame(
             [

@@ -1,4 +1,9 @@
-"""The inventory of SoData as snapshot frames: sites, devices, variables."""
+"""The inventory of SoData as snapshot frames.
+
+Sites, devices and variables are what the days are read by: where they cannot be read, the inventory
+fails. Customers and last values are for those who ask: where they cannot be read, they are left out
+with a warning, and the lake keeps those it has.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.schemas import (
+    INSTANT,
+    RAW_SOCOMEC_CUSTOMERS,
     RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
+from energy_platform.vendors.columns import INSTANT_FORMATS, split_values
 from energy_platform.vendors.errors import PermanentError, VendorError
+from energy_platform.vendors.masking import without_contacts
 from energy_platform.vendors.socomec.models import as_number
 from energy_platform.vendors.threads import in_order
 
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from energy_platform.vendors.socomec.client import SocomecClient
     from energy_platform.vendors.socomec.models import (
         CorporateAccount,
+        Customer,
         Device,
         LastValue,
         Site,
@@ -35,12 +46,13 @@ _REFUSED: Final = frozenset({400, 403, 404, 405, 409, 410, 422, 500, 501})
 
 
 def inventory(client: SocomecClient) -> dict[str, pl.DataFrame]:
-    """Read the sites, devices and variables the account sees.
+    """Read the sites, devices, variables, last values and customers the account sees.
 
     Returns:
-        The frames of ``raw_socomec__sites``, ``raw_socomec__devices`` and
-        ``raw_socomec__variables`` by table name. A variable without a unit gets the one of its
-        last value.
+        The frames of ``raw_socomec__sites``, ``raw_socomec__devices``,
+        ``raw_socomec__variables``, ``raw_socomec__last_values`` and ``raw_socomec__customers`` by
+        table name. A variable without a unit gets the one of its last value. The customers are
+        missing where the user may not read them, last values of a device where they were refused.
 
     Raises:
         PermanentError: No account or no device is visible: an empty answer of this vendor more
@@ -67,13 +79,18 @@ def inventory(client: SocomecClient) -> dict[str, pl.DataFrame]:
     scaled = sum(row.variable.is_scaled for row in variables)
     if scaled:
         log.warning("socomec inventory: %d variables have a coefficient; never applied", scaled)
+    # Last, since a source that stops answering here has given all that days are read by.
+    customers = _customers(client, accounts)
+    last_values = _last_values(client, devices, read)
     for warning in client.take_warnings():
         log.warning("socomec inventory: %s", warning)
-    return {
+    frames = {
         RAW_SOCOMEC_SITES.name: _site_frame(sites),
         RAW_SOCOMEC_DEVICES.name: _device_frame(devices),
         RAW_SOCOMEC_VARIABLES.name: _variable_frame(variables),
+        RAW_SOCOMEC_LAST_VALUES.name: _last_value_frame(last_values),
     }
+    return frames if customers is None else frames | {RAW_SOCOMEC_CUSTOMERS.name: customers}
 
 
 def _accounts(client: SocomecClient) -> list[CorporateAccount]:
@@ -102,6 +119,7 @@ class _VariableRow(NamedTuple):
 
 class _Variables(NamedTuple):
     rows: list[_VariableRow]
+    last: list[LastValue] | None
     refusal: VendorError | None
 
 
@@ -110,15 +128,107 @@ def _variables(client: SocomecClient, *, ca: str, device: Device) -> _Variables:
     try:
         variables = client.variables(ca, device.uuid)
         lacking = any(not variable.unit or not variable.title for variable in variables)
-        values = client.last_values(ca, device.uuid) if lacking else []
+        values = client.last_values(ca, device.uuid) if lacking else None
     except VendorError as error:
         if error.status not in _REFUSED or error.endpoint not in {"variables", "last values"}:
             raise
         log.warning("%s; left out of the inventory", error)
-        return _Variables([], error)
-    last = {value.triple: value for value in values}
+        return _Variables([], None, error)
+    last = {value.triple: value for value in values or ()}
     rows = [_VariableRow(device.uuid, one, last.get(one.triple)) for one in variables]
-    return _Variables(rows, None)
+    return _Variables(rows, values, None)
+
+
+def _last_values(
+    client: SocomecClient, devices: Sequence[tuple[str, Device]], read: Sequence[_Variables]
+) -> list[tuple[Device, LastValue]]:
+    """Return the last values of all devices; ask for those that their variables did not need."""
+    errors: list[VendorError] = []
+
+    def values(item: tuple[tuple[str, Device], _Variables]) -> list[LastValue]:
+        (ca, device), one = item
+        if one.last is not None or not one.rows:
+            return one.last or []
+        try:
+            return client.last_values(ca, device.uuid)
+        except VendorError as error:
+            if error.endpoint != "last values":
+                raise
+            errors.append(error)
+            return []
+
+    items = list(zip(devices, read, strict=True))
+    found = list(in_order(items, values, threads=client.settings.max_in_flight))
+    if errors:
+        # One line, not one a device: a source that is down fails for all that are left.
+        log.warning(
+            "%s; last values of %d of %d devices are those of the last time",
+            errors[0],
+            len(errors),
+            len(devices),
+        )
+    return [
+        (device, value)
+        for (_, device), answered in zip(devices, found, strict=True)
+        for value in answered
+    ]
+
+
+def _customers(client: SocomecClient, accounts: Iterable[CorporateAccount]) -> pl.DataFrame | None:
+    """Read the customers; None where the user may not, or they cannot be read."""
+    try:
+        found = [(ca.uuid, one) for ca in accounts for one in client.customers(ca.uuid)]
+    except VendorError as error:
+        if error.endpoint != "customers":
+            raise
+        log.warning("%s; the customers are those of the last time, nothing else lacks", error)
+        return None
+    return _customer_frame(found)
+
+
+def _customer_frame(customers: Iterable[tuple[str, Customer]]) -> pl.DataFrame:
+    rows = [
+        (one.uuid, ca, None if one.name is None else without_contacts(one.name), one.sites_quantity)
+        for ca, one in customers
+    ]
+    return _snapshot(rows, schema=RAW_SOCOMEC_CUSTOMERS.schema, key=RAW_SOCOMEC_CUSTOMERS.sort_key)
+
+
+def _last_value_frame(values: Sequence[tuple[Device, LastValue]]) -> pl.DataFrame:
+    """Lay out last values; numbers come as texts here, dates may be months old."""
+    numbers, texts = split_values(
+        [one.value if one.number is None else one.number for _, one in values]
+    )
+    frame = pl.DataFrame(
+        {
+            "device_uuid": [device.uuid for device, _ in values],
+            "item_type": [one.triple[0] for _, one in values],
+            "item_index": [one.triple[1] for _, one in values],
+            "service_id": [one.triple[2] for _, one in values],
+            "at": _dates([one.date for _, one in values]),
+            "value": numbers,
+            "value_text": texts,
+            "unit": [one.unit for _, one in values],
+            "title": [one.title for _, one in values],
+            "service_type": [one.service_type for _, one in values],
+            "serial_number": [device.serial_number or device.uuid for device, _ in values],
+        },
+        schema=RAW_SOCOMEC_LAST_VALUES.schema,
+    )
+    # Of two values of one variable the newer one.
+    newest = frame.sort("at", descending=True, nulls_last=True, maintain_order=True)
+    key = RAW_SOCOMEC_LAST_VALUES.sort_key
+    return newest.unique(subset=key, keep="first", maintain_order=True).sort(key)
+
+
+def _dates(texts: Sequence[str | None]) -> pl.Series:
+    """Read the dates one by one: one that is no instant is null."""
+    said = pl.Series("at", texts, dtype=pl.String)
+    read = [
+        said.str.to_datetime(shape, time_unit="us", time_zone="UTC", strict=False)
+        for shape in INSTANT_FORMATS
+    ]
+    return read[0].zip_with(read[0].is_not_null(), read[1]).cast(INSTANT)
 
 
 def _site_frame(sites: Iterable[tuple[str, Site]]) -> pl.DataFrame:

@@ -55,11 +55,17 @@ _BAD_WORDS: Final = re.compile(
     r"(?i)error|exception|fail|fault|invalid|denied|forbidden|unauthori[sz]ed|unauthenticated"
     r"|not |unavailable|refused|rejected|expired|timed? ?out|maintenance|missing|unknown|bad "
     r"|log ?in|logged ?out|sign ?in|session|password|redirect|proxy|gateway|busy|try again|wait"
+    r"|discard|ignored|dropped|skipped|disabled|suspended|blocked|quota|exceed|throttl|\blimit\b"
+    r"|overload|unable|can ?not|can't|could|\bfull\b|\bdown\b|\bpartial|\blost\b|\bn?ok[.!]? but"
+    r"|\bn?ko\b|\bnok\b"
 )
 _ERROR_KEYS: Final = re.compile(
     r"error|^err|exception|^fault|fail|reject|denied|invalid|unauthor|forbidden|violation|problem"
-    r"|redirect|login|signin"
+    r"|redirect|login|signin|discard|dropped|ignored|skipped|lost|throttl|suspend|blocked|quota"
 )
+_KEPT_KEYS: Final = re.compile(r"insert|written|persisted|stored|saved")
+"""Members whose number says how much was kept; nothing kept is not stored."""
+
 _SUCCESS_KEYS: Final = frozenset(
     [
         "success",
@@ -74,11 +80,11 @@ _SUCCESS_KEYS: Final = frozenset(
         "valid",
         "received",
         "processed",
-        "authenticated",
-        "authorized",
-        "loggedin",
     ]
 )
+_GATE_KEYS: Final = frozenset(["valid", "authenticated", "authorized", "loggedin"])
+"""Members that speak of the sender or the form: without them nothing is stored, with them it need
+not be."""
 _STATUS_KEYS: Final = frozenset(
     [
         "status",
@@ -213,7 +219,8 @@ def _of_scalar(said: object) -> Verdict:
     if isinstance(said, str):
         return _of_word(said)
     if isinstance(said, int | float):
-        return "stored" if said == 1 or _is_good_code(said) else "unknown"
+        # A lone 0 may be a code of success as well as the number of rows that were kept.
+        return "stored" if said == 1 or (said != 0 and _is_good_code(said)) else "unknown"
     return "unknown"
 
 
@@ -221,7 +228,7 @@ def _of_object(said: dict[str, object], *, sent: bytes) -> Verdict:
     """Say what an object says: any word of an error outweighs every word of success."""
     if not said:
         return "stored"
-    signs = set(_signs(said))
+    signs = set(_signs(said, own=_own_words(sent)))
     if "not_stored" in signs:
         return "not_stored"
     if "stored" in signs or _is_echo(said, sent=sent):
@@ -229,17 +236,23 @@ def _of_object(said: dict[str, object], *, sent: bytes) -> Verdict:
     return "unknown"
 
 
-def _signs(said: object, *, level: int = 0) -> Iterator[Verdict]:
+def _own_words(sent: bytes) -> frozenset[str]:
+    """Return the texts of the packet: a stream's id may hold any word."""
+    packet = msgspec.json.decode(sent) if sent else {}
+    return frozenset(value for value in packet.values() if isinstance(value, str))
+
+
+def _signs(said: object, *, own: frozenset[str], level: int = 0) -> Iterator[Verdict]:
     if level > DEEPEST:
         yield "unknown"
     elif isinstance(said, list):
         for one in said:
-            yield from _signs(one, level=level + 1)
+            yield from _signs(one, own=own, level=level + 1)
     elif isinstance(said, dict):
         for name, value in said.items():
             yield _sign(re.sub(r"[^a-z]", "", str(name).lower()), value)
-            yield from _signs(value, level=level + 1)
-    elif isinstance(said, str) and _BAD_WORDS.search(said):
+            yield from _signs(value, own=own, level=level + 1)
+    elif isinstance(said, str) and said not in own and _BAD_WORDS.search(said):
         yield "not_stored"
 
 
@@ -249,6 +262,11 @@ def _sign(key: str, value: object) -> Verdict:
         is_none = value in _EMPTY or (isinstance(value, str) and value.lower() in {"none", "0"})
         return "unknown" if is_none else "not_stored"
     if value is False:
+        return "not_stored"
+    if key in _GATE_KEYS:
+        is_good = isinstance(value, int | float) and value >= 1
+        return "unknown" if _good(value, is_good=is_good) == "stored" else "not_stored"
+    if _KEPT_KEYS.search(key) and value == 0:
         return "not_stored"
     if key in _SUCCESS_KEYS:
         return _good(value, is_good=isinstance(value, int | float) and value >= 1)

@@ -241,3 +241,24 @@ def test_listings_of_samples_may_lie(fleet: Fleet) -> None:
     spoiled = cloud.raw(identity)["data"]
     assert spoiled[0]["value"] is None
     assert all("quality" in one for one in spoiled)
+
+
+@pytest.mark.parametrize(
+    ("from_start", "stamps"),
+    [
+        (False, ["2025-12-31T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
+        (True, ["2025-12-31T23:00:00Z", "2026-01-01T23:00:00Z"]),
+    ],
+)
+def test_local_days_are_buckets_only_where_these_begin_with_the_window(
+    fleet: Fleet, from_start: bool, stamps: list[str]
+) -> None:
+    """Which of both the vendor does is not documented; a program may meet either."""
+    fleet.belimo.buckets_from_start = from_start
+    try:
+        path = f"/devices/{fleet.belimo.device_id(valve(fleet))}/data/history/timeseries"
+        window = {"from": "2026-01-01T00:00:00+01:00", "to": "2026-01-03T00:00:00+01:00"}
+        answer = Cloud(fleet).get(path, datapointIds=HEAT, resolution="1d", **window).json()
+    finally:
+        fleet.belimo.buckets_from_start = False
+    assert [one["timestamp"] for one in answer["series"][0]["values"]] == stamps

@@ -16,8 +16,8 @@ from energy_platform_tests.simulators.skycentrics.caller import DATA, DEVICE, Ca
 if TYPE_CHECKING:
     from energy_platform_tests.simulators.skycentrics.conftest import SetClock
 
-CHARGE = "BATTERY_LIFETIME_CHARGE_COUNTER"
-METER = "Building_Meter_kWh_Energy"
+CHARGE = "BESS_LIFETIME_CHARGE_COUNTER"
+METER = "E30A_3_kWh_Energy:_3ph_Total"
 STALE = "Weather_Station_Temp"
 
 
@@ -78,7 +78,7 @@ def test_the_newest_data_have_every_oddity_of_a_real_gateway(caller: Caller) -> 
     assert {"W", "kW", "kVAR", "kWh", "%", "V", "A", "Hz", "luxes", "% of Wmax", ""} == {
         sensor["units"] for sensor in sensors.values()
     }
-    assert sensors["Demo_[0001]_BV1_Stat"]["data"] in {"active", "inactive"}
+    assert sensors["SSU_[0062]_BV420_ZStat"]["data"] in {"active", "inactive"}
     pair = (sensors["Legacy_Meter_kW"]["data"], sensors["Legacy_Meter_kW_DUP"]["data"])
     assert pair[0] != pair[1]
     for counter in (CHARGE, CHARGE.replace("CHARGE", "DISCHARGE")):
@@ -236,13 +236,13 @@ def test_nulls_and_texts_come_where_numbers_were(
     sensors = caller.sensors()
     assert sum(sensor["data"] is None for sensor in sensors.values()) > 5
     skycentrics.faults.set("text_data=1")
-    text, number = (caller.sensors()["BATTERY_STATE_OF_CHARGE"]["data"] for _ in range(2))
+    text, number = (caller.sensors()["BESS_STATE_OF_CHARGE"]["data"] for _ in range(2))
     assert text == str(number)
 
 
 def test_text_states_may_turn_boolean(skycentrics: SkycentricsSimulator, caller: Caller) -> None:
     skycentrics.faults.set("boolean_data")
-    assert isinstance(caller.sensors()["Demo_[0001]_BV1_Stat"]["data"], bool)
+    assert isinstance(caller.sensors()["SSU_[0062]_BV420_ZStat"]["data"], bool)
 
 
 def test_unknown_keys_may_appear_anywhere(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ACCOUNT: Final = f"/api/v1/ca/{CA_UUID}"
 MAIN: Final = uid("device", "SN000001")
 IMPORT: Final = ("Global", "0", "130101")
-TOKEN_PATH: Final = "/realms/Socomec/protocol/openid-connect/token"
+OPENID: Final = "/realms/Socomec/protocol/openid-connect"
+TOKEN_PATH: Final = f"{OPENID}/token"
 
 
 def login(fleet: Fleet, **changes: str) -> httpx.Response:
@@ -52,8 +53,14 @@ class Soda:
             headers=self._headers | {"content-type": content_type},
         )
 
-    def post(self, path: str) -> httpx.Response:
-        return HTTP.post(self._url + path, json={}, headers=self._headers)
+    def absolute(self, url: str) -> httpx.Response:
+        return HTTP.get(url, headers=self._headers)
+
+    def put_json(self, path: str, body: Any) -> httpx.Response:
+        return HTTP.put(self._url + path, json=body, headers=self._headers)
+
+    def post(self, path: str, body: Any = None) -> httpx.Response:
+        return HTTP.post(self._url + path, json=body or {}, headers=self._headers)
 
     def listing(self, path: str, *, take: int) -> list[dict[str, Any]]:
         """The vendor script's loop."""

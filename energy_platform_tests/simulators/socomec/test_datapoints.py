@@ -146,6 +146,65 @@ def test_hours_are_stamped_with_their_start(fleet: Fleet, how: str, expected: in
         assert sum(one["value"] for one in found) == len(points(fleet))
 
 
+@pytest.mark.parametrize("granularity", ["minute", "hour", "day", "week", "month", "year"])
+@pytest.mark.parametrize(("how", "whole"), [("count", True), ("sum", False)])
+def test_buckets_of_local_time_hold_every_sample_once_over_both_clock_changes(
+    fleet: Fleet, granularity: str, how: str, whole: bool
+) -> None:
+    fleet.set_clock(datetime(2026, 11, 1, tzinfo=UTC))
+    window: dict[str, Any] = {"useDeviceLocalTimezone": True}
+    for start, end in (("2026-03-28", "2026-03-31"), ("2026-10-24", "2026-10-27")):
+        window |= {"start": f"{start}T00:00:00Z", "end": f"{end}T00:00:00Z"}
+        raw = [one["value"] for one in points(fleet, **window)]
+        asked = [series(aggregation=how)]
+        found = points(fleet, granularity=granularity, series=asked, **window)
+        assert sum(one["value"] for one in found) == (len(raw) if whole else sum(raw))
+        stamps = [one["at"] for one in found]
+        assert stamps == sorted(set(stamps))
+
+
+@pytest.mark.parametrize(
+    ("site", "day", "granularity", "expected"),
+    [
+        (MAIN, ("2026-01-01", "2026-01-02"), "day", ["2025-12-31T23:00:00Z"]),
+        (MAIN, ("2026-03-29", "2026-03-30"), "day", ["2026-03-28T23:00:00Z"]),
+        (
+            MAIN,
+            ("2026-01-01", "2026-03-01"),
+            "month",
+            ["2025-12-31T23:00:00Z", "2026-01-31T23:00:00Z"],
+        ),
+        (
+            uid("device", "SN000010"),
+            ("2026-01-01", "2026-01-03"),
+            "day",
+            ["2025-12-31T18:30:00Z", "2026-01-01T18:30:00Z"],
+        ),
+    ],
+)
+def test_a_local_day_or_month_is_one_bucket_that_begins_at_local_midnight(
+    fleet: Fleet, site: str, day: tuple[str, str], granularity: str, expected: list[str]
+) -> None:
+    fleet.set_clock(datetime(2026, 8, 1, tzinfo=UTC))
+    wanted = query(
+        series(site, aggregation="avg"),
+        start=f"{day[0]}T00:00:00Z",
+        end=f"{day[1]}T00:00:00Z",
+        granularity=granularity,
+        useDeviceLocalTimezone=True,
+    )
+    (answer,) = Soda(fleet).put(wanted).json()["series"]
+    assert answer["deviceTimeZone"] in {"Europe/Paris", "Asia/Kolkata"}
+    assert [one["at"] for one in answer["data"]] == expected
+
+
+@pytest.mark.parametrize("how", ["var", "stdev"])
+def test_a_bucket_of_one_sample_has_no_spread_and_is_left_out(fleet: Fleet, how: str) -> None:
+    found = points(fleet, granularity="minute", series=[series(aggregation=how)])
+    assert all(one["value"] is not None for one in found)
+    assert len(found) < len(points(fleet))
+
+
 def test_late_points_appear_behind_the_cursor_once_they_are_delivered(fleet: Fleet) -> None:
     full = points(fleet)
     fleet.set_faults(["socomec:late_points=3"])

@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from keycloak import KeycloakOpenID
+from jwcrypto.common import JWException
+from jwcrypto.jwk import JWK
+from keycloak import KeycloakAuthenticationError, KeycloakOpenID, KeycloakPostError
 
 from energy_platform.simulators.credentials import SOCOMEC
 from energy_platform_tests.simulators.web import HTTP
 
-from .soda import ACCOUNT, TOKEN_PATH, login, renew
+from .soda import ACCOUNT, OPENID, TOKEN_PATH, login, renew
 
 if TYPE_CHECKING:
     from energy_platform.simulators.fleet import Fleet
@@ -129,13 +131,115 @@ def test_the_api_answers_401_in_json_without_a_good_token(fleet: Fleet, header: 
     assert refused.json()["statusCode"] == 401
 
 
-def test_python_keycloak_discovers_logs_in_and_renews(fleet: Fleet) -> None:
-    client = KeycloakOpenID(
+@pytest.fixture
+def client(fleet: Fleet) -> KeycloakOpenID:
+    return KeycloakOpenID(
         server_url=fleet.url("socomec_identity") + "/",
         realm_name="Socomec",
         client_id=SOCOMEC.client_id,
         client_secret_key=SOCOMEC.client_secret,
     )
+
+
+def test_python_keycloak_discovers_logs_in_and_renews(fleet: Fleet, client: KeycloakOpenID) -> None:
     assert client.well_known()["token_endpoint"].endswith(TOKEN_PATH)
     granted = client.token(SOCOMEC.username, SOCOMEC.password)
     assert calls_api(fleet, client.refresh_token(granted["refresh_token"])["access_token"]) == 200
+
+
+def test_python_keycloak_asks_who_is_logged_in(client: KeycloakOpenID) -> None:
+    granted = client.token(SOCOMEC.username, SOCOMEC.password)
+    user = client.userinfo(granted["access_token"])
+    assert isinstance(user, dict)
+    assert user["preferred_username"] == SOCOMEC.username
+    assert user["sub"] == client.decode_token(granted["id_token"])["sub"]
+    with pytest.raises(KeycloakAuthenticationError, match="Token verification failed"):
+        client.userinfo("invented")
+
+
+def test_userinfo_wants_the_openid_scope_which_the_vendors_example_does_not_send(
+    fleet: Fleet,
+) -> None:
+    granted = login(fleet).json()
+    assert granted["scope"] == "email profile"
+    assert "id_token" not in granted
+    assert calls_api(fleet, granted["access_token"]) == 200
+    refused = HTTP.get(
+        fleet.url("socomec_identity") + OPENID + "/userinfo",
+        headers={"authorization": f"Bearer {granted['access_token']}"},
+    )
+    assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
+    assert "insufficient_scope" in refused.headers["www-authenticate"]
+
+
+def test_python_keycloak_checks_the_signature_of_a_token(client: KeycloakOpenID) -> None:
+    granted = client.token(SOCOMEC.username, SOCOMEC.password)
+    claims = client.decode_token(granted["access_token"])
+    assert claims["iss"] == client.well_known()["issuer"]
+    assert claims["azp"] == SOCOMEC.client_id
+    header, _, signature = granted["access_token"].split(".")
+    forged = ".".join((header, granted["refresh_token"].split(".")[1], signature))
+    with pytest.raises(JWException):
+        client.decode_token(forged)
+    key = f"-----BEGIN PUBLIC KEY-----\n{client.public_key()}\n-----END PUBLIC KEY-----".encode()
+    assert client.decode_token(granted["access_token"], key=JWK.from_pem(key)) == claims
+
+
+def test_python_keycloak_looks_into_a_token_and_sees_it_die(
+    fleet: Fleet, client: KeycloakOpenID
+) -> None:
+    granted = client.token(SOCOMEC.username, SOCOMEC.password)
+    seen = client.introspect(granted["access_token"])
+    assert (seen["active"], seen["username"]) == (True, SOCOMEC.username)
+    assert client.introspect(granted["refresh_token"])["active"]
+    assert client.introspect("invented") == {"active": False}
+    HTTP.post(fleet.url("control") + "/tokens", json={"refresh": True}).raise_for_status()
+    assert client.introspect(granted["access_token"]) == {"active": False}
+
+
+def test_python_keycloak_logs_out_and_nothing_of_the_session_is_left(
+    fleet: Fleet, client: KeycloakOpenID
+) -> None:
+    granted = client.token(SOCOMEC.username, SOCOMEC.password)
+    other = client.token(SOCOMEC.username, SOCOMEC.password)
+    assert client.logout(granted["refresh_token"]) == {}
+    assert calls_api(fleet, granted["access_token"]) == 401
+    with pytest.raises(KeycloakPostError, match="Invalid refresh token"):
+        client.refresh_token(granted["refresh_token"])
+    with pytest.raises(KeycloakPostError, match="Invalid refresh token"):
+        client.logout(granted["refresh_token"])
+    assert calls_api(fleet, other["access_token"]) == 200
+
+
+def test_a_token_can_be_revoked(fleet: Fleet) -> None:
+    granted = login(fleet).json()
+    url = fleet.url("socomec_identity") + OPENID + "/revoke"
+    form = {"client_id": SOCOMEC.client_id, "client_secret": SOCOMEC.client_secret}
+    assert HTTP.post(url, data=form | {"token": granted["access_token"]}).status_code == 200
+    assert calls_api(fleet, granted["access_token"]) == 401
+    assert HTTP.post(url, data=form | {"token": "unknown"}).status_code == 200
+    assert HTTP.post(url, data={"token": granted["refresh_token"]}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/token/introspect", "/logout", "/revoke"])
+def test_who_is_no_client_learns_and_ends_nothing(fleet: Fleet, path: str) -> None:
+    granted = login(fleet).json()
+    form = {
+        "client_id": SOCOMEC.client_id,
+        "client_secret": "wrong",
+        "token": granted["access_token"],
+        "refresh_token": granted["refresh_token"],
+    }
+    refused = HTTP.post(fleet.url("socomec_identity") + OPENID + path, data=form)
+    assert refused.status_code == 401
+    assert "active" not in refused.json()
+    assert calls_api(fleet, granted["access_token"]) == 200
+
+
+def test_every_address_that_is_announced_answers(fleet: Fleet, client: KeycloakOpenID) -> None:
+    announced = client.well_known()
+    addresses = [announced[key] for key in announced if key.endswith(("_endpoint", "_uri"))]
+    assert len(addresses) == 7
+    for address in [*addresses, announced["issuer"]]:
+        assert address.startswith(fleet.url("socomec_identity"))
+        assert HTTP.get(address).status_code != 404

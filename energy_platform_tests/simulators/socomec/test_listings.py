@@ -70,10 +70,12 @@ def test_last_values_are_texts_some_old_some_without_a_unit_one_an_alarm(fleet: 
     values = answer["devices"][0]["values"]
     assert all(isinstance(one["value"], str) for one in values)
     assert any("unit" not in one for one in values)
-    assert any(one["serviceType"] == "Alarm" for one in values)
+    alarms = {one["value"] for one in values if one["serviceType"] == "Alarm"}
+    assert alarms
+    assert alarms <= {"ACTIVE", "INACTIVE"}
     assert min(one["date"] for one in values) < "2023"
     assert max(one["date"] for one in values).startswith("2026-03-03T11:5")
-    assert {one["unit"] for one in values if "unit" in one} >= {"AMPERE", "PERCENT"}
+    assert {one["unit"] for one in values if "unit" in one} >= {"AMPERE", "PERCENTAGE"}
 
 
 def test_single_records_and_counts_are_there(fleet: Fleet) -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from energy_platform.identity import with_names
 from energy_platform.partitions import day_range
 from energy_platform.schemas import TABLES, violations
 from energy_platform.vendors.belimo import pull
-from energy_platform.vendors.belimo.reading import resolution_width
 from energy_platform.vendors.errors import AuthenticationError, VendorError
 from energy_platform_tests.vendors.belimo.cloud import (
     DATA,
@@ -254,6 +254,30 @@ def test_a_device_transferred_after_the_inventory_is_followed_by_its_serial_numb
         assert any("transferred" in warning for warning in one.warnings)
 
 
+def test_valves_that_share_a_serial_number_are_followed_apart(cloud: Cloud) -> None:
+    def shared(device_id: str, own: str) -> dict[str, Any]:
+        return device(device_id, serial="000000") | {"productionId": own}
+
+    cloud.fill(first="2026-01-01", days=1, device_id="new-a")
+    cloud.fill(first="2026-01-01", days=1, device_id="new-b")
+    cloud.devices = [shared("a", "P1"), shared("b", "P2")]
+    with cloud.client() as client:
+        tables = pull.inventory(client)
+        devices = with_names(tables["raw_belimo__devices"], own_id="production_id")
+        # Both are transferred while they are read; the account lists them the other way round.
+        cloud.devices = [shared("new-b", "P2"), shared("new-a", "P1")]
+        (pulled,) = pull.days(
+            client,
+            days=["2026-01-01"],
+            until=LATER,
+            devices=devices,
+            profiles=tables["raw_belimo__dataprofiles"],
+            wanted=dict.fromkeys(["000000", "000000~P2"], WANTED[SERIAL]),
+        )
+    found = frame_of(pulled).select("serial_number", "device_id").unique().sort("serial_number")
+    assert found.rows() == [("000000", "new-a"), ("000000~P2", "new-b")]
+
+
 def test_a_device_gone_from_the_account_is_a_warning_not_a_lost_day(cloud: Cloud) -> None:
     cloud.devices.append(device("id-2", serial="s-2"))
     cloud.fill(first="2026-01-01", days=1)
@@ -348,7 +372,7 @@ def test_the_provisional_bucket_of_a_timeseries_is_left_out(cloud: Cloud) -> Non
         assert seen.query["resolution"] == "1h"
         values = [
             {"timestamp": said(start + timedelta(hours=n)), "value": n}
-            for n in range(24)
+            for n in range(-1, 24)
             if at(seen.query["from"]) <= start + timedelta(hours=n) < at(seen.query["to"])
         ]
         return reply_json({"series": [{"datapointId": "evcloud.210", "values": values}]})
@@ -356,11 +380,8 @@ def test_the_provisional_bucket_of_a_timeseries_is_left_out(cloud: Cloud) -> Non
     cloud.route = route
     with cloud.client(history_mode="timeseries", resolution="1h", max_points=4) as client:
         (pulled,) = read(client, days=["2026-01-01"], until=at("2026-01-01T06:30:00+00:00"))
-    assert frame_of(pulled)["value"].to_list() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    frame = frame_of(pulled)
+    assert frame["value"].to_list() == [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    ends = [start + timedelta(hours=n) for n in range(7)]
+    assert frame["at"].to_list() == ends, "a bucket holds its newest value at its end"
     assert len(cloud.calls("/timeseries")) == 2, "never more points than allowed per request"
-
-
-@pytest.mark.parametrize("resolution", ["7m", "m", "15", "0s", "7d", ""])
-def test_a_resolution_that_does_not_divide_a_day_names_the_setting(resolution: str) -> None:
-    with pytest.raises(ValueError, match="BELIMO_RESOLUTION"):
-        resolution_width(resolution)

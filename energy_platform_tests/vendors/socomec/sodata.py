@@ -61,6 +61,7 @@ class SoData:
             UPS: payload("variables"),
             GATEWAY: {"results": [], "total": 0},
         }
+        self.last_values: dict[str, Any] = {UPS: payload("last_values")}
         self.points: dict[SeriesKey, list[tuple[datetime, Any]]] = {}
         self.max_window = timedelta(days=400)
         self.max_series = 10_000
@@ -124,8 +125,7 @@ class SoData:
             case ["ca", ca, "devices", device, "gateway"] if ca == CA:
                 return reply_json(self.listings["devices"][1]) if device == UPS else missing
             case ["ca", ca, "devices", device, "last-values"] if ca == CA:
-                known = device == UPS
-                return reply_json(payload("last_values") if known else {"devices": []})
+                return reply_json(self.last_values.get(device, {"devices": []}))
             case ["ca", ca, "devices", device, "variables"] if ca == CA:
                 return reply_json(self.variables[device]) if device in self.variables else missing
             case ["ca", ca, "devices", device, "variables", uuid] if ca == CA:

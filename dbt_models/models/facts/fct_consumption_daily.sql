@@ -1,0 +1,3 @@
+{{ config(period="local_day") }}
+
+{{ counted_by_day("consumption") }}

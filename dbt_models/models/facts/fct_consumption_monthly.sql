@@ -1,0 +1,3 @@
+{{ config(period="local_month", grain="month") }}
+
+{{ counted_by_period("consumption", "month") }}

@@ -1,0 +1,11 @@
+select
+    point_id,
+    interval_start,
+    quantity,
+    unit,
+    consumption,
+    estimated_consumption,
+    refused,
+    covered_s,
+    method
+from {{ source("core", "core_consumption_intervals") }}

@@ -1,0 +1,25 @@
+-- Usable readings of gauges and states with how long each holds: until the next one, at most two
+-- hours. Beyond that nobody knows, and longer silences weigh nothing.
+select
+    readings.point_id,
+    points.site_id,
+    points.timezone,
+    points.kind,
+    readings."at",
+    readings.interval_start,
+    readings.value,
+    readings.unit,
+    readings.text,
+    lag(readings.value) over in_order as value_before,
+    lag(readings."at") over in_order as at_before,
+    least(
+        coalesce(lead(readings."at") over in_order, points.horizon_at),
+        readings."at" + interval 2 hours
+    ) as holds_until
+from {{ ref("stg_readings") }} as readings
+inner join {{ ref("stg_points") }} as points using (point_id)
+where
+    readings.status = 'ok'
+    and readings.value is not null
+    and points.kind in ('gauge', 'state', 'bitfield')
+window in_order as (partition by readings.point_id order by readings."at")

@@ -1,0 +1,49 @@
+"""Devices that share a serial number, told by their samples of one day."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+SERIES: Final = ("item_type", "item_index", "service_id", "datapoint_id")
+"""Columns that make a series of a device, where a vendor's rows have them."""
+
+FEW: Final = 2
+"""Samples among those of another id that may be the seam of a transfer."""
+
+
+def strangers(raw: pl.DataFrame, *, device: str) -> list[str]:
+    """Return the vendor's ids whose rows are of another device than their serial number names.
+
+    Args:
+        raw: Rows of a raw day: ``serial_number, at, value, value_text``, and the columns that
+            make a series.
+        device: Column of the vendor's own id.
+
+    Returns:
+        Of each serial number, the ids but the smallest whose samples of some series lie among
+        those of a smaller id, and are not the same.
+    """
+    ids = raw.group_by("serial_number").agg(pl.col(device).unique().sort())
+    shared = ids.filter(pl.col(device).list.len() > 1)
+    series = [name for name in SERIES if name in raw.columns]
+    found: set[str] = set()
+    for serial, names in shared.iter_rows():
+        rows = raw.filter(pl.col("serial_number") == serial)
+        for place, name in enumerate(names[1:], start=1):
+            own = rows.filter(pl.col(device) == name)
+            others = rows.filter(pl.col(device).is_in(names[:place]))
+            if _lies_among(own, others, series=series):
+                found.add(name)
+    return sorted(found)
+
+
+def _lies_among(own: pl.DataFrame, others: pl.DataFrame, *, series: list[str]) -> bool:
+    """Say whether samples of some series lie within those of the others, and differ from them."""
+    spans = others.group_by(series).agg(first=pl.col("at").min(), last=pl.col("at").max())
+    inside = own.join(spans, on=series).filter(pl.col("at").is_between("first", "last"))
+    said = [*series, "at", "value", "value_text"]
+    differing = inside.join(others, on=said, how="anti", nulls_equal=True)
+    many = differing.group_by(series).len().filter(pl.col("len") > FEW)
+    return many.height > 0

@@ -1,0 +1,91 @@
+"""History from before the platform: read, refreshed, published, and partitions of Dagster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import yaml
+
+import energy_platform
+from energy_platform.assets.partitions import first_partition
+from energy_platform.partitions import day_range
+from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.world import World
+from energy_platform.storage.lake import Lake
+from energy_platform.storage.raw_days import land_day
+from energy_platform_tests.faults.rig import small_world
+
+if TYPE_CHECKING:
+    import pytest
+
+METER = "SN000001"
+DAYS = day_range("2015-03-28", "2015-03-30")
+COMMAND = "from energy_platform.cli import main; main()"
+NEWEST = "2015-04-02"
+
+
+def test_days_of_2015_are_read_like_any_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = small_world()
+    content = yaml.safe_load(demo_portfolio(World()))
+    content |= {"streams": [], "corrections": []}
+    content["devices"] = [one for one in content["devices"] if one["serial"] == METER]
+    portfolio = tmp_path / "portfolio.yaml"
+    portfolio.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with Fleet(world=world, wattics_streams=()) as fleet:
+        environment = {
+            name: value
+            for name, value in (os.environ | fleet.environment()).items()
+            if not name.startswith(("BELIMO", "SKYCENTRICS", "WATTICS", "ENERGY_PLATFORM"))
+        } | {
+            "ENERGY_PLATFORM_DATA_DIR": str(tmp_path / "data"),
+            "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
+            "PYTHONPATH": str(Path(energy_platform.__path__[0]).parent),
+        }
+
+        # Something newer has landed, so that the partitions of other processes begin later.
+        lake = Lake(tmp_path / "data" / "lake")
+        land_day(
+            lake,
+            RAW_SOCOMEC_DATAPOINTS,
+            day=NEWEST,
+            frame=RAW_SOCOMEC_DATAPOINTS.empty(),
+            complete_until=datetime(2015, 4, 3, tzinfo=UTC),
+            closed=True,
+        )
+        monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
+        monkeypatch.delenv("ENERGY_PLATFORM_PARTITIONS_FROM")
+        assert first_partition().isoformat() == NEWEST
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", COMMAND, "backfill", "socomec", DAYS[0], DAYS[-1]],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "socomec: 3 of 3 days landed" in done.stdout
+        assert first_partition().isoformat() == DAYS[0]
+    assert lake.days(RAW_SOCOMEC_DATAPOINTS) == [*DAYS, NEWEST]
+    with duckdb.connect(str(tmp_path / "data" / "energy.duckdb"), read_only=True) as db:
+        rows = db.execute(
+            "select energy_wh, expected_s from fct_energy_daily "
+            "where point_id = ? and local_day = '2015-03-29'",
+            [f"socomec/{METER}/Global|0|130101"],
+        ).fetchall()
+    ((energy, expected_s),) = rows
+    assert expected_s == 23 * 3600, "the clock of Paris changed that day"
+    signal = world.signals[f"socomec/{METER}/Global|0|130101"]
+    start = datetime(2015, 3, 28, 23, tzinfo=UTC).timestamp()
+    true = signal.true_energy_wh(start, start + expected_s)
+    assert abs(energy / true - 1) < 0.001

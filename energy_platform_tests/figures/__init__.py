@@ -1,0 +1,1 @@
+"""Every published figure against an independent recomputation from the raw files."""
