@@ -562,6 +562,9 @@ class AlertSettings(_Connected):
     check_failed_min: Minutes = Field(
         0, description="Minutes until a failed blocking check is told, or off."
     )
+    figure_disputed_min: Minutes = Field(
+        0, description="Minutes until refused energy of a point is told, or off."
+    )
     disk_nearly_full_min: Minutes = Field(
         0, description="Minutes until a nearly full disk is told, or off."
     )

@@ -7,12 +7,17 @@ days are missing.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from energy_platform.disputed import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
+
+    from energy_platform.disputed import Disputed
 
 Kind = Literal[
     "run_failed",
@@ -23,6 +28,7 @@ Kind = Literal[
     "stream_stuck",
     "stream_refused",
     "check_failed",
+    "figure_disputed",
     "disk_nearly_full",
     "publication_old",
 ]
@@ -253,6 +259,20 @@ def check_conditions(failed: Sequence[FailedCheck]) -> list[Condition]:
             todo="The check in Dagster's UI names the rows; please report it with them",
         )
         for one in failed
+    ]
+
+
+def dispute_conditions(found: Sequence[Disputed]) -> list[Condition]:
+    """Return the points whose registers showed energy that is not booked."""
+    return [
+        Condition(
+            kind="figure_disputed",
+            subject=one.point_id,
+            what=one.words,
+            since=one.since,
+            todo=ADVICE.replace("POINT DAY", shlex.join([one.point_id, one.explain_day])),
+        )
+        for one in found
     ]
 
 

@@ -28,6 +28,7 @@ TITLES: Final[dict[Kind, str]] = {
     "stream_stuck": "Wattics does not take packets",
     "stream_refused": "Wattics refused packets",
     "check_failed": "a blocking check failed",
+    "figure_disputed": "a figure is disputed",
     "disk_nearly_full": "the disk is nearly full",
     "publication_old": "the published figures are old",
 }

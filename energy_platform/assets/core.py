@@ -186,9 +186,21 @@ def _figures(lake: Lake, table: RefreshedTable, *, day: RefreshedDay, name: str)
         last_at=table.last_at,
         counts={**table.statuses, **{f"reason: {k}": n for k, n in table.reasons.items()}},
     ) | {"why": "; ".join(day.why), "changed": table.changed}
+    if name == CORE_ENERGY_DELTAS.name:
+        found |= _not_booked(lake, day.day)
     if name == CORE_READINGS.name and table.reasons.get("word_swap"):
         found["word_swap"] = _swapped_words(lake, day.day)
     return found
+
+
+def _not_booked(lake: Lake, day: str) -> dict[str, Any]:
+    """Return what registers showed and nobody booked, and what was booked beyond a limit."""
+    deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
+    beyond = deltas.filter(pl.col("status") == "over_limit")
+    return {
+        "refused_wh": float(deltas["refused_wh"].abs().sum()),
+        "over_limit_wh": float(beyond["energy_wh"].sum()),
+    }
 
 
 def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
@@ -390,7 +402,8 @@ def _refused(found: pl.DataFrame) -> str:
     said = [
         f"{point_id}: {refused:,.0f} Wh refused at {end:%H:%M} UTC, "
         + (
-            f"a max_power_w of {needed:,.0f} would have let it pass; another meter: a reset_marker"
+            f"a max_power_w of {needed:,.0f} would have let it pass; another meter: a "
+            "reset_marker; real for once: an accept entry"
             if needed is not None
             else "a change of unit: a correction with the factor"
             if reason == "scale_k"

@@ -16,6 +16,7 @@ from energy_platform.alerts.conditions import (
     StreamFacts,
     check_conditions,
     disk_condition,
+    dispute_conditions,
     failed_runs,
     publication_condition,
     source_conditions,
@@ -26,6 +27,7 @@ from energy_platform.automation.housekeeping import housekeeping
 from energy_platform.automation.jobs import INGEST, JOBS, inventories, push
 from energy_platform.automation.under_way import DIED
 from energy_platform.delivery import LEDGER_FILE
+from energy_platform.disputed import disputed
 from energy_platform.due import REPORTED_FROM, holes_of
 from energy_platform.heard import heard_at
 from energy_platform.ingest import is_configured
@@ -105,6 +107,7 @@ def gather(
         *streams,
         *failed_runs(list(_run_ends(instance)), told_elsewhere=told),
         *check_conditions(list(_failed_checks(instance, blocking))),
+        *dispute_conditions(disputed(platform.lake, platform.portfolio())),
         *_disk(platform, settings=settings, now=now),
         *_publication(platform, standing=standing, now=now),
     ]

@@ -177,8 +177,16 @@ def discover(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the diff only.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    limits: Annotated[
+        bool,
+        typer.Option("--limits", help="Propose max_power_w from the lake; ask no vendor."),
+    ] = False,
 ) -> None:
     """Write or extend portfolio.yaml from the inventories of the vendors with credentials."""
+    if limits:
+        from energy_platform.cli.discover_limits import run_limits  # noqa: PLC0415
+
+        raise typer.Exit(run_limits(console(), dry_run=dry_run, yes=yes))
     from energy_platform.cli.discover import run_discover  # noqa: PLC0415
 
     raise typer.Exit(run_discover(console(), dry_run=dry_run, yes=yes))

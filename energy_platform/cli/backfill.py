@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from energy_platform.cli.disputed import report_lines
 from energy_platform.cli.following import (
     held_days,
     push_what_is_behind,
@@ -15,9 +16,11 @@ from energy_platform.cli.runs import NO_LIMIT, open_runner
 from energy_platform.ingest import is_configured
 from energy_platform.origin import claim
 from energy_platform.partitions import day_range
+from energy_platform.portfolio import PortfolioError
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.storage.catalogue import Catalogue, CatalogueError
+from energy_platform.storage.lake import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,10 +114,24 @@ def _backfill(vendors: Sequence[Vendor], days: Sequence[str], *, data_dir: Path,
         # What was delivered is part of what is published.
         done.append(refresh_what_is_stale(runner, say=say, again=True) != "failed")
         held = held_days(runner.platform)
+        _say_not_booked(runner, days, say=say)
     for day, why in held.items():
         say(f"{day} waits for an operator: {why}")
         done.append(day not in days)
     return all(done)
+
+
+def _say_not_booked(runner: Runner, days: Sequence[str], *, say: Say) -> None:
+    """Say what the days' registers showed and nobody booked, and which limits do not fit."""
+    try:
+        lines = report_lines(runner.platform.lake, runner.platform.portfolio(), days=days)
+    except (PortfolioError, LakeError):
+        # The refresh has failed for the same reason, and has said so.
+        return
+    for line in lines[:_SHOWN]:
+        say(line)
+    if len(lines) > _SHOWN:
+        say(f"and {len(lines) - _SHOWN} more; `energy-platform status` and `doctor` list them")
 
 
 def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path, say: Say) -> bool:

@@ -91,6 +91,8 @@ def _print(console: Console, chain: Explanation) -> None:
     )
     for day, policy in chain.policy.items():
         say(f"policy on {day} (UTC): {policy}")
+    if chain.learned:
+        say(f"learned limit: {chain.learned}")
     for correction in chain.corrections:
         say(f"correction: {correction}")
     for day, why in chain.stale.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
+from energy_platform.cli.disputed import refused_lines, refused_of
 from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
 from energy_platform.due import SELF_HEALING_FROM, holes_of
@@ -65,6 +66,7 @@ class Status:
         stale_days: Days to be made anew, with what differs.
         held_days: Days whose raw files need a person.
         pending_suspects: Register readings that await their confirmation.
+        refused: Points with refused energy in the newest days, with what would let it pass.
         streams: Number of Wattics streams.
         streams_behind: Streams that a push has something for, with the reason.
         published_newest_day: Newest UTC day of the published file, None when there is none.
@@ -77,6 +79,7 @@ class Status:
     stale_days: dict[str, list[str]]
     held_days: dict[str, str]
     pending_suspects: tuple[dict[str, object], ...]
+    refused: tuple[dict[str, object], ...]
     streams: int
     streams_behind: dict[str, str]
     published_newest_day: str | None
@@ -159,6 +162,7 @@ def read_status(settings: Settings) -> Status:
             }
             for row in suspects.iter_rows(named=True)
         ),
+        refused=refused_of(lake, portfolio),
         streams=len(portfolio.streams),
         streams_behind=_behind(settings, lake, portfolio),
         published_newest_day=published_facts(platform.data_dir / "energy.duckdb").get("newest_day")
@@ -273,6 +277,7 @@ def _print(console: Console, status: Status) -> None:
             for one in status.pending_suspects
         ],
     )
+    _section(console, *refused_lines(status.refused))
     _section(
         console,
         f"streams behind: {len(status.streams_behind)} of {status.streams}",

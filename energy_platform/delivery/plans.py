@@ -130,6 +130,8 @@ def plan_streams(portfolio: Portfolio) -> dict[str, StreamPlan]:
     for correction in portfolio.corrections:
         for point_id in correction.points:
             corrections.setdefault(point_id, []).append(repr(correction))
+    for accepted in portfolio.accepted:
+        corrections.setdefault(accepted.point_id, []).append(repr(accepted))
     return {
         stream.id: _plan(stream, portfolio=portfolio, corrections=corrections)
         for stream in portfolio.streams.values()

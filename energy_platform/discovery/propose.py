@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _COMMENTED_KEY: Final = re.compile(r"^\s*#[#\s]*(?:-\s+)?key:\s*(.+?)\s*$", re.MULTILINE)
 
-_EXPORTED: Final = ("sites", "device_types", "devices", "corrections", "streams")
+_EXPORTED: Final = ("sites", "device_types", "devices", "corrections", "accept", "streams")
 
 
 class DiscoveryError(RuntimeError):

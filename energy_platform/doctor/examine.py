@@ -9,6 +9,7 @@ from energy_platform.doctor.alerts import check_alerts
 from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
+from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
 from energy_platform.doctor.running import check_dagster, check_ledger, check_polls, check_runs
 from energy_platform.doctor.vendors import visit
@@ -64,6 +65,8 @@ def examine(
         yield from check_alerts(settings.alerts, data_dir=data_dir)
     read = check_portfolio(settings.platform.portfolio)
     yield from read.findings
+    if read.portfolio is not None:
+        yield from check_limits(read.portfolio, data_dir=data_dir)
     found: dict[Vendor, Found] = {}
     for vendor in environment.complete:
         # A demo's vendors are those that are simulated, whatever this process's variables name.

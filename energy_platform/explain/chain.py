@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from energy_platform.explain import words
+from energy_platform.limits_seen import seen_power
 from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.refresh import stale
 from energy_platform.schemas import (
@@ -23,6 +24,7 @@ from energy_platform.schemas import (
 )
 from energy_platform.storage.warehouse.calendars import day_start
 from energy_platform.transforms.readings import COMMON
+from energy_platform.transforms.register_rule import FEWEST_RISES
 
 if TYPE_CHECKING:
     from energy_platform.portfolio import Point, Portfolio
@@ -136,6 +138,7 @@ class Explanation:
     Attributes:
         utc_days: UTC days whose raw files overlap the local day.
         policy: Settings of the register rule that differ from the defaults, by UTC day.
+        learned: What the limit is learned from, in words; empty where one is stated.
         corrections: What the portfolio changes on these days, in words.
         before: What the register carried into the first of the UTC days.
         after: What it carries out of the last.
@@ -157,6 +160,7 @@ class Explanation:
     ends_at: datetime
     utc_days: tuple[str, ...]
     policy: dict[str, str]
+    learned: str
     corrections: tuple[str, ...]
     before: tuple[Held, ...]
     samples: tuple[Sample, ...]
@@ -211,6 +215,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         ends_at=end,
         utc_days=tuple(utc_days),
         policy={one: words.of_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
+        learned=_learned(lake, portfolio, point_id, until=utc_days[-1]),
         corrections=_corrections(portfolio, point_id, start=start, end=end),
         before=_state(
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d < utc_days[0]]
@@ -459,6 +464,17 @@ def _closed_by(lake: Lake, point_id: str, *, end: datetime) -> datetime | None:
     return None
 
 
+def _learned(lake: Lake, portfolio: Portfolio, point_id: str, *, until: str) -> str:
+    if portfolio.policy_on(point_id, day=until).max_power_w is not None:
+        return ""
+    return "; ".join(
+        words.of_learned(one.power_w, said=one.words)
+        for one in seen_power(lake, portfolio, point_id=point_id, until=until)
+        # The first rise is measured by nothing and not among them.
+        if one.rises + 1 >= FEWEST_RISES
+    )
+
+
 def _corrections(
     portfolio: Portfolio, point_id: str, *, start: datetime, end: datetime
 ) -> tuple[str, ...]:
@@ -481,4 +497,9 @@ def _corrections(
         since = f"from {one.start.isoformat()}" if one.start else "from the first reading"
         until = f"to {one.end.isoformat()}" if one.end else "on"
         found.append(f"{', '.join(what)} {since} {until}: {one.reason}")
+    found += [
+        f"accept from {one.start.isoformat()} to {one.end.isoformat()}: {one.reason}"
+        for one in portfolio.accepted
+        if one.point_id == point_id and one.start < last and one.end > first
+    ]
     return tuple(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.readings import CORRECTED, WORD
-from energy_platform.transforms.register_rule import MARGIN
+from energy_platform.transforms.register_rule import LEARNED_FACTOR, MARGIN, power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,8 @@ _STEPS: Final[Mapping[str, str]] = {
     " unit, the jump is refused",
     "above_allowance": "the register lasts at a level that its limit cannot reach: another meter,"
     " the jump is refused",
+    "accepted": "the register lasts at a level that its limit cannot reach, and the portfolio"
+    " accepts it: the jump is booked",
     "above_limit": "the register kept rising faster than its limit: the limit is too small, so all"
     " of it is booked",
     "modulus": "the register rolled over: counted across its modulus",
@@ -92,10 +94,18 @@ def of_policy(policy: CounterPolicy) -> str:
             continue
         if field.name == "reset_markers":
             value = f"[{', '.join(map(_marker, value))}]"
+        elif field.name == "accepted":
+            value = f"[{', '.join(f'{a.isoformat()} to {b.isoformat()}' for a, b in value)}]"
         elif isinstance(value, float):
             value = number(value)
         found.append(f"{field.name}={value}")
     return ", ".join(found) or "defaults"
+
+
+def of_learned(power_w: float, *, said: str) -> str:
+    """Say what a limit was learned from: the highest mean power, and when it was seen."""
+    limit = power_of_two(LEARNED_FACTOR * power_w)
+    return f"{limit:,.0f} W: ten times {said}, rounded up to a power of two"
 
 
 def _marker(marker: ResetMarker) -> str:

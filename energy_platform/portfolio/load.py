@@ -23,7 +23,7 @@ from energy_platform.portfolio.model import (
     PortfolioFile,
     Stream,
 )
-from energy_platform.portfolio.resolved import Point, Portfolio
+from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
@@ -257,14 +257,43 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if part.start is not None and part.end is not None and part.end <= part.start:
                 problems.append((("corrections", index, "to"), ENDS_BEFORE))
             corrections.append(part)
+    accepted, unfit = _accepted(file, points=points, zones=zones)
+    problems += unfit
     portfolio = Portfolio(
         sites=sites,
         devices={device_id(device.vendor, device.serial): device for device in file.devices},
         points=points,
         corrections=tuple(corrections),
+        accepted=tuple(accepted),
         streams={stream.id: stream for stream in file.streams},
     )
     return portfolio, problems
+
+
+def _accepted(
+    file: PortfolioFile, *, points: Mapping[str, Point], zones: Mapping[str, str]
+) -> tuple[list[Accepted], list[Problem]]:
+    """Return the spans of each point in UTC; without an offset they are on its site's clock."""
+    found: list[Accepted] = []
+    problems: list[Problem] = []
+    for index, entry in enumerate(file.accept):
+        place = ("accept", index)
+        for point_id in entry.points:
+            point = points.get(point_id)
+            if point is None:
+                problems.append(((*place, "points"), f"unknown point {point_id!r}"))
+                continue
+            if point.kind != "register" or not point.is_energy:
+                why = f"{point_id} is no energy register: nothing of it is ever refused"
+                problems.append(((*place, "points"), why))
+                continue
+            zone = zones[point.site_id]
+            start, end = (on_the_clock(at, timezone=zone) for at in (entry.start, entry.end))
+            if end <= start:
+                problems.append(((*place, "to"), ENDS_BEFORE))
+                break
+            found.append(Accepted(point_id=point_id, start=start, end=end, reason=entry.reason))
+    return found, problems
 
 
 def _on_the_clocks(

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from energy_platform.portfolio.values import (
+    ClockInstant,
     Duration,
     DurationOrNever,
     Id,
@@ -237,6 +238,15 @@ class Correction(_Entry):
         return self.model_copy(update=bounds)
 
 
+class Acceptance(_Entry):
+    """A reviewed span of time in which what the register rule refused is energy after all."""
+
+    points: tuple[Text, ...] = Field(min_length=1)
+    reason: str = Field(min_length=3)
+    start: ClockInstant = Field(alias="from")
+    end: ClockInstant = Field(alias="to")
+
+
 class Stream(_Entry):
     """One stream at Wattics, as agreed with them (Wattics data collection, section 10)."""
 
@@ -277,6 +287,7 @@ class PortfolioFile(_Entry):
     device_types: dict[Id, DeviceType] = Field(default_factory=dict)
     devices: tuple[Device, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    accept: tuple[Acceptance, ...] = ()
     streams: tuple[Stream, ...] = ()
 
     @model_validator(mode="before")
@@ -286,7 +297,7 @@ class PortfolioFile(_Entry):
         if not isinstance(content, dict):
             return content
         empty: dict[str, Any] = dict.fromkeys(("sites", "devices", "streams"), ())
-        empty |= {"corrections": (), "device_types": {}}
+        empty |= {"corrections": (), "accept": (), "device_types": {}}
         return {
             key: empty.get(key) if value is None and key in empty else value
             for key, value in content.items()

@@ -98,6 +98,22 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A span of one point in which refused energy is booked.
+
+    Attributes:
+        start: First instant, UTC.
+        end: First instant after it, UTC.
+        reason: Why, in the portfolio's words.
+    """
+
+    point_id: str
+    start: datetime
+    end: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Portfolio:
     """Sites, devices, points, corrections and streams, cross-checked.
 
@@ -111,6 +127,7 @@ class Portfolio:
     devices: Mapping[str, Device] = field(default_factory=dict)
     points: Mapping[str, Point] = field(default_factory=dict)
     corrections: tuple[Correction, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
     streams: Mapping[str, Stream] = field(default_factory=dict)
 
     def zone_of(self, stream: Stream) -> str:
@@ -147,7 +164,19 @@ class Portfolio:
             )
             if touches and correction.policy is not None:
                 policy = replace(policy, **correction.policy.settings())
-        return policy
+        spans = tuple(
+            (one.start, one.end)
+            for one in self._accepted_of.get(point_id, ())
+            if one.start < end and one.end > start
+        )
+        return replace(policy, accepted=spans) if spans else policy
+
+    @cached_property
+    def _accepted_of(self) -> dict[str, list[Accepted]]:
+        found: dict[str, list[Accepted]] = {}
+        for one in self.accepted:
+            found.setdefault(one.point_id, []).append(one)
+        return found
 
     @cached_property
     def _policy_corrections(self) -> dict[str, list[Correction]]:

@@ -135,6 +135,22 @@ def _instant(value: object) -> object:
     return value
 
 
+def _clock_instant(value: object) -> object:
+    """Accept a date or an instant; without an offset it is the site's local time."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(
+                f"{value!r} is no date such as 2026-01-31, nor an instant such as 2026-01-31 08:00"
+            ) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time.min)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value
+    return _instant(value)
+
+
 def _duration(value: object) -> object:
     """Accept 15m, 2h, 30s, 1d."""
     if isinstance(value, str):
@@ -181,6 +197,8 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 LocalInstant = Annotated[datetime, BeforeValidator(_local_instant)]
 """An instant, or a date: the start of that day on the site's clock; see ``on_the_clock``."""
+ClockInstant = Annotated[datetime, BeforeValidator(_clock_instant)]
+"""An instant, a date, or a time on the site's clock; see ``on_the_clock``."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 DurationOrNever = Annotated[timedelta | Literal["never"], BeforeValidator(_or_never)]
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]

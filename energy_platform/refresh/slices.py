@@ -123,7 +123,7 @@ class DaySlices:
             for correction in portfolio.corrections
             if correction.policy is not None
             for point_id in correction.points
-        }
+        } | {(one.point_id, one.start, one.end) for one in portfolio.accepted}
         self._bases: dict[Facet, pl.DataFrame] = {
             "readings": self._reading_bases(),
             "energy": self._energy_bases(),

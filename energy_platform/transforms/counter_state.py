@@ -210,6 +210,9 @@ class CounterState:
         previous: Level | None,
         counted_from: int | None = None,
     ) -> Step:
+        if refused and energy is not None and self.rule.is_accepted(level.at):
+            energy, refused, reason = energy + refused, 0.0, "accepted"
+            status = "gap" if level.at - start.at > self.rule.gap_after else "ok"
         since = start.at if counted_from is None else counted_from
         step = Step(start, level.reading, energy, refused, status, reason, self.dropped, since)
         self.previous, self.good = previous, level

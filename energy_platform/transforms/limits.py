@@ -47,7 +47,7 @@ def refused_energy(deltas: pl.DataFrame, *, readings: pl.DataFrame) -> pl.DataFr
     return (
         refused.join(first, on=["point_id", "end_at"], how="left")
         .with_columns(
-            needed_w=pl.when(is_load).then(_round_up(_mean_power(pl.col("refused_wh"), elapsed)))
+            needed_w=pl.when(is_load).then(_round_up(mean_power(pl.col("refused_wh"), elapsed)))
         )
         .sort(pl.col("refused_wh").abs(), "point_id", "end_at", descending=[True, False, False])
         .select("point_id", "start_at", "end_at", "refused_wh", "reason", "needed_w")
@@ -66,7 +66,7 @@ def over_limit(deltas: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
         have let all of it pass, the stated one (null: learned), and whether that looks like a
         number in kW.
     """
-    power = _mean_power(pl.col("energy_wh"), pl.col("end_at") - pl.col("start_at"))
+    power = mean_power(pl.col("energy_wh"), pl.col("end_at") - pl.col("start_at"))
     kilowatts = pl.col("needed_w") / (pl.col("max_power_w") * 1000)
     return (
         deltas.filter(pl.col("status") == "over_limit")
@@ -85,7 +85,7 @@ def over_limit(deltas: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _mean_power(energy_wh: pl.Expr, elapsed: pl.Expr) -> pl.Expr:
+def mean_power(energy_wh: pl.Expr, elapsed: pl.Expr) -> pl.Expr:
     """Return W; never measured over less than a minute, as the register rule does not."""
     seconds = (elapsed.dt.total_microseconds() / 1e6).clip(lower_bound=SHORTEST_STEP_US / 1e6)
     return energy_wh / seconds * 3600

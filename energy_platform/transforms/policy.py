@@ -38,6 +38,7 @@ class CounterPolicy:
         resolution_wh: Step of a coarse register, added to the allowance.
         gap_after: Steps longer than this are marked estimated; None: never.
         reset_markers: Announced exchanges.
+        accepted: Spans ``[from, to)``; what a step that ends in one of them refused is booked.
     """
 
     on_fall: OnFall = "count_after"
@@ -50,6 +51,7 @@ class CounterPolicy:
     resolution_wh: float = 0.0
     gap_after: timedelta | None = GAP_AFTER
     reset_markers: tuple[ResetMarker, ...] = ()
+    accepted: tuple[tuple[datetime, datetime], ...] = ()
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
@@ -73,7 +75,18 @@ class CounterPolicy:
             instant = marker[0] if isinstance(marker, tuple) else marker
             if instant.tzinfo is None:
                 yield f"reset marker without a zone: {instant.isoformat()}"
+        yield from self._odd_spans()
+
+    def _odd_spans(self) -> Iterator[str]:
+        for start, end in self.accepted:
+            if start.tzinfo is None or end.tzinfo is None or end <= start:
+                yield f"no span of time: {start.isoformat()} to {end.isoformat()}"
 
     def stamp(self) -> str:
         """Return a text that changes when any setting changes, and only then."""
-        return ";".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
+        # Spans are left out where there are none, so that the stamps of before they existed hold.
+        return ";".join(
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if field.name != "accepted" or self.accepted
+        )

@@ -62,6 +62,7 @@ DeltaReason = Literal[
     "scale_k",
     "above_allowance",
     "above_limit",
+    "accepted",
     "modulus",
     "count_after",
     "count_after_minus_base",
@@ -156,6 +157,7 @@ class RegisterRule:
         watts_per_rate: What counts per microsecond are in W, times ``LEARNED_FACTOR``.
         resolution: Counts added to every allowance.
         dip_ratio: NaN when falls are never noise, so that every comparison fails.
+        accepted: Spans in which refused counts are booked.
     """
 
     policy: CounterPolicy
@@ -169,6 +171,7 @@ class RegisterRule:
     modulus: float | None
     reset_base: float
     markers: tuple[Marker, ...]
+    accepted: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, policy: CounterPolicy, *, counts_per_wh: float = 1.0) -> RegisterRule:
@@ -192,12 +195,17 @@ class RegisterRule:
             modulus=None if modulus is None else modulus * counts_per_wh,
             reset_base=policy.reset_base_wh * counts_per_wh,
             markers=tuple(sorted(markers, key=lambda m: m.at)),
+            accepted=tuple((microseconds(a), microseconds(b)) for a, b in policy.accepted),
         )
 
     @property
     def keeps(self) -> bool:
         """Whether every reading settles at once."""
         return self.policy.glitch == "keep"
+
+    def is_accepted(self, at: int) -> bool:
+        """Say whether what a step that ends at an instant refused is booked."""
+        return any(start <= at < end for start, end in self.accepted)
 
     def is_unlimited(self, level: Level) -> bool:
         """Say whether nothing bounds the next rise: no limit is stated, and none learned yet."""

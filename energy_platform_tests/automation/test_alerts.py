@@ -17,6 +17,8 @@ from energy_platform.assets.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.automation.alerts import build_alert_sensor
 from energy_platform.automation.under_way import DIED
 from energy_platform.partitions import day_of, day_range
+from energy_platform.portfolio import load_portfolio
+from energy_platform.refresh import refresh
 from energy_platform.resources import Platform
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
@@ -25,6 +27,7 @@ from energy_platform.storage.raw_days import land_day
 from energy_platform.vendors.errors import AuthenticationError
 from energy_platform.vendors.logins import RefusedLogins
 from energy_platform_tests.alerts.receivers import mail_server
+from energy_platform_tests.refresh.world import DAYS, METER, PORTFOLIO, land, steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,3 +263,31 @@ def heartbeat_server() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def test_a_disputed_figure_is_one_message_and_one_all_clear(watched: Watched) -> None:
+    lake, path = watched.platform.lake, PlatformSettings().portfolio
+    jump, later = 5_000_000.0, START + timedelta(days=7)
+    land(
+        lake,
+        [
+            (point_id, day, minute, value + (jump if (day, minute) >= (DAYS[3], 600) else 0.0))
+            for point_id, day, minute, value in steady()
+            if point_id == METER
+        ],
+    )
+    path.write_text(PORTFOLIO, encoding="utf-8")
+    refresh(lake, portfolio=load_portfolio(path))
+    for minute in range(0, 90, 30):
+        watched.look(later + minute * MINUTE)
+    entry = f"{{points: ['{METER}'], reason: it was real, from: {DAYS[3]}, to: {DAYS[4]}}}"
+    path.write_text(PORTFOLIO + f"accept:\n  - {entry}\n", encoding="utf-8")
+    refresh(lake, portfolio=load_portfolio(path))
+    for minute in range(90, 180, 30):
+        watched.look(later + minute * MINUTE)
+    title = f"a figure is disputed: {METER}"
+    assert [told for told in watched.told if "disputed" in told] == [title, f"over: {title}"]
+    (body, _) = [body for subject, body in watched.mailbox.received if "disputed" in subject]
+    text = " ".join(body.split())
+    assert "Wh refused on 2026-03-04; a max_power_w of" in text
+    assert f"energy-platform explain '{METER}' 2026-03-04" in text

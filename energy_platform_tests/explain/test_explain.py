@@ -18,7 +18,7 @@ from energy_platform.explain.words import of_reading
 from energy_platform.partitions import day_range
 from energy_platform.refresh import refresh
 from energy_platform.refresh.stages import OUTSIDE_DAY
-from energy_platform.schemas import CORE_ENERGY_INTERVALS
+from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_REGISTER_STATE
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, Signal, World
 from energy_platform.storage.lake import Lake
@@ -32,6 +32,8 @@ METER = "socomec/SN000001/Global|0|130101"
 DAYS = day_range("2026-03-27", "2026-03-30")
 SUNDAY = "2026-03-29"
 """The day the clock changes in Paris, where the meter stands."""
+
+LEARNED = f"{{points: ['{METER}'], reason: not known, policy: {{max_power_w: none}}}}"
 
 MORNING = datetime(2026, 3, 29, 9, 10, tzinfo=UTC)
 
@@ -143,6 +145,37 @@ def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -
     (step,) = [one for one in chain.steps if one.refused_wh]
     assert "another meter, the jump is refused" in step.words
     assert "Wh of what it showed is refused" in step.words
+    # Refused is refused until somebody says that it was energy.
+    entry = f"{{points: ['{METER}'], reason: it was real, from: {SUNDAY}, to: 2026-03-30}}"
+    accepting = portfolio_of(world, more=f"accept:\n  - {entry}\n")
+    refresh(lake, portfolio=accepting)
+    after = explain(lake, accepting, point_id=METER, day=SUNDAY)
+    assert after.refused_wh == 0
+    assert after.energy_wh == pytest.approx((chain.energy_wh or 0.0) + chain.refused_wh)
+    (line,) = after.corrections
+    assert line.startswith("accept from 2026-03-28T23:00:00+00:00 to 2026-03-29T22:00:00+00:00")
+    assert line.endswith(": it was real")
+    assert any("the portfolio accepts it: the jump is booked" in one.words for one in after.steps)
+
+
+def test_a_learned_limit_is_told_with_what_it_was_learned_from(tmp_path: Path) -> None:
+    world = World()
+    lake = Lake(tmp_path / "lake")
+    land_signals(lake, [world.signals[METER]], days=DAYS)
+    portfolio = portfolio_of(world)
+    refresh(lake, portfolio=portfolio)
+    stated = explain(lake, portfolio, point_id=METER, day=SUNDAY)
+    assert stated.learned == ""
+    none = portfolio_of(world, more=f"corrections:\n  - {LEARNED}\n")
+    refresh(lake, portfolio=none)
+    chain = explain(lake, none, point_id=METER, day=SUNDAY)
+    (good,) = [
+        one
+        for one in lake.read(CORE_REGISTER_STATE, day=chain.utc_days[-1]).to_dicts()
+        if one["point_id"] == METER and one["kind"] == "good"
+    ]
+    assert chain.learned.startswith(f"{good['limit_w']:,.0f} W: ten times ")
+    assert ", seen on 2026-03-2" in chain.learned
 
 
 def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:

@@ -234,3 +234,34 @@ def test_an_event_of_the_simulators_that_is_announced_becomes_an_exact_exchange(
 
 def _bounds(days: list[str]) -> tuple[float, float]:
     return day_bounds(days[0])[0].timestamp(), day_bounds(days[-1])[1].timestamp()
+
+
+def test_accepting_what_was_refused_books_it_on_its_day_and_can_be_taken_back(
+    tmp_path: Path,
+) -> None:
+    jump = 5_000_000.0
+    samples = [
+        (point_id, day, minute, value + (jump if (day, minute) >= (DAYS[3], 600) else 0.0))
+        for point_id, day, minute, value in steady()
+        if point_id == METER
+    ]
+    lake = Lake(tmp_path / "lake")
+    land(lake, samples)
+    refresh(lake, portfolio=portfolio())
+    before, files = energy(lake, METER), core_bytes(lake)
+    (row,) = lake.scan(CORE_ENERGY_DELTAS).filter(pl.col("refused_wh") != 0).collect().to_dicts()
+    span = "from: 2026-03-04, to: 2026-03-05"
+    entry = f"accept:\n  - {{points: ['{METER}'], reason: it was real, {span}}}\n"
+    done = refresh(lake, portfolio=portfolio(more=entry))
+    assert CORE_ENERGY_DELTAS.name in changed(done)[DAYS[3]]
+    assert not set(DAYS[:2]) & set(changed(done))
+    (now,) = (
+        lake.scan(CORE_ENERGY_DELTAS).filter(pl.col("reason") == "accepted").collect().to_dicts()
+    )
+    assert (now["end_at"], now["status"], now["refused_wh"]) == (row["end_at"], "gap", 0.0)
+    assert now["energy_wh"] == row["energy_wh"] + row["refused_wh"]
+    assert energy(lake, METER) == before + row["refused_wh"]
+    spread = lake.scan(CORE_ENERGY_INTERVALS).select(pl.col("refused_wh", "energy_wh").sum())
+    assert spread.collect().rows() == [(0.0, before + row["refused_wh"])]
+    refresh(lake, portfolio=portfolio())
+    assert core_bytes(lake) == files

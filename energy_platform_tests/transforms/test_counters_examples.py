@@ -76,7 +76,11 @@ def policy_of(entry: dict[str, Any]) -> CounterPolicy:
         else (START + duration(marker["at"]), marker["final_wh"], marker["start_wh"])
         for marker in entry.pop("reset_markers", [])
     )
-    return CounterPolicy(**entry, reset_markers=markers)
+    accepted = tuple(
+        (START + duration(span["from"]), START + duration(span["to"]))
+        for span in entry.pop("accepted", [])
+    )
+    return CounterPolicy(**entry, reset_markers=markers, accepted=accepted)
 
 
 def examples() -> list[Example]:

@@ -206,3 +206,29 @@ def test_two_bad_readings_add_nothing(meter: Meter, place: int, wrong: list[int]
     value[place : place + 2] = wrong
     energy, refused, _ = Meter(meter.at, value).booked(LIMIT_W)
     assert (energy, refused) == (value[-1] - value[0], 0)
+
+
+@LAW
+@given(readings=wild(), limit=st.sampled_from([None, 500.0, 8000.0]), data=st.data())
+def test_accepting_moves_energy_from_refused_to_booked_and_makes_none(
+    readings: pl.DataFrame, limit: float | None, data: st.DataObject
+) -> None:
+    plain = energy_deltas(readings, policy=CounterPolicy(max_power_w=limit))
+    ends = [*plain.deltas["end_at"], *(at + timedelta(seconds=1) for at in plain.deltas["end_at"])]
+    assume(ends)
+    start, end = sorted(data.draw(st.tuples(st.sampled_from(ends), st.sampled_from(ends))))
+    assume(start < end)
+    policy = CounterPolicy(max_power_w=limit, accepted=((start, end),))
+    found = energy_deltas(readings, policy=policy)
+    inside = pl.col("end_at").is_between(start, end, closed="left") & (pl.col("refused_wh") != 0)
+    moved = plain.deltas.with_columns(
+        energy_wh=pl.when(inside)
+        .then(pl.col("energy_wh") + pl.col("refused_wh"))
+        .otherwise("energy_wh"),
+        refused_wh=pl.when(inside & pl.col("energy_wh").is_not_null())
+        .then(0.0)
+        .otherwise("refused_wh"),
+    )
+    columns = ["point_id", "start_at", "end_at", "energy_wh", "refused_wh"]
+    assert found.deltas.select(columns).equals(moved.select(columns))
+    assert found.rejects.equals(plain.rejects)

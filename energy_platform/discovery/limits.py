@@ -1,0 +1,168 @@
+"""Limits of registers, proposed from what the lake has seen of them.
+
+Only an explicit ``none`` is replaced: a number was somebody's decision, and ``doctor`` says where
+it does not fit. One entry may stand for many registers (a device, a device type): it gets the limit
+of the one that needs most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from energy_platform.discovery.propose import DiscoveryError
+from energy_platform.identity import point_id as id_of_point
+from energy_platform.portfolio import PortfolioError, parse_portfolio
+from energy_platform.portfolio.load import parse_file
+from energy_platform.portfolio.text import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from energy_platform.limits_seen import SeenPower
+    from energy_platform.portfolio.model import PointSpec, PortfolioFile
+
+Place = tuple[str | int, ...]
+
+_NONE: Final = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsProposal:
+    """A portfolio as it is and with limits.
+
+    Attributes:
+        before: Its text.
+        after: Its text with numbers in the place of ``none``.
+        lines: One line per register: what was seen, what is proposed or why nothing is.
+    """
+
+    before: str
+    after: str
+    lines: tuple[str, ...]
+
+    def diff(self, *, name: str) -> Iterator[str]:
+        """Yield the lines of a unified diff."""
+        yield from unified_diff(
+            self.before.splitlines(),
+            self.after.splitlines(),
+            f"{name} (now)",
+            f"{name} (with limits)",
+            lineterm="",
+        )
+
+
+def propose_limits(text: str, seen: Iterable[SeenPower], *, name: str) -> LimitsProposal:
+    """Propose a number for every limit that is ``none`` and whose registers were seen enough.
+
+    Args:
+        text: The portfolio.
+        seen: The highest power of each register.
+        name: What to call the portfolio in errors.
+
+    Raises:
+        PortfolioError: The portfolio does not load as it is.
+        DiscoveryError: It could not be changed without changing something else.
+    """
+    portfolio = parse_portfolio(text, name=name)
+    places = _places(parse_file(text, name=name))
+    lines: list[str] = []
+    most: dict[Place, SeenPower] = {}
+    for one in seen:
+        said = f"{one.point_id}: {one.words}, {one.rises:,} rises"
+        place = places.get(one.point_id)
+        if one.max_power_w is not None:
+            lines.append(f"{said}; {one.max_power_w:,.6g} W is stated")
+        elif place is None:
+            lines.append(f"{said}; no limit of its own is written, write {one.proposed_w:,.0f}")
+        elif not one.is_enough:
+            lines.append(f"{said}: too few to propose a limit")
+        else:
+            lines.append(f"{said}; proposed {one.proposed_w:,.0f} W")
+            if place not in most or one.power_w > most[place].power_w:
+                most[place] = one
+    after = _replaced(text, most)
+    _prove(
+        after,
+        {point_id: most[place].proposed_w for point_id, place in places.items() if place in most}
+        | {
+            point_id: point.policy.max_power_w
+            for point_id, point in portfolio.points.items()
+            if places.get(point_id) not in most
+        },
+        name=name,
+    )
+    return LimitsProposal(before=text, after=after, lines=tuple(lines))
+
+
+def _places(file: PortfolioFile) -> dict[str, Place]:
+    """Return where the limit of each point is written as ``none``."""
+    found: dict[str, Place] = {}
+    for number, device in enumerate(file.devices):
+        shared = file.device_types[device.type].points if device.type else ()
+        placed: list[tuple[Place, PointSpec]] = [
+            *(
+                (("device_types", str(device.type), "points", n), one)
+                for n, one in enumerate(shared)
+            ),
+            *((("devices", number, "points", n), one) for n, one in enumerate(device.points)),
+        ]
+        for place, spec in placed:
+            point_id = id_of_point(device.vendor, device.serial, spec.key)
+            found.pop(point_id, None)
+            if spec.max_power_w == _NONE:
+                found[point_id] = (*place, "max_power_w")
+            elif spec.max_power_w is None and device.max_power_w == _NONE:
+                found[point_id] = ("devices", number, "max_power_w")
+    return found
+
+
+def _replaced(text: str, most: Mapping[Place, SeenPower]) -> str:
+    root = read_yaml(text).node
+    changes = []
+    for place, seen in most.items():
+        node = _at(root, place)
+        if isinstance(node, yaml.ScalarNode):
+            changes.append((node.start_mark.index, node.end_mark.index, seen))
+    for start, end, seen in sorted(changes, key=lambda one: one[0], reverse=True):
+        text = text[:start] + f"{seen.proposed_w:.15g}" + _commented(text[end:], seen)
+    return text
+
+
+def _commented(rest: str, seen: SeenPower) -> str:
+    """Return what follows a value, with what the number rests on where a comment may stand."""
+    line, newline, below = rest.partition("\n")
+    said = line.strip()
+    if said and not said.startswith("#"):
+        return rest
+    ending = "\r" if line.endswith("\r") else ""
+    why = f"  # highest mean power {seen.words}"
+    kept = said.removeprefix("#").strip()
+    return why + (f"; {kept}" if kept else "") + ending + newline + below
+
+
+def _at(node: yaml.Node | None, place: Place) -> yaml.Node | None:
+    for part in place:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for key, value in node.value if key.value == part), None)
+        else:
+            return None
+    return node
+
+
+def _prove(after: str, expected: Mapping[str, float | None], *, name: str) -> None:
+    """Make sure that the new text says the limits that were proposed, and the others as before."""
+    try:
+        points = parse_portfolio(after, name=name).points
+    except PortfolioError as error:
+        raise DiscoveryError(f"{name}: limits could not be written ({error})") from error
+    if {one: point.policy.max_power_w for one, point in points.items()} != dict(expected):
+        raise DiscoveryError(
+            f"{name}: limits could not be written without changing others; write max_power_w "
+            "on lines of their own, without anchors"
+        )

@@ -1,0 +1,71 @@
+"""Check that registers are read by limits that fit: what is refused, what outruns its limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.disputed import ADVICE, RECENT_DAYS, disputed, too_small
+from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.limits_seen import SeenPower, restless_points, seen_power
+from energy_platform.storage.lake import Lake, LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from energy_platform.doctor.finding import Finding
+    from energy_platform.portfolio import Portfolio
+
+CHECK: Final = "limits"
+
+FAR_TOO_LARGE: Final = 1000.0
+"""A limit this many times the highest power seen keeps hardly any bad reading out."""
+
+
+def check_limits(portfolio: Portfolio, *, data_dir: Path) -> Iterator[Finding]:
+    """Compare the limits of registers with the data of the newest days.
+
+    Args:
+        portfolio: States the limits.
+        data_dir: The data folder.
+    """
+    lake = Lake(data_dir / "lake")
+    try:
+        found = list(_findings(lake, portfolio))
+    except LakeError as error:
+        yield fail(CHECK, "", str(error))
+        return
+    if found:
+        yield from found
+    else:
+        yield ok(CHECK, "", f"nothing is refused, no limit is off, in the last {RECENT_DAYS} days")
+
+
+def _findings(lake: Lake, portfolio: Portfolio) -> Iterator[Finding]:
+    for refused in disputed(lake, portfolio):
+        yield warn(CHECK, "", refused.words, ADVICE)
+    outrun = too_small(lake, portfolio)
+    for small in outrun:
+        if small.max_power_w is not None:
+            yield warn(CHECK, "", small.words, "Correct max_power_w in the portfolio; it is in W")
+    told = {one.point_id for one in outrun}
+    for seen in seen_power(lake, portfolio):
+        if seen.point_id not in told and (said := _too_large(seen)):
+            yield warn(CHECK, "", said, "Correct max_power_w; `discover --limits` proposes numbers")
+    for point_id, falls, days in restless_points(lake, portfolio):
+        yield warn(
+            CHECK,
+            "",
+            f"{point_id}: fell {falls} times in {days} days: a counter that is reset often",
+            "Write `glitch: keep` beside it, so that every reading settles at once",
+        )
+
+
+def _too_large(seen: SeenPower) -> str:
+    stated = seen.max_power_w
+    if stated is None or not seen.is_enough or stated < FAR_TOO_LARGE * seen.power_w:
+        return ""
+    return (
+        f"{seen.point_id}: max_power_w {stated:,.0f} W is {stated / seen.power_w:,.0f} times the "
+        f"highest power seen ({seen.words}): it keeps no bad reading out"
+    )
