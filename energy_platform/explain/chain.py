@@ -318,7 +318,7 @@ def _of_point(lake: Lake, table: Table, point_id: str, *, days: list[str]) -> pl
 
 
 def _in_day(deltas: pl.DataFrame, *, start: datetime, end: datetime) -> list[dict[str, Any]]:
-    inside = (pl.col("end_at") > start) & (pl.col("start_at") < end)
+    inside = (pl.col("end_at") > start) & (pl.col("counted_from") < end)
     return list(deltas.filter(inside).sort("end_at").iter_rows(named=True))
 
 

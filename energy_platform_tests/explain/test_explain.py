@@ -178,6 +178,19 @@ def test_a_learned_limit_is_told_with_what_it_was_learned_from(tmp_path: Path) -
     assert ", seen on 2026-03-2" in chain.learned
 
 
+def test_a_day_on_which_the_register_stood_shows_the_step_that_its_energy_came_with(
+    tmp_path: Path,
+) -> None:
+    chain, meter = explained(tmp_path, kind="stuck", minutes=26 * 60)
+    (caught_up,) = [one for one in chain.steps if "stood still" in one.words]
+    assert timedelta(0) < caught_up.end_at - MORNING - timedelta(hours=26) < timedelta(minutes=6)
+    assert chain.energy_wh is not None
+    assert chain.estimated_wh > chain.energy_wh / 2
+    used = meter.true_energy_wh(chain.starts_at.timestamp(), chain.ends_at.timestamp())
+    # The rest is Monday's: nobody knows how it was spread.
+    assert chain.energy_wh == pytest.approx(used, rel=0.5)
+
+
 def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:
     world = World()
     world.add_event(Event(METER, "reset", datetime(2026, 3, 30, 23, 53, tzinfo=UTC)))
