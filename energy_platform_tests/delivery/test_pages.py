@@ -163,7 +163,11 @@ def test_an_odd_answer_is_never_taken_for_stored_and_nothing_goes_twice(
 ) -> None:
     # Reading back meets them as well; a third of the answers is odd, stored or not.
     house.sim.faults.set(f"{name}=0.15", f"stored_{name}=0.15")
-    outcome = house.push(portfolio(STREAMS))
+    for _ in range(10):
+        # Several odd ones in a row leave a stream for the next push; nobody knows better then.
+        outcome = house.push(portfolio(STREAMS))
+        if outcome.ok:
+            break
     assert outcome.ok, outcome.problems
     check(house)
     assert house.sim.faults.struck[name] > 10

@@ -133,7 +133,8 @@ def _daily_energy(platform: Installation) -> dict[tuple[str, date], float]:
     return {
         (point_id, day): round(energy_wh, 3)
         for point_id, day, energy_wh in platform.sql(
-            "select point_id, local_day, energy_wh from fct_energy_daily"
+            "select point_id, local_day, energy_wh from fct_energy_daily "
+            "where energy_wh is not null"
         )
     }
 
