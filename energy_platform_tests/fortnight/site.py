@@ -58,6 +58,9 @@ SETTINGS: Final = {
     "SKYCENTRICS_HISTORY": "on",
     "SKYCENTRICS_HISTORY_GAP": str(POLL_MINUTES),
     "WATTICS_PARALLEL_STREAMS": "3",
+    # So is every pause of a push that Wattics refuses.
+    "WATTICS_MAX_BACKOFF_S": "0.5",
+    "WATTICS_GIVE_UP_S": "2",
 }
 
 
