@@ -14,8 +14,8 @@ DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
 	@echo "make ui     Dagster's UI on http://127.0.0.1:3000"
-	@echo "make test   lint, types and tests, as CI runs them"
-	@echo "make long   what takes longer: killed processes, hanging runs, days on a fast clock"
+	@echo "make test   lint, types and the tests that take no longer than ten minutes"
+	@echo "make long   what takes longer: every fault, a real Keycloak, killed processes, fast clocks"
 	@echo "make lint   ruff and mypy only"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make postgres  the ledger's tests on a real PostgreSQL"

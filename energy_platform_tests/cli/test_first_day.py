@@ -7,9 +7,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
+import pytest
 import yaml
 
 import energy_platform
@@ -23,8 +23,7 @@ from energy_platform.storage.lake import Lake
 from energy_platform.storage.raw_days import land_day
 from energy_platform_tests.faults.rig import small_world
 
-if TYPE_CHECKING:
-    import pytest
+pytestmark = pytest.mark.long
 
 METER = "SN000001"
 DAYS = day_range("2015-03-28", "2015-03-30")

@@ -9,6 +9,8 @@ from energy_platform_tests.faults.cases import Case, cases, strikes_once
 if TYPE_CHECKING:
     from energy_platform_tests.faults.rig import Rig
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("case", cases("socomec"), ids=lambda case: case.faults)
 def test_under_a_fault_the_day_is_whole_or_absent_with_a_reason(rig: Rig, case: Case) -> None:

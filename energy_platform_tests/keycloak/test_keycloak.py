@@ -22,6 +22,8 @@ from energy_platform_tests.keycloak.server import REALM, Admin, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+pytestmark = pytest.mark.long
+
 READER = "reader@socomec.example"
 LEAVING = "leaving@socomec.example"
 SECRETS = ("invented-client-secret", "invented-password")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
+pytestmark = pytest.mark.long
+
 DAYS = ["2026-02-02", "2026-02-03", "2026-02-04"]
 REFUSED = "2026-02-03"
 UNKNOWN_SERIAL = "SN000012"
