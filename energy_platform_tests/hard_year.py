@@ -25,20 +25,15 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.portfolio import Portfolio, parse_portfolio
-from energy_platform.refresh import refresh
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
-from energy_platform.storage.warehouse import DELIVERY, Warehouse
+from energy_platform_tests.published import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-PROJECT: Final = Path(__file__).parents[1] / "dbt_models"
 ZONE: Final = ZoneInfo("Europe/Paris")
 FIRST: Final = date(2025, 1, 1)
 DAYS: Final = 365
@@ -289,26 +284,9 @@ def _readings(meter: HardMeter, counted: NDArray[np.int64]) -> pl.DataFrame:
     )
 
 
-def _land(lake: Lake, hard: Sequence[HardMeter], counted: NDArray[np.int64]) -> None:
-    """Land the readings as whole UTC days, and a week without any after them."""
-    table = RAW_SOCOMEC_DATAPOINTS
+def _datapoints(hard: Sequence[HardMeter], counted: NDArray[np.int64]) -> pl.DataFrame:
     rows = pl.concat([_readings(meter, counted) for meter in hard]).drop_nulls("value")
-    frame = pl.concat([table.empty(), rows], how="diagonal_relaxed").sort(table.sort_key)
-    by_day = {
-        day_of(at): part
-        for (at,), part in frame.group_by(pl.col("at").dt.truncate("1d"), maintain_order=True)
-        if isinstance(at, datetime)
-    }
-    newest = date.fromisoformat(max(by_day))
-    for day in day_range(FIRST.isoformat(), (newest + timedelta(days=7)).isoformat()):
-        land_day(
-            lake,
-            table,
-            day=day,
-            frame=by_day.get(day, table.empty()),
-            complete_until=day_bounds(day)[1],
-            closed=True,
-        )
+    return pl.concat([RAW_SOCOMEC_DATAPOINTS.empty(), rows], how="diagonal_relaxed")
 
 
 def _minute_of(day: date) -> int:
@@ -326,13 +304,8 @@ def measure(folder: Path, *, days: int = DAYS) -> list[Verdict]:
         days: How much of the year, at least 30 days, within which everything happens once.
     """
     hard, counted = meters(days), counted_wh(days)
-    lake, portfolio = Lake(folder / "lake"), _portfolio(hard)
-    _land(lake, hard, counted)
-    refresh(lake, portfolio=portfolio)
-    warehouse = Warehouse(data_dir=folder, lake=lake, dbt_project_dir=PROJECT)
-    warehouse.build(portfolio, delivery=pl.DataFrame(schema=DELIVERY))
-    warehouse.publish()
-    with duckdb.connect(str(warehouse.published_file), read_only=True) as connection:
+    published = publish(folder, _datapoints(hard, counted), portfolio=_portfolio(hard))
+    with duckdb.connect(str(published), read_only=True) as connection:
         rows = connection.execute(
             "select dim_device.serial, local_day, fct_energy_daily.energy_wh, estimated_wh, "
             "fct_energy_daily.refused_wh, status, over_limit_steps "

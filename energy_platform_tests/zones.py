@@ -21,18 +21,12 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.portfolio import Portfolio, parse_portfolio
-from energy_platform.refresh import refresh
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
-from energy_platform.storage.warehouse import DELIVERY, Warehouse
+from energy_platform_tests.published import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-PROJECT: Final = Path(__file__).parents[1] / "dbt_models"
 
 QUARTER: Final = timedelta(minutes=15)
 
@@ -162,38 +156,21 @@ def _portfolio(days: Iterable[LocalDay]) -> Portfolio:
     return parse_portfolio(f"version: 1\nsites:\n{sites}devices:{devices}\n")
 
 
-def _land(lake: Lake, days: Iterable[LocalDay]) -> None:
-    """Land the meters' readings as whole UTC days; the days after the last are silent."""
+def _datapoints(days: Iterable[LocalDay]) -> pl.DataFrame:
     rows = []
     for said in days:
         register = 5000
         for at in _read_at(said):
             rows.append({"serial_number": _serial(said), "at": at, "value": float(register)})
             register += energy_of(at)
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         [
             {"device_uuid": row["serial_number"], "item_type": "Global", "item_index": "0"}
             | {"service_id": "1", **row}
             for row in rows
         ],
         schema=RAW_SOCOMEC_DATAPOINTS.schema,
-    ).sort(RAW_SOCOMEC_DATAPOINTS.sort_key)
-    by_day = {
-        day_of(at): part
-        for (at,), part in frame.group_by(pl.col("at").dt.truncate("1d"), maintain_order=True)
-        if isinstance(at, datetime)
-    }
-    newest = date.fromisoformat(max(by_day))
-    silent = day_range(newest.isoformat(), (newest + timedelta(days=7)).isoformat())
-    for day in sorted({*by_day, *silent}):
-        land_day(
-            lake,
-            RAW_SOCOMEC_DATAPOINTS,
-            day=day,
-            frame=by_day.get(day, RAW_SOCOMEC_DATAPOINTS.empty()),
-            complete_until=day_bounds(day)[1],
-            closed=True,
-        )
+    )
 
 
 def measure(folder: Path, days: Sequence[LocalDay] = LOCAL_DAYS) -> list[Row]:
@@ -203,13 +180,8 @@ def measure(folder: Path, days: Sequence[LocalDay] = LOCAL_DAYS) -> list[Row]:
         folder: An empty data folder.
         days: Which local days; each has a meter of its own.
     """
-    lake, portfolio = Lake(folder / "lake"), _portfolio(days)
-    _land(lake, days)
-    refresh(lake, portfolio=portfolio)
-    warehouse = Warehouse(data_dir=folder, lake=lake, dbt_project_dir=PROJECT)
-    warehouse.build(portfolio, delivery=pl.DataFrame(schema=DELIVERY))
-    warehouse.publish()
-    with duckdb.connect(str(warehouse.published_file), read_only=True) as connection:
+    published = publish(folder, _datapoints(days), portfolio=_portfolio(days))
+    with duckdb.connect(str(published), read_only=True) as connection:
         found = {
             (point_id, str(day)): rest
             for point_id, day, *rest in connection.execute(

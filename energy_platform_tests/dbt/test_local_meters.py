@@ -15,14 +15,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.refresh import refresh
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
-from energy_platform.storage.warehouse import DELIVERY, Warehouse
-from energy_platform_tests.zones import PROJECT, QUARTER
+from energy_platform_tests.published import publish
+from energy_platform_tests.zones import QUARTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,28 +113,8 @@ def published(
         for at, value in samples(kind, *one)
     ]
     frame = pl.DataFrame(rows, schema=RAW_SOCOMEC_DATAPOINTS.schema)
-    lake = Lake(folder / "lake")
-    by_day = {
-        day_of(at): part.sort(RAW_SOCOMEC_DATAPOINTS.sort_key)
-        for (at,), part in frame.group_by(pl.col("at").dt.truncate("1d"))
-        if isinstance(at, datetime)
-    }
-    last = date.fromisoformat(max(by_day))
-    silent = day_range(last.isoformat(), (last + timedelta(days=7)).isoformat())
-    for day in sorted({*by_day, *silent}):
-        land_day(
-            lake,
-            RAW_SOCOMEC_DATAPOINTS,
-            day=day,
-            frame=by_day.get(day, RAW_SOCOMEC_DATAPOINTS.empty()),
-            complete_until=day_bounds(day)[1],
-            closed=True,
-        )
-    refresh(lake, portfolio=portfolio)
-    warehouse = Warehouse(data_dir=folder, lake=lake, dbt_project_dir=PROJECT)
-    warehouse.build(portfolio, delivery=pl.DataFrame(schema=DELIVERY))
-    warehouse.publish()
-    with duckdb.connect(str(warehouse.published_file), read_only=True) as db:
+    published_file = publish(folder, frame, portfolio=portfolio)
+    with duckdb.connect(str(published_file), read_only=True) as db:
         found = db.execute(
             "select point_id, local_day, energy_wh, status from fct_energy_daily"
         ).fetchall()
