@@ -35,8 +35,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from energy_platform.lake.parquet import arrow_table, open_parquet
 from energy_platform.schemas import CORE_ENERGY_DELTAS, INSTANT
-from energy_platform.storage.parquet import arrow_table, open_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

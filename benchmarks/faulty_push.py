@@ -12,10 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from energy_platform.delivery import Ledger
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.simulators.wattics import WatticsConduct
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.delivery.killing import write_portfolio
 from energy_platform_tests.delivery.story import (
     Story,

@@ -14,15 +14,15 @@ import httpcore  # noqa: F401
 import numpy.ma  # noqa: F401
 from pull_task import Task, measured
 
-from energy_platform.ingest import ingest_days
+from energy_platform.ingest.run import ingest_days
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
 from energy_platform.settings import SocomecSettings
-from energy_platform.sources import SocomecSource
-from energy_platform.storage.lake import Lake
-from energy_platform.vendors.socomec import SocomecClient
+from energy_platform.sources.registry import SocomecSource
+from energy_platform.sources.socomec import SocomecClient
 
 if TYPE_CHECKING:
-    from energy_platform.ingest import DayOutcome
+    from energy_platform.ingest.run import DayOutcome
 
 
 def pull(task: Task) -> None:

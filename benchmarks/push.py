@@ -35,8 +35,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from energy_platform.days import day_bounds, day_range
 from energy_platform.delivery import Ledger, push
-from energy_platform.partitions import day_bounds, day_range
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
@@ -45,7 +46,6 @@ from energy_platform.schemas import (
     RAW_SOCOMEC_DATAPOINTS,
 )
 from energy_platform.settings import WatticsSettings
-from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

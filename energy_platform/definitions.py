@@ -2,19 +2,19 @@
 
 import dagster as dg
 
-from energy_platform.assets.core import core
-from energy_platform.assets.days import DAYS_CHECKS
-from energy_platform.assets.marts import build_mart_assets
-from energy_platform.assets.raw import RAW_ASSETS
-from energy_platform.assets.wattics import wattics_packets, wattics_reconciled
-from energy_platform.automation.alerts import build_alert_sensor
-from energy_platform.automation.alive import build_watch_sensor
-from energy_platform.automation.housekeeping import housekeeping
-from energy_platform.automation.jobs import JOBS
-from energy_platform.automation.schedules import build_schedules
-from energy_platform.automation.sensors import build_sensors
-from energy_platform.instance import require_own_instance
-from energy_platform.resources import Platform
+from energy_platform.defs.assets.core import core
+from energy_platform.defs.assets.days import DAYS_CHECKS
+from energy_platform.defs.assets.marts import build_mart_assets
+from energy_platform.defs.assets.raw import RAW_ASSETS
+from energy_platform.defs.assets.wattics import wattics_packets, wattics_reconciled
+from energy_platform.defs.automation.alerts import build_alert_sensor
+from energy_platform.defs.automation.alive import build_watch_sensor
+from energy_platform.defs.automation.housekeeping import housekeeping
+from energy_platform.defs.automation.jobs import JOBS
+from energy_platform.defs.automation.schedules import build_schedules
+from energy_platform.defs.automation.sensors import build_sensors
+from energy_platform.defs.resources import Platform
+from energy_platform.installation.instance import require_own_instance
 from energy_platform.settings import Settings
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from energy_platform.storage.parquet import arrow_table, open_parquet
+from energy_platform.lake.parquet import arrow_table, open_parquet
 from energy_platform.transforms.counters import DEFAULT_POLICY
 from energy_platform.transforms.ordering import READINGS_AT_ONCE
 from energy_platform.transforms.streams import energy_stream

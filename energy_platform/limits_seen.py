@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.storage.lake import Lake
 
 DAYS_SEEN: Final = 400
 """Days of the lake that are looked at, the newest: a whole year, all seasons."""

@@ -39,8 +39,8 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableValueError
 
-from energy_platform.env_file import EnvFileError, env_file, home_folder, read_env_file
-from energy_platform.intraday import refusal
+from energy_platform.ingest.intraday import refusal
+from energy_platform.installation.env_file import EnvFileError, env_file, home_folder, read_env_file
 from energy_platform.resolution import read_resolution
 
 T = TypeVar("T")

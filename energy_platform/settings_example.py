@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 READERS: Final[dict[type[BaseSettings], str]] = {
     PlatformSettings: "the platform itself",
-    SocomecSettings: "the Socomec SoData client (energy_platform/vendors/socomec)",
-    BelimoSettings: "the Belimo Cloud client (energy_platform/vendors/belimo)",
-    SkycentricsSettings: "the SkyCentrics client (energy_platform/vendors/skycentrics)",
+    SocomecSettings: "the Socomec SoData client (energy_platform/sources/socomec)",
+    BelimoSettings: "the Belimo Cloud client (energy_platform/sources/belimo)",
+    SkycentricsSettings: "the SkyCentrics client (energy_platform/sources/skycentrics)",
     AlertSettings: "alerts (energy_platform/alerts)",
     WatticsSettings: "the delivery to Wattics (energy_platform/delivery)",
 }

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.partitions import day_bounds, day_of, day_range
+from energy_platform.days import day_bounds, day_of, day_range
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import land_day
 from energy_platform.refresh import refresh
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
-from energy_platform.storage.warehouse import DELIVERY, Warehouse
+from energy_platform.warehouse import DELIVERY, Warehouse
 
 if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio

@@ -11,23 +11,24 @@ import pytest
 ROOT = Path(__file__).parents[1] / "energy_platform"
 
 WITHOUT_DAGSTER = (
-    "vendors",
-    "storage",
-    "transforms",
+    "sources",
+    "destinations",
     "delivery",
+    "lake",
+    "warehouse",
+    "transforms",
     "refresh",
+    "ingest",
+    "installation",
     "portfolio",
     "discovery",
     "doctor",
     "alerts",
+    "explain",
     "simulators",
-    "due.py",
-    "ingest.py",
-    "intraday.py",
-    "sources.py",
     "settings.py",
     "schemas.py",
-    "partitions.py",
+    "days.py",
 )
 
 
@@ -57,7 +58,13 @@ def test_rooms_with_rules_never_import_dagster(room: str) -> None:
 
 @pytest.mark.parametrize(
     ("room", "other"),
-    [("simulators", "vendors"), ("vendors", "simulators"), ("transforms", "storage")],
+    [
+        ("simulators", "sources"),
+        ("simulators", "destinations"),
+        ("sources", "simulators"),
+        ("destinations", "simulators"),
+        ("transforms", "lake"),
+    ],
 )
 def test_rooms_that_must_not_know_each_other(room: str, other: str) -> None:
     for path in files(room):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from energy_platform.assets.partitions import DAILY, first_partition
+from energy_platform.days import EPOCH_DAY
 from energy_platform.definitions import build_definitions
-from energy_platform.partitions import EPOCH_DAY
+from energy_platform.defs.assets.partitions import DAILY, first_partition
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES, TABLES
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
 
 if TYPE_CHECKING:
     from pathlib import Path

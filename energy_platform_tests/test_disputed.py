@@ -11,9 +11,9 @@ from energy_platform.alerts.conditions import dispute_conditions
 from energy_platform.cli.disputed import refused_lines, refused_of, report_lines
 from energy_platform.disputed import disputed, too_small
 from energy_platform.doctor.limits import check_limits
+from energy_platform.lake.lake import Lake
 from energy_platform.limits_seen import seen_power
 from energy_platform.refresh import refresh
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.refresh.world import DAYS, METER, PORTFOLIO, land, portfolio, steady
 
 if TYPE_CHECKING:

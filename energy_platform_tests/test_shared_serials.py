@@ -9,22 +9,22 @@ import msgspec
 import polars as pl
 import pytest
 
+from energy_platform.days import day_bounds, day_range
 from energy_platform.discovery import propose
 from energy_platform.discovery.socomec import found_at_socomec
-from energy_platform.ingest import ingest_days, ingest_inventory, read_inventory
-from energy_platform.partitions import day_bounds, day_range
+from energy_platform.ingest.run import ingest_days, ingest_inventory, read_inventory
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DEVICES
 from energy_platform.simulators.fleet import Fleet
-from energy_platform.sources import open_source
-from energy_platform.storage.lake import Lake
-from energy_platform.vendors.socomec import SocomecClient
+from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec import SocomecClient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from energy_platform.vendors.socomec.models import Device
+    from energy_platform.sources.socomec.models import Device
 
 DAYS: Final = day_range("2026-03-02", "2026-03-03")
 NOW: Final = datetime(2026, 3, 4, 6, tzinfo=UTC)

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from energy_platform.accepting import accept_answer
-from energy_platform.ingest import DayOutcome, DiskFullError, ingest_days
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.ingest.accepting import accept_answer
+from energy_platform.ingest.run import DayOutcome, DiskFullError, ingest_days
+from energy_platform.lake.catalogue import Catalogue
+from energy_platform.lake.lake import Lake, LakeError
+from energy_platform.lake.raw_days import is_closed, land_snapshot, partial_of
 from energy_platform.schemas import INVENTORY_TABLES, RAW_BELIMO_SAMPLES, RAW_REJECT_TABLES
-from energy_platform.storage.catalogue import Catalogue
-from energy_platform.storage.lake import Lake, LakeError
-from energy_platform.storage.raw_days import is_closed, land_snapshot, partial_of
-from energy_platform.vendors.coverage import DeviceDay, Reject
-from energy_platform.vendors.errors import AuthenticationError, PermanentError, VendorError
+from energy_platform.sources.coverage import DeviceDay, Reject
+from energy_platform.sources.http.errors import AuthenticationError, PermanentError, VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.ingest import Pulled
-    from energy_platform.vendors.coverage import Earlier
+    from energy_platform.ingest.run import Pulled
+    from energy_platform.sources.coverage import Earlier
 
 DAY = "2026-03-01"
 START, END = day_bounds(DAY)
@@ -249,7 +249,7 @@ def test_a_full_disk_names_itself_per_day_and_asks_for_no_more(
     vendor.answers["2026-03-02"] = Answer("2026-03-02", rows(1))
     landed = read(data, vendor, days=days[:1], now=NEXT_MORNING + timedelta(days=9))
     assert landed[0].state == "whole"
-    monkeypatch.setattr("energy_platform.storage.lake.put_in_place", full)
+    monkeypatch.setattr("energy_platform.lake.lake.put_in_place", full)
     outcomes = read(data, vendor, days=days[1:], now=NEXT_MORNING + timedelta(days=9))
 
     assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
@@ -263,7 +263,7 @@ def test_a_full_disk_names_itself_per_day_and_asks_for_no_more(
 def test_a_folder_that_may_not_be_written_costs_its_day_only(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from energy_platform.storage import files, lake  # noqa: PLC0415
+    from energy_platform.lake import files, lake  # noqa: PLC0415
 
     def refuse(staged: Path, target: Path) -> None:
         if DAY in str(target):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import apprise
 
 from energy_platform.settings import LOOPBACK, SettingsError
-from energy_platform.vendors.tls import bundle_file
+from energy_platform.sources.http.tls import bundle_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from energy_platform.settings import LOOPBACK, SettingsError
-from energy_platform.vendors.tls import ssl_context
+from energy_platform.sources.http.tls import ssl_context
 
 if TYPE_CHECKING:
     from energy_platform.settings import AlertSettings

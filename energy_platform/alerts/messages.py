@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from energy_platform.vendors.masking import mask
+from energy_platform.sources.http.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -6,20 +6,20 @@ import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from energy_platform.accepting import accept_answer
 from energy_platform.cli.days import typed_day
-from energy_platform.origin import claim
+from energy_platform.ingest.accepting import accept_answer
+from energy_platform.installation.origin import claim
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
-from energy_platform.sources import open_source
-from energy_platform.storage.lake import Lake
-from energy_platform.vendors.logins import RefusedLogins
+from energy_platform.sources.http.logins import RefusedLogins
+from energy_platform.sources.registry import open_source
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from energy_platform.storage.catalogue import Replacement
+    from energy_platform.lake.catalogue import Replacement
 
 
 def run_accept_answer(console: Console, *, source: str, day: str, device: str, reason: str) -> int:

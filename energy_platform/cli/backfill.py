@@ -13,14 +13,14 @@ from energy_platform.cli.following import (
     say_failure,
 )
 from energy_platform.cli.runs import NO_LIMIT, open_runner
-from energy_platform.ingest import is_configured
-from energy_platform.origin import claim
-from energy_platform.partitions import day_range
+from energy_platform.days import day_range
+from energy_platform.ingest.run import is_configured
+from energy_platform.installation.origin import claim
+from energy_platform.lake.catalogue import Catalogue, CatalogueError
+from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
-from energy_platform.storage.catalogue import Catalogue, CatalogueError
-from energy_platform.storage.lake import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +135,7 @@ def _say_not_booked(runner: Runner, days: Sequence[str], *, say: Say) -> None:
 
 
 def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path, say: Say) -> bool:
-    from energy_platform.assets.partitions import RUN_KIND, range_tags  # noqa: PLC0415
+    from energy_platform.defs.assets.partitions import RUN_KIND, range_tags  # noqa: PLC0415
 
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     say(f"{vendor}: reading {len(days)} days, {span}")

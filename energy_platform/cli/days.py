@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from datetime import UTC, date, datetime
 
-from energy_platform.partitions import EPOCH_DAY, day_of
+from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import SettingsError
 

@@ -20,9 +20,9 @@ from energy_platform.delivery import (
     skip_letter,
 )
 from energy_platform.delivery.ledger import EventKind
-from energy_platform.origin import installation
+from energy_platform.installation.origin import installation
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import PortfolioError, load_portfolio
-from energy_platform.storage.lake import Lake
 from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:

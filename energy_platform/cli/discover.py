@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.console import print_error
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
+from energy_platform.lake.files import staged
+from energy_platform.lake.lake import Lake
 from energy_platform.settings import Settings
-from energy_platform.storage.files import staged
-from energy_platform.storage.lake import Lake
-from energy_platform.vendors.logins import RefusedLogins
+from energy_platform.sources.http.logins import RefusedLogins
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,10 +17,10 @@ from energy_platform.cli.discover import (
 )
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
+from energy_platform.lake.lake import Lake
 from energy_platform.limits_seen import seen_power
 from energy_platform.portfolio import load_portfolio
 from energy_platform.settings import Settings
-from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from energy_platform.disputed import RECENT_DAYS, disputed, too_small
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.storage.lake import Lake
 
 
 def refused_of(lake: Lake, portfolio: Portfolio) -> tuple[dict[str, Any], ...]:

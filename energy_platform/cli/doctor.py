@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.doctor import Level, examine
-from energy_platform.env_file import EnvFileError, env_file
+from energy_platform.installation.env_file import EnvFileError, env_file
 
 if TYPE_CHECKING:
     from rich.console import Console

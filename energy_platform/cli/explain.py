@@ -12,10 +12,10 @@ from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
 from energy_platform.explain import explain, words
 from energy_platform.identity import name_of
-from energy_platform.origin import installation
+from energy_platform.installation.origin import installation
+from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
-from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
-from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

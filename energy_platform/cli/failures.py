@@ -26,15 +26,15 @@ from energy_platform.alerts import AlertStoreError
 from energy_platform.delivery import LedgerError, LetterError
 from energy_platform.discovery import DiscoveryError
 from energy_platform.explain import ExplainError
-from energy_platform.instance import ForeignInstanceError, InstanceInUseError, UiError
-from energy_platform.origin import DataFolderError, OriginError, SimulationInUseError
+from energy_platform.installation.instance import ForeignInstanceError, InstanceInUseError, UiError
+from energy_platform.installation.origin import DataFolderError, OriginError, SimulationInUseError
+from energy_platform.lake.catalogue import CatalogueError
+from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import Settings, SettingsError
-from energy_platform.storage.catalogue import CatalogueError
-from energy_platform.storage.lake import LakeError
-from energy_platform.storage.warehouse import WarehouseError
-from energy_platform.vendors.errors import VendorError
-from energy_platform.vendors.masking import MASK
+from energy_platform.sources.http.errors import VendorError
+from energy_platform.sources.http.masking import MASK
+from energy_platform.warehouse import WarehouseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

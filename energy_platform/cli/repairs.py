@@ -13,8 +13,8 @@ from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_REGISTER_REJECTS
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.storage.lake import Lake
 
 PROGRAM: Final = ".venv/bin/energy-platform"
 

@@ -1,7 +1,7 @@
 """Dagster runs from the command line: the daemon's own jobs, in this process.
 
-Each run holds its lock (:mod:`energy_platform.run_locks`), so that the daemon and other commands
-see that it lives. A run waits only for living ones, and says for whom.
+Each run holds its lock (:mod:`energy_platform.installation.run_locks`), so that the daemon and
+other commands see that it lives. A run waits only for living ones, and says for whom.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from energy_platform.automation.alive import DeadRun, fail_dead_runs, queued_without_daemon
-from energy_platform.automation.under_way import home_of
 from energy_platform.cli.interrupts import noticed_interrupts
-from energy_platform.resources import Platform
-from energy_platform.run_locks import (
+from energy_platform.defs.automation.alive import DeadRun, fail_dead_runs, queued_without_daemon
+from energy_platform.defs.automation.under_way import home_of
+from energy_platform.defs.resources import Platform
+from energy_platform.installation.run_locks import (
     is_held,
     kill_processes_of,
     owner_of,
@@ -352,7 +352,7 @@ def open_runner(
         say: Where lines go that tell what was found and what is waited for.
     """
     from energy_platform.definitions import build_definitions  # noqa: PLC0415
-    from energy_platform.instance import render_instance  # noqa: PLC0415
+    from energy_platform.installation.instance import render_instance  # noqa: PLC0415
 
     render_instance(home)
     output = home / "steps.log"

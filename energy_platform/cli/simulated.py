@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.env_file import write_env_file
-from energy_platform.origin import (
+from energy_platform.days import day_bounds, day_of
+from energy_platform.installation.env_file import write_env_file
+from energy_platform.installation.origin import (
     claim,
     demo_folder,
     only_simulation,
     settings_file,
     simulation_knobs,
 )
-from energy_platform.partitions import day_bounds, day_of
 from energy_platform.settings import SIMULATION
 from energy_platform.simulators.demo_events import demo_events, event_lines
 from energy_platform.simulators.demo_portfolio import demo_portfolio

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from energy_platform.cli.console import add_row, error_console, print_error, table, visible
+from energy_platform.lake.lake import Lake
 from energy_platform.settings import Settings
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.warehouse.lake_views import open_lake_views
-from energy_platform.storage.warehouse.publication import SANDBOX
+from energy_platform.warehouse.lake_views import open_lake_views
+from energy_platform.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,23 +12,23 @@ from energy_platform.cli.console import add_row, table
 from energy_platform.cli.disputed import refused_lines, refused_of
 from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
-from energy_platform.due import SELF_HEALING_FROM, holes_of
-from energy_platform.origin import installation
+from energy_platform.ingest.due import SELF_HEALING_FROM, holes_of
+from energy_platform.installation.origin import installation
+from energy_platform.lake.lake import Lake, LakeError
+from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import held, pending_suspects, stale
 from energy_platform.schemas import RAW_DAY_TABLES, Vendor
-from energy_platform.storage.lake import Lake, LakeError
-from energy_platform.storage.raw_days import complete_until_of, is_closed
-from energy_platform.storage.warehouse.publication import published_facts
+from energy_platform.warehouse.publication import published_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
+    from energy_platform.lake.catalogue import Replacement
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import Settings
-    from energy_platform.storage.catalogue import Replacement
 
 _SHOWN: Final = 5
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.alerts import ALERTS_FILE, AlertStore, AlertStoreError
-from energy_platform.run_locks import ui_is_running
-from energy_platform.storage.catalogue import CATALOGUE_FILE, Catalogue
-from energy_platform.troubled_runs import troubled_runs
-from energy_platform.upgrade import restart_note
+from energy_platform.installation.run_locks import ui_is_running
+from energy_platform.installation.troubled_runs import troubled_runs
+from energy_platform.installation.upgrade import restart_note
+from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.storage.catalogue import Replacement
+    from energy_platform.lake.catalogue import Replacement
 
 
 @dataclass(frozen=True, kw_only=True)

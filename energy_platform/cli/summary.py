@@ -8,9 +8,9 @@ import duckdb
 
 from energy_platform.cli.console import add_row, table
 from energy_platform.cli.repairs import repairs
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path

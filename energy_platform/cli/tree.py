@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from energy_platform import supervisor
+from energy_platform.installation import supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from energy_platform.supervisor import Orders
+    from energy_platform.installation.supervisor import Orders
 
 STOP_S: Final = 60.0
 """Seconds until a supervisor that does not end is killed; it takes six when all hangs."""

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Final, Self
 from energy_platform.cli.run_lines import RunLines
 from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.tree import Tree
-from energy_platform.env_file import EnvFileError, env_file
-from energy_platform.ingest import is_configured
-from energy_platform.instance import (
+from energy_platform.ingest.run import is_configured
+from energy_platform.installation.env_file import EnvFileError, env_file
+from energy_platform.installation.instance import (
     UiError,
     instance_environment,
     only_ui,
     render_instance,
     working_directory,
 )
-from energy_platform.origin import claim
+from energy_platform.installation.origin import claim
+from energy_platform.installation.supervisor import Component, Orders
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings, Settings, SettingsError
-from energy_platform.supervisor import Component, Orders
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -165,7 +165,7 @@ def _warn_of_env_file(console: Console) -> None:
         console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
 
 
-END_RUNS: Final = "energy_platform.automation.end_runs"
+END_RUNS: Final = "energy_platform.defs.automation.end_runs"
 """Ends runs that outlived the daemon: they are in process groups of their own."""
 
 

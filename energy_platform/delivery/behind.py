@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from energy_platform.days import day_of
 from energy_platform.delivery.attempts import next_attempt
 from energy_platform.delivery.cursors import look_ahead, was_looked_at
 from energy_platform.delivery.days import EVER_US
@@ -17,7 +18,6 @@ from energy_platform.delivery.knowledge import Knowledge, late_since
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.plans import plan_streams
 from energy_platform.delivery.preparation import awaits_refresh, rebased_streams
-from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import grid, instant, microseconds
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from energy_platform.delivery.attempts import Attempt
     from energy_platform.delivery.ledger import CredentialStop, Ledger
     from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.storage.lake import Lake
 
 
 class Behind(NamedTuple):

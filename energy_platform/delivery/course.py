@@ -18,8 +18,8 @@ from energy_platform.delivery.registers import wh_of
 from energy_platform.delivery.sender import Senders
 from energy_platform.delivery.wires import Gate
 from energy_platform.delivery.writer import AnswerWriter
+from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.transforms.packets import instant, microseconds
-from energy_platform.vendors.wattics import WatticsClient
 
 if TYPE_CHECKING:
     import threading

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import day_of
 from energy_platform.delivery.days import EVER_US, midnight_us
 from energy_platform.delivery.knowledge import next_day
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import THOUSANDTHS, instant, microseconds
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.knowledge import Frontier, Hole, Knowledge
     from energy_platform.delivery.ledger import StreamState
     from energy_platform.delivery.plans import StreamPlan
-    from energy_platform.vendors.wattics import LastPacket
+    from energy_platform.destinations.wattics import LastPacket
 
 _CLOSING_US: Final = 12 * 3600 * 1_000_000
 """How long after its end a day may stay open without being called incomplete."""

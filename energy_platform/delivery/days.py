@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE
 from energy_platform.transforms.packets import microseconds
 from energy_platform.transforms.states import UNCONFIRMED
@@ -15,7 +15,7 @@ from energy_platform.transforms.states import UNCONFIRMED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from energy_platform.storage.lake import Lake
+    from energy_platform.lake.lake import Lake
 
 _KEPT_DAYS: Final = 3
 """Day frames of one kind kept in memory: the day planned and its successors."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.ledger import Intent
     from energy_platform.delivery.plans import StreamPlan
-    from energy_platform.vendors.wattics import LastPacket
+    from energy_platform.destinations.wattics import LastPacket
 
 JobEnd = Literal["drained", "left", "interrupted"]
 """All packets answered; given up for this run; stopped from outside."""

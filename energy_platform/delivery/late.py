@@ -10,11 +10,11 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import day_of
 from energy_platform.delivery.days import midnight_us
 from energy_platform.delivery.knowledge import LATE_DAYS, Frontier, next_day
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.numbers import Due
-from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import THOUSANDTHS, instant
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
+from energy_platform.days import day_before, day_of
 from energy_platform.delivery.days import EVER_US, Span
 from energy_platform.delivery.knowledge import next_day
 from energy_platform.delivery.ledger import Event, Register
 from energy_platform.delivery.registers import anchor_day, wh_of
-from energy_platform.partitions import day_before, day_of
 from energy_platform.transforms.packets import (
     THOUSANDTHS,
     energy_at,

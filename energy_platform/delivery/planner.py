@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from energy_platform.days import day_before, day_of
 from energy_platform.delivery.days import midnight_us
 from energy_platform.delivery.knowledge import next_day
 from energy_platform.delivery.ledger import Intent
 from energy_platform.delivery.numbers import Cell, Due, Numbers
-from energy_platform.partitions import day_before, day_of
 from energy_platform.transforms.packets import gauges_at, grid, instant, packet, stamp
 
 if TYPE_CHECKING:

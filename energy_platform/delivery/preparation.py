@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import day_of
 from energy_platform.delivery.cursors import find_starts, look_ahead
 from energy_platform.delivery.days import DayFrames
 from energy_platform.delivery.knowledge import Knowledge, late_since
 from energy_platform.delivery.plans import plan_streams
 from energy_platform.delivery.registers import Kept, anchor_day, catch_up, is_rebased
-from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from energy_platform.delivery.ledger import Event, Ledger, StreamState
     from energy_platform.delivery.outcome import OutcomeStatus
     from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import WatticsSettings
-    from energy_platform.storage.lake import Lake
 
 _HOUR_US: Final = 3600 * 1_000_000
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.ledger import Ledger
     from energy_platform.delivery.outcome import Progress
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import WatticsSettings
-    from energy_platform.storage.lake import Lake
 
 LOCK: Final = "wattics_push"
 """The advisory lock of the lake that keeps a second push on this host waiting."""

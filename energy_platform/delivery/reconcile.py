@@ -10,9 +10,9 @@ from energy_platform.delivery.late import late_intents
 from energy_platform.delivery.planner import Planner
 from energy_platform.delivery.preparation import survey
 from energy_platform.delivery.wires import Wires
+from energy_platform.destinations.wattics import LastPacket, WatticsClient
+from energy_platform.sources.http.errors import VendorError
 from energy_platform.transforms.packets import instant, microseconds
-from energy_platform.vendors.errors import VendorError
-from energy_platform.vendors.wattics import LastPacket, WatticsClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from energy_platform.delivery.ledger import Ledger, StreamState
     from energy_platform.delivery.preparation import Prepared
     from energy_platform.delivery.wires import Wire
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import WatticsSettings
-    from energy_platform.storage.lake import Lake
 
 
 class Reconciled(NamedTuple):

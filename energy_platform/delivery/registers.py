@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from energy_platform.days import day_of
 from energy_platform.delivery.days import EVER_US, Span
 from energy_platform.delivery.knowledge import next_day
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.partitions import day_of
 from energy_platform.transforms.packets import THOUSANDTHS, instant
 
 if TYPE_CHECKING:

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from energy_platform.days import day_of
 from energy_platform.delivery.behind import streams_behind
 from energy_platform.delivery.knowledge import Knowledge
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.plans import plan_streams
-from energy_platform.partitions import day_of
-from energy_platform.storage.warehouse import DELIVERY
 from energy_platform.transforms.packets import MICROSECONDS, instant
+from energy_platform.warehouse import DELIVERY
 
 if TYPE_CHECKING:
     from energy_platform.delivery.behind import Behind
     from energy_platform.delivery.knowledge import Frontier
     from energy_platform.delivery.ledger import Ledger
     from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.storage.lake import Lake
 
 
 class _Standing(NamedTuple):

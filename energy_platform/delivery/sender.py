@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from energy_platform.delivery.jobs import Finished, Leave, Pause, Redirected, Wait
 from energy_platform.delivery.ledger import Failure, Settled
 from energy_platform.delivery.wires import Gate, Wires
-from energy_platform.vendors.errors import AuthenticationError, PermanentError, TransientError
-from energy_platform.vendors.wattics import RedirectedError
+from energy_platform.destinations.wattics import RedirectedError
+from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.jobs import Job, Pacing
     from energy_platform.delivery.wires import Wire
     from energy_platform.delivery.writer import AnswerWriter
-    from energy_platform.vendors.wattics import Answer, LastPacket
+    from energy_platform.destinations.wattics import Answer, LastPacket
 
 _LOG: Final = logging.getLogger(__name__)
 

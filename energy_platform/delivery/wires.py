@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from energy_platform.delivery.ledger import Ledger
-    from energy_platform.vendors.wattics import Answer, LastPacket
+    from energy_platform.destinations.wattics import Answer, LastPacket
 
 PROBE_US: Final = 300 * 1_000_000
 """A refused credential is tried again once in five minutes."""

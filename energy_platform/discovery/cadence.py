@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from energy_platform.discovery.found import Found, Guess
-    from energy_platform.storage.lake import Lake
+    from energy_platform.lake.lake import Lake
 
 MOST_DEVIATION: Final = 1.5
 """A cadence fits data whose usual step differs by less than this factor."""

@@ -8,12 +8,12 @@ from energy_platform.discovery.belimo import found_at_belimo
 from energy_platform.discovery.cadence import steps_seen, with_cadences
 from energy_platform.discovery.skycentrics import found_at_skycentrics
 from energy_platform.discovery.socomec import found_at_socomec
-from energy_platform.ingest import is_configured
+from energy_platform.ingest.run import is_configured
 from energy_platform.portfolio import Portfolio
 from energy_platform.schemas import Vendor
 from energy_platform.settings import SettingsError
-from energy_platform.sources import open_source
-from energy_platform.vendors.errors import VendorError
+from energy_platform.sources.http.errors import VendorError
+from energy_platform.sources.registry import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from energy_platform.discovery.found import Found
-    from energy_platform.storage.lake import Lake
-    from energy_platform.vendors.logins import RefusedLogins
+    from energy_platform.lake.lake import Lake
+    from energy_platform.sources.http.logins import RefusedLogins
 
 READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], Found]]] = {
     "socomec": found_at_socomec,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import day_bounds
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.due import REPORTED_FROM, holes_of
-from energy_platform.partitions import day_bounds
-from energy_platform.storage.catalogue import CatalogueError
-from energy_platform.storage.lake import Lake
+from energy_platform.ingest.due import REPORTED_FROM, holes_of
+from energy_platform.lake.catalogue import CatalogueError
+from energy_platform.lake.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.doctor.finding import Finding
-    from energy_platform.due import Hole
+    from energy_platform.ingest.due import Hole
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "days"

@@ -8,9 +8,9 @@ import tempfile
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.lake.files import STAGED_SUFFIX, is_abandoned
+from energy_platform.lake.usage import growth_a_day
 from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
-from energy_platform.storage.files import STAGED_SUFFIX, is_abandoned
-from energy_platform.storage.usage import growth_a_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pydantic_settings import BaseSettings
 
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.env_file import ENV_FILE, HOME, EnvFileError, env_file
-from energy_platform.origin import (
+from energy_platform.installation.env_file import ENV_FILE, HOME, EnvFileError, env_file
+from energy_platform.installation.origin import (
     DataFolderError,
     OriginError,
     origin_of,

@@ -14,10 +14,10 @@ from energy_platform.doctor.portfolio import check_portfolio, compare
 from energy_platform.doctor.running import check_dagster, check_ledger, check_polls, check_runs
 from energy_platform.doctor.vendors import visit
 from energy_platform.doctor.wattics import check_wattics
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
 from energy_platform.settings import settings_from
-from energy_platform.storage.lake import Lake
-from energy_platform.vendors.logins import RefusedLogins
+from energy_platform.sources.http.logins import RefusedLogins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.disputed import ADVICE, RECENT_DAYS, disputed, too_small
 from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.limits_seen import SeenPower, restless_points, seen_power
-from energy_platform.storage.lake import Lake, LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

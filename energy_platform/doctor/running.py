@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy
 
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.run_locks import ui_is_running
-from energy_platform.troubled_runs import troubled_runs
-from energy_platform.upgrade import restart_note
-from energy_platform.vendors.skycentrics import Landing
+from energy_platform.installation.run_locks import ui_is_running
+from energy_platform.installation.troubled_runs import troubled_runs
+from energy_platform.installation.upgrade import restart_note
+from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
     from datetime import datetime

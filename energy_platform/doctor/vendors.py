@@ -13,21 +13,21 @@ import httpx
 
 from energy_platform.discovery import READERS
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.ingest import ingest_settings
+from energy_platform.ingest.run import ingest_settings
 from energy_platform.settings import (
     BelimoSettings,
     SettingsError,
     SkycentricsSettings,
     SocomecSettings,
 )
-from energy_platform.sources import BelimoSource, SkycentricsSource, SocomecSource
-from energy_platform.vendors.belimo import BelimoClient
-from energy_platform.vendors.errors import AuthenticationError, ContractError, VendorError
-from energy_platform.vendors.exchange import Exchanger
-from energy_platform.vendors.pace import Clock
-from energy_platform.vendors.skycentrics import Landing, SkycentricsClient
-from energy_platform.vendors.socomec import SocomecClient
-from energy_platform.vendors.wire import About
+from energy_platform.sources.belimo import BelimoClient
+from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
+from energy_platform.sources.http.exchange import Exchanger
+from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.wire import About
+from energy_platform.sources.registry import BelimoSource, SkycentricsSource, SocomecSource
+from energy_platform.sources.skycentrics import Landing, SkycentricsClient
+from energy_platform.sources.socomec import SocomecClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     from energy_platform.discovery import Found
     from energy_platform.doctor.finding import Finding
-    from energy_platform.ingest import Source
+    from energy_platform.ingest.run import Source
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
-    from energy_platform.storage.lake import Lake
-    from energy_platform.vendors.logins import RefusedLogins
+    from energy_platform.sources.http.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
 """Attempts per request: a person waits."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.doctor.finding import fail, ok
-from energy_platform.vendors.errors import AuthenticationError, ContractError, VendorError
-from energy_platform.vendors.wattics import WatticsClient
+from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from energy_platform.days import day_bounds, day_of, day_range
 from energy_platform.explain import words
 from energy_platform.limits_seen import seen_power
-from energy_platform.partitions import day_bounds, day_of, day_range
 from energy_platform.refresh import stale
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
@@ -22,14 +22,14 @@ from energy_platform.schemas import (
     CORE_REGISTER_STATE,
     RAW_DAY_TABLES,
 )
-from energy_platform.storage.warehouse.calendars import day_start
 from energy_platform.transforms.readings import COMMON
 from energy_platform.transforms.register_rule import FEWEST_RISES
+from energy_platform.warehouse.calendars import day_start
 
 if TYPE_CHECKING:
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Point, Portfolio
     from energy_platform.schemas import Table
-    from energy_platform.storage.lake import Lake
 
 _MICRO: Final = timedelta(microseconds=1)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from energy_platform.days import day_bounds
 from energy_platform.identity import device_id
-from energy_platform.partitions import day_bounds
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import INSTANT
 from energy_platform.transforms.policy import CounterPolicy

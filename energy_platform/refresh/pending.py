@@ -10,7 +10,7 @@ from energy_platform.schemas import CORE_REGISTER_STATE
 from energy_platform.transforms.states import UNCONFIRMED
 
 if TYPE_CHECKING:
-    from energy_platform.storage.lake import Lake
+    from energy_platform.lake.lake import Lake
 
 
 def pending_suspects(lake: Lake) -> pl.DataFrame:

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.lake.files import staged
 from energy_platform.schemas import INSTANT
-from energy_platform.storage.files import staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.storage.lake import Lake
     from energy_platform.transforms.policy import CounterPolicy
 
 Facet = Literal["readings", "energy"]

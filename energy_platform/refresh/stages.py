@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
 from energy_platform.refresh.rules import EnergyDay, EnergyInput, JudgedDay, ReadingsInput, Rules
 from energy_platform.schemas import CORE_REGISTER_STATE
 from energy_platform.transforms.consumption import split_consumption

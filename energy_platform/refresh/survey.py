@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from energy_platform.lake.lake import LakeError, stamp_of
+from energy_platform.lake.parquet import content_id
 from energy_platform.refresh.slices import UnknownPointSetError
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
@@ -19,16 +21,14 @@ from energy_platform.schemas import (
     CORE_TABLES,
     RAW_DAY_TABLES,
 )
-from energy_platform.storage.lake import LakeError, stamp_of
-from energy_platform.storage.parquet import content_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from energy_platform.lake.lake import Footer, Lake
     from energy_platform.refresh.rules import Rules
     from energy_platform.refresh.slices import DaySlices, Facet
     from energy_platform.schemas import Table
-    from energy_platform.storage.lake import Footer, Lake
 
 POINTS: Final = "points"
 """Footer key of readings: name of the set of points that occur in the day."""

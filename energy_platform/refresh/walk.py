@@ -12,6 +12,7 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.lake.lake import LakeError, stamp_text
 from energy_platform.refresh.results import (
     HeldDay,
     Refreshed,
@@ -41,7 +42,6 @@ from energy_platform.schemas import (
     CORE_REGISTER_STATE,
     RAW_DAY_TABLES,
 )
-from energy_platform.storage.lake import LakeError, stamp_text
 from energy_platform.transforms.consumption import consumption_intervals
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from energy_platform.lake.lake import Footer, Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.refresh.rules import Rules
     from energy_platform.schemas import Table, Vendor
-    from energy_platform.storage.lake import Footer, Lake
 
 LOCK: Final = "core"
 """The advisory lock of all derived tables: one walk at a time."""

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

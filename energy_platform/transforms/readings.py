@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
+from energy_platform.days import EPOCH_DAY
 from energy_platform.identity import serial_segments, socomec_keys
-from energy_platform.partitions import EPOCH_DAY
 from energy_platform.schemas import CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS

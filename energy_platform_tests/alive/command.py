@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_platform.cli.simulated import PACE
-from energy_platform.run_locks import is_held, locked_runs, owner_of
+from energy_platform.installation.run_locks import is_held, locked_runs, owner_of
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import FleetProcess
 from energy_platform.simulators.world import World

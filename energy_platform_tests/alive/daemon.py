@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import dagster as dg
 
-from energy_platform.instance import render_instance
+from energy_platform.installation.instance import render_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

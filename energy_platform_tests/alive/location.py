@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from energy_platform.automation.alive import build_watch_sensor
-from energy_platform.automation.under_way import living_runs
+from energy_platform.defs.automation.alive import build_watch_sensor
+from energy_platform.defs.automation.under_way import living_runs
 
 FOLDER = Path(os.environ.get("ALIVE_TEST_FOLDER", "."))
 POOL = "one_at_a_time"

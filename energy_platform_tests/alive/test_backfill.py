@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from energy_platform.installation.run_locks import locked_runs
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import stale
-from energy_platform.run_locks import locked_runs
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.alive.command import Installation, day_ago, installation
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from energy_platform.automation.under_way import DIED, living_runs
-from energy_platform.run_locks import locked_runs
+from energy_platform.defs.automation.under_way import DIED, living_runs
+from energy_platform.installation.run_locks import locked_runs
 from energy_platform_tests.alive.daemon import Harness, harness, is_gone
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import pytest
 from rich.console import Console
 
 from energy_platform.cli.accept_answer import run_accept_answer
-from energy_platform.ingest import ingest_days, ingest_inventory
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.ingest.run import ingest_days, ingest_inventory
+from energy_platform.lake.catalogue import Catalogue
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import SettingsError
-from energy_platform.sources import open_source
-from energy_platform.storage.catalogue import Catalogue
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
-from energy_platform_tests.faults.rig import DAY, NOW, environment, open_rig
+from energy_platform.sources.registry import open_source
+from energy_platform_tests.faults.harness import DAY, NOW, environment, open_rig
 
 if TYPE_CHECKING:
     from pathlib import Path

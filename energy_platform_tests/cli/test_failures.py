@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from energy_platform.cli import app
 from energy_platform.cli.failures import EXPECTED, ending_of
-from energy_platform.vendors.errors import VendorError
+from energy_platform.sources.http.errors import VendorError
 from energy_platform_tests.cli.test_app import typed
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 
 from energy_platform.cli.interrupts import noticed_interrupts
 from energy_platform.cli.runs import Runner
-from energy_platform.instance import render_instance
-from energy_platform.run_locks import locked_runs, run_lock
+from energy_platform.installation.instance import render_instance
+from energy_platform.installation.run_locks import locked_runs, run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

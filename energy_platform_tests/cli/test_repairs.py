@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from energy_platform.cli.app import app
 from energy_platform.cli.repairs import repairs
-from energy_platform.partitions import day_range
+from energy_platform.days import day_range
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.simulators.demo_events import demo_events
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import World
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.refresh.simulated import land_signals
 from energy_platform_tests.refresh.world import energy_by_point
 

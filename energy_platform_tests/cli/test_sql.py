@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from energy_platform.cli import app
+from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_READINGS
-from energy_platform.storage.lake import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from energy_platform.ingest import ingest_inventory
+from energy_platform.ingest.run import ingest_inventory
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.schemas import RAW_SOCOMEC_CUSTOMERS, RAW_SOCOMEC_LAST_VALUES
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.socomec import uid
-from energy_platform.sources import open_source
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.warehouse import Warehouse
-from energy_platform_tests.storage.warehouse_world import PROJECT
+from energy_platform.sources.registry import open_source
+from energy_platform.warehouse import Warehouse
+from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

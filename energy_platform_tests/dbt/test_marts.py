@@ -11,17 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.lake.lake import Lake
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
 )
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.warehouse import DELIVERY, Warehouse
-from energy_platform.storage.warehouse.calendars import day_start
-from energy_platform_tests.storage.warehouse_world import (
+from energy_platform.warehouse import DELIVERY, Warehouse
+from energy_platform.warehouse.calendars import day_start
+from energy_platform_tests.warehouse.warehouse_world import (
     PROJECT,
     QUARTER,
     ZONES,

@@ -9,12 +9,12 @@ import duckdb
 import polars as pl
 import pytest
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.schemas import CORE_READINGS
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.warehouse import Warehouse
-from energy_platform_tests.storage.warehouse_world import (
+from energy_platform.warehouse import Warehouse
+from energy_platform_tests.warehouse.warehouse_world import (
     PROJECT,
     World,
     days_from,

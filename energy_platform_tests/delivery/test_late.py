@@ -147,7 +147,7 @@ def test_reconcile_names_what_wattics_lost_and_what_others_sent(house: Bench) ->
     house.agree(agreed)
     house.push(agreed)
     other = house.settings()
-    from energy_platform.vendors.wattics import WatticsClient  # noqa: PLC0415
+    from energy_platform.destinations.wattics import WatticsClient  # noqa: PLC0415
 
     with WatticsClient(other, credential=other.all_credentials()["default"]) as client:
         body = b'{"id":"t-1","tsISO8601":"2026-03-04T10:00:00.000+01:00","value":1}'

@@ -289,6 +289,7 @@ def test_a_stream_whose_credential_is_missing_does_not_stop_the_others(desk: Ben
 
 
 def test_streams_of_different_credentials_use_their_own(tmp_path: Path) -> None:
+    from energy_platform.lake.lake import Lake  # noqa: PLC0415
     from energy_platform.simulators.serving import LoopbackServers  # noqa: PLC0415
     from energy_platform.simulators.wattics import (  # noqa: PLC0415
         DEMO_CREDENTIAL,
@@ -296,7 +297,6 @@ def test_streams_of_different_credentials_use_their_own(tmp_path: Path) -> None:
         WatticsCredential,
         WatticsSimulator,
     )
-    from energy_platform.storage.lake import Lake  # noqa: PLC0415
     from energy_platform_tests.delivery.story import Story  # noqa: PLC0415
 
     sim = WatticsSimulator(

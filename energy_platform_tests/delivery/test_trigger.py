@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from energy_platform.days import day_range
 from energy_platform.delivery import (
     Ledger,
     next_attempt,
@@ -15,9 +16,8 @@ from energy_platform.delivery import (
     streams_behind,
 )
 from energy_platform.delivery.attempts import begin_run
-from energy_platform.partitions import day_range
+from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
-from energy_platform.storage.lake import Lake
 from energy_platform.transforms.packets import microseconds
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,

@@ -12,11 +12,11 @@ from rich.console import Console
 from energy_platform.cli.discover_limits import run_limits
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
+from energy_platform.lake.lake import Lake
 from energy_platform.limits_seen import SeenPower, kilowatts, rating, seen_power
 from energy_platform.portfolio import load_portfolio, parse_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_REGISTER_STATE
-from energy_platform.storage.lake import Lake
 from energy_platform.transforms.register_rule import LEARNED_FACTOR, power_of_two
 from energy_platform_tests.refresh.world import DAYS, METER, PORTFOLIO, land, steady
 

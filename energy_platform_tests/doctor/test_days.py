@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from energy_platform.days import day_bounds
 from energy_platform.doctor.days import check_days
-from energy_platform.partitions import day_bounds
+from energy_platform.lake.catalogue import Catalogue
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.storage.catalogue import Catalogue
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
 
 if TYPE_CHECKING:
     from pathlib import Path

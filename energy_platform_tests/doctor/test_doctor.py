@@ -15,12 +15,12 @@ from rich.console import Console
 
 from energy_platform.cli.doctor import run_doctor
 from energy_platform.doctor import Finding, examine
-from energy_platform.origin import only_simulation
+from energy_platform.installation.origin import only_simulation
+from energy_platform.lake.lake import Lake
 from energy_platform.schemas import RAW_BELIMO_SAMPLES, RAW_DAY_TABLES
 from energy_platform.simulators.fleet import Fleet
-from energy_platform.storage.lake import Lake
-from energy_platform.vendors.logins import refusals
-from energy_platform.vendors.skycentrics import Landing
+from energy_platform.sources.http.logins import refusals
+from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

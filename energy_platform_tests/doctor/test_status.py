@@ -16,14 +16,14 @@ from rich.console import Console
 
 from energy_platform.alerts import ALERTS_FILE, AlertStore, Condition
 from energy_platform.cli.status import run_status
-from energy_platform.instance import render_instance
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.installation.instance import render_instance
+from energy_platform.lake.catalogue import Catalogue, Replacement
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import land_day, land_snapshot
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_READINGS, RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
-from energy_platform.storage.catalogue import Catalogue, Replacement
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day, land_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

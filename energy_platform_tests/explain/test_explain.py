@@ -13,15 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from energy_platform.cli.app import app
+from energy_platform.days import day_range
 from energy_platform.explain import ExplainError, Explanation, explain
 from energy_platform.explain.words import of_reading
-from energy_platform.partitions import day_range
+from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh
 from energy_platform.refresh.stages import OUTSIDE_DAY
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_REGISTER_STATE
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, Signal, World
-from energy_platform.storage.lake import Lake
 from energy_platform.transforms.readings import Reason
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 

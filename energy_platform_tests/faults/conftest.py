@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform_tests.faults.rig import Rig, open_rig
+from energy_platform_tests.faults.harness import Rig, open_rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

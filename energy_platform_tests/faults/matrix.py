@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_platform_tests.faults.cases import cases
-from energy_platform_tests.faults.rig import Result, open_rig
+from energy_platform_tests.faults.harness import Result, open_rig
 
 if TYPE_CHECKING:
     from energy_platform.schemas import Vendor

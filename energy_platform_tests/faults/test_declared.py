@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from energy_platform.ingest import ingest_days, ingest_inventory
+from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.schemas import RAW_BELIMO_SAMPLES
 from energy_platform.simulators.belimo import FAULTS as BELIMO
 from energy_platform.simulators.faults import GENERIC
 from energy_platform.simulators.gate import identity_faults
 from energy_platform.simulators.skycentrics import FAULTS as SKYCENTRICS
 from energy_platform.simulators.socomec import FAULTS as SOCOMEC
-from energy_platform.sources import open_source
+from energy_platform.sources.registry import open_source
 from energy_platform_tests.faults.cases import declared
-from energy_platform_tests.faults.rig import DAY, NOW, Rig, open_rig
+from energy_platform_tests.faults.harness import DAY, NOW, Rig, open_rig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from energy_platform.ingest import DayOutcome
+    from energy_platform.ingest.run import DayOutcome
+    from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
-    from energy_platform.storage.lake import Lake
 
 MOVED = "22005-50035-105-007"
 CONTENT = ["serial_number", "datapoint_id", "at", "value", "value_text"]

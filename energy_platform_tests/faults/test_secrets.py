@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from energy_platform.vendors.logins import RefusedLogins
-from energy_platform_tests.whole_path.installation import Installation, install
+from energy_platform.sources.http.logins import RefusedLogins
+from energy_platform_tests.end_to_end.installation import Installation, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from energy_platform.schemas import Vendor
-    from energy_platform_tests.faults.rig import Rig
+    from energy_platform_tests.faults.harness import Rig
 
 WIRE = ("httpx", "httpcore", "urllib3", "keycloak", "requests")
 DAY = "2026-03-03"

@@ -7,7 +7,7 @@ import pytest
 from energy_platform_tests.faults.cases import Case, cases, strikes_once
 
 if TYPE_CHECKING:
-    from energy_platform_tests.faults.rig import Rig
+    from energy_platform_tests.faults.harness import Rig
 
 pytestmark = pytest.mark.long
 

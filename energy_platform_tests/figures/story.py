@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import land_day
-from energy_platform.storage.warehouse import Warehouse
-from energy_platform_tests.storage.warehouse_world import PROJECT
+from energy_platform.warehouse import Warehouse
+from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from energy_platform_tests.figures.compare import compare
 from energy_platform_tests.figures.story import FIRST, Story
 
 if TYPE_CHECKING:
-    from energy_platform.storage.warehouse import Warehouse
+    from energy_platform.warehouse import Warehouse
 
 STORY = Story(FIRST, days=14)
 

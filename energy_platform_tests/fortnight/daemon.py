@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from energy_platform.assets.partitions import RANGE_END, RANGE_START, RUN_KIND
-from energy_platform.partitions import day_range
+from energy_platform.days import day_range
+from energy_platform.defs.assets.partitions import RANGE_END, RANGE_START, RUN_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

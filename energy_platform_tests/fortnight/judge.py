@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.alerts.messages import TITLES
-from energy_platform.automation.schedules import DAILY_MINUTE
-from energy_platform.due import holes
-from energy_platform.due import read_source_days as read
-from energy_platform.ingest import ingest_settings
-from energy_platform.partitions import DAY, day_before, day_bounds, day_of, day_range
+from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
+from energy_platform.defs.automation.schedules import DAILY_MINUTE
+from energy_platform.ingest.due import holes
+from energy_platform.ingest.due import read_source_days as read
+from energy_platform.ingest.run import ingest_settings
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import WatticsSettings
 from energy_platform_tests.fortnight.site import NAME, STREAMS

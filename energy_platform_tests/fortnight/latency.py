@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.intraday import next_tick
+from energy_platform.ingest.intraday import next_tick
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import FleetProcess
 from energy_platform.simulators.world import World

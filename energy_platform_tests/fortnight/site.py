@@ -12,7 +12,7 @@ from energy_platform.simulators.demo_portfolio import demo_portfolio, demo_strea
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.world import World
 from energy_platform_tests.alerts.receivers import mail_server, webhook_server
-from energy_platform_tests.faults.rig import environment, no_trust_store
+from energy_platform_tests.faults.harness import environment, no_trust_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

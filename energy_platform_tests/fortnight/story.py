@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.runs import open_runner
-from energy_platform.partitions import day_bounds, day_of
+from energy_platform.days import day_bounds, day_of
+from energy_platform.lake.catalogue import Catalogue
 from energy_platform.schemas import RAW_DAY_TABLES, Vendor
-from energy_platform.storage.catalogue import Catalogue
 from energy_platform_tests.fortnight.clock import FastClock
 from energy_platform_tests.fortnight.daemon import Done, FastDaemon
 from energy_platform_tests.fortnight.site import POLL_MINUTES, open_site

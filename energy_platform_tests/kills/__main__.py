@@ -24,13 +24,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import day_range
+from energy_platform.defs.resources import Platform
 from energy_platform.delivery import streams_behind
-from energy_platform.partitions import day_range
+from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import stale
-from energy_platform.resources import Platform
 from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings, WatticsSettings
-from energy_platform.storage.lake import Lake, LakeError
 from energy_platform_tests.alive.command import Command, day_ago, installation
 from energy_platform_tests.kills.processes import (
     daemons,

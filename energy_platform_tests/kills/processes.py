@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from energy_platform.run_locks import is_held, locked_runs, owner_of, processes_of
+from energy_platform.installation.run_locks import is_held, locked_runs, owner_of, processes_of
 
 
 def descendants(pid: int) -> list[int]:

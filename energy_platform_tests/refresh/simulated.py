@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.schemas import (
     RAW_BELIMO_SAMPLES,
@@ -15,14 +16,13 @@ from energy_platform.schemas import (
     RAW_SOCOMEC_DATAPOINTS,
 )
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.storage.raw_days import land_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
     from energy_platform.simulators.world import Signal, World
-    from energy_platform.storage.lake import Lake
 
 TABLES: Final = {
     "socomec": RAW_SOCOMEC_DATAPOINTS,

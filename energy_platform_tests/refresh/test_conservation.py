@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 import pytest
 
-from energy_platform.partitions import day_bounds, day_range
+from energy_platform.days import day_bounds, day_range
+from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_ENERGY_INTERVALS
 from energy_platform.simulators.world import Signal, World
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.warehouse.calendars import day_start
+from energy_platform.warehouse.calendars import day_start
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 from energy_platform_tests.refresh.world import energy_by_point
 

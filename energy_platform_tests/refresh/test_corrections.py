@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from energy_platform.partitions import day_bounds
+from energy_platform.days import day_bounds
+from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh, stale
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
@@ -19,9 +20,8 @@ from energy_platform.schemas import (
     CORE_REGISTER_STATE,
 )
 from energy_platform.simulators.world import Event, Signal, World
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.warehouse import DELIVERY, Warehouse
 from energy_platform.transforms.quality import word_swaps
+from energy_platform.warehouse import DELIVERY, Warehouse
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 from energy_platform_tests.refresh.world import (
     DAYS,
@@ -34,7 +34,7 @@ from energy_platform_tests.refresh.world import (
     portfolio,
     steady,
 )
-from energy_platform_tests.storage.warehouse_world import PROJECT
+from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from energy_platform.lake import files
+from energy_platform.lake.lake import Lake
 from energy_platform.refresh import RefreshedDay, refresh, stale
-from energy_platform.storage import files
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.refresh.world import (
     DAYS,
     METER,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh, stale
 from energy_platform.schemas import CORE_TABLES
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.refresh.world import (
     BATTERY,
     DAYS,

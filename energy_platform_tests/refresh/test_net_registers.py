@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_REGISTER_REJECTS,
 )
-from energy_platform.storage.lake import Lake
 from energy_platform_tests.refresh.world import land, portfolio
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import RULES, RefreshedDay, held, pending_suspects, refresh, stale
 from energy_platform.schemas import (
     CORE_CONSUMPTION_INTERVALS,
@@ -22,7 +23,6 @@ from energy_platform.schemas import (
     RAW_SOCOMEC_DATAPOINTS,
     violations,
 )
-from energy_platform.storage.lake import Lake, LakeError
 from energy_platform_tests.refresh.world import (
     DAYS,
     METER,

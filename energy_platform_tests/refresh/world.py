@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 import yaml
 
-from energy_platform.partitions import day_bounds, day_range
+from energy_platform.days import day_bounds, day_range
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.raw_days import Landed, land_day
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.refresh import Refreshed, refresh
 from energy_platform.schemas import (
@@ -19,8 +21,6 @@ from energy_platform.schemas import (
     RAW_SKYCENTRICS_SAMPLES,
     RAW_SOCOMEC_DATAPOINTS,
 )
-from energy_platform.storage.lake import Lake
-from energy_platform.storage.raw_days import Landed, land_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_platform.partitions import day_bounds, day_range
+from energy_platform.days import day_bounds, day_range
 from energy_platform.transforms.packets import (
     energy_at,
     gauges_at,

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 import energy_platform.delivery.migrations as migrations_package
 from energy_platform.delivery.ledger.errors import LedgerError
-from energy_platform.storage.sqlite import sqlite_engine
+from energy_platform.lake.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

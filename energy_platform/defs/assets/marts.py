@@ -1,0 +1,143 @@
+"""Mart assets: the dbt build in a private work file, and the file that everybody reads."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    dbt_assets,
+)
+
+from energy_platform.defs.assets.groups import MARTS
+from energy_platform.defs.assets.metadata import OWNERS
+from energy_platform.defs.resources import Platform
+from energy_platform.lake.lake import LakeError
+from energy_platform.portfolio import PortfolioError
+from energy_platform.settings import PlatformSettings, SettingsError
+from energy_platform.warehouse import WarehouseError
+
+PUBLISHED: Final = "energy_duckdb"
+POOL: Final = "warehouse"
+
+
+class Translator(DagsterDbtTranslator):
+    """Asset keys are table names; groups stand in the project's meta."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return the table's name, or the key a source names itself."""
+        meta = dbt_resource_props.get("config", {}).get("meta", {}).get("dagster", {})
+        return dg.AssetKey(meta.get("asset_key") or [dbt_resource_props["name"]])
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the model's own description, without its SQL."""
+        return str(dbt_resource_props.get("description", ""))
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Return the same owner for every model."""
+        return OWNERS
+
+
+def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
+    """Return the dbt models and the published file.
+
+    Raises:
+        SettingsError: The dbt project was not parsed yet.
+    """
+    manifest = settings.dbt_project_dir / "target" / "manifest.json"
+    if not manifest.exists():
+        raise SettingsError(f"{manifest} does not exist; parse the dbt project with `make setup`")
+
+    @dbt_assets(
+        manifest=manifest,
+        name="marts",
+        pool=POOL,
+        dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+    )
+    def marts(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
+        warehouse = platform.warehouse
+        try:
+            portfolio = platform.portfolio()
+            # Held from the links to the commit: nobody else may build in the work file.
+            with warehouse.locked():
+                prepared = warehouse.prepare(portfolio, delivery=platform.delivered(portfolio))
+                context.log.info(
+                    "%d day files changed; %s",
+                    len(prepared.changed),
+                    "everything is made anew: " + "; ".join(prepared.why)
+                    if prepared.full
+                    else f"local days made anew: {_days(prepared.touched)}",
+                )
+                os.environ.update(prepared.env)
+                dbt = DbtCliResource(
+                    project_dir=str(warehouse.dbt_project_dir),
+                    profiles_dir=str(warehouse.dbt_project_dir),
+                    dbt_executable=str(Path(sys.executable).with_name("dbt")),
+                )
+                yield from dbt.cli(
+                    ["build"],
+                    context=context,
+                    target_path=warehouse.target_path,
+                ).stream()
+                if context.selected_asset_keys == marts.keys:
+                    warehouse.commit()
+                else:
+                    context.log.warning(
+                        "only some models were built: the next whole build makes the same days anew"
+                    )
+        except (PortfolioError, LakeError, WarehouseError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+
+    return [marts, _published(marts)]
+
+
+def _days(touched: Mapping[str, Any]) -> str:
+    spans = [f"{days[0]} to {days[-1]} ({zone})" for zone, days in touched.items() if days]
+    return ", ".join(spans) or "none"
+
+
+def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=PUBLISHED,
+        group_name=MARTS,
+        deps=sorted(marts.keys),
+        owners=OWNERS,
+        kinds={"duckdb"},
+        pool=POOL,
+        description=(
+            "The file anyone can query: data/energy.duckdb, read-only, replaced whole by a rename "
+            "after the build and its tests passed. Open it with any DuckDB 1.x client at any time."
+        ),
+    )
+    def energy_duckdb(platform: Platform) -> dg.MaterializeResult[None]:
+        warehouse = platform.warehouse
+        try:
+            published = warehouse.publish()
+            views = warehouse.write_lake_views()
+        except (LakeError, WarehouseError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(str(published.path)),
+                "written": published.written,
+                "newest_day": published.newest_day or "none",
+                "bytes": published.bytes,
+                "tables": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord({"table": name, "rows": rows})
+                        for name, rows in sorted(published.rows.items())
+                    ],
+                    schema=dg.TableSchema(
+                        [dg.TableColumn("table", "string"), dg.TableColumn("rows", "int")]
+                    ),
+                ),
+                "lake_views": ", ".join(views),
+            }
+        )
+
+    return energy_duckdb

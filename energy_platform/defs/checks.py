@@ -1,0 +1,90 @@
+"""Asset checks: specs and results around the pure judgements of the other rooms.
+
+Checks on our own promises (a table's contract, conservation of energy) block; checks on outside
+data only warn, and their results name the days. All are returned by the asset that wrote the days,
+so that they speak of partitions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from energy_platform.schemas import violations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from energy_platform.lake.lake import Lake
+    from energy_platform.schemas import Table
+
+CONTRACT: Final = "contract"
+
+MOST_DAYS_NAMED: Final = 60
+"""A result names at most this many days, newest first, and counts the rest."""
+
+
+def contract_spec(table: Table) -> dg.AssetCheckSpec:
+    """Return the blocking check that a table's files keep their contract."""
+    return dg.AssetCheckSpec(
+        CONTRACT,
+        asset=table.name,
+        blocking=True,
+        description="Columns, dtypes, nulls, order and unique keys are as the schema says.",
+    )
+
+
+def contract_result(lake: Lake, table: Table, *, days: Sequence[str]) -> dg.AssetCheckResult:
+    """Read the days back and hold them against the table's contract."""
+    found = {
+        day: "; ".join(said)
+        for day in days
+        if (said := violations(lake.read(table, day=day), table=table))
+    }
+    return promise_result(table, CONTRACT, found, looked_at=len(days))
+
+
+def promise_spec(table: Table, name: str, description: str) -> dg.AssetCheckSpec:
+    """Return a blocking check of a promise of our own."""
+    return dg.AssetCheckSpec(name, asset=table.name, blocking=True, description=description)
+
+
+def promise_result(
+    table: Table, name: str, found: Mapping[str, str], *, looked_at: int
+) -> dg.AssetCheckResult:
+    """Fail with ERROR when any day breaks a promise of our own."""
+    return dg.AssetCheckResult(
+        asset_key=table.name,
+        check_name=name,
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={**_days(found), "days_looked_at": looked_at},
+    )
+
+
+def warn_spec(table: Table, name: str, description: str) -> dg.AssetCheckSpec:
+    """Return a check on outside data."""
+    return dg.AssetCheckSpec(name, asset=table.name, description=description)
+
+
+def warn_result(table: Table, name: str, found: Mapping[str, str]) -> dg.AssetCheckResult:
+    """Warn, never block, naming the days."""
+    return dg.AssetCheckResult(
+        asset_key=table.name,
+        check_name=name,
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=_days(found),
+    )
+
+
+def _days(found: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    if not found:
+        return {}
+    named = sorted(found, reverse=True)[:MOST_DAYS_NAMED]
+    table = dg.MetadataValue.table(
+        [dg.TableRecord({"day": day, "what": found[day]}) for day in named],
+        schema=dg.TableSchema([dg.TableColumn("day", "string"), dg.TableColumn("what", "string")]),
+    )
+    return {"days": table, "days_count": dg.MetadataValue.int(len(found))}

@@ -1,0 +1,1 @@
+"""Where delivered packets go: one folder for each destination."""

@@ -1,0 +1,376 @@
+"""Which days of a source are asked for, and which days are not whole.
+
+Read from what the lake and the catalogue hold, never counted back from today, so that an outage
+of any length heals by itself. Who asks (schedules, sensors) and who reports (``status``,
+``doctor``, a check per source) share these rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
+from energy_platform.ingest.run import first_day, ingest_settings, is_configured
+from energy_platform.lake.catalogue import CATALOGUE_FILE, LONGEST_PAUSE, Catalogue
+from energy_platform.lake.lake import Lake, LakeError
+from energy_platform.lake.raw_days import complete_until_of, is_closed
+from energy_platform.schemas import RAW_DAY_TABLES, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from energy_platform.ingest.run import IngestSettings
+    from energy_platform.lake.catalogue import DayRecord
+    from energy_platform.schemas import Vendor
+
+DAYS_A_RUN: Final = 14
+"""Most days one run is asked for: what lands is refreshed and sent before the next block."""
+
+SELF_HEALING_FROM: Final = timedelta(minutes=45)
+"""After a day's end, from when it is asked for although its daily run closed nothing: all the
+daily schedules have ticked, and a pull takes a few minutes."""
+
+REPORTED_FROM: Final = timedelta(hours=3)
+"""After a day's end, from when a hole is worth an operator's look: by then a healthy source's day
+was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
+
+MOST_READINGS_AGAIN: Final = 8
+"""Attempts at a closed day that cannot be read again: about a day, by the catalogue's pauses. Its
+file is whole, so that a source that no longer has the day is then left alone. One that gives no
+other day either is only away: the day is read again when it is back, for what came late."""
+
+HoleKind = Literal["missing", "partial", "open", "damaged"]
+"""Missing: no file. Partial: something is not there. Open: never read after its end. Damaged: the
+file cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFile:
+    """What a raw day file says of itself.
+
+    Attributes:
+        closed: Whether the day was read after its end and needs nothing more.
+        fault: Why the file cannot be read; empty when it can.
+        until: Up to when the source was asked for what it holds.
+    """
+
+    closed: bool
+    fault: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceDays:
+    """What is known of a source's days.
+
+    Attributes:
+        files: The days that have a file.
+        records: What the newest attempt at a day came to; days of version 0.1.0 have none.
+    """
+
+    files: Mapping[str, DayFile]
+    records: Mapping[str, DayRecord]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hole:
+    """A day that is over and not whole.
+
+    Attributes:
+        day: The UTC day.
+        kind: What is wrong with it.
+        reason: Why, for display.
+        since: Since when it has been so.
+        attempts: Attempts in a row that left it so.
+        next_at: When it is asked for next; None as soon as possible.
+    """
+
+    day: str
+    kind: HoleKind
+    reason: str
+    since: datetime
+    attempts: int
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """What a source is to be asked for.
+
+    Attributes:
+        days: Days to be asked for now, newest first: those that are not whole, and late days.
+        waiting: Days that are not whole and rest until their next attempt, newest first.
+    """
+
+    days: tuple[str, ...]
+    waiting: tuple[Hole, ...]
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the first of the waiting days may be asked for again."""
+        return min((one.next_at for one in self.waiting if one.next_at is not None), default=None)
+
+
+def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDays:
+    """Read what is known of a source's days; nothing is created.
+
+    Args:
+        lake: The day files.
+        data_dir: Folder of the catalogue.
+        source: Whose days.
+
+    Raises:
+        CatalogueError: The catalogue cannot be used.
+    """
+    table = RAW_DAY_TABLES[source]
+    files = {day: file for day in lake.days(table) if (file := _file(lake, table.name, day))}
+    if not (data_dir / CATALOGUE_FILE).exists():
+        return SourceDays(files=files, records={})
+    with Catalogue.of(data_dir) as catalogue:
+        return SourceDays(files=files, records=catalogue.days(source))
+
+
+def start_of(settings: IngestSettings) -> str | None:
+    """Return the first day a source may be asked for, None when no setting says so."""
+    return None if settings.start_day is None else first_day(settings)
+
+
+def holes_of(
+    source: Vendor, *, lake: Lake, data_dir: Path, now: datetime, after: timedelta
+) -> tuple[Hole, ...]:
+    """Return the days of a source that are over and not whole, newest first.
+
+    A source without credentials has none: it is not asked for anything any more.
+
+    Args:
+        source: Whose days.
+        lake: The day files.
+        data_dir: Folder of the catalogue.
+        now: The present.
+        after: How long after its end a day counts as over.
+
+    Raises:
+        CatalogueError: The catalogue cannot be used.
+    """
+    if not is_configured(source):
+        return ()
+    settings = ingest_settings(source)
+    return holes(
+        read_source_days(lake, data_dir=data_dir, source=source),
+        start=start_of(settings),
+        late_days=settings.late_days,
+        now=now,
+        after=after,
+    )
+
+
+def holes(
+    known: SourceDays,
+    *,
+    start: str | None,
+    late_days: int,
+    now: datetime,
+    after: timedelta = timedelta(0),
+) -> tuple[Hole, ...]:
+    """Return the days that are over and not whole, newest first.
+
+    They are looked for since the source's start day, or else since the first day that landed or
+    was asked for.
+
+    Args:
+        known: What is known of the source's days.
+        start: First day the source may be asked for; None when no setting says so.
+        late_days: Days after which an unchanged partial answer is all there is.
+        now: The present.
+        after: How long after its end a day counts as over.
+    """
+    first = start or min([*known.files, *known.records], default=None)
+    last = day_before(day_of(now - after))
+    if first is None or first > last:
+        return ()
+    return tuple(
+        hole
+        for day in reversed(day_range(first, last))
+        if (hole := _hole(known, day, late_days=late_days, now=now)) is not None
+    )
+
+
+def due(
+    known: SourceDays,
+    *,
+    start: str | None,
+    late_days: int,
+    now: datetime,
+    after: timedelta = timedelta(0),
+) -> Due:
+    """Return which days a source is to be asked for now.
+
+    Every day that is not whole, unless it rests after an attempt that failed; and yesterday and
+    the late days before it, once after each midnight.
+
+    Args:
+        known: What is known of the source's days.
+        start: First day the source may be asked for; None when no setting says so.
+        late_days: How many days before yesterday are read again for data that arrived late.
+        now: The present.
+        after: How long after its end a day counts as over.
+    """
+    found = holes(known, start=start, late_days=late_days, now=now, after=after)
+    waiting = tuple(one for one in found if one.next_at is not None)
+    days = {one.day for one in found} | _to_be_read_again(known, now=now)
+    days |= _late(known, start=start, late_days=late_days, now=now, after=after)
+    return Due(
+        days=tuple(sorted(days - {one.day for one in waiting}, reverse=True)), waiting=waiting
+    )
+
+
+def newest_block(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
+    """Return the newest days without a hole between them, in order: what one run can ask for.
+
+    Args:
+        days: UTC days, newest first.
+        most: How many at most.
+    """
+    block: list[str] = []
+    for day in days[:most]:
+        if block and day != day_before(block[-1]):
+            break
+        block.append(day)
+    return block[::-1]
+
+
+def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole | None:
+    file, record = known.files.get(day), known.records.get(day)
+    if file is not None and file.closed and _is_settled(record, late_days=late_days):
+        return None
+    kind: HoleKind
+    if file is None:
+        kind, reason = "missing", "it was never read"
+    elif file.fault:
+        kind, reason = "damaged", file.fault
+    elif record is not None and record.state == "partial":
+        kind, reason = "partial", "something is missing"
+    else:
+        kind, reason = "open", "it was read while it lasted and not after its end"
+    end = day_bounds(day)[1]
+    if record is None or record.state == "whole":
+        return Hole(day=day, kind=kind, reason=reason, since=end, attempts=0, next_at=None)
+    return Hole(
+        day=day,
+        kind=kind,
+        reason=record.why or reason,
+        since=min(record.since, end),
+        attempts=record.attempts,
+        next_at=record.next_at if _rests(known, record, now=now) else None,
+    )
+
+
+def _is_settled(record: DayRecord | None, *, late_days: int) -> bool:
+    """Say whether a closed day needs nothing more.
+
+    A closed day of version 0.1.0 has no record and counts as whole. One that could not be read
+    again is as whole as it was. A partial one is settled when the source confirmed its answer.
+    """
+    if record is None or record.state != "partial":
+        return True
+    return record.attempted_at - record.since >= late_days * DAY
+
+
+def _rests(known: SourceDays, record: DayRecord, *, now: datetime) -> bool:
+    if record.next_at is None or _is_back(known, after=record, now=now):
+        return False
+    # No pause is longer: a clock that was wrong for a while must not put a day off for years.
+    return now < record.next_at <= now + LONGEST_PAUSE
+
+
+def _is_back(known: SourceDays, *, after: DayRecord, now: datetime) -> bool:
+    """Say whether a source that gave nothing while a day failed has answered since.
+
+    Then the day is asked for at once: its pauses were those of the outage.
+    """
+    if after.state != "failed" or _gave_others(known, beside=after):
+        return False
+    if any(
+        other.state == "whole" and other.attempted_at > after.attempted_at
+        for other in known.records.values()
+    ):
+        return True
+    # SkyCentrics' days are folded from polls, also while it is away.
+    return after.source != "skycentrics" and any(
+        file.until is not None and after.attempted_at < file.until <= now
+        for file in known.files.values()
+    )
+
+
+def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
+    """Return closed days whose newest attempt failed and is not to be the last one."""
+    return {
+        day
+        for day, record in known.records.items()
+        if record.state == "failed"
+        and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, beside=record))
+        and day in known.files
+        and known.files[day].closed
+        and not _rests(known, record, now=now)
+    }
+
+
+def _gave_others(known: SourceDays, *, beside: DayRecord) -> bool:
+    """Say whether the source gave any day whole while this one was failing.
+
+    An outage says nothing of a day: its attempts count only once the source answers others.
+    """
+    return any(
+        other.state == "whole" and beside.since < other.attempted_at <= beside.attempted_at
+        for other in known.records.values()
+    )
+
+
+def _late(
+    known: SourceDays, *, start: str | None, late_days: int, now: datetime, after: timedelta
+) -> set[str]:
+    """Return yesterday and its late days, those that were not read since midnight.
+
+    None lies before the first day that landed: partitions begin there.
+    """
+    last = day_before(day_of(now - after))
+    midnight = day_bounds(last)[1]
+    first = day_of(midnight - (1 + late_days) * DAY)
+    begins = start or min(known.files, default=first)
+    return {
+        day
+        for day in day_range(max(first, begins), last)
+        if (record := known.records.get(day)) is None
+        or (record.attempted_at < midnight and not _rests(known, record, now=now))
+    }
+
+
+def _file(lake: Lake, table: str, day: str) -> DayFile | None:
+    path = lake.path(TABLES[table], day=day)
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        # Set aside or replaced since the folder was listed.
+        return None
+    version = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    try:
+        return _file_of(lake, table, day, version)
+    except LakeError as error:
+        return DayFile(closed=False, fault=str(error))
+
+
+@lru_cache(maxsize=65_536)
+def _file_of(lake: Lake, table: str, day: str, version: tuple[int, int, int]) -> DayFile | None:
+    """Read a footer once per version of the file: a sensor asks each minute, for years of days."""
+    del version
+    footer = lake.footer(TABLES[table], day=day)
+    return (
+        None
+        if footer is None
+        else DayFile(closed=is_closed(footer), until=complete_until_of(footer))
+    )

@@ -1,0 +1,394 @@
+"""The catalogue: what each source gave for each UTC day, and when a day is asked for again.
+
+One SQLite file, ``data/catalogue.sqlite``. The lake's footers stay the truth about files; this
+holds what no file can say: a day that failed, a device that is missing, how often it was tried.
+Losing the file loses no reading: days are judged again when they are read again.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+import sqlalchemy as sa
+
+from energy_platform.closing import Closing
+from energy_platform.lake.sqlite import sqlite_engine
+from energy_platform.sources.coverage import DeviceDay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+DayState = Literal["whole", "partial", "failed"]
+"""Whole: shown to be all there is. Partial: landed, something is missing. Failed: nothing new."""
+
+CATALOGUE_FILE: Final = "catalogue.sqlite"
+
+FIRST_PAUSE: Final = timedelta(minutes=10)
+"""Pause after the first partial or failed attempt at a day; doubled with each further one."""
+
+LONGEST_PAUSE: Final = timedelta(hours=12)
+"""The pause grows no further, so that a day is asked for at least twice a day."""
+
+
+class CatalogueError(RuntimeError):
+    """The catalogue cannot be used; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayRecord:
+    """What is known of one source's UTC day.
+
+    Attributes:
+        source: The source.
+        day: The UTC day.
+        state: Whole, partial or failed at the newest attempt.
+        why: Why it is not whole; empty when it is.
+        rows: Rows of the day's file after the newest attempt.
+        answer_id: Digest of the newest answer; empty when there was none.
+        since: Since when the answer is this one, or the day has been failing.
+        attempts: Attempts in a row that left the day partial or failed.
+        next_at: Not asked for again before this instant; None when it is whole.
+        attempted_at: The newest attempt.
+    """
+
+    source: str
+    day: str
+    state: DayState
+    why: str
+    rows: int
+    answer_id: str
+    since: datetime
+    attempts: int
+    next_at: datetime | None
+    attempted_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """A newer answer that an operator let take the place of what a day had.
+
+    Attributes:
+        source: The source.
+        day: The UTC day.
+        device: The one device it was for; empty for all.
+        at: When.
+        operator: Who: the name of the user at the machine.
+        reason: Why, in the operator's words.
+        dropped: Rows the day had and the newer answer has not.
+        changed: Rows of both with another content.
+        before_id: Digest of the day's rows before.
+        after_id: Digest of the day's rows after.
+        kept_in: File that holds the dropped rows; empty without any.
+    """
+
+    source: str
+    day: str
+    device: str
+    at: datetime
+    operator: str
+    reason: str
+    dropped: int
+    changed: int
+    before_id: str
+    after_id: str
+    kept_in: str
+
+
+_METADATA: Final = sa.MetaData()
+
+_SOURCE_DAYS: Final = sa.Table(
+    "source_days",
+    _METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("answer_id", sa.Text, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_us", sa.BigInteger),
+    sa.Column("attempted_us", sa.BigInteger, nullable=False),
+)
+
+_DEVICE_DAYS: Final = sa.Table(
+    "device_days",
+    _METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("asked", sa.Integer, nullable=False),
+    sa.Column("answered", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("first_us", sa.BigInteger),
+    sa.Column("last_us", sa.BigInteger),
+    sa.Column("why_partial", sa.Text, nullable=False),
+)
+
+
+_REPLACEMENTS: Final = sa.Table(
+    "replacements",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("before_id", sa.Text, nullable=False),
+    sa.Column("after_id", sa.Text, nullable=False),
+    sa.Column("kept_in", sa.Text, nullable=False),
+)
+
+
+class Catalogue(Closing):
+    """The catalogue of one data folder; safe with several threads and processes.
+
+    Args:
+        path: The SQLite file; created when missing.
+
+    Raises:
+        CatalogueError: The file is not a catalogue, or the disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._faults():
+            self._engine = sqlite_engine(sa.make_url(f"sqlite:///{path}"))
+            _METADATA.create_all(self._engine)
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Catalogue:
+        """Open (or create) the catalogue of a data folder."""
+        return cls(data_dir / CATALOGUE_FILE)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def record(
+        self,
+        *,
+        source: str,
+        day: str,
+        state: DayState,
+        now: datetime,
+        why: str = "",
+        rows: int = 0,
+        answer_id: str = "",
+        devices: Sequence[DeviceDay] | None = None,
+    ) -> DayRecord:
+        """Note what an attempt at a day came to.
+
+        Args:
+            source: The source.
+            day: The UTC day.
+            state: What the attempt came to.
+            now: The present.
+            why: Why the day is not whole.
+            rows: Rows of the day's file.
+            answer_id: Digest of the answer.
+            devices: What each device gave; None leaves what is known.
+        """
+        with self._faults(), self._engine.begin() as connection:
+            before = self._one(connection, source, day)
+            same = before is not None and (before.state == state and before.answer_id == answer_id)
+            attempts = 0 if state == "whole" else (before.attempts if before else 0) + 1
+            after = DayRecord(
+                source=source,
+                day=day,
+                state=state,
+                why=why,
+                rows=rows,
+                answer_id=answer_id,
+                since=before.since if before is not None and same else now,
+                attempts=attempts,
+                next_at=None if state == "whole" else now + pause_after(attempts),
+                attempted_at=now,
+            )
+            _replace(connection, _SOURCE_DAYS, [_row_of(after)], source=source, day=day)
+            if devices is not None:
+                rows_of = [_device_row(source, day, device) for device in devices]
+                _replace(connection, _DEVICE_DAYS, rows_of, source=source, day=day)
+        return after
+
+    def days(
+        self, source: str, *, first: str | None = None, last: str | None = None
+    ) -> dict[str, DayRecord]:
+        """Return what is known of a source's days, by day in order."""
+        table = _SOURCE_DAYS
+        query = sa.select(table).where(table.c.source == source).order_by(table.c.day)
+        if first is not None:
+            query = query.where(table.c.day >= first)
+        if last is not None:
+            query = query.where(table.c.day <= last)
+        with self._faults(), self._read() as connection:
+            return {row["day"]: _record_of(row) for row in connection.execute(query).mappings()}
+
+    def devices(self, source: str, day: str) -> tuple[DeviceDay, ...]:
+        """Return what each device gave on a day, by device in order."""
+        table = _DEVICE_DAYS
+        query = (
+            sa.select(table)
+            .where(table.c.source == source, table.c.day == day)
+            .order_by(table.c.device)
+        )
+        with self._faults(), self._read() as connection:
+            return tuple(
+                DeviceDay(
+                    device=row["device"],
+                    asked=row["asked"],
+                    answered=row["answered"],
+                    rows=row["rows"],
+                    first_at=_instant(row["first_us"]),
+                    last_at=_instant(row["last_us"]),
+                    why_partial=row["why_partial"],
+                )
+                for row in connection.execute(query).mappings()
+            )
+
+    def partial_since(self, source: str, device: str, *, day: str) -> str | None:
+        """Return the first of the days up to ``day`` on all of which a device was not whole.
+
+        Returns:
+            None when it was whole on the day, or nothing is known of it.
+        """
+        table = _DEVICE_DAYS
+        of_device = sa.and_(table.c.source == source, table.c.device == device, table.c.day <= day)
+        whole = sa.select(sa.func.max(table.c.day)).where(of_device, table.c.why_partial == "")
+        with self._faults(), self._read() as connection:
+            last_whole = connection.execute(whole).scalar_one()
+            query = sa.select(sa.func.min(table.c.day)).where(of_device)
+            if last_whole is not None:
+                query = query.where(table.c.day > last_whole)
+            first: str | None = connection.execute(query).scalar_one()
+        return first
+
+    def note_replacement(self, replacement: Replacement) -> None:
+        """Keep that an operator let a newer answer take the place of rows a day had."""
+        row = asdict(replacement) | {"at_us": _microseconds(replacement.at)}
+        del row["at"]
+        with self._faults(), self._engine.begin() as connection:
+            connection.execute(sa.insert(_REPLACEMENTS), row)
+
+    def replacements(
+        self, source: str | None = None, *, day: str | None = None
+    ) -> tuple[Replacement, ...]:
+        """Return what operators replaced, oldest first."""
+        table = _REPLACEMENTS
+        query = sa.select(table).order_by(table.c.at_us)
+        if source is not None:
+            query = query.where(table.c.source == source)
+        if day is not None:
+            query = query.where(table.c.day == day)
+        with self._faults(), self._read() as connection:
+            rows = connection.execute(query).mappings().all()
+        found = []
+        for row in rows:
+            fields = {name: value for name, value in row.items() if name not in {"id", "at_us"}}
+            at = _instant(row["at_us"])
+            if at is not None:
+                found.append(Replacement(**fields, at=at))
+        return tuple(found)
+
+    def _read(self) -> sa.Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def _one(self, connection: sa.Connection, source: str, day: str) -> DayRecord | None:
+        table = _SOURCE_DAYS
+        query = sa.select(table).where(table.c.source == source, table.c.day == day)
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else _record_of(row)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DatabaseError as error:
+            raise CatalogueError(
+                f"{self._path}: cannot be used ({error.orig}). If it is damaged, remove it: days "
+                "are judged again when they are read again"
+            ) from error
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long a day rests after so many partial or failed attempts in a row."""
+    doublings = min(max(attempts, 1), 30) - 1
+    return min(FIRST_PAUSE * float(1 << doublings), LONGEST_PAUSE)
+
+
+def _replace(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[dict[str, object]],
+    *,
+    source: str,
+    day: str,
+) -> None:
+    connection.execute(sa.delete(table).where(table.c.source == source, table.c.day == day))
+    if rows:
+        connection.execute(sa.insert(table), list(rows))
+
+
+def _row_of(record: DayRecord) -> dict[str, object]:
+    return {
+        "source": record.source,
+        "day": record.day,
+        "state": record.state,
+        "why": record.why,
+        "rows": record.rows,
+        "answer_id": record.answer_id,
+        "since_us": _microseconds(record.since),
+        "attempts": record.attempts,
+        "next_us": _microseconds(record.next_at),
+        "attempted_us": _microseconds(record.attempted_at),
+    }
+
+
+def _record_of(row: sa.RowMapping) -> DayRecord:
+    since, attempted = _instant(row["since_us"]), _instant(row["attempted_us"])
+    if since is None or attempted is None:
+        raise CatalogueError("a day without an instant; remove catalogue.sqlite")
+    return DayRecord(
+        source=row["source"],
+        day=row["day"],
+        state=row["state"],
+        why=row["why"],
+        rows=row["rows"],
+        answer_id=row["answer_id"],
+        since=since,
+        attempts=row["attempts"],
+        next_at=_instant(row["next_us"]),
+        attempted_at=attempted,
+    )
+
+
+def _device_row(source: str, day: str, device: DeviceDay) -> dict[str, object]:
+    return {
+        "source": source,
+        "day": day,
+        "device": device.device,
+        "asked": device.asked,
+        "answered": device.answered,
+        "rows": device.rows,
+        "first_us": _microseconds(device.first_at),
+        "last_us": _microseconds(device.last_at),
+        "why_partial": device.why_partial,
+    }
+
+
+def _microseconds(at: datetime | None) -> int | None:
+    if at is None:
+        return None
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _instant(us: int | None) -> datetime | None:
+    return None if us is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

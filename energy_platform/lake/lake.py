@@ -1,0 +1,377 @@
+"""The Parquet lake: one file per table and UTC day, replaced whole or kept.
+
+``<table>/day=YYYY-MM-DD/part.parquet`` for partitioned tables, ``<table>/part.parquet`` for
+snapshots. A file's own metadata says what it holds: ``rows``, ``content_id`` (a digest of the
+rows alone), and whatever the writer adds, such as ``complete_until`` and ``closed`` of raw days or
+the ``stamp`` of derived ones. A table's advisory lock guards read-old, merge, rename; the kernel
+frees it when a process dies.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from energy_platform.lake.files import STAGED_SUFFIX, put_in_place, staged, staging
+from energy_platform.lake.parquet import ROW_GROUP, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from energy_platform.schemas import Table
+
+_OWN_KEYS: Final = frozenset({"rows", "content_id"})
+
+
+class LakeError(RuntimeError):
+    """A file of the lake is not what its table says; the message names file and remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footer:
+    """What a day file says of itself.
+
+    Attributes:
+        rows: Number of rows.
+        content_id: Digest of the rows; equal rows in equal order give the same digest.
+        meta: What the writer added, such as ``closed`` or ``stamp``.
+    """
+
+    rows: int
+    content_id: str
+    meta: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The outcome of writing one file.
+
+    Attributes:
+        written: Whether the file was replaced; False when rows and metadata were equal.
+        changed: Whether the rows differ from those of the file before.
+        before: The footer of the file before, None when there was none.
+        after: The footer now in place.
+    """
+
+    written: bool
+    changed: bool
+    before: Footer | None
+    after: Footer
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The day files below one folder.
+
+    Attributes:
+        root: Folder of the tables, such as ``data/lake``.
+    """
+
+    root: Path
+    _locks: dict[str, FileLock] = field(default_factory=dict, repr=False, compare=False)
+
+    def path(self, table: Table, *, day: str | None = None) -> Path:
+        """Return where a day (or the snapshot of an unpartitioned table) lies."""
+        if table.partitioned != (day is not None):
+            kind = "one file per day" if table.partitioned else "one file"
+            raise ValueError(f"{table.name} has {kind}; day={day!r} does not fit")
+        folder = self.root / table.name
+        return (folder if day is None else folder / f"day={day}") / "part.parquet"
+
+    def pattern(self, table: Table) -> str:
+        """Return the glob over all files of a table."""
+        return str(self.root / table.name / ("day=*/" * table.partitioned) / "part.parquet")
+
+    def lock(self, name: str) -> AbstractContextManager[object]:
+        """Return the advisory lock of a table (or of another shared thing) by name.
+
+        It can be entered again by the thread that holds it, and waits for every other thread and
+        process.
+        """
+        lock = self._locks.get(name)
+        if lock is None:
+            folder = self.root / ".locks"
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = self._locks.setdefault(
+                name,
+                FileLock(folder / f"{name}.lock", fallback_to_soft=False, preserve_lock_file=True),
+            )
+        return lock
+
+    def days(self, table: Table) -> list[str]:
+        """Return the partition keys that have a file, in order."""
+        folder = self.root / table.name
+        if not folder.is_dir():
+            return []
+        return sorted(
+            entry.name.removeprefix("day=")
+            for entry in folder.iterdir()
+            if entry.name.startswith("day=") and (entry / "part.parquet").exists()
+        )
+
+    def footer(self, table: Table, *, day: str | None = None) -> Footer | None:
+        """Return what a file says of itself, None when there is no file.
+
+        Raises:
+            LakeError: The file is damaged or was not written by the platform.
+        """
+        path = self.path(table, day=day)
+        try:
+            meta = pl.read_parquet_metadata(path)
+        except FileNotFoundError:
+            return None
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeError(
+                f"{path}: damaged ({error}); remove it and run its day again"
+            ) from error
+        if not meta.keys() >= _OWN_KEYS:
+            raise LakeError(f"{path}: not written by the platform; remove it and run its day again")
+        return Footer(
+            rows=int(meta["rows"]),
+            content_id=meta["content_id"],
+            meta={
+                key: value
+                for key, value in meta.items()
+                if key not in _OWN_KEYS and not key.startswith("ARROW:")
+            },
+        )
+
+    def footers(self, table: Table) -> dict[str, Footer]:
+        """Return the footer of every day of a table, by day in order."""
+        found = {day: self.footer(table, day=day) for day in self.days(table)}
+        return {day: footer for day, footer in found.items() if footer is not None}
+
+    def read(self, table: Table, *, day: str | None = None) -> pl.DataFrame:
+        """Return the rows of a day (or snapshot); zero rows when there is no file.
+
+        Raises:
+            LakeError: The file is damaged or does not have the table's columns.
+        """
+        path = self.path(table, day=day)
+        if not path.exists():
+            return table.empty()
+        try:
+            frame = pl.read_parquet(path, hive_partitioning=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeError(
+                f"{path}: damaged ({error}); remove it and run its day again"
+            ) from error
+        return _conforming(frame, table=table, path=path)
+
+    def scan(self, table: Table, *, days: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Scan some or all days of a table; days without a file are left out.
+
+        Raises:
+            LakeError: A file lacks a column that must be there.
+        """
+        wanted = self.days(table) if days is None else days
+        paths = [path for day in wanted if (path := self.path(table, day=day)).exists()]
+        if not paths:
+            return table.empty().lazy()
+        required = {column.name for column in table.columns if not column.nullable}
+        for path in paths:
+            if not required <= pl.read_parquet_schema(path).keys():
+                raise _foreign(path, table=table)
+        return pl.scan_parquet(
+            paths, schema=table.schema, hive_partitioning=False, missing_columns="insert"
+        )
+
+    def write(
+        self,
+        table: Table,
+        frames: pl.DataFrame | Iterable[pl.DataFrame],
+        *,
+        day: str | None = None,
+        meta: Mapping[str, str] | None = None,
+    ) -> Written:
+        """Write a day (or snapshot) whole: stage beside the target, fsync, rename.
+
+        The old file stays, untouched, when rows and metadata are equal.
+
+        Args:
+            table: The contract.
+            frames: The rows in key order; several frames are streamed, one in memory at a time.
+            day: Partition key; None for a snapshot.
+            meta: Further metadata of the file.
+
+        Raises:
+            LakeError: A frame does not have the table's columns; nothing was changed.
+        """
+        added = dict(meta or {})
+        if clash := _OWN_KEYS & added.keys():
+            raise ValueError(f"metadata keys {sorted(clash)} belong to the lake")
+        target = self.path(table, day=day)
+        with self.lock(table.name):
+            before = self.footer(table, day=day)
+            with staged(target, locked=True) as path:
+                with Writer(path, table=table) as writer:
+                    for block in _blocks(frames, table=table):
+                        writer.add(block)
+                    after = _finish(writer, added)
+                if after == before:
+                    path.unlink()
+                    return Written(written=False, changed=False, before=before, after=after)
+        return Written(
+            written=True,
+            changed=before is None or before.content_id != after.content_id,
+            before=before,
+            after=after,
+        )
+
+    def blocks(self, table: Table, *, day: str | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a day (or snapshot) a row group at a time; nothing without a file.
+
+        Raises:
+            LakeError: The file is damaged or does not have the table's columns.
+        """
+        path = self.path(table, day=day)
+        if path.exists():
+            yield from _read_blocks(path, table=table)
+
+    @contextmanager
+    def draft(
+        self, table: Table, frames: Iterable[pl.DataFrame], *, day: str | None = None
+    ) -> Iterator[Draft]:
+        """Write rows beside a day file, one frame in memory at a time, without its lock.
+
+        What the draft is good for is decided afterwards, under the lock; unless it is put in
+        place it is removed.
+
+        Args:
+            table: The contract.
+            frames: The rows in key order.
+            day: Partition key; None for a snapshot.
+
+        Raises:
+            LakeError: A frame does not have the table's columns.
+        """
+        target = self.path(table, day=day)
+        with staging(target) as path, Writer(path, table=table) as writer:
+            for block in _blocks(frames, table=table):
+                writer.add(block)
+            yield Draft(table=table, path=path, target=target, writer=writer)
+
+    def leftovers(self) -> list[Path]:
+        """Return staged files that a crash left behind."""
+        return sorted(self.root.rglob(f"*{STAGED_SUFFIX}"))
+
+
+def _blocks(
+    frames: pl.DataFrame | Iterable[pl.DataFrame], *, table: Table
+) -> Iterator[pl.DataFrame]:
+    """Cut frames into equal blocks, so that the file does not depend on how the rows came."""
+    held = table.empty()
+    for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
+        if frame.schema != table.schema:
+            expected = ", ".join(f"{name} {dtype}" for name, dtype in table.schema.items())
+            came = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())
+            raise LakeError(f"{table.name}: expected columns ({expected}), came ({came})")
+        held = pl.concat([held, frame]) if held.height else frame
+        while held.height >= ROW_GROUP:
+            yield held.head(ROW_GROUP)
+            held = held.slice(ROW_GROUP)
+    if held.height:
+        yield held
+
+
+def _footer(writer: Writer, meta: Mapping[str, str]) -> Footer:
+    """Return what a file would say of itself if it ended here."""
+    rows, digest = writer.sum
+    return Footer(rows=rows, content_id=digest, meta=dict(meta))
+
+
+def _finish(writer: Writer, meta: Mapping[str, str]) -> Footer:
+    """Let a file say it, and close it."""
+    footer = _footer(writer, meta)
+    writer.finish({"rows": str(footer.rows), "content_id": footer.content_id, **footer.meta})
+    return footer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Rows written beside a day file, not yet in place.
+
+    Attributes:
+        table: Their contract.
+        path: The staged file.
+        target: The file it may become.
+        writer: The file's writer, open until the metadata is known.
+    """
+
+    table: Table
+    path: Path
+    target: Path
+    writer: Writer
+
+    @property
+    def content_id(self) -> str:
+        """Digest of the rows."""
+        return self.writer.sum.content_id
+
+    def put_in_place(self, *, meta: Mapping[str, str], before: Footer | None) -> Written:
+        """Make the draft the day file, unless the file is equal; the lock must be held."""
+        after = _footer(self.writer, meta)
+        if after == before:
+            return Written(written=False, changed=False, before=before, after=after)
+        _finish(self.writer, meta)
+        put_in_place(self.path, self.target)
+        return Written(
+            written=True,
+            changed=before is None or before.content_id != after.content_id,
+            before=before,
+            after=after,
+        )
+
+    def blocks(self) -> Iterator[pl.DataFrame]:
+        """Read the rows back, a row group at a time; the draft cannot be put in place any more."""
+        if self.writer.is_open:
+            _finish(self.writer, {})
+        return _read_blocks(self.path, table=self.table)
+
+
+def _read_blocks(path: Path, *, table: Table) -> Iterator[pl.DataFrame]:
+    try:
+        with pq.ParquetFile(path) as parquet:
+            for group in range(parquet.num_row_groups):
+                frame = pl.DataFrame(parquet.read_row_group(group))
+                yield _conforming(frame, table=table, path=path)
+    except (pa.ArrowException, OSError) as error:
+        raise LakeError(f"{path}: damaged ({error}); remove it and run its day again") from error
+
+
+def _conforming(frame: pl.DataFrame, *, table: Table, path: Path) -> pl.DataFrame:
+    """Return rows with all columns of their table; one added since they were written is null."""
+    added = [c for c in table.columns if c.nullable and c.name not in frame.columns]
+    if added:
+        frame = frame.with_columns(pl.lit(None, one.dtype).alias(one.name) for one in added)
+        if set(frame.columns) == set(table.schema):
+            frame = frame.select(table.schema.names())
+    if frame.schema != table.schema:
+        raise _foreign(path, table=table)
+    return frame
+
+
+def _foreign(path: Path, *, table: Table) -> LakeError:
+    return LakeError(f"{path}: columns are not those of {table.name}; run its day again")
+
+
+def stamp_text(stamp: Mapping[str, str]) -> str:
+    """Return the canonical text of a stamp, fit for a footer."""
+    return json.dumps(dict(stamp), sort_keys=True, separators=(",", ":"))
+
+
+def stamp_of(footer: Footer | None) -> dict[str, str]:
+    """Return the stamp a derived file carries; empty when there is none."""
+    if footer is None or "stamp" not in footer.meta:
+        return {}
+    stamp: dict[str, str] = json.loads(footer.meta["stamp"])
+    return stamp

@@ -1,0 +1,167 @@
+"""What each point usually does, learned from its own readings, and what its days were warned of.
+
+An expectation that does not come from the data never fits: a portfolio says every minute, the
+history brings every five. And a warning belongs to its day: a run that looks at other days must
+neither repeat nor hide it. Both stand in the catalogue's file; losing it loses no reading.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from energy_platform.closing import Closing
+from energy_platform.lake.catalogue import CATALOGUE_FILE, CatalogueError
+from energy_platform.lake.sqlite import sqlite_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_METADATA: Final = sa.MetaData()
+
+_HABITS: Final = sa.Table(
+    "point_habits",
+    _METADATA,
+    sa.Column("point_id", sa.Text, primary_key=True),
+    sa.Column("step_s", sa.Float),
+    sa.Column("step_day", sa.Text),
+    sa.Column("moved_day", sa.Text),
+)
+
+_WARNINGS: Final = sa.Table(
+    "day_warnings",
+    _METADATA,
+    sa.Column("check_name", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("what", sa.Text, nullable=False),
+)
+
+HABITS_SCHEMA: Final = pl.Schema(
+    {
+        "point_id": pl.String(),
+        "step_s": pl.Float64(),
+        "step_day": pl.String(),
+        "moved_day": pl.String(),
+    }
+)
+
+
+class PointHabits(Closing):
+    """Habits and warnings of one data folder; safe with several processes.
+
+    Args:
+        data_dir: The data folder.
+
+    Raises:
+        CatalogueError: The catalogue's file cannot be used.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / CATALOGUE_FILE
+        with self._faults():
+            self._engine = sqlite_engine(sa.make_url(f"sqlite:///{self._path}"))
+            _METADATA.create_all(self._engine)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def read(self) -> pl.DataFrame:
+        """Return ``point_id, step_s, step_day, moved_day`` of every point that was seen."""
+        with self._faults(), self._read() as connection:
+            rows = [tuple(row) for row in connection.execute(sa.select(_HABITS))]
+        return pl.DataFrame(rows, schema=HABITS_SCHEMA, orient="row")
+
+    def learn(self, day: str, habits: pl.DataFrame) -> None:
+        """Take over what a day showed of its points; an older day never overrules a newer one.
+
+        Args:
+            day: UTC day the habits were seen on.
+            habits: ``point_id, step_s`` (null: no regular cadence that day) and ``moved``.
+        """
+        rows = [
+            {
+                "point_id": point_id,
+                "step_s": step_s,
+                "step_day": None if step_s is None else day,
+                "moved_day": day if moved else None,
+            }
+            for point_id, step_s, moved in habits.select("point_id", "step_s", "moved").iter_rows()
+        ]
+        if not rows:
+            return
+        put = insert(_HABITS)
+        old, new = _HABITS.c, put.excluded
+        is_newer = sa.and_(
+            new.step_day.is_not(None), new.step_day >= sa.func.coalesce(old.step_day, "")
+        )
+        put = put.on_conflict_do_update(
+            index_elements=["point_id"],
+            set_={
+                "step_s": sa.case((is_newer, new.step_s), else_=old.step_s),
+                "step_day": sa.case((is_newer, new.step_day), else_=old.step_day),
+                "moved_day": sa.case(
+                    (new.moved_day > sa.func.coalesce(old.moved_day, ""), new.moved_day),
+                    else_=old.moved_day,
+                ),
+            },
+        )
+        with self._faults(), self._engine.begin() as connection:
+            connection.execute(put, rows)
+
+    def judge(self, day: str, found: Mapping[str, str]) -> None:
+        """Replace what checks warn of on a day.
+
+        Args:
+            day: UTC day that was looked at.
+            found: What each check found, by its name; empty text for nothing.
+        """
+        with self._faults(), self._engine.begin() as connection:
+            connection.execute(
+                sa.delete(_WARNINGS).where(
+                    _WARNINGS.c.day == day, _WARNINGS.c.check_name.in_(list(found))
+                )
+            )
+            rows = [
+                {"check_name": name, "day": day, "what": what}
+                for name, what in found.items()
+                if what
+            ]
+            if rows:
+                connection.execute(sa.insert(_WARNINGS), rows)
+
+    def warnings(self, *, since: str) -> dict[str, dict[str, str]]:
+        """Return what checks warn of on days from ``since`` on, by check and day."""
+        query = (
+            sa.select(_WARNINGS)
+            .where(_WARNINGS.c.day >= since)
+            .order_by(_WARNINGS.c.check_name, _WARNINGS.c.day)
+        )
+        found: dict[str, dict[str, str]] = {}
+        with self._faults(), self._read() as connection:
+            for name, day, what in connection.execute(query):
+                found.setdefault(name, {})[day] = what
+        return found
+
+    def forget(self, *, before: str) -> None:
+        """Forget warnings of days before a day."""
+        with self._faults(), self._engine.begin() as connection:
+            connection.execute(sa.delete(_WARNINGS).where(_WARNINGS.c.day < before))
+
+    def _read(self) -> sa.Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DatabaseError as error:
+            raise CatalogueError(
+                f"{self._path}: cannot be used ({error.orig}). If it is damaged, remove it: "
+                "habits are learned again"
+            ) from error

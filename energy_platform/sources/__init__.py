@@ -1,0 +1,1 @@
+"""What the platform reads from: one folder for each source, and what they share."""

@@ -1,0 +1,62 @@
+"""Whether an answer of the history call is one to the question (SoData API, section 5)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.sources.http.errors import ContractError
+
+if TYPE_CHECKING:
+    from energy_platform.sources.socomec.models import Datapoints
+    from energy_platform.sources.socomec.portions import Ask
+
+ENDPOINT: Final = "datapoints"
+"""Name of the history call in messages; a failed login in between has another."""
+
+
+def is_of_window(answer: Datapoints, ask: Ask) -> bool:
+    """Whether the echoed bounds are those asked for, as far as they can be read."""
+    for echoed, asked in ((answer.from_, ask.start), (answer.to, ask.end)):
+        try:
+            at = datetime.fromisoformat(echoed)
+        except (ValueError, TypeError):
+            continue
+        if at.tzinfo is not None and abs(at - asked) >= timedelta(seconds=1):
+            return False
+    return True
+
+
+def check(answer: Datapoints, ask: Ask) -> None:
+    """Compare the echoed request with what was asked.
+
+    Raises:
+        ContractError: The answer is of another kind, or only about other series.
+    """
+    wrong = ""
+    if answer.granularity not in {None, "raw"}:
+        wrong = f"asked for raw points, got granularity {answer.granularity}"
+    elif answer.use_device_local_timezone:
+        wrong = "asked for UTC, the answer is in the device's local time"
+    elif (came := {series.key for series in answer.series}) and not came & set(ask.series):
+        wrong = f"got a series that was not asked for: {'|'.join(min(came)[1:])}"
+    if wrong:
+        raise ContractError(
+            wrong,
+            vendor="socomec",
+            endpoint=ENDPOINT,
+            subject=name_of(ask),
+            advice="The vendor may have changed its API; compare with its document",
+        )
+
+
+def text_of(at: datetime) -> str:
+    """Return an instant for display."""
+    return at.isoformat(timespec="minutes").replace("+00:00", "Z")
+
+
+def name_of(ask: Ask) -> str:
+    """Return what a request is about, for display."""
+    first, *others = ask.series
+    name = f"device {first.device_uuid} series {'|'.join(first[1:])}"
+    return f"{name} and {len(others)} more" if others else name

@@ -1,1 +1,0 @@
-"""Where bytes rest: the Parquet lake and the published DuckDB file."""

@@ -1,1 +1,0 @@
-"""One HTTP client per vendor API and the transport they share; no orchestration."""

@@ -1,0 +1,404 @@
+"""What is stale, what a build makes anew, and when it counts as finished.
+
+The order makes every crash harmless: the days a build will touch are noted before dbt runs, and
+forgotten only after its tests passed. A build that was killed leaves them noted, and the next one
+makes them anew together with its own; the published file changes by a single rename.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import polars as pl
+
+from energy_platform.identity import device_of
+from energy_platform.schemas import INSTANT
+from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
+from energy_platform.warehouse.book import Book, open_work
+from energy_platform.warehouse.calendars import periods, quarter_hours
+from energy_platform.warehouse.dims import (
+    delivery_rows,
+    dims,
+    frame_digest,
+    project_digest,
+    shapes,
+    site_devices,
+    text_digest,
+)
+from energy_platform.warehouse.errors import WarehouseError
+from energy_platform.warehouse.inputs import (
+    Input,
+    link,
+    reach,
+    reset_links,
+    spans,
+    survey,
+)
+from energy_platform.warehouse.inventories import inventory_digest, inventory_frames
+from energy_platform.warehouse.lake_views import write_lake_views
+from energy_platform.warehouse.process import run_dbt
+from energy_platform.warehouse.publication import (
+    Published,
+    count_rows,
+    publish_file,
+    published_facts,
+)
+from energy_platform.warehouse.results import BuildPlan, Built, Prepared
+from energy_platform.warehouse.touched import LONG_AGO, bearing, horizon, touched_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import date
+    from pathlib import Path
+
+    from energy_platform.lake.lake import Lake
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
+
+SCHEMA_VERSION: Final = "2"
+"""Version of the published tables, in ``about``."""
+
+LATE_DAYS: Final[Mapping[Vendor, int]] = {
+    "socomec": SocomecSettings.model_fields["late_days"].default,
+    "belimo": BelimoSettings.model_fields["late_days"].default,
+    "skycentrics": SkycentricsSettings.model_fields["late_days"].default,
+}
+"""Days that each vendor's daily run reads again, unless told otherwise."""
+
+LOCK: Final = "warehouse"
+"""The advisory lock of the work file and of publication."""
+
+_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The work file and the published file of one installation.
+
+    Attributes:
+        data_dir: Folder for all that a run leaves.
+        lake: The day files.
+        dbt_project_dir: The dbt project, its profile beside it.
+        late_days: Days that each vendor's daily run reads again.
+    """
+
+    data_dir: Path
+    lake: Lake
+    dbt_project_dir: Path
+    late_days: Mapping[Vendor, int] = field(default_factory=lambda: dict(LATE_DAYS))
+
+    @property
+    def folder(self) -> Path:
+        """The private folder of the build."""
+        return self.data_dir / "warehouse"
+
+    @property
+    def work_file(self) -> Path:
+        """The private DuckDB file dbt builds in."""
+        return self.folder / "work.duckdb"
+
+    @property
+    def target_path(self) -> Path:
+        """Where dbt leaves its artifacts."""
+        return self.folder / "target"
+
+    @property
+    def published_file(self) -> Path:
+        """The file everybody reads."""
+        return self.data_dir / "energy.duckdb"
+
+    @property
+    def lake_file(self) -> Path:
+        """The file of live views."""
+        return self.data_dir / "lake.duckdb"
+
+    def env(self) -> dict[str, str]:
+        """Return what dbt needs in its environment; the same for every build."""
+        return {
+            "ENERGY_PLATFORM_WAREHOUSE": str(self.folder.absolute()),
+            "DBT_PROFILES_DIR": str(self.dbt_project_dir),
+            "DBT_PROJECT_DIR": str(self.dbt_project_dir),
+            "DBT_TARGET_PATH": str(self.target_path.absolute()),
+            "DBT_LOG_PATH": str((self.folder / "logs").absolute()),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_USE_COLORS": "false",
+            "DBT_LOG_LEVEL_FILE": "info",
+            "DO_NOT_TRACK": "1",
+        }
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the work file from ``prepare`` to ``commit``, or for a publication."""
+        with self.lake.lock(LOCK):
+            yield
+
+    def plan(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> BuildPlan:
+        """Say whether the published file follows from the lake, the portfolio and the ledger.
+
+        Reads footers, the dimensions and a few rows of the published file; takes no lock.
+
+        Args:
+            portfolio: The portfolio as it is now.
+            delivery: The ledger's frame; when it is not given, the ledger is not looked at.
+
+        Raises:
+            LakeError: A day file is damaged.
+        """
+        published = published_facts(self.published_file)
+        if not published:
+            return BuildPlan(stale=True, why=("nothing is published",))
+        now = self._facts(portfolio, inputs=survey(self.lake), delivery=delivery)
+        watched = {
+            "inputs": "day files changed",
+            "portfolio": "the portfolio changed",
+            "reach": "raw days reach further",
+            "rules": "the rules changed",
+            "inventory": "the inventories changed",
+        }
+        if delivery is not None:
+            watched["delivery"] = "the ledger changed"
+        why = tuple(
+            text
+            for key, text in watched.items()
+            if now[f"{key}_digest"] != published.get(f"{key}_digest")
+        )
+        return BuildPlan(stale=bool(why), why=why)
+
+    def prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> Prepared:
+        """Make everything ready for ``dbt build``; hold ``locked()`` until ``commit``.
+
+        Links the day files that bear on the touched days, writes the touched days, the calendar
+        and the dimensions, and notes in the work file what the build will make anew.
+
+        Args:
+            portfolio: The portfolio as it is now.
+            delivery: The ledger's frame with the columns ``DELIVERY``; None: no stream.
+
+        Raises:
+            WarehouseError: Day files keep changing, or the work file cannot be opened.
+            LakeError: A day file is damaged.
+        """
+        with self.locked():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for _ in range(_ATTEMPTS):
+                prepared = self._prepare(portfolio, delivery=delivery)
+                if prepared is not None:
+                    return prepared
+        raise WarehouseError(
+            f"{self.lake.root}: day files were rewritten during {_ATTEMPTS} attempts to link them; "
+            "run the build again when the refresh is over"
+        )
+
+    def build(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> Built:
+        """Prepare, run ``dbt build`` in a process of its own, and take it as finished.
+
+        Raises:
+            WarehouseError: dbt or one of its tests failed; what was published stays.
+        """
+        with self.locked():
+            prepared = self.prepare(portfolio, delivery=delivery)
+            self.lend_parse()
+            output = run_dbt("build", env=prepared.env, folder=self.folder)
+            self.commit()
+            with duckdb.connect(str(self.work_file), read_only=True) as db:
+                rows = count_rows(db)
+        return Built(prepared=prepared, rows=rows, output=output)
+
+    def lend_parse(self) -> None:
+        """Give dbt the parse made at set-up, when the build's folder has none yet."""
+        parsed = self.dbt_project_dir / "target" / "partial_parse.msgpack"
+        mine = self.target_path / parsed.name
+        if parsed.exists() and not mine.exists():
+            self.target_path.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(parsed, mine)
+
+    def commit(self) -> None:
+        """Take the prepared build as finished, after dbt and its blocking tests passed."""
+        with self.locked(), open_work(self.work_file) as db:
+            Book(db).commit()
+        shutil.rmtree(self.folder / "inputs", ignore_errors=True)
+
+    def publish(self) -> Published:
+        """Publish the finished build; readers see the old file or the new, whole.
+
+        Raises:
+            WarehouseError: There is no finished build, or the copy is not what it should be.
+        """
+        with self.locked():
+            facts = self._finished()
+            before = published_facts(self.published_file)
+            if before != facts:
+                publish_file(self.work_file, self.published_file)
+            with duckdb.connect(str(self.published_file), read_only=True) as db:
+                rows = count_rows(db)
+        return Published(
+            path=self.published_file,
+            written=before != facts,
+            rows=rows,
+            newest_day=facts.get("newest_day") or None,
+            bytes=self.published_file.stat().st_size,
+        )
+
+    def write_lake_views(self) -> tuple[str, ...]:
+        """Write ``lake.duckdb``: live views over the Parquet tables; return their names."""
+        return write_lake_views(self.lake, self.lake_file)
+
+    def _finished(self) -> dict[str, str]:
+        if not self.work_file.exists():
+            raise WarehouseError("nothing to publish: no build has finished yet; run the build")
+        with open_work(self.work_file) as db:
+            book = Book(db)
+            if not book.is_whole():
+                raise WarehouseError(
+                    "nothing to publish: the last build did not finish; run the build again"
+                )
+            return book.facts()
+
+    def _facts(
+        self,
+        portfolio: Portfolio,
+        *,
+        inputs: Mapping[tuple[str, str], Input],
+        delivery: pl.DataFrame | None,
+    ) -> dict[str, str]:
+        """Return all that a build rests on, as the texts of ``about``."""
+        reaches = {vendor: reach(self.lake, vendor) for vendor in self.late_days}
+        facts = {
+            "schema_version": SCHEMA_VERSION,
+            "newest_day": max((one.day for one in inputs.values()), default=""),
+            "horizon_at": horizon(reaches, inputs=inputs).isoformat(),
+        }
+        for vendor, found in reaches.items():
+            final = found.final_before(self.late_days[vendor])
+            facts[f"newest_closed_day_{vendor}"] = found.newest_closed_day or ""
+            facts[f"final_before_{vendor}"] = final.isoformat() if final else ""
+        state = delivery_rows(delivery).drop("lag_s")  # moves with the clock, not with the data
+        return {
+            **facts,
+            "inputs_digest": text_digest(repr(sorted(inputs.values()))),
+            "portfolio_digest": text_digest(
+                repr([frame_digest(frame) for frame in dims(portfolio).values()])
+            ),
+            "reach_digest": text_digest(repr(sorted(facts.items()))),
+            "rules_digest": text_digest(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
+            "inventory_digest": inventory_digest(self.lake),
+            "delivery_digest": frame_digest(state),
+        }
+
+    def _prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None) -> Prepared | None:
+        """Prepare once; None when a day file was rewritten meanwhile."""
+        inputs = survey(self.lake)
+        facts = self._facts(portfolio, inputs=inputs, delivery=delivery)
+        links = self.folder / "inputs"
+        reset_links(links)
+        why = self._why_full(portfolio, facts=facts)
+        if why:
+            _remove_database(self.work_file)
+        with open_work(self.work_file) as db:
+            book = Book(db)
+            consumed = book.consumed()
+            changed = sorted(
+                key
+                for key in inputs.keys() | consumed.keys()
+                if inputs.get(key) != consumed.get(key)
+            )
+            book.note_inputs(inputs.values())
+            present = [inputs[key] for key in changed if key in inputs]
+            if link(self.lake, present, folder=links):
+                return None
+            spans(db, present, folder=links)
+            book.note_marks(changed)
+            book.note_state(facts=facts, shapes=shapes(portfolio))
+            touched = touched_of(
+                book, portfolio=portfolio, changed=changed, facts=facts, full=bool(why)
+            )
+            held = bearing(book, inputs=inputs, touched=touched)
+            if link(self.lake, held, folder=links):
+                return None
+            book.note_pending(touched)
+            self._hand_over(db, portfolio=portfolio, facts=facts, touched=touched)
+            delivery_rows(delivery).write_parquet(self.folder / "delivery.parquet")
+        return Prepared(
+            env=self.env(),
+            full=bool(why),
+            why=why,
+            changed=tuple(changed),
+            touched={timezone: sorted(days) for timezone, days in sorted(touched.items())},
+            linked=len({*held, *present}),
+        )
+
+    def _why_full(self, portfolio: Portfolio, *, facts: Mapping[str, str]) -> tuple[str, ...]:
+        """Say why the work file cannot be built on; empty when it can."""
+        if not self.work_file.exists():
+            return ("no build yet",)
+        try:
+            with open_work(self.work_file) as db:
+                book = Book(db)
+                before, old, known = book.facts(), book.shapes(), book.known_points()
+        except duckdb.IOException as error:
+            if "lock" in str(error):
+                raise WarehouseError(
+                    f"{self.work_file} is open in another process; it is private to the platform, "
+                    f"read {self.published_file} instead ({error})"
+                ) from error
+            return (f"the work file cannot be read ({error})",)
+        except duckdb.Error as error:
+            return (f"the work file cannot be read ({error})",)
+        if not before:
+            return ("no build has finished yet",)
+        if before["rules_digest"] != facts["rules_digest"]:
+            return ("the rules changed",)
+        new = shapes(portfolio)
+        with_data = {device_of(point_id) for point_id in known}
+        # A main that never said anything makes the use of its site unknown, on old days too.
+        with_data |= site_devices(portfolio, known=known)
+        return tuple(
+            f"device {device} changed in the portfolio"
+            for device in sorted(old.keys() | new.keys())
+            if old.get(device) != new.get(device) and device in with_data
+        )
+
+    def _hand_over(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        *,
+        portfolio: Portfolio,
+        facts: Mapping[str, str],
+        touched: Mapping[str, set[date]],
+    ) -> None:
+        """Write what dbt reads beside the day files."""
+        vendors = pl.DataFrame(
+            [
+                (
+                    vendor,
+                    datetime.fromisoformat(facts[f"final_before_{vendor}"])
+                    if facts[f"final_before_{vendor}"]
+                    else LONG_AGO,
+                    datetime.fromisoformat(facts["horizon_at"]),
+                )
+                for vendor in self.late_days
+            ],
+            schema={"vendor": pl.String(), "final_before": INSTANT, "horizon_at": INSTANT},
+            orient="row",
+        )
+        frames = {
+            **dims(portfolio),
+            **inventory_frames(self.lake),
+            "vendors": vendors,
+            "touched": periods(touched),
+            "calendar": quarter_hours(touched),
+        }
+        for name, frame in frames.items():
+            frame.write_parquet(self.folder / f"{name}.parquet")
+        marks = str(self.folder / "marks.parquet").replace("'", "''")
+        db.execute(f"copy (from book.new_marks order by point_id) to '{marks}' (format parquet)")
+
+
+def _remove_database(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)

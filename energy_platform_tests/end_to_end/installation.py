@@ -1,0 +1,143 @@
+"""A platform on a folder of its own, with the simulated vendors beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import duckdb
+import yaml
+
+from energy_platform.cli.runs import Runner, RunReport, open_runner
+from energy_platform.cli.simulated import PACE
+from energy_platform.defs.assets.partitions import range_tags
+from energy_platform.lake.lake import Lake
+from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from energy_platform.schemas import Vendor
+
+REFRESH = "refresh_when_stale"
+PUSH = "push_when_behind"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A data folder, its runner and the vendors."""
+
+    data: Path
+    runner: Runner
+    fleet: FleetProcess
+    world: World
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.data / "lake")
+
+    def ingest(
+        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(RAW_DAY_TABLES)
+    ) -> list[RunReport]:
+        """Read days as the schedules do: one range run per vendor."""
+        tags = range_tags(list(days))
+        return [self.runner.run(f"ingest_{vendor}", tags=tags) for vendor in vendors]
+
+    def follow(self, *sensors: str) -> list[RunReport]:
+        """Evaluate sensors in order and run what they ask for."""
+        return [report for sensor in sensors for report in self._follow(sensor)]
+
+    def _follow(self, sensor: str) -> list[RunReport]:
+        """Evaluate a sensor as the daemon would and run what it asks for."""
+        definitions = self.runner.definitions
+        definition = definitions.resolve_sensor_def(sensor)
+        context = dg.build_sensor_context(
+            instance=self.runner.instance,
+            definitions=definitions,
+            sensor_name=sensor,
+            resources=dict(definitions.resources or {}),
+        )
+        return [
+            self.runner.run(
+                request.job_name or definition.job.name,
+                tags=request.tags,
+                assets=request.asset_selection,
+            )
+            for request in definition.evaluate_tick(context).run_requests or []
+        ]
+
+    def settle(self) -> list[RunReport]:
+        """Do what the daemon would do until nothing is stale or behind."""
+        done: list[RunReport] = []
+        for _ in range(4):
+            asked = self.follow(REFRESH, PUSH)
+            if not asked:
+                return done
+            done += asked
+        raise AssertionError(f"the sensors never come to rest: {[run.job for run in done]}")
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the published file as a user would."""
+        path = str(self.data / "energy.duckdb")
+        with duckdb.connect(path, read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+    def files(self) -> dict[str, str]:
+        """Digest of every Parquet day of the lake by its path."""
+        return {
+            str(path.relative_to(self.data)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted((self.data / "lake").rglob("day=*/part.parquet"))
+        }
+
+    def judgement(self) -> Any:
+        """What Wattics received, judged by the simulator."""
+        return self.fleet.ask("/judgement")
+
+
+def must_succeed(reports: Sequence[RunReport]) -> None:
+    """Fail with the runs' own errors."""
+    assert all(report.success for report in reports), [
+        (report.job, report.errors) for report in reports if not report.success
+    ]
+
+
+@contextmanager
+def install(data: Path, *, first_day: str) -> Iterator[Installation]:
+    """Set up a platform whose streams begin with ``first_day``."""
+    world = World()
+    portfolio = data / "portfolio.yaml"
+    start = datetime.fromisoformat(first_day).replace(tzinfo=UTC)
+    portfolio.write_text(demo_portfolio(world, start=start), encoding="utf-8")
+    kept = dict(os.environ)
+    try:
+        with FleetProcess(skycentrics_history=True) as fleet:
+            os.environ.update(
+                {
+                    **PACE,
+                    **fleet.environment(),
+                    "ENERGY_PLATFORM_DATA_DIR": str(data),
+                    "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
+                    "SKYCENTRICS_HISTORY_GAP": "15",
+                }
+            )
+            with open_runner(data / "dagster") as runner:
+                yield Installation(data=data, runner=runner, fleet=fleet, world=world)
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def edit_portfolio(installation: Installation, **changes: Any) -> None:
+    """Set top-level entries of the portfolio."""
+    path = installation.data / "portfolio.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**content, **changes}, allow_unicode=True), encoding="utf-8")

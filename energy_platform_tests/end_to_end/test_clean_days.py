@@ -1,0 +1,186 @@
+"""Three clean days, one of them with a change of the clock in Paris, through the whole path."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+from energy_platform.cli.summary import QUERIES
+from energy_platform.days import day_bounds
+from energy_platform.portfolio import load_portfolio
+from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.schemas import CORE_ENERGY_DELTAS, RAW_DAY_TABLES
+from energy_platform_tests.end_to_end.installation import (
+    PUSH,
+    REFRESH,
+    Installation,
+    install,
+    must_succeed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAYS = ["2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]
+START, END = day_bounds(DAYS[0])[0], day_bounds(DAYS[-1])[1]
+
+JOULES_PER_WH = 3600
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with install(tmp_path_factory.mktemp("clean"), first_day=DAYS[0]) as installation:
+        must_succeed([installation.runner.run("inventories")])
+        must_succeed(installation.ingest(DAYS))
+        must_succeed(installation.settle())
+        yield installation
+
+
+def test_the_energy_of_every_register_is_last_minus_first_sample_in_counts(
+    platform: Installation,
+) -> None:
+    deltas = (
+        platform.lake.scan(CORE_ENERGY_DELTAS)
+        .filter(pl.col("method") == "register")
+        .group_by("point_id")
+        .agg(pl.col("energy_wh").sum())
+        .collect()
+    )
+    energy = dict(deltas.iter_rows())
+    raw = {
+        "socomec": ("serial_number", "item_type", "item_index", "service_id"),
+        "belimo": ("serial_number", "datapoint_id"),
+        "skycentrics": ("device_id", "sensor_id"),
+    }
+    checked = 0
+    for signal in platform.world.signals.values():
+        if signal.kind != "register" or signal.key not in energy:
+            continue
+        table = RAW_DAY_TABLES[signal.vendor]
+        serial, *keys = raw[signal.vendor]
+        rows = (
+            platform.lake.scan(table)
+            .filter(
+                pl.col(serial) == signal.device,
+                pl.concat_str(keys, separator="|") == signal.address,
+            )
+            .sort("at")
+            .collect()
+        )
+        step = rows["value"][-1] - rows["value"][0]
+        counts_per_wh = {"J": JOULES_PER_WH, "WATT_HOUR": 1, "KILOWATT_HOUR": 0.001, "kWh": 0.001}
+        per_wh = counts_per_wh.get(signal.unit)
+        if per_wh is None:
+            continue
+        counted = round(energy[signal.key] * per_wh * 10**signal.decimals)
+        assert counted == round(step * 10**signal.decimals), signal.key
+        assert energy[signal.key] * per_wh == pytest.approx(step, rel=1e-12), signal.key
+        checked += 1
+    assert checked > 40
+
+
+@pytest.mark.parametrize("site", ["paris", "los-angeles", "kolkata"])
+def test_a_closed_local_day_is_within_half_a_percent_of_the_truth(
+    platform: Installation, site: str
+) -> None:
+    rows = platform.sql(
+        f"select local_day, timezone, site_use_wh from mart_site_energy where site_id = '{site}'"
+    )
+    zone = next(one.zone for one in platform.world.sites if one.key == site)
+    whole = 0
+    for local_day, timezone, site_use_wh in rows:
+        assert timezone == zone
+        start, end = _local_bounds(local_day, zone)
+        if not (start >= START and end <= END):
+            continue
+        truth = platform.world.site_energy_wh(site, start, end)
+        assert site_use_wh == pytest.approx(truth, rel=0.005), (site, local_day)
+        whole += 1
+    assert whole >= 3
+
+
+def test_the_day_the_clock_changes_has_23_hours_in_paris(platform: Installation) -> None:
+    rows = platform.sql(
+        "select distinct expected_s from fct_energy_daily "
+        "where timezone = 'Europe/Paris' and local_day = date '2026-03-29'"
+    )
+    assert rows == [(23 * 3600,)]
+
+
+def test_wattics_holds_every_agreed_interval_once_in_order(platform: Installation) -> None:
+    judged = platform.judgement()
+    assert judged["complaints"] == []
+    assert judged["without_cookie"] == 0
+    streams = judged["streams"]
+    assert len(streams) >= 12
+    for name, stream in streams.items():
+        assert stream["packets"] > 0, name
+        assert stream["missing_intervals"] == 0, (name, stream["gaps"])
+        assert stream["crowded_intervals"] == 0, name
+        assert stream["off_grid"] == 0, name
+        last = datetime.fromisoformat(stream["last_at"])
+        assert last >= END - timedelta(hours=2), name
+
+
+def test_every_mart_has_rows(platform: Installation) -> None:
+    tables = [name for (name,) in platform.sql("select table_name from duckdb_tables()")]
+    marts = [name for name in tables if name.startswith(("fct_", "dim_", "mart_"))]
+    assert len(marts) >= 12
+    for name in marts:
+        assert platform.sql(f"select count(*) from {name}")[0][0] > 0, name
+
+
+def test_the_queries_of_the_summary_and_the_readme_can_be_pasted(platform: Installation) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sql\n(.*?)```", readme, flags=re.DOTALL)
+    queries = [query for block in blocks for query in block.split(";") if query.strip()]
+    assert len(queries) >= 4
+    for query in [*queries, *QUERIES.values()]:
+        assert platform.sql(query), query
+
+
+def test_delivered_packets_are_seen_in_the_published_file(platform: Installation) -> None:
+    shown = dict(platform.sql("select stream_id, packets_acknowledged from mart_delivery"))
+    held = {name: one["packets"] for name, one in platform.judgement()["streams"].items()}
+    assert shown == held
+
+
+def test_running_the_same_days_again_rewrites_nothing_and_sends_nothing(
+    platform: Installation,
+) -> None:
+    files, packets = platform.files(), platform.judgement()["packets"]
+    must_succeed(platform.ingest(DAYS))
+    assert platform.follow(REFRESH, PUSH) == []
+    assert platform.files() == files
+    assert platform.judgement()["packets"] == packets
+
+
+def test_every_register_of_the_world_is_in_the_energy_tables(platform: Installation) -> None:
+    found = set(
+        platform.lake.scan(CORE_ENERGY_DELTAS).select("point_id").unique().collect()["point_id"]
+    )
+    known = load_portfolio(platform.data / "portfolio.yaml").points
+    wanted = {
+        signal.key
+        for signal in platform.world.signals.values()
+        if signal.kind == "register"
+        and signal.quantity in ENERGY_QUANTITIES
+        and "word_swapped" not in signal.traits
+        and signal.key in known
+        and signal.samples(START.timestamp(), END.timestamp()).values.any()  # not a dead meter
+    }
+    assert wanted <= found
+    assert len(wanted) > 60
+
+
+def _local_bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    tz = ZoneInfo(zone)
+    start = datetime.combine(day, time.min, tzinfo=tz).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time.min, tzinfo=tz).astimezone(UTC)
+    return start, end
