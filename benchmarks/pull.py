@@ -35,7 +35,7 @@ from energy_platform.schemas import (
     RAW_SOCOMEC_VARIABLES,
 )
 from energy_platform.settings import SocomecSettings
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import Bulk
 from energy_platform.sources.socomec import SocomecClient, pull
 
@@ -104,12 +104,12 @@ def run_scene(scene: Scene, *, peers: Path | None, times: int) -> None:
         "contestant", "seconds", "x best", "CPU s", "points/s", "peak MB", title=scene.name
     )
     with (
-        FleetProcess(bulk=scene.bulk, now=UNTIL + timedelta(hours=1)) as fleet,
+        SimulatorProcess(bulk=scene.bulk, now=UNTIL + timedelta(hours=1)) as suite,
         tempfile.TemporaryDirectory() as folder,
     ):
         work = Path(folder)
         environment = {
-            **fleet.environment(),
+            **suite.environment(),
             "SOCOMEC_RPS": "100000",
             "SOCOMEC_MAX_SERIES": str(scene.per_page),
         }
