@@ -25,7 +25,7 @@ from energy_platform.transforms.readings import (
     readings_of_skycentrics,
     readings_of_socomec,
 )
-from energy_platform_tests.transforms.histories import LAW, START
+from energy_platform_tests.transforms.histories import PROPERTY, START
 
 POINTS = pl.DataFrame(
     [
@@ -285,7 +285,7 @@ def test_a_register_that_stands_still_is_not_taken_for_a_shifted_copy() -> None:
     assert judge(common(*rows), points=POINTS).counts["ok"] == 96
 
 
-@LAW
+@PROPERTY
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from([0.0, 1.0, 2.0, None])))
 def test_the_order_of_raw_rows_changes_nothing(random: Any, values: list[float | None]) -> None:
     rows = [
@@ -403,7 +403,7 @@ def test_a_poll_that_shows_two_times_of_a_sensor_went_back_in_neither() -> None:
     assert set(judged_polls(polled((5, 5, 2.0), (4, 5, 1.0))).values()) == {"ok"}
 
 
-@LAW
+@PROPERTY
 @given(
     st.lists(
         st.tuples(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 30)), st.just(1.0)),
