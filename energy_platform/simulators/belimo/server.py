@@ -20,6 +20,7 @@ from energy_platform.simulators.base import SIMULATED_RPS, PortfolioRules, Simul
 from energy_platform.simulators.belimo.answers import ROOT, as_json, endpoint, refusal
 from energy_platform.simulators.belimo.definitions import DefinitionCalls
 from energy_platform.simulators.belimo.device_calls import DeviceCalls
+from energy_platform.simulators.belimo.devices import build_valves
 from energy_platform.simulators.belimo.faults import FAULTS
 from energy_platform.simulators.belimo.history import History, ParameterError
 from energy_platform.simulators.belimo.history_calls import DOWNLOAD_S, HistoryCalls
@@ -28,7 +29,6 @@ from energy_platform.simulators.belimo.inventory import Inventory, milliseconds,
 from energy_platform.simulators.belimo.listings import Listings
 from energy_platform.simulators.belimo.streams import ChangeStreams
 from energy_platform.simulators.world import Clock, World, real_time
-from energy_platform.simulators.world.valves import build_belimo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -104,7 +104,7 @@ class BelimoSimulator(Simulator):
     @classmethod
     def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
         """Return the energy valves of the world."""
-        return build_belimo(tuple(sites), seed=seed)
+        return build_valves(sites, seed=seed)
 
     def environment(self, url: Callable[[str], str]) -> dict[str, str]:
         """Return the variables that point the platform at the cloud and BelimoID."""

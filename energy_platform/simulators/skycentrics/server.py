@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from energy_platform.simulators.base import SIMULATED_RPS, PortfolioRules, Simulator
+from energy_platform.simulators.skycentrics.devices import build_gateways
 from energy_platform.simulators.skycentrics.readings import (
     DATA_FAULTS,
     encoded,
@@ -31,7 +32,6 @@ from energy_platform.simulators.skycentrics.signing import (
     check_signature,
 )
 from energy_platform.simulators.world import World, real_time
-from energy_platform.simulators.world.gateways import build_skycentrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -145,7 +145,7 @@ class SkycentricsSimulator(Simulator):
     @classmethod
     def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
         """Return the gateways of the world."""
-        return build_skycentrics(tuple(sites), seed=seed)
+        return build_gateways(sites, seed=seed)
 
     def environment(self, url: Callable[[str], str]) -> dict[str, str]:
         """Return the variables that point the platform at the cloud."""

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from energy_platform.simulators.base import SIMULATED_RPS, PortfolioRules, Simulator
 from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
+from energy_platform.simulators.socomec.devices import build_meters
 from energy_platform.simulators.socomec.faults import FAULTS
 from energy_platform.simulators.socomec.inventory import CA_UUID, Inventory, Record, last_value
 from energy_platform.simulators.socomec.keycloak import REALM, Keycloak
@@ -32,7 +33,6 @@ from energy_platform.simulators.socomec.searches import (
     searched,
 )
 from energy_platform.simulators.world import Clock, World, real_time
-from energy_platform.simulators.world.meters import build_socomec
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -89,7 +89,7 @@ class SocomecSimulator(Simulator):
     @classmethod
     def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
         """Return the meters, inverters, UPS and gateways of the world."""
-        return build_socomec(tuple(sites), seed=seed)
+        return build_meters(sites, seed=seed)
 
     def environment(self, url: Callable[[str], str]) -> dict[str, str]:
         """Return the variables that point the platform at SoData and its Keycloak."""
