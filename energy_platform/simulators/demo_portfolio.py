@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import date
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -172,7 +171,6 @@ def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
     return types, devices
 
 
-@cache
 def _rules() -> dict[str, PortfolioRules]:
     """How each vendor's devices are described, by vendor."""
     return {one.name: one.portfolio for one in simulators() if one.portfolio is not None}
