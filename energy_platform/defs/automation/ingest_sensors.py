@@ -1,4 +1,4 @@
-"""Sensors that ask for days of a source: what is due, and SkyCentrics' polls."""
+"""Sensors that ask for days of a source: what is due, and what polls brought late."""
 
 import hashlib
 from collections.abc import Mapping
@@ -41,11 +41,11 @@ from energy_platform.ingest.intraday import newest_tick
 from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.lake.catalogue import CatalogueError, DayRecord, pause_after
-from energy_platform.portfolio import PortfolioError
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.portfolio import Portfolio, PortfolioError
+from energy_platform.schemas import Vendor
 from energy_platform.settings import PlatformSettings, SettingsError
 from energy_platform.sources.http.errors import VendorError
-from energy_platform.sources.registry import poll_skycentrics
+from energy_platform.sources.registry import day_tables, poll_source, sources
 
 DUE: Final = "due"
 """The kind of run that fills holes."""
@@ -109,7 +109,7 @@ def _due_sensor(
 def _evaluation(vendor: Vendor, checked: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
     """Return a check's result as an event of its own: no run is needed to say it."""
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(RAW_DAY_TABLES[vendor].name),
+        asset_key=dg.AssetKey(day_tables()[vendor].name),
         check_name=str(checked.check_name),
         passed=checked.passed,
         severity=checked.severity,
@@ -220,18 +220,18 @@ def _rests_until(
     return None if newest is None else newest + pause_after(count)
 
 
-def _left_out(platform: Platform) -> frozenset[str]:
-    """Return the gateways not to be polled; a broken portfolio costs no poll."""
+def _portfolio(platform: Platform) -> Portfolio:
+    """Read the portfolio, which says what is not to be polled; a broken one costs no poll."""
     try:
-        return platform.portfolio().left_out("skycentrics")
+        return platform.portfolio()
     except PortfolioError:
-        return frozenset()
+        return Portfolio()
 
 
-def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+def _poll_sensor(vendor: Vendor, *, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @dg.sensor(
-        name="poll_skycentrics",
-        job_name=INGEST["skycentrics"],
+        name=f"poll_{vendor}",
+        job_name=INGEST[vendor],
         minimum_interval_seconds=60,
         default_status=status,
         description=(
@@ -239,22 +239,23 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             "samples. Today's day is folded by the intraday schedule."
         ),
     )
-    def poll_skycentrics_sensor(
+    def poll_sensor(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
         now = platform.now()
         try:
-            if not is_configured("skycentrics"):
-                return dg.SkipReason("no credentials for skycentrics: see .env.example")
-            first = max(first_day(ingest_settings("skycentrics")), first_partition().isoformat())
+            if not is_configured(vendor):
+                return dg.SkipReason(f"no credentials for {vendor}: see .env.example")
+            first = max(first_day(ingest_settings(vendor)), first_partition().isoformat())
             # A poll that is not made is lost, so that nothing below holds it up, a restart that is
             # needed neither: only runs wait for that.
-            report = poll_skycentrics(
-                platform.lake,
-                landing=platform.landing,
+            report = poll_source(
+                vendor,
+                lake=platform.lake,
+                portfolio=_portfolio(platform),
+                landing=platform.landing(vendor),
                 now=platform.now,
                 logins=platform.logins,
-                left_out=_left_out(platform),
             )
         except VendorError as error:
             # The next tick polls again; the tick keeps what happened.
@@ -269,16 +270,17 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             # A sensor whose clock stands still says so at each start; kept in the landing.
             context.log.info(
                 "samples of %s lie before the first day (%s) and stay in the landing; "
-                "SKYCENTRICS_START_DAY lets them in",
+                "%s_START_DAY lets them in",
                 ", ".join(before),
                 first,
+                vendor.upper(),
             )
         late = {day for day in report.late_days | asked_before if first <= day < today}
         polled = (
             f"{sum(landed.samples for landed in report.landed.values())} new samples "
-            f"from {len(report.landed)} gateways"
+            f"from {len(report.landed)} devices"
         )
-        reason = hindrance("skycentrics", instance=context.instance) if late else ""
+        reason = hindrance(vendor, instance=context.instance) if late else ""
         days = [] if reason else newest_block(sorted(late, reverse=True))
         # Kept until a run can be asked for them.
         context.update_cursor(" ".join(sorted(late - set(days))))
@@ -287,10 +289,10 @@ def _poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             return dg.SkipReason(polled + waits)
         return dg.RunRequest(
             run_key=f"late {days[0]} to {days[-1]} {now.isoformat()}",
-            tags=ingest_tags("skycentrics", days, kind="poll"),
+            tags=ingest_tags(vendor, days, kind="poll"),
         )
 
-    return poll_skycentrics_sensor
+    return poll_sensor
 
 
 def _inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -312,10 +314,13 @@ def _inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         record = _newest_run(context.instance, job=inventories.name)
         if record is None or record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
             return dg.SkipReason("the newest inventories are read, being read, or not due yet")
-        sources = [vendor for vendor in RAW_DAY_TABLES if is_configured(vendor)]
+        sources = [vendor for vendor in day_tables() if is_configured(vendor)]
         for vendor in sources:
             heard = heard_at(
-                platform.data, lake=platform.lake, landing=platform.landing, source=vendor
+                platform.data,
+                lake=platform.lake,
+                landing=platform.landing(vendor),
+                source=vendor,
             )
             if heard is None or heard < record.create_timestamp:
                 return dg.SkipReason(f"{vendor} has not answered since the inventories failed")
@@ -339,10 +344,14 @@ def build_ingest_sensors(
 ) -> list[dg.SensorDefinition]:
     """Return the sensors that ask for days of a source."""
     return [
-        _poll_sensor(status),
+        *(
+            _poll_sensor(name, status=status)
+            for name, source in sources().items()
+            if source.poll is not None
+        ),
         _inventories_sensor(status),
         *(
             _due_sensor(vendor, minutes=settings.intraday_minutes, status=status)
-            for vendor in RAW_DAY_TABLES
+            for vendor in day_tables()
         ),
     ]
