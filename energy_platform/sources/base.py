@@ -246,8 +246,9 @@ class SourceSpec(Generic[S]):
             folder and the first part of each point's id follow from it.
         title: Name shown to users.
         settings: Its settings; their variables begin with the name.
-        login: Settings without which nothing can be read, each None by default. Where none of them
-            is set the source is left alone; where some are, ``doctor`` names the missing ones.
+        login: Settings without which nothing can be read, each None by default.
+        enabled_by: Those of them any of which puts the source in use; by default all. Where none of
+            these is set the source is left alone, where one is, ``doctor`` names what is missing.
         day_table: Table of its samples, one file a UTC day. Its key ends with ``at``; it has
             ``value`` and ``value_text``.
         device_column: Column of the day table that names the device as users know it.
@@ -274,6 +275,7 @@ class SourceSpec(Generic[S]):
     title: str
     settings: type[S]
     login: tuple[str, ...]
+    enabled_by: tuple[str, ...] = ()
     day_table: Table
     device_column: str
     own_id_column: str | None = None
@@ -305,9 +307,18 @@ class SourceSpec(Generic[S]):
         """All its tables."""
         return (self.day_table, self.reject_table, *self.inventory_tables)
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Settings that nothing may show: no log, message, file or metadata."""
+        return frozenset(
+            name
+            for name, field in self.settings.model_fields.items()
+            if "SecretStr" in str(field.annotation)
+        )
+
     def is_configured(self, settings: SourceSettings) -> bool:
-        """Say whether any credential is set; incomplete ones fail where they are used."""
-        return any(getattr(settings, field) is not None for field in self.login)
+        """Say whether the source is in use; incomplete credentials fail where they are used."""
+        return any(getattr(settings, field) is not None for field in self.enabled_by or self.login)
 
     def missing(self, settings: SourceSettings) -> list[str]:
         """Return the variables of the credentials that are not set."""

@@ -53,6 +53,9 @@ READING_COLUMNS: Final = {
 }
 """What every source's readings have; see ``SourceSpec.readings``."""
 
+_SECRET: Final = re.compile(r"(secret|password|token|key)$")
+"""How settings end that nothing may show."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -147,13 +150,15 @@ def faults(spec: object) -> Iterator[str]:
             yield f"{part}: expected a function"
             return
     yield from _reading_faults(spec)
-    if spec.poll is not None:
-        if not isinstance(spec.poll, Poll):
-            yield "poll: expected a Poll, or None"
-            return
-        for part in ("run", "polled_at", "days", "archive"):
-            if not callable(getattr(spec.poll, part)):
-                yield f"poll.{part}: expected a function"
+    poll: object = spec.poll
+    if poll is None:
+        return
+    if not isinstance(poll, Poll):
+        yield "poll: expected a Poll, or None"
+        return
+    for part in ("run", "polled_at", "days", "archive"):
+        if not callable(getattr(poll, part)):
+            yield f"poll.{part}: expected a function"
 
 
 def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
@@ -166,11 +171,16 @@ def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
         yield f"settings: expected env_prefix {prefix!r}, so that their variables name the source"
     if not spec.login:
         yield "login: expected at least one setting without which nothing can be read"
+    for field in spec.enabled_by:
+        if field not in spec.login:
+            yield f"enabled_by: {field} is none of the login settings"
     for field in spec.login:
         if field not in section.model_fields:
             yield f"login: the settings have no {field}"
         elif section.model_fields[field].default is not None:
             yield f"login: {field} has a default, so that it says nothing; expected None"
+        elif _SECRET.search(field) and field not in spec.secrets:
+            yield f"settings: {field} is a secret by its name; expected SecretStr, which none shows"
 
 
 def _table_faults(spec: SourceSpec[Any]) -> Iterator[str]:
