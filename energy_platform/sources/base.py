@@ -89,6 +89,32 @@ class PulledDay(Protocol):
         """Odd rows that were set aside."""
 
 
+class DayPull(NamedTuple):
+    """A `PulledDay` whose rows are all there: what most sources yield.
+
+    Attributes:
+        day: The UTC day.
+        frame: Rows of the day table; None when the day failed.
+        error: Why the day failed.
+        duplicates: Rows that repeated another exactly.
+        conflicts: Rows that gave another value for the same sample.
+        nulls: Rows without a number and without a text.
+        warnings: Anomalies, one sentence each.
+        devices: What each device gave, and why it is not whole where it is not.
+        rejects: Rows that cannot stand in the table.
+    """
+
+    day: str
+    frame: pl.DataFrame | None
+    error: VendorError | None = None
+    duplicates: int = 0
+    conflicts: int = 0
+    nulls: int = 0
+    warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+
+
 class OpenSource(Protocol):
     """A source whose connections are open."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from energy_platform.days import day_bounds
+from energy_platform.sources.base import DayPull
 from energy_platform.sources.belimo.reading import Failure, Piece, Plan, Reader
 from energy_platform.sources.belimo.tables import (
     RAW_BELIMO_DATAPROFILES,
@@ -28,7 +29,7 @@ from energy_platform.sources.belimo.wholeness import (
 )
 from energy_platform.sources.columns import instants, settle
 from energy_platform.sources.coverage import nothing_before
-from energy_platform.sources.http.errors import PermanentError, VendorError
+from energy_platform.sources.http.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from energy_platform.sources.belimo.client import BelimoClient
     from energy_platform.sources.belimo.models import Device
-    from energy_platform.sources.coverage import DeviceDay, Earlier, Reject
+    from energy_platform.sources.coverage import Earlier
 
 log = logging.getLogger(__name__)
 
@@ -58,31 +59,6 @@ FIRST_STRETCH: Final = 2
 
 MAX_STRETCH: Final = 14
 """Days asked for at once: seven full pages at the usual cadence, hardly a request wasted."""
-
-
-class DayPull(NamedTuple):
-    """What one day of a pull came to.
-
-    Attributes:
-        day: The UTC day.
-        frame: Rows of raw_belimo__samples; None when the day failed.
-        error: Why the day failed.
-        duplicates: Rows that repeated another exactly.
-        conflicts: Rows that gave another value for the same sample.
-        nulls: Rows without a number and without a text.
-        warnings: What somebody should look at, one sentence each.
-        devices: What each device gave, and why it is not whole where it is not.
-    """
-
-    day: str
-    frame: pl.DataFrame | None
-    error: VendorError | None = None
-    duplicates: int = 0
-    conflicts: int = 0
-    nulls: int = 0
-    warnings: tuple[str, ...] = ()
-    devices: tuple[DeviceDay, ...] = ()
-    rejects: tuple[Reject, ...] = ()
 
 
 def inventory(client: BelimoClient) -> dict[str, pl.DataFrame]:
