@@ -12,8 +12,8 @@ from energy_platform.cli.following import (
     refresh_what_is_stale,
     say_failure,
 )
-from energy_platform.cli.runs import NO_LIMIT, open_runner
 from energy_platform.days import day_range
+from energy_platform.defs.runner import NO_LIMIT, open_runner
 from energy_platform.ingest.run import is_configured
 from energy_platform.installation.origin import claim
 from energy_platform.lake.catalogue import Catalogue, CatalogueError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from energy_platform.cli.runs import Runner, RunReport
+    from energy_platform.defs.runner import Runner, RunReport
     from energy_platform.schemas import Vendor
 
     Say = Callable[[str], None]
@@ -135,7 +135,7 @@ def _say_not_booked(runner: Runner, days: Sequence[str], *, say: Say) -> None:
 
 
 def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path, say: Say) -> bool:
-    from energy_platform.defs.assets.partitions import RUN_KIND, range_tags  # noqa: PLC0415
+    from energy_platform.defs.partitions import RUN_KIND, range_tags  # noqa: PLC0415
 
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     say(f"{vendor}: reading {len(days)} days, {span}")

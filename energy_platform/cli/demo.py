@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from energy_platform.cli.failures import INTERRUPTED
 from energy_platform.cli.following import push_what_is_behind, refresh_what_is_stale
-from energy_platform.cli.runs import Runner, RunReport, open_runner
 from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
 from energy_platform.days import due_days
+from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.schemas import RAW_DAY_TABLES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _demo(console: Console, *, days: int) -> int:
 
 def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
     """Run what the schedules and sensors would run, in their order; return what failed."""
-    from energy_platform.defs.assets.partitions import range_tags  # noqa: PLC0415
+    from energy_platform.defs.partitions import range_tags  # noqa: PLC0415
 
     wanted = due_days(datetime.now(tz=UTC), late_days=days - 1)
     tags = range_tags(wanted)

@@ -14,7 +14,7 @@ import yaml
 
 import energy_platform
 from energy_platform.days import day_range
-from energy_platform.defs.assets.partitions import first_partition
+from energy_platform.defs.partitions import first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS

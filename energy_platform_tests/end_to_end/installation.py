@@ -13,9 +13,9 @@ import dagster as dg
 import duckdb
 import yaml
 
-from energy_platform.cli.runs import Runner, RunReport, open_runner
 from energy_platform.cli.simulated import PACE
-from energy_platform.defs.assets.partitions import range_tags
+from energy_platform.defs.partitions import range_tags
+from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.simulators.demo_portfolio import demo_portfolio

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.alerts.messages import TITLES
 from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
-from energy_platform.defs.automation.schedules import DAILY_MINUTE
+from energy_platform.defs.schedules import DAILY_MINUTE
 from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings

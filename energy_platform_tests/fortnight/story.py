@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.cli.runs import open_runner
 from energy_platform.days import day_bounds, day_of
+from energy_platform.defs.runner import open_runner
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.schemas import RAW_DAY_TABLES, Vendor
 from energy_platform_tests.fortnight.clock import FastClock
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from energy_platform.cli.runs import Runner
+    from energy_platform.defs.runner import Runner
     from energy_platform_tests.fortnight.site import Site
     from energy_platform_tests.fortnight.troubles import Trouble
 

@@ -12,10 +12,7 @@ import dagster as dg
 import polars as pl
 
 from energy_platform.days import day_bounds, days_before
-from energy_platform.defs.assets.groups import CORE
-from energy_platform.defs.assets.metadata import figures, plot, spec_of
-from energy_platform.defs.assets.partitions import DAILY, WHOLE_RANGE
-from energy_platform.defs.checks import (
+from energy_platform.defs.checks.results import (
     contract_result,
     contract_spec,
     promise_result,
@@ -23,6 +20,9 @@ from energy_platform.defs.checks import (
     warn_result,
     warn_spec,
 )
+from energy_platform.defs.groups import CORE
+from energy_platform.defs.metadata import figures, plot, spec_of
+from energy_platform.defs.partitions import DAILY, WHOLE_RANGE
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import Lake, LakeError

@@ -7,10 +7,15 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
-from energy_platform.defs.assets.groups import RAW
-from energy_platform.defs.assets.metadata import OWNERS, column_schema, figures, plot, spec_of
-from energy_platform.defs.assets.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
-from energy_platform.defs.checks import contract_result, contract_spec, warn_result, warn_spec
+from energy_platform.defs.checks.results import (
+    contract_result,
+    contract_spec,
+    warn_result,
+    warn_spec,
+)
+from energy_platform.defs.groups import RAW
+from energy_platform.defs.metadata import OWNERS, column_schema, figures, plot, spec_of
+from energy_platform.defs.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.landing_days import increments_of
 from energy_platform.ingest.run import (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from energy_platform.defs.assets.partitions import range_tags
 from energy_platform.defs.assets.raw import day_asset, oddities
+from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
