@@ -13,7 +13,8 @@ from energy_platform.definitions import build_definitions
 from energy_platform.defs.partitions import DAILY, first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES, TABLES
+from energy_platform.schemas import CORE_TABLES
+from energy_platform.sources.registry import day_tables, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def graph() -> dg.AssetGraph:
 
 def test_the_code_location_loads_without_any_secret(graph: dg.AssetGraph) -> None:
     keys = {key.to_user_string() for key in graph.materializable_asset_keys}
-    assert keys >= {*TABLES, "energy_duckdb", "wattics_packets", "mart_site_energy"}
+    assert keys >= {*tables(), "energy_duckdb", "wattics_packets", "mart_site_energy"}
 
 
 def test_every_asset_has_description_owner_kind_and_group(graph: dg.AssetGraph) -> None:
@@ -38,11 +39,11 @@ def test_every_asset_has_description_owner_kind_and_group(graph: dg.AssetGraph) 
         assert node.group_name != "default", key
 
 
-@pytest.mark.parametrize("name", sorted(TABLES))
+@pytest.mark.parametrize("name", sorted(tables()))
 def test_every_table_shows_its_columns_with_units(graph: dg.AssetGraph, name: str) -> None:
     schema = graph.get(dg.AssetKey(name)).metadata["dagster/column_schema"]
     shown = {column.name: column for column in schema.columns}
-    for column in TABLES[name].columns:
+    for column in tables()[name].columns:
         assert column.description in shown[column.name].description
         if column.unit:
             assert f"[{column.unit}]" in shown[column.name].description
@@ -51,7 +52,7 @@ def test_every_table_shows_its_columns_with_units(graph: dg.AssetGraph, name: st
 def test_raw_and_core_share_one_partitions_definition_and_backfill_in_one_run(
     graph: dg.AssetGraph,
 ) -> None:
-    for table in (*RAW_DAY_TABLES.values(), *CORE_TABLES):
+    for table in (*day_tables().values(), *CORE_TABLES):
         node = graph.get(dg.AssetKey(table.name))
         assert node.partitions_def == DAILY
         assert node.backfill_policy == dg.BackfillPolicy.single_run()
@@ -74,7 +75,7 @@ def test_checks_on_our_own_promises_block_and_those_on_outside_data_do_not(
         for check in graph.asset_check_keys
         if graph.get(check).blocking
     }
-    for table in (*RAW_DAY_TABLES.values(), *CORE_TABLES):
+    for table in (*day_tables().values(), *CORE_TABLES):
         assert (table.name, "contract") in blocking
     assert ("core_energy_intervals", "conservation_of_energy") in blocking
     assert ("core_readings", "completeness") not in blocking
@@ -89,8 +90,8 @@ def test_partitions_begin_where_data_begin(tmp_path: Path, monkeypatch: pytest.M
         assert first_partition() == date(2015, 1, 1), "nothing has landed yet"
     lake = Lake(tmp_path / "lake")
     landed = (
-        (RAW_DAY_TABLES["socomec"], "2026-03-01"),
-        (RAW_DAY_TABLES["belimo"], "2026-02-27"),
+        (day_tables()["socomec"], "2026-03-01"),
+        (day_tables()["belimo"], "2026-02-27"),
     )
     for table, day in landed:
         land_day(

@@ -15,8 +15,8 @@ from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import DAY, open_rig
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
             dbt_project_dir=str(folder),
         )
         with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
-            ingest_inventory(source, lake=platform.lake)
+            ingest_inventory(source, vendor="socomec", lake=platform.lake)
         yield rig, platform
 
 
