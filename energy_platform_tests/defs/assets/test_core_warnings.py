@@ -108,7 +108,7 @@ def test_a_clean_day_warns_of_nothing(tmp_path: Path) -> None:
                 Event(METER, "dip", at, at + timedelta(minutes=5), 90_000.0)
                 for at in (NOON + n * timedelta(minutes=30) for n in range(4))
             ],
-            "registers_run_forward",
+            "no_frequent_resets",
         ),
     ],
 )
@@ -164,8 +164,8 @@ def test_a_gauge_that_moved_and_shows_one_value_all_day_is_warned_of(tmp_path: P
     lake = Lake(tmp_path / "lake")
     land_signals(lake, [world.signals[METER], world.signals[power]], days=[DAY_BEFORE])
     result = materialized(tmp_path, world, METER, power)
-    assert warned(result) == {"gauges_move", "registers_agree_with_power"}
-    days = evaluation(result, "gauges_move").metadata["days"]
+    assert warned(result) == {"no_stuck_gauges", "registers_agree_with_power"}
+    days = evaluation(result, "no_stuck_gauges").metadata["days"]
     assert isinstance(days, dg.TableMetadataValue)
     assert [record.data for record in days.records] == [{"day": DAY, "what": power}]
 
@@ -176,7 +176,7 @@ def test_a_setpoint_that_always_shows_one_value_is_no_alarm(tmp_path: Path) -> N
     world.add_event(Event(power, "stuck", NOON - timedelta(days=9)))
     lake = Lake(tmp_path / "lake")
     land_signals(lake, [world.signals[power]], days=[DAY_BEFORE])
-    assert "gauges_move" not in warned(materialized(tmp_path, world, power))
+    assert "no_stuck_gauges" not in warned(materialized(tmp_path, world, power))
 
 
 def test_a_run_with_other_days_neither_hides_a_warning_nor_repeats_it_for_ever(
