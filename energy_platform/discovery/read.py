@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.discovery.found import Found
+    from energy_platform.discovery.found import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.sources.http.logins import RefusedLogins
 
-READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], Found]]] = {
+READERS: Final[Mapping[Vendor, Callable[[Mapping[str, pl.DataFrame]], VendorInventory]]] = {
     "socomec": found_at_socomec,
     "belimo": found_at_belimo,
     "skycentrics": found_at_skycentrics,
@@ -45,7 +45,7 @@ class ReadInventories(NamedTuple):
         skipped: Vendors without credentials.
     """
 
-    found: dict[Vendor, Found]
+    found: dict[Vendor, VendorInventory]
     failed: dict[Vendor, SettingsError | VendorError]
     skipped: tuple[Vendor, ...]
 
@@ -66,7 +66,7 @@ def read_inventories(
         lake: Holds the inventories of before, by which devices keep their names, and readings,
             which show how often their points are sampled.
     """
-    found: dict[Vendor, Found] = {}
+    found: dict[Vendor, VendorInventory] = {}
     failed: dict[Vendor, SettingsError | VendorError] = {}
     seen = steps_seen(lake)
     skipped = tuple(vendor for vendor in vendors if not is_configured(vendor))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic_settings import BaseSettings
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.env_file import ENV_FILE, HOME, EnvFileError, env_file
 from energy_platform.installation.origin import (
     DataFolderError,
@@ -21,7 +21,7 @@ from energy_platform.settings import SIMULATION, Settings, SettingsError, variab
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "settings"
@@ -52,7 +52,7 @@ class Environment(NamedTuple):
 
     settings: Settings | None
     complete: tuple[Vendor, ...]
-    findings: list[Finding]
+    findings: list[CheckResult]
     idle_demo: bool = False
     simulated: Mapping[str, str] | None = None
 
@@ -100,7 +100,7 @@ def check_environment(names: Iterable[str]) -> Environment:
     return Environment(settings, complete, findings + about_vendors, simulated=simulated)
 
 
-def _env_file() -> Iterator[Finding]:
+def _env_file() -> Iterator[CheckResult]:
     """Look at the env file itself: who can read it, and lines that are not what they seem."""
     try:
         read = env_file()
@@ -119,10 +119,10 @@ def _is_set(settings: Settings, vendor: Vendor) -> bool:
     return any(getattr(section, name) is not None for name in NEEDED[vendor])
 
 
-def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]:
+def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[CheckResult]]:
     """Return the vendors with every credential, and what is to be said of each."""
     complete: list[Vendor] = []
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for vendor, needed in NEEDED.items():
         section = getattr(settings, vendor)
         missing = [f"{vendor}_{name}".upper() for name in needed if getattr(section, name) is None]
@@ -152,7 +152,7 @@ def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]
     return tuple(complete), findings
 
 
-def _misspelt(names: Iterable[str]) -> Iterator[Finding]:
+def _misspelt(names: Iterable[str]) -> Iterator[CheckResult]:
     """Find variables that begin like ours and that nothing reads."""
     known = {
         variable(info.annotation, field)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
 
 POLLS_MISSED: Final = 5
 """Poll periods without a poll after which samples are being lost."""
 
 
-def check_dagster(home: Path) -> list[Finding]:
+def check_dagster(home: Path) -> list[CheckResult]:
     """Check Dagster's home and whether its UI and daemon run.
 
     Args:
         home: Folder of the instance, such as ``data/dagster``.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     said = os.environ.get("DAGSTER_HOME")
     if said and Path(said).absolute() != home.absolute():
         findings.append(
@@ -71,7 +71,7 @@ def check_dagster(home: Path) -> list[Finding]:
     ]
 
 
-def check_runs(home: Path, *, now: datetime) -> list[Finding]:
+def check_runs(home: Path, *, now: datetime) -> list[CheckResult]:
     """Check that no run died, hangs or waits for nobody.
 
     Args:
@@ -93,7 +93,7 @@ def check_runs(home: Path, *, now: datetime) -> list[Finding]:
     ] or [ok("runs", "", "none died, hangs or waits for nobody")]
 
 
-def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:
+def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[CheckResult]:
     """Check that every gateway was polled lately; a missed poll is lost without history.
 
     Args:
@@ -105,7 +105,7 @@ def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:
     advice = "Polls are made while `make ui` or the service runs; start it"
     if not newest:
         return [warn("polls", "skycentrics", "no gateway was polled in the last days", advice)]
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for device_id, polled_at in sorted(newest.items()):
         age = now - polled_at
         said = f"gateway {device_id} was polled {_ago(age)} ago"
@@ -123,7 +123,7 @@ def _ago(age: timedelta) -> str:
     return f"{minutes // 60} h" if minutes < 2 * 1440 else f"{minutes // 1440} days"
 
 
-def check_ledger(url: SecretStr | None, *, data_dir: Path) -> Finding:
+def check_ledger(url: SecretStr | None, *, data_dir: Path) -> CheckResult:
     """Check that the ledger's database answers.
 
     Args:

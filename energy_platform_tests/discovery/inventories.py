@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from energy_platform.discovery import READERS, Found, FoundDevice, Guess
+from energy_platform.discovery import READERS, ProposedDevice, ProposedPoint, VendorInventory
 from energy_platform.schemas import (
     RAW_BELIMO_DATAPROFILES,
     RAW_BELIMO_DEVICES,
@@ -49,7 +49,7 @@ def socomec(
     zone: str = "Europe/Paris",
     site_name: str = "Head office",
     last: tuple[dict[str, Any], ...] = (),
-) -> Found:
+) -> VendorInventory:
     site = {"uuid": "s1", "ca_uuid": "c", "name": site_name, "time_zone": zone}
     device = {
         "uuid": "d1",
@@ -98,7 +98,9 @@ def valve(serial: str = "V1", **more: Any) -> dict[str, Any]:
     } | more
 
 
-def belimo(*datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | None = None) -> Found:
+def belimo(
+    *datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | None = None
+) -> VendorInventory:
     return READERS["belimo"](
         frame(RAW_BELIMO_DEVICES, *(devices if devices is not None else (valve(),)))
         | frame(RAW_BELIMO_DATAPROFILES, *datapoints)
@@ -119,22 +121,22 @@ def sensor(
     }
 
 
-def skycentrics(*sensors: dict[str, Any], name: str = "Roof gateway") -> Found:
+def skycentrics(*sensors: dict[str, Any], name: str = "Roof gateway") -> VendorInventory:
     return READERS["skycentrics"](
         frame(RAW_SKYCENTRICS_DEVICES, {"id": "1000000001", "name": name})
         | frame(RAW_SKYCENTRICS_SENSORS, *sensors)
     )
 
 
-def only_device(found: Found) -> FoundDevice:
+def only_device(found: VendorInventory) -> ProposedDevice:
     (device,) = found.devices.values()
     return device
 
 
-def only_point(found: Found) -> Guess:
+def only_point(found: VendorInventory) -> ProposedPoint:
     (point,) = only_device(found).points
     return point
 
 
-def told(guess: Guess) -> tuple[str, str]:
+def told(guess: ProposedPoint) -> tuple[str, str]:
     return guess.quantity, guess.kind

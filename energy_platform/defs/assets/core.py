@@ -48,9 +48,9 @@ from energy_platform.transforms.limits import over_limit, refused_energy
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
+    frequent_resets,
     habits,
     intervals_conserve,
-    restless,
     serials_under_two_ids,
     spike_reversals,
     stuck,
@@ -212,7 +212,7 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
                 {
                     "point": row["point_id"],
                     "readings": row["readings"],
-                    "said": f"{row['said']:.15g} {row['unit'] or ''}".rstrip(),
+                    "raw_value": f"{row['raw_value']:.15g} {row['unit'] or ''}".rstrip(),
                     "factor": f"{row['factor']!r} (1/65536)",
                     "repaired": f"{row['repaired']:.15g} {row['unit'] or ''}".rstrip(),
                 }
@@ -223,7 +223,7 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
             [
                 dg.TableColumn("point", "string"),
                 dg.TableColumn("readings", "int"),
-                dg.TableColumn("said", "string"),
+                dg.TableColumn("raw_value", "string"),
                 dg.TableColumn("factor", "string"),
                 dg.TableColumn("repaired", "string"),
             ]
@@ -345,7 +345,7 @@ def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> 
         after=lake.read(CORE_REGISTER_STATE, day=day),
     )
     return "; ".join(
-        f"{kept.found_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
+        f"{kept.actual_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
         for where, kept in (("intervals", spread), ("the carried totals", carried))
         if not kept.holds
     )
@@ -371,7 +371,7 @@ def _doubts(
     since = days_before(day, MOVED_WITHIN)
     moved = known.filter(pl.col("moved_day") >= since)
     yield STUCK, _named(stuck(readings, points=points, moved=moved))
-    yield FALLS, _named(restless(deltas))
+    yield FALLS, _named(frequent_resets(deltas))
     yield REFUSED, _refused(refused_energy(deltas, readings=readings))
     yield LIMITS, _over_limit(over_limit(deltas, points=points))
     back = spike_reversals(deltas)

@@ -80,7 +80,7 @@ def test_swapped_words_are_told_with_the_factor_that_would_repair_them(tmp_path:
     row = table.records[0].data
     assert row["point"] == swapped
     assert row["factor"] == "1.52587890625e-05 (1/65536)"
-    said, repaired = (float(str(row[name]).split()[0]) for name in ("said", "repaired"))
+    said, repaired = (float(str(row[name]).split()[0]) for name in ("raw_value", "repaired"))
     assert repaired == said / 65_536
     assert "nothing_quarantined" in warned(result)
     decided = demo_portfolio(world, reviewed=True)
