@@ -1,4 +1,4 @@
-"""The simulated vendors beside the platform: for the demo and for ``ui --simulated``."""
+"""The simulated vendors next to the platform: for the demo and for ``ui --simulated``."""
 
 from __future__ import annotations
 

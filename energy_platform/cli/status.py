@@ -1,4 +1,4 @@
-"""``energy-platform status``: what is fresh, what waits, what needs a person."""
+"""``energy-platform status``: what is fresh, what waits, what needs an operator."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Status:
 
     Attributes:
         vendors: How far each vendor reaches.
-        stale_days: Days to be made anew, with what differs.
-        held_days: Days whose raw files need a person.
+        stale_days: Days to be rebuilt, with what differs.
+        held_days: Days whose raw files need an operator.
         pending_suspects: Register readings that await their confirmation.
         refused: Points with refused energy in the newest days, with what would let it pass.
         streams: Number of Wattics streams.
@@ -93,7 +93,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
     """Print the status.
 
     Returns:
-        0: a status is no judgement, ``doctor`` judges. 2 when the ledger cannot be opened.
+        0: a status reports; ``doctor`` decides what is wrong. 2 when the ledger cannot be opened.
 
     Raises:
         SettingsError: A variable is wrong.
@@ -116,7 +116,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
 
 def _as_json(status: Status) -> dict[str, object]:
     found = asdict(status)
-    # Beside the other lists: a program asks for what is wrong by one name.
+    # Next to the other lists: a program asks for what is wrong by one name.
     found |= {
         "troubled_runs": [asdict(one) for one in status.troubles.runs],
         "standing_alerts": [asdict(one) for one in status.troubles.alerts],
@@ -183,7 +183,7 @@ def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> Ven
         try:
             footer = lake.footer(raw, day=day)
         except LakeError:
-            # Told among the held days, with what to do.
+            # Reported among the blocked days, with what to do.
             continue
         if footer is None:
             continue
@@ -316,7 +316,8 @@ def _print_troubles(console: Console, found: Troubles) -> None:
             [
                 f"{' '.join(one.what.split())} (since {_minute(one.since)}, last seen "
                 f"{_minute(one.seen_at)}, "
-                f"{'told ' + _minute(one.told_at) if one.told_at else 'not told yet'}); {one.todo}"
+                f"{f'notified {_minute(one.told_at)}' if one.told_at else 'not notified yet'}); "
+                f"{one.todo}"
                 for one in found.alerts
             ],
         )

@@ -12,9 +12,9 @@ from energy_platform.schemas import CORE_REGISTER_STATE
 from energy_platform.sources.registry import get_source
 from energy_platform.transforms.consumption import split_consumption
 from energy_platform.transforms.intervals import energy_intervals
-from energy_platform.transforms.ordering import pieces_of_whole_points
-from energy_platform.transforms.readings import judge
-from energy_platform.transforms.registers import energy_of_readings
+from energy_platform.transforms.ordering import iter_point_batches
+from energy_platform.transforms.readings import validate_readings
+from energy_platform.transforms.registers import compute_energy
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
 OUTSIDE_DAY: Final = "outside_day"
@@ -30,7 +30,7 @@ def judge_day(given: ReadingsInput) -> JudgedDay:
         empty = pl.Schema({"point_id": pl.String(), "at": pl.Datetime("us", "UTC")})
         common = [pl.DataFrame(schema=empty)]
     start, end = day_bounds(given.day)
-    judged = judge(
+    judged = validate_readings(
         pl.concat(common, how="diagonal"),
         points=given.points,
         corrections=given.corrections,
@@ -55,11 +55,11 @@ def energy_of_day(given: EnergyInput) -> EnergyDay:
     Points are taken some at a time, each with its own state, so that what the rule works on stays
     small however many there are.
     """
-    pieces = list(pieces_of_whole_points(given.readings))
+    pieces = list(iter_point_batches(given.readings))
     state = CORE_REGISTER_STATE.empty() if given.state is None else given.state
     states, points = (_shares(table, pieces=pieces) for table in (state, given.points))
     made = [
-        energy_of_readings(piece, points=points[n], state=states[n], policy=given.policies)
+        compute_energy(piece, points=points[n], state=states[n], policy=given.policies)
         for n, piece in enumerate(pieces)
     ]
     deltas, consumption = split_consumption(

@@ -231,7 +231,7 @@ def test_alerts_that_stand_are_listed_until_they_are_over(
         assert run_status(Console(file=screen, width=60), as_json=False) == 0
         assert "alerts that stand: 1" in screen.getvalue()
         line = "belimo has not answered (since 2026-01-05 07:30, last seen 2026-01-05 09:30, "
-        assert f"  {line}not told yet); Ask the vendor" in screen.getvalue().splitlines()
+        assert f"  {line}not notified yet); Ask the vendor" in screen.getvalue().splitlines()
         with store.transaction() as change:
             change.over([one.id for one in change.standing()], now=since + timedelta(hours=3))
     assert told(capsys)["standing_alerts"] == []

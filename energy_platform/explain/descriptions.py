@@ -1,4 +1,4 @@
-"""Each decision about a reading or a step, in words."""
+"""Each decision about a reading or a step, as a sentence."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ _REJECTS: Final[Mapping[str, str]] = {
 _QUARANTINED: Final[Mapping[str, str]] = {
     "unknown_point": "the portfolio does not know the point",
     "null": "the vendor sent no value",
-    "not_a_number": "the value is no number",
-    "unknown_state": "the text is no state the portfolio knows",
+    "not_a_number": "the value is not a number",
+    "unknown_state": "the text is not a state the portfolio knows",
     "unknown_unit": "the unit is not known, and never guessed",
     "conflicting_unit": "the unit does not fit the quantity",
     "zero_time": "the stamp is of a clock that was never set",
@@ -79,12 +79,12 @@ _QUARANTINED: Final[Mapping[str, str]] = {
 
 
 def number(value: float) -> str:
-    """Return a number as people read it: thousands apart, no exponent, no idle zeros."""
+    """Return a number for display: thousands apart, no exponent, no idle zeros."""
     text = f"{value:,.6f}"
     return text.rstrip("0").rstrip(".")
 
 
-def of_policy(policy: CounterPolicy) -> str:
+def describe_policy(policy: CounterPolicy) -> str:
     """Return the settings that differ from the defaults."""
     usual = CounterPolicy()
     found = []
@@ -102,10 +102,10 @@ def of_policy(policy: CounterPolicy) -> str:
     return ", ".join(found) or "defaults"
 
 
-def of_learned(power_w: float, *, said: str) -> str:
+def describe_learned(power_w: float, *, seen: str) -> str:
     """Say what a limit was learned from: the highest mean power, and when it was seen."""
     limit = power_of_two(LEARNED_FACTOR * power_w)
-    return f"{limit:,.0f} W: ten times {said}, rounded up to a power of two"
+    return f"{limit:,.0f} W: ten times {seen}, rounded up to a power of two"
 
 
 def _marker(marker: ResetMarker) -> str:
@@ -117,7 +117,7 @@ def _marker(marker: ResetMarker) -> str:
     return f"{when} from {final} Wh to {start} Wh"
 
 
-def of_step(
+def describe_step(
     *,
     status: str,
     reason: str | None,
@@ -129,17 +129,19 @@ def of_step(
     policy: CounterPolicy,
 ) -> str:
     """Say why a step is worth what it is worth."""
-    said = _STEPS.get(reason or "")
-    if said is None:
-        said = _of_plain(status, method=method, elapsed=elapsed, energy_wh=energy_wh, policy=policy)
-    worth = "unknown energy" if energy_wh is None else f"{number(energy_wh)} Wh"
+    why = _STEPS.get(reason or "")
+    if why is None:
+        why = _describe_plain_step(
+            status, method=method, elapsed=elapsed, energy_wh=energy_wh, policy=policy
+        )
+    energy = "unknown energy" if energy_wh is None else f"{number(energy_wh)} Wh"
     rest = f"; {dropped} readings in between never became energy" if dropped else ""
     if refused_wh:
         rest += f"; {number(refused_wh)} Wh of what it showed is refused"
-    return f"{status}: {said}{rest} → {worth}"
+    return f"{status}: {why}{rest} → {energy}"
 
 
-def _of_plain(
+def _describe_plain_step(
     status: str,
     *,
     method: str,
@@ -162,12 +164,12 @@ def _of_plain(
     return f"a rise within the {allowed:,.0f} Wh that rated power allows"
 
 
-def of_reject(reason: str) -> str:
+def describe_reject(reason: str) -> str:
     """Say why a reading never became energy."""
     return f"rejected: {_REJECTS.get(reason, reason)}"
 
 
-def of_reading(*, status: str, reason: str | None) -> str:
+def describe_reading(*, status: str, reason: str | None) -> str:
     """Say what judging made of a reading; empty when there is nothing to say."""
     if status == "quarantined":
         return f"quarantined: {_QUARANTINED.get(reason or '', reason or 'no reason given')}"

@@ -10,7 +10,7 @@ Level = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CheckResult:
     """The result of one check.
 
     Attributes:
@@ -32,16 +32,16 @@ class Finding:
         return asdict(self)
 
 
-def ok(check: str, subject: str, message: str) -> Finding:
+def ok(check: str, subject: str, message: str) -> CheckResult:
     """Return a finding that all is well."""
-    return Finding(check=check, subject=subject, level="ok", message=message)
+    return CheckResult(check=check, subject=subject, level="ok", message=message)
 
 
-def warn(check: str, subject: str, message: str, advice: str = "") -> Finding:
+def warn(check: str, subject: str, message: str, advice: str = "") -> CheckResult:
     """Return a finding that somebody should look at."""
-    return Finding(check=check, subject=subject, level="warn", message=message, advice=advice)
+    return CheckResult(check=check, subject=subject, level="warn", message=message, advice=advice)
 
 
-def fail(check: str, subject: str, message: str, advice: str = "") -> Finding:
+def fail(check: str, subject: str, message: str, advice: str = "") -> CheckResult:
     """Return a finding that keeps the platform from working."""
-    return Finding(check=check, subject=subject, level="fail", message=message, advice=advice)
+    return CheckResult(check=check, subject=subject, level="fail", message=message, advice=advice)

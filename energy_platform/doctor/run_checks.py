@@ -1,4 +1,4 @@
-"""All checks in the order a person would make them."""
+"""All checks in the order an operator would make them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from energy_platform.doctor.alerts import check_alerts
+from energy_platform.doctor.check_result import ok, warn
 from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
-from energy_platform.doctor.finding import ok, warn
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
 from energy_platform.doctor.running import check_dagster, check_ledger, check_runs
@@ -25,8 +25,8 @@ from energy_platform.sources.registry import get_source, landing_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from energy_platform.discovery import Found
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.discovery import VendorInventory
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.schemas import Vendor
 
 
@@ -34,12 +34,12 @@ def _present() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def examine(
+def run_checks(
     *,
     names: Iterable[str],
     now: Callable[[], datetime] = _present,
     retry_login: bool = False,
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Check the whole installation; each finding comes as soon as it is known.
 
     Nothing is changed but what is known of refused logins, and nothing is sent to Wattics.
@@ -69,7 +69,7 @@ def examine(
     yield from read.findings
     if read.portfolio is not None:
         yield from check_limits(read.portfolio, data_dir=data_dir)
-    found: dict[Vendor, Found] = {}
+    found: dict[Vendor, VendorInventory] = {}
     for vendor in environment.complete:
         # A demo's vendors are those that are simulated, whatever this process's variables name.
         with settings_from(environment.simulated):

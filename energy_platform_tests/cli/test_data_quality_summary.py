@@ -1,4 +1,4 @@
-"""What the demo's summary says was set right: the right point, the right day, ready to paste."""
+"""What the demo's summary says of data quality: the right point, the right day, ready to paste."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from energy_platform.cli.app import app
-from energy_platform.cli.repairs import repairs
+from energy_platform.cli.data_quality_summary import data_quality_summary
 from energy_platform.days import day_range
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
@@ -57,8 +57,8 @@ def test_all_that_was_set_right_is_counted_and_its_command_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, portfolio, _ = demo(tmp_path)
-    found = repairs(lake, portfolio)
-    assert [one.words for one in found] == [
+    found = data_quality_summary(lake, portfolio)
+    assert [one.description for one in found] == [
         "1 reset",
         "1 exchange",
         "4 rejected readings",
@@ -79,7 +79,7 @@ def test_all_that_was_set_right_is_counted_and_its_command_shows_it(
 def test_a_dead_meter_and_one_that_is_rarely_read_are_not_named(tmp_path: Path) -> None:
     lake, portfolio, _ = demo(tmp_path, events=())
     assert lake.scan(CORE_ENERGY_DELTAS).filter(pl.col("status") == "gap").collect().height > 10
-    assert repairs(lake, portfolio) == ()
+    assert data_quality_summary(lake, portfolio) == ()
 
 
 def test_no_event_of_the_demo_costs_energy_but_what_the_reset_register_forgot(

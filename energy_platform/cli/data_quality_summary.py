@@ -1,4 +1,7 @@
-"""What was set right on the way to the figures, each with the command that explains it."""
+"""The data quality events behind the figures, each with the command that explains it.
+
+Only the summary that `demo` prints belongs here; the checks of a run are in ``defs``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = ".venv/bin/energy-platform"
 
-SET_RIGHT: Final = {
+EVENT_NAMES: Final = {
     "reset": "reset",
     "exchange": "exchange",
     "rollover": "rollover",
@@ -27,14 +30,14 @@ SET_RIGHT: Final = {
     "rejected": "rejected reading",
     "gap": "gap",
 }
-"""What a person may want to look at, and its name; many of one are named by a final s."""
+"""Statuses worth a look, and their names for display; the plural takes an s."""
 
 
-class Repair(NamedTuple):
-    """One kind of thing that was set right.
+class QualityEvents(NamedTuple):
+    """How often one kind of event occurred, and where to look at it.
 
     Attributes:
-        kind: A key of `SET_RIGHT`.
+        kind: A key of `EVENT_NAMES`.
         times: How often.
         point_id: Where it happened most often.
         day: First such local day there.
@@ -46,9 +49,9 @@ class Repair(NamedTuple):
     day: str
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Number and name."""
-        name = SET_RIGHT[self.kind]
+        name = EVENT_NAMES[self.kind]
         return f"{self.times} {name}" if self.times == 1 else f"{self.times} {name}s"
 
     @property
@@ -57,8 +60,8 @@ class Repair(NamedTuple):
         return shlex.join([PROGRAM, "explain", self.point_id, self.day])
 
 
-def repairs(lake: Lake, portfolio: Portfolio) -> tuple[Repair, ...]:
-    """List what was set right in the lake.
+def data_quality_summary(lake: Lake, portfolio: Portfolio) -> tuple[QualityEvents, ...]:
+    """Return the events of the lake by kind, each with its most affected point.
 
     Points that are never otherwise are left out: a dead meter shows zeros for ever, and for one
     that is read four times a day every step is long.
@@ -68,7 +71,7 @@ def repairs(lake: Lake, portfolio: Portfolio) -> tuple[Repair, ...]:
         portfolio: Where the points are.
 
     Returns:
-        One entry per kind that occurred, in the order of `SET_RIGHT`.
+        One entry per kind that occurred, in the order of `EVENT_NAMES`.
     """
     steps = (
         lake.scan(CORE_ENERGY_DELTAS)
@@ -93,10 +96,10 @@ def repairs(lake: Lake, portfolio: Portfolio) -> tuple[Repair, ...]:
         .agg(pl.col("len").sum(), pl.col("point_id").first(), pl.col("at").first())
     )
     entries = {
-        kind: Repair(kind, times, point_id, _local_day(at, point_id, portfolio))
+        kind: QualityEvents(kind, times, point_id, _local_day(at, point_id, portfolio))
         for kind, times, point_id, at in worst.iter_rows()
     }
-    return tuple(entries[kind] for kind in SET_RIGHT if kind in entries)
+    return tuple(entries[kind] for kind in EVENT_NAMES if kind in entries)
 
 
 def _local_day(at: datetime, point_id: str, portfolio: Portfolio) -> str:

@@ -25,7 +25,7 @@ _BLOCK: Final = 16_384
 """Steps cut at a time: what is worked on then stays in the processor's cache."""
 
 _PIECE: Final = 65_536
-"""Steps merged at a time, more where one point has more: memory is then used again, not anew."""
+"""Steps merged at a time, more where one point has more, so that memory is reused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def first_of_points(deltas: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Contributions:
     """Contributions in the order of their steps, and in order of time within a step.
 
     Every step has a pair of them, for its last bucket and the one before it, of which the earlier
@@ -184,10 +184,10 @@ class Parts:
     is_new: NDArray[np.bool_]
     step: NDArray[np.int64]
 
-    def take(self, order: NDArray[np.int64]) -> Parts:
+    def take(self, order: NDArray[np.int64]) -> Contributions:
         """Return the contributions in another order, each point's still together."""
         point = np.cumsum(self.is_new)[order]
-        return Parts(
+        return Contributions(
             bucket=self.bucket[order],
             energy=self.energy[order],
             covered=self.covered[order],
@@ -196,7 +196,7 @@ class Parts:
         )
 
 
-def parts_of(steps: Steps, *, bucket: int) -> Parts:
+def contributions_of(steps: Steps, *, bucket: int) -> Contributions:
     """Cut the steps at the edges of their buckets."""
     n = steps.end.size
     number = np.empty(2 * n, np.int64)
@@ -214,17 +214,17 @@ def parts_of(steps: Steps, *, bucket: int) -> Parts:
     last = np.ascontiguousarray(number[1::2])
     if bool((number[0::2] == last).all()):
         # Samples on the grid: every step lies in one bucket, and the earlier halves are empty.
-        return Parts(last, energy[1::2], covered[1::2], steps.is_new, np.arange(n))
+        return Contributions(last, energy[1::2], covered[1::2], steps.is_new, np.arange(n))
     is_new = np.zeros(2 * n, np.bool_)
     is_new[0::2] = steps.is_new
-    parts = Parts(number, energy, covered, is_new, np.repeat(np.arange(n), 2))
+    parts = Contributions(number, energy, covered, is_new, np.repeat(np.arange(n), 2))
     often = np.flatnonzero(far)
-    return _with_inner_parts(steps, parts, often, bucket=bucket) if often.size else parts
+    return _with_inner_contributions(steps, parts, often, bucket=bucket) if often.size else parts
 
 
-def _with_inner_parts(
-    steps: Steps, parts: Parts, often: NDArray[np.int64], *, bucket: int
-) -> Parts:
+def _with_inner_contributions(
+    steps: Steps, parts: Contributions, often: NDArray[np.int64], *, bucket: int
+) -> Contributions:
     """Cut the steps that reach over more than one edge, and put their earlier parts in."""
     start, end, energy = steps.start[often], steps.end[often], steps.energy[often]
     first = start // bucket
@@ -251,7 +251,7 @@ def _with_inner_parts(
     is_first = rank[inner] == 0
     opens = is_first & steps.is_new[step]
     parts.is_new[at[opens]] = False
-    return Parts(
+    return Contributions(
         bucket=np.insert(parts.bucket, at, number[inner]),
         energy=np.insert(parts.energy, at, own[inner]),
         covered=np.insert(parts.covered, at, seconds[inner]),

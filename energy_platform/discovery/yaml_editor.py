@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from energy_platform.discovery.entries import indented
+from energy_platform.discovery.yaml_entries import indented
 from energy_platform.portfolio.text import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.discovery.entries import Lines
+    from energy_platform.discovery.yaml_entries import Lines
 
 NEW_FILE: Final = """\
 # Sites, devices and points, guessed by `energy-platform discover` from the vendors' inventories.

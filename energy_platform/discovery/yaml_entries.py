@@ -12,7 +12,7 @@ from energy_platform.discovery.found import TO_CONFIRM
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from energy_platform.discovery.found import FoundDevice, FoundSite, Guess
+    from energy_platform.discovery.found import ProposedDevice, ProposedPoint, ProposedSite
 
 Lines = list[str]
 
@@ -80,7 +80,7 @@ def indented(lines: Iterable[str], *, by: int) -> Lines:
     return [" " * by + line if line else line for line in lines]
 
 
-def site_entry(site: FoundSite, *, site_id: str) -> Lines:
+def site_entry(site: ProposedSite, *, site_id: str) -> Lines:
     """Return the lines of a site."""
     confirm = f"{TO_CONFIRM}: {site.confirm}" if site.confirm else ""
     return item(
@@ -96,13 +96,13 @@ def site_entry(site: FoundSite, *, site_id: str) -> Lines:
     )
 
 
-def _zone_confidence(site: FoundSite) -> str | None:
+def _zone_confidence(site: ProposedSite) -> str | None:
     if not site.confirm:
         return None
     return "low" if site.is_placeholder else "medium"
 
 
-def point_entry(guess: Guess) -> Lines:
+def point_entry(guess: ProposedPoint) -> Lines:
     """Return the lines of a point; a guess that needs a look says so behind its quantity."""
     confirm = f"{TO_CONFIRM}: {guess.confirm}" if guess.confirm else ""
     counts = guess.role is not None and guess.kind != "increment"
@@ -135,7 +135,7 @@ def point_entry(guess: Guess) -> Lines:
     return item(lines)
 
 
-def type_entry(name: str, points: Sequence[Guess]) -> Lines:
+def type_entry(name: str, points: Sequence[ProposedPoint]) -> Lines:
     """Return the lines of a device type."""
     lines = [f"{scalar(name)}:", "  points:"]
     for guess in points:
@@ -144,9 +144,9 @@ def type_entry(name: str, points: Sequence[Guess]) -> Lines:
 
 
 def device_entry(
-    device: FoundDevice, *, site_id: str, site_remark: str, type_name: str | None
+    device: ProposedDevice, *, site_id: str, site_remark: str, type_name: str | None
 ) -> Lines:
-    """Return the lines of a device, with what a person should know of it before them."""
+    """Return the lines of a device, with what an operator should know of it before them."""
     role_confirm = f"{TO_CONFIRM}: {device.role_confirm}" if device.role_confirm else ""
     shown_role = device.role if device.role != "none" or device.role_confirm else None
     remarks = [f"# {clean_comment(remark)}" for remark in device.remarks]
@@ -167,7 +167,7 @@ def device_entry(
     )
 
 
-def _place_confidence(device: FoundDevice, site_remark: str) -> str | None:
+def _place_confidence(device: ProposedDevice, site_remark: str) -> str | None:
     if device.role_confirm:
         return "low" if device.role == "none" else "medium"
     return "medium" if site_remark else None
@@ -178,7 +178,7 @@ def commented(lines: Iterable[str]) -> Lines:
     return [f"# {line}" for line in lines]
 
 
-def proposed_points(guesses: Sequence[Guess]) -> Lines:
+def proposed_points(guesses: Sequence[ProposedPoint]) -> Lines:
     """Return points as comments, to be taken into use by removing the marks."""
     lines = ["# New at the vendor: remove the marks to use them, keep them to leave them out."]
     for guess in guesses:
