@@ -132,7 +132,7 @@ def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Po
     assert rows("letters") == []
     assert [one["state"] for one in rows("letters", "--all")] == ["resent"]
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert {one.missing_intervals for one in judged.streams.values()} == {0}
 
@@ -143,7 +143,7 @@ def test_a_refused_packet_is_skipped_and_the_stream_goes_on(
     letter = the_letter()
     assert run("skip", str(letter["id"]))[0] == 0
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.streams[letter["stream_id"]].missing_intervals == 1
     code, said = run("resend", str(letter["id"]))
     assert code == 2

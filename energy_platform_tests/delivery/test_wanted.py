@@ -95,7 +95,7 @@ def state_of(desk: Bench) -> tuple[Any, Any]:
     with desk.ledger.engine.connect() as connection:
         packets = connection.execute(sa.select(tables.packets)).all()
         streams = connection.execute(sa.select(tables.streams)).all()
-    return (desk.sim.judgement().packets, packets, desk.ledger.events()), streams
+    return (desk.sim.delivery_report().packets, packets, desk.ledger.events()), streams
 
 
 def attempt(desk: Bench, agreed: Portfolio, **changes: Any) -> Tried:
@@ -151,7 +151,7 @@ def test_a_push_is_wanted_exactly_when_it_would_do_something(house: Bench, seed:
             after = decide(house, agreed)
             assert not after.is_wanted, after
     assert wanted
-    assert house.sim.judgement().clean, house.sim.judgement().complaints
+    assert house.sim.delivery_report().clean, house.sim.delivery_report().complaints
 
 
 def test_a_start_in_the_future_asks_for_nothing_until_it_comes(house: Bench) -> None:

@@ -131,7 +131,7 @@ def _run(
     _backfill(place)
     lasts = time.monotonic() - began
     reference = _reference(place, folder)
-    ui, slowest, struck = Ui(place), Counter[str](), Counter[str]()
+    ui, slowest, killed = Ui(place), Counter[str](), Counter[str]()
     failures: list[str] = []
     try:
         for number in range(1, times + 1):
@@ -142,16 +142,16 @@ def _run(
                 failures.append(f"{number}: {target}: {error}")
                 _LOG.error("%s", failures[-1])
                 continue
-            struck[target] += 1
+            killed[target] += 1
             slowest[target] = max(slowest[target], round(needed))
             _LOG.info("%d: %s killed %s; all done after %.0f s", number, target, moment, needed)
     finally:
         ui.kill()
     _backfill(place)
     failures += _differences(reference, _content(place.data))
-    judged = place.fleet.ask("/judgement")
+    judged = place.suite.ask("/delivery-report")
     failures += judged["complaints"]
-    _LOG.info("killed: %s; slowest to be done, s: %s", dict(struck), dict(slowest))
+    _LOG.info("killed: %s; slowest to be done, s: %s", dict(killed), dict(slowest))
     _LOG.info("%d day files compared; %d packets at Wattics", len(reference), judged["packets"])
     for failure in failures:
         _LOG.error("%s", failure)

@@ -1,4 +1,4 @@
-"""The gate before a simulator: counts requests and lets the general faults strike.
+"""ASGI middleware of every simulator: counts requests and applies the general faults.
 
 Pure ASGI. A fault of the identity server is written with ``identity_`` before its name, so that a
 fault of the API does not also break the login.
@@ -42,7 +42,7 @@ def identity_faults() -> frozenset[str]:
     return frozenset(IDENTITY_PREFIX + name for name in GENERIC)
 
 
-class Gate:
+class FaultMiddleware:
     """ASGI application in front of another one.
 
     Args:
@@ -83,50 +83,50 @@ class Gate:
             await self._counted(counted, scope, receive, send)
             return
 
-        def strikes(name: str) -> Fault | None:
-            return self._faults.strikes(self._prefix + name, path=path, method=method)
+        def should_fail(name: str) -> Fault | None:
+            return self._faults.should_fail(self._prefix + name, path=path, method=method)
 
-        if (slow := strikes("slow")) is not None:
+        if (slow := should_fail("slow")) is not None:
             await asyncio.sleep(slow.seconds)
-        if strikes("never"):
+        if should_fail("never"):
             self._requests[counted, 0] += 1
             await until_left(receive)
             return
-        if strikes("cut_connection"):
+        if should_fail("cut_connection"):
             self._requests[counted, 0] += 1
             await cut_connection(receive)
             return
-        answer = self._instead(strikes)
+        answer = self._instead(should_fail)
         if answer is not None:
             status, headers, body = answer
             self._requests[counted, status] += 1
             await reply(send, status=status, body=body, headers=headers)
-        elif strikes("cut_body"):
+        elif should_fail("cut_body"):
             self._requests[counted, 0] += 1
             await self._cut(scope, receive, send)
         else:
             await self._counted(counted, scope, receive, send)
 
     def _instead(
-        self, strikes: Callable[[str], Fault | None]
+        self, should_fail: Callable[[str], Fault | None]
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
         """Status, headers and body of an answer that a fault gives in place of the simulator."""
         json = [(b"content-type", b"application/json")]
         html = [(b"content-type", b"text/html; charset=utf-8")]
         for name in _STATUSES:
-            fault = strikes(name)
+            fault = should_fail(name)
             if fault is not None:
                 status = int(name.removeprefix("http_"))
                 phrase = HTTPStatus(status).phrase
                 body = f'{{"statusCode":{status},"message":"{phrase}","error":"{phrase}"}}'
                 return status, json + _retry_after(fault), body.encode()
-        if strikes("html"):
+        if should_fail("html"):
             return 200, html, HTML_PAGE
-        if strikes("redirect"):
+        if should_fail("redirect"):
             return 302, [(b"location", self._login_url.encode())], b""
-        if strikes("broken_json"):
+        if should_fail("broken_json"):
             return 200, json, b'{"results":[{"uuid":'
-        if strikes("empty_body"):
+        if should_fail("empty_body"):
             return 200, json, b""
         return None
 

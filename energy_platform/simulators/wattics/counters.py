@@ -1,4 +1,4 @@
-"""Tallies of one stream, kept up to date packet by packet."""
+"""Counters of one stream, kept up to date packet by packet."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from energy_platform.simulators.wattics.events import Outcome, ReceivedPacket, utc
-from energy_platform.simulators.wattics.judgement import Gap, StreamJudgement
 from energy_platform.simulators.wattics.packets import CUMULATIVE, EXPONENT, Packet
+from energy_platform.simulators.wattics.report import Gap, StreamReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from energy_platform.simulators.wattics.streams import WatticsConduct, WatticsStream
+    from energy_platform.simulators.wattics.streams import WatticsBehaviour, WatticsStream
 
 FUTURE_ALLOWANCE_MS: Final = 1000
 """A stamp this far ahead of the clock is not called future: clocks tick in parallel."""
 
 
-class StreamTally:
+class StreamCounters:
     """All packets of one stream and what is remarkable about them."""
 
     def __init__(self, stream: WatticsStream) -> None:
@@ -33,16 +33,16 @@ class StreamTally:
         self.last: ReceivedPacket | None = None
         self.unanswered: set[int] = set()
         self.registers: dict[str, float] = {}
-        self.tally: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.cumulative = CUMULATIVE | ({"value"} if stream.reading == "cumulative" else set())
 
-    def outcome(self, packet: Packet, *, conduct: WatticsConduct) -> Outcome:
+    def outcome(self, packet: Packet, *, behaviour: WatticsBehaviour) -> Outcome:
         """What this Wattics does with the packet, given what is stored."""
         policy = "accept"
         if self.newest_ms is not None and packet.at_ms < self.newest_ms:
-            policy = conduct.older
+            policy = behaviour.older
         elif packet.at_ms in self.by_instant:
-            policy = conduct.equal
+            policy = behaviour.equal
         return "stored" if policy == "accept" else "dropped" if policy == "drop" else "conflict"
 
     def fold(self, packet: ReceivedPacket, *, values: dict[str, float]) -> None:
@@ -52,9 +52,9 @@ class StreamTally:
         earlier = self.by_instant.get(at_ms)
         older = self.newest_ms is not None and at_ms < self.newest_ms
         if ("value" in values) != (self.stream.kind == "value"):
-            self.tally["wrong_kind"] += 1
+            self.counts["wrong_kind"] += 1
         for name in self._remarks(packet, earlier=earlier, older=older):
-            self.tally[name] += 1
+            self.counts[name] += 1
         if packet.outcome == "stored":
             if not older and earlier is None:
                 self._compare_registers(values)
@@ -98,7 +98,7 @@ class StreamTally:
         for name in values.keys() & self.cumulative:
             before = self.registers.get(name)
             if before is not None and values[name] < before:
-                self.tally["falling"] += 1
+                self.counts["falling"] += 1
             self.registers[name] = values[name]
 
     def per_interval(self) -> dict[int, int]:
@@ -110,7 +110,7 @@ class StreamTally:
         )
         return dict(Counter(starts))
 
-    def judgement(self) -> StreamJudgement:
+    def report(self) -> StreamReport:
         """The verdict on this stream."""
         interval_s = self.stream.interval_s
         per_interval = self.per_interval()
@@ -125,25 +125,25 @@ class StreamTally:
         off_grid = sum(
             1 for packet in stored if (packet.at_ms + packet.offset_s * 1000) % (interval_s * 1000)
         )
-        tally = self.tally
-        return StreamJudgement(
+        counts = self.counts
+        return StreamReport(
             stream=self.stream.id,
             packets=len(stored),
-            dropped=tally["dropped"],
-            refused=tally["refused"],
+            dropped=counts["dropped"],
+            refused=counts["refused"],
             first_at=utc(instants[0]) if instants else None,
             last_at=utc(instants[-1]) if instants else None,
-            order_violations=tally["order_violations"],
-            duplicates=tally["duplicates"],
-            conflicts=tally["conflicts"],
-            repeats=tally["repeats"],
-            concurrent=tally["concurrent"],
-            falling=tally["falling"],
-            wrong_kind=tally["wrong_kind"],
-            wrong_offset=tally["wrong_offset"],
+            order_violations=counts["order_violations"],
+            duplicates=counts["duplicates"],
+            conflicts=counts["conflicts"],
+            repeats=counts["repeats"],
+            concurrent=counts["concurrent"],
+            falling=counts["falling"],
+            wrong_kind=counts["wrong_kind"],
+            wrong_offset=counts["wrong_offset"],
             off_grid=off_grid,
-            future=tally["future"],
-            exponents=tally["exponents"],
+            future=counts["future"],
+            exponents=counts["exponents"],
             missing_intervals=sum(gap.missing for gap in gaps),
             crowded_intervals=sum(1 for count in per_interval.values() if count > 1),
             gaps=tuple(gaps),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from energy_platform.simulators.gate import App
+    from energy_platform.simulators.middleware import App
     from energy_platform.simulators.world import Clock
 
 VENDORS: Final = ("socomec", "belimo", "skycentrics", "wattics")
@@ -44,7 +44,7 @@ SIMULATED_RPS: Final = "500"
 """Requests per second that the simulators may be asked."""
 
 
-class Fleet:
+class SimulatorSuite:
     """The simulators of all vendors, served on loopback while the context lasts.
 
     Args:

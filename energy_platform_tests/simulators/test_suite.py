@@ -1,4 +1,4 @@
-"""The fleet as other processes meet it: environment, control endpoint, command line."""
+"""The suite as other processes meet it: environment, control endpoint, command line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from energy_platform.simulators.__main__ import main
 from energy_platform.simulators.faults import FaultError
-from energy_platform.simulators.fleet import PORTS, Fleet
-from energy_platform.simulators.process import FleetProcess, FleetProcessError
+from energy_platform.simulators.process import SimulatorProcess, SimulatorProcessError
+from energy_platform.simulators.suite import PORTS, SimulatorSuite
 from energy_platform.simulators.world import Bulk
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.skycentrics.settings import SkycentricsSettings
@@ -24,24 +24,24 @@ KEY = "socomec/SN000001/Global|0|130101"
 
 
 def test_the_environment_is_what_the_platforms_settings_read(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    suite: SimulatorSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in fleet.environment().items():
+    for name, value in suite.environment().items():
         monkeypatch.setenv(name, value)
     assert SocomecSettings().client_id == "demo-sodata"
-    assert BelimoSettings().api_url == fleet.url("belimo") + "/api/v3"
+    assert BelimoSettings().api_url == suite.url("belimo") + "/api/v3"
     assert SkycentricsSettings().client_id == "demo-client"
 
 
-def test_every_server_listens_on_loopback_only(fleet: Fleet) -> None:
-    urls = {fleet.url(name) for name in PORTS}
+def test_every_server_listens_on_loopback_only(suite: SimulatorSuite) -> None:
+    urls = {suite.url(name) for name in PORTS}
     assert len(urls) == len(PORTS)
     assert all(url.startswith("http://127.0.0.1:") for url in urls)
 
 
-def test_another_process_can_switch_faults_events_and_the_clock(fleet: Fleet) -> None:
+def test_another_process_can_switch_faults_events_and_the_clock(suite: SimulatorSuite) -> None:
     def order(path: str, content: object) -> dict[str, Any]:
-        answer = HTTP.post(fleet.url("control") + path, json=content).raise_for_status()
+        answer = HTTP.post(suite.url("control") + path, json=content).raise_for_status()
         state: dict[str, Any] = answer.json()
         return state
 
@@ -51,11 +51,11 @@ def test_another_process_can_switch_faults_events_and_the_clock(fleet: Fleet) ->
     state = order("/clock", {"now": "2026-01-05T12:00:00Z"})
     assert state["now"] == "2026-01-05T12:00:00Z"
     assert state["faults"]["socomec"] == {"http_503=0.5": 0}
-    assert fleet.world.signals[KEY].samples(1.7673e9, 1.7674e9).values.max() == 0.0
-    assert fleet.now() == datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert suite.world.signals[KEY].samples(1.7673e9, 1.7674e9).values.max() == 0.0
+    assert suite.now() == datetime(2026, 1, 5, 12, tzinfo=UTC)
     order("/faults", {"clear": True})
     order("/events", {"clear": True})
-    state = HTTP.get(fleet.url("control") + "/state").json()
+    state = HTTP.get(suite.url("control") + "/state").json()
     assert state["faults"]["socomec"] == {}
     assert state["events"] == []
 
@@ -75,45 +75,47 @@ def test_another_process_can_switch_faults_events_and_the_clock(fleet: Fleet) ->
     ],
 )
 def test_a_wrong_order_is_refused_with_its_reason(
-    fleet: Fleet, path: str, order: dict[str, object], complaint: str
+    suite: SimulatorSuite, path: str, order: dict[str, object], complaint: str
 ) -> None:
-    answer = HTTP.post(fleet.url("control") + path, json=order)
+    answer = HTTP.post(suite.url("control") + path, json=order)
     assert answer.status_code == 400
     assert complaint in answer.json()["error"]
 
 
-def test_the_control_endpoint_tells_truth_and_judgement(fleet: Fleet) -> None:
-    control = fleet.url("control")
+def test_the_control_endpoint_serves_truth_and_report(
+    suite: SimulatorSuite,
+) -> None:
+    control = suite.url("control")
     bounds = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
     truth = HTTP.get(control + "/truth", params=bounds).json()
-    judgement = HTTP.get(control + "/judgement").json()
+    report = HTTP.get(control + "/delivery-report").json()
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    assert truth["paris"] == fleet.world.site_energy_wh(
+    assert truth["paris"] == suite.world.site_energy_wh(
         "paris", start, datetime(2026, 1, 2, tzinfo=UTC)
     )
-    assert judgement["packets"] == 0
-    assert judgement["clean"]
-    assert len(judgement["streams"]) >= 12
+    assert report["packets"] == 0
+    assert report["clean"]
+    assert len(report["streams"]) >= 12
 
 
-def test_a_wattics_record_survives_the_fleet(tmp_path: Path) -> None:
+def test_a_wattics_record_survives_the_suite(tmp_path: Path) -> None:
     record = tmp_path / "wattics.jsonl"
     packet = {"id": "paris-sn000001", "tsISO8601": "2026-01-01T10:15:00.000+01:00", "pC_1": 5}
-    with Fleet(wattics_record=record) as fleet:
-        variables = fleet.environment()
+    with SimulatorSuite(wattics_record=record) as suite:
+        variables = suite.environment()
         auth = (variables["WATTICS_USERNAME"], variables["WATTICS_PASSWORD"])
         HTTP.post(variables["WATTICS_BASE_URL"], json=packet, auth=auth).raise_for_status()
-    with Fleet(wattics_record=record) as fleet:
-        assert len(fleet.wattics.packets("paris-sn000001")) == 1
+    with SimulatorSuite(wattics_record=record) as suite:
+        assert len(suite.wattics.packets("paris-sn000001")) == 1
 
 
-def test_an_unknown_fault_keeps_the_fleet_from_starting() -> None:
+def test_an_unknown_fault_keeps_the_suite_from_starting() -> None:
     with pytest.raises(FaultError, match="expected VENDOR:FAULT"):
-        Fleet(faults=["explode"])
+        SimulatorSuite(faults=["explode"])
 
 
-def test_the_fleet_runs_in_a_process_of_its_own_and_ends_with_it() -> None:
-    with FleetProcess(
+def test_the_suite_runs_in_a_process_of_its_own_and_ends_with_it() -> None:
+    with SimulatorProcess(
         faults=["belimo:http_503=1"],
         now=datetime(2026, 1, 5, tzinfo=UTC),
         bulk=Bulk(3, services=2),
@@ -123,7 +125,7 @@ def test_the_fleet_runs_in_a_process_of_its_own_and_ends_with_it() -> None:
         info = process.url("belimo") + "/api/v3/api-info"
         assert [HTTP.get(info).status_code for _ in range(2)] == [503, 200]
         assert "BULK000003" in process.ask("/portfolio")
-        with pytest.raises(FleetProcessError, match="unknown here"):
+        with pytest.raises(SimulatorProcessError, match="unknown here"):
             process.ask("/faults", order={"set": ["belimo:explode"]})
     assert pid is not None
     deadline = time.monotonic() + 5
@@ -133,8 +135,11 @@ def test_the_fleet_runs_in_a_process_of_its_own_and_ends_with_it() -> None:
         os.kill(pid, 0)
 
 
-def test_a_fleet_process_that_cannot_start_says_so() -> None:
-    with pytest.raises(FleetProcessError, match="ended with code 2"), FleetProcess(faults=["x"]):
+def test_a_suite_process_that_cannot_start_says_so() -> None:
+    with (
+        pytest.raises(SimulatorProcessError, match="ended with code 2"),
+        SimulatorProcess(faults=["x"]),
+    ):
         pass
 
 

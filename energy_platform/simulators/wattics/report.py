@@ -30,7 +30,7 @@ class Gap(msgspec.Struct, frozen=True):
     missing: int
 
 
-class StreamJudgement(msgspec.Struct, frozen=True, kw_only=True):
+class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one stream's packets show.
 
     Attributes:
@@ -83,7 +83,7 @@ class StreamJudgement(msgspec.Struct, frozen=True, kw_only=True):
         return {name: n for name in VIOLATIONS if (n := int(getattr(self, name)))}
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
     """The whole account.
 
     Attributes:
@@ -98,7 +98,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         clean: Whether there are no complaints.
     """
 
-    streams: dict[str, StreamJudgement]
+    streams: dict[str, StreamReport]
     packets: int
     refused: int
     unauthorized: int

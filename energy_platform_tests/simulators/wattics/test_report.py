@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_platform.simulators.wattics import (
-    WatticsConduct,
+    WatticsBehaviour,
     WatticsRecord,
     WatticsSimulator,
     WatticsStream,
@@ -30,19 +30,19 @@ from energy_platform_tests.simulators.wattics.pusher import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from energy_platform.simulators.wattics.judgement import StreamJudgement
+    from energy_platform.simulators.wattics.report import StreamReport
 
 
-def judged(simulator: WatticsSimulator, stream: str = METER.id) -> StreamJudgement:
-    return simulator.judgement().streams[stream]
+def judged(simulator: WatticsSimulator, stream: str = METER.id) -> StreamReport:
+    return simulator.delivery_report().streams[stream]
 
 
 def test_a_falling_register_is_noticed_once(wattics: WatticsSimulator, pusher: Pusher) -> None:
     for minutes, pc in ((0, 5000), (15, 4000), (30, 4100)):
         pusher.push(meter(minutes, pc=pc))
     assert judged(wattics).falling == 1
-    assert not wattics.judgement().clean
-    assert "cumulative values below" in wattics.judgement().complaints[0]
+    assert not wattics.delivery_report().clean
+    assert "cumulative values below" in wattics.delivery_report().complaints[0]
 
 
 def test_a_value_per_interval_may_fall(wattics: WatticsSimulator, pusher: Pusher) -> None:
@@ -72,7 +72,7 @@ def test_a_changed_packet_under_an_old_stamp_is_a_conflict(
 def test_two_requests_of_one_stream_at_once_are_noticed(
     wattics: WatticsSimulator, port: int
 ) -> None:
-    wattics.conduct = WatticsConduct(latency_s=0.3)
+    wattics.behaviour = WatticsBehaviour(latency_s=0.3)
 
     def push(packet: dict[str, Any]) -> None:
         with Pusher(port) as pusher:
@@ -92,17 +92,17 @@ def test_two_requests_of_one_stream_at_once_are_noticed(
 def test_one_request_after_the_other_never_counts_as_concurrent(
     wattics: WatticsSimulator, pusher: Pusher
 ) -> None:
-    wattics.conduct = WatticsConduct(latency_s=0.01)
+    wattics.behaviour = WatticsBehaviour(latency_s=0.01)
     for minutes in range(0, 150, 15):
         pusher.push(meter(minutes))
     assert judged(wattics).concurrent == 0
 
 
 def test_a_client_that_timed_out_may_send_again(wattics: WatticsSimulator, port: int) -> None:
-    wattics.conduct = WatticsConduct(latency_s=30)
+    wattics.behaviour = WatticsBehaviour(latency_s=30)
     with Pusher(port, timeout=0.2) as hasty, pytest.raises(TimeoutError):
         hasty.push(meter(0))
-    wattics.conduct = WatticsConduct()
+    wattics.behaviour = WatticsBehaviour()
     with Pusher(port) as pusher:
         assert pusher.push(meter(0)).status == 200
     assert (judged(wattics).repeats, judged(wattics).duplicates) == (1, 0)
@@ -133,7 +133,7 @@ def test_the_repeated_hour_of_autumn_is_in_order_by_instant() -> None:
         for pc, at in enumerate(stamps):
             pusher.push({"id": "h", "tsISO8601": f"2026-10-25T{at}", "pC_1": pc})
     found = judged(simulator, "h")
-    assert simulator.judgement().clean, simulator.judgement().complaints
+    assert simulator.delivery_report().clean, simulator.delivery_report().complaints
     assert (found.missing_intervals, found.crowded_intervals) == (0, 0)
 
 
@@ -164,15 +164,15 @@ def test_other_slips_are_named(wattics: WatticsSimulator, pusher: Pusher) -> Non
     pusher.push(meter() | {"x": 1})
     found = judged(wattics)
     assert (found.wrong_kind, found.exponents, found.future, found.refused) == (1, 1, 1, 1)
-    assert wattics.judgement().refused == 2
+    assert wattics.delivery_report().refused == 2
 
 
-def test_the_judgement_travels_as_json(wattics: WatticsSimulator, pusher: Pusher) -> None:
+def test_the_report_travels_as_json(wattics: WatticsSimulator, pusher: Pusher) -> None:
     pusher.push(meter(0))
     pusher.push(meter(60))
-    judgement = wattics.judgement()
-    text = msgspec.json.encode(judgement)
-    assert msgspec.json.decode(text, type=type(judgement)) == judgement
+    report = wattics.delivery_report()
+    text = msgspec.json.encode(report)
+    assert msgspec.json.decode(text, type=type(report)) == report
 
 
 def test_a_record_outlives_the_simulator(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_record_outlives_the_simulator(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'{"type":"packet","number":99')  # the process ended in the middle of a line
     second = WatticsSimulator(streams=(METER, GAS), record=path, clock=clock)
-    assert second.judgement() == first.judgement()
+    assert second.delivery_report() == first.delivery_report()
     assert second.packets(METER.id) == first.packets(METER.id)
     with serving(second) as port, Pusher(port) as pusher:
         pusher.push(meter(30))
@@ -225,17 +225,17 @@ def test_a_stream_can_be_agreed_anew_while_running(
 @given(st.lists(st.integers(0, 12), max_size=30), st.sampled_from(["accept", "drop"]))
 def test_order_and_repeats_are_counted_as_a_reader_would(quarters: list[int], older: Any) -> None:
     record = WatticsRecord((METER,))
-    conduct = WatticsConduct(older=older)
+    behaviour = WatticsBehaviour(older=older)
     stored: list[int] = []
     violations = duplicates = 0
     for quarter in quarters:
         body = msgspec.json.encode(meter(15 * quarter))
         record.receive(
-            read_packet(body, conduct=conduct),
+            read_packet(body, behaviour=behaviour),
             body=body,
             received_at=2e9,
             route="unifiedjson",
-            conduct=conduct,
+            behaviour=behaviour,
             overlapping=False,
         )
         is_older = bool(stored) and quarter < max(stored)
@@ -243,7 +243,7 @@ def test_order_and_repeats_are_counted_as_a_reader_would(quarters: list[int], ol
         duplicates += quarter in stored
         if not is_older or older == "accept":
             stored.append(quarter)
-    found = record.judgement().streams[METER.id]
+    found = record.delivery_report().streams[METER.id]
     assert found.order_violations == violations
     assert found.duplicates == duplicates
     assert found.packets == len(stored)
