@@ -13,7 +13,7 @@ import polars as pl
 from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.ingest.landing_days import DayLanding, DayOutcome, DiskFullError, Pulled
 from energy_platform.lake.days_before import DaysBefore
-from energy_platform.lake.raw_days import Landed, land_snapshot
+from energy_platform.lake.raw_days import RawDayResult, land_snapshot
 from energy_platform.schemas import (
     INVENTORY_TABLES,
     RAW_DAY_TABLES,
@@ -191,7 +191,7 @@ def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:
         raise
 
 
-def ingest_inventory(source: Source, *, lake: Lake) -> dict[str, Landed]:
+def ingest_inventory(source: Source, *, lake: Lake) -> dict[str, RawDayResult]:
     """Read a vendor's inventory and land its snapshots, by table name.
 
     What could not be read this time keeps what it had: the customers of an account; the variables
