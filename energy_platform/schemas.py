@@ -308,7 +308,7 @@ CORE_TABLES: Final = (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
 )
-"""The derived tables, in the order the refresh walk writes them."""
+"""The derived tables, in the order a refresh writes them."""
 
 
 def violations(frame: pl.DataFrame, *, table: Table) -> list[str]:

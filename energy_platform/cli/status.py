@@ -17,10 +17,10 @@ from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
-from energy_platform.refresh import held, pending_suspects, stale
+from energy_platform.refresh import blocked, stale, unconfirmed_readings
 from energy_platform.schemas import Vendor
 from energy_platform.sources.registry import day_tables
-from energy_platform.warehouse.publication import published_facts
+from energy_platform.warehouse.publication import published_info
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,14 +141,14 @@ def read_status(settings: Settings) -> Status:
     platform = settings.platform
     lake = Lake(platform.data_dir / "lake")
     portfolio = load_portfolio(platform.portfolio)
-    suspects = pending_suspects(lake)
+    suspects = unconfirmed_readings(lake)
     stale_days: dict[str, list[str]] = {}
     held_days: dict[str, str] = {}
     now = datetime.now(tz=UTC)
     if lake.root.exists():
         # Looking for stale days keeps notes in the lake; a new folder stays as it is.
         stale_days = {one.day: list(one.why) for one in stale(lake, portfolio)}
-        held_days = {one.day: one.why for one in held(lake, portfolio)}
+        held_days = {one.day: one.why for one in blocked(lake, portfolio)}
     return Status(
         vendors=tuple(
             _vendor(lake, vendor, data_dir=platform.data_dir, now=now)
@@ -166,7 +166,7 @@ def read_status(settings: Settings) -> Status:
         refused=refused_of(lake, portfolio),
         streams=len(portfolio.streams),
         streams_behind=_behind(settings, lake, portfolio),
-        published_newest_day=published_facts(platform.data_dir / "energy.duckdb").get("newest_day")
+        published_newest_day=published_info(platform.data_dir / "energy.duckdb").get("newest_day")
         or None,
         portfolio=str(platform.portfolio),
         troubles=read_troubles(platform.data_dir, now=now),

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import DAY, day_bounds, day_of, days_before
-from energy_platform.lake.lake import LakeError, stamp_of
+from energy_platform.lake.lake import LakeError, fingerprint_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.registry import day_tables
@@ -245,10 +245,10 @@ def _is_refreshed(
     """Whether the core files of a day were made from this raw file."""
     if readings is None or deltas is None:
         return False
-    made_of = stamp_of(readings)
+    made_of = fingerprint_of(readings)
     if made_of and made_of.get(table.name) != raw.content_id:
         return False
-    made_of = stamp_of(deltas)
+    made_of = fingerprint_of(deltas)
     return not made_of or made_of.get(CORE_READINGS.name) == readings.content_id
 
 

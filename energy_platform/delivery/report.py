@@ -39,7 +39,7 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
         portfolio: The streams.
 
     Returns:
-        Columns of ``storage.warehouse.DELIVERY``: ``last_sent_at`` (newest packet with an intent),
+        Columns of ``warehouse.DELIVERY``: ``last_sent_at`` (newest packet with an intent),
         ``last_acknowledged_at``, ``packets_acknowledged``, ``packets_refused``, ``behind_since``
         (oldest instant that is ready and not acknowledged), ``lag_s`` (seconds from the newest
         acknowledged instant to where the lake's knowledge ends), ``debt_wh`` (energy by which

@@ -152,8 +152,8 @@ def core(
         done = refresh(lake, portfolio=portfolio, on_day=report)
     except (PortfolioError, LakeError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    for held in done.held:
-        context.log.warning("%s: %s", held.day, held.why)
+    for blocked in done.blocked:
+        context.log.warning("%s: %s", blocked.day, blocked.why)
     changed = [day.day for day in done.days]
     newest = max((day for day in changed if day in asked), default=None)
     if newest is not None:

@@ -179,7 +179,7 @@ def test_undoing_an_edit_restores_every_file(lake: Lake) -> None:
     assert core_bytes(lake) == before
 
 
-@pytest.mark.parametrize("name", ["*.parquet", "slices.json", "*"])
+@pytest.mark.parametrize("name", ["*.parquet", "fingerprints.json", "*"])
 def test_losing_what_is_kept_of_the_points_loses_nothing(lake: Lake, name: str) -> None:
     for path in (lake.root / ".points").glob(name):
         path.unlink()

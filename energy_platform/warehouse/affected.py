@@ -1,4 +1,4 @@
-"""Which local days a build makes anew, and which day files bear on them."""
+"""Which local days a build rebuilds, and which day files overlap them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_bounds
 from energy_platform.schemas import CORE_READINGS
-from energy_platform.warehouse.book import Book, Span
+from energy_platform.warehouse.build_state import BuildState, Span
 from energy_platform.warehouse.calendars import DAY, day_start, days_between
 from energy_platform.warehouse.inputs import MARGIN, Input
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
-    from energy_platform.warehouse.inputs import Reach
+    from energy_platform.warehouse.inputs import Coverage
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for no instant yet."""
@@ -27,55 +27,55 @@ _OUTSIDE: Final = "UTC"
 """Zone of points that the portfolio does not know."""
 
 
-def horizon(
-    reaches: Mapping[Vendor, Reach], *, inputs: Mapping[tuple[str, str], Input]
+def data_until(
+    coverages: Mapping[Vendor, Coverage], *, inputs: Mapping[tuple[str, str], Input]
 ) -> datetime:
     """Return up to when data is known: the furthest raw day, else the newest day of readings."""
-    found = [one.complete_until for one in reaches.values() if one.complete_until is not None]
+    found = [one.complete_until for one in coverages.values() if one.complete_until is not None]
     if found:
         return max(found)
     days = [one.day for one in inputs.values() if one.table == CORE_READINGS.name]
     return day_bounds(max(days))[1] if days else LONG_AGO
 
 
-def touched_of(
-    book: Book,
+def affected_days(
+    state: BuildState,
     *,
     portfolio: Portfolio,
     changed: Sequence[tuple[str, str]],
-    facts: Mapping[str, str],
+    build_info: Mapping[str, str],
     full: bool,
 ) -> dict[str, set[date]]:
-    """Return the local days, by zone, that changed files and moved marks bear on."""
+    """Return the local days, by zone, that changed files and moved extents affect."""
     zones = {site.timezone for site in portfolio.sites.values()} | {_OUTSIDE}
-    horizon = datetime.fromisoformat(facts["horizon_at"])
-    touched = book.pending()
-    extent = book.extent()
+    known_until = datetime.fromisoformat(build_info["horizon_at"])
+    affected = state.dirty_periods()
+    extent = state.extent()
     if extent is None:
-        return touched
-    whole = Span(extent.first, max(extent.last, horizon))
+        return affected
+    whole = Span(extent.first, max(extent.last, known_until))
     everywhere: list[Span] = [whole] if full else []
     of_zone: dict[str, list[Span]] = defaultdict(list)
     if not full:
         days = set(changed)
         everywhere += [Span(*day_bounds(day)) for _, day in changed]
-        everywhere += [span for table, day, span in book.file_spans() if (table, day) in days]
-        everywhere += _moved_facts(book.facts(), facts)
-        for point_id, span in book.moved_marks(horizon=horizon):
+        everywhere += [span for table, day, span in state.file_spans() if (table, day) in days]
+        everywhere += _moved_bounds(state.build_info(), build_info)
+        for point_id, span in state.moved_extents(data_until=known_until):
             point = portfolio.points.get(point_id)
             zone = portfolio.sites[point.site_id].timezone if point else _OUTSIDE
             of_zone[zone].append(span)
     for zone in zones:
         inside = days_between(*whole, timezone=zone, margin=1)
         for span in _merged([*everywhere, *of_zone[zone]]):
-            touched.setdefault(zone, set()).update(
+            affected.setdefault(zone, set()).update(
                 days_between(*span, timezone=zone, margin=1) & inside
             )
-    return touched
+    return affected
 
 
-def _moved_facts(old: Mapping[str, str], new: Mapping[str, str]) -> list[Span]:
-    """Return the stretches over which the horizon or a vendor's final instant moved."""
+def _moved_bounds(old: Mapping[str, str], new: Mapping[str, str]) -> list[Span]:
+    """Return the stretches over which the end of known data or a vendor's final instant moved."""
     moved = []
     for key in new:
         if key != "horizon_at" and not key.startswith("final_before_"):
@@ -99,25 +99,25 @@ def _merged(found: Sequence[Span]) -> list[Span]:
     return merged
 
 
-def bearing(
-    book: Book,
+def overlapping_inputs(
+    state: BuildState,
     *,
     inputs: Mapping[tuple[str, str], Input],
-    touched: Mapping[str, set[date]],
+    affected: Mapping[str, set[date]],
 ) -> list[Input]:
-    """Return the day files whose rows may fall on a touched day or hold into one."""
+    """Return the day files overlapping the affected local days, with a margin of a day."""
     wanted = _merged(
         [
             Span(
                 day_start(day, timezone=timezone) - MARGIN,
                 day_start(day + DAY, timezone=timezone) + MARGIN,
             )
-            for timezone, days in touched.items()
+            for timezone, days in affected.items()
             for day in days
         ]
     )
     found = []
-    for table, day, span in book.file_spans():
+    for table, day, span in state.file_spans():
         one = inputs.get((table, day))
         if one is not None and any(
             span.first <= want.last and want.first <= span.last for want in wanted

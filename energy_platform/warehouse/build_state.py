@@ -1,9 +1,9 @@
-"""What the work file remembers of the builds it went through.
+"""What the work file remembers of its builds.
 
-Kept inside the work file, schema ``book``, so that it can never say more than the tables beside it
-hold. ``consumed`` and ``spans`` describe the day files of the last finished build, ``pending`` the
-local days that unfinished builds have begun to make anew. While ``begun`` has a row, the tables
-are not whole.
+Kept inside the work file, schema ``state``, so that it can never say more than the tables next to
+it hold. ``input_files`` and ``spans`` describe the day files of the last finished build,
+``dirty_periods`` the local days that unfinished builds have begun to rebuild. While
+``in_progress`` has a row, the tables are not whole.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ MEMORY: Final = "768MB"
 """Memory of a build; what does not fit spills to the warehouse folder."""
 
 _TABLES: Final = """
-create schema if not exists book;
-create table if not exists book.consumed (
+create schema if not exists state;
+create table if not exists state.input_files (
     table_name text, day text, content_id text, rows bigint, primary key (table_name, day)
 );
-create table if not exists book.spans (
+create table if not exists state.spans (
     table_name text, day text, point_id text, first_at timestamptz, last_at timestamptz
 );
-create table if not exists book.marks (
+create table if not exists state.point_extents (
     point_id text primary key,
     first_reading_at timestamptz,
     first_start_at timestamptz,
     last_end_at timestamptz
 );
-create table if not exists book.shapes (device_id text primary key, digest text);
-create table if not exists book.facts (key text primary key, value text);
-create table if not exists book.pending (timezone text, local_day date);
-create table if not exists book.begun (build text);
-create table if not exists book.new_consumed as from book.consumed limit 0;
-create table if not exists book.new_spans as from book.spans limit 0;
-create table if not exists book.new_marks as from book.marks limit 0;
-create table if not exists book.new_shapes as from book.shapes limit 0;
-create table if not exists book.new_facts as from book.facts limit 0;
+create table if not exists state.device_fingerprints (device_id text primary key, digest text);
+create table if not exists state.build_info (key text primary key, value text);
+create table if not exists state.dirty_periods (timezone text, local_day date);
+create table if not exists state.in_progress (build text);
+create table if not exists state.new_input_files as from state.input_files limit 0;
+create table if not exists state.new_spans as from state.spans limit 0;
+create table if not exists state.new_point_extents as from state.point_extents limit 0;
+create table if not exists state.new_device_fingerprints
+    as from state.device_fingerprints limit 0;
+create table if not exists state.new_build_info as from state.build_info limit 0;
 """
 
 
@@ -58,14 +59,14 @@ class Span(NamedTuple):
     last: datetime
 
 
-class MovedMark(NamedTuple):
+class MovedExtent(NamedTuple):
     """A point whose first or last instant is not what it was."""
 
     point_id: str
     span: Span
 
 
-class Book:
+class BuildState:
     """The bookkeeping of one open work file."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -77,55 +78,56 @@ class Book:
         """The connection."""
         return self._db
 
-    def consumed(self) -> dict[tuple[str, str], Input]:
+    def input_files(self) -> dict[tuple[str, str], Input]:
         """Return the day files of the last finished build."""
         rows = self._db.execute(
-            "select table_name, day, content_id, rows from book.consumed"
+            "select table_name, day, content_id, rows from state.input_files"
         ).fetchall()
         return {
             (table, day): Input(table=table, day=day, content_id=content_id, rows=count)
             for table, day, content_id, count in rows
         }
 
-    def facts(self, *, new: bool = False) -> dict[str, str]:
+    def build_info(self, *, new: bool = False) -> dict[str, str]:
         """Return what was noted of the last finished build (or of the one under way)."""
-        table = "book.new_facts" if new else "book.facts"
+        table = "state.new_build_info" if new else "state.build_info"
         return dict(self._db.execute(f"select key, value from {table}").fetchall())  # noqa: S608
 
-    def shapes(self) -> dict[str, str]:
+    def device_fingerprints(self) -> dict[str, str]:
         """Return the digest of each device at the last finished build."""
-        return dict(self._db.execute("select device_id, digest from book.shapes").fetchall())
+        query = "select device_id, digest from state.device_fingerprints"
+        return dict(self._db.execute(query).fetchall())
 
-    def pending(self) -> dict[str, set[date]]:
+    def dirty_periods(self) -> dict[str, set[date]]:
         """Return the local days by zone that unfinished builds have begun."""
         found: dict[str, set[date]] = defaultdict(set)
-        for timezone, day in self._db.execute("select * from book.pending").fetchall():
+        for timezone, day in self._db.execute("select * from state.dirty_periods").fetchall():
             found[timezone].add(day)
         return found
 
     def is_whole(self) -> bool:
         """Whether the tables are those of a finished build."""
-        row = self._db.execute("select count(*) from book.begun").fetchone()
-        return row == (0,) and bool(self.facts())
+        row = self._db.execute("select count(*) from state.in_progress").fetchone()
+        return row == (0,) and bool(self.build_info())
 
     def note_inputs(self, inputs: Iterable[Input]) -> None:
         """Note the day files of the build under way."""
-        self._db.execute("delete from book.new_consumed; delete from book.new_spans")
+        self._db.execute("delete from state.new_input_files; delete from state.new_spans")
         rows = [(one.table, one.day, one.content_id, one.rows) for one in inputs]
-        self._insert("book.new_consumed", rows)
+        self._insert("state.new_input_files", rows)
 
-    def note_marks(self, changed: Iterable[tuple[str, str]]) -> None:
+    def note_extents(self, changed: Iterable[tuple[str, str]]) -> None:
         """Work out first and last instants per point, given the spans of changed files."""
         self._db.execute("create or replace temp table changed (table_name text, day text)")
         self._insert("changed", list(changed))
         self._db.execute(
             """
-            delete from book.new_marks;
-            insert into book.new_marks
+            delete from state.new_point_extents;
+            insert into state.new_point_extents
             with spans as (
-                from book.spans anti join changed using (table_name, day)
+                from state.spans anti join changed using (table_name, day)
                 union all
-                from book.new_spans
+                from state.new_spans
             )
             select
                 point_id,
@@ -143,24 +145,26 @@ class Book:
             },
         )
 
-    def note_state(self, *, facts: Mapping[str, str], shapes: Mapping[str, str]) -> None:
+    def note_state(self, *, build_info: Mapping[str, str], devices: Mapping[str, str]) -> None:
         """Note what else the build under way rests on."""
-        self._db.execute("delete from book.new_facts; delete from book.new_shapes")
-        self._insert("book.new_facts", list(facts.items()))
-        self._insert("book.new_shapes", list(shapes.items()))
+        self._db.execute(
+            "delete from state.new_build_info; delete from state.new_device_fingerprints"
+        )
+        self._insert("state.new_build_info", list(build_info.items()))
+        self._insert("state.new_device_fingerprints", list(devices.items()))
 
-    def note_pending(self, touched: Mapping[str, Iterable[date]]) -> None:
-        """Note the days the build under way makes anew, beside those of unfinished builds."""
-        self._db.execute("create or replace temp table touched (timezone text, local_day date)")
-        rows = [(timezone, day) for timezone, days in touched.items() for day in sorted(days)]
-        self._insert("touched", rows)
+    def note_dirty(self, affected: Mapping[str, Iterable[date]]) -> None:
+        """Note the days the build under way rebuilds, next to those of unfinished builds."""
+        self._db.execute("create or replace temp table affected (timezone text, local_day date)")
+        rows = [(timezone, day) for timezone, days in affected.items() for day in sorted(days)]
+        self._insert("affected", rows)
         self._db.execute(
             """
             begin;
-            insert into book.pending
-            from touched anti join book.pending using (timezone, local_day);
-            delete from book.begun;
-            insert into book.begun values ('under way');
+            insert into state.dirty_periods
+            from affected anti join state.dirty_periods using (timezone, local_day);
+            delete from state.in_progress;
+            insert into state.in_progress values ('under way');
             commit;
             """
         )
@@ -173,10 +177,10 @@ class Book:
             self._db.unregister("incoming")
 
     def file_spans(self) -> list[tuple[str, str, Span]]:
-        """Return what each file bears on, of the last finished build and of the one under way."""
+        """Return what each file covers, of the last finished build and of the one under way."""
         rows = self._db.execute(
             """
-            with known as (from book.spans union all from book.new_spans)
+            with known as (from state.spans union all from state.new_spans)
             select table_name, day, min(first_at), max(last_at) from known group by all
             """
         ).fetchall()
@@ -185,11 +189,11 @@ class Book:
             for table, day, first, last in rows
         ]
 
-    def moved_marks(self, *, horizon: datetime) -> list[MovedMark]:
+    def moved_extents(self, *, data_until: datetime) -> list[MovedExtent]:
         """Return the stretches over which a point's first or last instant moved.
 
-        A point that appears or vanishes bears on everything from its first instant to the
-        horizon.
+        A point that appears or vanishes affects everything from its first instant to the end of
+        known data.
         """
         columns = ("first_reading_at", "first_start_at", "last_end_at")
         parts = " union all ".join(
@@ -200,15 +204,16 @@ class Book:
                     coalesce(old.{column}, old.first_reading_at, new.{column}),
                     coalesce(new.{column}, new.first_reading_at, old.{column})
                 ),
-                greatest(coalesce(old.{column}, $horizon), coalesce(new.{column}, $horizon))
-            from book.marks as old full join book.new_marks as new using (point_id)
+                greatest(coalesce(old.{column}, $data_until), coalesce(new.{column}, $data_until))
+            from state.point_extents as old
+            full join state.new_point_extents as new using (point_id)
             where old.{column} is distinct from new.{column}
             """  # noqa: S608 (the columns are constants)
             for column in columns
         )
-        rows = self._db.execute(parts, {"horizon": horizon}).fetchall()
+        rows = self._db.execute(parts, {"data_until": data_until}).fetchall()
         return [
-            MovedMark(point_id, Span(first.astimezone(UTC), last.astimezone(UTC)))
+            MovedExtent(point_id, Span(first.astimezone(UTC), last.astimezone(UTC)))
             for point_id, first, last in rows
         ]
 
@@ -216,7 +221,7 @@ class Book:
         """Return the first and last instants of all points, old and new; None without any."""
         row = self._db.execute(
             """
-            with known as (from book.marks union all from book.new_marks)
+            with known as (from state.point_extents union all from state.new_point_extents)
             select
                 min(least(first_reading_at, first_start_at)),
                 max(greatest(first_reading_at, first_start_at, last_end_at))
@@ -230,7 +235,8 @@ class Book:
     def known_points(self) -> set[str]:
         """Return the points that have data, in the last finished build or the one under way."""
         rows = self._db.execute(
-            "select point_id from book.marks union select point_id from book.new_marks"
+            "select point_id from state.point_extents "
+            "union select point_id from state.new_point_extents"
         ).fetchall()
         return {point_id for (point_id,) in rows}
 
@@ -239,31 +245,31 @@ class Book:
         self._db.execute(
             """
             begin;
-            delete from book.spans where exists (
+            delete from state.spans where exists (
                 select 1
-                from book.consumed as old
-                left join book.new_consumed as new using (table_name, day, content_id)
+                from state.input_files as old
+                left join state.new_input_files as new using (table_name, day, content_id)
                 where
                     new.day is null
                     and old.table_name = spans.table_name
                     and old.day = spans.day
             );
-            delete from book.spans where exists (
-                select 1 from book.new_spans as new
+            delete from state.spans where exists (
+                select 1 from state.new_spans as new
                 where new.table_name = spans.table_name and new.day = spans.day
             );
-            insert into book.spans from book.new_spans;
-            delete from book.consumed;
-            insert into book.consumed from book.new_consumed;
-            delete from book.marks;
-            insert into book.marks from book.new_marks;
-            delete from book.shapes;
-            insert into book.shapes from book.new_shapes;
-            delete from book.facts;
-            insert into book.facts from book.new_facts;
-            delete from book.pending;
-            delete from book.begun;
-            delete from book.new_spans;
+            insert into state.spans from state.new_spans;
+            delete from state.input_files;
+            insert into state.input_files from state.new_input_files;
+            delete from state.point_extents;
+            insert into state.point_extents from state.new_point_extents;
+            delete from state.device_fingerprints;
+            insert into state.device_fingerprints from state.new_device_fingerprints;
+            delete from state.build_info;
+            insert into state.build_info from state.new_build_info;
+            delete from state.dirty_periods;
+            delete from state.in_progress;
+            delete from state.new_spans;
             commit;
             """
         )

@@ -11,7 +11,14 @@ import polars as pl
 import pytest
 
 from energy_platform.lake.lake import Lake, LakeError
-from energy_platform.refresh import RULES, RefreshedDay, held, pending_suspects, refresh, stale
+from energy_platform.refresh import (
+    RULES,
+    RefreshedDay,
+    blocked,
+    refresh,
+    stale,
+    unconfirmed_readings,
+)
 from energy_platform.schemas import (
     CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
@@ -95,18 +102,18 @@ def test_midnight_loses_no_energy(loaded: Lake) -> None:
     assert energy_of(loaded, VALVE) == 3_600 * minutes / 3_600
 
 
-def test_a_refreshed_lake_is_not_stale_and_a_second_walk_writes_nothing(loaded: Lake) -> None:
+def test_a_refreshed_lake_is_not_stale_and_a_second_refresh_writes_nothing(loaded: Lake) -> None:
     before = core_bytes(loaded)
     assert stale(loaded, portfolio()) == ()
     again = refresh(loaded, portfolio=portfolio())
-    assert (again.days, again.held, again.seen) == ((), (), len(DAYS))
+    assert (again.days, again.blocked, again.seen) == ((), (), len(DAYS))
     assert core_bytes(loaded) == before
 
 
 def test_an_empty_lake_is_fresh(lake: Lake) -> None:
     assert stale(lake, portfolio()) == ()
     assert refresh(lake, portfolio=portfolio()).seen == 0
-    assert pending_suspects(lake).height == 0
+    assert unconfirmed_readings(lake).height == 0
 
 
 def test_loading_in_order_writes_only_its_own_day(lake: Lake) -> None:
@@ -248,7 +255,7 @@ def test_footers_carry_the_bounds_the_warehouse_needs(loaded: Lake) -> None:
     assert readings.meta["first_at"].startswith(DAYS[2])
 
 
-def test_a_pull_that_lands_during_the_walk_is_stamped_as_what_was_read(loaded: Lake) -> None:
+def test_a_pull_that_lands_during_a_refresh_is_fingerprinted_as_what_was_read(loaded: Lake) -> None:
     """Else a day would look made of samples that its readings do not hold."""
     land(loaded, [*steady(DAYS[:1]), (METER, DAYS[0], 90, 5_900.0)])
     late = [*steady([DAYS[1]]), (METER, DAYS[1], 90, 20_300.0)]
@@ -268,33 +275,33 @@ def test_an_error_of_a_rule_says_which_day_it_met(loaded: Lake) -> None:
     def fail(deltas: pl.DataFrame) -> pl.DataFrame:
         raise ValueError("beyond 2^53")
 
-    broken = replace(RULES, spread=fail, spread_version="next")
+    broken = replace(RULES, allocate=fail, allocate_version="next")
     with pytest.raises(ValueError, match="beyond") as raised:
         refresh(loaded, portfolio=portfolio(), rules=broken)
-    assert raised.value.__notes__ == [f"while making {DAYS[0]} anew"]
+    assert raised.value.__notes__ == [f"while rebuilding {DAYS[0]}"]
 
 
-def test_walks_at_the_same_time_take_turns(lake: Lake) -> None:
+def test_refreshes_at_the_same_time_take_turns(lake: Lake) -> None:
     samples = steady(DAYS[:3])
     land(lake, samples)
     with ThreadPoolExecutor(3) as pool:
-        walks = [pool.submit(refresh, Lake(lake.root), portfolio=portfolio()) for _ in range(3)]
-        made = sorted(len(walk.result().days) for walk in walks)
+        runs = [pool.submit(refresh, Lake(lake.root), portfolio=portfolio()) for _ in range(3)]
+        made = sorted(len(run.result().days) for run in runs)
     assert made == [0, 0, 3]
     assert stale(lake, portfolio()) == ()
 
 
-def test_suspects_are_listed_until_they_are_settled(lake: Lake) -> None:
+def test_unconfirmed_readings_are_listed_until_they_are_settled(lake: Lake) -> None:
     steep = [s for s in steady(DAYS[:2]) if s[0] == METER]
     spike = (METER, DAYS[1], 1_400, 900_000_000.0)
     land(lake, [*steep, spike])
     refresh(lake, portfolio=portfolio())
-    assert pending_suspects(lake).select("point_id", "value_wh", "good_wh").rows() == [
+    assert unconfirmed_readings(lake).select("point_id", "value_wh", "good_wh").rows() == [
         (METER, 900_000_000.0, steep[-1][3])
     ]
     land(lake, [s for s in steady([DAYS[2]]) if s[0] == METER])
     refresh(lake, portfolio=portfolio())
-    assert pending_suspects(lake).height == 0
+    assert unconfirmed_readings(lake).height == 0
 
 
 def test_a_vanished_raw_file_keeps_its_readings_and_is_named(loaded: Lake) -> None:
@@ -305,41 +312,41 @@ def test_a_vanished_raw_file_keeps_its_readings_and_is_named(loaded: Lake) -> No
     assert stale(loaded, portfolio()) == ()
     done = refresh(loaded, portfolio=portfolio())
     assert done.days == ()
-    assert [(day.day, "raw_socomec__datapoints" in day.why) for day in done.held] == [
+    assert [(day.day, "raw_socomec__datapoints" in day.why) for day in done.blocked] == [
         (DAYS[3], True)
     ]
-    assert held(loaded, portfolio()) == done.held
+    assert blocked(loaded, portfolio()) == done.blocked
     assert core_bytes(loaded) == before
     path.write_bytes(kept)
-    assert refresh(loaded, portfolio=portfolio()).held == ()
+    assert refresh(loaded, portfolio=portfolio()).blocked == ()
     assert core_bytes(loaded) == before
 
 
-def test_other_days_are_refreshed_while_one_is_held(loaded: Lake) -> None:
+def test_other_days_are_refreshed_while_one_is_blocked(loaded: Lake) -> None:
     loaded.path(RAW_SOCOMEC_DATAPOINTS, day=DAYS[3]).unlink()
     land(loaded, [*steady([DAYS[5]]), (METER, DAYS[5], 90, 5_000.0 + 10 * (5 * 1440 + 90))])
     done = refresh(loaded, portfolio=portfolio())
     assert set(rewritten(done)) == {DAYS[5]}
-    assert [day.day for day in done.held] == [DAYS[3]]
+    assert [day.day for day in done.blocked] == [DAYS[3]]
 
 
 def test_readings_are_given_up_when_their_file_is_removed_too(loaded: Lake) -> None:
     loaded.path(RAW_SOCOMEC_DATAPOINTS, day=DAYS[3]).unlink()
     loaded.path(CORE_READINGS, day=DAYS[3]).unlink()
     done = refresh(loaded, portfolio=portfolio())
-    assert done.held == ()
+    assert done.blocked == ()
     readings = loaded.read(CORE_READINGS, day=DAYS[3])
     assert METER not in readings["point_id"].to_list()
     assert energy_of(loaded, METER) == 10 * (1440 * len(DAYS) - 60)
 
 
-def test_a_damaged_raw_file_holds_its_day_with_the_remedy(loaded: Lake) -> None:
+def test_a_damaged_raw_file_blocks_its_day_with_the_remedy(loaded: Lake) -> None:
     before = core_bytes(loaded)
     path = loaded.path(RAW_BELIMO_SAMPLES, day=DAYS[2])
     path.write_bytes(path.read_bytes()[:100])
     done = refresh(loaded, portfolio=portfolio())
-    assert [day.day for day in done.held] == [DAYS[2]]
-    assert "run its day again" in done.held[0].why
+    assert [day.day for day in done.blocked] == [DAYS[2]]
+    assert "run its day again" in done.blocked[0].why
     assert core_bytes(loaded) == before
 
 
@@ -349,7 +356,7 @@ def test_a_day_that_never_could_be_made_passes_the_state_through(lake: Lake) -> 
     path.write_bytes(b"torn")
     done = refresh(lake, portfolio=portfolio())
     assert set(rewritten(done)) == {DAYS[0], DAYS[2]}
-    assert [day.day for day in done.held] == [DAYS[1]]
+    assert [day.day for day in done.blocked] == [DAYS[1]]
     assert energy_of(lake, METER) == 10 * (2 * 1440 + 1380)
 
 

@@ -1,9 +1,9 @@
-"""The walk over the days that makes derived files follow from what they are made of.
+"""The refresh: makes derived files follow from what they are made of, day after day.
 
 A day's energy starts from the registers' state at the end of the nearest earlier day, so a change
-travels forward until a day's state comes out as it was; from there on every stamp matches and
+travels forward until a day's state comes out as it was; from there on every fingerprint matches and
 nothing is touched. Each file is renamed into place by itself and carries what it was made of, so a
-walk that was killed anywhere is finished by the next one.
+refresh that was killed anywhere is finished by the next one.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.lake.lake import LakeError, stamp_text
+from energy_platform.lake.lake import FINGERPRINT, LakeError, fingerprint_text
+from energy_platform.refresh.config_fingerprints import ConfigFingerprints
+from energy_platform.refresh.lake_index import (
+    ALLOCATED_FROM,
+    POINTS,
+    STATE_FINGERPRINT,
+    TIME_KEYS,
+    Fingerprint,
+    LakeIndex,
+    state_fingerprint,
+)
 from energy_platform.refresh.results import (
-    HeldDay,
+    BlockedDay,
     Refreshed,
     RefreshedDay,
     RefreshedTable,
     StaleDay,
 )
 from energy_platform.refresh.rules import EnergyInput, ReadingsInput
-from energy_platform.refresh.slices import DaySlices
-from energy_platform.refresh.stages import RULES
-from energy_platform.refresh.survey import (
-    CARRY,
-    POINTS,
-    SPREAD_FROM,
-    TIME_KEYS,
-    Stamp,
-    Survey,
-    carry_of,
-)
+from energy_platform.refresh.steps import RULES
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Table, Vendor
 
 LOCK: Final = "core"
-"""The advisory lock of all derived tables: one walk at a time."""
+"""The advisory lock of all derived tables: one refresh at a time."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -93,41 +93,43 @@ def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[St
     """Find the days whose derived files no longer follow from what they were made of.
 
     Reads footers only. Days that become stale because an earlier day changes are found by the
-    walk itself. Held days are not stale: no walk can help them.
+    refresh itself. Blocked days are not stale: no refresh can help them.
 
     Args:
         lake: The day files.
         portfolio: The portfolio as it is now.
-        rules: How days are made.
+        rules: How days are outputs.
     """
-    slices = DaySlices(portfolio, lake=lake)
-    survey = Survey(lake, slices=slices, rules=rules)
+    configs = ConfigFingerprints(portfolio, lake=lake)
+    index = LakeIndex(lake, configs=configs, rules=rules)
     found = []
     before: str | None = None
     is_known = True
-    for day in survey.days:
-        why = _readings_differences(survey, day)
-        if survey.stored(CORE_READINGS, day=day) is not None:
+    for day in index.days:
+        why = _readings_differences(index, day)
+        if index.stored(CORE_READINGS, day=day) is not None:
             for table in _ENERGY_TABLES:
-                stamp = survey.energy_stamp(table, day=day, before=before)
-                why += survey.differences(table, day=day, stamp=stamp, besides_state=not is_known)
+                fingerprint = index.energy_fingerprint(table, day=day, before=before)
+                why += index.differences(
+                    table, day=day, expected=fingerprint, ignore_state=not is_known
+                )
             for table in _INTERVAL_TABLES:
-                if survey.stored(SPREAD_FROM[table.name], day=day) is not None:
-                    stamp = survey.intervals_stamp(table, day=day)
-                    why += survey.differences(table, day=day, stamp=stamp)
+                if index.stored(ALLOCATED_FROM[table.name], day=day) is not None:
+                    fingerprint = index.intervals_fingerprint(table, day=day)
+                    why += index.differences(table, day=day, expected=fingerprint)
         if why:
             found.append(StaleDay(day=day, why=tuple(dict.fromkeys(why))))
-        is_known = survey.stored(CORE_REGISTER_STATE, day=day) is not None
+        is_known = index.stored(CORE_REGISTER_STATE, day=day) is not None
         if is_known:
             before = day
-    slices.save()
+    configs.save()
     return tuple(found)
 
 
-def held(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[HeldDay, ...]:
+def blocked(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[BlockedDay, ...]:
     """List the days whose raw files vanished or are damaged, with what to do."""
-    survey = Survey(lake, slices=DaySlices(portfolio, lake=lake), rules=rules)
-    return tuple(HeldDay(day=day, why=why) for day, why in sorted(survey.held.items()))
+    index = LakeIndex(lake, configs=ConfigFingerprints(portfolio, lake=lake), rules=rules)
+    return tuple(BlockedDay(day=day, why=why) for day, why in sorted(index.blocked.items()))
 
 
 def refresh(
@@ -139,170 +141,178 @@ def refresh(
 ) -> Refreshed:
     """Make every derived file follow from the raw days, the portfolio and the rules.
 
-    Waits for a walk that is under way. One day is in memory at a time.
+    Waits for a refresh that is under way. One day is in memory at a time.
 
     Args:
         lake: The day files.
         portfolio: The portfolio as it is now.
-        on_day: Told of each day that was made anew, when its files are in place.
-        rules: How days are made.
+        on_day: Told of each day that was rebuilt, when its files are in place.
+        rules: How days are outputs.
 
     Returns:
-        What was made anew, and the days held for a person.
+        What was rebuilt, and the days that need an operator.
 
     Raises:
         LakeError: A derived file cannot be read and cannot be made again, because its raw file
             is gone.
     """
-    slices = DaySlices(portfolio, lake=lake)
+    configs = ConfigFingerprints(portfolio, lake=lake)
     with lake.lock(LOCK):
         while True:
             try:
-                return _Walk(lake, slices=slices, rules=rules, on_day=on_day).run()
+                return _RefreshRun(lake, configs=configs, rules=rules, on_day=on_day).run()
             except _UnreadableError as error:
-                _discard(lake, error, slices=slices, rules=rules)
+                _discard(lake, error, configs=configs, rules=rules)
 
 
-def _discard(lake: Lake, error: _UnreadableError, *, slices: DaySlices, rules: Rules) -> None:
+def _discard(
+    lake: Lake, error: _UnreadableError, *, configs: ConfigFingerprints, rules: Rules
+) -> None:
     """Remove an unreadable derived file that can be made again."""
-    held_days = Survey(lake, slices=slices, rules=rules).held
+    blocked_days = LakeIndex(lake, configs=configs, rules=rules).blocked
     path = lake.path(error.table, day=error.day)
-    if error.table is CORE_READINGS and error.day in held_days:
+    if error.table is CORE_READINGS and error.day in blocked_days:
         raise LakeError(
-            f"{path}: damaged, and cannot be made again: {held_days[error.day]}"
+            f"{path}: damaged, and cannot be made again: {blocked_days[error.day]}"
         ) from error
     _LOG.warning("%s is damaged; it is made again", path)
     path.unlink(missing_ok=True)
 
 
-def _readings_differences(survey: Survey, day: str) -> tuple[str, ...]:
-    stored = survey.stored(CORE_READINGS, day=day)
-    if day in survey.held and stored is not None:
+def _readings_differences(index: LakeIndex, day: str) -> tuple[str, ...]:
+    stored = index.stored(CORE_READINGS, day=day)
+    if day in index.blocked and stored is not None:
         return ()
     points = None if stored is None else stored.meta.get(POINTS)
-    stamp = survey.readings_stamp(day, points=points)
-    return survey.differences(CORE_READINGS, day=day, stamp=stamp)
+    fingerprint = index.readings_fingerprint(day, points=points)
+    return index.differences(CORE_READINGS, day=day, expected=fingerprint)
 
 
-class _Walk:
+class _RefreshRun:
     """One pass over the days."""
 
     def __init__(
         self,
         lake: Lake,
         *,
-        slices: DaySlices,
+        configs: ConfigFingerprints,
         rules: Rules,
         on_day: Callable[[RefreshedDay], None] | None,
     ) -> None:
         self._lake = lake
-        self._slices = slices
+        self._configs = configs
         self._rules = rules
         self._on_day = on_day
-        self._survey = Survey(lake, slices=slices, rules=rules)
+        self._index = LakeIndex(lake, configs=configs, rules=rules)
         self._state: tuple[str, pl.DataFrame] | None = None
 
     def run(self) -> Refreshed:
         """Make every day follow, in order."""
-        survey = self._survey
-        days = survey.days
+        index = self._index
+        days = index.days
         done = []
         before: str | None = None
         for day in days:
             try:
                 fresh = self._day(day, before=before)
             except Exception as error:
-                error.add_note(f"while making {day} anew")
+                error.add_note(f"while rebuilding {day}")
                 raise
             if fresh is not None:
                 done.append(fresh)
                 if self._on_day is not None:
                     self._on_day(fresh)
-            if survey.stored(CORE_REGISTER_STATE, day=day) is not None:
+            if index.stored(CORE_REGISTER_STATE, day=day) is not None:
                 before = day
         if done:
-            self._slices.forget_sets_except(survey.point_sets())
-        self._slices.save()
+            self._configs.forget_sets_except(index.point_sets())
+        self._configs.save()
         return Refreshed(
             days=tuple(done),
-            held=tuple(HeldDay(day=day, why=why) for day, why in sorted(survey.held.items())),
+            blocked=tuple(
+                BlockedDay(day=day, why=why) for day, why in sorted(index.blocked.items())
+            ),
             seen=len(days),
         )
 
     def _day(self, day: str, *, before: str | None) -> RefreshedDay | None:
         """Make what is stale of a day; return None when nothing was."""
-        survey = self._survey
-        why = list(_readings_differences(survey, day))
+        index = self._index
+        why = list(_readings_differences(index, day))
         tables: dict[str, RefreshedTable] = {}
         merged: Mapping[str, int] = {}
         readings: pl.DataFrame | None = None
         if why:
-            readings, merged = self._judge(day, tables)
-        if survey.stored(CORE_READINGS, day=day) is None:
+            readings, merged = self._validate(day, tables)
+        if index.stored(CORE_READINGS, day=day) is None:
             return None
-        stamps = {
-            table.name: survey.energy_stamp(table, day=day, before=before)
+        fingerprints = {
+            table.name: index.energy_fingerprint(table, day=day, before=before)
             for table in _ENERGY_TABLES
         }
         differences = {
-            table.name: survey.differences(table, day=day, stamp=stamps[table.name])
+            table.name: index.differences(table, day=day, expected=fingerprints[table.name])
             for table in _ENERGY_TABLES
         }
         if any(differences.values()):
             why += [phrase for phrases in differences.values() for phrase in phrases]
             if readings is None:
                 readings = self._read(CORE_READINGS, day)
-            outdated = {name: stamps[name] for name, phrases in differences.items() if phrases}
-            self._make_energy(day, readings, before=before, stamps=outdated, tables=tables)
+            outdated = {
+                name: fingerprints[name] for name, phrases in differences.items() if phrases
+            }
+            self._make_energy(day, readings, before=before, fingerprints=outdated, tables=tables)
         del readings
         for table in _INTERVAL_TABLES:
-            stamp = survey.intervals_stamp(table, day=day)
-            if outdated_by := survey.differences(table, day=day, stamp=stamp):
+            fingerprint = index.intervals_fingerprint(table, day=day)
+            if outdated_by := index.differences(table, day=day, expected=fingerprint):
                 why += outdated_by
-                tables[table.name] = self._write(table, day, self._spread(table, day), stamp=stamp)
+                tables[table.name] = self._write(
+                    table, day, self._allocate(table, day), fingerprint=fingerprint
+                )
         if not tables:
             return None
         return RefreshedDay(
             day=day, why=tuple(dict.fromkeys(why)), tables=tables, merged=dict(merged)
         )
 
-    def _judge(
+    def _validate(
         self, day: str, tables: dict[str, RefreshedTable]
     ) -> tuple[pl.DataFrame | None, Mapping[str, int]]:
         """Make the readings of a day; None when its raw files keep them from being made."""
-        survey = self._survey
+        index = self._index
         raw: dict[Vendor, pl.DataFrame] = {}
-        present = survey.raw.get(day, {})
+        present = index.raw.get(day, {})
         try:
             for vendor, table in day_tables().items():
                 if table.name in present:
                     raw[vendor] = self._read_raw(table, day, present)
         except LakeError as error:
-            survey.held[day] = str(error)
+            index.blocked[day] = str(error)
             return None, {}
-        if not raw and day in survey.held:
+        if not raw and day in index.blocked:
             return None, {}
-        judged = self._rules.judge(
+        validated = self._rules.validate(
             ReadingsInput(
                 day=day,
                 raw=raw,
-                points=self._slices.points,
-                states=self._slices.states,
-                corrections=self._slices.corrections(day),
+                points=self._configs.points,
+                states=self._configs.states,
+                corrections=self._configs.corrections(day),
             )
         )
-        points = self._slices.name_of(judged.frame["point_id"])
+        points = self._configs.name_of(validated.frame["point_id"])
         tables[CORE_READINGS.name] = self._write(
             CORE_READINGS,
             day,
-            judged.frame,
-            stamp=survey.readings_stamp(day, points=points),
+            validated.frame,
+            fingerprint=index.readings_fingerprint(day, points=points),
             meta={POINTS: points},
         )
-        return judged.frame, judged.merged
+        return validated.frame, validated.merged
 
     def _read_raw(self, table: Table, day: str, present: dict[str, Footer]) -> pl.DataFrame:
-        """Read a raw day and note its footer: a pull may have replaced it since the survey."""
+        """Read a raw day and note its footer: a pull may have replaced it since it was listed."""
         while True:
             frame = self._lake.read(table, day=day)
             footer = self._lake.footer(table, day=day)
@@ -318,35 +328,41 @@ class _Walk:
         readings: pl.DataFrame,
         *,
         before: str | None,
-        stamps: Mapping[str, Stamp],
+        fingerprints: Mapping[str, Fingerprint],
         tables: dict[str, RefreshedTable],
     ) -> None:
-        made = self._rules.energy(
+        outputs = self._rules.energy(
             EnergyInput(
                 day=day,
                 readings=readings,
                 state=None if before is None else self._state_of(before),
-                points=self._slices.energy_points,
-                policies=self._slices.policies(day),
+                points=self._configs.energy_points,
+                policies=self._configs.policies(day),
             )
         )
         frames: tuple[tuple[Table, pl.DataFrame, dict[str, str]], ...] = (
-            (CORE_ENERGY_DELTAS, made.deltas, {}),
-            (CORE_CONSUMPTION_DELTAS, made.consumption, {}),
-            (CORE_REGISTER_REJECTS, made.rejects, {}),
-            (CORE_REGISTER_STATE, made.state, {CARRY: carry_of(made.state)}),
+            (CORE_ENERGY_DELTAS, outputs.deltas, {}),
+            (CORE_CONSUMPTION_DELTAS, outputs.consumption, {}),
+            (CORE_REGISTER_REJECTS, outputs.rejects, {}),
+            (
+                CORE_REGISTER_STATE,
+                outputs.state,
+                {STATE_FINGERPRINT: state_fingerprint(outputs.state)},
+            ),
         )
         for table, frame, meta in frames:
-            if table.name in stamps:
-                stamp = stamps[table.name]
-                tables[table.name] = self._write(table, day, frame, stamp=stamp, meta=meta)
-        self._state = (day, made.state)
+            if table.name in fingerprints:
+                fingerprint = fingerprints[table.name]
+                tables[table.name] = self._write(
+                    table, day, frame, fingerprint=fingerprint, meta=meta
+                )
+        self._state = (day, outputs.state)
 
-    def _spread(self, table: Table, day: str) -> pl.DataFrame:
-        deltas = self._read(SPREAD_FROM[table.name], day)
+    def _allocate(self, table: Table, day: str) -> pl.DataFrame:
+        deltas = self._read(ALLOCATED_FROM[table.name], day)
         if table is CORE_CONSUMPTION_INTERVALS:
-            return consumption_intervals(deltas, spread=self._rules.spread)
-        return self._rules.spread(deltas)
+            return consumption_intervals(deltas, spread=self._rules.allocate)
+        return self._rules.allocate(deltas)
 
     def _state_of(self, day: str) -> pl.DataFrame:
         if self._state is None or self._state[0] != day:
@@ -365,7 +381,7 @@ class _Walk:
         day: str,
         frame: pl.DataFrame,
         *,
-        stamp: Stamp,
+        fingerprint: Fingerprint,
         meta: Mapping[str, str] | None = None,
     ) -> RefreshedTable:
         column, first_key, last_key = TIME_KEYS[table.name]
@@ -375,13 +391,16 @@ class _Walk:
             for key, instant in ((first_key, first), (last_key, last))
             if isinstance(instant, datetime)
         }
-        if (table.name, day) in self._survey.damaged:
+        if (table.name, day) in self._index.damaged:
             self._lake.path(table, day=day).unlink(missing_ok=True)
-            self._survey.damaged.discard((table.name, day))
+            self._index.damaged.discard((table.name, day))
         written = self._lake.write(
-            table, frame, day=day, meta={"stamp": stamp_text(stamp), **bounds, **(meta or {})}
+            table,
+            frame,
+            day=day,
+            meta={FINGERPRINT: fingerprint_text(fingerprint), **bounds, **(meta or {})},
         )
-        self._survey.put(table, day=day, footer=written.after)
+        self._index.put(table, day=day, footer=written.after)
         return RefreshedTable(
             rows=frame.height,
             written=written.written,

@@ -1,13 +1,13 @@
-"""Which part of the portfolio shaped a day: its slice.
+"""Digests of the settings that shaped a day: its config fingerprints.
 
-A day's slice covers the points that occur in the day, each with what the rules are given of it,
-and the corrections that touch the day, cut to it. Its digest goes into the day's stamp. So an
+A day's config fingerprint hashes the settings of the points present in that day, and the
+corrections overlapping it, cut to the day. It goes into the fingerprint of the day's files. So an
 edited point makes exactly the days stale in which it occurs, a new point those in which it was
 unknown, and a new site name none.
 
 Which points occur in a day is kept once per distinct set, named by its digest, in
-``<lake>/.points``; the day's footer holds the name. Beside them lies a memo of the slices computed
-for the portfolio seen last; it saves work, and may be deleted.
+``<lake>/.points``; the day's footer holds the name. Next to them lies a cache of the fingerprints
+computed for the portfolio seen last; it saves work, and may be deleted.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.transforms.policy import CounterPolicy
 
-Facet = Literal["readings", "energy"]
-"""The two uses of the portfolio: judging readings, and making energy of them."""
+Purpose = Literal["readings", "energy"]
+"""The two uses of the portfolio: validating readings, and making energy of them."""
 
 READING_COLUMNS: Final = (
     "point_id",
@@ -44,7 +44,7 @@ READING_COLUMNS: Final = (
     "maximum",
     "rated_capacity_wh",
 )
-"""All that judging readings is told of a point, and therefore all that makes its days stale."""
+"""All settings of a point that validating readings is given, so all that makes its days stale."""
 
 ENERGY_COLUMNS: Final = (
     "point_id",
@@ -57,9 +57,9 @@ ENERGY_COLUMNS: Final = (
     "stamp",
     "timezone",
 )
-"""All that making energy is told of a point, beside its policy."""
+"""All settings of a point that making energy is given, next to its policy."""
 
-_MEMO: Final = "slices.json"
+_CACHE: Final = "fingerprints.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,8 @@ class Window:
         )
 
 
-class DaySlices:
-    """The slices of one portfolio.
+class ConfigFingerprints:
+    """The config fingerprints of one portfolio.
 
     Args:
         portfolio: The portfolio as it is now.
@@ -102,7 +102,7 @@ class DaySlices:
 
     def __init__(self, portfolio: Portfolio, *, lake: Lake) -> None:
         self._portfolio = portfolio
-        self._sets = PointSets(lake)
+        self._sets = PointSetStore(lake)
         frame = portfolio.points_frame()
         self.points: Final = frame.select(READING_COLUMNS)
         self.states: Final = portfolio.states_frame()
@@ -124,11 +124,11 @@ class DaySlices:
             if correction.policy is not None
             for point_id in correction.points
         } | {(one.point_id, one.start, one.end) for one in portfolio.accepted}
-        self._bases: dict[Facet, pl.DataFrame] = {
+        self._bases: dict[Purpose, pl.DataFrame] = {
             "readings": self._reading_bases(),
             "energy": self._energy_bases(),
         }
-        self._memo = _Memo(lake.root / ".points" / _MEMO, portfolio=self._digest())
+        self._cache = _FingerprintCache(lake.root / ".points" / _CACHE, portfolio=self._digest())
 
     def corrections(self, day: str) -> pl.DataFrame:
         """Return the value corrections that touch a day, cut to it, in the portfolio's order."""
@@ -157,38 +157,40 @@ class DaySlices:
         """Keep a set of points; return its name for the footer."""
         return self._sets.keep(points)
 
-    def stamp(self, facet: Facet, *, day: str, points: str) -> str:
-        """Return the digest of a day's slice.
+    def fingerprint(self, purpose: Purpose, *, day: str, points: str) -> str:
+        """Return the config fingerprint of a day.
 
         Args:
-            facet: What the slice is used for.
+            purpose: What the settings are used for.
             day: Partition key.
             points: Name of the set of points that occur in the day.
 
         Raises:
             UnknownPointSetError: The set is not kept any more; keep it again.
         """
-        touching = self._touching(facet, day=day)
-        key = f"{facet} {points} {_digest(repr(touching).encode()) if touching else ''}"
-        known = self._memo.get(key)
+        touching = self._touching(purpose, day=day)
+        key = f"{purpose} {points} {_digest(repr(touching).encode()) if touching else ''}"
+        known = self._cache.get(key)
         if known is None:
-            known = self._slice(facet, points=points, touching=touching)
-            self._memo.add(key, known)
+            known = self._fingerprint(purpose, points=points, touching=touching)
+            self._cache.add(key, known)
         return known
 
     def save(self) -> None:
-        """Write the memo for the next process."""
-        self._memo.save()
+        """Write the cache for the next process."""
+        self._cache.save()
 
     def forget_sets_except(self, names: Iterable[str]) -> None:
         """Remove the sets that no day names any more."""
         self._sets.prune(set(names))
 
-    def _slice(self, facet: Facet, *, points: str, touching: list[tuple[str, str]]) -> str:
+    def _fingerprint(
+        self, purpose: Purpose, *, points: str, touching: list[tuple[str, str]]
+    ) -> str:
         members = self._sets.read(points)
         digest = hashlib.blake2b(digest_size=16)
         found = members.to_frame("point_id").join(
-            self._bases[facet], on="point_id", how="left", maintain_order="left"
+            self._bases[purpose], on="point_id", how="left", maintain_order="left"
         )
         lines = found.select(
             pl.concat_str("point_id", pl.col("base").fill_null("?"), separator="=").str.join("\n")
@@ -199,9 +201,9 @@ class DaySlices:
             digest.update(repr(own).encode())
         return digest.hexdigest()
 
-    def _touching(self, facet: Facet, *, day: str) -> list[tuple[str, str]]:
+    def _touching(self, purpose: Purpose, *, day: str) -> list[tuple[str, str]]:
         """Return, in order, what the corrections of a day say: point and text."""
-        if facet == "readings":
+        if purpose == "readings":
             return sorted(
                 ((window.point_id, repr(window)) for window in self._cut(day)),
                 key=lambda entry: entry[0],
@@ -251,7 +253,7 @@ class UnknownPointSetError(LookupError):
     """A footer names a set of points that is not kept any more."""
 
 
-class PointSets:
+class PointSetStore:
     """The distinct sets of points that occur in the days, each kept once."""
 
     def __init__(self, lake: Lake) -> None:
@@ -291,33 +293,33 @@ class PointSets:
         return self._folder / f"{name}.parquet"
 
 
-class _Memo:
-    """Slices computed before for the same portfolio; lost or damaged, they are computed again."""
+class _FingerprintCache:
+    """Fingerprints computed before for the same portfolio; computed again when lost or damaged."""
 
     def __init__(self, path: Path, *, portfolio: str) -> None:
         self._path = path
         self._portfolio = portfolio
-        self._slices: dict[str, str] = {}
+        self._known: dict[str, str] = {}
         self._used: dict[str, str] = {}
         try:
             said = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
             return
         if isinstance(said, dict) and said.get("portfolio") == portfolio:
-            self._slices = dict(said["slices"])
+            self._known = dict(said["fingerprints"])
 
     def get(self, key: str) -> str | None:
-        found = self._slices.get(key)
+        found = self._known.get(key)
         if found is not None:
             self._used[key] = found
         return found
 
     def add(self, key: str, value: str) -> None:
-        self._slices[key] = self._used[key] = value
+        self._known[key] = self._used[key] = value
 
     def save(self) -> None:
         text = json.dumps(
-            {"portfolio": self._portfolio, "slices": self._used}, sort_keys=True
+            {"portfolio": self._portfolio, "fingerprints": self._used}, sort_keys=True
         ).encode()
         if self._path.exists() and self._path.read_bytes() == text:
             return

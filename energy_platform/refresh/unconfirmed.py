@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from energy_platform.lake.lake import Lake
 
 
-def pending_suspects(lake: Lake) -> pl.DataFrame:
+def unconfirmed_readings(lake: Lake) -> pl.DataFrame:
     """List the unconfirmed readings that no later one has settled: no row, no energy so far.
 
     Columns: ``point_id, at, value_wh`` of the reading; ``good_at, good_wh`` of the last reading

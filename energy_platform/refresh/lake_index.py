@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.lake.lake import LakeError, stamp_of
+from energy_platform.lake.lake import LakeError, fingerprint_of
 from energy_platform.lake.parquet import content_id
-from energy_platform.refresh.slices import UnknownPointSetError
+from energy_platform.refresh.config_fingerprints import UnknownPointSetError
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from energy_platform.lake.lake import Footer, Lake
+    from energy_platform.refresh.config_fingerprints import ConfigFingerprints, Purpose
     from energy_platform.refresh.rules import Rules
-    from energy_platform.refresh.slices import DaySlices, Facet
     from energy_platform.schemas import Table
 
 POINTS: Final = "points"
 """Footer key of readings: name of the set of points that occur in the day."""
 
-CARRY: Final = "carry"
+STATE_FINGERPRINT: Final = "carry"
 """Footer key of states: digest of all that can change the next day's deltas, so without totals."""
 
 FIRST_AT: Final = "first_at"
@@ -52,7 +52,7 @@ TIME_KEYS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 """Per derived table its time column and the footer keys of its bounds: ISO, absent without rows."""
 
-SPREAD_FROM: Final[Mapping[str, Table]] = {
+ALLOCATED_FROM: Final[Mapping[str, Table]] = {
     CORE_ENERGY_INTERVALS.name: CORE_ENERGY_DELTAS,
     CORE_CONSUMPTION_INTERVALS.name: CORE_CONSUMPTION_DELTAS,
 }
@@ -63,50 +63,50 @@ _NONE_BEFORE: Final = "none"
 _RULES: Final = "rules"
 _PORTFOLIO: Final = "portfolio"
 
-Stamp = dict[str, str]
+Fingerprint = dict[str, str]
 """Content ids, digests and versions by name: what a file was made of."""
 
 
-class Survey:
-    """The footers of the lake at one moment, kept up to date by the walk.
+class LakeIndex:
+    """The footers of the lake at one moment, kept up to date by the run.
 
     Attributes:
         raw: Per day the footers of its raw files, by table name.
-        held: Per day what is wrong with its raw files.
+        blocked: Per day what is wrong with its raw files.
     """
 
-    def __init__(self, lake: Lake, *, slices: DaySlices, rules: Rules) -> None:
+    def __init__(self, lake: Lake, *, configs: ConfigFingerprints, rules: Rules) -> None:
         self._lake = lake
-        self._slices = slices
+        self._configs = configs
         self._versions: Final = {
-            CORE_READINGS.name: rules.judge_version,
+            CORE_READINGS.name: rules.validate_version,
             CORE_ENERGY_DELTAS.name: rules.energy_version,
             CORE_REGISTER_STATE.name: rules.energy_version,
             CORE_REGISTER_REJECTS.name: rules.energy_version,
-            CORE_ENERGY_INTERVALS.name: rules.spread_version,
+            CORE_ENERGY_INTERVALS.name: rules.allocate_version,
             CORE_CONSUMPTION_DELTAS.name: rules.energy_version,
-            CORE_CONSUMPTION_INTERVALS.name: rules.spread_version,
+            CORE_CONSUMPTION_INTERVALS.name: rules.allocate_version,
         }
         self.raw: Final[dict[str, dict[str, Footer]]] = {}
-        self.held: Final[dict[str, str]] = {}
+        self.blocked: Final[dict[str, str]] = {}
         self.damaged: Final[set[tuple[str, str]]] = set()
         self._core: Final[dict[str, dict[str, Footer]]] = {table.name: {} for table in CORE_TABLES}
         for table in day_tables().values():
             found, damaged = _footers(lake, table)
             for day, footer in found.items():
                 self.raw.setdefault(day, {})[table.name] = footer
-            self.held.update(damaged)
+            self.blocked.update(damaged)
         for table in CORE_TABLES:
             self._core[table.name], damaged = _footers(lake, table)
             self.damaged.update((table.name, day) for day in damaged)
         for day, footer in self._core[CORE_READINGS.name].items():
-            self._hold_vanished(day, footer)
+            self._block_vanished(day, footer)
 
     @property
     def days(self) -> list[str]:
         """Every day that has a raw or a derived file, in order."""
         return sorted(
-            {*self.raw, *self.held, *(day for found in self._core.values() for day in found)}
+            {*self.raw, *self.blocked, *(day for found in self._core.values() for day in found)}
             | {day for _, day in self.damaged}
         )
 
@@ -130,19 +130,21 @@ class Survey:
             if POINTS in footer.meta
         }
 
-    def readings_stamp(self, day: str, *, points: str | None) -> Stamp:
+    def readings_fingerprint(self, day: str, *, points: str | None) -> Fingerprint:
         """Return what the readings of a day should be made of.
 
         Args:
             day: Partition key.
             points: Name of the set of points that occur in the day, None when unknown.
         """
-        stamp = {name: footer.content_id for name, footer in self.raw.get(day, {}).items()}
-        stamp[_RULES] = self._version(CORE_READINGS)
-        stamp[_PORTFOLIO] = "" if points is None else self._slice("readings", day, points=points)
-        return stamp
+        expected = {name: footer.content_id for name, footer in self.raw.get(day, {}).items()}
+        expected[_RULES] = self._version(CORE_READINGS)
+        expected[_PORTFOLIO] = (
+            "" if points is None else self._config("readings", day, points=points)
+        )
+        return expected
 
-    def energy_stamp(self, table: Table, *, day: str, before: str | None) -> Stamp:
+    def energy_fingerprint(self, table: Table, *, day: str, before: str | None) -> Fingerprint:
         """Return what a day's deltas, rejects or state should be made of.
 
         Args:
@@ -152,60 +154,62 @@ class Survey:
         """
         readings = self._core[CORE_READINGS.name][day]
         state = None if before is None else self._core[CORE_REGISTER_STATE.name][before]
-        stamp = {
+        expected = {
             CORE_READINGS.name: readings.content_id,
-            CARRY: _NONE_BEFORE if state is None else state.meta.get(CARRY, ""),
+            STATE_FINGERPRINT: _NONE_BEFORE
+            if state is None
+            else state.meta.get(STATE_FINGERPRINT, ""),
             _RULES: self._version(table),
-            _PORTFOLIO: self._slice("energy", day, points=readings.meta.get(POINTS, "")),
+            _PORTFOLIO: self._config("energy", day, points=readings.meta.get(POINTS, "")),
         }
         if table is CORE_REGISTER_STATE:
-            stamp[table.name] = _NONE_BEFORE if state is None else state.content_id
-        return stamp
+            expected[table.name] = _NONE_BEFORE if state is None else state.content_id
+        return expected
 
-    def intervals_stamp(self, table: Table, *, day: str) -> Stamp:
+    def intervals_fingerprint(self, table: Table, *, day: str) -> Fingerprint:
         """Return what the intervals of a day, of energy or of consumption, should be made of."""
-        source = SPREAD_FROM[table.name]
+        source = ALLOCATED_FROM[table.name]
         deltas = self._core[source.name][day]
         return {source.name: deltas.content_id, _RULES: self._version(table)}
 
     def differences(
-        self, table: Table, *, day: str, stamp: Stamp, besides_state: bool = False
+        self, table: Table, *, day: str, expected: Fingerprint, ignore_state: bool = False
     ) -> tuple[str, ...]:
         """Say in what a derived file differs from what it should be made of; empty: fresh.
 
         Args:
             table: Contract of the derived table.
             day: Partition key.
-            stamp: What the file should be made of.
-            besides_state: Whether to leave out the state before the day, because it is not known.
+            expected: What the file should be made of.
+            ignore_state: Whether to leave out the state before the day, because it is not known.
         """
         if (table.name, day) in self.damaged:
             return (f"{table.name} is damaged",)
         stored = self.stored(table, day=day)
         if stored is None:
             return (f"{table.name} is missing",)
-        was = stamp_of(stored)
+        was = fingerprint_of(stored)
         return tuple(
-            _SAID.get(key, "{key} changed").format(key=key, table=table.name)
-            for key in sorted(was.keys() | stamp.keys())
-            if was.get(key) != stamp.get(key) and not (besides_state and key in _STATE_KEYS)
+            _PHRASES.get(key, "{key} changed").format(key=key, table=table.name)
+            for key in sorted(was.keys() | expected.keys())
+            if was.get(key) != expected.get(key) and not (ignore_state and key in _STATE_KEYS)
         )
 
-    def _slice(self, facet: Facet, day: str, *, points: str) -> str:
+    def _config(self, purpose: Purpose, day: str, *, points: str) -> str:
         try:
-            return self._slices.stamp(facet, day=day, points=points)
+            return self._configs.fingerprint(purpose, day=day, points=points)
         except UnknownPointSetError:
-            again = self._slices.name_of(self._lake.read(CORE_READINGS, day=day)["point_id"])
-            return self._slices.stamp(facet, day=day, points=again)
+            again = self._configs.name_of(self._lake.read(CORE_READINGS, day=day)["point_id"])
+            return self._configs.fingerprint(purpose, day=day, points=again)
 
-    def _hold_vanished(self, day: str, readings: Footer) -> None:
+    def _block_vanished(self, day: str, readings: Footer) -> None:
         present = self.raw.get(day, {})
         vanished = sorted(
-            key for key in stamp_of(readings) if key in _RAW_NAMES and key not in present
+            key for key in fingerprint_of(readings) if key in _RAW_NAMES and key not in present
         )
-        if vanished and day not in self.held:
+        if vanished and day not in self.blocked:
             names = " and ".join(f"{name}/day={day}" for name in vanished)
-            self.held[day] = (
+            self.blocked[day] = (
                 f"{names}: the raw file vanished, its readings are kept. Run its day again; or, to "
                 f"give up its readings, remove {CORE_READINGS.name}/day={day}"
             )
@@ -215,7 +219,7 @@ class Survey:
         return f"{self._versions[table.name]} {shape}"
 
 
-def carry_of(state: pl.DataFrame) -> str:
+def state_fingerprint(state: pl.DataFrame) -> str:
     """Return a digest of what the next day's deltas can depend on: all but the totals of energy.
 
     So energy that changed in the past moves the totals of all later days, and nothing else.
@@ -241,12 +245,12 @@ def _footers(lake: Lake, table: Table) -> tuple[dict[str, Footer], dict[str, str
 
 _RAW_NAMES: Final = frozenset(table.name for table in day_tables().values())
 
-_STATE_KEYS: Final = frozenset({CARRY, CORE_REGISTER_STATE.name})
+_STATE_KEYS: Final = frozenset({STATE_FINGERPRINT, CORE_REGISTER_STATE.name})
 
-_SAID: Final = {
+_PHRASES: Final = {
     _RULES: "rules of {table} changed",
     _PORTFOLIO: "the portfolio changed for points of the day ({table})",
-    CARRY: "the registers' state before the day changed",
+    STATE_FINGERPRINT: "the registers' state before the day changed",
     CORE_REGISTER_STATE.name: "the registers' totals before the day changed",
 }
-"""How a difference is told to people; other names are tables."""
+"""How a difference is shown; other names are those of tables."""
