@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from energy_platform.days import contiguous, day_of
-from energy_platform.delivery import LedgerError, streams_behind
+from energy_platform.delivery import LedgerError, stream_backlog
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.refresh import blocked, stale
@@ -140,7 +140,7 @@ def _behind(platform: Platform) -> list[str]:
     portfolio = platform.portfolio()
     max_hold = timedelta(hours=WatticsSettings().max_hold_h)
     with platform.ledger() as ledger:
-        found = streams_behind(
+        found = stream_backlog(
             platform.lake, ledger, portfolio, now=platform.now(), max_hold=max_hold
         )
     return [one.stream_id for one in found]

@@ -69,7 +69,7 @@ class Status:
         pending_suspects: Register readings that await their confirmation.
         refused: Points with refused energy in the newest days, with what would let it pass.
         streams: Number of Wattics streams.
-        streams_behind: Streams that a push has something for, with the reason.
+        stream_backlog: Streams that a push has something for, with the reason.
         published_newest_day: Newest UTC day of the published file, None when there is none.
         portfolio: The portfolio file that was used.
         troubles: Runs that died or hang, alerts that stand, and what could not be read.
@@ -82,7 +82,7 @@ class Status:
     pending_suspects: tuple[dict[str, object], ...]
     refused: tuple[dict[str, object], ...]
     streams: int
-    streams_behind: dict[str, str]
+    stream_backlog: dict[str, str]
     published_newest_day: str | None
     portfolio: str
     troubles: Troubles
@@ -165,7 +165,7 @@ def read_status(settings: Settings) -> Status:
         ),
         refused=refused_of(lake, portfolio),
         streams=len(portfolio.streams),
-        streams_behind=_behind(settings, lake, portfolio),
+        stream_backlog=_behind(settings, lake, portfolio),
         published_newest_day=published_info(platform.data_dir / "energy.duckdb").get("newest_day")
         or None,
         portfolio=str(platform.portfolio),
@@ -281,8 +281,8 @@ def _print(console: Console, status: Status) -> None:
     _section(console, *refused_lines(status.refused))
     _section(
         console,
-        f"streams behind: {len(status.streams_behind)} of {status.streams}",
-        [f"{stream}: {why}" for stream, why in status.streams_behind.items()],
+        f"streams behind: {len(status.stream_backlog)} of {status.streams}",
+        [f"{stream}: {why}" for stream, why in status.stream_backlog.items()],
     )
     if status.replaced_answers:
         _section(

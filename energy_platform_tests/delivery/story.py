@@ -257,7 +257,7 @@ class Bench:
     settings_extra: dict[str, object] = field(default_factory=dict)
 
     def settings(self, **changes: object) -> WatticsSettings:
-        """Return settings that point at the simulator, patient for a moment only."""
+        """Return settings that point at the simulator, retried for a moment only."""
         return WatticsSettings.model_validate(
             {
                 "base_url": self.url,

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_range
 from energy_platform.defs.resources import Platform
-from energy_platform.delivery import streams_behind
+from energy_platform.delivery import stream_backlog
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import stale
 from energy_platform.schemas import CORE_TABLES
@@ -230,7 +230,7 @@ def _left(place: Installation) -> str:
                 return f"{len(days)} days are stale"
             plan = platform.warehouse.plan(portfolio, delivery=platform.delivered(portfolio))
             with platform.ledger() as ledger:
-                behind = streams_behind(
+                behind = stream_backlog(
                     platform.lake, ledger, portfolio, now=platform.now(), max_hold=hold
                 )
         except LakeError as error:

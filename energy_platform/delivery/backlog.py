@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from energy_platform.days import day_of
 from energy_platform.delivery.attempts import next_attempt
 from energy_platform.delivery.cursors import look_ahead, was_looked_at
-from energy_platform.delivery.days import EVER_US
-from energy_platform.delivery.knowledge import Knowledge, late_since
+from energy_platform.delivery.day_reader import EVER_US
 from energy_platform.delivery.ledger import StreamState
-from energy_platform.delivery.plans import plan_streams
 from energy_platform.delivery.preparation import awaits_refresh, rebased_streams
+from energy_platform.delivery.streams import plan_streams
+from energy_platform.delivery.watermarks import Completeness, late_since
 from energy_platform.transforms.packets import grid, instant, microseconds
 
 if TYPE_CHECKING:
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.attempts import Attempt
     from energy_platform.delivery.ledger import CredentialStop, Ledger
-    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.delivery.streams import StreamPlan
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
 
 
-class Behind(NamedTuple):
+class Backlog(NamedTuple):
     """A stream that a push has something for.
 
     Attributes:
         stream_id: The stream.
         since: Oldest instant not yet acknowledged; None for a stream never planned.
-        pending: Packets with an intent and no answer.
+        pending: Packets planned and not yet answered.
         is_retry: Whether the newest attempt failed: asking again may wait.
-        reason: One sentence for people.
+        reason: One sentence for display.
     """
 
     stream_id: str
@@ -55,7 +55,7 @@ class PushDecision(NamedTuple):
     Attributes:
         is_wanted: Whether to ask for one now.
         behind: The streams a push has something for, pauses aside.
-        alert: Whether so many pushes failed in a row that a person should know.
+        alert: Whether so many pushes failed in a row that an operator should know.
         error: What the last one met; None when it went well.
         next_attempt_at: When streams that failed are tried again; None when nothing waits for that.
         last_started_at: When the last push began by the ledger; one that died before is not there.
@@ -63,7 +63,7 @@ class PushDecision(NamedTuple):
     """
 
     is_wanted: bool
-    behind: tuple[Behind, ...]
+    behind: tuple[Backlog, ...]
     alert: bool
     error: str | None
     next_attempt_at: datetime | None
@@ -74,7 +74,7 @@ class PushDecision(NamedTuple):
 class _Look(NamedTuple):
     """What each stream has, or why it has to rest though it may have something."""
 
-    behind: list[Behind]
+    behind: list[Backlog]
     resting: list[str]
 
 
@@ -138,18 +138,18 @@ def push_wanted(
     return decision if decision.is_wanted else None
 
 
-def streams_behind(
+def stream_backlog(
     lake: Lake,
     ledger: Ledger,
     portfolio: Portfolio,
     *,
     now: datetime | None = None,
     max_hold: timedelta | None = None,
-) -> tuple[Behind, ...]:
+) -> tuple[Backlog, ...]:
     """Return the streams a push has something for; without ``now`` no clock is looked at.
 
     A stream is behind when a packet of it has no answer, or when the lake changed after its cursor
-    since it was last looked at. Streams that wait for a person are not.
+    since it was last looked at. Streams that wait for an operator are not.
 
     Args:
         lake: The day files; footers are read.
@@ -163,7 +163,7 @@ def streams_behind(
 
 
 def _decide(
-    attempt: Attempt, behind: tuple[Behind, ...], *, reason: str, is_wanted: bool = False
+    attempt: Attempt, behind: tuple[Backlog, ...], *, reason: str, is_wanted: bool = False
 ) -> PushDecision:
     return PushDecision(
         is_wanted=is_wanted,
@@ -214,10 +214,10 @@ def _look(
     look = _Look([], [f"{stream_id}: {why}" for stream_id, why in resting.items()])
     if not plans:
         return look
-    knowledge = _knowledge(lake, plans, states)
+    completeness = _completeness(lake, plans, states)
     pending_since = ledger.pending_since()
     pending = ledger.pending_counts()
-    holds = {} if now_us is None else _holds(plans, states, knowledge, now_us, max_hold)
+    holds = {} if now_us is None else _holds(plans, states, completeness, now_us, max_hold)
     for stream_id, plan in plans.items():
         state = states[stream_id]
         reason = holds.get(stream_id, "")
@@ -225,13 +225,13 @@ def _look(
             reason = f"{pending[stream_id]} packets without an answer"
         elif stream_id in rebased:
             reason = "the portfolio reads its registers otherwise now"
-        reason = reason or _reason(plan, state, knowledge=knowledge, now_us=now_us)
+        reason = reason or _reason(plan, state, completeness=completeness, now_us=now_us)
         if reason:
             since_us = pending_since.get(stream_id) or _next_instant_us(
                 plan, state.planned_until_us
             )
             look.behind.append(
-                Behind(
+                Backlog(
                     stream_id=stream_id,
                     since=None if since_us is None else instant(since_us),
                     pending=pending.get(stream_id, 0),
@@ -256,7 +256,7 @@ def _why_resting(
     if credentials is not None and plan.stream.credential not in credentials:
         return f"credential {plan.stream.credential!r} is not set"
     if state.stopped is not None:
-        return f"waits for a person: {state.stopped}"
+        return f"waits for an operator: {state.stopped}"
     if now_us is None:
         return ""
     stop = stops.get(plan.stream.credential)
@@ -269,9 +269,9 @@ def _why_resting(
     return ""
 
 
-def _knowledge(
+def _completeness(
     lake: Lake, plans: Mapping[str, StreamPlan], states: Mapping[str, StreamState]
-) -> Knowledge:
+) -> Completeness:
     """Read the footers from the first day that a cursor still needs."""
     cursors = [states[stream_id].planned_until_us for stream_id in plans]
     known_us = [cursor for cursor in cursors if cursor is not None]
@@ -280,13 +280,13 @@ def _knowledge(
     if since is not None and late is not None:
         since = min(since, late)
     vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
-    return Knowledge(lake, vendors=vendors, since=since)
+    return Completeness(lake, vendors=vendors, since=since)
 
 
 def _holds(
     plans: Mapping[str, StreamPlan],
     states: Mapping[str, StreamState],
-    knowledge: Knowledge,
+    completeness: Completeness,
     now_us: int,
     max_hold: timedelta | None,
 ) -> dict[str, str]:
@@ -295,7 +295,7 @@ def _holds(
     _, events = look_ahead(
         plans,
         states={stream_id: replace(states[stream_id]) for stream_id in plans},
-        knowledge=knowledge,
+        completeness=completeness,
         now_us=now_us,
         max_hold_us=max_hold_us,
     )
@@ -311,23 +311,23 @@ def _holds(
 
 
 def _reason(
-    plan: StreamPlan, state: StreamState, *, knowledge: Knowledge, now_us: int | None
+    plan: StreamPlan, state: StreamState, *, completeness: Completeness, now_us: int | None
 ) -> str:
     if state.planned_until_us is None:
-        first = knowledge.first_day(plan.vendors)
-        if first is None or state.looked_mark == knowledge.mark(plan.vendors, since=first):
+        first = completeness.first_day(plan.vendors)
+        if first is None or state.seen_version == completeness.mark(plan.vendors, since=first):
             return ""
         return "nothing sent yet"
-    if plan.sends_late and state.late_mark != knowledge.late_mark(plan.vendors):
+    if plan.sends_late and state.late_seen_version != completeness.late_seen_version(plan.vendors):
         return "late values may be sent behind the cursor"
-    looked_until_us = was_looked_at(plan, state, knowledge=knowledge)
+    looked_until_us = was_looked_at(plan, state, completeness=completeness)
     if looked_until_us >= EVER_US:
         return ""
-    frontier = knowledge.frontier(
+    watermark = completeness.low_watermark(
         plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
     )
     next_us = _next_instant_us(plan, max(state.planned_until_us, looked_until_us))
-    if next_us is None or next_us > min(frontier.until_us, now_us or EVER_US):
+    if next_us is None or next_us > min(watermark.until_us, now_us or EVER_US):
         return ""
     return "the lake has newer data"
 

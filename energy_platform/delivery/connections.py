@@ -1,4 +1,4 @@
-"""The connections of one sender, and the gate that a refused credential closes for all."""
+"""The connections of one sender, and the circuit breaker of refused credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROBE_US: Final = 300 * 1_000_000
 """A refused credential is tried again once in five minutes."""
 
 
-class Wire(Protocol):
+class Connection(Protocol):
     """One connection with its own cookies, used by one thread at a time."""
 
     def push(self, body: bytes) -> Answer:
@@ -37,35 +37,35 @@ class Wire(Protocol):
         ...
 
 
-class Wires:
+class Connections:
     """The connections of one sender: one per credential, opened when first needed.
 
     Used by one thread; only ``abort`` may come from another.
 
     Args:
-        open_wire: Opens a connection for a credential by name.
+        open_connection: Opens a connection for a credential by name.
     """
 
-    def __init__(self, open_wire: Callable[[str], Wire]) -> None:
-        self._open = open_wire
-        self._wires: dict[str, Wire] = {}
+    def __init__(self, open_connection: Callable[[str], Connection]) -> None:
+        self._open = open_connection
+        self._connections: dict[str, Connection] = {}
         self._served: set[str] = set()
         self._lock = threading.Lock()
         self._is_aborted = False
 
-    def of(self, credential: str) -> Wire:
+    def of(self, credential: str) -> Connection:
         """Return the connection of a credential."""
-        wire = self._wires.get(credential)
-        if wire is None:
+        connection = self._connections.get(credential)
+        if connection is None:
             opened = self._open(credential)
             with self._lock:
                 if self._is_aborted:
                     opened.abort()
-                wire = self._wires[credential] = opened
-        return wire
+                connection = self._connections[credential] = opened
+        return connection
 
     def served(self, credential: str) -> None:
-        """Note that the connection worked, so that its session is worth renewing."""
+        """Mark the session as authenticated, so that it is worth renewing."""
         self._served.add(credential)
 
     def renew(self, credential: str) -> bool:
@@ -78,28 +78,28 @@ class Wires:
             return False
         self._served.discard(credential)
         with self._lock:
-            wire = self._wires.pop(credential)
-        wire.close()
+            connection = self._connections.pop(credential)
+        connection.close()
         return True
 
     def abort(self) -> None:
         """End the request under way; nothing is sent any more."""
         with self._lock:
             self._is_aborted = True
-            for wire in self._wires.values():
-                wire.abort()
+            for connection in self._connections.values():
+                connection.abort()
 
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
-            wires = [*self._wires.values()]
-            self._wires.clear()
-        for wire in wires:
-            wire.close()
+            connections = [*self._connections.values()]
+            self._connections.clear()
+        for connection in connections:
+            connection.close()
 
 
-class Pass(NamedTuple):
-    """What the gate says to a sender.
+class Permit(NamedTuple):
+    """The circuit breaker's answer to a sender.
 
     Attributes:
         is_open: Whether anything may be sent.
@@ -112,7 +112,7 @@ class Pass(NamedTuple):
     reason: str = ""
 
 
-class Gate:
+class CircuitBreaker:
     """Stops every stream of a refused credential, and lets one probe through when it is time.
 
     The first request of each credential in a run goes alone as well, so that a wrong password is
@@ -134,18 +134,18 @@ class Gate:
         self._probing: set[str] = set()
         self._proven: set[str] = set()
 
-    def ask(self, credential: str) -> Pass:
+    def ask(self, credential: str) -> Permit:
         """Ask to send one packet."""
         if credential in self._proven:  # the usual case, without the lock
-            return Pass(is_open=True)
+            return Permit(is_open=True)
         with self._lock:
             stop = self._stops.get(credential)
             if stop is not None and self._now_us() < stop.probe_us:
-                return Pass(is_open=False, reason=stop.reason)
+                return Permit(is_open=False, reason=stop.reason)
             if credential in self._probing:
-                return Pass(is_open=False)
+                return Permit(is_open=False)
             self._probing.add(credential)
-            return Pass(is_open=True, is_probe=True)
+            return Permit(is_open=True, is_probe=True)
 
     def refusals(self) -> dict[str, str]:
         """Return the credentials that nothing may be sent with now, with the reason."""
@@ -158,7 +158,7 @@ class Gate:
             }
 
     def refused(self, credential: str, *, reason: str) -> None:
-        """Close the gate: Wattics refused the credential."""
+        """Stop sending with a credential that was refused."""
         now_us = self._now_us()
         with self._lock:
             self._probing.discard(credential)
@@ -179,7 +179,7 @@ class Gate:
             self._probing.discard(credential)
 
     def worked(self, credential: str) -> None:
-        """Open the gate: the credential is accepted."""
+        """Let all senders use a credential that was accepted."""
         if credential in self._proven:
             return
         with self._lock:

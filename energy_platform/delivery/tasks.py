@@ -1,4 +1,4 @@
-"""What senders work on, and what may stand in their way."""
+"""What senders work on, and what can keep a packet from being sent."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections import deque
 
-    from energy_platform.delivery.ledger import Intent
-    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.delivery.ledger import OutboxEntry
+    from energy_platform.delivery.streams import StreamPlan
     from energy_platform.destinations.wattics import LastPacket
 
-JobEnd = Literal["drained", "left", "interrupted"]
+TaskEnd = Literal["drained", "gave_up", "interrupted"]
 """All packets answered; given up for this run; stopped from outside."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
+class SendTask:
     """Packets of one stream, in order.
 
     Attributes:
         plan: The stream.
-        intents: What is to be sent.
-        doubt: Whether the first packet may have arrived already.
-        asks_back: Whether to ask what Wattics holds before anything is sent again.
-        adopt: Whether to ask what Wattics holds, because the ledger knows nothing of the stream.
-        refused_streak: Packets refused in a row before this job.
-        strays: Answers in a row that proved nothing, with nothing stored.
+        entries: What is to be sent.
+        in_doubt: Whether the first packet may have arrived already.
+        verify_first: Whether to ask what Wattics holds before anything is sent again.
+        resume_from_readback: Whether to ask what Wattics holds: the stream is new to the ledger.
+        refused_streak: Packets refused in a row before this task.
+        unexpected_pages: Answers in a row that proved nothing, with nothing stored.
         attempts: Faults in a row.
         failing_since: When they began, on the monotonic clock.
         failing_since_us: When they began.
@@ -38,12 +38,12 @@ class Job:
     """
 
     plan: StreamPlan
-    intents: deque[Intent]
-    doubt: bool = False
-    asks_back: bool = False
-    adopt: bool = False
+    entries: deque[OutboxEntry]
+    in_doubt: bool = False
+    verify_first: bool = False
+    resume_from_readback: bool = False
     refused_streak: int = 0
-    strays: int = 0
+    unexpected_pages: int = 0
     attempts: int = 0
     failing_since: float | None = None
     failing_since_us: int = 0
@@ -53,18 +53,18 @@ class Job:
     refused: int = 0
 
 
-class Finished(NamedTuple):
-    """A job that no sender works on any more.
+class TaskResult(NamedTuple):
+    """A task that no sender works on any more.
 
     Attributes:
-        job: The job, with what is left of its packets.
+        task: The task, with what is left of its packets.
         end: How it ended.
         reason: Why it was left.
-        is_stopped: Whether a person has to look before the stream goes on.
+        is_stopped: Whether an operator has to look before the stream goes on.
     """
 
-    job: Job
-    end: JobEnd
+    task: SendTask
+    end: TaskEnd
     reason: str = ""
     is_stopped: bool = False
 
@@ -100,14 +100,14 @@ class Wait(NamedTuple):
     """Another sender is finding out whether the credential works, or the lease is not sure."""
 
 
-class Pacing(NamedTuple):
-    """How patient senders are.
+class RetryPolicy(NamedTuple):
+    """How retried senders are.
 
     Attributes:
         max_backoff_s: Longest pause between two attempts.
         give_up_s: How long a stream is tried before it is left for this run.
         first_pause_s: Pause after the first fault.
-        reads_back: Whether unclear outcomes may be settled by reading back.
+        reads_back: Whether in_doubt outcomes may be settled by reading back.
     """
 
     max_backoff_s: float

@@ -1,4 +1,4 @@
-"""What each stream needs: its fields, points, conversions and the basis of its registers."""
+"""What each stream needs: its fields, points, conversions and a fingerprint of their settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FieldPlan(NamedTuple):
         point: The point that feeds it.
         kind: How its number comes about.
         conversion: From the canonical unit backwards to the field's unit.
-        basis: Digest of all that shapes the point's energy beside its raw data.
+        config_fingerprint: Fingerprint of the settings and rules that shape the point's energy.
     """
 
     name: str
@@ -43,7 +43,7 @@ class FieldPlan(NamedTuple):
     point: Point
     kind: FieldKind
     conversion: Conversion
-    basis: str
+    config_fingerprint: str
 
     @property
     def is_whole(self) -> bool:
@@ -147,10 +147,12 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
         unit = stream.unit if name == "value" else _field_unit(name)
         found = conversion(unit, quantity=point.quantity)
         if found is None:
-            problem = f"{unit!r} is no known unit of {point.quantity}; agree another in portfolio"
+            problem = (
+                f"{unit!r} is not a known unit of {point.quantity}; agree another in portfolio"
+            )
             found = Conversion(unit or "")
-        basis = _digest((point.stamp(), *corrections.get(point_id, ()), *_RULES))
-        fields.append(FieldPlan(name, _ORDER[name], point, kind, found, basis))
+        config_fingerprint = _digest((point.stamp(), *corrections.get(point_id, ()), *_RULES))
+        fields.append(FieldPlan(name, _ORDER[name], point, kind, found, config_fingerprint))
     if stream.stamp == "sample" and stream.reading == "per_interval":
         problem = "values per interval stand on the grid: stamp: sample does not fit"
     return StreamPlan(

@@ -14,13 +14,13 @@ from energy_platform.delivery.ledger.model import Event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.delivery.ledger.model import Failure, Intent, Settled
+    from energy_platform.delivery.ledger.model import OutboxEntry, PacketResult, StreamFailure
 
 
-def tally(connection: sa.Connection, settled: Sequence[Settled]) -> None:
+def update_counts(connection: sa.Connection, results: Sequence[PacketResult]) -> None:
     """Bring the counts and the newest acknowledged instant of each stream up to date."""
-    by_stream: dict[str, list[Settled]] = defaultdict(list)
-    for one in settled:
+    by_stream: dict[str, list[PacketResult]] = defaultdict(list)
+    for one in results:
         by_stream[one.stream_id].append(one)
     streams = tables.streams
     newest = sa.case(
@@ -60,7 +60,7 @@ def tally(connection: sa.Connection, settled: Sequence[Settled]) -> None:
             refused_streak=streams.c.refused_streak * sa.bindparam("keep_streak")
             + sa.bindparam("streak"),
             last_acknowledged_us=newest,
-            unclear=sa.false(),
+            in_doubt=sa.false(),
             failure=None,
             failing_since_us=None,
             resume_us=None,
@@ -69,7 +69,7 @@ def tally(connection: sa.Connection, settled: Sequence[Settled]) -> None:
     )
 
 
-def bury(connection: sa.Connection, refused: Sequence[Settled]) -> None:
+def write_dead_letters(connection: sa.Connection, refused: Sequence[PacketResult]) -> None:
     """Keep refused packets whole, with the answer."""
     packets, letters = tables.packets, tables.dead_letters
     for one in refused:
@@ -97,7 +97,7 @@ def bury(connection: sa.Connection, refused: Sequence[Settled]) -> None:
         write_events(connection, [Event(one.settled_us, one.stream_id, "refused", detail)])
 
 
-def note_failure(connection: sa.Connection, failure: Failure) -> None:
+def record_failure(connection: sa.Connection, failure: StreamFailure) -> None:
     """Remember why a stream was left."""
     streams = tables.streams
     connection.execute(
@@ -106,7 +106,7 @@ def note_failure(connection: sa.Connection, failure: Failure) -> None:
         .values(
             failure=failure.reason,
             failing_since_us=sa.func.coalesce(streams.c.failing_since_us, failure.at_us),
-            unclear=failure.unclear,
+            in_doubt=failure.in_doubt,
             resume_us=failure.resume_us,
             stopped=failure.reason if failure.stopped else None,
         )
@@ -147,7 +147,7 @@ def are_written(connection: sa.Connection, events: Sequence[Event]) -> bool:
     return connection.scalar(query.limit(1)) is not None
 
 
-def status_of(connection: sa.Connection, packet: Intent | Settled) -> str | None:
+def status_of(connection: sa.Connection, packet: OutboxEntry | PacketResult) -> str | None:
     """Return how a packet stands; None when the ledger does not know it."""
     packets = tables.packets
     found: str | None = connection.scalar(

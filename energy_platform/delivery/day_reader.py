@@ -34,7 +34,7 @@ EVER_US: Final = 1 << 62
 """Later than any instant."""
 
 
-class Span(NamedTuple):
+class EnergyQuery(NamedTuple):
     """Energy wanted of one register in ``(after, until]``, from the files of some days.
 
     Attributes:
@@ -54,7 +54,7 @@ class Span(NamedTuple):
     end_day: str
 
 
-class DayFrames:
+class DayReader:
     """Reads the energy and the gauges of some points, a day at a time.
 
     Args:
@@ -117,20 +117,20 @@ class DayFrames:
                     missing.discard(names[number])
         return found
 
-    def energy(self, spans: Sequence[Span], *, days: Sequence[str]) -> dict[int, float]:
-        """Return the energy of each span by its key.
+    def energy(self, queries: Sequence[EnergyQuery], *, days: Sequence[str]) -> dict[int, float]:
+        """Return the energy of each query by its key.
 
-        A step that a span cuts counts in proportion. Steps are added file by file, so the memory
-        does not grow with the number of days.
+        A step that a query's bound cuts counts in proportion. Steps are added file by file, so that
+        memory does not grow with the number of days.
 
         Args:
-            spans: What is wanted.
+            queries: What is wanted.
             days: Days that have a file.
         """
         wanted = pl.DataFrame(
             [
                 (s.key, self.number[s.point_id], s.after_us, s.until_us, s.first_day, s.end_day)
-                for s in spans
+                for s in queries
             ],
             schema={
                 "key": pl.Int64(),
@@ -142,9 +142,9 @@ class DayFrames:
             },
             orient="row",
         ).lazy()
-        first = min((span.first_day for span in spans), default="")
-        end = max((span.end_day for span in spans), default="")
-        total = dict.fromkeys((span.key for span in spans), 0.0)
+        first = min((query.first_day for query in queries), default="")
+        end = max((query.end_day for query in queries), default="")
+        total = dict.fromkeys((query.key for query in queries), 0.0)
         length = (pl.col("end_at") - pl.col("start_at")).cast(pl.Float64)
         inside = pl.min_horizontal("end_at", "until") - pl.max_horizontal("start_at", "after")
         share = (

@@ -32,13 +32,13 @@ LATE_DAYS: Final = 35
 _MODULUS: Final = 1 << 64
 
 
-class Hole(NamedTuple):
+class MissingDays(NamedTuple):
     """A day that is not known although later ones are.
 
     Attributes:
         day: Partition key.
         last_day: Last day of the run of unknown days that begins there.
-        reason: One sentence for people.
+        reason: One sentence for display.
         is_partial: Whether the day is there, but not up to its end.
     """
 
@@ -48,18 +48,18 @@ class Hole(NamedTuple):
     is_partial: bool
 
 
-class Frontier(NamedTuple):
-    """Up to where everything is known without a hole.
+class Watermark(NamedTuple):
+    """Up to which instant every needed day is known.
 
     Attributes:
         until_us: What was sampled before this instant was asked for.
         closed_until_us: End of the last closed day before that.
-        hole: What keeps it from going on; None when nothing more is there.
+        missing: What keeps it from going on; None when nothing more is there.
     """
 
     until_us: int
     closed_until_us: int
-    hole: Hole | None
+    missing: MissingDays | None
 
 
 class _Known(NamedTuple):
@@ -99,8 +99,8 @@ class _Sums:
         return (self._sums[max(stop, start)] - self._sums[start]) % _MODULUS
 
 
-class Knowledge:
-    """The footers of the days that matter, at one moment.
+class Completeness:
+    """Snapshot of which days of each vendor are known and whole.
 
     Args:
         lake: The day files.
@@ -157,11 +157,11 @@ class Knowledge:
             total += self._tokens[vendor].between(since)
         return f"{total % _MODULUS:016x}"
 
-    def late_mark(self, vendors: Collection[str]) -> str:
+    def late_seen_version(self, vendors: Collection[str]) -> str:
         """Return a digest of the days that late data are looked for in."""
         return self.mark(vendors, since=days_before(self.days[-1], LATE_DAYS) if self.days else "")
 
-    def deltas_mark(self, first: str, *, end: str) -> str:
+    def deltas_version(self, first: str, *, end: str) -> str:
         """Return a digest of the energy of the days from ``first``, without ``end``."""
         return f"{self._deltas.between(first, end):016x}"
 
@@ -173,10 +173,10 @@ class Knowledge:
         """Return the newest day any of some vendors has a file for."""
         return max((max(days) for v in vendors if (days := self._raw[v])), default=None)
 
-    def frontier(
+    def low_watermark(
         self, vendors: Collection[str], *, from_us: int, passed_day: str | None = None
-    ) -> Frontier:
-        """Return up to where all of some vendors are known, going on from an instant.
+    ) -> Watermark:
+        """Return the low watermark across the given vendors, scanning forward from an instant.
 
         Args:
             vendors: Whose days are needed.
@@ -184,17 +184,19 @@ class Knowledge:
             passed_day: Holes up to this day were waited for long enough; they count as empty.
         """
         found = [
-            self._vendor_frontier(vendor, from_us=from_us, passed_day=passed_day or "")
+            self._vendor_watermark(vendor, from_us=from_us, passed_day=passed_day or "")
             for vendor in vendors
         ]
         until_us = min(one.until_us for one in found)
-        return Frontier(
+        return Watermark(
             until_us=until_us,
             closed_until_us=min(one.closed_until_us for one in found),
-            hole=next((one.hole for one in found if one.hole and one.until_us == until_us), None),
+            missing=next(
+                (one.missing for one in found if one.missing and one.until_us == until_us), None
+            ),
         )
 
-    def _vendor_frontier(self, vendor: str, *, from_us: int, passed_day: str) -> Frontier:
+    def _vendor_watermark(self, vendor: str, *, from_us: int, passed_day: str) -> Watermark:
         days = self._raw[vendor]
         newest = max(days, default="")
         # Before a vendor's first file there is nothing to wait for.
@@ -205,16 +207,16 @@ class Knowledge:
             known = days.get(day)
             is_whole = known is not None and (known.is_closed or known.until_us >= end_us)
             if known is not None and not known.is_refreshed:
-                return Frontier(start_us, closed_until_us, None)
+                return Watermark(start_us, closed_until_us, None)
             if not is_whole and not (day <= passed_day and day < newest):
                 until_us = start_us if known is None else known.until_us
-                hole = self._hole(vendor, day) if day < newest else None
-                return Frontier(until_us, closed_until_us, hole)
+                missing = self._missing_days(vendor, day) if day < newest else None
+                return Watermark(until_us, closed_until_us, missing)
             if known is None or known.is_closed:
                 closed_until_us = end_us
             day = next_day(day)
 
-    def _hole(self, vendor: str, day: str) -> Hole:
+    def _missing_days(self, vendor: str, day: str) -> MissingDays:
         days = self._raw[vendor]
         last = day
         while (after := next_day(last)) not in days and after < max(days):
@@ -225,7 +227,7 @@ class Knowledge:
             reason = f"{vendor} has only part of {day}; run its day again"
         else:
             reason = f"{vendor} has no file for {day}; run its day again"
-        return Hole(day, last, reason, is_partial=day in days)
+        return MissingDays(day, last, reason, is_partial=day in days)
 
 
 def _known(footer: Footer, *, day: str, is_refreshed: bool) -> _Known:

@@ -1,6 +1,6 @@
 """One keep-alive connection to one host, on httpcore, the network layer of httpx.
 
-What a general client does anew for every request (merging addresses and headers, looking for
+What a general client does for every request (merging addresses and headers, looking for
 redirects, choosing from a pool) is done once here, header and body leave in one write, and another
 thread may abort it.
 """
@@ -43,7 +43,7 @@ FAULTS: Final = (
 Header = tuple[bytes, bytes]
 
 
-class Said(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer as far as it came.
 
     Attributes:
@@ -66,7 +66,7 @@ class Said(NamedTuple):
         return None
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """How long is waited, in seconds.
 
     Attributes:
@@ -78,14 +78,14 @@ class Patience(NamedTuple):
     answer_s: float
 
 
-class Line:
+class KeepAliveConnection:
     """One connection, opened when it is first needed and again when the server closed it.
 
     Used by one thread; only ``abort`` may come from another.
 
     Args:
         url: Where to; proxies of the environment are used for https.
-        patience: How long is waited.
+        timeouts: How long is waited.
         ca_file: Authorities trusted besides the system's.
         may_send: Asked when a request leaves; one that may not ends as a fault of writing.
 
@@ -97,24 +97,24 @@ class Line:
         self,
         url: httpx.URL,
         *,
-        patience: Patience,
+        timeouts: Timeouts,
         ca_file: Path | None = None,
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._patience = patience
-        self._wiring = _Wiring(patience, may_send=may_send)
+        self._timeouts = timeouts
+        self._backend = _AbortableBackend(timeouts, may_send=may_send)
         self._scheme, self._host = url.raw_scheme, url.raw_host
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._origin = httpcore.Origin(self._scheme, self._host, self._port)
         self._timeouts = {
             "timeout": {
-                "connect": patience.connect_s,
-                "read": patience.answer_s,
-                "write": patience.answer_s,
-                "pool": patience.connect_s,
+                "connect": timeouts.connect_s,
+                "read": timeouts.answer_s,
+                "write": timeouts.answer_s,
+                "pool": timeouts.connect_s,
             }
         }
-        self._makes = connection_pool(url, ca_file=ca_file, backend=self._wiring)
+        self._makes = connection_pool(url, ca_file=ca_file, backend=self._backend)
         self._connection: httpcore.ConnectionInterface | None = None
 
     def url(self, target: bytes) -> httpcore.URL:
@@ -123,7 +123,7 @@ class Line:
 
     def exchange(
         self, method: bytes, url: httpcore.URL, *, headers: list[Header], body: bytes = b""
-    ) -> Said:
+    ) -> HttpResponse:
         """Send once; a status that came stands, even when the body after it does not.
 
         Raises:
@@ -149,11 +149,11 @@ class Line:
             is_whole = False
         finally:
             response.close()
-        return Said(response.status, response.headers, b"".join(chunks), is_whole)
+        return HttpResponse(response.status, response.headers, b"".join(chunks), is_whole)
 
     def abort(self) -> None:
         """End the exchange under way and let no other begin; from any thread."""
-        self._wiring.abort()
+        self._backend.abort()
 
     def close(self) -> None:
         """Close the connection."""
@@ -170,11 +170,11 @@ class Line:
         return connection
 
 
-class _Wiring(httpcore.NetworkBackend):
+class _AbortableBackend(httpcore.NetworkBackend):
     """Opens sockets, remembers the one in use, and can take it away."""
 
-    def __init__(self, patience: Patience, *, may_send: Callable[[], bool]) -> None:
-        self.patience = patience
+    def __init__(self, timeouts: Timeouts, *, may_send: Callable[[], bool]) -> None:
+        self.timeouts = timeouts
         self.may_send = may_send
         self._sockets = httpcore.SyncBackend()
         self._lock = threading.Lock()
@@ -194,9 +194,9 @@ class _Wiring(httpcore.NetworkBackend):
         stream = self._sockets.connect_tcp(
             host, port, timeout=timeout, local_address=local_address, socket_options=socket_options
         )
-        return _JoiningStream(stream, wiring=self)
+        return _OneWriteStream(stream, backend=self)
 
-    def hold(self, stream: httpcore.NetworkStream) -> None:
+    def remember(self, stream: httpcore.NetworkStream) -> None:
         """Remember the socket in use."""
         with self._lock:
             self._socket = stream.get_extra_info("socket")
@@ -211,15 +211,15 @@ class _Wiring(httpcore.NetworkBackend):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-class _JoiningStream(httpcore.NetworkStream):
+class _OneWriteStream(httpcore.NetworkStream):
     """Holds what is written until an answer is waited for, so that a request is one write."""
 
-    def __init__(self, stream: httpcore.NetworkStream, *, wiring: _Wiring) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, *, backend: _AbortableBackend) -> None:
         self._stream = stream
-        self._wiring = wiring
+        self._backend = backend
         self._held = b""
         self._deadline = 0.0
-        wiring.hold(stream)
+        backend.remember(stream)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         del timeout
@@ -230,12 +230,12 @@ class _JoiningStream(httpcore.NetworkStream):
         now = time.monotonic()
         if self._held:
             held, self._held = self._held, b""
-            if self._wiring.is_aborted or not self._wiring.may_send():
+            if self._backend.is_aborted or not self._backend.may_send():
                 raise httpcore.WriteError("stopped")
-            self._deadline = now + self._wiring.patience.answer_s
+            self._deadline = now + self._backend.timeouts.answer_s
             # A server may answer, with a refusal, before it has read everything.
             with suppress(httpcore.WriteError):
-                self._stream.write(held, self._wiring.patience.answer_s)
+                self._stream.write(held, self._backend.timeouts.answer_s)
         # An answer that trickles in must end, too.
         left_s = self._deadline - now
         if left_s <= 0:
@@ -252,8 +252,8 @@ class _JoiningStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        return _JoiningStream(
-            self._stream.start_tls(ssl_context, server_hostname, timeout), wiring=self._wiring
+        return _OneWriteStream(
+            self._stream.start_tls(ssl_context, server_hostname, timeout), backend=self._backend
         )
 
     def get_extra_info(self, info: str) -> Any:

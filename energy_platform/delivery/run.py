@@ -6,17 +6,17 @@ from collections import deque
 from queue import Empty
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.delivery.cursors import adopt, look_mark
-from energy_platform.delivery.jobs import Job, Pacing
-from energy_platform.delivery.late import interval_thousandths, late_intents
-from energy_platform.delivery.ledger import Event, Failure
-from energy_platform.delivery.numbers import Due
+from energy_platform.delivery.connections import CircuitBreaker
+from energy_platform.delivery.cursors import resume_from_readback, version_seen
+from energy_platform.delivery.late import interval_thousandths, late_entries
+from energy_platform.delivery.ledger import Event, StreamFailure
 from energy_platform.delivery.outcome import PushOutcome, StreamOutcome
 from energy_platform.delivery.planner import Planner
-from energy_platform.delivery.progress import Tally
+from energy_platform.delivery.progress import ProgressCounter
 from energy_platform.delivery.registers import wh_of
 from energy_platform.delivery.sender import Senders
-from energy_platform.delivery.wires import Gate
+from energy_platform.delivery.tasks import RetryPolicy, SendTask
+from energy_platform.delivery.values import StreamWork
 from energy_platform.delivery.writer import AnswerWriter
 from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.transforms.packets import instant, microseconds
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from energy_platform.delivery.jobs import Finished
-    from energy_platform.delivery.ledger import Intent, Lease, Ledger, StreamState
+    from energy_platform.delivery.connections import Connection
+    from energy_platform.delivery.ledger import Lease, Ledger, OutboxEntry, StreamState
     from energy_platform.delivery.outcome import OutcomeStatus, Progress
-    from energy_platform.delivery.preparation import Prepared
-    from energy_platform.delivery.wires import Wire
+    from energy_platform.delivery.preparation import PushState
+    from energy_platform.delivery.tasks import TaskResult
     from energy_platform.settings import WatticsSettings
 
 CHUNK_STREAMS: Final = 256
@@ -49,7 +49,7 @@ _LOOK_S: Final = 0.5
 _INTERRUPTED: Final = "stopped while it was unclear whether a packet had arrived"
 
 
-class Course:
+class PushRun:
     """One push from what was prepared to its outcome; this thread plans, the senders send.
 
     Args:
@@ -64,7 +64,7 @@ class Course:
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: PushState,
         *,
         ledger: Ledger,
         settings: WatticsSettings,
@@ -82,15 +82,15 @@ class Course:
         self._credentials = settings.all_credentials()
         self._now_us = self._clock_us()
         self._planner = Planner(
-            prepared.knowledge,
+            prepared.completeness,
             frames=prepared.frames,
             now_us=self._now_us,
             max_hold_us=prepared.max_hold_us,
         )
-        self._in_hand: dict[str, Job] = {}
-        self._tally = Tally(of_streams=len(prepared.plans), on_progress=on_progress)
+        self._in_hand: dict[str, SendTask] = {}
+        self._progress = ProgressCounter(of_streams=len(prepared.plans), on_progress=on_progress)
         self._to_resume: list[str] = []
-        self._to_adopt: list[str] = []
+        self._to_read_back: list[str] = []
         self._to_plan: dict[str, str] = {}
         self._resting: set[str] = set()
 
@@ -98,13 +98,13 @@ class Course:
         """Send everything that is ready."""
         self._sort()
         self._writer = AnswerWriter(self._ledger)
-        self._gate = Gate(self._ledger, names=self._credentials, now_us=self._clock_us)
+        self._breaker = CircuitBreaker(self._ledger, names=self._credentials, now_us=self._clock_us)
         self._senders = Senders(
             self._settings.parallel_streams,
-            open_wire=self._open_wire,
-            gate=self._gate,
+            open_connection=self._open_connection,
+            breaker=self._breaker,
             writer=self._writer,
-            pacing=Pacing(
+            retry_policy=RetryPolicy(
                 max_backoff_s=self._settings.max_backoff_s,
                 give_up_s=self._settings.give_up_s,
                 first_pause_s=min(FIRST_PAUSE_S, self._settings.max_backoff_s),
@@ -136,7 +136,7 @@ class Course:
     def _clock_us(self) -> int:
         return microseconds(self._clock())
 
-    def _open_wire(self, credential: str) -> Wire:
+    def _open_connection(self, credential: str) -> Connection:
         return WatticsClient(
             self._settings,
             credential=self._credentials[credential],
@@ -151,7 +151,7 @@ class Course:
                 self._to_resume.append(stream_id)
             elif stream_id in prepared.new and self._settings.readback:
                 has_data = prepared.states[stream_id].planned_until_us is not None
-                (self._to_adopt.append if has_data else self._resting.add)(stream_id)
+                (self._to_read_back.append if has_data else self._resting.add)(stream_id)
             else:
                 self._go_on(stream_id)
 
@@ -167,12 +167,12 @@ class Course:
 
     def _send_all(self) -> None:
         while not self._stop.is_set():
-            self._turn_away()
-            busy = sum(len(job.intents) for job in self._in_hand.values())
+            self._skip_blocked()
+            busy = sum(len(task.entries) for task in self._in_hand.values())
             has_room = busy < CHUNK_PACKETS and len(self._in_hand) < CHUNK_STREAMS
             if has_room and self._to_resume:
                 self._resume()
-            elif has_room and self._to_adopt:
+            elif has_room and self._to_read_back:
                 self._ask()
             elif has_room and self._to_plan:
                 self._plan()
@@ -188,59 +188,64 @@ class Course:
         late_streams = [
             stream_id
             for stream_id, plan in prepared.todo.items()
-            if plan.sends_late and self._late_mark(stream_id) != self._state(stream_id).late_mark
+            if plan.sends_late
+            and self._late_version(stream_id) != self._state(stream_id).late_seen_version
         ]
         if self._stop.is_set() or not late_streams:
             return
-        found = late_intents(
+        found = late_entries(
             prepared, stream_ids=late_streams, ledger=self._ledger, planner=self._planner
         )
         events = []
         for stream_id in late_streams:
             state = self._state(stream_id)
-            state.late_mark = self._late_mark(stream_id)
-            intents = found.get(stream_id, [])
+            state.late_seen_version = self._late_version(stream_id)
+            entries = found.get(stream_id, [])
             register = state.registers.get("value")
-            if intents:
-                detail: dict[str, str | int | float | None] = {"packets": len(intents)}
+            if entries:
+                detail: dict[str, str | int | float | None] = {"packets": len(entries)}
                 events.append(Event(self._clock_us(), stream_id, "late_sent", detail))
-            if intents and register is not None:
+            if entries and register is not None:
                 (field,) = prepared.plans[stream_id].fields
-                amount = sum(interval_thousandths(intent) for intent in intents)
+                amount = sum(interval_thousandths(entry) for entry in entries)
                 register.sent_thousandths += amount
                 state.undelivered_wh -= wh_of(amount, field=field)
         self._ledger.commit_plan(
             {stream_id: self._state(stream_id) for stream_id in late_streams},
-            intents=[intent for intents in found.values() for intent in intents],
+            entries=[entry for entries in found.values() for entry in entries],
             events=events,
             now_us=self._clock_us(),
         )
-        for stream_id, intents in found.items():
-            self._submit(stream_id, intents, doubt=False)
+        for stream_id, entries in found.items():
+            self._submit(stream_id, entries, in_doubt=False)
         self._send_all()
 
     def _state(self, stream_id: str) -> StreamState:
         return self._prepared.states[stream_id]
 
-    def _late_mark(self, stream_id: str) -> str:
-        return self._prepared.knowledge.late_mark(self._prepared.plans[stream_id].vendors)
+    def _late_version(self, stream_id: str) -> str:
+        return self._prepared.completeness.late_seen_version(
+            self._prepared.plans[stream_id].vendors
+        )
 
     def _resume(self) -> None:
-        """Send packets that have an intent and no answer, with their very bytes."""
+        """Send packets that were planned and never answered, with their very bytes."""
         room = CHUNK_STREAMS - len(self._in_hand)
         chosen, self._to_resume = self._to_resume[:room], self._to_resume[room:]
-        for stream_id, intents in self._ledger.pending(chosen).items():
-            unclear = self._prepared.states[stream_id].unclear
-            self._submit(stream_id, intents, doubt=unclear)
+        for stream_id, entries in self._ledger.pending(chosen).items():
+            in_doubt = self._prepared.states[stream_id].in_doubt
+            self._submit(stream_id, entries, in_doubt=in_doubt)
 
     def _ask(self) -> None:
         """Ask what Wattics holds of streams the ledger knows nothing of."""
         room = CHUNK_STREAMS - len(self._in_hand)
-        chosen, self._to_adopt = self._to_adopt[:room], self._to_adopt[room:]
+        chosen, self._to_read_back = self._to_read_back[:room], self._to_read_back[room:]
         for stream_id in chosen:
-            job = Job(plan=self._prepared.plans[stream_id], intents=deque(), adopt=True)
-            self._in_hand[stream_id] = job
-            self._senders.submit(job)
+            task = SendTask(
+                plan=self._prepared.plans[stream_id], entries=deque(), resume_from_readback=True
+            )
+            self._in_hand[stream_id] = task
+            self._senders.submit(task)
 
     def _plan(self) -> None:
         """Plan the earliest day that streams wait for."""
@@ -259,56 +264,56 @@ class Course:
         made = self._planner.plan(
             day,
             [
-                Due(prepared.plans[stream_id], state, prepared.frontiers[stream_id])
+                StreamWork(prepared.plans[stream_id], state, prepared.watermarks[stream_id])
                 for stream_id, state in states.items()
             ],
         )
-        by_stream: dict[str, list[Intent]] = {}
-        for intent in made.intents:
-            by_stream.setdefault(intent.stream_id, []).append(intent)
+        by_stream: dict[str, list[OutboxEntry]] = {}
+        for entry in made.entries:
+            by_stream.setdefault(entry.stream_id, []).append(entry)
         self._ledger.commit_plan(
-            states, intents=made.intents, events=made.events, now_us=self._clock_us()
+            states, entries=made.entries, events=made.events, now_us=self._clock_us()
         )
         for stream_id, state in states.items():
             del self._to_plan[stream_id]
-            intents = by_stream.get(stream_id)
-            if intents:
-                self._submit(stream_id, intents, doubt=False)
+            entries = by_stream.get(stream_id)
+            if entries:
+                self._submit(stream_id, entries, in_doubt=False)
             elif state.planned_until_us != before[stream_id]:
                 self._go_on(stream_id)
             else:
                 self._rest(stream_id)
 
     def _rest(self, stream_id: str) -> None:
-        """Note that the lake as it is has nothing more for a stream."""
+        """Mark the stream as caught up with this version of the lake."""
         prepared = self._prepared
         state = prepared.states[stream_id]
         if state.planned_until_us is not None:
-            state.looked_mark = look_mark(
+            state.seen_version = version_seen(
                 prepared.plans[stream_id],
                 state,
-                knowledge=prepared.knowledge,
-                frontier=prepared.frontiers.get(stream_id),
+                completeness=prepared.completeness,
+                watermark=prepared.watermarks.get(stream_id),
                 now_us=self._now_us,
             )
         self._resting.add(stream_id)
 
-    def _submit(self, stream_id: str, intents: Sequence[Intent], *, doubt: bool) -> None:
-        job = Job(
+    def _submit(self, stream_id: str, entries: Sequence[OutboxEntry], *, in_doubt: bool) -> None:
+        task = SendTask(
             plan=self._prepared.plans[stream_id],
-            intents=deque(intents),
-            doubt=doubt,
-            asks_back=doubt,
+            entries=deque(entries),
+            in_doubt=in_doubt,
+            verify_first=in_doubt,
             refused_streak=self._prepared.states[stream_id].refused_streak,
         )
-        self._in_hand[stream_id] = job
-        self._tally.planned += len(intents)
-        self._senders.submit(job)
+        self._in_hand[stream_id] = task
+        self._progress.planned += len(entries)
+        self._senders.submit(task)
 
     # --- what comes back -----------------------------------------------------------------------
 
     def _take_back(self, *, wait: bool) -> None:
-        """Take finished jobs back: those that are there, or at least look once a moment."""
+        """Take finished tasks back: those that are there, or at least look once a moment."""
         try:
             while True:
                 finished = self._senders.finished.get(timeout=_LOOK_S if wait else 0.0)
@@ -319,35 +324,37 @@ class Course:
         if self._writer.error is not None:
             self._stop.set()
 
-    def _finish(self, finished: Finished) -> None:
-        job, prepared = finished.job, self._prepared
-        stream_id = job.plan.stream.id
+    def _finish(self, finished: TaskResult) -> None:
+        task, prepared = finished.task, self._prepared
+        stream_id = task.plan.stream.id
         self._in_hand.pop(stream_id, None)
-        self._tally.add(job)
-        prepared.states[stream_id].refused_streak = job.refused_streak
+        self._progress.add(task)
+        prepared.states[stream_id].refused_streak = task.refused_streak
         if finished.end == "drained":
-            self._adopted(stream_id, job)
+            self._resumed_from_readback(stream_id, task)
             self._go_on(stream_id)
-        elif finished.end == "left":
-            status: OutcomeStatus = "stopped" if finished.is_stopped else "left"
+        elif finished.end == "gave_up":
+            status: OutcomeStatus = "stopped" if finished.is_stopped else "gave_up"
             prepared.end(stream_id, status, finished.reason)
             self._notice_outage(finished)
-        elif job.doubt:
-            self._writer.fail(Failure(stream_id, self._clock_us(), _INTERRUPTED, unclear=True))
+        elif task.in_doubt:
+            self._writer.fail(
+                StreamFailure(stream_id, self._clock_us(), _INTERRUPTED, in_doubt=True)
+            )
 
-    def _adopted(self, stream_id: str, job: Job) -> None:
+    def _resumed_from_readback(self, stream_id: str, task: SendTask) -> None:
         """Go on from what Wattics holds of a stream that is new to the ledger."""
         prepared = self._prepared
         if stream_id not in prepared.new:
             return
         prepared.new.discard(stream_id)
-        if job.stored is None:
+        if task.stored is None:
             return
-        events = adopt(
-            job.plan,
+        events = resume_from_readback(
+            task.plan,
             prepared.states[stream_id],
-            stored=job.stored,
-            knowledge=prepared.knowledge,
+            stored=task.stored,
+            completeness=prepared.completeness,
             now_us=self._clock_us(),
         )
         events += prepared.look_ahead([stream_id], now_us=self._now_us)
@@ -355,44 +362,46 @@ class Course:
             {stream_id: prepared.states[stream_id]}, events=events, now_us=self._clock_us()
         )
 
-    def _turn_away(self) -> None:
+    def _skip_blocked(self) -> None:
         """Plan nothing for streams whose credential is refused."""
-        refused = self._gate.refusals()
+        refused = self._breaker.refusals()
         for stream_id in [*self._to_plan] if refused else []:
             reason = refused.get(self._prepared.plans[stream_id].stream.credential)
             if reason is not None:
                 del self._to_plan[stream_id]
-                self._prepared.end(stream_id, "left", reason)
+                self._prepared.end(stream_id, "gave_up", reason)
 
-    def _notice_outage(self, finished: Finished) -> None:
+    def _notice_outage(self, finished: TaskResult) -> None:
         """Give up the streams not yet tried when nothing has got through to Wattics for long."""
-        since = finished.job.failing_since
-        if since is None or self._tally.heard_since(since):
+        since = finished.task.failing_since
+        if since is None or self._progress.heard_since(since):
             return
-        for stream_id in (*self._to_resume, *self._to_adopt, *self._to_plan):
+        for stream_id in (*self._to_resume, *self._to_read_back, *self._to_plan):
             reason = f"not tried: {finished.reason}"
-            self._prepared.end(stream_id, "left", reason)
+            self._prepared.end(stream_id, "gave_up", reason)
             # Remembered, so that asking for it again waits as well.
-            unclear = self._state(stream_id).unclear
-            self._writer.fail(Failure(stream_id, self._clock_us(), reason, unclear=unclear))
+            in_doubt = self._state(stream_id).in_doubt
+            self._writer.fail(StreamFailure(stream_id, self._clock_us(), reason, in_doubt=in_doubt))
         self._to_resume.clear()
-        self._to_adopt.clear()
+        self._to_read_back.clear()
         self._to_plan.clear()
 
     def _tell(self, *, at_last: bool = False) -> None:
-        waiting = len(self._to_resume) + len(self._to_adopt) + len(self._to_plan)
-        self._tally.tell([*self._in_hand.values()], waiting=waiting, at_last=at_last)
+        waiting = len(self._to_resume) + len(self._to_read_back) + len(self._to_plan)
+        self._progress.tell([*self._in_hand.values()], waiting=waiting, at_last=at_last)
 
     # --- the end -------------------------------------------------------------------------------
 
     def _wind_up(self) -> None:
         """Stop the senders and write every answer down."""
-        hanging = {job.plan.stream.id for job in self._senders.close()}
+        hanging = {task.plan.stream.id for task in self._senders.close()}
         while not self._senders.finished.empty():
             self._finish(self._senders.finished.get())
-        for stream_id, job in self._in_hand.items():
-            if job.doubt or stream_id in hanging:
-                self._writer.fail(Failure(stream_id, self._clock_us(), _INTERRUPTED, unclear=True))
+        for stream_id, task in self._in_hand.items():
+            if task.in_doubt or stream_id in hanging:
+                self._writer.fail(
+                    StreamFailure(stream_id, self._clock_us(), _INTERRUPTED, in_doubt=True)
+                )
         self._writer.close()
         states = self._prepared.states
         self._ledger.commit_plan(
@@ -407,7 +416,7 @@ class Course:
         for stream_id in sorted(self._prepared.plans):
             state = states[stream_id]
             status, reason = self._prepared.ends.get(stream_id) or self._standing(stream_id, state)
-            sent, acknowledged, refused = self._tally.of(stream_id)
+            sent, acknowledged, refused = self._progress.of(stream_id)
             last_us = state.last_acknowledged_us
             found[stream_id] = StreamOutcome(
                 stream_id=stream_id,
@@ -422,13 +431,13 @@ class Course:
         return PushOutcome(found, interrupted=self._stop.is_set())
 
     def _standing(self, stream_id: str, state: StreamState) -> tuple[OutcomeStatus, str]:
-        if state.held_day is None:
+        if state.blocked_day is None:
             if state.last_acknowledged_us is None:
-                return "waiting", "there is no settled data yet"
+                return "waiting", "there is no results data yet"
             return "delivered", ""
-        reason = f"waits for the missing day {state.held_day}"
-        since_us = state.held_since_us or self._now_us
+        reason = f"waits for the missing day {state.blocked_day}"
+        since_us = state.blocked_since_us or self._now_us
         is_overdue = self._now_us - since_us >= self._prepared.max_hold_us
         if is_overdue and not self._prepared.plans[stream_id].may_jump:
             return "stopped", f"{reason}: values per interval never pass one; run that day again"
-        return "held", reason
+        return "blocked", reason

@@ -7,17 +7,17 @@ import json
 import sqlalchemy as sa
 
 from energy_platform.delivery.ledger import tables
-from energy_platform.delivery.ledger.answers import are_written, write_events
-from energy_platform.delivery.ledger.base import LedgerBase, patient
+from energy_platform.delivery.ledger.base import LedgerBase, retried
 from energy_platform.delivery.ledger.model import CredentialStop, DeadLetter, Event, Run
+from energy_platform.delivery.ledger.results import are_written, write_events
 
 
-class Notes(LedgerBase):
+class LedgerRecords(LedgerBase):
     """The part of the ledger that people read."""
 
     # --- dead letters --------------------------------------------------------------------------
 
-    @patient
+    @retried
     def dead_letters(
         self, *, stream_id: str | None = None, state: str | None = "open"
     ) -> list[DeadLetter]:
@@ -39,11 +39,13 @@ class Notes(LedgerBase):
                 for row in connection.execute(query).mappings()
             ]
 
-    def close_letter(self, letter: DeadLetter, *, state: str, pending: bool, now_us: int) -> None:
+    def close_dead_letter(
+        self, dead_letter: DeadLetter, *, state: str, pending: bool, now_us: int
+    ) -> None:
         """Take a refused packet off the list, either to be sent again or for good.
 
         Args:
-            letter: The letter.
+            dead_letter: The refused packet.
             state: ``resent`` or ``discarded``.
             pending: Whether its packet is to be sent again, in its place in the order.
             now_us: The present.
@@ -52,11 +54,14 @@ class Notes(LedgerBase):
 
         def work(connection: sa.Connection) -> None:
             connection.execute(
-                sa.update(letters).where(letters.c.id == letter.id).values(state=state)
+                sa.update(letters).where(letters.c.id == dead_letter.id).values(state=state)
             )
             connection.execute(
                 sa.update(packets)
-                .where(packets.c.stream_id == letter.stream_id, packets.c.at_us == letter.at_us)
+                .where(
+                    packets.c.stream_id == dead_letter.stream_id,
+                    packets.c.at_us == dead_letter.at_us,
+                )
                 .values(
                     status="pending" if pending else "skipped",
                     settled_us=None if pending else now_us,
@@ -64,11 +69,11 @@ class Notes(LedgerBase):
             )
             connection.execute(
                 sa.update(tables.streams)
-                .where(tables.streams.c.stream_id == letter.stream_id)
+                .where(tables.streams.c.stream_id == dead_letter.stream_id)
                 .values(stopped=None, refused_streak=0, failure=None, failing_since_us=None)
             )
-            detail: dict[str, str | int | float | None] = {"packet_us": letter.at_us}
-            kind = Event(now_us, letter.stream_id, "resent" if pending else "skipped", detail)
+            detail: dict[str, str | int | float | None] = {"packet_us": dead_letter.at_us}
+            kind = Event(now_us, dead_letter.stream_id, "resent" if pending else "skipped", detail)
             write_events(connection, [kind])
 
         self._database.write(work)
@@ -83,7 +88,7 @@ class Notes(LedgerBase):
 
         self._database.write(work, is_done=lambda connection: are_written(connection, events))
 
-    @patient
+    @retried
     def events(self, *, stream_id: str | None = None, kind: str | None = None) -> list[Event]:
         """Return events in order, all or of one stream or kind."""
         table = tables.events
@@ -102,7 +107,7 @@ class Notes(LedgerBase):
 
     # --- credentials ---------------------------------------------------------------------------
 
-    @patient
+    @retried
     def stopped_credentials(self) -> dict[str, CredentialStop]:
         """Return the credentials that Wattics refused."""
         with self._read() as connection:
@@ -152,7 +157,7 @@ class Notes(LedgerBase):
 
     # --- runs ----------------------------------------------------------------------------------
 
-    @patient
+    @retried
     def run(self) -> Run | None:
         """Return how the newest push stands; None before the first."""
         table = tables.runs
