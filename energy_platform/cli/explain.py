@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
-from energy_platform.explain import explain, words
+from energy_platform.explain import explain
+from energy_platform.explain.descriptions import number
 from energy_platform.identity import name_of
 from energy_platform.installation.origin import installation
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from energy_platform.explain import Explanation, Held, Said, Sample
+    from energy_platform.explain import CarriedReading, Explanation, RawRow, Sample
 
 
 def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> int:
@@ -40,7 +41,7 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
         0.
 
     Raises:
-        ExplainError: The portfolio has no such point, or ``day`` is no date.
+        ExplainError: The portfolio has no such point, or ``day`` is not a date.
         SettingsError: A variable is wrong.
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
@@ -103,7 +104,7 @@ def _print(console: Console, chain: Explanation) -> None:
         console.print(_samples(chain.samples, local=local))
     later = [step for step in chain.steps if step.end_at >= chain.ends_at]
     for step in later:
-        say(f"settled later, at {local(step.end_at)} (file of {step.file_day}): {step.words}")
+        say(f"settled later, at {local(step.end_at)} (file of {step.file_day}): {step.description}")
     say(f"\n3. Carried out of {chain.utc_days[-1]} (UTC): {_state(chain.after)}")
     say(f"\n4. Intervals of 15 minutes inside the local day: {len(chain.intervals)}")
     if chain.intervals:
@@ -111,30 +112,30 @@ def _print(console: Console, chain: Explanation) -> None:
     say(f"\n5. {_figure(chain)}")
 
 
-def _state(held: tuple[Held, ...]) -> str:
-    if not held:
+def _state(carried: tuple[CarriedReading, ...]) -> str:
+    if not carried:
         return "nothing, the register was not known"
     return ", ".join(
-        f"{one.kind} {words.number(one.value_wh)} Wh of {one.at:%m-%d %H:%M:%SZ}"
+        f"{one.kind} {number(one.value_wh)} Wh of {one.at:%m-%d %H:%M:%SZ}"
         + (
-            f" (total {words.number(one.total_wh)} Wh)"
+            f" (total {number(one.total_wh)} Wh)"
             if one.kind == "good" and one.total_wh is not None
             else ""
         )
-        for one in held
+        for one in carried
     )
 
 
 def _samples(samples: tuple[Sample, ...], *, local: Callable[[datetime], str]) -> Table:
-    shown = table("local time", "said", "judged", "decision", box=None)
+    shown = table("local time", "raw", "reading", "decision", box=None)
     for one in samples:
-        judged = "" if one.value is None else f"{words.number(one.value)} {one.unit or ''}"
-        said = " / ".join(map(_said, one.said)) or "no raw row any more"
-        add_row(shown, local(one.at), said, judged, "; ".join(one.words))
+        judged = "" if one.value is None else f"{number(one.value)} {one.unit or ''}"
+        raw = " / ".join(map(_raw, one.raw)) or "no raw row any more"
+        add_row(shown, local(one.at), raw, judged, "; ".join(one.decisions))
     return shown
 
 
-def _said(one: Said) -> str:
+def _raw(one: RawRow) -> str:
     value = "null" if one.value is None else f"{one.value:.15g}"
     shown = one.text if one.value is None and one.text is not None else value
     return f"{shown} {one.unit or ''}".rstrip()
@@ -164,7 +165,7 @@ def _figure(chain: Explanation) -> str:
         else "not closed: no settled reading at or after its end yet"
     )
     refused = (
-        f"; {words.number(chain.refused_wh)} Wh that the register showed are refused: disputed"
+        f"; {number(chain.refused_wh)} Wh that the register showed are refused: disputed"
         if chain.refused_wh
         else ""
     )

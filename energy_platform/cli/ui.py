@@ -140,7 +140,7 @@ def require_port(port: int) -> None:
     if not 1 <= port <= _HIGHEST_PORT:
         raise UiError(f"--port {port}: expected a number from 1 to {_HIGHEST_PORT}")
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        # As the web server does: a connection of before that is being closed is no obstacle.
+        # As the web server does: a connection of before that is being closed is not an obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""The chain of one point and local day, read from the lake: nothing is computed anew but sums."""
+"""The chain of one point and local day, read from the lake: only sums are computed again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from energy_platform.days import day_bounds, day_of, day_range
-from energy_platform.explain import words
+from energy_platform.explain.descriptions import (
+    describe_learned,
+    describe_policy,
+    describe_reading,
+    describe_reject,
+    describe_step,
+)
 from energy_platform.limits_seen import seen_power
 from energy_platform.refresh import stale
 from energy_platform.schemas import (
@@ -50,7 +56,7 @@ class ExplainError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class RawRow:
     """A raw row: value, text and unit as the vendor said them."""
 
     value: float | None
@@ -60,20 +66,20 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One instant of the point: what was said, what it was judged to be, what became of it.
+    """One instant of the point: its raw rows, the validated reading, and what became of it.
 
     Attributes:
-        said: Raw rows of the instant; more than one where the vendor repeated itself.
+        raw: Raw rows of the instant; more than one where the vendor repeated itself.
         value: The judged value in ``unit``; None where the day was not judged yet.
-        words: The decisions, in order.
+        decisions: What was decided about it, in order, each a sentence.
     """
 
     at: datetime
-    said: tuple[Said, ...]
+    raw: tuple[RawRow, ...]
     value: float | None
     unit: str | None
     status: str | None
-    words: tuple[str, ...]
+    decisions: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +102,11 @@ class Step:
     dropped: int
     estimated: bool
     file_day: str
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class CarriedReading:
     """What the register carries over midnight UTC.
 
     Attributes:
@@ -161,10 +167,10 @@ class Explanation:
     policy: dict[str, str]
     learned: str
     corrections: tuple[str, ...]
-    before: tuple[Held, ...]
+    before: tuple[CarriedReading, ...]
     samples: tuple[Sample, ...]
     steps: tuple[Step, ...]
-    after: tuple[Held, ...]
+    after: tuple[CarriedReading, ...]
     intervals: tuple[Contribution, ...]
     energy_wh: float | None
     estimated_wh: float
@@ -187,7 +193,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         day: Local day of the point's site, ``YYYY-MM-DD``.
 
     Raises:
-        ExplainError: The portfolio has no such point, or ``day`` is no date.
+        ExplainError: The portfolio has no such point, or ``day`` is not a date.
         LakeError: A file of the lake is damaged.
     """
     point = _point(portfolio, point_id)
@@ -213,7 +219,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         starts_at=start,
         ends_at=end,
         utc_days=tuple(utc_days),
-        policy={one: words.of_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
+        policy={one: describe_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
         learned=_learned(lake, portfolio, point_id, until=utc_days[-1]),
         corrections=_corrections(portfolio, point_id, start=start, end=end),
         before=_state(
@@ -257,11 +263,12 @@ def _similar(portfolio: Portfolio, typed: str) -> list[str]:
     near = difflib.get_close_matches(typed, portfolio.points, n=_SIMILAR, cutoff=0.5)
     if near:
         return near
-    said = typed.casefold().split()
+    typed_words = typed.casefold().split()
     called = [
         f"{point.point_id} ({point.device_name}: {point.name})"
         for point in sorted(portfolio.points.values(), key=lambda one: not one.is_energy)
-        if said and all(word in f"{point.device_name} {point.name}".casefold() for word in said)
+        if typed_words
+        and all(word in f"{point.device_name} {point.name}".casefold() for word in typed_words)
     ]
     return called[:_SIMILAR]
 
@@ -271,9 +278,9 @@ def _date(day: str) -> date:
         found = date.fromisoformat(day)
     except ValueError:
         found = date.min
-    # Other spellings of ISO 8601, such as 20260329, are no days of the marts.
+    # Other spellings of ISO 8601, such as 20260329, are not days of the marts.
     if found.isoformat() != day or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
-        raise ExplainError(f"{day!r} is no local day such as 2026-03-29")
+        raise ExplainError(f"{day!r} is not a local day such as 2026-03-29")
     return found
 
 
@@ -322,10 +329,10 @@ def _in_day(deltas: pl.DataFrame, *, start: datetime, end: datetime) -> list[dic
 
 
 def _step(row: dict[str, Any], portfolio: Portfolio) -> Step:
-    names = Step.__dataclass_fields__.keys() - {"words"}
+    names = Step.__dataclass_fields__.keys() - {"description"}
     return Step(
         **{name: row[name] for name in names},
-        words=words.of_step(
+        description=describe_step(
             status=row["status"],
             reason=row["reason"],
             method=row["method"],
@@ -338,10 +345,12 @@ def _step(row: dict[str, Any], portfolio: Portfolio) -> Step:
     )
 
 
-def _state(lake: Lake, point_id: str, *, days: list[str]) -> tuple[Held, ...]:
+def _state(lake: Lake, point_id: str, *, days: list[str]) -> tuple[CarriedReading, ...]:
     rows = _of_point(lake, CORE_REGISTER_STATE, point_id, days=days[-1:]).sort("at")
     return tuple(
-        Held(at=row["at"], value_wh=row["value_wh"], kind=row["kind"], total_wh=row["total_wh"])
+        CarriedReading(
+            at=row["at"], value_wh=row["value_wh"], kind=row["kind"], total_wh=row["total_wh"]
+        )
         for row in rows.iter_rows(named=True)
     )
 
@@ -356,16 +365,16 @@ def _samples(
     steps: tuple[Step, ...],
 ) -> tuple[Sample, ...]:
     is_inside = pl.col("at").is_between(start, end, closed="left")
-    said: dict[datetime, list[Said]] = defaultdict(list)
+    raw: dict[datetime, list[RawRow]] = defaultdict(list)
     for day in days:
-        raw = lake.scan(get_source(point.vendor).day_table, days=[day]).collect()
+        rows = lake.scan(get_source(point.vendor).day_table, days=[day]).collect()
         own = (
             get_source(point.vendor)
-            .readings(raw)
+            .readings(rows)
             .filter(is_inside, pl.col("point_id") == point.point_id)
         )
         for row in own.sort("at").iter_rows(named=True):
-            said[row["at"]].append(Said(value=row["value"], text=row["text"], unit=row["unit"]))
+            raw[row["at"]].append(RawRow(value=row["value"], text=row["text"], unit=row["unit"]))
     judged = {
         row["at"]: row
         for row in _of_point(lake, CORE_READINGS, point.point_id, days=days)
@@ -386,13 +395,13 @@ def _samples(
     return tuple(
         Sample(
             at=at,
-            said=tuple(said.get(at, ())),
+            raw=tuple(raw.get(at, ())),
             value=row["value"] if row else None,
             unit=row["unit"] if row else None,
             status=row["status"] if row else None,
-            words=tuple(_decisions(at, row, rejected=rejected, steps=steps, point=point)),
+            decisions=tuple(_decisions(at, row, rejected=rejected, steps=steps, point=point)),
         )
-        for at in sorted({*said, *judged})
+        for at in sorted({*raw, *judged})
         for row in (judged.get(at),)
     )
 
@@ -407,11 +416,11 @@ def _decisions(
 ) -> list[str]:
     if row is None:
         return ["not judged yet: the day waits for a refresh"]
-    found = [words.of_reading(status=row["status"], reason=row["reason"])]
+    found = [describe_reading(status=row["status"], reason=row["reason"])]
     if row["status"] == "ok" and steps:
         begins = point.kind == "increment" and point.stamped_at == "start"
         found.append(_outcome(at, rejected=rejected, steps=steps, begins=begins))
-    return [said for said in found if said]
+    return [one for one in found if one]
 
 
 def _outcome(
@@ -420,9 +429,9 @@ def _outcome(
     """Say what became of a reading; ``begins`` says that its step begins at its stamp."""
     for step in steps:
         if (step.start_at if begins else step.end_at) == at:
-            return step.words
+            return step.description
         if at in rejected:
-            return words.of_reject(rejected[at])
+            return describe_reject(rejected[at])
         if step.start_at < at < step.end_at:
             return (
                 f"unconfirmed: one of the readings that the one at {_clock(step.end_at)} confirmed"
@@ -471,7 +480,7 @@ def _learned(lake: Lake, portfolio: Portfolio, point_id: str, *, until: str) -> 
     if portfolio.policy_on(point_id, day=until).max_power_w is not None:
         return ""
     return "; ".join(
-        words.of_learned(one.power_w, said=one.words)
+        describe_learned(one.power_w, seen=one.description)
         for one in seen_power(lake, portfolio, point_id=point_id, until=until)
         # The first rise is measured by nothing and not among them.
         if one.rises + 1 >= FEWEST_RISES

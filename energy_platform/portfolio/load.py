@@ -85,7 +85,7 @@ def load_portfolio(path: Path) -> Portfolio:
     """Read and check a portfolio file.
 
     Raises:
-        PortfolioError: The file is missing, is no YAML or breaks a rule; one line per problem.
+        PortfolioError: The file is missing, is not YAML or breaks a rule; one line per problem.
     """
     try:
         text = _read(path)
@@ -284,7 +284,7 @@ def _accepted(
                 problems.append(((*place, "points"), f"unknown point {point_id!r}"))
                 continue
             if point.kind != "register" or not point.is_energy:
-                why = f"{point_id} is no energy register: nothing of it is ever refused"
+                why = f"{point_id} is not an energy register: nothing of it is ever refused"
                 problems.append(((*place, "points"), why))
                 continue
             zone = zones[point.site_id]

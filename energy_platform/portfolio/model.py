@@ -1,4 +1,4 @@
-"""The shape of portfolio.yaml, entry by entry, as people write it."""
+"""The shape of portfolio.yaml, entry by entry, as it is typed."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class PolicyEntry(_Entry):
 
 
 class PointSpec(PolicyEntry):
-    """One point of a device or a device type; the policy's settings stand beside it."""
+    """One point of a device or a device type; with the policy's settings in the same entry."""
 
     key: Text = Field(description="The vendor's own key: service triple, datapoint or sensor id.")
     name: str

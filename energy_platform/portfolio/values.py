@@ -1,4 +1,4 @@
-"""The single values of a portfolio as people type them: numbers, durations, instants, zones, ids.
+"""The single values of a portfolio as they are typed: numbers, durations, instants, zones, ids.
 
 YAML and pydantic are both generous: ``true`` would be 1 W, ``nan`` a factor, 20260131 an instant
 of 1970. What is not plainly of its kind is refused here, in one sentence.
@@ -86,7 +86,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Paris") from error
+        raise ValueError(f"{name!r} is not an IANA time zone, such as Europe/Paris") from error
     return name
 
 
@@ -120,7 +120,7 @@ def _instant(value: object) -> object:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(
-                f"{value!r} is no date such as 2026-01-31, nor an instant such as "
+                f"{value!r} is not a date such as 2026-01-31, nor an instant such as "
                 "2026-01-31T08:00:00+01:00"
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -142,7 +142,7 @@ def _clock_instant(value: object) -> object:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(
-                f"{value!r} is no date such as 2026-01-31, nor an instant such as 2026-01-31 08:00"
+                f"{value!r} is not a date such as 2026-01-31 or an instant such as 2026-01-31 08:00"
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value, time.min)
@@ -157,10 +157,10 @@ def _duration(value: object) -> object:
         number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
         unit = value[len(number) :]
         if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdecimal():
-            raise ValueError(f"{value!r} is no duration such as 30s, 15m, 2h or 1d")
+            raise ValueError(f"{value!r} is not a duration such as 30s, 15m, 2h or 1d")
         seconds = float(number) * _UNITS_OF_TIME[unit]
         if not seconds:
-            raise ValueError(f"{value!r} is no duration; it must be longer than nothing")
+            raise ValueError(f"{value!r} is not a duration; it must be longer than nothing")
         if seconds > _LONGEST_DURATION_S:
             raise ValueError(f"{value!r} is longer than a year")
         return timedelta(seconds=seconds)
@@ -189,7 +189,7 @@ def _id(value: str) -> str:
     if value != value.strip():
         raise ValueError("an id neither begins nor ends with a blank")
     if any(part in {".", ".."} for part in re.split(r"[/\\]", value)):
-        raise ValueError("an id is no path: it holds no . or .. between slashes")
+        raise ValueError("an id is not a path: it holds no . or .. between slashes")
     return value
 
 

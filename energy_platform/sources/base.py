@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.discovery.found import Found
+    from energy_platform.discovery.found import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.sources.coverage import DeviceDay, Earlier, Reject
@@ -285,7 +285,7 @@ class SourceSpec(Generic[S]):
         open: Opens it; a context manager of an :class:`OpenSource`. A missing credential raises
             SettingsError, which names the variable.
         readings: Returns rows of the day table as ``point_id, at, value, text, unit``, and where
-            the source can tell ``is_backward`` and ``is_stranger``; pure.
+            the source can tell ``is_backward`` and ``is_foreign``; pure.
         discover: Returns what inventory frames come to: sites, devices, proposed points; pure.
         addresses: Where it is spoken to, each asked by ``doctor`` without credentials.
         checks: What else ``doctor`` says of it.
@@ -309,7 +309,7 @@ class SourceSpec(Generic[S]):
     not_for_days: tuple[Table, ...] = ()
     open: Callable[[S, SourceContext], AbstractContextManager[OpenSource]]
     readings: Callable[[pl.DataFrame], pl.DataFrame]
-    discover: Callable[[Mapping[str, pl.DataFrame]], Found]
+    discover: Callable[[Mapping[str, pl.DataFrame]], VendorInventory]
     addresses: Callable[[S], Sequence[Address]] = no_address
     checks: Callable[[S, SourceContext, datetime], Iterable[SourceCheck]] = nothing_to_check
     keep: Callable[[Mapping[str, pl.DataFrame], Lake], Mapping[str, pl.DataFrame]] = keep_nothing

@@ -101,10 +101,10 @@ def consumption_intervals(
     if not deltas.height:
         return CORE_CONSUMPTION_INTERVALS.empty()
     as_energy = {name: energy for energy, name in _NAMES.items()}
-    said = deltas.group_by("point_id").agg(pl.col("quantity", "unit").first())
+    named = deltas.group_by("point_id").agg(pl.col("quantity", "unit").first())
     return (
         spread(deltas.rename(as_energy, strict=False))
         .rename(_NAMES, strict=False)
-        .join(said, on="point_id", how="left", maintain_order="left")
+        .join(named, on="point_id", how="left", maintain_order="left")
         .select(CORE_CONSUMPTION_INTERVALS.schema.names())
     )

@@ -19,7 +19,7 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     INSTANT,
 )
-from energy_platform.transforms.ordering import EXACT_COUNTS, Ordered, ordered
+from energy_platform.transforms.ordering import EXACT_COUNTS, SortedReadings, sort_readings
 from energy_platform.transforms.plain_steps import (
     REASON_CODES,
     REASONS,
@@ -82,7 +82,7 @@ def energy_deltas(
         readings: ``point_id, at, value_wh`` in any order, duplicates allowed; conflicting
             duplicates count as the smallest value that is not zero. A column ``counts_per_wh``
             may say that a point counts in finer units (3600 for joules): its steps are then
-            differenced in whole counts. Rows without a value are no readings. Readings not newer
+            differenced in whole counts. Rows without a value are left out. Readings not newer
             than what ``state`` has seen of their point are already folded in and left out.
         state: What the load before returned as ``state``; None before the first.
         policy: One policy for all points, or one per ``point_id``; points that are not named are
@@ -107,24 +107,24 @@ def settled_load(
 ) -> tuple[EnergyDeltas, NDArray[np.bool_]]:
     """Do what ``energy_deltas`` does; return also which deltas are the first of their point."""
     states = read_states(state)
-    load = ordered(readings)
+    load = sort_readings(readings)
     load = load.newer_than(states.seen_until(load.points))
-    work = _Work(load, states, rules=_rules(load, policy))
-    work.settle()
-    good, previous = work.last_levels()
+    load_pass = _VectorPass(load, states, rules=_rules(load, policy))
+    load_pass.settle()
+    good, previous = load_pass.last_levels()
     result = EnergyDeltas(
-        deltas=work.deltas(),
+        deltas=load_pass.deltas(),
         state=next_state(
             states,
             load=load,
             good=good,
             previous=previous,
-            registers=work.registers,
-            totals=work.totals(),
+            registers=load_pass.registers,
+            totals=load_pass.totals(),
         ),
-        rejects=_reject_rows(work.rejects),
+        rejects=_reject_rows(load_pass.rejects),
     )
-    return result, work.first_deltas()
+    return result, load_pass.first_deltas()
 
 
 def pending(state: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +144,7 @@ class _Rules:
         return self.distinct[int(self.of_point[point])]
 
 
-def _rules(load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]) -> _Rules:
+def _rules(load: SortedReadings, policy: CounterPolicy | Mapping[str, CounterPolicy]) -> _Rules:
     """Return the rule of each point; points of equal settings share one."""
     if isinstance(policy, CounterPolicy) and not load.is_scaled:
         return _Rules([RegisterRule.of(policy)], np.zeros(load.count.size, np.int64))
@@ -157,10 +157,10 @@ def _rules(load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]) -
     return _Rules(distinct, np.array(of_point, np.int64))
 
 
-class _Work:
+class _VectorPass:
     """One load on its way: plain steps as arrays, the other readings folded into them."""
 
-    def __init__(self, load: Ordered, states: States, *, rules: _Rules) -> None:
+    def __init__(self, load: SortedReadings, states: States, *, rules: _Rules) -> None:
         self.load, self.states, self.rules = load, states, rules
         self.carried = states.aligned(load.points, load.counts_per_wh)
         self.steps = PlainSteps(
@@ -180,22 +180,22 @@ class _Work:
         """Settle every reading of the load."""
         steps, load = self.steps, self.load
         steps.settle_all()
-        steps.others[load.first[self.carried.unsettled]] = True
+        steps.irregular[load.first[self.carried.unsettled]] = True
         for place, rule in enumerate(self.rules.distinct):
             if rule.markers:
                 for point in np.flatnonzero(self.rules.of_point == place).tolist():
                     self._mark_exchanges(point, rule)
-        others = np.flatnonzero(steps.others)
-        points = np.searchsorted(load.first, others, side="right") - 1
+        irregular = np.flatnonzero(steps.irregular)
+        points = np.searchsorted(load.first, irregular, side="right") - 1
         for point, place in zip(*np.unique(points, return_index=True), strict=True):
-            self._fold_point(int(point), first=int(others[place]))
+            self._fold_point(int(point), first=int(irregular[place]))
 
     def _mark_exchanges(self, point: int, rule: RegisterRule) -> None:
         low, high = self._bounds(point)
         for marker in rule.markers:
             index = low + int(np.searchsorted(self.load.at[low:high], marker.at))
             if index < high:
-                self.steps.others[index] = True
+                self.steps.irregular[index] = True
 
     def _bounds(self, point: int) -> tuple[int, int]:
         low = int(self.load.first[point])
@@ -245,8 +245,8 @@ class _Work:
             steps.settle_chunk(low, until, good=register.good, rule=rule)
         if register.rule.markers:
             self._mark_exchanges(point, register.rule)
-        others = np.flatnonzero(steps.others[low:until])
-        return low + int(others[0]) if others.size else until
+        irregular = np.flatnonzero(steps.irregular[low:until])
+        return low + int(irregular[0]) if irregular.size else until
 
     def _fold(self, register: CounterState, index: int, *, high: int, point: int) -> int:
         """Fold readings until their register has settled; return the first that was not folded."""

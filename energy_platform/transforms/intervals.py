@@ -17,8 +17,13 @@ import numpy as np
 import polars as pl
 
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, INSTANT
-from energy_platform.transforms.ordering import pieces_of_whole_points
-from energy_platform.transforms.steps import Parts, Steps, first_of_points, parts_of
+from energy_platform.transforms.interval_split import (
+    Contributions,
+    Steps,
+    contributions_of,
+    first_of_points,
+)
+from energy_platform.transforms.ordering import iter_point_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +62,7 @@ def width_of(width: str | timedelta) -> timedelta:
         number = length.rstrip("abcdefghijklmnopqrstuvwxyz")
         unit = length[len(number) :]
         if not number.isdigit() or unit not in _UNITS:
-            raise ValueError(f"width {width!r} is no duration such as 1m, 15m, 1h or 1d")
+            raise ValueError(f"width {width!r} is not a duration such as 1m, 15m, 1h or 1d")
         length = timedelta(seconds=int(number) * _UNITS[unit])
     if not SHORTEST <= length <= LONGEST or LONGEST % length:
         raise ValueError(f"width {width!r} must divide a day and lie between 1m and 1d")
@@ -90,14 +95,14 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
         ordered = ordered.sort("point_id", "end_at", "start_at")
         is_new = first_of_points(ordered)
     made, low = [], 0
-    for piece in pieces_of_whole_points(ordered):
+    for piece in iter_point_batches(ordered):
         high = low + piece.height
-        made.append(spread(piece.rechunk(), width=width, is_new=is_new[low:high]))
+        made.append(allocate(piece.rechunk(), width=width, is_new=is_new[low:high]))
         low = high
     return pl.concat(made)
 
 
-def spread(
+def allocate(
     deltas: pl.DataFrame,
     *,
     width: str | timedelta,
@@ -119,7 +124,8 @@ def spread(
         at_once = deltas.with_columns(energy_wh=energy)
     steps = Steps.of(at_once, is_new=is_new)
     rows = [
-        _merged(piece, parts_of(piece, bucket=bucket), low=low) for low, piece in steps.pieces()
+        _merged(piece, contributions_of(piece, bucket=bucket), low=low)
+        for low, piece in steps.pieces()
     ]
     booked = _frame(steps, rows, bucket=bucket) if rows else CORE_ENERGY_INTERVALS.empty()
     if caught_up.height:
@@ -143,7 +149,7 @@ def _with(
     as_energy = deltas.with_columns(
         counted_from="start_at", refused_wh=pl.lit(0.0), status=pl.lit("ok")
     )
-    spread_out = spread(as_energy, width=width, is_new=first_of_points(as_energy))
+    spread_out = allocate(as_energy, width=width, is_new=first_of_points(as_energy))
     added = spread_out.filter(pl.col("energy_wh") != 0)
     if is_refused:
         added = added.with_columns(refused_wh="energy_wh", energy_wh=0.0)
@@ -178,7 +184,7 @@ class _Rows(NamedTuple):
     covered: NDArray[np.float64]
 
 
-def _merged(steps: Steps, parts: Parts, *, low: int) -> _Rows:
+def _merged(steps: Steps, parts: Contributions, *, low: int) -> _Rows:
     """Add up the contributions to each bucket of each point."""
     back = np.flatnonzero(parts.bucket[1:] < parts.bucket[:-1]) + 1
     if not parts.is_new[back].all():

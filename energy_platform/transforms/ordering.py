@@ -25,7 +25,7 @@ _KEY_BITS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class SortedReadings:
     """Readings sorted by point and instant, each instant of a point once.
 
     Attributes:
@@ -59,20 +59,20 @@ class Ordered:
         """Whether any point counts in something else than Wh."""
         return bool((self.counts_per_wh != 1).any())
 
-    def newer_than(self, seen_until: NDArray[np.int64]) -> Ordered:
+    def newer_than(self, seen_until: NDArray[np.int64]) -> SortedReadings:
         """Leave out readings that are not newer than an instant per point."""
         if not self.count.size or bool((self.at[self.first] > seen_until).all()):
             return self
         return self.only(self.at > np.repeat(seen_until, self.count))
 
-    def only(self, kept: NDArray[np.bool_]) -> Ordered:
+    def only(self, kept: NDArray[np.bool_]) -> SortedReadings:
         """Leave out all readings but some."""
         if not self.count.size or kept.all():
             return self
         count = np.add.reduceat(kept.astype(np.int64), self.first)
         has = count > 0
         count = count[has]
-        return Ordered(
+        return SortedReadings(
             points=self.points.filter(pl.Series(has)),
             first=_starts(count),
             count=count,
@@ -88,7 +88,7 @@ def _starts(count: NDArray[np.int64]) -> NDArray[np.int64]:
     return first
 
 
-def ordered(readings: pl.DataFrame) -> Ordered:
+def sort_readings(readings: pl.DataFrame) -> SortedReadings:
     """Sort readings and settle duplicates.
 
     Args:
@@ -131,7 +131,7 @@ def ordered(readings: pl.DataFrame) -> Ordered:
         scale = frame.get_column("counts_per_wh").gather(place).to_numpy().astype(np.float64)
         if bool((scale != 1).any()):
             counts = whole(wh * np.repeat(scale, count))
-    load = Ordered(
+    load = SortedReadings(
         points=points,
         first=first,
         count=count,
@@ -207,7 +207,7 @@ def whole(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(counts - nearest) <= np.abs(nearest) * 2.0**-51, nearest, counts)
 
 
-def _refuse_inexact(load: Ordered) -> None:
+def _refuse_inexact(load: SortedReadings) -> None:
     if not load.counts.size:
         return
     if load.counts.max() <= EXACT_COUNTS and load.counts.min() >= -EXACT_COUNTS:
@@ -231,7 +231,7 @@ def _beyond(point: str | None, value: float) -> str:
     )
 
 
-def pieces_of_whole_points(
+def iter_point_batches(
     frame: pl.DataFrame, *, rows: int = READINGS_AT_ONCE
 ) -> Iterator[pl.DataFrame]:
     """Cut a frame sorted by point into pieces without copying, never inside a point.

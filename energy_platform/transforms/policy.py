@@ -26,7 +26,7 @@ class CounterPolicy:
     """Settings of the register rule for one register.
 
     Attributes:
-        on_fall: Worth of a fall that is no noise and no rollover.
+        on_fall: Energy of a fall that is neither noise nor a rollover.
         reset_base_wh: Base subtracted by ``count_after_minus_base``.
         dip_ratio: Falls that keep at least this share of the register, and are at most what an
             hour of the limit would bring, are noise and stay signed; None turns this off.

@@ -35,7 +35,7 @@ SMALLEST_COMPARED_WH: Final = 1000.0
 """Below this energy a day's rounding outweighs any disagreement."""
 
 CONSERVED_RELATIVE: Final = 1e-9
-"""Rounding of sums of energies that are no whole watt-hours."""
+"""Rounding of sums of energies that are not whole watt-hours."""
 
 FALLS: Final = ("exchange", "rollover", "reset", "spike_reversal", "dip")
 """Statuses of steps in which the register came back lower, or was another one."""
@@ -49,12 +49,12 @@ class Conservation(NamedTuple):
 
     Attributes:
         expected_wh: What should be there.
-        found_wh: What is there.
-        points: Points whose own figures differ: ``point_id, expected_wh, found_wh``.
+        actual_wh: What is there.
+        points: Points whose own figures differ: ``point_id, expected_wh, actual_wh``.
     """
 
     expected_wh: float
-    found_wh: float
+    actual_wh: float
     points: pl.DataFrame
 
     @property
@@ -71,7 +71,7 @@ def habits(readings: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         ``point_id, step_s, moved``: the usual seconds between two samples, null where the day has
-        too few or they come irregularly (a point that only tells changes has no cadence), and
+        too few or they come irregularly (a point that reports only changes has no cadence), and
         whether a usable reading differed from another.
     """
     return (
@@ -124,7 +124,7 @@ def completeness(
     """
     received = readings.group_by("point_id").agg(pl.len().cast(pl.Int64()).alias("received"))
     seconds = window.total_seconds()
-    # A point that was seen and has no regular cadence tells changes: nobody can say how many.
+    # A point that was seen and has no regular cadence reports changes only: no number is right.
     stated = pl.when(pl.col("seen").is_null()).then(pl.col("every_s"))
     cadence = pl.coalesce("step_s", "step_today", stated)
     return (
@@ -163,7 +163,7 @@ def stuck(
         readings: Rows of ``core_readings`` of one day.
         points: ``point_id, kind`` per point.
         moved: ``point_id`` of the points that moved lately: a limit or a setpoint that always
-            shows one value is no broken sensor.
+            shows one value is not a broken sensor.
         fewest: Equal readings from which a gauge is called stuck.
 
     Returns:
@@ -217,7 +217,7 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
     )
 
 
-def restless(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
+def frequent_resets(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
     """Return points with more falls in a day than believable: ``point_id, falls``."""
     return (
         deltas.filter(pl.col("status").is_in(FALLS))
@@ -238,7 +238,7 @@ def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:
     """Explain registers quarantined for swapped words.
 
     Returns:
-        ``point_id, readings, said, unit, factor, repaired``: the newest value as said, the factor
+        ``point_id, readings, raw_value, unit, factor, repaired``: the newest raw value, the factor
         that a reviewed correction would need, and what the value would then be.
     """
     return (
@@ -247,10 +247,10 @@ def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:
         .group_by("point_id", maintain_order=True)
         .agg(
             pl.len().cast(pl.Int64()).alias("readings"),
-            pl.col("value").last().alias("said"),
+            pl.col("value").last().alias("raw_value"),
             pl.col("unit").last(),
         )
-        .with_columns(factor=pl.lit(1 / WORD), repaired=pl.col("said") / WORD)
+        .with_columns(factor=pl.lit(1 / WORD), repaired=pl.col("raw_value") / WORD)
     )
 
 
@@ -274,7 +274,7 @@ def intervals_conserve(deltas: pl.DataFrame, intervals: pl.DataFrame) -> Conserv
     """Say whether the intervals made of a day's deltas hold exactly their energy."""
     return _compare(
         deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
-        intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("found_wh")),
+        intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("actual_wh")),
         size=deltas.group_by("point_id").agg(pl.col("energy_wh").abs().sum().alias("size")),
     )
 
@@ -300,13 +300,13 @@ def totals_conserve(
         .join(totals(before, "before"), on="point_id", how="left")
         .select(
             "point_id",
-            (pl.col("after") - pl.col("before").fill_null(0.0)).alias("found_wh"),
+            (pl.col("after") - pl.col("before").fill_null(0.0)).alias("actual_wh"),
             (pl.col("after").abs() + pl.col("before").abs().fill_null(0.0)).alias("size"),
         )
     )
     return _compare(
         deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
-        moved.select("point_id", "found_wh"),
+        moved.select("point_id", "actual_wh"),
         size=moved.select("point_id", "size"),
     )
 
@@ -315,17 +315,17 @@ def _compare(expected: pl.DataFrame, found: pl.DataFrame, *, size: pl.DataFrame)
     both = (
         expected.join(found, on="point_id", how="full", coalesce=True)
         .join(size, on="point_id", how="left")
-        .with_columns(pl.col("expected_wh", "found_wh", "size").fill_null(0.0))
+        .with_columns(pl.col("expected_wh", "actual_wh", "size").fill_null(0.0))
     )
     allowed = pl.col("size") * CONSERVED_RELATIVE
     differing = (
-        both.filter((pl.col("expected_wh") - pl.col("found_wh")).abs() > allowed)
-        .select("point_id", "expected_wh", "found_wh")
+        both.filter((pl.col("expected_wh") - pl.col("actual_wh")).abs() > allowed)
+        .select("point_id", "expected_wh", "actual_wh")
         .sort("point_id")
     )
     return Conservation(
         expected_wh=float(both.get_column("expected_wh").sum()),
-        found_wh=float(both.get_column("found_wh").sum()),
+        actual_wh=float(both.get_column("actual_wh").sum()),
         points=differing,
     )
 
@@ -337,7 +337,7 @@ def disagreeing_power(
     points: pl.DataFrame,
     most: float = MOST_DISAGREEMENT,
 ) -> pl.DataFrame:
-    """Compare each import register with the power measured beside it on the same device.
+    """Compare each import register with the power measured on the same device.
 
     Args:
         deltas: Rows of ``core_energy_deltas`` of a day.

@@ -7,8 +7,8 @@
 Registers of other amounts (m³, varh, VAh, hours run) are read by the same rule. Inside it a
 register is a number in its point's canonical unit; ``consumption.split_consumption`` then moves
 their steps to tables that say the unit, so that no published column named ``_wh`` holds them. Heat
-is told from electricity by the point's quantity and carrier. The method of each row is in the
-column ``method``, so that none is mixed with another unseen.
+and electricity are distinguished by the point's quantity and carrier. The column ``method`` names
+the method of each row, so that none is mixed with another unseen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from energy_platform.schemas import (
 )
 from energy_platform.transforms.consumption import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, energy_deltas
-from energy_platform.transforms.increment_periods import placed
+from energy_platform.transforms.increment_periods import place_increments
 from energy_platform.transforms.periods import increment_deltas, power_deltas
 from energy_platform.transforms.units import CANONICAL_UNITS, conversion
 
@@ -82,7 +82,7 @@ def _believed(core_readings: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame
     return rows.join(points, on="point_id", how="inner", maintain_order="left")
 
 
-def energy_of_readings(
+def compute_energy(
     core_readings: pl.DataFrame,
     *,
     points: pl.DataFrame,
@@ -122,7 +122,7 @@ def energy_of_readings(
         )
     ]
     if increments.height:
-        rows = placed(_believed(core_readings, increments.select("point_id")), increments)
+        rows = place_increments(_believed(core_readings, increments.select("point_id")), increments)
         parts.append(increment_deltas(rows, state=own(increments), policy=policy))
     if powers.height:
         rows = _believed(core_readings, powers)

@@ -1,4 +1,4 @@
-"""Devices that share a serial number, told by their samples of one day."""
+"""Devices that share a serial number, recognised by their samples of one day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW: Final = 2
 """Samples among those of another id that may be the seam of a transfer."""
 
 
-def strangers(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:
+def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:
     """Return the vendor's ids whose rows are of another device than their serial number names.
 
     Args:
@@ -43,14 +43,14 @@ def _lies_among(own: pl.DataFrame, others: pl.DataFrame, *, series: Sequence[str
     """Say whether samples of some series lie within those of the others, and differ from them."""
     spans = others.group_by(series).agg(first=pl.col("at").min(), last=pl.col("at").max())
     inside = own.join(spans, on=series).filter(pl.col("at").is_between("first", "last"))
-    said = [*series, "at", "value", "value_text"]
-    differing = inside.join(others, on=said, how="anti", nulls_equal=True)
+    sample = [*series, "at", "value", "value_text"]
+    differing = inside.join(others, on=sample, how="anti", nulls_equal=True)
     many = differing.group_by(series).len().filter(pl.col("len") > FEW)
     return many.height > 0
 
 
-def stranger_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[pl.Series]:
-    """Return ``is_stranger``, whether rows are of another device than their point's; or nothing.
+def foreign_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[pl.Series]:
+    """Return ``is_foreign``, whether rows are of another device than their point's; or nothing.
 
     Ids that follow one another under a serial number are one device that was transferred or set up
     again. Ids whose samples of one day lie among each other, and differ, are devices that share a
@@ -62,7 +62,7 @@ def stranger_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) ->
         device: Column of the source's own id of the device.
         series: Columns that make a series of a device.
     """
-    shared = strangers(raw, device=device, series=series)
+    shared = foreign_device_ids(raw, device=device, series=series)
     if not shared:
         return []
-    return [raw[device].is_in(shared).alias("is_stranger")]
+    return [raw[device].is_in(shared).alias("is_foreign")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.transforms.counters import DEFAULT_POLICY, settled_load
-from energy_platform.transforms.intervals import spread
+from energy_platform.transforms.intervals import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -65,7 +65,7 @@ def energy_stream(
         state = result.state
         yield EnergyPiece(
             deltas=result.deltas,
-            intervals=spread(result.deltas, width=width, is_new=is_new),
+            intervals=allocate(result.deltas, width=width, is_new=is_new),
             rejects=result.rejects,
             state=state,
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Conversion(NamedTuple):
-    """``canonical = said * multiplier / divisor + offset``.
+    """``canonical = value * multiplier / divisor + offset``.
 
     Attributes:
         unit: Canonical unit.
@@ -219,19 +219,19 @@ def canonical_unit(quantity: str) -> str | None:
 
 
 def conversion(name: str | None, *, quantity: str) -> Conversion | None:
-    """Return how numbers said in ``name`` become the canonical unit of a quantity.
+    """Return how numbers in the unit ``name`` become the canonical unit of a quantity.
 
     Args:
         name: Unit as the vendor says it: symbol or enumeration name; None or empty for none.
         quantity: What is measured.
 
     Returns:
-        None when the name is unknown, or is no unit of this quantity: nothing is guessed.
+        None when the name is unknown, or is not a unit of this quantity: nothing is guessed.
     """
-    said = (name or "").strip()
-    if not said:
+    spelled = (name or "").strip()
+    if not spelled:
         return Conversion(canonical_unit(quantity) or "1") if quantity in UNITLESS else None
-    symbol = _OTHER_NAMES.get(said, said)
+    symbol = _OTHER_NAMES.get(spelled, spelled)
     special = _BY_QUANTITY.get((quantity, symbol))
     if special is not None:
         return special
@@ -243,7 +243,7 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
 
 
 def units_of(quantity: str) -> tuple[str, ...]:
-    """Return the symbols that numbers of a quantity may be said in; all of them for ``other``."""
+    """Return the symbols that numbers of a quantity may come in; all of them for ``other``."""
     special = [unit for one, unit in _BY_QUANTITY if one == quantity]
     fitting = [unit for unit in _SYMBOLS if conversion(unit, quantity=quantity) is not None]
     return tuple(dict.fromkeys([*fitting, *special]))
@@ -252,7 +252,7 @@ def units_of(quantity: str) -> tuple[str, ...]:
 def meant_unit(name: str, *, quantity: str) -> str | None:
     """Return the symbol that a misspelt name of a unit of a quantity most likely means.
 
-    For people only: readings are never converted by a guess.
+    For display only: readings are never converted by a guess.
 
     Example:
         >>> meant_unit("Kwh", quantity="active_energy_import")
@@ -278,8 +278,8 @@ def _plain(name: str) -> str:
 
 def is_known(name: str | None) -> bool:
     """Say whether a unit name is in the table, whatever it measures."""
-    said = (name or "").strip()
-    return _OTHER_NAMES.get(said, said) in _SYMBOLS
+    spelled = (name or "").strip()
+    return _OTHER_NAMES.get(spelled, spelled) in _SYMBOLS
 
 
 _SNAP_ULPS: Final = 2.0**-51

@@ -54,7 +54,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Verdict:
     """The verdict.
 
     Attributes:
@@ -68,7 +68,7 @@ class Judgement:
     facts: tuple[str, ...]
 
 
-def judge(story: Story) -> Judgement:
+def judge(story: Story) -> Verdict:
     """Compare what happened with what must have."""
     mail = _told(subject for subject, _ in story.site.mailbox.received)
     webhook = _told(str(one["title"]) for one in story.site.webhook.received)
@@ -97,7 +97,7 @@ def judge(story: Story) -> Judgement:
             "webhooks, digests included"
         ),
     )
-    return Judgement(rows=rows, breaches=tuple(breaches), facts=facts)
+    return Verdict(rows=rows, breaches=tuple(breaches), facts=facts)
 
 
 def _told(titles: Iterable[str]) -> Told:
@@ -254,9 +254,9 @@ def _runs(story: Story) -> list[str]:
 def _wattics(story: Story) -> list[str]:
     if WatticsSettings().base_url is None:
         return []
-    judgement = story.site.fleet.wattics.judgement()
-    return [f"Wattics: {one}" for one in judgement.complaints] + [
+    report = story.site.suite.wattics.delivery_report()
+    return [f"Wattics: {one}" for one in report.complaints] + [
         f"Wattics: {name} misses {one.missing_intervals} intervals"
-        for name, one in judgement.streams.items()
+        for name, one in report.streams.items()
         if one.missing_intervals
     ]

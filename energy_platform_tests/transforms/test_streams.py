@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from energy_platform.energy_files import energy_of_file
 from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
-from energy_platform.transforms.ordering import pieces_of_whole_points
+from energy_platform.transforms.ordering import iter_point_batches
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.streams import energy_stream
 from energy_platform_tests.transforms.histories import (
@@ -35,7 +35,7 @@ def test_pieces_of_whole_points_come_to_what_the_whole_comes_to(
     readings: pl.DataFrame, policy: CounterPolicy, rows: int
 ) -> None:
     ordered = readings.sort("point_id", "at")
-    pieces = list(pieces_of_whole_points(ordered, rows=rows))
+    pieces = list(iter_point_batches(ordered, rows=rows))
     seen = [point for piece in pieces for point in piece["point_id"].unique().to_list()]
     assert len(seen) == len(set(seen))
     found = list(energy_stream(pieces, policy=policy))
@@ -68,10 +68,10 @@ def test_pieces_in_time_order_come_to_what_the_whole_comes_to(
 
 def test_a_point_larger_than_a_piece_stays_whole() -> None:
     readings = pl.concat([frame([float(n)] * 5, point_id=f"p{n}") for n in range(1, 4)])
-    assert [piece.height for piece in pieces_of_whole_points(readings, rows=3)] == [5, 5, 5]
-    assert [piece.height for piece in pieces_of_whole_points(readings, rows=11)] == [10, 5]
-    assert [piece.height for piece in pieces_of_whole_points(readings, rows=15)] == [15]
-    assert [piece.height for piece in pieces_of_whole_points(readings[:0], rows=3)] == [0]
+    assert [piece.height for piece in iter_point_batches(readings, rows=3)] == [5, 5, 5]
+    assert [piece.height for piece in iter_point_batches(readings, rows=11)] == [10, 5]
+    assert [piece.height for piece in iter_point_batches(readings, rows=15)] == [15]
+    assert [piece.height for piece in iter_point_batches(readings[:0], rows=3)] == [0]
 
 
 @pytest.mark.parametrize("order", [["point_id", "at"], ["at", "point_id"]])

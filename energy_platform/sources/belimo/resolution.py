@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 SECONDS_A_DAY: Final = 86_400
 
 LONGEST_NUMBER: Final = 6
-"""Digits of a duration; longer ones are no resolution of anything."""
+"""Digits of a duration; longer ones are not a resolution of anything."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": SECONDS_A_DAY}
 

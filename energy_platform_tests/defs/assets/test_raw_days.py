@@ -68,7 +68,7 @@ def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]
 
 def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_path: Path) -> None:
     with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "device_refused=403"):
+        with rig.occurrences("socomec", "device_refused=403"):
             success, said = run(platform, DAY)
         with platform.catalogue() as catalogue:
             record = catalogue.days("socomec")[DAY]
@@ -92,7 +92,7 @@ def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_p
 
 def test_days_that_landed_are_told_when_a_refused_login_ends_the_run(tmp_path: Path) -> None:
     with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
+        with rig.occurrences("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
             success, said = run(platform, EARLIER, DAY)
         with Catalogue.of(platform.data) as catalogue:
             states = {day: one.state for day, one in catalogue.days("socomec").items()}

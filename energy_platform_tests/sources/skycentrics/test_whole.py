@@ -97,8 +97,8 @@ def histories(cloud: Cloud) -> list[Seen]:
     return [seen for seen in cloud.seen if "b" in seen.query]
 
 
-def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
-    """Let the history answer with what ``conduct`` makes of the right records."""
+def serve(cloud: Cloud, behaviour: Callable[[list[Any]], list[Any]]) -> None:
+    """Let the history answer with what ``behaviour`` makes of the right records."""
     cloud.packs = False
     whole = cloud.route
 
@@ -106,7 +106,7 @@ def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
         reply = whole(seen)
         if "b" not in seen.query or reply.status != 200:
             return reply
-        return reply_json(conduct(json.loads(reply.body)))
+        return reply_json(behaviour(json.loads(reply.body)))
 
     cloud.route = route
 

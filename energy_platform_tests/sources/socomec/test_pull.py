@@ -73,7 +73,7 @@ def rows(frame: pl.DataFrame) -> list[tuple[str, float | None]]:
     ]
 
 
-def fleet(points: Mapping[SeriesKey, Sequence[tuple[datetime, Any]]]) -> SoData:
+def suite(points: Mapping[SeriesKey, Sequence[tuple[datetime, Any]]]) -> SoData:
     """A SoData with these series and a device for each UUID they name."""
     sodata = SoData()
     sodata.listings["devices"] = [
@@ -272,7 +272,7 @@ def test_an_empty_inventory_is_no_empty_day() -> None:
 def test_a_device_that_is_refused_is_named_and_costs_no_other_its_day(status: int) -> None:
     keys = [SeriesKey(f"device-{n}", "Global", "0", str(s)) for n in range(5) for s in range(3)]
     minutes = [(START + timedelta(minutes=m), float(m)) for m in range(1440)]
-    sodata = fleet(dict.fromkeys(keys, minutes))
+    sodata = suite(dict.fromkeys(keys, minutes))
     answer = sodata.datapoints
 
     def refuse(ask: dict[str, Any]) -> Reply:
@@ -293,7 +293,7 @@ def test_a_device_that_is_refused_is_named_and_costs_no_other_its_day(status: in
 def test_a_stray_refusal_costs_no_device_its_day() -> None:
     keys = [SeriesKey(f"device-{n}", "Global", "0", "1") for n in range(2)]
     minutes = [(START + timedelta(minutes=m), float(m)) for m in range(1440)]
-    sodata = fleet(dict.fromkeys(keys, minutes))
+    sodata = suite(dict.fromkeys(keys, minutes))
     answer, left = sodata.datapoints, [1]
 
     def refuse_once(ask: dict[str, Any]) -> Reply:
@@ -307,7 +307,7 @@ def test_a_stray_refusal_costs_no_device_its_day() -> None:
 
 @pytest.mark.parametrize("devices", [1, 2, 9])
 def test_a_vendor_that_refuses_every_device_has_failed(devices: int) -> None:
-    sodata = fleet({SeriesKey(f"device-{n}", "Global", "0", "1"): [] for n in range(devices)})
+    sodata = suite({SeriesKey(f"device-{n}", "Global", "0", "1"): [] for n in range(devices)})
     asked: list[int] = []
 
     def refuse(ask: dict[str, Any]) -> Reply:
@@ -340,9 +340,9 @@ def test_faults_on_the_way_leave_the_day_as_without_them() -> None:
         ]
         for n in range(40)
     }
-    clean = read_day(fleet(points), max_series=7)
+    clean = read_day(suite(points), max_series=7)
     assert clean.frame.height == 1200
-    faulty = fleet(points)
+    faulty = suite(points)
     faulty.max_window, faulty.max_series = timedelta(hours=7), 3
     answer = faulty.datapoints
     bad = (
@@ -375,8 +375,8 @@ def test_a_large_day_comes_in_parts_that_a_larger_day_does_not_make_larger() -> 
         ]
         for n in range(7)
     }
-    whole = read_day(fleet(points), max_series=100)
-    with connected(fleet(points), max_series=1) as (client, _):
+    whole = read_day(suite(points), max_series=100)
+    with connected(suite(points), max_series=1) as (client, _):
         tables = pull.inventory(client)
         parts = list(
             pull.chunks(
@@ -411,7 +411,7 @@ def test_parts_written_one_after_the_other_are_the_sorted_day(
         ]
         for (device, service), stamps in minutes.items()
     }
-    pulled = read_day(fleet(points), max_series=at_once)
+    pulled = read_day(suite(points), max_series=at_once)
     assert schemas.violations(pulled.frame, table=RAW_SOCOMEC_DATAPOINTS) == []
     unique = {(key, at) for key, values in points.items() for at, _ in values}
     assert pulled.frame.height == len(unique)
