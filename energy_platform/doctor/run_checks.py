@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from energy_platform.doctor.alerts import check_alerts
-from energy_platform.doctor.check_result import ok, warn
 from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment

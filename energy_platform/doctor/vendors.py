@@ -192,7 +192,7 @@ def visit(
 
 def check_source(
     vendor: Vendor, settings: SourceSettings, context: SourceContext, *, now: datetime
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Check what a source alone can check, such as its polls.
 
     Args:

@@ -70,15 +70,15 @@ def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -
     with open_rig(folder) as rig:
         prefix = f"{source}_".upper()
         variables = {
-            name: value for name, value in rig.fleet.environment().items() if prefix in name
+            name: value for name, value in rig.suite.environment().items() if prefix in name
         }
         # The rig's own limit is for faults; here a slow machine must not look like one.
         os.environ[f"{prefix}TIMEOUT_S"] = "60"
         start, end = day_bounds(DAY)
 
         def silence() -> None:
-            for key in rig.fleet.world.signals:
-                rig.fleet.world.add_event(Event(signal=key, kind="gap", start=start, end=end))
+            for key in rig.suite.world.signals:
+                rig.suite.world.add_event(Event(signal=key, kind="gap", start=start, end=end))
 
         yield Case(
             portfolio=rig.portfolio,
@@ -91,6 +91,6 @@ def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -
             now=end + timedelta(hours=1),
             day=DAY,
             silence_it=silence,
-            break_it=lambda: rig.fleet.set_faults([f"{source}:http_500=1.0"]),
+            break_it=lambda: rig.suite.set_faults([f"{source}:http_500=1.0"]),
             login_paths=login_paths,
         )

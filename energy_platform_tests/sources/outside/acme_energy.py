@@ -13,7 +13,12 @@ import polars as pl
 from pydantic_settings import SettingsConfigDict
 
 from energy_platform.days import day_bounds
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import (
+    ProposedDevice,
+    ProposedPoint,
+    ProposedSite,
+    VendorInventory,
+)
 from energy_platform.identity import serial_segments
 from energy_platform.schemas import RAW_VALUE, Table, column, instant_column, key_column
 from energy_platform.settings import SourceSettings, required
@@ -121,9 +126,9 @@ def to_readings(raw: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def discover(inventory: Mapping[str, pl.DataFrame]) -> Found:
+def discover(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Return each meter as a site's main one."""
-    energy = Guess(
+    energy = ProposedPoint(
         key="energy",
         name="Energy",
         quantity="active_energy_import",
@@ -133,7 +138,7 @@ def discover(inventory: Mapping[str, pl.DataFrame]) -> Found:
         why="Acme meters count energy",
     )
     devices = {
-        row["meter"]: FoundDevice(
+        row["meter"]: ProposedDevice(
             vendor="acme",
             serial=row["meter"],
             site="works",
@@ -145,8 +150,8 @@ def discover(inventory: Mapping[str, pl.DataFrame]) -> Found:
         )
         for row in inventory[METERS.name].iter_rows(named=True)
     }
-    return Found(
-        sites={"works": FoundSite(key="works", name="Works", timezone="Europe/Paris")},
+    return VendorInventory(
+        sites={"works": ProposedSite(key="works", name="Works", timezone="Europe/Paris")},
         devices=devices,
     )
 
