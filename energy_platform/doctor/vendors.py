@@ -14,8 +14,8 @@ from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.settings import ApiSettings, SettingsError
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 from energy_platform.sources.http.exchange import Exchanger
-from energy_platform.sources.http.pace import Clock
-from energy_platform.sources.http.wire import About
+from energy_platform.sources.http.messages import RequestContext
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.registry import get_source, open_source
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def reach(
         ) as exchanger:
             before = now()
             response = exchanger.exchange(
-                exchanger.request("GET", url, headers={}), about=About(subject, "reach", None, None)
+                exchanger.request("GET", url, headers={}),
+                about=RequestContext(subject, "reach", None, None),
             )
             after = now()
     except ContractError:

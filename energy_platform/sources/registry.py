@@ -260,17 +260,29 @@ def _of_other_packages() -> Iterator[tuple[str, SourceSpec[Any]]]:
 
 
 def day_tables() -> dict[str, Table]:
-    """Return the day table of each source, by source."""
+    """Return the day table of each source, by source.
+
+    >>> day_tables()["belimo"].sort_key
+    ('device_id', 'datapoint_id', 'at')
+    """
     return {name: spec.day_table for name, spec in sources().items()}
 
 
 def reject_tables() -> dict[str, Table]:
-    """Return the table of odd rows of each source, by source."""
+    """Return the table of odd rows of each source, by source.
+
+    >>> reject_tables()["belimo"].name
+    'raw_belimo__rejects'
+    """
     return {name: spec.reject_table for name, spec in sources().items()}
 
 
 def inventory_tables() -> dict[str, tuple[Table, ...]]:
-    """Return the inventory snapshots of each source, by source."""
+    """Return the inventory snapshots of each source, by source.
+
+    >>> [table.name for table in inventory_tables()["skycentrics"]]
+    ['raw_skycentrics__devices', 'raw_skycentrics__sensors']
+    """
     return {name: spec.inventory_tables for name, spec in sources().items()}
 
 
@@ -283,7 +295,11 @@ def tables() -> Mapping[str, Table]:
 
 
 def landing_folder(data_dir: Path, *, source: str) -> Path:
-    """Return the folder for files of a source's own, such as polls."""
+    """Return the folder for files of a source's own, such as polls.
+
+    >>> landing_folder(Path("data"), source="skycentrics").as_posix()
+    'data/landing/skycentrics'
+    """
     return data_dir / "landing" / source
 
 

@@ -23,8 +23,8 @@ from energy_platform.settings import (
 from energy_platform.sources.belimo import BelimoClient
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.http.errors import ConnectionSetupError, TransientError, VendorError
-from energy_platform.sources.http.pace import Clock
 from energy_platform.sources.http.proxies import proxy_for
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.http.tls import ssl_context
 from energy_platform.sources.skycentrics import SkycentricsClient
 from energy_platform.sources.skycentrics.settings import SkycentricsSettings
