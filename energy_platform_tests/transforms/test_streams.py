@@ -18,8 +18,8 @@ from energy_platform.transforms.ordering import iter_point_batches
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.streams import energy_stream
 from energy_platform_tests.transforms.histories import (
-    LAW,
     POLICIES,
+    PROPERTY,
     frame,
     rows_frame,
     wild,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@LAW
+@PROPERTY
 @given(wild(points=4), POLICIES, st.integers(1, 40))
 def test_pieces_of_whole_points_come_to_what_the_whole_comes_to(
     readings: pl.DataFrame, policy: CounterPolicy, rows: int
@@ -47,7 +47,7 @@ def test_pieces_of_whole_points_come_to_what_the_whole_comes_to(
     assert_frame_equal(pl.concat([p.intervals for p in found]), intervals, check_exact=True)
 
 
-@LAW
+@PROPERTY
 @given(wild(points=3), POLICIES, st.integers(1, 40))
 def test_pieces_in_time_order_come_to_what_the_whole_comes_to(
     readings: pl.DataFrame, policy: CounterPolicy, rows: int
