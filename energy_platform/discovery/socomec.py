@@ -25,13 +25,13 @@ from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
 from energy_platform.identity import is_told_apart, socomec_key
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import (
     RAW_SOCOMEC_DEVICES,
     RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
