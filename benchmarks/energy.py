@@ -396,7 +396,7 @@ def compare(
 def daily() -> None:
     """Time one day of 100,000 registers with the state of the day before."""
     from energy_platform.refresh.rules import EnergyInput
-    from energy_platform.refresh.stages import energy_of_day
+    from energy_platform.refresh.steps import energy_of_day
     from energy_platform.transforms.counters import energy_deltas
     from energy_platform.transforms.intervals import energy_intervals
     from energy_platform.transforms.policy import CounterPolicy

@@ -224,7 +224,7 @@ def stream_conditions(facts: Sequence[StreamFacts], *, now: datetime) -> list[Co
                     subject=one.stream_id,
                     what=f"{where}: {count}{said}",
                     since=one.refused_since or one.failing_since or now,
-                    todo="`energy-platform delivery letters` shows them; resend or skip each",
+                    todo="`energy-platform delivery dead-letters` shows them; resend or skip each",
                 )
             )
         elif one.failing_since is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.outcome import PushOutcome
 
 ALERT_AFTER: Final = 3
-"""Failed pushes in a row after which a person should know."""
+"""Failed pushes in a row after which an operator should know."""
 
 FIRST_PAUSE_S: Final = 60
 """Pause after the first failed push; it doubles with each further one."""
@@ -35,7 +35,7 @@ class Attempt(NamedTuple):
         number: Its number since the last good one, from 1.
         not_before: When to ask for it; None for at once.
         is_due: Whether that time has come.
-        alert: Whether so many failed that a person should know.
+        alert: Whether so many failed that an operator should know.
         error: What the last one met.
         started_at: When the last one began; None before the first.
         was_killed: Whether the last one has not ended: it was killed, or is under way.
@@ -94,13 +94,13 @@ def begin_run(ledger: Ledger, *, now_us: int) -> bool:
 def end_run(ledger: Ledger, *, outcome: PushOutcome, now_us: int) -> None:
     """Note how a push ended.
 
-    A push stopped from outside is no failure; neither is a stream that waits for a person: asking
-    again would not help it.
+    A push stopped from outside is not a failure; nor is a stream that waits for an operator, since
+    asking again would not help it.
     """
     run = ledger.run()
     failures = 0 if run is None else run.failures
     started_us = now_us if run is None else run.started_us
-    left = [one for one in outcome.streams.values() if one.status == "left"]
+    left = [one for one in outcome.streams.values() if one.status == "gave_up"]
     if not left:
         ledger.set_run(
             Run(is_open=False, failures=0, started_us=started_us, next_us=None, error=None)

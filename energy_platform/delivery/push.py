@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from filelock import BaseFileLock
 
 from energy_platform.delivery.attempts import begin_run, end_run
-from energy_platform.delivery.behind import push_decision
-from energy_platform.delivery.course import Course
+from energy_platform.delivery.backlog import push_decision
 from energy_platform.delivery.ledger.lease import place_of
 from energy_platform.delivery.outcome import PushOutcome
 from energy_platform.delivery.preparation import prepare
+from energy_platform.delivery.run import PushRun
 from energy_platform.settings import required
 from energy_platform.transforms.packets import MICROSECONDS, microseconds
 
@@ -86,11 +86,11 @@ def push(
             return PushOutcome({}, interrupted=True)
         now_us = microseconds(clock())
         if begin_run(ledger, now_us=now_us):
-            ledger.doubt()
+            ledger.mark_in_doubt()
         prepared = prepare(
             lake, ledger=ledger, portfolio=portfolio, settings=settings, now_us=now_us
         )
-        outcome = Course(
+        outcome = PushRun(
             prepared,
             ledger=ledger,
             settings=settings,

@@ -6,10 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-from energy_platform.delivery.late import late_intents
+from energy_platform.delivery.connections import Connections
+from energy_platform.delivery.late import late_entries
 from energy_platform.delivery.planner import Planner
 from energy_platform.delivery.preparation import survey
-from energy_platform.delivery.wires import Wires
 from energy_platform.destinations.wattics import LastPacket, WatticsClient
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.transforms.packets import instant, microseconds
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from energy_platform.delivery.connections import Connection
     from energy_platform.delivery.ledger import Ledger, StreamState
-    from energy_platform.delivery.preparation import Prepared
-    from energy_platform.delivery.wires import Wire
+    from energy_platform.delivery.preparation import PushState
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import WatticsSettings
@@ -34,10 +34,10 @@ class Reconciled(NamedTuple):
         lake_until: Up to where the lake knows what happened.
         ledger_until: Newest instant acknowledged by the ledger.
         stored_until: Newest instant Wattics holds; None when nothing, or when not asked.
-        pending: Packets with an intent and no answer.
+        pending: Packets planned and not yet answered.
         late: Instants the lake could fill now that were decided without a packet.
         undelivered_wh: Energy of values per interval that was never sent.
-        debt_wh: Energy by which registers are held above the lake's.
+        held_back_wh: Energy by which registers are held above the lake's.
         differences: What does not agree; empty when all is well.
         action: What will be done about it, and by whom.
     """
@@ -49,7 +49,7 @@ class Reconciled(NamedTuple):
     pending: int
     late: int
     undelivered_wh: float
-    debt_wh: float
+    held_back_wh: float
     differences: tuple[str, ...]
     action: str
 
@@ -79,14 +79,14 @@ def reconcile(
     """
     prepared = survey(lake, ledger=ledger, portfolio=portfolio, settings=settings)
     planner = Planner(
-        prepared.knowledge,
+        prepared.completeness,
         frames=prepared.frames,
         now_us=microseconds(clock()),
         max_hold_us=prepared.max_hold_us,
     )
     stream_ids = sorted(prepared.plans)
     prepared.look_ahead(stream_ids, now_us=microseconds(clock()))
-    late = late_intents(prepared, stream_ids=stream_ids, ledger=ledger, planner=planner, days=days)
+    late = late_entries(prepared, stream_ids=stream_ids, ledger=ledger, planner=planner, days=days)
     stored = _stored(prepared, settings=settings)
     return tuple(
         _compare(
@@ -100,7 +100,7 @@ def reconcile(
 
 
 def _stored(
-    prepared: Prepared, *, settings: WatticsSettings
+    prepared: PushState, *, settings: WatticsSettings
 ) -> dict[str, LastPacket | VendorError | None]:
     """Read back the last packet of every stream whose credential there is."""
     credentials = settings.all_credentials()
@@ -112,19 +112,21 @@ def _stored(
     if settings.base_url is None or not settings.readback or not asked:
         return {}
 
-    def open_wire(name: str) -> Wire:
+    def open_connection(name: str) -> Connection:
         return WatticsClient(settings, credential=credentials[name])
 
     own = threading.local()
-    opened: list[Wires] = []
+    opened: list[Connections] = []
 
     def ask(stream_id: str) -> LastPacket | VendorError | None:
-        wires: Wires | None = getattr(own, "wires", None)
-        if wires is None:
-            wires = own.wires = Wires(open_wire)
-            opened.append(wires)
+        connections: Connections | None = getattr(own, "connections", None)
+        if connections is None:
+            connections = own.connections = Connections(open_connection)
+            opened.append(connections)
         try:
-            return wires.of(prepared.plans[stream_id].stream.credential).last_packet(stream_id)
+            return connections.of(prepared.plans[stream_id].stream.credential).last_packet(
+                stream_id
+            )
         except VendorError as error:
             return error
 
@@ -132,12 +134,12 @@ def _stored(
         with ThreadPoolExecutor(settings.parallel_streams) as pool:
             return dict(zip(asked, pool.map(ask, asked), strict=True))
     finally:
-        for wires in opened:
-            wires.close()
+        for connections in opened:
+            connections.close()
 
 
 def _compare(
-    prepared: Prepared,
+    prepared: PushState,
     stream_id: str,
     *,
     stored: LastPacket | VendorError | None,
@@ -145,16 +147,16 @@ def _compare(
 ) -> Reconciled:
     state = prepared.states[stream_id]
     plan = prepared.plans[stream_id]
-    frontier = prepared.frontiers.get(stream_id)
+    watermark = prepared.watermarks.get(stream_id)
     pending = prepared.pending.get(stream_id, 0)
     differences: list[str] = []
     actions: list[str] = []
     if state.stopped is not None:
         differences.append(state.stopped)
-        actions.append("a person decides about the refused packet")
+        actions.append("an operator decides about the refused packet")
     if pending:
         differences.append(f"{pending} packets have no answer")
-        actions.append("the next push sends them, looking up the first if that is unclear")
+        actions.append("the next push sends them, looking up the first if it is in doubt")
     if late:
         differences.append(f"{late} intervals could be filled now and were passed without")
         sends = plan.sends_late
@@ -169,16 +171,16 @@ def _compare(
         for difference, action in more:
             differences.append(difference)
             actions.append(action)
-    debt_wh = sum(register.debt_wh for register in state.registers.values())
+    held_back_wh = sum(register.held_back_wh for register in state.registers.values())
     return Reconciled(
         stream_id=stream_id,
-        lake_until=None if frontier is None else instant(frontier.until_us),
+        lake_until=None if watermark is None else instant(watermark.until_us),
         ledger_until=_at(state.last_acknowledged_us),
         stored_until=stored_until,
         pending=pending,
         late=late,
         undelivered_wh=state.undelivered_wh,
-        debt_wh=debt_wh,
+        held_back_wh=held_back_wh,
         differences=tuple(differences),
         action="; ".join(actions),
     )

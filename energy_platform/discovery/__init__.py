@@ -12,10 +12,9 @@ from energy_platform.discovery.found import (
     VendorInventory,
 )
 from energy_platform.discovery.propose import DiscoveryError, Proposal, confirmations, propose
-from energy_platform.discovery.read import READERS, ReadInventories, read_inventories
+from energy_platform.discovery.read import ReadInventories, read_inventories
 
 __all__ = [
-    "READERS",
     "TO_CONFIRM",
     "DiscoveryError",
     "Proposal",

@@ -36,10 +36,9 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
-    RAW_DAY_TABLES,
 )
+from energy_platform.sources.registry import get_source
 from energy_platform.transforms.quantities import CONSUMPTION_QUANTITIES
-from energy_platform.transforms.readings import COMMON
 from energy_platform.transforms.register_rule import FEWEST_RISES
 from energy_platform.transforms.units import canonical_unit
 from energy_platform.warehouse.calendars import day_start
@@ -316,8 +315,12 @@ def _samples(
     is_inside = pl.col("at").is_between(start, end, closed="left")
     raw: dict[datetime, list[RawRow]] = defaultdict(list)
     for day in days:
-        rows = lake.scan(RAW_DAY_TABLES[point.vendor], days=[day]).collect()
-        own = COMMON[point.vendor](rows).filter(is_inside, pl.col("point_id") == point.point_id)
+        rows = lake.scan(get_source(point.vendor).day_table, days=[day]).collect()
+        own = (
+            get_source(point.vendor)
+            .readings(rows)
+            .filter(is_inside, pl.col("point_id") == point.point_id)
+        )
         for row in own.sort("at").iter_rows(named=True):
             raw[row["at"]].append(RawRow(value=row["value"], text=row["text"], unit=row["unit"]))
     judged = {

@@ -18,7 +18,7 @@ from energy_platform.explain import ExplainError, Explanation, explain
 from energy_platform.explain.descriptions import describe_reading
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh
-from energy_platform.refresh.stages import OUTSIDE_DAY
+from energy_platform.refresh.steps import OUTSIDE_DAY
 from energy_platform.schemas import (
     CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_INTERVALS,

@@ -82,7 +82,7 @@ def test_no_secret_is_in_dagsters_storage_or_in_any_file_of_a_run(
     logins = RefusedLogins.of(platform.data)
     refused: set[str] = set()
     for vendor, faults in HARSH:
-        platform.fleet.ask(
+        platform.suite.ask(
             "/faults",
             order={"clear": True, "set": [f"{vendor}:{fault}" for fault in faults.split()]},
         )
@@ -91,12 +91,12 @@ def test_no_secret_is_in_dagsters_storage_or_in_any_file_of_a_run(
             # So that the next faults are met, too.
             refused.add(refusal.source)
             logins.try_now(refusal.source, now=datetime.now(tz=UTC))
-    platform.fleet.ask("/faults", order={"clear": True})
+    platform.suite.ask("/faults", order={"clear": True})
     assert refused, "no refused login is remembered"
     assert all(report.success for report in platform.ingest([DAY]))
     secrets = {
         name: value.encode()
-        for name, value in platform.fleet.environment().items()
+        for name, value in platform.suite.environment().items()
         if name.endswith(("_SECRET", "_PASSWORD", "_USERNAME")) and not name.startswith("WATTICS")
     }
     files = [path for path in platform.data.rglob("*") if path.is_file()]

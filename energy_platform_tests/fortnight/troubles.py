@@ -55,7 +55,7 @@ class Trouble:
     def begin(self, site: Site) -> None:
         """Switch it on."""
         if self.how == "fault":
-            site.fleet.set_faults(f"{self.who}:{fault}" for fault in self.faults)
+            site.suite.set_faults(f"{self.who}:{fault}" for fault in self.faults)
         elif self.how == "closed port":
             variable, path = _ADDRESS[self.who]
             os.environ[variable] = f"http://127.0.0.1:{_closed_port()}{path}"
@@ -63,10 +63,10 @@ class Trouble:
     def finish(self, site: Site) -> None:
         """Switch it off."""
         if self.how == "fault":
-            site.fleet.faults[self.who].clear()
+            site.suite.faults[self.who].clear()
         elif self.how == "closed port":
             variable, _ = _ADDRESS[self.who]
-            os.environ[variable] = site.fleet.environment()[variable]
+            os.environ[variable] = site.suite.environment()[variable]
 
 
 def _closed_port() -> int:

@@ -26,14 +26,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def patient(
+def retried(
     read: Callable[Concatenate[L, P], T],
 ) -> Callable[Concatenate[L, P], T]:
     """Let a method that only reads wait, during a push, for a database that is away."""
 
     @wraps(read)
     def waiting(self: L, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._database.patiently(lambda: read(self, *args, **kwargs))
+        return self._database.retry_reads(lambda: read(self, *args, **kwargs))
 
     return waiting
 

@@ -14,10 +14,10 @@ from energy_platform.sources.http.masking import mask
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from energy_platform.destinations.wattics.line import Fault
+    from energy_platform.destinations.wattics.connection import Fault
 
-AnswerKind = Literal["stored", "unclear", "refused", "authentication", "transient", "redirect"]
-"""What an answer means for the sender; ``unclear``: a good status whose body proves nothing."""
+AnswerKind = Literal["stored", "in_doubt", "refused", "authentication", "transient", "redirect"]
+"""What an answer means for the sender; ``in_doubt``: a good status whose body proves nothing."""
 
 TRANSIENT_STATUSES: Final = frozenset({408, 425, 429})
 """Answers below 500 after which the same packet is sent again."""
@@ -30,7 +30,7 @@ EXCERPT_LENGTH: Final = 300
 
 _MARKUP: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 _LONGEST_LOOK: Final = 20_000
-"""Bytes of a body that are looked at for people."""
+"""Bytes of a body that are looked at for display."""
 
 
 class Answer(NamedTuple):
@@ -40,10 +40,10 @@ class Answer(NamedTuple):
         kind: What it means.
         status: HTTP status; None when no answer came.
         retry_after_s: Seconds Wattics asked to wait.
-        reason: One line for people.
+        reason: One line for display.
         excerpt: Begin of the body of a refusal, without markup and without secrets.
-        unclear: Whether the packet may be stored although no answer said so.
-        shape: Of an unclear answer that may be learned to mean stored (``bodies.Judged``).
+        in_doubt: Whether the packet may be stored although no answer said so.
+        shape: Of an answer in doubt that may be learned to mean stored (``bodies.BodyMeaning``).
     """
 
     kind: AnswerKind
@@ -51,7 +51,7 @@ class Answer(NamedTuple):
     retry_after_s: float | None
     reason: str
     excerpt: str
-    unclear: bool
+    in_doubt: bool
     shape: str = ""
 
 
@@ -98,5 +98,5 @@ def no_answer(error: Fault) -> Answer:
         # Texts of the HTTP library may name addresses.
         reason=f"{reason} ({type(error).__name__})",
         excerpt="",
-        unclear=not never_sent,
+        in_doubt=not never_sent,
     )

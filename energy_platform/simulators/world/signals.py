@@ -86,10 +86,10 @@ class Cadence:
     def _in_slot(self, slot: Ints) -> Ints:
         if self.spread_s <= 1:
             return slot * self.period_s
-        return slot * self.period_s + scatter(slot, key=self.key) % self.spread_s
+        return slot * self.period_s + jitter(slot, key=self.key) % self.spread_s
 
 
-def scatter(numbers: Ints, *, key: int) -> Ints:
+def jitter(numbers: Ints, *, key: int) -> Ints:
     """A fixed, well mixed non-negative number for each number (splitmix64)."""
     salt = np.uint64(key * 0x9E3779B97F4A7C15 % 2**64)
     mixed = numbers.astype(np.uint64) + salt
@@ -177,7 +177,7 @@ class StateModel:
 
     def values(self, at: Ints, *, cadence: Cadence) -> Floats:  # noqa: ARG002 (the protocol's)
         """Codes as floats."""
-        drawn = scatter(at // self.hold_s, key=self.key)
+        drawn = jitter(at // self.hold_s, key=self.key)
         others = 1 + drawn // self.rarity % max(1, len(self.codes) - 1)
         index = np.where(drawn % self.rarity == 0, np.minimum(others, len(self.codes) - 1), 0)
         return np.asarray(self.codes, dtype=np.float64)[index]

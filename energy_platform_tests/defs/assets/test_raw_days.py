@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from energy_platform.defs.assets.partitions import range_tags
 from energy_platform.defs.assets.raw import day_asset, oddities
+from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import DAY, open_rig
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
             dbt_project_dir=str(folder),
         )
         with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
-            ingest_inventory(source, lake=platform.lake)
+            ingest_inventory(source, vendor="socomec", lake=platform.lake)
         yield rig, platform
 
 
@@ -68,7 +68,7 @@ def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]
 
 def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_path: Path) -> None:
     with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "device_refused=403"):
+        with rig.occurrences("socomec", "device_refused=403"):
             success, said = run(platform, DAY)
         with platform.catalogue() as catalogue:
             record = catalogue.days("socomec")[DAY]
@@ -92,7 +92,7 @@ def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_p
 
 def test_days_that_landed_are_told_when_a_refused_login_ends_the_run(tmp_path: Path) -> None:
     with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
+        with rig.occurrences("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
             success, said = run(platform, EARLIER, DAY)
         with Catalogue.of(platform.data) as catalogue:
             states = {day: one.state for day, one in catalogue.days("socomec").items()}

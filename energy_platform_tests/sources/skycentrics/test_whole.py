@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from energy_platform.schemas import TABLES, violations
+from energy_platform.schemas import violations
 from energy_platform.sources.coverage import SeriesBefore
 from energy_platform.sources.http.errors import PermanentError, VendorError
+from energy_platform.sources.registry import tables
 from energy_platform.sources.skycentrics import Landing, pull
 from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 from energy_platform_tests.sources.skycentrics.cloud import (
@@ -33,7 +34,7 @@ DAY = "2026-01-01"
 OTHER = "1000000002"
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = MIDNIGHT + timedelta(days=40)
-SAMPLES = TABLES["raw_skycentrics__samples"]
+SAMPLES = tables()["raw_skycentrics__samples"]
 SPOKE = SeriesBefore(1440, timedelta(minutes=1), timedelta(minutes=1))
 
 
@@ -96,8 +97,8 @@ def histories(cloud: Cloud) -> list[Seen]:
     return [seen for seen in cloud.seen if "b" in seen.query]
 
 
-def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
-    """Let the history answer with what ``conduct`` makes of the right records."""
+def serve(cloud: Cloud, behaviour: Callable[[list[Any]], list[Any]]) -> None:
+    """Let the history answer with what ``behaviour`` makes of the right records."""
     cloud.packs = False
     whole = cloud.route
 
@@ -105,7 +106,7 @@ def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
         reply = whole(seen)
         if "b" not in seen.query or reply.status != 200:
             return reply
-        return reply_json(conduct(json.loads(reply.body)))
+        return reply_json(behaviour(json.loads(reply.body)))
 
     cloud.route = route
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy_platform.lake.days_before import series_of
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources.socomec import SeriesKey, pull
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.sources.http.loopback import Reply, reply_json
 from energy_platform_tests.sources.socomec.sodata import DAY, END, START, connected, stamp
-from energy_platform_tests.sources.socomec.test_pull import LATER, fleet
+from energy_platform_tests.sources.socomec.test_pull import LATER, suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Vendor:
     def read(
         self, *, before: Before | None = None, until: datetime = LATER, **changes: Any
     ) -> pull.DayPull:
-        sodata = fleet(self.points)
+        sodata = suite(self.points)
         true = sodata.datapoints
 
         def changed(ask: Row) -> Reply:
@@ -466,7 +466,7 @@ def test_a_value_that_is_no_number_is_kept_as_said_and_costs_no_other(said: str,
         START + timedelta(seconds=1500),
         marker,
     )
-    sodata = fleet(vendor.points)
+    sodata = suite(vendor.points)
     true = sodata.datapoints
 
     def spelled(ask: Row) -> Reply:
@@ -500,7 +500,7 @@ def test_a_series_whose_rows_are_no_list_is_asked_for_again() -> None:
 
 
 def test_a_device_left_out_in_the_portfolio_is_not_asked_for() -> None:
-    sodata = fleet({key: regular(300) for key in meters(2)})
+    sodata = suite({key: regular(300) for key in meters(2)})
     with connected(sodata) as (client, _):
         tables = pull.inventory(client)
         pulled = pull.day(
