@@ -12,10 +12,7 @@ from energy_platform.identity import device_id
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
-    COUNTED_OTHERWISE,
     ENDS_BEFORE,
-    ENERGY_QUANTITIES,
-    REGISTER_QUANTITIES,
     Confidence,
     Correction,
     Device,
@@ -27,6 +24,11 @@ from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.quantities import (
+    COUNTED_OTHERWISE,
+    ENERGY_QUANTITIES,
+    REGISTER_QUANTITIES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -30,32 +30,6 @@ from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 from energy_platform.sources.registry import sources
 from energy_platform.transforms.policy import CounterPolicy, OnFall
 
-ENERGY_QUANTITIES: Final = frozenset(
-    {
-        "active_energy_import",
-        "active_energy_export",
-        "active_energy_net",
-        "generation_energy",
-        "battery_energy_charge",
-        "battery_energy_discharge",
-        "heating_energy",
-        "cooling_energy",
-    }
-)
-"""Quantities counted in watt-hours, the ones that become energy."""
-
-REGISTER_QUANTITIES: Final = ENERGY_QUANTITIES | {
-    "reactive_energy_import",
-    "reactive_energy_export",
-    "apparent_energy",
-    "volume",
-    "operating_time",
-}
-"""Quantities that are registers unless the portfolio says otherwise."""
-
-COUNTED_OTHERWISE: Final = frozenset({"volume", "operating_time", "count", "other"})
-"""Quantities whose registers a power in W, or in var or VA, cannot bound."""
-
 ELECTRICITY_FIELDS: Final = (
     *(f"{name}_{phase}" for name in ("aP", "rP", "apP", "v", "c", "pC") for phase in (1, 2, 3)),
     *("v_12", "v_13", "v_23"),
