@@ -164,7 +164,7 @@ def _unfounded(scenario: Scenario) -> list[str]:
     """
     wrong = {one.signal for one in scenario.site.suite.world.events if one.changes_values}
     return [
-        f"disputed although nothing is wrong with the register: {one.words}"
+        f"disputed although nothing is wrong with the register: {one.description}"
         for point, one in _disputes(scenario).items()
         if point not in wrong
     ]
