@@ -1,4 +1,4 @@
-"""What a person sees after the demo: days, energy per site, deliveries, SQL to try."""
+"""What is shown after the demo: days, energy per site, deliveries, SQL to try."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from energy_platform.cli.console import add_row, table
-from energy_platform.cli.repairs import repairs
+from energy_platform.cli.data_quality_summary import data_quality_summary
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def print_summary(
         _print(console, "Packets per stream", _deliveries(connection, delivery_report))
     verdict = "; ".join(delivery_report["complaints"]) or "every stream in order, nothing twice"
     console.print(f"Wattics holds {delivery_report['packets']} packets: {verdict}\n", markup=False)
-    _set_right(console, lake, load_portfolio(portfolio))
+    _quality_events(console, lake, load_portfolio(portfolio))
     console.print(f"The file: {path}\n", markup=False, soft_wrap=True)
     for title, query in QUERIES.items():
         console.print(f"-- {title}", style="dim")
@@ -83,18 +83,20 @@ def _print(console: Console, title: str, shown: Table) -> None:
     console.print(shown)
 
 
-def _set_right(console: Console, lake: Lake, portfolio: Portfolio) -> None:
-    found = repairs(lake, portfolio)
+def _quality_events(console: Console, lake: Lake, portfolio: Portfolio) -> None:
+    found = data_quality_summary(lake, portfolio)
     if not found:
         return
-    console.print(f"Set right on the way: {', '.join(one.words for one in found)}. To see how, try")
+    console.print(
+        f"Data quality events: {', '.join(one.description for one in found)}. To see each, try"
+    )
     for one in found:
         console.print(f"  {one.command}", markup=False, highlight=False, soft_wrap=True)
     console.print()
 
 
 def _rows(lake: Lake) -> Table:
-    footers = {vendor: lake.footers(table) for vendor, table in RAW_DAY_TABLES.items()}
+    footers = {vendor: lake.footers(table) for vendor, table in day_tables().items()}
     days = sorted({day for found in footers.values() for day in found})
     shown = table("day", *footers)
     for column in shown.columns[1:]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.delivery import (
-    LetterError,
+    DeadLetterError,
     next_attempt,
     push,
-    resend_letter,
-    skip_letter,
+    resend_dead_letter,
+    skip_dead_letter,
 )
 from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.story import (
@@ -147,7 +147,7 @@ def test_when_wattics_is_away_the_push_gives_up_and_the_next_one_sends_all(
 ) -> None:
     house.sim.faults.set("http_503=1.0")
     outcome = house.push(agreed, give_up_s=0.2)
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert not outcome.ok
     attempt = next_attempt(house.ledger, now=house.now)
     assert (attempt.number, attempt.is_due) == (2, False)
@@ -161,7 +161,7 @@ def test_nobody_listening_is_a_fault_that_can_heal(house: Bench, agreed: Portfol
     real = house.url
     house.url = "http://127.0.0.1:9/measurements/v2/unifiedjson/"
     outcome = house.push(agreed, give_up_s=0.2)
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     house.url = real
     assert house.push(agreed).ok
     assert all_there(house)
@@ -189,7 +189,7 @@ def test_a_refused_value_stops_its_stream_until_a_person_decides(house: Bench) -
     house.sim.faults.clear()
     assert house.push(agreed).sent == 0
     (letter,) = house.ledger.dead_letters()
-    resend_letter(house.ledger, letter.id, now=house.now)
+    resend_dead_letter(house.ledger, letter.id, now=house.now)
     assert house.push(agreed).ok
     one = house.sim.delivery_report().streams["part-1"]
     assert sent < one.packets == 95
@@ -201,11 +201,11 @@ def test_a_refused_packet_may_be_skipped_and_is_not_sent_behind_newer_ones(house
     house.sim.faults.set("http_400=@6:method=POST")
     house.push(agreed)
     (letter,) = house.ledger.dead_letters()
-    with pytest.raises(LetterError, match="behind newer ones"):
-        resend_letter(house.ledger, letter.id, now=house.now)
-    skip_letter(house.ledger, letter.id, now=house.now)
-    with pytest.raises(LetterError, match="no open refused packet"):
-        skip_letter(house.ledger, letter.id, now=house.now)
+    with pytest.raises(DeadLetterError, match="behind newer ones"):
+        resend_dead_letter(house.ledger, letter.id, now=house.now)
+    skip_dead_letter(house.ledger, letter.id, now=house.now)
+    with pytest.raises(DeadLetterError, match="no open refused packet"):
+        skip_dead_letter(house.ledger, letter.id, now=house.now)
     assert house.push(agreed).sent == 0
 
 
@@ -213,7 +213,7 @@ def test_a_stream_wattics_does_not_know_does_not_burn_its_packets(house: Bench) 
     streams = ELECTRICITY.replace("el-1", "el-x")
     agreed = portfolio(streams)
     outcome = house.push(agreed)
-    assert outcome.streams["el-x"].status == "left"
+    assert outcome.streams["el-x"].status == "gave_up"
     assert outcome.refused == 5
     assert "not registered" in outcome.streams["el-x"].reason
     assert house.push(agreed).refused == 1
@@ -228,19 +228,19 @@ def test_an_order_conflict_is_settled_by_reading_back(house: Bench, agreed: Port
 
 
 @pytest.mark.parametrize("expired", ["login", "refuse"])
-def test_an_expired_session_is_begun_anew(house: Bench, agreed: Portfolio, expired: str) -> None:
+def test_an_expired_session_is_begun_again(house: Bench, agreed: Portfolio, expired: str) -> None:
     house.sim.behaviour = WatticsBehaviour(expired_session=expired)  # type: ignore[arg-type]
     house.sim.faults.set("cookie_expiry=30")
     outcome = house.push(agreed)
     assert outcome.ok, outcome.problems
     assert all_there(house)
-    assert house.ledger.stopped_credentials() == {}
+    assert house.ledger.stopped_credentials("wattics") == {}
 
 
 def test_a_redirect_is_never_taken_for_success(house: Bench, agreed: Portfolio) -> None:
     house.sim.faults.set("redirect=1.0")
     outcome = house.push(agreed)
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert all("redirect" in one.reason for one in outcome.streams.values())
     assert outcome.acknowledged == 0
     house.sim.faults.clear()
@@ -257,7 +257,7 @@ def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
 ) -> None:
     for _ in range(4):
         outcome = house.push(agreed, password="wrong")
-        assert {one.status for one in outcome.streams.values()} == {"left"}
+        assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert unauthorized(house) == 1
     attempt = next_attempt(house.ledger, now=house.now)
     assert attempt.not_before == house.now + timedelta(minutes=5)
@@ -323,5 +323,5 @@ def test_a_stop_does_not_wait_for_an_answer_that_never_comes(
 def test_no_secret_is_in_the_ledger_or_an_outcome(house: Bench, agreed: Portfolio) -> None:
     outcome = house.push(agreed, password="hunter2-secret")
     text = repr(outcome) + repr(house.ledger.events()) + repr(house.ledger)
-    text += repr(house.ledger.stopped_credentials())
+    text += repr(house.ledger.stopped_credentials("wattics"))
     assert "hunter2" not in text

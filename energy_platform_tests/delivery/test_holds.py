@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import delivery_frame, push_wanted, streams_behind
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.delivery import delivery_frame, push_wanted, stream_backlog
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -84,15 +85,15 @@ def test_streams_wait_before_a_missing_day_and_go_on_when_it_arrives(
     without_day(house, "2026-03-02")
     outcome = house.push(agreed)
     for stream in ("el-1", "t-1", "part-1"):
-        assert outcome.streams[stream].status == "held"
+        assert outcome.streams[stream].status == "blocked"
         assert "2026-03-02" in outcome.streams[stream].reason
         last = newest(house, stream)
         assert last is not None
         assert last < utc("2026-03-02 00:00")
     frame = delivery_frame(house.ledger, house.story.lake, agreed)
-    assert frame["held"].to_list() == [True] * 3
+    assert frame["blocked"].to_list() == [True] * 3
     house.story.tell("2026-03-02", "2026-03-04")
-    assert [one.stream_id for one in streams_behind(house.story.lake, house.ledger, agreed)]
+    assert [one.stream_id for one in stream_backlog(house.story.lake, house.ledger, agreed)]
     house.push(agreed)
     judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
@@ -181,7 +182,7 @@ def test_a_day_that_was_read_only_in_part_holds_until_it_is_closed(
     house.story.tell("2026-03-02", until=utc("2026-03-02 18:00"))
     house.story.tell("2026-03-03")
     outcome = house.push(agreed)
-    assert outcome.streams["t-1"].status == "held"
+    assert outcome.streams["t-1"].status == "blocked"
     assert newest(house, "t-1") == utc("2026-03-02 17:45")
     house.story.tell("2026-03-02", "2026-03-03")
     house.push(agreed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import push_wanted, reconcile, streams_behind
+from energy_platform.delivery import push_wanted, reconcile, stream_backlog
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -105,7 +105,7 @@ def test_late_values_are_sent_behind_the_cursor_where_that_is_agreed(house: Benc
     agreed = portfolio(STREAMS.replace("15m", "15m, allow_backfill: true"))
     house.agree(agreed)
     house.push(agreed)
-    assert streams_behind(house.story.lake, house.ledger, agreed) == ()
+    assert stream_backlog(house.story.lake, house.ledger, agreed) == ()
     house.story.tell("2026-03-01", "2026-03-02")
     assert push_wanted(house.story.lake, house.ledger, agreed, now=house.now) is not None
     outcome = house.push(agreed)
@@ -119,7 +119,7 @@ def test_late_values_are_sent_behind_the_cursor_where_that_is_agreed(house: Benc
     assert sum(parts.values()) == pytest.approx(4.0 * len(parts) / 4, abs=0.002)
     assert look(house, agreed)["part-1"].differences == ()
     assert house.push(agreed).sent == 0
-    assert streams_behind(house.story.lake, house.ledger, agreed) == ()
+    assert stream_backlog(house.story.lake, house.ledger, agreed) == ()
 
 
 def test_packets_stamped_at_their_sample_arrive_once_per_interval(house: Bench) -> None:

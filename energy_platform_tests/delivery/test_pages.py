@@ -44,7 +44,7 @@ class Doorman:
     """Shows a page in place of some answers, and stores nothing then.
 
     Attributes:
-        turns_away: Numbers of the requests, from 1, that get the page.
+        turns_away: FieldValues of the requests, from 1, that get the page.
         always: Whether every request does.
         answers: The page and its type.
         method: Of the requests that are meant; empty: of all.
@@ -122,7 +122,7 @@ def test_only_pages_are_an_error_that_shows_their_words_and_lose_nothing(
 ) -> None:
     doorman.always = True
     outcome = house.push(portfolio(STREAMS))
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert outcome.acknowledged == 0
     assert all("page for people" in one.reason for one in outcome.streams.values())
     doorman.always = False
@@ -135,7 +135,7 @@ def test_a_session_that_ends_for_good_in_mid_run_leaves_the_streams_soon(
 ) -> None:
     doorman.turns_away = set(range(40, 100_000))
     outcome = house.push(portfolio(STREAMS))
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert doorman.seen < 80
     doorman.turns_away = set()
     assert house.push(portfolio(STREAMS)).ok
@@ -153,7 +153,7 @@ def test_a_server_that_thanks_with_a_page_is_understood_by_reading_back(
         check(house)
     else:
         # Nobody can know: the streams are left, with the reason, and nothing is skipped.
-        assert {one.status for one in outcome.streams.values()} == {"left"}
+        assert {one.status for one in outcome.streams.values()} == {"gave_up"}
         assert outcome.acknowledged == 0
 
 
@@ -178,7 +178,7 @@ def test_an_odd_answer_is_never_taken_for_stored_and_nothing_goes_twice(
 def test_odd_answers_for_good_leave_the_streams_and_lose_nothing(house: Bench, name: str) -> None:
     house.sim.faults.set(f"{name}=1.0")
     outcome = house.push(portfolio(STREAMS))
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert outcome.acknowledged == 0
     house.sim.faults.clear()
     assert house.push(portfolio(STREAMS)).ok

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import Ledger, streams_behind
+from energy_platform.delivery import Ledger, stream_backlog
 from energy_platform.settings import SettingsError
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
@@ -75,7 +75,7 @@ def test_a_second_push_with_nothing_new_sends_nothing(desk: Bench) -> None:
     again = desk.push(agreed)
     assert (again.sent, again.acknowledged, again.ok) == (0, 0, True)
     assert sum(desk.sim.requests.values()) == before
-    assert streams_behind(desk.story.lake, desk.ledger, agreed) == ()
+    assert stream_backlog(desk.story.lake, desk.ledger, agreed) == ()
 
 
 def test_the_next_day_goes_on_where_the_last_one_ended(desk: Bench) -> None:
@@ -85,7 +85,7 @@ def test_the_next_day_goes_on_where_the_last_one_ended(desk: Bench) -> None:
     desk.story.tell("2026-03-01", "2026-03-02")
     first = desk.push(agreed)
     desk.story.tell("2026-03-03", "2026-03-04")
-    assert [one.stream_id for one in streams_behind(desk.story.lake, desk.ledger, agreed)] == [
+    assert [one.stream_id for one in stream_backlog(desk.story.lake, desk.ledger, agreed)] == [
         "el-1"
     ]
     second = desk.push(agreed)
@@ -261,7 +261,9 @@ def test_a_new_ledger_goes_on_from_what_wattics_holds(desk: Bench, tmp_path: Pat
         assert desk.push(agreed).ok
         one = desk.sim.delivery_report().streams["el-1"]
         assert (one.packets, one.missing_intervals, one.violations) == (383, 0, {})
-        assert [event.kind for event in another.events(stream_id="el-1")] == ["adopted"]
+        assert [event.kind for event in another.events(stream_id="el-1")] == [
+            "resumed_from_readback"
+        ]
 
 
 def test_without_an_address_nothing_is_pushed_and_the_variable_is_named(desk: Bench) -> None:

@@ -14,12 +14,13 @@ from filelock import FileLock
 from rich.console import Console
 
 from energy_platform.cli.doctor import run_doctor
-from energy_platform.doctor import Finding, examine
+from energy_platform.doctor import CheckResult, run_checks
 from energy_platform.installation.origin import only_simulation
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_BELIMO_SAMPLES, RAW_DAY_TABLES
 from energy_platform.simulators.suite import SimulatorSuite
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.http.logins import refusals
+from energy_platform.sources.registry import day_tables
 from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ def small(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return healthy
 
 
-def examined(*, ahead: timedelta = timedelta(0)) -> list[Finding]:
-    return list(examine(names=os.environ, now=lambda: datetime.now(tz=UTC) + ahead))
+def examined(*, ahead: timedelta = timedelta(0)) -> list[CheckResult]:
+    return list(run_checks(names=os.environ, now=lambda: datetime.now(tz=UTC) + ahead))
 
 
-def complaints(findings: list[Finding]) -> dict[tuple[str, str], Finding]:
+def complaints(findings: list[CheckResult]) -> dict[tuple[str, str], CheckResult]:
     return {
         (one.check, one.subject): one
         for one in findings
@@ -85,7 +86,7 @@ def complaints(findings: list[Finding]) -> dict[tuple[str, str], Finding]:
     }
 
 
-def only_complaint(findings: list[Finding]) -> Finding:
+def only_complaint(findings: list[CheckResult]) -> CheckResult:
     (finding,) = complaints(findings).values()
     return finding
 
@@ -150,7 +151,7 @@ def test_a_refused_login_is_not_tried_again_by_looking_again(
         assert "next try" in finding.message
         assert "--retry-login" in finding.advice
     assert refusals(healthy / "data") == [known]
-    again = examine(names=os.environ, retry_login=True)
+    again = run_checks(names=os.environ, retry_login=True)
     assert "Keycloak refused the user" in complaints(list(again))["credentials", "socomec"].message
     assert refusals(healthy / "data")[0].attempts == 2
     # Another password is tried at once, and the right one forgets.
@@ -433,14 +434,14 @@ def test_while_a_demo_runs_its_own_vendors_are_visited_and_no_real_one(
     reached = [one for one in findings if one.check == "reach"]
     assert len(reached) == 5
     assert all(one.message.startswith("127.0.0.1 ") for one in reached)
-    assert {one.subject for one in findings if one.check == "credentials"} == {*RAW_DAY_TABLES}
+    assert {one.subject for one in findings if one.check == "credentials"} == {*day_tables()}
 
 
 def test_an_installation_that_tells_nobody_is_told(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL")
-    assert "nobody is told" in only_complaint(examined()).message
+    assert "nobody is notified" in only_complaint(examined()).message
     monkeypatch.setenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL", "json://hooks.example.com/secret-path")
     finding = only_complaint(examined())
     assert "in the clear" in finding.message

@@ -171,7 +171,7 @@ class Recomputed:
         self.start = int(scenario.start.timestamp())
         self.portfolio = yaml.safe_load(scenario.portfolio)
         self.sites = {site["id"]: site for site in self.portfolio["sites"]}
-        self.strangers: list[tuple[str, Reading]] = []
+        self.foreign_device_ids: list[tuple[str, Reading]] = []
         self.points = {
             point.point_id: point
             for device in self.portfolio["devices"]
@@ -222,7 +222,7 @@ class Recomputed:
         reading = Reading(int(row["at"].timestamp()), row["value"], row["value_text"])
         point = self.points.get(point_id)
         if point is None:
-            self.strangers.append((point_id, reading))
+            self.foreign_device_ids.append((point_id, reading))
             return
         point.readings.append(reading)
         if point.kind == "state":
@@ -506,7 +506,7 @@ class Recomputed:
                 row["refused_wh" if is_energy else "refused_consumption"] += step.refused
                 row["estimated_steps"] += step.is_estimated
             yield from rows.values()
-        for point_id, one in self.strangers:
+        for point_id, one in self.foreign_device_ids:
             row = zero | {"point_id": point_id, "site_id": None, "timezone": "UTC"}
             row |= {"expected_samples": None, "received_samples": 1, "quarantined_samples": 1}
             yield row | {"local_day": datetime.fromtimestamp(one.at, tz=UTC).date()}

@@ -157,7 +157,7 @@ def test_loading_in_order_writes_only_its_own_day(history: History) -> None:
 
 @histories
 @given(data=st.data(), history=worlds())
-def test_a_walk_touches_no_day_before_the_first_that_changed(
+def test_a_refresh_touches_no_day_before_the_first_that_changed(
     data: st.DataObject, history: History
 ) -> None:
     samples, known = history

@@ -19,7 +19,7 @@ from energy_platform.schemas import (
 )
 from energy_platform.transforms.counter_state import CounterState, Step
 from energy_platform.transforms.counters import energy_deltas, running_totals
-from energy_platform.transforms.ordering import ordered
+from energy_platform.transforms.ordering import sort_readings
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.register_rule import Reading, RegisterRule
 from energy_platform_tests.transforms.histories import (
@@ -40,7 +40,7 @@ UNBOUNDED: Final = CounterPolicy(max_power_w=1e18)
 
 def folded(readings: pl.DataFrame, policy: CounterPolicy) -> list[tuple[str, Step]]:
     """Fold every reading one by one: the rule itself."""
-    load = ordered(readings)
+    load = sort_readings(readings)
     found = []
     for index, point_id in enumerate(load.points.to_list()):
         register = CounterState(rule=RegisterRule.of(policy))
@@ -217,7 +217,7 @@ def test_joules_add_up_to_the_joule(steps: list[int], start: int) -> None:
 @given(st.integers(0, 2**51))
 def test_whole_joules_survive_the_way_through_watt_hours(joules: int) -> None:
     readings = frame([joules / 3600]).with_columns(counts_per_wh=3600.0)
-    assert ordered(readings).counts.tolist() == [float(joules)]
+    assert sort_readings(readings).counts.tolist() == [float(joules)]
 
 
 @PROPERTY

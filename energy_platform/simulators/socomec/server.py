@@ -310,6 +310,6 @@ def _json(content: Any) -> Response:
 
 
 def _error(status: int, message: str) -> Response:
-    phrase = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+    phrase = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not VendorInventory"}
     content = {"statusCode": status, "message": [message], "error": phrase.get(status, "Error")}
     return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
