@@ -85,17 +85,21 @@ def _signals(site: Site, *, serial: str, cadence: Cadence, number: int) -> list[
     signals = build_signals(tables["battery"], device)
     for inverter, _ in INVERTERS:
         signals += build_signals(
-            tables["inverter"], device, number=inverter, start=INVERTER_START * inverter
+            tables["inverter"],
+            device,
+            words={"number": inverter, "start": INVERTER_START * inverter},
         )
     signals += build_signals((*tables["plant"], *tables["building"]), device)
     for feeder in FEEDERS:
         start = 0 if feeder == FEEDERS[-1] else FEEDER_START
         signals += build_signals(
-            tables["feeder"], device, state_key=feeder, number=feeder, start=start
+            tables["feeder"], device, state_key=feeder, words={"number": feeder, "start": start}
         )
     for position, unit in enumerate(LIGHTING_UNITS):
-        signals += build_signals(tables["lighting"], device, state_key=position, unit=unit)
-    signals += build_signals(tables["first_lighting"], device, unit=LIGHTING_UNITS[0])
+        signals += build_signals(
+            tables["lighting"], device, state_key=position, words={"unit": unit}
+        )
+    signals += build_signals(tables["first_lighting"], device, words={"unit": LIGHTING_UNITS[0]})
     return signals + build_signals(tables["oddities"], device)
 
 

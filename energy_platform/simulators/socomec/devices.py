@@ -93,7 +93,7 @@ def _device(kind: _Kind, site: Site, *, number: int, gateway: str, seed: int) ->
         site=site.key,
         model=kind.model,
         gateway=gateway,
-        signals=tuple(build_signals(rows, context, **kind.words)),
+        signals=tuple(build_signals(rows, context, words=kind.words)),
     )
 
 

@@ -144,20 +144,24 @@ def read_rows(path: Path) -> dict[str, tuple[Row, ...]]:
 
 
 def build_signals(
-    rows: Iterable[Row], device: DeviceContext, *, state_key: int = 0, **words: object
+    rows: Iterable[Row],
+    device: DeviceContext,
+    *,
+    words: Mapping[str, object] | None = None,
+    state_key: int = 0,
 ) -> list[Signal]:
     """Return the signals of a device.
 
     Args:
         rows: Of one table or several.
         device: Where they belong, and what their rows name.
-        state_key: Added to the key of every state: makes repeated rows differ.
         words: For the ``{words}`` of the rows.
+        state_key: Added to the key of every state: makes repeated rows differ.
 
     Raises:
         KeyError: A row names a curve, a function or a word that is not given.
     """
-    return [_signal(row, device, state_key=state_key, words=words) for row in rows]
+    return [_signal(row, device, state_key=state_key, words=words or {}) for row in rows]
 
 
 def _signal(row: Row, device: DeviceContext, *, state_key: int, words: Mapping[str, Any]) -> Signal:

@@ -36,7 +36,7 @@ def built(folder: Path, row: str, **words: object) -> Signal:
         curves={"load": Curve(constant_w=1_000.0)},
         functions={"doubled": lambda t: t * 2},
     )
-    (signal,) = build_signals(read_rows(path)["one"], device, **words)
+    (signal,) = build_signals(read_rows(path)["one"], device, words=words)
     return signal
 
 
