@@ -23,7 +23,7 @@ from energy_platform.simulators.world import World
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import small_world
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 METER = "SN000001"
 DAYS = day_range("2015-03-28", "2015-03-30")
