@@ -27,8 +27,8 @@ from energy_platform.installation.instance import (
 from energy_platform.installation.origin import claim
 from energy_platform.installation.supervisor import Component, Orders
 from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings, Settings, SettingsError
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -76,7 +76,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
     require_port(port)
     if simulated is None:
         Settings.load()  # a wrong variable is no reason to take the simulated vendors
-        simulated = not any(is_configured(vendor) for vendor in RAW_DAY_TABLES)
+        simulated = not any(is_configured(vendor) for vendor in day_tables())
     with ExitStack() as stack:
         stopped = stack.enter_context(_Stop())
         if simulated:
@@ -94,7 +94,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             _warn_of_env_file(console)
         home = render_instance(data_dir / "dagster")
         held = stack.enter_context(only_ui(home))
-        from energy_platform.cli.runs import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
+        from energy_platform.defs.runner import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
 
         fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
         sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-platform-"))
@@ -165,7 +165,7 @@ def _warn_of_env_file(console: Console) -> None:
         console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
 
 
-END_RUNS: Final = "energy_platform.defs.automation.end_runs"
+END_RUNS: Final = "energy_platform.defs.instance.end_runs"
 """Ends runs that outlived the daemon: they are in process groups of their own."""
 
 

@@ -14,9 +14,10 @@ from energy_platform.defs.assets.core import core
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import Refreshed, refresh
-from energy_platform.schemas import CORE_REGISTER_STATE, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.schemas import CORE_REGISTER_STATE
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, World
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.refresh.simulated import land_signals
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from energy_platform.defs.assets.partitions import range_tags
 from energy_platform.defs.assets.raw import day_asset, oddities
+from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import DAY, open_rig
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
             dbt_project_dir=str(folder),
         )
         with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
-            ingest_inventory(source, lake=platform.lake)
+            ingest_inventory(source, vendor="socomec", lake=platform.lake)
         yield rig, platform
 
 
