@@ -147,13 +147,20 @@ def faults(spec: object) -> Iterator[str]:
             yield f"{part}: expected a function"
             return
     yield from _reading_faults(spec)
-    if spec.poll is not None:
-        if not isinstance(spec.poll, Poll):
-            yield "poll: expected a Poll, or None"
-            return
-        for part in ("run", "polled_at", "days", "archive"):
-            if not callable(getattr(spec.poll, part)):
-                yield f"poll.{part}: expected a function"
+    yield from _arrival_faults(spec)
+
+
+def _arrival_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    if spec.arrivals is not None and not callable(spec.arrivals):
+        yield "arrivals: expected a function, or None"
+    if spec.poll is None:
+        return
+    if not isinstance(spec.poll, Poll):
+        yield "poll: expected a Poll, or None"
+        return
+    for part in ("run", "polled_at", "days", "archive"):
+        if not callable(getattr(spec.poll, part)):
+            yield f"poll.{part}: expected a function"
 
 
 def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:

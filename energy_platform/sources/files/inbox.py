@@ -15,7 +15,6 @@ import fcntl
 import os
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.sources.files.errors import MappingError
@@ -23,6 +22,7 @@ from energy_platform.sources.files.mapping import MAPPING_FILE, Mapping, load_ma
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 REFUSED: Final = "_refused"
 """Folder in the inbox of files that could not be read."""
@@ -31,7 +31,17 @@ REASON_SUFFIX: Final = ".reason.txt"
 """Ending of the text beside a refused file that says why."""
 
 UNFINISHED: Final = frozenset(
-    {".tmp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", ".lock", ".staged"}
+    {
+        ".tmp",
+        ".part",
+        ".partial",
+        ".filepart",
+        ".crdownload",
+        ".download",
+        ".swp",
+        ".lock",
+        ".staged",
+    }
 )
 """Endings that programs give to files they are still writing."""
 
@@ -107,9 +117,7 @@ def dropped_files(inbox: Path, loggers: dict[str, Logger]) -> list[Dropped]:
             stat = path.stat()
         except FileNotFoundError:
             continue
-        found.append(
-            Dropped(path, logger, max(stat.st_mtime, stat.st_ctime), stat.st_mtime)
-        )
+        found.append(Dropped(path, logger, max(stat.st_mtime, stat.st_ctime), stat.st_mtime))
     return sorted(found, key=lambda one: (one.modified, str(one.path)))
 
 

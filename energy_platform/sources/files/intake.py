@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import shutil
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -104,8 +105,10 @@ class _Look:
     def at(self, file: Dropped) -> None:
         """Take one file, or say why not."""
         path = file.path
-        if (age := self.now.timestamp() - file.changed) < self.settings.settle_s:
-            self.result.waiting[path] = f"changed {max(age, 0):.0f} s ago; left alone until it rests"
+        if (age := time.time() - file.changed) < self.settings.settle_s:
+            self.result.waiting[path] = (
+                f"changed {max(age, 0):.0f} s ago; left alone until it rests"
+            )
             return
         if is_being_written(path):
             self.result.waiting[path] = "a program has it open to write to it"
@@ -243,7 +246,11 @@ class _Look:
         path = self._refused_path(file)
         patterns = [one for logger in self.loggers.values() for one in logger.mapping.files]
         target = self.inbox / file.name
-        if any(fnmatch(file.name, one) for one in patterns) and path.exists() and not target.exists():
+        if (
+            any(fnmatch(file.name, one) for one in patterns)
+            and path.exists()
+            and not target.exists()
+        ):
             shutil.move(path, target)
             path.with_name(path.name + REASON_SUFFIX).unlink(missing_ok=True)
             self.store.forget(file)

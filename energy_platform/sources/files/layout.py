@@ -7,7 +7,6 @@ a header block, the columns of time, wide or long, and Wattics' own CSV, which h
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,12 +29,17 @@ from energy_platform.sources.files.stamps import is_date, is_stamp, is_time
 from energy_platform.transforms.units import is_known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from energy_platform.sources.files.mapping import Mapping
 
 LOOKED_AT: Final = 200
 """Rows in which the first line of data is looked for: header blocks of loggers are shorter."""
+
+LISTED: Final = 12
+"""Names of columns that a message lists."""
 
 PROVING: Final = 20
 """Lines of data that decide between delimiters."""
@@ -335,7 +339,7 @@ def _wide_columns(
         raise RefusedFileError(f"no column holds numbers (columns: {_listed(names)})")
     if nameless := [n + 1 for n in found if not names[n]]:
         raise RefusedFileError(
-            f"column {nameless[0]} holds numbers and has no name; say points or header in the mapping"
+            f"column {nameless[0]} holds numbers and has no name; say header in the mapping"
         )
     shown = [names[n] for n in found]
     if twice := sorted({name for name in shown if shown.count(name) > 1}):
@@ -427,17 +431,16 @@ def _is_called(name: str, words: frozenset[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(name or "(no name)" for name in names[:12]) + (
-        ", …" if len(names) > 12 else ""
-    )
+    shown = ", ".join(name or "(no name)" for name in names[:LISTED])
+    return f"{shown}, …" if len(names) > LISTED else shown
 
 
 def unit_of(name: str) -> str | None:
     """Return the unit that stands in a column's name.
 
     Example:
-        >>> unit_of("Wirkarbeit [kWh]"), unit_of("E_total kWh"), unit_of("Phase A"), unit_of("I [A]")
-        ('kWh', 'kWh', None, 'A')
+        >>> [unit_of(name) for name in ("Wirkarbeit [kWh]", "E_total kWh", "Phase A", "I [A]")]
+        ['kWh', 'kWh', None, 'A']
     """
     match = _BRACKETS.search(name)
     if match is not None:

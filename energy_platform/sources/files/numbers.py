@@ -58,7 +58,7 @@ def style_of(columns: Iterable[pl.Series], *, mapping: Mapping) -> NumberStyle:
         return NumberStyle(mapping.decimal, stated_thousands)
     texts = pl.concat([pl.Series([None], dtype=pl.String), *columns]).drop_nulls()
     signs = {sign: _Evidence(texts, sign) for sign in ".,"}
-    decimal = mapping.decimal or _decimal(signs, texts, thousands=stated_thousands)
+    decimal = mapping.decimal or _decimal(signs, thousands=stated_thousands)
     if said is not None:
         return NumberStyle(decimal, stated_thousands)
     other = "," if decimal == "." else "."
@@ -94,7 +94,7 @@ class _Evidence:
         """Numbers in which it can only be the decimal sign."""
 
 
-def _decimal(signs: dict[str, _Evidence], texts: pl.Series, *, thousands: str) -> str:
+def _decimal(signs: dict[str, _Evidence], *, thousands: str) -> str:
     proven = [
         sign
         for sign, one in signs.items()
@@ -129,7 +129,8 @@ def numbers_of(texts: pl.Series, *, style: NumberStyle) -> pl.Series:
     """Return texts as numbers; null where one is no number in this style, or not finite.
 
     Example:
-        >>> numbers_of(pl.Series(["1.234,5", "1.23,4", "12"]), style=NumberStyle(",", ".")).to_list()
+        >>> texts = pl.Series(["1.234,5", "1.23,4", "12"])
+        >>> numbers_of(texts, style=NumberStyle(",", ".")).to_list()
         [1234.5, None, 12.0]
     """
     one, grouping = re.escape(style.decimal), style.thousands

@@ -257,8 +257,7 @@ def _samples(store: Store, file: KnownFile, day: str) -> pl.DataFrame:
     samples = store.samples_of(file, day)
     if samples is None:
         raise RefusedFileError(
-            f"what was read of {file.name} ({file.logger}) is gone or damaged in "
-            f"{store.landing}"
+            f"what was read of {file.name} ({file.logger}) is gone or damaged in {store.landing}"
         )
     return samples
 
@@ -277,7 +276,9 @@ def newest_of(said: pl.DataFrame) -> tuple[pl.DataFrame, int, dict[str, int]]:
     what = ["value", "value_text", "unit"]
     ordered = said.sort(*key, "seq")
     newest = ordered.unique(key, keep="last", maintain_order=True).select(*key, *what)
-    same = ordered.join(newest, on=[*key, *what], how="semi", nulls_equal=True, maintain_order="left")
+    same = ordered.join(
+        newest, on=[*key, *what], how="semi", nulls_equal=True, maintain_order="left"
+    )
     first = same.unique(key, keep="first", maintain_order=True)
     changed = ordered.group_by("device_id", *key[1:]).agg(
         pl.struct("value", "value_text").n_unique().alias("values")
@@ -318,12 +319,18 @@ def _lacks(
 ) -> str:
     """Say which stretch of a day no file has; empty when the logger's own pace has no hole."""
     if not series:
-        return "no file has samples of the day, and the logger's mapping states how often it samples"
+        return (
+            "no file has samples of the day, and the logger's mapping states how often it samples"
+        )
     lacking = []
     for frame in series:
         start, end = window
         spans = unproven_spans(frame["at"].sort(), start=start, end=end, cadence=every)
-        lacking += [(frame["point"][0], *span) for span in spans if every is None or span[1] - span[0] > every]
+        lacking += [
+            (frame["point"][0], *span)
+            for span in spans
+            if every is None or span[1] - span[0] > every
+        ]
     if not lacking:
         return ""
     shown = ", ".join(f"{point} {a:%H:%M} to {b:%H:%M}" for point, a, b in lacking[:SHOWN])

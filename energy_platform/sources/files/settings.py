@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic reads it
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from energy_platform.installation.env_file import home_folder
 from energy_platform.settings import MOST, SourceSettings
-from energy_platform.sources.files.mapping import Clock
+from energy_platform.sources.files.mapping import Clock  # noqa: TC001 - pydantic reads it
 
 
 class FilesSettings(SourceSettings):

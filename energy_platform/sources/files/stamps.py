@@ -32,7 +32,10 @@ _CLOCK: Final = (
 )
 _ZONE: Final = r"(?:\s?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
 _WHOLE: Final = rf"^(?:{_DATE})(?:(?:T|t|,? +){_CLOCK}{_ZONE})?$"
-_COMPACT: Final = r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})(?:[T _-]?(?P<h>\d{2}):?(?P<mi>\d{2})(?::?(?P<s>\d{2}))?)?$"
+_COMPACT: Final = (
+    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})"
+    r"(?:[T _-]?(?P<h>\d{2}):?(?P<mi>\d{2})(?::?(?P<s>\d{2}))?)?$"
+)
 _TIME_ONLY: Final = rf"^{_CLOCK}{_ZONE}$"
 _DATE_ONLY: Final = rf"^(?:{_DATE}|\d{{8}})$"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from energy_platform.sources.files.reader import FileContent
 
 INDEX: Final = "files.sqlite"
+LOCK: Final = ".lock"
+"""File that one process at a time holds while it takes files; its time is that of the last look."""
+
 ARCHIVE: Final = "archive"
 PARSED: Final = "parsed"
 
@@ -176,9 +180,10 @@ class Store:
     def lock(self) -> Iterator[None]:
         """Let one process at a time take files; the kernel frees it when a process dies."""
         self.landing.mkdir(parents=True, exist_ok=True)
-        with (self.landing / ".lock").open("w") as file:
+        with (self.landing / LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+            os.utime(self.landing / LOCK)
 
     def _reader(self) -> sa.Connection:
         return self._open().connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -192,7 +197,9 @@ class Store:
 
     def known(self, logger: str, content_id: str) -> KnownFile | None:
         """Return the file of a logger that has some bytes; None when none has come yet."""
-        return next(iter(self.files(_FILES.c.logger == logger, _FILES.c.content_id == content_id)), None)
+        return next(
+            iter(self.files(_FILES.c.logger == logger, _FILES.c.content_id == content_id)), None
+        )
 
     def files(self, *where: sa.ColumnElement[bool]) -> list[KnownFile]:
         """Return the files in the order in which they came.
@@ -221,7 +228,9 @@ class Store:
     def _parsed(self, file: KnownFile) -> Path:
         return self.landing / PARSED / f"{file.seq}-{file.reading}.parquet"
 
-    def add(self, logger: str, name: str, content_id: str, *, reading: str, now: datetime) -> KnownFile:
+    def add(
+        self, logger: str, name: str, content_id: str, *, reading: str, now: datetime
+    ) -> KnownFile:
         """Note a file that came, before anything is done with it."""
         at = _us(now)
         values = {"name": name, "reading": reading, "tried": reading, "read_us": at}
@@ -254,14 +263,18 @@ class Store:
         with self._open().begin() as connection:
             connection.execute(sa.update(_FILES).where(_FILES.c.seq == file.seq).values(values))
 
-    def put(self, file: KnownFile, content: FileContent, *, reading: str, now: datetime) -> KnownFile:
+    def put(
+        self, file: KnownFile, content: FileContent, *, reading: str, now: datetime
+    ) -> KnownFile:
         """Keep what was read of a file: first its samples on disk, then the rows about it.
 
         Days that it gave when it was read before stay known as days to be read again.
         """
         new = file._replace(reading=reading)
         with staged(self._parsed(new)) as path:
-            content.samples.sort("at", "point").write_parquet(path, compression="zstd", row_group_size=50_000)
+            content.samples.sort("at", "point").write_parquet(
+                path, compression="zstd", row_group_size=50_000
+            )
         at = content.samples["at"]
         days = content.samples.group_by(at.dt.date().cast(pl.String).alias("day")).len().sort("day")
         bad = content.bad_lines[:MOST_BAD_LINES]
@@ -280,9 +293,7 @@ class Store:
             "first_us": at.dt.epoch("us").min(),
             "last_us": at.dt.epoch("us").max(),
         }
-        counted = dict(days.rows()) | {
-            day: 0 for day in {one.day for one in bad} - set(days["day"])
-        }
+        counted = dict(days.rows()) | dict.fromkeys({one.day for one in bad} - set(days["day"]), 0)
         is_own = _DAYS.c.seq == file.seq
         with self._open().begin() as connection:
             before = connection.execute(sa.select(_DAYS.c.day).where(is_own)).scalars()
@@ -290,16 +301,24 @@ class Store:
             for table in (_DAYS, _POINTS, _BAD_LINES):
                 connection.execute(sa.delete(table).where(table.c.seq == file.seq))
             connection.execute(sa.update(_FILES).where(_FILES.c.seq == file.seq).values(values))
-            _insert(connection, _DAYS, [
-                {"seq": file.seq, "day": day, "samples": count} for day, count in counted.items()
-            ])
-            _insert(connection, _POINTS, [
-                {"seq": file.seq, **row} for row in behaviour(content.samples).to_dicts()
-            ])
-            _insert(connection, _BAD_LINES, [
-                {"seq": file.seq, "number": number, **one._asdict()}
-                for number, one in enumerate(bad)
-            ])
+            _insert(
+                connection,
+                _DAYS,
+                [{"seq": file.seq, "day": day, "samples": count} for day, count in counted.items()],
+            )
+            _insert(
+                connection,
+                _POINTS,
+                [{"seq": file.seq, **row} for row in behaviour(content.samples).to_dicts()],
+            )
+            _insert(
+                connection,
+                _BAD_LINES,
+                [
+                    {"seq": file.seq, "number": number, **one._asdict()}
+                    for number, one in enumerate(bad)
+                ],
+            )
         if file.reading != reading:
             self._parsed(file).unlink(missing_ok=True)
         return self.files(_FILES.c.seq == file.seq)[0]
@@ -359,9 +378,7 @@ class Store:
         query = sa.select(_BAD_LINES).where(_BAD_LINES.c.day == day)
         with self._reader() as connection:
             rows = connection.execute(query.order_by("seq", "number")).all()
-        return [
-            (known[row.seq], BadLine(*row[2:])) for row in rows if row.seq in known
-        ]
+        return [(known[row.seq], BadLine(*row[2:])) for row in rows if row.seq in known]
 
     def points(self) -> pl.DataFrame:
         """Return how the points of all taken files behave, one row per logger and point."""
@@ -378,7 +395,9 @@ class Store:
         if not self.exists:
             return {}
         query = (
-            sa.select(_FILES.c.logger, sa.func.min(_FILES.c.first_us), sa.func.max(_FILES.c.last_us))
+            sa.select(
+                _FILES.c.logger, sa.func.min(_FILES.c.first_us), sa.func.max(_FILES.c.last_us)
+            )
             .where(_FILES.c.state == "taken")
             .group_by(_FILES.c.logger)
         )
@@ -426,7 +445,13 @@ def behaviour(samples: pl.DataFrame) -> pl.DataFrame:
             pl.col("value").max().alias("highest"),
             (step > 0).sum().alias("rises"),
             (step < 0).sum().alias("falls"),
-            pl.col("value_text").drop_nulls().unique().sort().head(MOST_TEXTS).str.join(",").alias("texts"),
+            pl.col("value_text")
+            .drop_nulls()
+            .unique()
+            .sort()
+            .head(MOST_TEXTS)
+            .str.join(",")
+            .alias("texts"),
         )
         .cast(dict(BEHAVIOUR))
         .select(BEHAVIOUR.names())
