@@ -128,6 +128,8 @@ def point_entry(guess: ProposedPoint) -> Lines:
     lines += entry(
         [
             ("every", duration(guess.every) if guess.every else None, ""),
+            ("width", duration(guess.width) if guess.width else None, ""),
+            ("stamp", guess.stamp, ""),
             ("max_power_w", "none" if guess.needs_power else None, _NEEDS_POWER),
             ("confidence", guess.confidence, guess.why),
         ]

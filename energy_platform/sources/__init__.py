@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-BUILT_IN: Final = ("socomec", "belimo", "skycentrics")
+BUILT_IN: Final = ("socomec", "belimo", "skycentrics", "files")
 """The built-in sources, each a package in this folder with a ``SOURCE``. Their order is that of the
 daily runs, so that a new one comes last and moves none."""
 

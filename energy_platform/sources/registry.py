@@ -150,6 +150,13 @@ def faults(spec: object) -> Iterator[str]:
             yield f"{part}: expected a function"
             return
     yield from _reading_faults(spec)
+    yield from _arrival_faults(spec)
+
+
+def _arrival_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    arrivals: object = spec.arrivals
+    if arrivals is not None and not callable(arrivals):
+        yield "arrivals: expected a function, or None"
     poll: object = spec.poll
     if poll is None:
         return

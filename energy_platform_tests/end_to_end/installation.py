@@ -20,7 +20,6 @@ from energy_platform.lake.lake import Lake
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
-from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
 
+SIMULATED = ("socomec", "belimo", "skycentrics")
 REFRESH = "refresh_when_stale"
 PUSH = "push_when_behind"
 
@@ -46,7 +46,7 @@ class Installation:
         return Lake(self.data / "lake")
 
     def ingest(
-        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(day_tables())
+        self, days: Sequence[str], *, vendors: Sequence[Vendor] = SIMULATED
     ) -> list[RunReport]:
         """Read days as the schedules do: one range run per vendor."""
         tags = range_tags(list(days))
@@ -68,7 +68,7 @@ class Installation:
         )
         return [
             self.runner.run(
-                request.job_name or definition.job.name,
+                request.job_name or definition.job_name,
                 tags=request.tags,
                 assets=request.asset_selection,
             )
