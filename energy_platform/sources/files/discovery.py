@@ -18,7 +18,7 @@ from energy_platform.discovery.found import (
 )
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import direction_of, judge, of_phase, role_of
+from energy_platform.discovery.rules import classify, direction_of, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
@@ -140,12 +140,12 @@ def _meaning(row: Mapping[str, Any], said: frozenset[str]) -> _Meaning:
     """Say what a point measures: by its mapping, else Wattics' names, else unit and words."""
     if row["point"] in _WATTICS and row["unit"] == _WATTICS[row["point"]]:
         return _of_wattics(row["point"])
-    judged = judge(row["unit"], said)
-    phase = phase_of(row["name"], row["point"], quantity=judged.quantity)
-    judged = of_phase(judged, said, phase=phase)
+    classified = classify(row["unit"], said)
+    phase = phase_of(row["name"], row["point"], quantity=classified.quantity)
+    classified = of_phase(classified, said, phase=phase)
     behaves, why = _behaviour(row)
-    quantity, kind, doubt = judged.quantity, judged.kind, judged.doubt
-    confidence, counts = judged.confidence, judged.counts
+    quantity, kind, doubt = classified.quantity, classified.kind, classified.doubt
+    confidence, counts = classified.confidence, classified.counts
     how = conversion(row["unit"], quantity="other") if row["unit"] else None
     counted = None if how is None else _COUNTED.get(how.unit)
     if counted is not None and (quantity == "other" or behaves == "increment"):
