@@ -38,8 +38,8 @@ class Case:
         day: A UTC day before it with readings of each device.
         break_it: Makes every further answer fail.
         silence_it: Takes all readings of the day away; the devices stay.
-        other_calls: Patterns of what may be asked by another method than GET: what logs in, and what
-            reads although it is a POST.
+        other_calls: Patterns of what may be asked by another method than GET: what logs in, and
+            what reads although it is a POST.
     """
 
     portfolio: Portfolio
