@@ -75,7 +75,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
     """
     require_port(port)
     if simulated is None:
-        Settings.load()  # a wrong variable is no reason to take the simulated vendors
+        Settings.load()  # a wrong variable is not a reason to take the simulated vendors
         simulated = not any(is_configured(vendor) for vendor in day_tables())
     with ExitStack() as stack:
         stopped = stack.enter_context(_Stop())

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.vocabulary import NUMBERED, RESETTABLE, TARIFFS, WHOLE
 from energy_platform.discovery.words import folded, words
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import Role, Vendor
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.words import slug
 from energy_platform.identity import point_id
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,14 +43,6 @@ def scalar(value: str | float) -> str:
 def _quoted(text: str) -> str:
     """Return a text in quotes: YAML would read ``on`` as something else."""
     return yaml.safe_dump(text, default_style='"', width=float("inf")).rstrip("\n")
-
-
-def duration(seconds: float) -> str:
-    """Return a number of seconds as a portfolio writes it: ``15m``."""
-    for unit, size in (("h", 3_600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:g}s"
 
 
 def entry(pairs: Iterable[tuple[str, str | float | None, str]]) -> Lines:
@@ -127,8 +120,8 @@ def point_entry(guess: ProposedPoint) -> Lines:
         lines += [f"  {_quoted(text)}: {number:g}" for text, number in guess.states]
     lines += entry(
         [
-            ("every", duration(guess.every) if guess.every else None, ""),
-            ("width", duration(guess.width) if guess.width else None, ""),
+            ("every", format_duration(guess.every) if guess.every else None, ""),
+            ("width", format_duration(guess.width) if guess.width else None, ""),
             ("stamp", guess.stamp, ""),
             ("max_power_w", "none" if guess.needs_power else None, _NEEDS_POWER),
             ("confidence", guess.confidence, guess.why),

@@ -33,18 +33,18 @@ _STEPS: Final[Mapping[str, str]] = {
     "above_limit": "the register kept rising faster than its limit: the limit is too small, so all"
     " of it is booked",
     "modulus": "the register rolled over: counted across its modulus",
-    "count_after": "the register started again: what it has counted since is the energy",
+    "count_after": "the register started again: what it has counted since is booked",
     "count_after_minus_base": "the register started again at its base: what it counted above the"
-    " base is the energy",
+    " base is booked",
     "zero": "the register fell; its policy says that a fall is worth nothing",
     "null": "the register fell; its policy says that what was used is unknown",
-    "signed": "the register fell; its policy counts falls as negative energy",
+    "signed": "the register fell; its policy books falls as negative amounts",
     "zero_is_missing": "the register fell; zeros are missing readings by its policy",
-    "spike_reversed": "the reading before was a spike: its energy is taken back",
+    "spike_reversed": "the reading before was a spike: what it added is taken back",
     "within_dip_ratio": "a small fall is noise: kept negative, so totals stay last minus first",
-    "longer_than_gap_after": "the time since the reading before is a gap: the energy is exact, when"
+    "longer_than_gap_after": "the time since the reading before is a gap: the amount is exact, when"
     " it flowed is estimated",
-    "stood_still": "the register had stood still and showed all of it at once: the energy is exact,"
+    "stood_still": "the register had stood still and showed all of it at once: the amount is exact,"
     " and spread evenly over the time it stood",
     "not_bridged": "the time since the reading before is too long to integrate power over",
 }
@@ -123,8 +123,9 @@ def describe_step(
     reason: str | None,
     method: str,
     elapsed: timedelta,
-    energy_wh: float | None,
-    refused_wh: float | None,
+    amount: float | None,
+    refused: float | None,
+    unit: str,
     dropped: int,
     policy: CounterPolicy,
 ) -> str:
@@ -132,13 +133,13 @@ def describe_step(
     why = _STEPS.get(reason or "")
     if why is None:
         why = _describe_plain_step(
-            status, method=method, elapsed=elapsed, energy_wh=energy_wh, policy=policy
+            status, method=method, elapsed=elapsed, amount=amount, unit=unit, policy=policy
         )
-    energy = "unknown energy" if energy_wh is None else f"{number(energy_wh)} Wh"
-    rest = f"; {dropped} readings in between never became energy" if dropped else ""
-    if refused_wh:
-        rest += f"; {number(refused_wh)} Wh of what it showed is refused"
-    return f"{status}: {why}{rest} → {energy}"
+    booked = "an unknown amount" if amount is None else f"{number(amount)} {unit}"
+    rest = f"; {dropped} readings in between were never counted" if dropped else ""
+    if refused:
+        rest += f"; {number(refused)} {unit} of what it showed is refused"
+    return f"{status}: {why}{rest} → {booked}"
 
 
 def _describe_plain_step(
@@ -146,26 +147,27 @@ def _describe_plain_step(
     *,
     method: str,
     elapsed: timedelta,
-    energy_wh: float | None,
+    amount: float | None,
+    unit: str,
     policy: CounterPolicy,
 ) -> str:
     if status != "ok":
         return status
     if method == "increment":
-        return "the vendor's own energy of the period"
+        return "the vendor's own amount of the period"
     if method == "power":
         return "mean of both powers times the time between"
     if policy.max_power_w is None:
         return "a rise within its learned limit"
     hours = max(elapsed.total_seconds(), 60.0) / 3600
     allowed = policy.max_power_w * hours * MARGIN + policy.resolution_wh
-    if energy_wh is not None and energy_wh > allowed:
+    if amount is not None and amount > allowed:
         return "a rise within its limit since the register last showed less"
-    return f"a rise within the {allowed:,.0f} Wh that rated power allows"
+    return f"a rise within the {allowed:,.0f} {unit} that rated power allows"
 
 
 def describe_reject(reason: str) -> str:
-    """Say why a reading never became energy."""
+    """Say why a reading was never counted."""
     return f"rejected: {_REJECTS.get(reason, reason)}"
 
 

@@ -12,9 +12,9 @@ import polars as pl
 
 from energy_platform.days import day_bounds
 from energy_platform.identity import device_id
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import INSTANT
 from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

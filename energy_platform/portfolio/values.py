@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from energy_platform.durations import parse_duration
+
 LONGEST_ID: Final = 200
 """Characters of an id; more is a text that landed in the wrong place."""
 
@@ -22,10 +24,6 @@ _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+
 
 _BARE_DATE: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}(-?[0-9])?")
 """A date as text, without a time."""
-
-_UNITS_OF_TIME: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-
-_LONGEST_DURATION_S: Final = 366 * 86_400
 
 
 def _number(value: object) -> float:
@@ -154,16 +152,7 @@ def _clock_instant(value: object) -> object:
 def _duration(value: object) -> object:
     """Accept 15m, 2h, 30s, 1d."""
     if isinstance(value, str):
-        number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
-        unit = value[len(number) :]
-        if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdecimal():
-            raise ValueError(f"{value!r} is not a duration such as 30s, 15m, 2h or 1d")
-        seconds = float(number) * _UNITS_OF_TIME[unit]
-        if not seconds:
-            raise ValueError(f"{value!r} is not a duration; it must be longer than nothing")
-        if seconds > _LONGEST_DURATION_S:
-            raise ValueError(f"{value!r} is longer than a year")
-        return timedelta(seconds=seconds)
+        return parse_duration(value)
     if isinstance(value, (int, float)):
         raise ValueError(f"{value!r} has no unit; write 30s, 15m, 2h or 1d")  # noqa: TRY004
     return value

@@ -74,6 +74,18 @@ class CounterState:
             reading, and the newest.
         dropped: Readings since the last good one that never became energy.
         rejects: What this fold rejected.
+
+    Example:
+        >>> from energy_platform.transforms.policy import CounterPolicy
+        >>> register = CounterState(RegisterRule.of(CounterPolicy(max_power_w=1000)))
+        >>> hour = 3_600_000_000
+        >>> for n, counts in enumerate([5000.0, 5400.0, 90_000.0, 5800.0]):
+        ...     step = register.update(Reading(n * hour, counts))
+        ...     print(None if step is None else (step.energy, step.status, step.dropped))
+        (0.0, 'first', 0)
+        (400.0, 'ok', 0)
+        None
+        (400.0, 'ok', 1)
     """
 
     rule: RegisterRule

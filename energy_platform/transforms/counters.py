@@ -95,24 +95,23 @@ def energy_deltas(
     Raises:
         ValueError: A reading is not a finite number, or is beyond 2^53 counts, where doubles
             no longer hold every whole number.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(6)],
+        ...     "value_wh": [9000.0, 9500.0, 0.0, 10_400.0, 10_900.0, 11_200.0],
+        ... })
+        >>> energy_deltas(readings).deltas.select("energy_wh", "status", "dropped").rows()
+        [(0.0, 'first', 0), (500.0, 'ok', 0), (900.0, 'ok', 1), (500.0, 'ok', 0), (300.0, 'ok', 0)]
     """
-    return settled_load(readings, state=state, policy=policy)[0]
-
-
-def settled_load(
-    readings: pl.DataFrame,
-    *,
-    state: pl.DataFrame | None,
-    policy: CounterPolicy | Mapping[str, CounterPolicy],
-) -> tuple[EnergyDeltas, NDArray[np.bool_]]:
-    """Do what ``energy_deltas`` does; return also which deltas are the first of their point."""
     states = read_states(state)
     load = sort_readings(readings)
     load = load.newer_than(states.seen_until(load.points))
     load_pass = _VectorPass(load, states, rules=_rules(load, policy))
     load_pass.settle()
     good, previous = load_pass.last_levels()
-    result = EnergyDeltas(
+    return EnergyDeltas(
         deltas=load_pass.deltas(),
         state=next_state(
             states,
@@ -124,11 +123,20 @@ def settled_load(
         ),
         rejects=_reject_rows(load_pass.rejects),
     )
-    return result, load_pass.first_deltas()
 
 
 def pending(state: pl.DataFrame) -> pl.DataFrame:
-    """Return the readings that nothing has settled yet: ``point_id, at, value_wh``."""
+    """Return the readings that nothing has settled yet: ``point_id, at, value_wh``.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)],
+        ...     "value_wh": [9000.0, 9500.0, 120.0],
+        ... })
+        >>> pending(energy_deltas(readings).state).get_column("value_wh").to_list()
+        [120.0]
+    """
     return state.filter(pl.col("kind") == "unconfirmed").select("point_id", "at", "value_wh")
 
 
@@ -288,16 +296,6 @@ class _VectorPass:
             previous.put(index, register.previous)
         return good, previous
 
-    def first_deltas(self) -> NDArray[np.bool_]:
-        """Return which rows of ``deltas`` are the first of their point."""
-        if self.unsettled.any():
-            point = np.repeat(np.arange(self.load.count.size), self.load.count)
-            is_new: NDArray[np.bool_] = np.diff(point[~self.unsettled], prepend=-1) != 0
-            return is_new
-        is_new = np.zeros(self.load.at.size, np.bool_)
-        is_new[self.load.first] = True
-        return is_new
-
     def totals(self) -> NDArray[np.float64]:
         """Return each point's energy since its first reading, added up in order."""
         load, energy = self.load, self.steps.energy
@@ -370,6 +368,12 @@ def running_totals(
         first: Index of each run's first number.
         count: Numbers in each run.
         start: What each run's total starts from.
+
+    Example:
+        >>> values = np.array([1.0, 2.0, 5.0])
+        >>> first, count = np.array([0, 2]), np.array([2, 1])
+        >>> running_totals(values, first=first, count=count, start=np.zeros(2)).tolist()
+        [3.0, 5.0]
     """
     totals = start.astype(np.float64, copy=True)
     longest = int(count.max(initial=0))

@@ -33,6 +33,14 @@ def place_increments(rows: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
         ``point_id, at, value``; ``start_at``, where the period begins if nothing else says so,
         null where its length is not known; ``apart_s``, how far it must be from the increment
         before to be another period's; and ``stamped_at``, the vendor's stamp.
+
+    Example:
+        >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        >>> rows = pl.DataFrame({"point_id": "valve", "at": [noon], "value": [250.0]})
+        >>> points = pl.DataFrame({"point_id": "valve", "every_s": [900.0], "stamp": ["start"]})
+        >>> placed = place_increments(rows, points)
+        >>> placed.select(pl.col("start_at", "at").dt.strftime("%H:%M"), "value").rows()
+        [('12:00', '12:15', 250.0)]
     """
     absent = {"width_s": pl.Float64(), "stamp": pl.String(), "timezone": pl.String()}
     known = points.with_columns(

@@ -98,6 +98,15 @@ def sort_readings(readings: pl.DataFrame) -> SortedReadings:
     Raises:
         ValueError: A column is missing, an instant has no zone, or a value is not finite or
             beyond 2^53 counts.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (2, 1, 1)],
+        ...     "value_wh": [1200.0, 0.0, 1100.0],
+        ... })
+        >>> sort_readings(readings).counts.tolist()
+        [1100.0, 1200.0]
     """
     frame = _checked(readings)
     ids = frame.get_column("point_id")
@@ -202,7 +211,13 @@ def _order(codes: NDArray[np.int64], at: NDArray[np.int64], wh: NDArray[np.float
 
 
 def whole(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return whole counts where a product is one up to rounding."""
+    """Return whole counts where a product is one up to rounding.
+
+    Example:
+        >>> import numpy as np
+        >>> whole(np.array([0.1 * 3 * 10, 2.5])).tolist()
+        [3.0, 2.5]
+    """
     nearest = np.rint(counts)
     return np.where(np.abs(counts - nearest) <= np.abs(nearest) * 2.0**-51, nearest, counts)
 
@@ -239,6 +254,11 @@ def iter_point_batches(
     Args:
         frame: Rows with ``point_id``, each point's together.
         rows: Rows of a piece; more only where one point has more.
+
+    Example:
+        >>> frame = pl.DataFrame({"point_id": ["a", "a", "b", "c"]})
+        >>> [batch.get_column("point_id").to_list() for batch in iter_point_batches(frame, rows=2)]
+        [['a', 'a'], ['b', 'c']]
     """
     if frame.height <= rows:
         yield frame

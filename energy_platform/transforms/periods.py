@@ -58,6 +58,15 @@ def power_deltas(
 
     Returns:
         Rows of method ``power``; there are no rejects.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "inverter",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (10, 11, 15)],
+        ...     "value": [1000.0, 3000.0, 3000.0],
+        ... })
+        >>> power_deltas(readings).deltas.select("energy_wh", "status", "reason").rows()
+        [(0.0, 'first', 'first_reading'), (2000.0, 'ok', None), (None, 'gap', 'not_bridged')]
     """
     load, states, carried = _loaded(readings, state)
     before_at, before = _before(load, carried)
@@ -103,6 +112,18 @@ def increment_deltas(
 
     Returns:
         Rows of method ``increment``; the rejects are second answers.
+
+    Example:
+        >>> from energy_platform.transforms.increment_periods import place_increments
+        >>> rows = pl.DataFrame({
+        ...     "point_id": "valve",
+        ...     "at": [datetime(2026, 3, 1, 12, minute, tzinfo=UTC) for minute in (15, 30)],
+        ...     "value": [250.0, 300.0],
+        ... })
+        >>> points = pl.DataFrame({"point_id": "valve", "every_s": [900.0]})
+        >>> deltas = increment_deltas(place_increments(rows, points)).deltas
+        >>> deltas.select("energy_wh", "status").rows()
+        [(250.0, 'ok'), (300.0, 'ok')]
     """
     load, states, carried = _loaded(readings, state)
     about = _about(readings, load)

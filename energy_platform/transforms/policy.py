@@ -39,6 +39,11 @@ class CounterPolicy:
         gap_after: Steps longer than this are marked estimated; None: never.
         reset_markers: Announced exchanges.
         accepted: Spans ``[from, to)``; what a step that ends in one of them refused is booked.
+
+    Example:
+        >>> policy = CounterPolicy(max_power_w=88_000)
+        >>> policy.gap_after, policy.on_fall
+        (datetime.timedelta(seconds=7200), 'count_after')
     """
 
     on_fall: OnFall = "count_after"

@@ -73,6 +73,16 @@ def habits(readings: pl.DataFrame) -> pl.DataFrame:
         ``point_id, step_s, moved``: the usual seconds between two samples, null where the day has
         too few or they come irregularly (a point that reports only changes has no cadence), and
         whether a usable reading differed from another.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "room",
+        ...     "at": [datetime(2026, 3, 1, 0, 5 * n, tzinfo=UTC) for n in range(12)],
+        ...     "value": [20.0 + n % 2 for n in range(12)],
+        ...     "status": "ok",
+        ... })
+        >>> habits(readings).rows()
+        [('room', 300.0, True)]
     """
     return (
         readings.sort("point_id", "at")
@@ -121,6 +131,18 @@ def completeness(
 
     Returns:
         ``point_id, expected, received, share`` per expected point, the emptiest first.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "room",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(12)],
+        ...     "value": 20.0,
+        ...     "status": "ok",
+        ... })
+        >>> points = pl.DataFrame({"point_id": "room", "every_s": [60.0]})
+        >>> known = pl.DataFrame({"point_id": "room", "step_s": [3600.0]})
+        >>> completeness(readings, points=points, known=known).rows()
+        [('room', 24, 12, 0.5)]
     """
     received = readings.group_by("point_id").agg(pl.len().cast(pl.Int64()).alias("received"))
     seconds = window.total_seconds()
@@ -168,6 +190,12 @@ def stuck(
 
     Returns:
         ``point_id, value, readings``.
+
+    Example:
+        >>> readings = pl.DataFrame({"point_id": "room", "value": [21.5] * 24, "status": "ok"})
+        >>> points = pl.DataFrame({"point_id": ["room"], "kind": ["gauge"]})
+        >>> stuck(readings, points=points, moved=points.select("point_id")).rows()
+        [('room', 21.5, 24)]
     """
     gauges = points.filter(~pl.col("kind").is_in(NEVER_STUCK)).select("point_id")
     return (
@@ -198,6 +226,16 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
 
     Returns:
         ``reason, readings, points``, the most frequent first.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": ["socomec/1/a", "socomec/1/b"],
+        ...     "status": "quarantined",
+        ...     "reason": ["unknown_unit", "unknown_point"],
+        ... })
+        >>> points = pl.DataFrame({"point_id": ["socomec/1/a"], "device_id": ["socomec/1"]})
+        >>> unexpected_quarantine(readings, points=points).rows()
+        [('unknown_unit', 1, 1)]
     """
     device = pl.col("point_id").str.splitn("/", 3).struct.unnest()
     known = points.select("point_id").with_columns(device).select("field_0", "field_1").unique()
@@ -218,7 +256,13 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
 
 
 def frequent_resets(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
-    """Return points with more falls in a day than believable: ``point_id, falls``."""
+    """Return points with more falls in a day than believable: ``point_id, falls``.
+
+    Example:
+        >>> deltas = pl.DataFrame({"point_id": "car_charger", "status": ["reset"] * 5})
+        >>> frequent_resets(deltas).rows()
+        [('car_charger', 5)]
+    """
     return (
         deltas.filter(pl.col("status").is_in(FALLS))
         .group_by("point_id")
@@ -229,7 +273,18 @@ def frequent_resets(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataF
 
 
 def spike_reversals(deltas: pl.DataFrame) -> pl.DataFrame:
-    """Return the steps back from an upward spike: ``point_id, end_at, energy_wh``."""
+    """Return the steps back from an upward spike: ``point_id, end_at, energy_wh``.
+
+    Example:
+        >>> deltas = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "end_at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (1, 2)],
+        ...     "energy_wh": [500.0, -90_000.0],
+        ...     "status": ["ok", "spike_reversal"],
+        ... })
+        >>> spike_reversals(deltas).get_column("energy_wh").to_list()
+        [-90000.0]
+    """
     reversals = deltas.filter(pl.col("status") == "spike_reversal")
     return reversals.select("point_id", "end_at", "energy_wh")
 
@@ -240,6 +295,17 @@ def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:
     Returns:
         ``point_id, readings, raw_value, unit, factor, repaired``: the newest raw value, the factor
         that a reviewed correction would need, and what the value would then be.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "battery",
+        ...     "at": [datetime(2026, 3, 1, tzinfo=UTC)],
+        ...     "value": [338_690_048.0],
+        ...     "unit": "kWh",
+        ...     "reason": "word_swap",
+        ... })
+        >>> word_swaps(readings).get_column("repaired").to_list()
+        [5168.0]
     """
     return (
         readings.filter(pl.col("reason") == "word_swap")
@@ -261,6 +327,11 @@ def serials_under_two_ids(raw: pl.DataFrame, *, serial: str, device: str) -> pl.
         raw: Raw rows or an inventory of one vendor.
         serial: Column with the serial number.
         device: Column with the vendor's device id.
+
+    Example:
+        >>> raw = pl.DataFrame({"serial_number": ["0", "0", "7"], "device_id": ["b", "a", "c"]})
+        >>> serials_under_two_ids(raw, serial="serial_number", device="device_id").rows()
+        [('0', ['a', 'b'])]
     """
     return (
         raw.group_by(pl.col(serial).alias("serial"))
@@ -271,7 +342,16 @@ def serials_under_two_ids(raw: pl.DataFrame, *, serial: str, device: str) -> pl.
 
 
 def intervals_conserve(deltas: pl.DataFrame, intervals: pl.DataFrame) -> Conservation:
-    """Say whether the intervals made of a day's deltas hold exactly their energy."""
+    """Say whether the intervals made of a day's deltas hold exactly their energy.
+
+    Example:
+        >>> deltas = pl.DataFrame({"point_id": ["main"], "energy_wh": [500.0]})
+        >>> halves = pl.DataFrame({"point_id": ["main", "main"], "energy_wh": [200.0, 300.0]})
+        >>> intervals_conserve(deltas, halves).holds
+        True
+        >>> intervals_conserve(deltas, halves.head(1)).points.rows()
+        [('main', 500.0, 200.0)]
+    """
     return _compare(
         deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
         intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("actual_wh")),
@@ -288,6 +368,13 @@ def totals_conserve(
         deltas: Rows of ``core_energy_deltas`` of one load.
         before: ``core_register_state`` the load started from.
         after: ``core_register_state`` it ended with.
+
+    Example:
+        >>> deltas = pl.DataFrame({"point_id": ["main"], "energy_wh": [500.0]})
+        >>> before = pl.DataFrame({"point_id": ["main"], "kind": ["good"], "total_wh": [9000.0]})
+        >>> after = before.with_columns(total_wh=pl.lit(9500.0))
+        >>> totals_conserve(deltas, before=before, after=after).holds
+        True
     """
 
     def totals(state: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -348,6 +435,23 @@ def disagreeing_power(
     Returns:
         ``point_id, power_point_id, register_wh, power_wh, share`` of the disagreeing pairs.
         Devices with several such points on one phase are left out: the pair is not known.
+
+    Example:
+        >>> hours = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)]
+        >>> deltas = pl.DataFrame(
+        ...     {"point_id": "wh", "start_at": hours[:2], "end_at": hours[1:], "energy_wh": 5000.0}
+        ... )
+        >>> readings = pl.DataFrame({"point_id": "w", "at": hours, "value": 2000.0, "status": "ok"})
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["wh", "w"],
+        ...     "device_id": "meter",
+        ...     "quantity": ["active_energy_import", "active_power"],
+        ...     "phase": "total",
+        ...     "kind": ["register", "gauge"],
+        ... })
+        >>> found = disagreeing_power(deltas, readings, points=points)
+        >>> found.select("register_wh", "power_wh", "share").rows()
+        [(10000.0, 4000.0, 0.6)]
     """
     keys = ["device_id", "phase"]
     registers = _only_one(

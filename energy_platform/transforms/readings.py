@@ -121,6 +121,27 @@ def validate_readings(
 
     Returns:
         One row per point and instant.
+
+    Example:
+        >>> common = pl.DataFrame({
+        ...     "point_id": ["main", "main"],
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (0, 1)],
+        ...     "value": [1.5, -2.0],
+        ...     "text": pl.Series([None, None], dtype=pl.String),
+        ...     "unit": "kWh",
+        ... })
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["main"],
+        ...     "quantity": ["active_energy_import"],
+        ...     "unit": ["kWh"],
+        ...     "kind": ["register"],
+        ...     "sign": [1],
+        ...     "maximum": pl.Series([None], dtype=pl.Float64),
+        ...     "rated_capacity_wh": pl.Series([None], dtype=pl.Float64),
+        ... })
+        >>> validated = validate_readings(common, points=points)
+        >>> validated.frame.select("value", "unit", "status", "reason").rows()
+        [(1500.0, 'Wh', 'ok', None), (-2.0, 'kWh', 'quarantined', 'negative')]
     """
     if not common.height:
         return ValidatedReadings(CORE_READINGS.empty(), {})

@@ -132,7 +132,12 @@ class Marker(NamedTuple):
 
 
 def microseconds(instant: datetime) -> int:
-    """Return whole microseconds since 1970."""
+    """Return whole microseconds since 1970.
+
+    Example:
+        >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+        1000000
+    """
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
@@ -158,6 +163,13 @@ class RegisterRule:
         resolution: Counts added to every allowance.
         dip_ratio: NaN when falls are never noise, so that every comparison fails.
         accepted: Spans in which refused counts are booked.
+
+    Example:
+        >>> from energy_platform.transforms.policy import CounterPolicy
+        >>> rule = RegisterRule.of(CounterPolicy(max_power_w=1000))
+        >>> level = rule.new_level(Reading(0, 5000.0))
+        >>> round(rule.allowance(level, HOUR_US))
+        1200
     """
 
     policy: CounterPolicy

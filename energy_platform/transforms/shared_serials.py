@@ -25,6 +25,18 @@ def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str])
     Returns:
         Of each serial number, the ids but the smallest whose samples of some series lie among
         those of a smaller id, and are not the same.
+
+    Example:
+        >>> raw = pl.DataFrame({
+        ...     "serial_number": "000000",
+        ...     "device_id": ["a", "b"] * 4,
+        ...     "datapoint_id": "energy",
+        ...     "at": [datetime(2026, 3, 1, n, tzinfo=UTC) for n in range(8)],
+        ...     "value": [100.0, 7.0] * 4,
+        ...     "value_text": None,
+        ... })
+        >>> foreign_device_ids(raw, device="device_id")
+        ['b']
     """
     ids = raw.group_by("serial_number").agg(pl.col(device).unique().sort())
     shared = ids.filter(pl.col(device).list.len() > 1)

@@ -214,7 +214,12 @@ UNITLESS: Final[frozenset[str]] = frozenset({"power_factor", "state", "count", "
 
 
 def canonical_unit(quantity: str) -> str | None:
-    """Return the unit of a quantity, None for ``other``."""
+    """Return the unit of a quantity, None for ``other``.
+
+    Example:
+        >>> canonical_unit("reactive_energy_import"), canonical_unit("other")
+        ('varh', None)
+    """
     return CANONICAL_UNITS.get(quantity)  # type: ignore[call-overload, no-any-return]
 
 
@@ -227,6 +232,12 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
 
     Returns:
         None when the name is unknown, or is not a unit of this quantity: nothing is guessed.
+
+    Example:
+        >>> conversion("kWh", quantity="active_energy_import")
+        Conversion(unit='Wh', multiplier=1000.0, divisor=1.0, offset=0.0)
+        >>> conversion("kW", quantity="active_energy_import") is None
+        True
     """
     spelled = (name or "").strip()
     if not spelled:
@@ -243,7 +254,12 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
 
 
 def units_of(quantity: str) -> tuple[str, ...]:
-    """Return the symbols that numbers of a quantity may come in; all of them for ``other``."""
+    """Return the symbols that numbers of a quantity may come in; all of them for ``other``.
+
+    Example:
+        >>> units_of("reactive_energy_import")
+        ('varh', 'kvarh', 'Mvarh')
+    """
     special = [unit for one, unit in _BY_QUANTITY if one == quantity]
     fitting = [unit for unit in _SYMBOLS if conversion(unit, quantity=quantity) is not None]
     return tuple(dict.fromkeys([*fitting, *special]))
@@ -277,7 +293,12 @@ def _plain(name: str) -> str:
 
 
 def is_known(name: str | None) -> bool:
-    """Say whether a unit name is in the table, whatever it measures."""
+    """Say whether a unit name is in the table, whatever it measures.
+
+    Example:
+        >>> is_known("KILOWATT_HOUR"), is_known("furlong")
+        (True, False)
+    """
     spelled = (name or "").strip()
     return _OTHER_NAMES.get(spelled, spelled) in _SYMBOLS
 
@@ -291,7 +312,13 @@ place, and differences of such numbers would never be whole again.
 
 
 def snapped(value: pl.Expr) -> pl.Expr:
-    """Return the whole number where a converted value is one up to rounding, else the value."""
+    """Return the whole number where a converted value is one up to rounding, else the value.
+
+    Example:
+        >>> frame = pl.DataFrame({"wh": [1234.567 * 1000, 0.25]})
+        >>> frame.select(snapped(pl.col("wh"))).to_series().to_list()
+        [1234567.0, 0.25]
+    """
     whole = value.round()
     return pl.when((value - whole).abs() <= whole.abs() * _SNAP_ULPS).then(whole).otherwise(value)
 
@@ -303,6 +330,12 @@ def canonical(value: pl.Expr, *, by: Conversion | None = None) -> pl.Expr:
         value: Numbers as the vendor said them.
         by: One conversion for all rows; None to take the columns ``multiplier``, ``divisor`` and
             ``offset`` of the row.
+
+    Example:
+        >>> kelvin = conversion("K", quantity="temperature")
+        >>> frame = pl.DataFrame({"value": [300.0]})
+        >>> round(frame.select(canonical(pl.col("value"), by=kelvin)).item(), 2)
+        26.85
     """
     if by is not None:
         multiplier, divisor, offset = pl.lit(by.multiplier), pl.lit(by.divisor), pl.lit(by.offset)

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from energy_platform.cli.discover import INCOMPLETE, NOTHING, OK, run_discover
 from energy_platform.portfolio import load_portfolio
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.simulators.suite import SimulatorSuite
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.rules import classify
 from energy_platform.discovery.words import clean, usual_unit, words
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 from energy_platform_tests.discovery.inventories import (
     belimo,

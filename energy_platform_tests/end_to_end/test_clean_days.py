@@ -14,9 +14,9 @@ import pytest
 from energy_platform.cli.summary import QUERIES
 from energy_platform.days import day_bounds
 from energy_platform.portfolio import load_portfolio
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.sources.registry import day_tables
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform_tests.end_to_end.installation import (
     PUSH,
     REFRESH,

@@ -19,10 +19,15 @@ from energy_platform.explain.descriptions import describe_reading
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh
 from energy_platform.refresh.steps import OUTSIDE_DAY
-from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_REGISTER_STATE
+from energy_platform.schemas import (
+    CORE_CONSUMPTION_INTERVALS,
+    CORE_ENERGY_INTERVALS,
+    CORE_REGISTER_STATE,
+)
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, Signal, World
 from energy_platform.transforms.readings import Reason
+from energy_platform.transforms.units import canonical_unit
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 
 if TYPE_CHECKING:
@@ -72,11 +77,11 @@ def test_a_reset_day_says_which_readings_were_believed_and_what_the_fall_was_wor
     assert len(decisions(chain, "unconfirmed: ")) == 2
     (reset,) = decisions(chain, "reset: ")
     (step,) = [one for one in chain.steps if one.status == "reset"]
-    assert step.register_end_wh == step.energy_wh
-    assert "what it has counted since is the energy" in reset
+    assert step.register_end == step.amount
+    assert "what it has counted since is booked" in reset
     truth = meter.true_energy_wh(chain.starts_at.timestamp(), chain.ends_at.timestamp())
     lost = meter.true_energy_wh(step.start_at.timestamp(), MORNING.timestamp())
-    assert chain.energy_wh == pytest.approx(truth - lost, rel=1e-3)
+    assert chain.amount == pytest.approx(truth - lost, rel=1e-3)
     assert chain.closed_by is not None
 
 
@@ -86,13 +91,35 @@ def test_the_intervals_shown_add_up_to_the_figure_and_to_what_the_lake_holds(
     chain, _ = explained(tmp_path)
     inside = pl.col("interval_start").is_between(chain.starts_at, chain.ends_at, closed="left")
     held = Lake(tmp_path / "lake").scan(CORE_ENERGY_INTERVALS).filter(inside).collect()
-    assert chain.energy_wh == pytest.approx(held["energy_wh"].sum(), abs=1e-9)
+    assert chain.amount == pytest.approx(held["energy_wh"].sum(), abs=1e-9)
     assert chain.covered_s == chain.expected_s
     assert len(chain.intervals) == 23 * 4
     midnight = [one for one in chain.intervals if len(one.file_days) == 2]
     assert [one.start.hour for one in midnight] == [23]
     assert {one.status for one in chain.samples} == {"ok"}
     assert chain.samples[0].raw[0].value == chain.samples[0].value
+
+
+@pytest.mark.parametrize("quantity", ["reactive_energy_import", "volume"])
+def test_what_is_no_energy_is_explained_in_its_own_unit(tmp_path: Path, quantity: str) -> None:
+    world = World()
+    signal = next(
+        one for one in world.signals.values() if one.quantity == quantity and one.kind == "register"
+    )
+    lake, portfolio = Lake(tmp_path / "lake"), portfolio_of(world)
+    land_signals(lake, [signal], days=DAYS)
+    refresh(lake, portfolio=portfolio)
+    chain = explain(lake, portfolio, point_id=signal.key, day=SUNDAY)
+    inside = pl.col("interval_start").is_between(chain.starts_at, chain.ends_at, closed="left")
+    held = lake.scan(CORE_CONSUMPTION_INTERVALS).filter(inside).collect()
+    assert chain.unit == canonical_unit(quantity) != "Wh"
+    assert chain.amount == pytest.approx(held["consumption"].sum())
+    assert chain.amount
+    assert chain.steps[0].description.endswith(f" {chain.unit}")
+    told = chain.as_json()
+    assert told["consumption"] == chain.amount
+    assert told["steps"][0]["register_end"] == chain.steps[0].register_end
+    assert "energy_wh" not in json.dumps(told, default=str)
 
 
 def test_the_step_over_local_midnight_is_among_the_days_steps(tmp_path: Path) -> None:
@@ -141,8 +168,8 @@ def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -
     portfolio = portfolio_of(world)
     refresh(lake, portfolio=portfolio)
     chain = explain(lake, portfolio, point_id=METER, day=SUNDAY)
-    assert chain.refused_wh == pytest.approx(5e9, rel=1e-3)
-    (step,) = [one for one in chain.steps if one.refused_wh]
+    assert chain.refused_amount == pytest.approx(5e9, rel=1e-3)
+    (step,) = [one for one in chain.steps if one.refused_amount]
     assert "another meter, the jump is refused" in step.description
     assert "Wh of what it showed is refused" in step.description
     # Refused is refused until somebody says that it was energy.
@@ -150,8 +177,8 @@ def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -
     accepting = portfolio_of(world, more=f"accept:\n  - {entry}\n")
     refresh(lake, portfolio=accepting)
     after = explain(lake, accepting, point_id=METER, day=SUNDAY)
-    assert after.refused_wh == 0
-    assert after.energy_wh == pytest.approx((chain.energy_wh or 0.0) + chain.refused_wh)
+    assert after.refused_amount == 0
+    assert after.amount == pytest.approx((chain.amount or 0.0) + chain.refused_amount)
     (line,) = after.corrections
     assert line.startswith("accept from 2026-03-28T23:00:00+00:00 to 2026-03-29T22:00:00+00:00")
     assert line.endswith(": it was real")
@@ -186,11 +213,11 @@ def test_a_day_on_which_the_register_stood_shows_the_step_that_its_energy_came_w
     chain, meter = explained(tmp_path, kind="stuck", minutes=26 * 60)
     (caught_up,) = [one for one in chain.steps if "stood still" in one.description]
     assert timedelta(0) < caught_up.end_at - MORNING - timedelta(hours=26) < timedelta(minutes=6)
-    assert chain.energy_wh is not None
-    assert chain.estimated_wh > chain.energy_wh / 2
+    assert chain.amount is not None
+    assert chain.estimated_amount > chain.amount / 2
     used = meter.true_energy_wh(chain.starts_at.timestamp(), chain.ends_at.timestamp())
     # The rest is Monday's: nobody knows how it was spread.
-    assert chain.energy_wh == pytest.approx(used, rel=0.5)
+    assert chain.amount == pytest.approx(used, rel=0.5)
 
 
 def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:
@@ -227,7 +254,7 @@ def test_an_unknown_point_and_a_wrong_day_say_what_there_is(tmp_path: Path) -> N
 
 def test_a_day_without_data_is_no_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chain, _ = explained(tmp_path / "data", day="2026-03-20")
-    assert chain.energy_wh is None
+    assert chain.amount is None
     assert chain.data_from is not None
     monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
@@ -292,7 +319,7 @@ def test_the_command_prints_the_chain_and_its_json(
     shown = CliRunner().invoke(app, ["explain", METER, SUNDAY])
     assert shown.exit_code == 0
     assert "reset: the register started again" in " ".join(shown.stdout.split())
-    assert f"Energy of {SUNDAY}: {chain.energy_wh:,.6f} Wh" in shown.stdout
+    assert f"Energy of {SUNDAY}: {chain.amount:,.6f} Wh" in shown.stdout
     told = json.loads(CliRunner().invoke(app, ["explain", METER, SUNDAY, "--json"]).stdout)
-    assert told["energy_wh"] == chain.energy_wh
+    assert told["energy_wh"] == chain.amount
     assert len(told["samples"]) == len(chain.samples)

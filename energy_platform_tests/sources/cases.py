@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from energy_platform.days import day_bounds
 from energy_platform.simulators.world.events import Event
-from energy_platform_tests.faults.harness import DAY, open_rig
+from energy_platform_tests.faults.harness import DAY, open_harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
 @contextmanager
 def simulated(source: str, folder: Path, *, other_calls: tuple[str, ...] = ()) -> Iterator[Case]:
     """Have a simulated source answer, with a few of its devices."""
-    with open_rig(folder) as rig:
+    with open_harness(folder) as rig:
         prefix = f"{source}_".upper()
         variables = {
             name: value for name, value in rig.suite.environment().items() if prefix in name

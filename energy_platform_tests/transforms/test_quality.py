@@ -22,7 +22,7 @@ from energy_platform.transforms.quality import (
     unexpected_quarantine,
     word_swaps,
 )
-from energy_platform_tests.transforms.histories import LAW, POLICIES, START, frame, wild
+from energy_platform_tests.transforms.histories import POLICIES, PROPERTY, START, frame, wild
 
 if TYPE_CHECKING:
     from energy_platform.transforms.policy import CounterPolicy
@@ -150,7 +150,7 @@ def test_a_serial_number_under_two_ids_is_named() -> None:
     assert found.rows() == [("1", ["a", "b"])]
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_energy_is_conserved_by_intervals_and_totals(
     readings: pl.DataFrame, policy: CounterPolicy

@@ -22,7 +22,7 @@ from energy_platform.alerts.conditions import (
     source_conditions,
     stream_conditions,
 )
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, instant
 from energy_platform.defs.housekeeping import housekeeping
 from energy_platform.defs.instance.living_runs import DIED
 from energy_platform.defs.jobs import INGEST, JOBS, inventories, push
@@ -38,7 +38,6 @@ from energy_platform.refresh import stale
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.http.logins import refusals
 from energy_platform.sources.registry import day_tables
-from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

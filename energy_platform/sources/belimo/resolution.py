@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from energy_platform.durations import SECONDS_PER_UNIT
+
 SECONDS_A_DAY: Final = 86_400
 
 LONGEST_NUMBER: Final = 6
 """Digits of a duration; longer ones are not a resolution of anything."""
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": SECONDS_A_DAY}
+_UNITS: Final = {unit: SECONDS_PER_UNIT[unit] for unit in ("s", "m", "h", "d")}
+"""The text is sent to Belimo as typed: its own units, and whole numbers only."""
 
 
 class Resolution(NamedTuple):

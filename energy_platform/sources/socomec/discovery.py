@@ -25,7 +25,6 @@ from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
 from energy_platform.identity import is_told_apart
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.sources.socomec.keys import socomec_key
 from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_DEVICES,
@@ -33,6 +32,7 @@ from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:

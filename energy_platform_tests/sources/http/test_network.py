@@ -16,8 +16,8 @@ from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.doctor.vendors import reach
 from energy_platform.settings import (
     AlertSettings,
+    BasicCredential,
     SettingsError,
-    WatticsCredential,
     WatticsSettings,
 )
 from energy_platform.sources.belimo import BelimoClient
@@ -103,7 +103,7 @@ BODIES = {
 def wattics(url: str, ca_file: Path | None) -> WatticsClient:
     return WatticsClient(
         WatticsSettings(base_url=f"{url}/x/", ca_file=ca_file),
-        credential=WatticsCredential(username="one", password="invented"),
+        credential=BasicCredential(username="one", password="invented"),
     )
 
 

@@ -1,8 +1,8 @@
 """From a Parquet file of register readings to Parquet files of energy, in little memory.
 
-For what is larger than a day: a history handed over as one file, a benchmark. The next piece is
-read and the last one written while one is worked on, so the whole takes little longer than its
-slowest part; three pieces are in memory at most, however long the file.
+The next batch is read and the last one written while one is worked on, so the whole takes little
+longer than its slowest part; three batches are in memory at most, however long the file. The
+platform itself works day by day; this is what its rule costs on a file of any size.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from energy_platform.lake.parquet import arrow_table, open_parquet
-from energy_platform.transforms.counters import DEFAULT_POLICY
+from energy_platform.transforms.counters import DEFAULT_POLICY, energy_deltas
+from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import READINGS_AT_ONCE
-from energy_platform.transforms.streams import energy_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.transforms.policy import CounterPolicy
-    from energy_platform.transforms.streams import EnergyPiece
 
 
 def energy_of_file(
@@ -37,7 +36,7 @@ def energy_of_file(
     state: pl.DataFrame | None = None,
     policy: CounterPolicy | Mapping[str, CounterPolicy] = DEFAULT_POLICY,
     width: str | timedelta = "15m",
-    on_piece: Callable[[EnergyPiece], None] | None = None,
+    on_intervals: Callable[[pl.DataFrame], None] | None = None,
     readings_at_once: int = READINGS_AT_ONCE,
 ) -> pl.DataFrame | None:
     """Turn a file of readings into a file of deltas and one of intervals.
@@ -45,14 +44,14 @@ def energy_of_file(
     Args:
         source: ``point_id, at, value_wh``, sorted by point or by time: a point's instants must
             rise along the file.
-        deltas_to: Rows of ``core_energy_deltas``, in the order of the file's pieces.
+        deltas_to: Rows of ``core_energy_deltas``, in the order of the file's batches.
         intervals_to: Rows of ``core_energy_intervals``: contributions, of which a bucket may have
-            several where a piece ends inside it.
+            several where a batch ends inside it.
         state: What a load before returned; None before the first.
         policy: One policy, or one per ``point_id``.
         width: Bucket width.
-        on_piece: Told of each piece when it was worked out.
-        readings_at_once: Rows of a piece.
+        on_intervals: Called with the intervals of each batch.
+        readings_at_once: Rows of a batch.
 
     Returns:
         The state after the file; the one given when the file has no rows.
@@ -61,15 +60,17 @@ def energy_of_file(
         ValueError: See ``energy_deltas`` and ``energy_intervals``; the files written so far stay.
     """
     with ExitStack() as stack:
-        pieces = stack.enter_context(_ReadAhead(source, rows=readings_at_once))
+        batches = stack.enter_context(_ReadAhead(source, rows=readings_at_once))
         deltas = stack.enter_context(_WriteBehind(deltas_to))
         intervals = stack.enter_context(_WriteBehind(intervals_to))
-        for piece in energy_stream(pieces, state=state, policy=policy, width=width):
-            state = piece.state
-            deltas.put(piece.deltas)
-            intervals.put(piece.intervals)
-            if on_piece is not None:
-                on_piece(piece)
+        for batch in batches:
+            result = energy_deltas(batch, state=state, policy=policy)
+            state = result.state
+            buckets = energy_intervals(result.deltas, width=width)
+            deltas.put(result.deltas)
+            intervals.put(buckets)
+            if on_intervals is not None:
+                on_intervals(buckets)
     return state
 
 
@@ -95,9 +96,9 @@ class _ReadAhead:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         coming = self._pool.submit(self._next)
-        while (piece := coming.result()) is not None:
+        while (batch := coming.result()) is not None:
             coming = self._pool.submit(self._next)
-            yield piece
+            yield batch
 
     def _next(self) -> pl.DataFrame | None:
         batch = next(self._batches, None)
@@ -105,7 +106,7 @@ class _ReadAhead:
 
 
 class _WriteBehind:
-    """A Parquet file whose last piece is written while the next one is made."""
+    """A Parquet file whose last batch is written while the next one is made."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -125,7 +126,7 @@ class _WriteBehind:
                 self._writer.close()
 
     def put(self, frame: pl.DataFrame) -> None:
-        """Have a piece written, when the one before is."""
+        """Have a batch written, when the one before is."""
         self._wait()
         self._writing = self._pool.submit(self._write, frame)
 
