@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.words import slug
+from energy_platform.sources import source_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _GENERIC: Final = frozenset(
     {"gateway", "site", "building", "office", "offices", "campus", "plant", "factory", "demo"}
     | {"tower", "house", "home", "roof", "main", "head", "meter", "devices", "device", "without"}
-    | {"address", "visible", "socomec", "belimo", "skycentrics", "skybox", "test", "group"}
+    | {"address", "visible", "skybox", "test", "group", *source_names()}
     | {"gebaude", "gebaeude", "werk", "buro", "buero", "standort", "haus", "zentrale", "halle"}
     | {"batiment", "bureau", "bureaux", "usine", "siege", "immeuble", "project", "projekt"}
     | {"the", "and", "und", "der", "die", "das", "les", "des", "del", "von", "sur", "gmbh"}
