@@ -316,7 +316,7 @@ def _is_back(known: SourceDays, *, after: DayRecord, now: datetime) -> bool:
 
     Then the day is asked for at once: its pauses were those of the outage.
     """
-    if after.state != "failed" or _gave_others(known, beside=after):
+    if after.state != "failed" or _gave_others(known, besides=after):
         return False
     if any(
         other.state == "whole" and other.attempted_at > after.attempted_at
@@ -336,20 +336,20 @@ def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
         day
         for day, record in known.records.items()
         if record.state == "failed"
-        and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, beside=record))
+        and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, besides=record))
         and day in known.files
         and known.files[day].closed
         and not _rests(known, record, now=now)
     }
 
 
-def _gave_others(known: SourceDays, *, beside: DayRecord) -> bool:
+def _gave_others(known: SourceDays, *, besides: DayRecord) -> bool:
     """Say whether the source gave any day whole while this one was failing.
 
     An outage says nothing of a day: its attempts count only once the source answers others.
     """
     return any(
-        other.state == "whole" and beside.since < other.attempted_at <= beside.attempted_at
+        other.state == "whole" and besides.since < other.attempted_at <= besides.attempted_at
         for other in known.records.values()
     )
 

@@ -47,7 +47,7 @@ REJECT_COLUMNS: Final = (
 
 
 class PulledDay(Protocol):
-    """What a source gave for one UTC day: rows or an error, and what was odd.
+    """What a source gave for one UTC day: rows or an error, and its anomalies.
 
     Rows may come in chunks that are read while they are landed; the rest is known afterwards.
     """
