@@ -22,10 +22,10 @@ from energy_platform.discovery.rules import classify, direction_of, of_phase, ro
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
-from energy_platform.portfolio.model import ENERGY_QUANTITIES, REGISTER_QUANTITIES
 from energy_platform.sources.files.layout import WATTICS_FIELDS
 from energy_platform.sources.files.mapping import offset_of
 from energy_platform.sources.files.tables import RAW_FILES_LOGGERS, RAW_FILES_POINTS
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES, REGISTER_QUANTITIES
 from energy_platform.transforms.units import CANONICAL_UNITS, conversion
 
 if TYPE_CHECKING:
