@@ -42,8 +42,9 @@ __all__ = [
 
 
 def ingest_settings(vendor: Vendor) -> SourceSettings:
-    """Read a vendor's settings from the environment."""
-    return get_source(vendor).settings()
+    """Read a source's settings from the environment."""
+    section: type[SourceSettings] = get_source(vendor).settings
+    return section()
 
 
 def first_day(settings: SourceSettings) -> str:

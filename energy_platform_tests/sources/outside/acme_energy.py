@@ -87,9 +87,9 @@ class Acme:
         for day in days:
             frames = [_samples(meter, day, until) for meter in inventory[METERS.name]["meter"]]
             frame = pl.concat([SAMPLES.empty(), *frames])
-            at = frame["at"]
-            devices = (DeviceDay("M/1", 1, 1, frame.height, at.min(), at.max()),)
-            yield DayPull(day, frame, devices=devices)
+            at: list[datetime] = frame["at"].to_list()
+            came = DeviceDay("M/1", 1, 1, len(at), min(at, default=None), max(at, default=None))
+            yield DayPull(day, frame, devices=(came,))
 
 
 def _samples(meter: str, day: str, until: datetime) -> pl.DataFrame:
