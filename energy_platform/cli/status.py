@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
@@ -18,8 +18,7 @@ from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import blocked, stale, unconfirmed_readings
-from energy_platform.schemas import Vendor
-from energy_platform.sources.registry import day_tables
+from energy_platform.sources.registry import day_tables, sources
 from energy_platform.warehouse.publication import published_info
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.catalogue import Replacement
     from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
     from energy_platform.settings import Settings
 
 _SHOWN: Final = 5
@@ -151,8 +151,7 @@ def read_status(settings: Settings) -> Status:
         held_days = {one.day: one.why for one in blocked(lake, portfolio)}
     return Status(
         vendors=tuple(
-            _vendor(lake, vendor, data_dir=platform.data_dir, now=now)
-            for vendor in get_args(Vendor)
+            _vendor(lake, vendor, data_dir=platform.data_dir, now=now) for vendor in sources()
         ),
         stale_days=stale_days,
         held_days=held_days,

@@ -35,7 +35,7 @@ def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str])
         ...     "value": [100.0, 7.0] * 4,
         ...     "value_text": None,
         ... })
-        >>> foreign_device_ids(raw, device="device_id")
+        >>> foreign_device_ids(raw, device="device_id", series=["datapoint_id"])
         ['b']
     """
     ids = raw.group_by("serial_number").agg(pl.col(device).unique().sort())
@@ -73,6 +73,19 @@ def foreign_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> 
         raw: Rows of a day table with ``serial_number``.
         device: Column of the source's own id of the device.
         series: Columns that make a series of a device.
+
+    Example:
+        >>> raw = pl.DataFrame({
+        ...     "serial_number": "000000",
+        ...     "device_id": ["a", "b"] * 4,
+        ...     "datapoint_id": "energy",
+        ...     "at": [datetime(2026, 3, 1, n, tzinfo=UTC) for n in range(8)],
+        ...     "value": [100.0, 7.0] * 4,
+        ...     "value_text": None,
+        ... })
+        >>> (column,) = foreign_column(raw, device="device_id", series=["datapoint_id"])
+        >>> column.name, column.sum()
+        ('is_foreign', 4)
     """
     shared = foreign_device_ids(raw, device=device, series=series)
     if not shared:

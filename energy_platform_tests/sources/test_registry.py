@@ -18,6 +18,7 @@ from energy_platform.sources.registry import SourceError, get_source, registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
     from pathlib import Path
 
 BELIMO = get_source("belimo")
@@ -32,6 +33,11 @@ class Shown(ApiSettings):
     password: str | None = None
 
 
+class Unfinished(ApiSettings):
+    model_config = SettingsConfigDict(env_prefix="BELIMO_")
+    started: Fraction | None = None
+
+
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"name": "Belimo Cloud"}, "name: expected lower-case letters"),
     ({"name": "all"}, "name: expected lower-case letters"),
@@ -42,6 +48,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"settings": Shown, "login": ("password",), "enabled_by": ()},
         "settings: password is a secret by its name",
     ),
+    ({"settings": Unfinished}, "settings: import the types of their fields at run time"),
     ({"login": ()}, "login: expected at least one setting"),
     ({"login": ("licence",), "enabled_by": ()}, "login: the settings have no licence"),
     ({"login": ("rps",), "enabled_by": ()}, "login: rps has a default"),

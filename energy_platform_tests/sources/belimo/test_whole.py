@@ -48,15 +48,15 @@ def read(
     earlier: Earlier = nothing_before,
     **changes: Any,
 ) -> list[pull.DayPull]:
-    tables = pull.inventory(client)
+    frames = pull.inventory(client)
     found = pull.days(
         client,
         days=days,
         earlier=earlier,
         **{
             "until": LATER,
-            "devices": tables["raw_belimo__devices"],
-            "profiles": tables["raw_belimo__dataprofiles"],
+            "devices": frames["raw_belimo__devices"],
+            "profiles": frames["raw_belimo__dataprofiles"],
             "wanted": wanted or {SERIAL: frozenset({HEAT})},
             **changes,
         },

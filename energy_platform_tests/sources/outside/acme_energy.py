@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from pydantic import SecretStr  # noqa: TC002 - pydantic reads it
 from pydantic_settings import SettingsConfigDict
 
 from energy_platform.days import day_bounds
@@ -27,8 +28,6 @@ from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from pydantic import SecretStr
 
     from energy_platform.sources.base import SourceContext
     from energy_platform.sources.coverage import Earlier
