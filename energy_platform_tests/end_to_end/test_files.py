@@ -111,7 +111,7 @@ class FilesInstallation(Installation):
 
     def follow_until_quiet(self) -> list[str]:
         """Do what the daemon does until nothing is due; return the jobs that ran."""
-        ran = []
+        ran: list[str] = []
         for _ in range(8):
             self.follow("poll_files")
             reports = self.follow("files_days_due", REFRESH)
@@ -150,7 +150,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesInstalla
         with open_runner(data / "dagster") as runner:
             no_fleet: Any = None
             installation = FilesInstallation(
-                data=data, runner=runner, fleet=no_fleet, world=no_fleet
+                data=data, runner=runner, suite=no_fleet, world=no_fleet
             )
             for logger, text in MAPPINGS.items():
                 installation.drop(logger, "mapping.yaml", text.encode())
@@ -211,7 +211,8 @@ def test_a_corrected_file_changes_exactly_its_days(platform: FilesInstallation) 
     assert platform.daily_kwh("files/meter/Zählerstand Bezug [kWh]") == before
     hourly = platform.sql(
         "select energy_wh from fct_energy_hourly where point_id like 'files/meter/%' "
-        "and local_start in ('2026-03-25 11:00', '2026-03-25 12:00') order by local_start"
+        "and hour_start_at in (timestamptz '2026-03-25 10:00:00Z', timestamptz '2026-03-25 11:00:00Z') "
+        "order by hour_start_at"
     )
     assert [round(energy) for (energy,) in hourly] == [2400, 1600]
     assert {path.split("day=")[1][:10] for path in raw} == {"2026-03-25"}
@@ -221,7 +222,7 @@ def test_the_published_file_says_which_file_a_sample_came_from(
     platform: FilesInstallation,
 ) -> None:
     frame = platform.lake.read(RAW_FILES_SAMPLES, day="2026-03-25")
-    noon = datetime(2026, 3, 25, 12, tzinfo=PARIS)
+    noon = datetime(2026, 3, 25, 11, tzinfo=UTC)
     row = frame.filter(pl.col("at") == noon, pl.col("device_id") == "meter").row(0, named=True)
     assert (row["value"], row["file"]) == (1072.4, "corrected.csv")
     others = frame.filter(pl.col("at") != noon, pl.col("device_id") == "meter")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from energy_platform.sources.base import DayPull
     from energy_platform.sources.belimo import BelimoClient
 
 LATER = at("2026-06-01T00:00:00+00:00")
@@ -48,7 +49,7 @@ def read(
     days: Sequence[str],
     until: datetime = LATER,
     wanted: Mapping[str, frozenset[str]] | None = WANTED,
-) -> list[pull.DayPull]:
+) -> list[DayPull]:
     frames = pull.inventory(client)
     return list(
         pull.days(
@@ -62,7 +63,7 @@ def read(
     )
 
 
-def frame_of(pulled: pull.DayPull) -> pl.DataFrame:
+def frame_of(pulled: DayPull) -> pl.DataFrame:
     assert pulled.frame is not None
     assert violations(pulled.frame, table=SAMPLES) == []
     return pulled.frame

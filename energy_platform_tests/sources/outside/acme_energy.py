@@ -146,6 +146,7 @@ def discover(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
             points=(energy,),
             carrier="electricity",
             role="main",
+            needs_power=True,
         )
         for row in inventory[METERS.name].iter_rows(named=True)
     }
