@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from energy_platform.alerts.policy import secrets_of
 from energy_platform.settings import (
     Settings,
     SettingsError,
@@ -16,7 +17,7 @@ from energy_platform.settings import (
 )
 from energy_platform.settings_example import env_example
 from energy_platform.sources.belimo.settings import BelimoSettings
-from energy_platform.sources.registry import get_source
+from energy_platform.sources.registry import get_source, sources
 from energy_platform.sources.socomec.settings import SocomecSettings
 
 SECRET = "s3cret-of-a-vendor"
@@ -243,3 +244,13 @@ def test_a_user_name_with_a_colon_is_refused_before_it_is_sent(
     monkeypatch.setenv("WATTICS_USERNAME", "a:b")
     with pytest.raises(SettingsError, match="WATTICS_USERNAME: expected a user name"):
         Settings.load()
+
+
+def test_no_message_shows_a_secret_of_any_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, spec in sources().items():
+        for field in spec.secrets:
+            monkeypatch.setenv(variable(spec.settings, field), f"secret-{name}-{field}")
+    hidden = secrets_of(Settings.load())
+    expected = {f"secret-{name}-{one}" for name, spec in sources().items() for one in spec.secrets}
+    assert expected
+    assert expected <= set(hidden)
