@@ -148,7 +148,10 @@ tzinfo=zoneinfo.ZoneInfo(key='UTC')), 12.5, None, 'kWh', 2)]
     style = _style(layout, values, mapping)
     parts, bad = _samples(layout, lines, mapping=mapping, style=style, series=series)
     samples = pl.concat([pl.DataFrame(schema=SAMPLES), *parts])
-    one = settle(samples, key=["point", "at"])
+    one = settle(samples.drop("line"), key=["point", "at"])
+    first_lines = samples.group_by(said := ["point", "at", "value", "value_text", "unit"]).agg(
+        pl.col("line").min()
+    )
     days = _days(lines)
     bad_lines = [
         BadLine(*row, days[row[0]])
@@ -174,7 +177,9 @@ tzinfo=zoneinfo.ZoneInfo(key='UTC')), 12.5, None, 'kWh', 2)]
             "their order"
         )
     return FileContent(
-        samples=one.frame.select(SAMPLES.names()),
+        samples=one.frame.join(
+            first_lines, on=said, how="left", nulls_equal=True, maintain_order="left"
+        ).select(SAMPLES.names()),
         bad_lines=tuple(sorted(bad_lines)),
         duplicates=one.duplicates,
         conflicts=one.conflicts,
