@@ -217,7 +217,7 @@ def main() -> None:
 
 
 def _is_text(word: str) -> bool:
-    """Say whether a word came whole: bytes that are no text come as lone surrogates."""
+    """Say whether a word came whole: bytes that are not text come as lone surrogates."""
     try:
         word.encode()
     except UnicodeEncodeError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.ingest.landing_days import DayLanding, DayOutcome, DiskFullError
 from energy_platform.lake.days_before import DaysBefore
-from energy_platform.lake.raw_days import Landed, land_snapshot
+from energy_platform.lake.raw_days import RawDayResult, land_snapshot
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.registry import get_source, tables
 
@@ -146,7 +146,7 @@ def _named(pulls: Iterator[PulledDay], *, days: Sequence[str]) -> Iterator[Pulle
         raise
 
 
-def ingest_inventory(opened: OpenSource, *, vendor: Vendor, lake: Lake) -> dict[str, Landed]:
+def ingest_inventory(opened: OpenSource, *, vendor: Vendor, lake: Lake) -> dict[str, RawDayResult]:
     """Read a source's inventory and land its snapshots, by table name.
 
     What could not be read this time keeps what it had, where the source says so.

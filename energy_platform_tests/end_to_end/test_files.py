@@ -213,7 +213,7 @@ def test_a_corrected_file_changes_exactly_its_days(platform: FilesInstallation) 
     assert platform.daily_kwh("files/meter/Zählerstand Bezug [kWh]") == before
     hourly = platform.sql(
         "select energy_wh from fct_energy_hourly where point_id like 'files/meter/%' "
-        "and local_start in ('2026-03-25 11:00', '2026-03-25 12:00') order by local_start"
+        "and hour_start_at in ('2026-03-25 10:00:00Z', '2026-03-25 11:00:00Z') order by hour_start_at"
     )
     assert [round(energy) for (energy,) in hourly] == [2400, 1600]
     assert {path.split("day=")[1][:10] for path in raw} == {"2026-03-25"}
@@ -223,7 +223,7 @@ def test_the_published_file_says_which_file_a_sample_came_from(
     platform: FilesInstallation,
 ) -> None:
     frame = platform.lake.read(RAW_FILES_SAMPLES, day="2026-03-25")
-    noon = datetime(2026, 3, 25, 12, tzinfo=PARIS)
+    noon = datetime(2026, 3, 25, 11, tzinfo=UTC)
     row = frame.filter(pl.col("at") == noon, pl.col("device_id") == "meter").row(0, named=True)
     assert (row["value"], row["file"]) == (1072.4, "corrected.csv")
     others = frame.filter(pl.col("at") != noon, pl.col("device_id") == "meter")

@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import (
+    ProposedDevice,
+    ProposedPoint,
+    ProposedSite,
+    VendorInventory,
+)
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import direction_of, judge, of_phase, role_of
+from energy_platform.discovery.rules import classify, direction_of, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
-from energy_platform.portfolio.model import ENERGY_QUANTITIES, REGISTER_QUANTITIES
 from energy_platform.sources.files.layout import WATTICS_FIELDS
 from energy_platform.sources.files.mapping import offset_of
 from energy_platform.sources.files.tables import RAW_FILES_LOGGERS, RAW_FILES_POINTS
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES, REGISTER_QUANTITIES
 from energy_platform.transforms.units import CANONICAL_UNITS, conversion
 
 if TYPE_CHECKING:
@@ -63,17 +68,17 @@ class _Meaning(NamedTuple):
     counts: bool = True
 
 
-def found_in_files(inventory: Mapping[str, pl.DataFrame]) -> Found:
+def found_in_files(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Return the sites, devices and points that the inventory of loggers comes to."""
     points = inventory[RAW_FILES_POINTS.name]
-    sites: dict[str, FoundSite] = {}
-    devices: dict[str, FoundDevice] = {}
+    sites: dict[str, ProposedSite] = {}
+    devices: dict[str, ProposedDevice] = {}
     for row in inventory[RAW_FILES_LOGGERS.name].iter_rows(named=True):
         own = list(points.filter(pl.col("device_id") == row["id"]).iter_rows(named=True))
         name = clean(row["name"]) or row["id"]
         sites[row["id"]] = _site(row, name)
         guesses = once([_point(point, every_s=row["every_s"]) for point in own])
-        devices[row["id"]] = FoundDevice(
+        devices[row["id"]] = ProposedDevice(
             vendor="files",
             serial=row["id"],
             site=row["id"],
@@ -84,19 +89,19 @@ def found_in_files(inventory: Mapping[str, pl.DataFrame]) -> Found:
             if row["bad_lines"]
             else (),
         )
-    return Found(sites=sites, devices=devices)
+    return VendorInventory(sites=sites, devices=devices)
 
 
-def _site(row: Mapping[str, Any], name: str) -> FoundSite:
+def _site(row: Mapping[str, Any], name: str) -> ProposedSite:
     zone = row["timezone"]
     if zone is not None and offset_of(zone) is None:
         confirm = "the clock that the logger's mapping states; is the site's the same?"
-        return FoundSite(key=row["id"], name=name, timezone=zone, confirm=confirm)
+        return ProposedSite(key=row["id"], name=name, timezone=zone, confirm=confirm)
     guessed, reason = candidate(city=None, country=None, name=name)
-    return FoundSite(key=row["id"], name=name, timezone=guessed, confirm=reason)
+    return ProposedSite(key=row["id"], name=name, timezone=guessed, confirm=reason)
 
 
-def _point(row: Mapping[str, Any], *, every_s: float | None) -> Guess:
+def _point(row: Mapping[str, Any], *, every_s: float | None) -> ProposedPoint:
     key, unit = row["point"], row["unit"]
     shown = clean(row["name"]) or key
     said = words(key, row["name"])
@@ -112,7 +117,7 @@ def _point(row: Mapping[str, Any], *, every_s: float | None) -> Guess:
     width = row["width_s"] or (row["step_s"] if is_increment else None)
     if is_increment and row["width_s"] is None:
         doubts.append("is the stamp the start of the period, or its end (stamp: start)?")
-    return Guess(
+    return ProposedPoint(
         key=key,
         name=shown,
         quantity=quantity,
@@ -135,12 +140,12 @@ def _meaning(row: Mapping[str, Any], said: frozenset[str]) -> _Meaning:
     """Say what a point measures: by its mapping, else Wattics' names, else unit and words."""
     if row["point"] in _WATTICS and row["unit"] == _WATTICS[row["point"]]:
         return _of_wattics(row["point"])
-    judged = judge(row["unit"], said)
-    phase = phase_of(row["name"], row["point"], quantity=judged.quantity)
-    judged = of_phase(judged, said, phase=phase)
+    classified = classify(row["unit"], said)
+    phase = phase_of(row["name"], row["point"], quantity=classified.quantity)
+    classified = of_phase(classified, said, phase=phase)
     behaves, why = _behaviour(row)
-    quantity, kind, doubt = judged.quantity, judged.kind, judged.doubt
-    confidence, counts = judged.confidence, judged.counts
+    quantity, kind, doubt = classified.quantity, classified.kind, classified.doubt
+    confidence, counts = classified.confidence, classified.counts
     how = conversion(row["unit"], quantity="other") if row["unit"] else None
     counted = None if how is None else _COUNTED.get(how.unit)
     if counted is not None and (quantity == "other" or behaves == "increment"):

@@ -13,7 +13,7 @@ import polars as pl
 
 from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.schemas import INSTANT
-from energy_platform.sources.columns import settle
+from energy_platform.sources.columns import deduplicate
 from energy_platform.sources.files.errors import RefusedFileError
 from energy_platform.sources.files.layout import read_layout, unit_of
 from energy_platform.sources.files.mapping import PointMapping
@@ -148,7 +148,7 @@ tzinfo=zoneinfo.ZoneInfo(key='UTC')), 12.5, None, 'kWh', 2)]
     style = _style(layout, values, mapping)
     parts, bad = _samples(layout, lines, mapping=mapping, style=style, series=series)
     samples = pl.concat([pl.DataFrame(schema=SAMPLES), *parts])
-    one = settle(samples.drop("line"), key=["point", "at"])
+    one = deduplicate(samples.drop("line"), key=["point", "at"])
     first_lines = samples.group_by(said := ["point", "at", "value", "value_text", "unit"]).agg(
         pl.col("line").min()
     )

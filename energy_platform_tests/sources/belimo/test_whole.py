@@ -75,13 +75,13 @@ def of(pulled: pull.DayPull, serial: str = SERIAL) -> DeviceDay:
     return one
 
 
-def pages(cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]) -> None:
-    """Let the history answer as ``conduct(samples, offset, limit)`` says."""
+def pages(cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]) -> None:
+    """Let the history answer as ``behaviour(samples, offset, limit)`` says."""
 
     def page(seen: Seen, items: list[Any]) -> Reply:
         if "/history/" not in seen.path:
             return Cloud.page(cloud, seen, items)
-        data, total = conduct(items, int(seen.query["offset"]), int(seen.query["limit"]))
+        data, total = behaviour(items, int(seen.query["offset"]), int(seen.query["limit"]))
         return reply_json({"data": data, "paging": {"total": total}})
 
     cloud.page = page  # type: ignore[method-assign]
@@ -139,7 +139,7 @@ def newest_first(items: list[Any], offset: int, limit: int) -> Page:
 
 
 @pytest.mark.parametrize(
-    "conduct",
+    "behaviour",
     [
         capped_total,
         clamped_and_capped,
@@ -156,10 +156,10 @@ def newest_first(items: list[Any], offset: int, limit: int) -> Page:
     ],
 )
 def test_whatever_the_pages_claim_all_samples_come(
-    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+    cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]
 ) -> None:
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
-    pages(cloud, conduct)
+    pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
         (pulled,) = read(client)
     assert rows(pulled) == POINTS
@@ -167,12 +167,12 @@ def test_whatever_the_pages_claim_all_samples_come(
     assert len(cloud.calls("/history/")) < 35
 
 
-@pytest.mark.parametrize("conduct", [capped_total, counts_the_page, ignores_the_offset])
+@pytest.mark.parametrize("behaviour", [capped_total, counts_the_page, ignores_the_offset])
 def test_the_client_alone_reads_on_where_the_vendor_claims_the_end(
-    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+    cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]
 ) -> None:
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
-    pages(cloud, conduct)
+    pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
         found = client.samples(
             DEVICE, HEAT, start=at("2026-01-01T00:00:00+00:00"), end=at("2026-01-02T00:00:00+00:00")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform.discovery.found import Guess
+    from energy_platform.discovery.found import ProposedPoint
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
     made.store.close()
 
 
-def proposed(inbox: Inbox, logger: str = "m") -> dict[str, Guess]:
+def proposed(inbox: Inbox, logger: str = "m") -> dict[str, ProposedPoint]:
     inbox.look()
     found = found_in_files(pull.inventory(inbox.store, pull.loggers_of(inbox.folder)))
     return {one.key: one for one in found.devices[logger].points}
