@@ -68,7 +68,7 @@ class Installation:
         )
         return [
             self.runner.run(
-                request.job_name or definition.job_name,
+                str(request.job_name or definition.job_name),
                 tags=request.tags,
                 assets=request.asset_selection,
             )

@@ -149,24 +149,19 @@ tzinfo=zoneinfo.ZoneInfo(key='UTC')), 12.5, None, 'kWh', 2)]
     parts, bad = _samples(layout, lines, mapping=mapping, style=style, series=series)
     samples = pl.concat([pl.DataFrame(schema=SAMPLES), *parts])
     one = deduplicate(samples.drop("line"), key=["point", "at"])
-    first_lines = samples.group_by(said := ["point", "at", "value", "value_text", "unit"]).agg(
-        pl.col("line").min()
-    )
+    row = [name for name in SAMPLES.names() if name != "line"]
+    first_lines = samples.group_by(row).agg(pl.col("line").min())
     days = _days(lines)
+    unplaced = lines.filter(pl.col("reason").is_not_null()).select(
+        "line",
+        pl.lit("").alias("point"),
+        "stamp_text",
+        pl.lit(None, pl.String()).alias("said"),
+        "reason",
+    )
     bad_lines = [
-        BadLine(*row, days[row[0]])
-        for row in (
-            *lines.filter(pl.col("reason").is_not_null())
-            .select(
-                "line",
-                pl.lit("").alias("point"),
-                "stamp_text",
-                pl.lit(None, pl.String()).alias("said"),
-                "reason",
-            )
-            .rows(),
-            *(row for part in bad for row in part.rows()),
-        )
+        BadLine(line, point, stamp, said, reason, days[line])
+        for line, point, stamp, said, reason in pl.concat([unplaced, *bad]).rows()
     ]
     if samples.is_empty() and not bad_lines:
         raise RefusedFileError("holds no value")
@@ -178,7 +173,7 @@ tzinfo=zoneinfo.ZoneInfo(key='UTC')), 12.5, None, 'kWh', 2)]
         )
     return FileContent(
         samples=one.frame.join(
-            first_lines, on=said, how="left", nulls_equal=True, maintain_order="left"
+            first_lines, on=row, how="left", nulls_equal=True, maintain_order="left"
         ).select(SAMPLES.names()),
         bad_lines=tuple(sorted(bad_lines)),
         duplicates=one.duplicates,

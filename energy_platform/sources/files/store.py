@@ -454,7 +454,7 @@ def behaviour(samples: pl.DataFrame) -> pl.DataFrame:
             .str.join(",")
             .alias("texts"),
         )
-        .cast(dict(BEHAVIOUR))
+        .cast(BEHAVIOUR)
         .select(BEHAVIOUR.names())
     )
 

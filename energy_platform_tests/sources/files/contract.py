@@ -29,7 +29,14 @@ def serve(folder: Path) -> Iterator[Case]:
     inbox = folder / "inbox"
     path = inbox / "meter" / "export.csv"
     path.parent.mkdir(parents=True)
-    path.write_text(export(DAY), encoding="utf-8")
+
+    def write(day: str) -> None:
+        path.write_text(export(day), encoding="utf-8")
+
+    def go_away() -> None:
+        inbox.rename(folder / "away")
+
+    write(DAY)
     variables = {"FILES_FOLDER": str(inbox), "FILES_TIMEZONE": "UTC", "FILES_SETTLE_S": "0"}
     kept = dict(os.environ)
     try:
@@ -41,9 +48,9 @@ def serve(folder: Path) -> Iterator[Case]:
             now=datetime(2026, 2, 3, 1, tzinfo=UTC),
             day=DAY,
             # The share that the inbox lies on is away.
-            break_it=lambda: inbox.rename(folder / "away") and None,
-            silence_it=lambda: path.write_text(export("2026-01-31"), encoding="utf-8") and None,
-            something_new=lambda: path.write_text(export("2026-02-01"), encoding="utf-8") and None,
+            break_it=go_away,
+            silence_it=lambda: write("2026-01-31"),
+            something_new=lambda: write("2026-02-01"),
         )
     finally:
         os.environ.clear()

@@ -86,9 +86,8 @@ def written(values: Series, dialect: dict[str, Any]) -> bytes:
     def stamp(at: datetime) -> str:
         return at.astimezone(zone).strftime(dialect["format"])
 
-    rows: list[Sequence[str]] = [["Logger", "DL 1"], ["Serial", "0001"], [], ["x"]][
-        : dialect["block"]
-    ]
+    block: list[Sequence[str]] = [["Logger", "DL 1"], ["Serial", "0001"], [], ["x"]]
+    rows = block[: dialect["block"]]
     if dialect["long"]:
         rows.append(["Zeit", "Messstelle", "Wert"])
         rows += [
