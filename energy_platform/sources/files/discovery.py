@@ -58,6 +58,15 @@ _WATTICS_QUANTITIES: Final[dict[str, Quantity]] = {
     "pC": "active_energy_import",
 }
 
+_WATTICS_PHASES: Final[dict[str, Phase]] = {
+    "1": "L1",
+    "2": "L2",
+    "3": "L3",
+    "12": "L12",
+    "13": "L13",
+    "23": "L23",
+}
+
 
 class _Meaning(NamedTuple):
     quantity: Quantity
@@ -188,9 +197,11 @@ def _of_wattics(point: str) -> _Meaning:
     quantity = _WATTICS_QUANTITIES[name]
     is_energy = quantity in ENERGY_QUANTITIES
     doubt = "a column of Wattics' CSV; a total stands in phase 1, then phase: total" * is_energy
-    phases: dict[str, Phase] = {
-        **{number: f"L{number}" for number in ("1", "2", "3", "12", "13", "23")}  # type: ignore[dict-item]
-    }
     return _Meaning(
-        quantity, "register" if is_energy else "gauge", "medium", doubt, phases[phase], counts=True
+        quantity,
+        "register" if is_energy else "gauge",
+        "medium",
+        doubt,
+        _WATTICS_PHASES[phase],
+        counts=True,
     )
