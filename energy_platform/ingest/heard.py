@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
-from energy_platform.lake.lake import Lake, LakeError
-from energy_platform.lake.raw_days import complete_until_of
+from energy_platform.lake.raw_days import COMPLETE_UNTIL, complete_until_of
 from energy_platform.schemas import RAW_DAY_TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
 
 LATEST_DAYS: Final = 3
@@ -36,14 +36,12 @@ def heard_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> da
         return polled
     table = RAW_DAY_TABLES[source]
     found = _answered(data_dir, source)
-    for day in lake.days(table)[-LATEST_DAYS:]:
-        try:
-            footer = lake.footer(table, day=day)
-        except LakeError:
-            # Named among the holes, with what to do.
-            continue
-        if footer is not None:
-            found.append(complete_until_of(footer))
+    # A damaged file is named among the holes, with what to do.
+    found += [
+        complete_until_of(one.footer)
+        for one in lake.day_files(table)[-LATEST_DAYS:]
+        if one.footer is not None and COMPLETE_UNTIL in one.footer.meta
+    ]
     return max(found, default=None)
 
 

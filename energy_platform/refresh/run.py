@@ -21,6 +21,7 @@ from energy_platform.refresh.lake_index import (
     TIME_KEYS,
     Fingerprint,
     LakeIndex,
+    rule_versions,
     state_fingerprint,
 )
 from energy_platform.refresh.results import (
@@ -92,7 +93,7 @@ class _UnreadableError(Exception):
 def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[StaleDay, ...]:
     """Find the days whose derived files no longer follow from what they were made of.
 
-    Reads footers only. Days that become stale because an earlier day changes are found by the
+    Reads the catalogue only. Days that become stale because an earlier day changes are found by the
     refresh itself. Blocked days are not stale: no refresh can help them.
 
     Args:
@@ -101,6 +102,9 @@ def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[St
         rules: How days are outputs.
     """
     configs = ConfigFingerprints(portfolio, lake=lake)
+    version, versions = lake.version(), repr(rule_versions(rules))
+    if configs.is_known_fresh(version, rules=versions):
+        return ()
     index = LakeIndex(lake, configs=configs, rules=rules)
     found = []
     before: str | None = None
@@ -122,6 +126,8 @@ def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[St
         is_known = index.stored(CORE_REGISTER_STATE, day=day) is not None
         if is_known:
             before = day
+    if not found:
+        configs.note_fresh(version, rules=versions)
     configs.save()
     return tuple(found)
 

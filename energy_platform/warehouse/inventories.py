@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.schemas import (
     RAW_SOCOMEC_CUSTOMERS,
     RAW_SOCOMEC_DEVICES,
     RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
 )
-from energy_platform.warehouse.dims import frame_digest, text_digest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +38,8 @@ def inventory_digest(lake: Lake) -> str:
 
     Last values change with every inventory; they go along with the next build.
     """
-    return text_digest(
-        repr([frame_digest(lake.read(t)) for t in _SHOWN if t is not RAW_SOCOMEC_LAST_VALUES])
+    watched = [table for table in _SHOWN if table is not RAW_SOCOMEC_LAST_VALUES]
+    files = lake.day_files(*watched)
+    return digest_of(
+        repr([(one.table, one.footer.content_id if one.footer else one.damage) for one in files])
     )

@@ -20,14 +20,14 @@ from energy_platform.defs.automation.under_way import attempts, jobs_of, living_
 from energy_platform.defs.resources import Platform
 from energy_platform.delivery import LEDGER_FILE, LedgerError, next_attempt, push_decision
 from energy_platform.installation.upgrade import restart_needed
-from energy_platform.lake.fingerprint import fingerprint
+from energy_platform.lake.files import file_states
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.refresh import stale
 from energy_platform.settings import PlatformSettings, WatticsSettings
 
 EVERY_S: Final = 10
-"""Seconds between two looks; while nothing changes, a look is a few hundred file times."""
+"""Seconds between two looks; while nothing changes, a look compares file times."""
 
 REFRESH_LOOKS_AT_LEAST_EVERY: Final = timedelta(minutes=10)
 """A ledger in PostgreSQL can change without a file or a run."""
@@ -165,8 +165,7 @@ def _newest_run(instance: dg.DagsterInstance, job: str) -> str:
 
 def _seen(platform: Platform, *, runs: str) -> str:
     """Return a digest of all that a sensor's answer depends on, cheaply."""
-    return runs + fingerprint(
-        platform.lake.root,
+    return f"{runs} {platform.lake.version()} " + file_states(
         *(platform.data / name for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", "energy.duckdb")),
         Path(platform.portfolio_path),
     )
