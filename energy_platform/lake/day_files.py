@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import time
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -158,6 +159,7 @@ class DayFiles:
         self._root = root
         self._path = path
         self._opened: tuple[sa.Engine, int] | None = None
+        self._closing: weakref.finalize[..., DayFiles] | None = None
 
     def version(self) -> int:
         """Bring the rows up to date with the folder; return the version of the lake.
@@ -302,12 +304,14 @@ class DayFiles:
         # Not each commit is synced: what a power cut takes, the next look finds again.
         engine = open_catalogue(self._path, _METADATA, synchronous="NORMAL")
         self._opened = engine, _inode(self._path)
+        # A connection that stays would keep its log next to the file for as long.
+        self._closing = weakref.finalize(self, engine.dispose)
         return engine
 
     def _close(self) -> None:
-        if self._opened is not None:
-            self._opened[0].dispose()
-            self._opened = None
+        if self._closing is not None:
+            self._closing()
+        self._opened = self._closing = None
 
     def _read(self) -> sa.Connection:
         return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")

@@ -256,6 +256,11 @@ def test_a_lake_that_is_gone_is_said_to_be_gone(lake: Lake) -> None:
     assert lake.footers(TABLE) == {}
 
 
+def test_a_lake_that_nobody_has_any_more_leaves_one_closed_file(tmp_path: Path) -> None:
+    Lake(tmp_path / "lake").write(TABLE, rows(1.0), day=DAYS[0], meta=META)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [CATALOGUE_FILE, "lake"]
+
+
 def test_looking_at_nothing_makes_nothing(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "data" / "lake")
     assert (lake.version(), lake.footers(TABLE)) == (0, {})
