@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import sqlalchemy as sa
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.lake.catalogue_file import (
     CATALOGUE_FILE,
     CatalogueError,
     catalogue_faults,
-    instant,
-    microseconds,
+    from_column,
     open_catalogue,
+    to_column,
 )
 from energy_platform.sources.coverage import DeviceDay
 
@@ -162,7 +162,7 @@ _REPLACEMENTS: Final = sa.Table(
 )
 
 
-class Catalogue(Closing):
+class Catalogue(Closeable):
     """The catalogue of one data folder; safe with several threads and processes.
 
     Args:
@@ -259,8 +259,8 @@ class Catalogue(Closing):
                     asked=row["asked"],
                     answered=row["answered"],
                     rows=row["rows"],
-                    first_at=instant(row["first_us"]),
-                    last_at=instant(row["last_us"]),
+                    first_at=from_column(row["first_us"]),
+                    last_at=from_column(row["last_us"]),
                     why_partial=row["why_partial"],
                 )
                 for row in connection.execute(query).mappings()
@@ -285,7 +285,7 @@ class Catalogue(Closing):
 
     def note_replacement(self, replacement: Replacement) -> None:
         """Keep that an operator let a newer answer take the place of rows a day had."""
-        row = asdict(replacement) | {"at_us": microseconds(replacement.at)}
+        row = asdict(replacement) | {"at_us": to_column(replacement.at)}
         del row["at"]
         with self._faults(), self._engine.begin() as connection:
             connection.execute(sa.insert(_REPLACEMENTS), row)
@@ -305,7 +305,7 @@ class Catalogue(Closing):
         found = []
         for row in rows:
             fields = {name: value for name, value in row.items() if name not in {"id", "at_us"}}
-            at = instant(row["at_us"])
+            at = from_column(row["at_us"])
             if at is not None:
                 found.append(Replacement(**fields, at=at))
         return tuple(found)
@@ -354,15 +354,15 @@ def _row_of(record: DayRecord) -> dict[str, object]:
         "why": record.why,
         "rows": record.rows,
         "answer_id": record.answer_id,
-        "since_us": microseconds(record.since),
+        "since_us": to_column(record.since),
         "attempts": record.attempts,
-        "next_us": microseconds(record.next_at),
-        "attempted_us": microseconds(record.attempted_at),
+        "next_us": to_column(record.next_at),
+        "attempted_us": to_column(record.attempted_at),
     }
 
 
 def _record_of(row: sa.RowMapping) -> DayRecord:
-    since, attempted = instant(row["since_us"]), instant(row["attempted_us"])
+    since, attempted = from_column(row["since_us"]), from_column(row["attempted_us"])
     if since is None or attempted is None:
         raise CatalogueError("a day without an instant; remove catalogue.sqlite")
     return DayRecord(
@@ -374,7 +374,7 @@ def _record_of(row: sa.RowMapping) -> DayRecord:
         answer_id=row["answer_id"],
         since=since,
         attempts=row["attempts"],
-        next_at=instant(row["next_us"]),
+        next_at=from_column(row["next_us"]),
         attempted_at=attempted,
     )
 
@@ -387,7 +387,7 @@ def _device_row(source: str, day: str, device: DeviceDay) -> dict[str, object]:
         "asked": device.asked,
         "answered": device.answered,
         "rows": device.rows,
-        "first_us": microseconds(device.first_at),
-        "last_us": microseconds(device.last_at),
+        "first_us": to_column(device.first_at),
+        "last_us": to_column(device.last_at),
         "why_partial": device.why_partial,
     }

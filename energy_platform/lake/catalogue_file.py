@@ -11,18 +11,19 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from filelock import FileLock
 
+from energy_platform.days import instant, microseconds
 from energy_platform.lake.files import DAMAGED_INFIX, set_aside
 from energy_platform.lake.footers import LakeError
 from energy_platform.lake.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from energy_platform.lake.sqlite import Synchronous
@@ -31,8 +32,6 @@ CATALOGUE_FILE: Final = "catalogue.sqlite"
 """Name of the SQLite file in the data folder."""
 
 _LOG: Final = logging.getLogger(__name__)
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 """What SQLite says of a file that is not a database, or not a whole one (sqlite.org/rescode)."""
@@ -112,14 +111,14 @@ def catalogue_faults(path: Path) -> Iterator[None]:
         ) from error
 
 
-def microseconds(at: datetime | None) -> int | None:
+def to_column(at: datetime | None) -> int | None:
     """Return an instant as the catalogue keeps it: microseconds since 1970."""
-    return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+    return None if at is None else microseconds(at)
 
 
-def instant(us: int | None) -> datetime | None:
+def from_column(us: int | None) -> datetime | None:
     """Return the instant that the catalogue keeps as a number."""
-    return None if us is None else _EPOCH + timedelta(microseconds=us)
+    return None if us is None else instant(us)
 
 
 def _open(path: Path, metadata: sa.MetaData, *, synchronous: Synchronous) -> sa.Engine:

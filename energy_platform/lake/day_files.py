@@ -25,9 +25,9 @@ import sqlalchemy as sa
 from energy_platform.lake.catalogue_file import (
     catalogue_faults,
     is_damage,
-    microseconds,
     open_catalogue,
     set_damaged_aside,
+    to_column,
 )
 from energy_platform.lake.digests import digest_of
 from energy_platform.lake.footers import (
@@ -434,8 +434,8 @@ def _columns(path: Path) -> dict[str, object]:
     return {
         "content_id": footer.content_id,
         "rows": footer.rows,
-        "first_us": microseconds(first),
-        "last_us": microseconds(last),
+        "first_us": to_column(first),
+        "last_us": to_column(last),
         "meta": json.dumps(rest, sort_keys=True),
         "damage": "",
         **{column: footer.meta.get(key) for key, column in _OWN_COLUMNS.items()},

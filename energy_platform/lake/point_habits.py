@@ -13,7 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.lake.catalogue_file import (
     CATALOGUE_FILE,
     catalogue_faults,
@@ -54,7 +54,7 @@ HABITS_SCHEMA: Final = pl.Schema(
 )
 
 
-class PointHabits(Closing):
+class PointHabits(Closeable):
     """Habits and warnings of one data folder; safe with several processes.
 
     Args:

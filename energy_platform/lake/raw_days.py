@@ -144,7 +144,7 @@ def land_day(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from energy_platform.lake.lake import Lake
-    >>> from energy_platform.schemas import RAW_BELIMO_SAMPLES as TABLE
+    >>> from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES as TABLE
     >>> row = {name: "x" for name in TABLE.schema} | {"value": 1.5}
     >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     >>> frame = pl.DataFrame([row | {"at": noon}], schema=TABLE.schema)

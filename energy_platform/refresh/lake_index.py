@@ -24,8 +24,8 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
     CORE_TABLES,
-    RAW_DAY_TABLES,
 )
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class LakeIndex:
         self.blocked: Final[dict[str, str]] = {}
         self.damaged: Final[set[tuple[str, str]]] = set()
         self._core: Final[dict[str, dict[str, Footer]]] = {table.name: {} for table in CORE_TABLES}
-        for one in lake.day_files(*RAW_DAY_TABLES.values(), *CORE_TABLES):
+        for one in lake.day_files(*day_tables().values(), *CORE_TABLES):
             if one.table in self._core:
                 if one.footer is None:
                     self.damaged.add((one.table, one.day))
@@ -241,7 +241,7 @@ def state_fingerprint(state: pl.DataFrame) -> str:
     return content_id(state.with_columns(total_wh=pl.when(~is_total).then("total_wh")))
 
 
-_RAW_NAMES: Final = frozenset(table.name for table in RAW_DAY_TABLES.values())
+_RAW_NAMES: Final = frozenset(table.name for table in day_tables().values())
 
 _STATE_KEYS: Final = frozenset({STATE_FINGERPRINT, CORE_REGISTER_STATE.name})
 

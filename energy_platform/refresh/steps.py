@@ -9,11 +9,12 @@ import polars as pl
 from energy_platform.days import day_bounds
 from energy_platform.refresh.rules import EnergyDay, EnergyInput, ReadingsInput, Rules, ValidatedDay
 from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.sources.registry import get_source
 from energy_platform.transforms.consumption import split_consumption
 from energy_platform.transforms.intervals import energy_intervals
-from energy_platform.transforms.ordering import pieces_of_whole_points
-from energy_platform.transforms.readings import COMMON, judge
-from energy_platform.transforms.registers import energy_of_readings
+from energy_platform.transforms.ordering import iter_point_batches
+from energy_platform.transforms.readings import validate_readings
+from energy_platform.transforms.registers import compute_energy
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
 OUTSIDE_DAY: Final = "outside_day"
@@ -24,12 +25,12 @@ _MERGED: Final = ("duplicates", "conflicts")
 
 def validate_day(given: ReadingsInput) -> ValidatedDay:
     """Validate the raw rows of a day, all vendors together."""
-    common = [COMMON[vendor](raw) for vendor, raw in given.raw.items()]
+    common = [get_source(vendor).readings(raw) for vendor, raw in given.raw.items()]
     if not common:
         empty = pl.Schema({"point_id": pl.String(), "at": pl.Datetime("us", "UTC")})
         common = [pl.DataFrame(schema=empty)]
     start, end = day_bounds(given.day)
-    validated = judge(
+    validated = validate_readings(
         pl.concat(common, how="diagonal"),
         points=given.points,
         corrections=given.corrections,
@@ -54,11 +55,11 @@ def energy_of_day(given: EnergyInput) -> EnergyDay:
     Points are taken some at a time, each with its own state, so that what the rule works on stays
     small however many there are.
     """
-    batches = list(pieces_of_whole_points(given.readings))
+    batches = list(iter_point_batches(given.readings))
     state = CORE_REGISTER_STATE.empty() if given.state is None else given.state
     states, points = (_shares(table, batches=batches) for table in (state, given.points))
     outputs = [
-        energy_of_readings(batch, points=points[n], state=states[n], policy=given.policies)
+        compute_energy(batch, points=points[n], state=states[n], policy=given.policies)
         for n, batch in enumerate(batches)
     ]
     deltas, consumption = split_consumption(

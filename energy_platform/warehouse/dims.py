@@ -29,8 +29,8 @@ DELIVERY: Final = pl.Schema(
         "packets_refused": pl.Int64(),
         "behind_since": INSTANT,
         "lag_s": pl.Float64(),
-        "debt_wh": pl.Float64(),
-        "held": pl.Boolean(),
+        "held_back_wh": pl.Float64(),
+        "blocked": pl.Boolean(),
         "reason": pl.String(),
     }
 )

@@ -24,9 +24,8 @@ from energy_platform.schemas import (
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
-    RAW_DAY_TABLES,
-    TABLES,
 )
+from energy_platform.sources.registry import day_tables, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,7 +123,7 @@ def coverage(lake: Lake, vendor: Vendor) -> Coverage:
         LakeError: A day newer than the newest closed one is damaged.
     """
     until: datetime | None = None
-    for one in reversed(lake.day_files(RAW_DAY_TABLES[vendor])):
+    for one in reversed(lake.day_files(day_tables()[vendor])):
         if one.footer is None:
             raise LakeError(one.damage)
         until = until or complete_until_of(one.footer)
@@ -150,7 +149,7 @@ def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
     """
     moved: list[Input] = []
     for one in wanted:
-        source = lake.path(TABLES[one.table], day=one.day)
+        source = lake.path(tables()[one.table], day=one.day)
         target = _linked(folder, table=one.table, day=one.day)
         if target.exists():
             continue

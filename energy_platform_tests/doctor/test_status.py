@@ -23,7 +23,8 @@ from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day, land_snapshot
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import CORE_READINGS, RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
+from energy_platform.schemas import CORE_READINGS
+from energy_platform.sources.belimo.tables import RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,7 +231,7 @@ def test_alerts_that_stand_are_listed_until_they_are_over(
         assert run_status(Console(file=screen, width=60), as_json=False) == 0
         assert "alerts that stand: 1" in screen.getvalue()
         line = "belimo has not answered (since 2026-01-05 07:30, last seen 2026-01-05 09:30, "
-        assert f"  {line}not told yet); Ask the vendor" in screen.getvalue().splitlines()
+        assert f"  {line}not notified yet); Ask the vendor" in screen.getvalue().splitlines()
         with store.transaction() as change:
             change.over([one.id for one in change.standing()], now=since + timedelta(hours=3))
     assert told(capsys)["standing_alerts"] == []

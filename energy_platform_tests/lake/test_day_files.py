@@ -13,7 +13,8 @@ from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.lake.catalogue_file import damaged_catalogues
 from energy_platform.lake.day_files import DayFiles
 from energy_platform.lake.lake import FINGERPRINT, Lake, LakeError
-from energy_platform.schemas import CORE_REGISTER_REJECTS, RAW_SOCOMEC_SITES
+from energy_platform.schemas import CORE_REGISTER_REJECTS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_SITES
 from energy_platform_tests.opened_files import opened_parquet
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from energy_platform.defs.assets.groups import MARTS
-from energy_platform.defs.assets.metadata import OWNERS
+from energy_platform.defs.groups import MARTS
+from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
