@@ -135,7 +135,7 @@ def _is_damaged(path: Path) -> bool:
     try:
         connection = sqlite3.connect(path)
         try:
-            return connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.lake import Footer, Lake
     from energy_platform.refresh.config_fingerprints import ConfigFingerprints, Purpose
-    from energy_platform.refresh.rules import Rules
+    from energy_platform.refresh.steps import RuleVersions
     from energy_platform.schemas import Table
 
 POINTS: Final = "points"
@@ -80,10 +80,10 @@ class LakeIndex:
         blocked: Per day what is wrong with its raw files.
     """
 
-    def __init__(self, lake: Lake, *, configs: ConfigFingerprints, rules: Rules) -> None:
+    def __init__(self, lake: Lake, *, configs: ConfigFingerprints, versions: RuleVersions) -> None:
         self._lake = lake
         self._configs = configs
-        self._versions: Final = rule_versions(rules)
+        self._versions: Final = table_versions(versions)
         self.raw: Final[dict[str, dict[str, Footer]]] = {}
         self.blocked: Final[dict[str, str]] = {}
         self.damaged: Final[set[tuple[str, str]]] = set()
@@ -214,18 +214,18 @@ class LakeIndex:
             )
 
 
-def rule_versions(rules: Rules) -> dict[str, str]:
+def table_versions(versions: RuleVersions) -> dict[str, str]:
     """Return the version of the rules of each derived table, the shape of its columns in it."""
-    versions = {
-        CORE_READINGS: rules.validate_version,
-        CORE_ENERGY_DELTAS: rules.energy_version,
-        CORE_REGISTER_STATE: rules.energy_version,
-        CORE_REGISTER_REJECTS: rules.energy_version,
-        CORE_ENERGY_INTERVALS: rules.allocate_version,
-        CORE_CONSUMPTION_DELTAS: rules.energy_version,
-        CORE_CONSUMPTION_INTERVALS: rules.allocate_version,
+    of_table = {
+        CORE_READINGS: versions.readings,
+        CORE_ENERGY_DELTAS: versions.energy,
+        CORE_REGISTER_STATE: versions.energy,
+        CORE_REGISTER_REJECTS: versions.energy,
+        CORE_ENERGY_INTERVALS: versions.intervals,
+        CORE_CONSUMPTION_DELTAS: versions.energy,
+        CORE_CONSUMPTION_INTERVALS: versions.intervals,
     }
-    return {table.name: f"{version} {_shape(table)}" for table, version in versions.items()}
+    return {table.name: f"{version} {_shape(table)}" for table, version in of_table.items()}
 
 
 def _shape(table: Table) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -229,6 +232,20 @@ def test_an_older_catalogue_put_back_misses_nothing(lake: Lake, tmp_path: Path) 
         shutil.copy2(path, lake.root.parent / path.name)
     assert set(changed_days(lake, seen)) >= {DAYS[1]}
     assert lake.footers(TABLE) == truth(lake)
+
+
+def test_a_catalogue_from_before_is_taken_over_with_what_it_knows_of_days(lake: Lake) -> None:
+    with Catalogue.of(lake.root.parent) as catalogue:
+        known = catalogue.record(
+            source="socomec", day=DAYS[0], state="failed", now=datetime(2026, 3, 2, tzinfo=UTC)
+        )
+    with closing(sqlite3.connect(catalogue_of(lake))) as database:
+        database.executescript("drop table day_files; drop table lake_version")
+    again = Lake(lake.root)
+    assert again.footers(TABLE) == truth(lake)
+    assert changed_days(again, 0) == DAYS
+    with Catalogue.of(lake.root.parent) as catalogue:
+        assert catalogue.days("socomec") == {DAYS[0]: known}
 
 
 def test_a_copied_folder_has_the_same_version(lake: Lake, tmp_path: Path) -> None:
