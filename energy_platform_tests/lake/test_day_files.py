@@ -192,6 +192,10 @@ def test_a_row_never_says_more_than_the_file_that_replaced_it_meanwhile(
         patched.setattr(DayFiles, "_look", overtaken)
         slow.version()
     newer = lake.footer(TABLE, day=DAYS[0])
+    assert newer is not None
+    with closing(sqlite3.connect(catalogue_of(lake))) as database:
+        query = "select content_id from day_files where day = ?"
+        assert database.execute(query, [DAYS[0]]).fetchone() == (newer.content_id,)
     (found,) = lake.changed_since(version).files
     assert found.footer == newer
 
@@ -206,7 +210,17 @@ def fill_with_noise(lake: Lake) -> None:
     catalogue_of(lake).write_bytes(b"no database " * 1000)
 
 
-@pytest.mark.parametrize("happens", [lose, fill_with_noise])
+def damage_pages(lake: Lake) -> None:
+    """Leave the first page, so that it opens, and no sound page after it."""
+    path = catalogue_of(lake)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("pragma wal_checkpoint(truncate)")
+    content = path.read_bytes()
+    lose(lake)
+    path.write_bytes(content[:4096].ljust(len(content), b"x"))
+
+
+@pytest.mark.parametrize("happens", [lose, fill_with_noise, damage_pages])
 def test_a_lost_or_damaged_catalogue_is_made_again_from_the_footers(
     lake: Lake, happens: Callable[[Lake], None]
 ) -> None:
@@ -216,7 +230,11 @@ def test_a_lost_or_damaged_catalogue_is_made_again_from_the_footers(
     assert lake.version() > version
     assert changed_days(lake, version) == DAYS, "who kept a number of the old one misses nothing"
     asides = damaged_catalogues(lake.root.parent)
-    assert len(asides) == (happens is fill_with_noise)
+    assert len(asides) == (happens is not lose)
+
+
+def test_a_number_of_a_newer_catalogue_misses_nothing(lake: Lake) -> None:
+    assert changed_days(lake, lake.version() + 1) == DAYS
 
 
 def test_an_older_catalogue_put_back_misses_nothing(lake: Lake, tmp_path: Path) -> None:
