@@ -1,4 +1,4 @@
-"""How far the lake knows what happened, vendor by vendor, read from footers only.
+"""How far the lake knows what happened, vendor by vendor, read from the lake's catalogue.
 
 A day is known when its raw file is there and the core files were made from it: up to its end once
 it is closed or complete, up to ``complete_until`` while it is open. A closed day with zero rows is
@@ -14,15 +14,15 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
-from energy_platform.lake.lake import LakeError, fingerprint_of
+from energy_platform.lake.lake import fingerprint_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable
 
-    from energy_platform.lake.lake import Footer, Lake
+    from energy_platform.lake.lake import CataloguedFile, Footer, Lake
     from energy_platform.schemas import Table, Vendor
 
 LATE_DAYS: Final = 35
@@ -110,8 +110,10 @@ class Completeness:
     def __init__(
         self, lake: Lake, *, vendors: Collection[Vendor], since: str | None = None
     ) -> None:
-        readings, damaged = _footers(lake, CORE_READINGS, since=since)
-        deltas, damaged_deltas = _footers(lake, CORE_ENERGY_DELTAS, since=since)
+        raw_tables = [day_tables()[vendor] for vendor in vendors]
+        files = lake.day_files(CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables, since=since)
+        readings, damaged = _footers(files, CORE_READINGS)
+        deltas, damaged_deltas = _footers(files, CORE_ENERGY_DELTAS)
         self._damaged: dict[tuple[str, str], str] = {}
         self._raw: dict[str, dict[str, _Known]] = {}
         self._first: dict[str, str] = {}
@@ -122,7 +124,7 @@ class Completeness:
         broken = damaged | damaged_deltas
         for vendor in vendors:
             table = day_tables()[vendor]
-            footers, damaged_raw = _footers(lake, table, since=since)
+            footers, damaged_raw = _footers(files, table)
             self._first[vendor] = min(lake.days(table), default="")
             self._raw[vendor] = {
                 day: _known(
@@ -254,20 +256,9 @@ def _is_refreshed(
 
 
 def _footers(
-    lake: Lake, table: Table, *, since: str | None
+    files: Iterable[CataloguedFile], table: Table
 ) -> tuple[dict[str, Footer], dict[str, str]]:
-    """Return the footers of a table from a day on, and what is wrong with damaged files."""
-    days: Sequence[str] = lake.days(table)
-    found: dict[str, Footer] = {}
-    damaged: dict[str, str] = {}
-    for day in days:
-        if since is not None and day < since:
-            continue
-        try:
-            footer = lake.footer(table, day=day)
-        except LakeError as error:
-            damaged[day] = str(error)
-        else:
-            if footer is not None:
-                found[day] = footer
-    return found, damaged
+    """Return the footers of a table by day, and what is wrong with its damaged files."""
+    own = [one for one in files if one.table == table.name]
+    found = {one.day: one.footer for one in own if one.footer is not None}
+    return found, {one.day: one.damage for one in own if one.footer is None}
