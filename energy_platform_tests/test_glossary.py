@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from energy_platform.cli.app import app
 from energy_platform.portfolio.model import PortfolioFile
-from energy_platform.schemas import TABLES, DeltaStatus, Status
+from energy_platform.schemas import DeltaStatus, Status
+from energy_platform.sources.registry import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,10 +75,10 @@ def entries(annotation: Any) -> Iterator[type[BaseModel]]:
 def known(kind: str) -> set[str]:
     """Return the names of a kind that exist."""
     if kind == "column":
-        own = {column.name for table in TABLES.values() for column in table.columns}
+        own = {column.name for table in tables().values() for column in table.columns}
         return own | {one["name"] for model in models() for one in model.get("columns", [])}
     if kind == "table":
-        return {*TABLES, *(model["name"] for model in models())}
+        return {*tables(), *(model["name"] for model in models())}
     if kind == "status":
         return {*get_args(DeltaStatus), *get_args(Status), *_statuses(models())}
     if kind == "command":
