@@ -1,4 +1,7 @@
-"""What the vendors' inventories would change in a portfolio, without changing what is there."""
+"""What the vendors' inventories would change in a portfolio, without changing what is there.
+
+Comparing belongs here; lines of YAML are made in ``yaml_entries`` and put in by ``yaml_editor``.
+"""
 
 from __future__ import annotations
 

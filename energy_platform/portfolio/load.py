@@ -1,4 +1,8 @@
-"""From text to a cross-checked portfolio; every error names file and line."""
+"""From text to a cross-checked portfolio; every error names file and line.
+
+Checks across entries belong here, those of a single entry to ``model``, of a single value to
+``values``; how a problem is worded, to ``messages``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The shape of portfolio.yaml, entry by entry, as it is typed."""
+"""The shape of portfolio.yaml, entry by entry, as it is typed.
+
+What an entry inherits, and what several entries say together, is resolved in ``load``.
+"""
 
 from __future__ import annotations
 

@@ -17,18 +17,22 @@ from energy_platform.transforms.periods import power_deltas
 from energy_platform.transforms.readings import WORD
 
 MOST_FALLS: Final = 3
-"""A register that falls more often in a day has a broken meter, bus or configuration."""
+"""A register that falls more often in a day has a broken meter, bus or configuration, or counts per
+session and wants ``glitch: keep`` (docs/energy.md)."""
 
 FEWEST_STUCK: Final = 24
-"""A gauge is called stuck only after this many equal readings."""
+"""A gauge is called stuck only after this many equal readings: of hourly samples, a whole day."""
 
 MOST_DISAGREEMENT: Final = 0.2
-"""A register and the integral of its own power may differ by this share."""
+"""A register and the integral of its own power may differ by this share: power is sampled, a
+register is not, and a load that switches between two samples is missed (design, readings)."""
 
 FEWEST_REGULAR: Final = 12
 """Samples from which a day shows a point's cadence."""
 
 REGULAR_QUANTILE: Final = 0.9
+"""Nine steps of ten: a gap or two a day do not make a regular point irregular."""
+
 MOST_IRREGULAR: Final = 3.0
 """A point is regular when nine tenths of its steps are at most three usual ones."""
 
