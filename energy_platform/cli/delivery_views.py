@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from energy_platform.cli.console import add_row, print_error, table
+from energy_platform.days import instant
 from energy_platform.delivery import (
     LEDGER_FILE,
     DeadLetterError,
@@ -23,7 +24,6 @@ from energy_platform.delivery.ledger import EventKind
 from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import PortfolioError, load_portfolio
-from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -62,7 +62,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
             max_hold=timedelta(hours=settings.wattics.max_hold_h),
             credentials=settings.wattics.all_credentials(),
         )
-        stops = ledger.stopped_credentials()
+        stops = ledger.stopped_credentials(settings.wattics.destination)
         if as_json:
             _print_json(rows)
             return OK

@@ -1,4 +1,4 @@
-"""What Wattics acknowledged and how packets get there.
+"""What destinations acknowledged and how packets get there.
 
 ``push`` delivers what is ready; ``push_decision`` tells cheaply whether it has anything to do; the
 ledger remembers.

@@ -10,15 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from energy_platform.days import day_of
+from energy_platform.days import day_of, instant, microseconds
 from energy_platform.delivery.attempts import next_attempt
 from energy_platform.delivery.cursors import look_ahead, was_looked_at
 from energy_platform.delivery.day_reader import EVER_US
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.preparation import awaits_refresh, rebased_streams
-from energy_platform.delivery.streams import plan_streams
+from energy_platform.delivery.streams import plan_streams, why_unfit
 from energy_platform.delivery.watermarks import Completeness, late_since
-from energy_platform.transforms.packets import grid, instant, microseconds
+from energy_platform.destinations.base import DEFAULT_DESTINATION
+from energy_platform.transforms.sampling import grid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -86,6 +87,7 @@ def push_decision(
     now: datetime,
     max_hold: timedelta | None = None,
     credentials: Collection[str] | None = None,
+    destination: str = DEFAULT_DESTINATION,
 ) -> PushDecision:
     """Say whether a push run now would send or settle anything, and is due.
 
@@ -99,14 +101,19 @@ def push_decision(
         now: The present.
         max_hold: How long a missing day is waited for; None: for ever.
         credentials: Names of those that are set; None: all are.
+        destination: Where to, by its name.
     """
-    attempt = next_attempt(ledger, now=now)
-    if not portfolio.streams:
+    attempt = next_attempt(ledger, now=now, destination=destination)
+    plans = plan_streams(portfolio, to=destination)
+    if not plans:
         return _decide(attempt, (), reason="the portfolio has no streams")
-    look = _look(lake, ledger, portfolio, now=now, max_hold=max_hold, credentials=credentials)
+    look = _look(
+        lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=credentials
+    )
     behind = tuple(look.behind)
     if not behind:
-        reason = "Wattics holds all that is ready"
+        titles = {plan.destination.title for plan in plans.values()}
+        reason = f"{' and '.join(titles)} holds all that is ready"
         if look.resting:
             reason = f"nothing can be sent: {_summary(look.resting)}"
         return _decide(attempt, behind, reason=reason)
@@ -130,10 +137,17 @@ def push_wanted(
     now: datetime,
     max_hold: timedelta | None = None,
     credentials: Collection[str] | None = None,
+    destination: str = DEFAULT_DESTINATION,
 ) -> PushDecision | None:
     """Return the decision when a push is wanted now, else None (see ``push_decision``)."""
     decision = push_decision(
-        lake, ledger, portfolio, now=now, max_hold=max_hold, credentials=credentials
+        lake,
+        ledger,
+        portfolio,
+        now=now,
+        max_hold=max_hold,
+        credentials=credentials,
+        destination=destination,
     )
     return decision if decision.is_wanted else None
 
@@ -155,10 +169,11 @@ def stream_backlog(
         lake: The day files; footers are read.
         ledger: The delivery ledger.
         portfolio: The streams.
-        now: The present, for pauses Wattics asked for and holds that end; None: none end.
+        now: The present, for pauses that were asked for and holds that end; None: none end.
         max_hold: How long a missing day is waited for.
     """
-    look = _look(lake, ledger, portfolio, now=now, max_hold=max_hold, credentials=None)
+    plans = plan_streams(portfolio)
+    look = _look(lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=None)
     return tuple(look.behind)
 
 
@@ -185,6 +200,7 @@ def _look(
     lake: Lake,
     ledger: Ledger,
     portfolio: Portfolio,
+    all_plans: Mapping[str, StreamPlan],
     *,
     now: datetime | None,
     max_hold: timedelta | None,
@@ -192,9 +208,9 @@ def _look(
 ) -> _Look:
     now_us = None if now is None else microseconds(now)
     known = ledger.states()
-    all_plans = plan_streams(portfolio)
     states = {stream_id: known.get(stream_id) or StreamState() for stream_id in all_plans}
-    stops = {} if now_us is None else ledger.stopped_credentials()
+    names = {plan.destination.name for plan in all_plans.values()}
+    stops = {name: ledger.stopped_credentials(name) for name in names} if now_us else {}
     resting = {
         stream_id: why
         for stream_id, plan in all_plans.items()
@@ -247,25 +263,25 @@ def _why_resting(
     state: StreamState,
     *,
     now_us: int | None,
-    stops: Mapping[str, CredentialStop],
+    stops: Mapping[str, Mapping[str, CredentialStop]],
     credentials: Collection[str] | None,
 ) -> str:
     """Say why a push would turn a stream away at once; empty when it would not."""
-    if plan.problem is not None:
-        return plan.problem
+    if problem := why_unfit(plan, state):
+        return problem
     if credentials is not None and plan.stream.credential not in credentials:
         return f"credential {plan.stream.credential!r} is not set"
     if state.stopped is not None:
         return f"waits for an operator: {state.stopped}"
     if now_us is None:
         return ""
-    stop = stops.get(plan.stream.credential)
+    stop = stops[plan.destination.name].get(plan.stream.credential)
     if stop is not None and now_us < stop.probe_us:
         return f"{stop.reason}; next probe at {instant(stop.probe_us):%F %R} UTC"
     if plan.start_us is not None and plan.start_us > now_us:
         return f"begins at {instant(plan.start_us):%F %R} UTC"
     if state.resume_us is not None and state.resume_us > now_us:
-        return f"Wattics asked to wait until {instant(state.resume_us):%F %R} UTC"
+        return f"{plan.destination.title} asked to wait until {instant(state.resume_us):%F %R} UTC"
     return ""
 
 

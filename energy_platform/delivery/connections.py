@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.delivery.ledger import CredentialStop
 
@@ -11,30 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from energy_platform.delivery.ledger import Ledger
-    from energy_platform.destinations.wattics import Answer, LastPacket
+    from energy_platform.destinations.base import Connection
 
 PROBE_US: Final = 300 * 1_000_000
 """A refused credential is tried again once in five minutes."""
-
-
-class Connection(Protocol):
-    """One connection with its own cookies, used by one thread at a time."""
-
-    def push(self, body: bytes) -> Answer:
-        """Send one packet once."""
-        ...
-
-    def last_packet(self, stream_id: str) -> LastPacket | None:
-        """Read back the last packet stored for a stream."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection and forget the cookies."""
-        ...
-
-    def abort(self) -> None:
-        """End the request under way and let no other begin; may come from another thread."""
-        ...
 
 
 class Connections:
@@ -120,16 +100,27 @@ class CircuitBreaker:
 
     Args:
         ledger: Keeps the stops, so that the next run does not ask again too early.
+        destination: Whose credentials they are, by name.
         names: Credentials that exist.
         now_us: The present.
     """
 
-    def __init__(self, ledger: Ledger, *, names: Iterable[str], now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        destination: str,
+        names: Iterable[str],
+        now_us: Callable[[], int],
+    ) -> None:
         self._ledger = ledger
+        self._destination = destination
         self._now_us = now_us
         self._lock = threading.Lock()
         self._stops = {
-            name: stop for name, stop in ledger.stopped_credentials().items() if name in set(names)
+            name: stop
+            for name, stop in ledger.stopped_credentials(destination).items()
+            if name in set(names)
         }
         self._probing: set[str] = set()
         self._proven: set[str] = set()
@@ -165,6 +156,7 @@ class CircuitBreaker:
             self._proven.discard(credential)
             before = self._stops.get(credential)
             stop = CredentialStop(
+                destination=self._destination,
                 name=credential,
                 stopped_us=now_us if before is None else before.stopped_us,
                 probe_us=now_us + PROBE_US,
@@ -186,4 +178,6 @@ class CircuitBreaker:
             self._probing.discard(credential)
             self._proven.add(credential)
             if self._stops.pop(credential, None) is not None:
-                self._ledger.free_credential(credential, now_us=self._now_us())
+                self._ledger.free_credential(
+                    credential, destination=self._destination, now_us=self._now_us()
+                )

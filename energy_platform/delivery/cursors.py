@@ -1,14 +1,14 @@
-"""Where streams begin, what they wait for, and how a stream Wattics already knows is taken over."""
+"""Where streams begin, what they wait for, and how a stream new to the ledger is resumed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_of
+from energy_platform.days import day_of, instant, microseconds
 from energy_platform.delivery.day_reader import EVER_US, midnight_us
 from energy_platform.delivery.ledger import Event, Register
 from energy_platform.delivery.watermarks import next_day
-from energy_platform.transforms.packets import THOUSANDTHS, instant, microseconds
+from energy_platform.transforms.sampling import THOUSANDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.ledger import StreamState
     from energy_platform.delivery.streams import StreamPlan
     from energy_platform.delivery.watermarks import Completeness, MissingDays, Watermark
-    from energy_platform.destinations.wattics import LastPacket
+    from energy_platform.destinations.base import LastPacket
 
 _CLOSING_US: Final = 12 * 3600 * 1_000_000
 """How long after its end a day may stay open without being called incomplete."""
@@ -109,7 +109,7 @@ def resume_from_readback(
     completeness: Completeness,
     now_us: int,
 ) -> list[Event]:
-    """Initialise a new stream's cursor from the last packet read back from Wattics.
+    """Initialise a new stream's cursor from the last packet read back.
 
     Registers continue from the value read back, so nothing falls and nothing is sent twice.
 

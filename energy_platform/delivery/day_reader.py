@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, microseconds
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE
-from energy_platform.transforms.packets import microseconds
 from energy_platform.transforms.states import UNCONFIRMED
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from energy_platform.transforms.packets import instant, microseconds
+from energy_platform.days import instant, microseconds
+from energy_platform.destinations.base import destination
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -57,7 +58,7 @@ def resend_dead_letter(
         dead_letter_id: Its number, as listed.
         now: The present.
         behind: Send it even though newer packets of its stream were acknowledged since; only
-            where Wattics agreed to late packets.
+            where late packets were agreed.
         streams: Ids of the portfolio's streams; None: not known.
 
     Raises:
@@ -75,7 +76,7 @@ def resend_dead_letter(
         raise DeadLetterError(
             f"stream {dead_letter.stream_id} has gone on to {instant(newest_us).isoformat()}: "
             f"packet {dead_letter_id} would arrive behind newer ones. Skip it, or allow sending "
-            "behind if Wattics agreed to that"
+            f"behind if {destination(dead_letter.destination).title} agreed to that"
         )
     ledger.close_dead_letter(dead_letter, state="resent", pending=True, now_us=microseconds(now))
     return dead_letter

@@ -1,21 +1,18 @@
 """Instants the lake can fill now, but could not when they were decided.
 
-What came too late is listed. It is sent behind the cursor only where that was agreed with Wattics
+What came too late is listed. It is sent behind the cursor only where that was agreed
 (``allow_backfill``), and only for values: a register's next value carries it.
 """
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_of
+from energy_platform.days import day_of, instant
 from energy_platform.delivery.day_reader import midnight_us
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.values import StreamWork
 from energy_platform.delivery.watermarks import LATE_DAYS, Watermark, next_day
-from energy_platform.transforms.packets import THOUSANDTHS, instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,9 +88,3 @@ def _expected(
                 StreamWork(prepared.plans[stream_id], state, Watermark(reach_us, reach_us, None))
             )
     return planner.plan(day, works).entries if works else []
-
-
-def interval_thousandths(entry: OutboxEntry) -> int:
-    """Return the value of a single-value packet in whole thousandths."""
-    said = json.loads(entry.body, parse_float=Decimal)
-    return int(Decimal(said["value"]) * THOUSANDTHS)

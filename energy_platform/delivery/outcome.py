@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.backlog import PushDecision
 
 OutcomeStatus = Literal["delivered", "waiting", "blocked", "gave_up", "stopped"]
-"""All that is ready is at Wattics; nothing is known yet; a day is missing; given up for this run;
+"""All that is ready was delivered; nothing is known yet; a day is missing; given up for this run;
 an operator has to look."""
 
 

@@ -10,18 +10,20 @@ from bisect import bisect_right
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from energy_platform.days import day_before, day_of
+from energy_platform.days import day_before, day_of, instant
 from energy_platform.delivery.day_reader import midnight_us
 from energy_platform.delivery.ledger import OutboxEntry
 from energy_platform.delivery.values import FieldValues, GridSlot, StreamWork
 from energy_platform.delivery.watermarks import next_day
-from energy_platform.transforms.packets import gauges_at, grid, instant, packet, stamp
+from energy_platform.transforms.sampling import gauges_at, grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from energy_platform.delivery.day_reader import DayReader
     from energy_platform.delivery.ledger import Event
@@ -77,13 +79,13 @@ class Planner:
         end_us = midnight_us(next_day(day))
         slots: list[GridSlot] = []
         ends: list[int] = []
-        stamps: dict[tuple[str, int], dict[int, str]] = {}
+        clocks: dict[tuple[str, int], dict[int, datetime]] = {}
         for number, work in enumerate(works):
             ready_us = self._ready_us(day, work, end_us=end_us)
             ends.append(ready_us)
-            found, texts = _slots(number, day, work, until_us=min(ready_us, end_us))
+            found, locals_ = _slots(number, day, work, until_us=min(ready_us, end_us))
             slots += found
-            stamps[work.plan.zone, work.plan.interval_s] = texts
+            clocks[work.plan.zone, work.plan.interval_s] = locals_
         self._values.advance(day, works)
         decided = {slot.work: slot.at_us for slot in slots}
         slots = self._at_samples(day, works, slots)
@@ -91,9 +93,22 @@ class Planner:
         entries = []
         for (number, at_us), group in groupby(sorted(values), key=itemgetter(0, 1)):
             plan = works[number].plan
-            text = stamps[plan.zone, plan.interval_s].get(at_us) or stamp(at_us, zone=plan.zone)
-            body = packet(plan.head, stamp=text, fields=[(one.name, one.text) for one in group])
-            entries.append(OutboxEntry(plan.stream.id, at_us, body))
+            present = [*group]
+            at = clocks[plan.zone, plan.interval_s].get(at_us)
+            if at is None:  # a sample's own instant, off the grid
+                at = instant(at_us).astimezone(ZoneInfo(plan.zone))
+            body = plan.destination.encode(
+                plan.stream, at, [(one.name, one.text) for one in present]
+            )
+            entries.append(
+                OutboxEntry(
+                    plan.destination.name,
+                    plan.stream.id,
+                    at_us,
+                    body,
+                    sum(one.thousandths for one in present),
+                )
+            )
             works[number].state.last_packet_us = at_us
         whole = []
         for number, work in enumerate(works):
@@ -209,8 +224,8 @@ class Planner:
 
 def _slots(
     number: int, day: str, work: StreamWork, *, until_us: int
-) -> tuple[list[GridSlot], dict[int, str]]:
-    """Return the instants of a day that a stream has to decide, and the day's stamps."""
+) -> tuple[list[GridSlot], dict[int, datetime]]:
+    """Return the instants of a day that a stream has to decide, and the day's grid on its clock."""
     plan = work.plan
     instants = grid(day, zone=plan.zone, interval_s=plan.interval_s)
     earlier = grid(day_before(day), zone=plan.zone, interval_s=plan.interval_s)
@@ -224,4 +239,4 @@ def _slots(
         if after_us < one.at_us <= until_us:
             slots.append(GridSlot(number, one.at_us, before_us))
         before_us = one.at_us
-    return slots, {one.at_us: one.stamp for one in instants}
+    return slots, {one.at_us: one.local for one in instants}

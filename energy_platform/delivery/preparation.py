@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_of
+from energy_platform.days import day_of, instant
 from energy_platform.delivery.cursors import find_starts, look_ahead
 from energy_platform.delivery.day_reader import DayReader
 from energy_platform.delivery.registers import (
@@ -14,9 +14,8 @@ from energy_platform.delivery.registers import (
     baseline_day,
     is_rebased,
 )
-from energy_platform.delivery.streams import plan_streams
+from energy_platform.delivery.streams import plan_streams, why_unfit
 from energy_platform.delivery.watermarks import Completeness, late_since
-from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.watermarks import Watermark
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.settings import WatticsSettings
+    from energy_platform.settings import DestinationSettings
 
 _HOUR_US: Final = 3600 * 1_000_000
 
@@ -89,7 +88,7 @@ class PushState:
 
 
 def survey(
-    lake: Lake, *, ledger: Ledger, portfolio: Portfolio, settings: WatticsSettings
+    lake: Lake, *, ledger: Ledger, portfolio: Portfolio, settings: DestinationSettings
 ) -> PushState:
     """Load the delivery state. Inserts a row for each new stream.
 
@@ -99,8 +98,8 @@ def survey(
         portfolio: The streams.
         settings: Patience.
     """
-    plans = plan_streams(portfolio)
-    ledger.register_streams(plans)
+    plans = plan_streams(portfolio, to=settings.destination)
+    ledger.register_streams(plans, destination=settings.destination)
     states = ledger.states()
     return PushState(
         plans=plans,
@@ -119,7 +118,7 @@ def prepare(
     *,
     ledger: Ledger,
     portfolio: Portfolio,
-    settings: WatticsSettings,
+    settings: DestinationSettings,
     now_us: int,
 ) -> PushState:
     """Find out what a push needs to know, and write holds and rebases down.
@@ -201,18 +200,20 @@ def _admit(prepared: PushState, *, credentials: Container[str], now_us: int) -> 
     for stream_id, plan in prepared.plans.items():
         state = prepared.states[stream_id]
         credential = plan.stream.credential
-        if plan.problem is not None:
-            prepared.end(stream_id, "stopped", plan.problem)
+        if problem := why_unfit(plan, state):
+            prepared.end(stream_id, "stopped", problem)
         elif credential not in credentials:
+            variable = plan.destination.settings.variable
             reason = (
-                f"credential {credential!r} is not set: WATTICS_USERNAME and WATTICS_PASSWORD "
-                "for default, WATTICS_CREDENTIALS for others"
+                f"credential {credential!r} is not set: {variable('username')} and "
+                f"{variable('password')} for default, {variable('credentials')} for others"
             )
             prepared.end(stream_id, "stopped", reason)
         elif state.stopped is not None:
             prepared.end(stream_id, "stopped", state.stopped)
         elif state.resume_us is not None and state.resume_us > now_us:
-            prepared.end(stream_id, "gave_up", f"{state.failure}; Wattics asked to wait")
+            reason = f"{state.failure}; {plan.destination.title} asked to wait"
+            prepared.end(stream_id, "gave_up", reason)
 
 
 _AWAITS_REFRESH: Final = (

@@ -54,7 +54,7 @@ class ProgressCounter:
         return self._streams.get(stream_id, (0, 0, 0))
 
     def heard_since(self, moment: float) -> bool:
-        """Whether any stream got through to Wattics after a moment of the monotonic clock."""
+        """Whether any stream got through after a moment of the monotonic clock."""
         return self._heard_at is not None and self._heard_at >= moment
 
     def tell(self, in_hand: Iterable[SendTask], *, waiting: int, at_last: bool = False) -> None:

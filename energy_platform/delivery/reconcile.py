@@ -1,4 +1,4 @@
-"""Compares, stream by stream, what the lake holds, what the ledger says and what Wattics stored."""
+"""Compares, stream by stream, what the lake holds, what the ledger says and what is stored."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from energy_platform.days import instant, microseconds
 from energy_platform.delivery.connections import Connections
 from energy_platform.delivery.late import late_entries
 from energy_platform.delivery.planner import Planner
 from energy_platform.delivery.preparation import survey
-from energy_platform.destinations.wattics import LastPacket, WatticsClient
+from energy_platform.destinations.base import destination
 from energy_platform.sources.http.errors import VendorError
-from energy_platform.transforms.packets import instant, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from energy_platform.delivery.connections import Connection
     from energy_platform.delivery.ledger import Ledger, StreamState
     from energy_platform.delivery.preparation import PushState
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.destinations.base import Connection, LastPacket
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.settings import WatticsSettings
+    from energy_platform.settings import DestinationSettings
 
 
 class Reconciled(NamedTuple):
@@ -33,7 +34,7 @@ class Reconciled(NamedTuple):
         stream_id: The stream.
         lake_until: Up to where the lake knows what happened.
         ledger_until: Newest instant acknowledged by the ledger.
-        stored_until: Newest instant Wattics holds; None when nothing, or when not asked.
+        stored_until: Newest instant stored there; None when nothing, or when not asked.
         pending: Packets planned and not yet answered.
         late: Instants the lake could fill now that were decided without a packet.
         undelivered_wh: Energy of values per interval that was never sent.
@@ -59,7 +60,7 @@ def reconcile(
     *,
     ledger: Ledger,
     portfolio: Portfolio,
-    settings: WatticsSettings,
+    settings: DestinationSettings,
     clock: Callable[[], datetime],
     days: int = 7,
 ) -> tuple[Reconciled, ...]:
@@ -69,8 +70,8 @@ def reconcile(
         lake: The day files.
         ledger: The delivery ledger.
         portfolio: The streams.
-        settings: Address and credentials; without an address, or with read-back off, Wattics is
-            not asked.
+        settings: Address and credentials; without an address, or with read-back off, the
+            destination is not asked.
         clock: The present.
         days: How many days back late data are looked for.
 
@@ -100,7 +101,7 @@ def reconcile(
 
 
 def _stored(
-    prepared: PushState, *, settings: WatticsSettings
+    prepared: PushState, *, settings: DestinationSettings
 ) -> dict[str, LastPacket | VendorError | None]:
     """Read back the last packet of every stream whose credential there is."""
     credentials = settings.all_credentials()
@@ -109,11 +110,12 @@ def _stored(
         for stream_id, plan in prepared.plans.items()
         if plan.stream.credential in credentials
     ]
-    if settings.base_url is None or not settings.readback or not asked:
+    target = destination(settings.destination)
+    if not target.reads_back or not settings.can_read_back or not asked:
         return {}
 
     def open_connection(name: str) -> Connection:
-        return WatticsClient(settings, credential=credentials[name])
+        return target.connect(settings, name, lambda: True)
 
     own = threading.local()
     opened: list[Connections] = []
@@ -167,7 +169,7 @@ def _compare(
     if isinstance(stored, VendorError):
         differences.append(f"read-back failed: {stored}")
     else:
-        more, stored_until = _against_wattics(state, stored, is_ordered=not plan.sends_late)
+        more, stored_until = _against_stored(plan, state, stored)
         for difference, action in more:
             differences.append(difference)
             actions.append(action)
@@ -186,29 +188,30 @@ def _compare(
     )
 
 
-def _against_wattics(
-    state: StreamState, stored: LastPacket | None, *, is_ordered: bool
+def _against_stored(
+    plan: StreamPlan, state: StreamState, stored: LastPacket | None
 ) -> tuple[Sequence[tuple[str, str]], datetime | None]:
-    """Compare the newest packet of the ledger with the one Wattics holds.
+    """Compare the newest packet of the ledger with the one that is stored.
 
     Where late packets are sent behind newer ones, the one received last need not be the newest.
     """
     if stored is None:
         return [], None
+    title = plan.destination.title
     ledger_us = state.last_acknowledged_us
     stored_us = microseconds(stored.at)
     found = []
-    if is_ordered and ledger_us is not None and stored_us // 1000 < ledger_us // 1000:
+    if not plan.sends_late and ledger_us is not None and stored_us // 1000 < ledger_us // 1000:
         difference = (
-            f"the ledger has {instant(ledger_us).isoformat()} acknowledged, Wattics holds "
+            f"the ledger has {instant(ledger_us).isoformat()} acknowledged, {title} holds "
             f"{stored.at.isoformat()}"
         )
-        found.append((difference, "ask Wattics: what it acknowledged is not there"))
+        found.append((difference, f"ask {title}: what it acknowledged is not there"))
     planned_us = state.last_packet_us
     if planned_us is None or stored_us // 1000 > planned_us // 1000:
         found.append(
             (
-                f"Wattics holds {stored.at.isoformat()}, which this ledger never sent",
+                f"{title} holds {stored.at.isoformat()}, which this ledger never sent",
                 "find out who else pushes this stream",
             )
         )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.days import day_of
+from energy_platform.days import day_of, instant
 from energy_platform.delivery.day_reader import EVER_US, EnergyQuery
 from energy_platform.delivery.ledger import Event, Register
 from energy_platform.delivery.watermarks import next_day
-from energy_platform.transforms.packets import THOUSANDTHS, instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,12 +26,6 @@ class RegisterBinding(NamedTuple):
     stream_id: str
     field: FieldPlan
     register: Register
-
-
-def wh_of(thousandths: int, *, field: FieldPlan) -> float:
-    """Return what a field's number is in watt-hours."""
-    conversion = field.conversion
-    return thousandths / THOUSANDTHS * conversion.multiplier / conversion.divisor
 
 
 def baseline_day(register: Register) -> str:
@@ -58,7 +51,7 @@ def advance_registers(
     """Bring registers up to date with what changed behind them in the lake.
 
     Late data move the sum, so that the next value sent carries them. A changed policy, correction,
-    rule or point moves the offset instead: what is at Wattics stays, and the register goes on from
+    rule or point moves the offset instead: what was sent stays, and the register goes on from
     there.
 
     Args:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_of
+from energy_platform.days import MICROSECONDS, day_of, instant
 from energy_platform.delivery.backlog import stream_backlog
 from energy_platform.delivery.ledger import StreamState
-from energy_platform.delivery.streams import plan_streams
+from energy_platform.delivery.streams import plan_streams, why_unfit
 from energy_platform.delivery.watermarks import Completeness
-from energy_platform.transforms.packets import MICROSECONDS, instant
 from energy_platform.warehouse import DELIVERY
 
 if TYPE_CHECKING:
@@ -97,8 +96,8 @@ def _lag_s(state: StreamState, watermark: Watermark | None) -> float | None:
 
 
 def _standing(plan: StreamPlan, state: StreamState, *, behind: Backlog | None) -> _Standing:
-    if plan.problem is not None:
-        return _Standing(is_blocked=True, reason=plan.problem)
+    if problem := why_unfit(plan, state):
+        return _Standing(is_blocked=True, reason=problem)
     if state.stopped is not None:
         return _Standing(is_blocked=True, reason=state.stopped)
     if state.blocked_day is not None:

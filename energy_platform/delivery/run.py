@@ -6,32 +6,31 @@ from collections import deque
 from queue import Empty
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import instant, microseconds
 from energy_platform.delivery.connections import CircuitBreaker
 from energy_platform.delivery.cursors import resume_from_readback, version_seen
-from energy_platform.delivery.late import interval_thousandths, late_entries
+from energy_platform.delivery.late import late_entries
 from energy_platform.delivery.ledger import Event, StreamFailure
 from energy_platform.delivery.outcome import PushOutcome, StreamOutcome
 from energy_platform.delivery.planner import Planner
 from energy_platform.delivery.progress import ProgressCounter
-from energy_platform.delivery.registers import wh_of
 from energy_platform.delivery.sender import Senders
 from energy_platform.delivery.tasks import RetryPolicy, SendTask
 from energy_platform.delivery.values import StreamWork
 from energy_platform.delivery.writer import AnswerWriter
-from energy_platform.destinations.wattics import WatticsClient
-from energy_platform.transforms.packets import instant, microseconds
+from energy_platform.destinations.base import destination
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from energy_platform.delivery.connections import Connection
     from energy_platform.delivery.ledger import Lease, Ledger, OutboxEntry, StreamState
     from energy_platform.delivery.outcome import OutcomeStatus, Progress
     from energy_platform.delivery.preparation import PushState
     from energy_platform.delivery.tasks import TaskResult
-    from energy_platform.settings import WatticsSettings
+    from energy_platform.destinations.base import Connection
+    from energy_platform.settings import DestinationSettings
 
 CHUNK_STREAMS: Final = 256
 """Streams in hand at a time."""
@@ -40,7 +39,7 @@ CHUNK_PACKETS: Final = 20_000
 """Packets in hand at a time, so that memory does not grow with what is due."""
 
 FIRST_PAUSE_S: Final = 1.0
-"""Pause after a stream's first fault; it doubles up to WATTICS_MAX_BACKOFF_S."""
+"""Pause after a stream's first fault; it doubles up to the setting ``max_backoff_s``."""
 
 _DAY_S: Final = 86_400
 _LOOK_S: Final = 0.5
@@ -67,7 +66,7 @@ class PushRun:
         prepared: PushState,
         *,
         ledger: Ledger,
-        settings: WatticsSettings,
+        settings: DestinationSettings,
         clock: Callable[[], datetime],
         lease: Lease,
         stop: threading.Event,
@@ -80,6 +79,8 @@ class PushRun:
         self._lease = lease
         self._stop = stop
         self._credentials = settings.all_credentials()
+        self._destination = destination(settings.destination)
+        self._reads_back = self._destination.reads_back and settings.readback
         self._now_us = self._clock_us()
         self._planner = Planner(
             prepared.completeness,
@@ -98,7 +99,12 @@ class PushRun:
         """Send everything that is ready."""
         self._sort()
         self._writer = AnswerWriter(self._ledger)
-        self._breaker = CircuitBreaker(self._ledger, names=self._credentials, now_us=self._clock_us)
+        self._breaker = CircuitBreaker(
+            self._ledger,
+            destination=self._destination.name,
+            names=self._credentials,
+            now_us=self._clock_us,
+        )
         self._senders = Senders(
             self._settings.parallel_streams,
             open_connection=self._open_connection,
@@ -108,7 +114,7 @@ class PushRun:
                 max_backoff_s=self._settings.max_backoff_s,
                 give_up_s=self._settings.give_up_s,
                 first_pause_s=min(FIRST_PAUSE_S, self._settings.max_backoff_s),
-                reads_back=self._settings.readback,
+                reads_back=self._reads_back,
             ),
             now_us=self._clock_us,
             may_send=self._lease.may_send,
@@ -137,11 +143,7 @@ class PushRun:
         return microseconds(self._clock())
 
     def _open_connection(self, credential: str) -> Connection:
-        return WatticsClient(
-            self._settings,
-            credential=self._credentials[credential],
-            may_send=self._lease.may_send,
-        )
+        return self._destination.connect(self._settings, credential, self._lease.may_send)
 
     def _sort(self) -> None:
         """Put each stream where it has to begin."""
@@ -149,7 +151,7 @@ class PushRun:
         for stream_id in prepared.todo:
             if prepared.pending.get(stream_id):
                 self._to_resume.append(stream_id)
-            elif stream_id in prepared.new and self._settings.readback:
+            elif stream_id in prepared.new and self._reads_back:
                 has_data = prepared.states[stream_id].planned_until_us is not None
                 (self._to_read_back.append if has_data else self._resting.add)(stream_id)
             else:
@@ -183,7 +185,7 @@ class PushRun:
             self._take_back(wait=False)
 
     def _send_late(self) -> None:
-        """Send values that came too late, for streams where Wattics agreed to take them."""
+        """Send values that came too late, for streams where that was agreed."""
         prepared = self._prepared
         late_streams = [
             stream_id
@@ -207,9 +209,9 @@ class PushRun:
                 events.append(Event(self._clock_us(), stream_id, "late_sent", detail))
             if entries and register is not None:
                 (field,) = prepared.plans[stream_id].fields
-                amount = sum(interval_thousandths(entry) for entry in entries)
+                amount = sum(entry.thousandths for entry in entries)
                 register.sent_thousandths += amount
-                state.undelivered_wh -= wh_of(amount, field=field)
+                state.undelivered_wh -= field.wh_of(amount)
         self._ledger.commit_plan(
             {stream_id: self._state(stream_id) for stream_id in late_streams},
             entries=[entry for entries in found.values() for entry in entries],
@@ -237,7 +239,7 @@ class PushRun:
             self._submit(stream_id, entries, in_doubt=in_doubt)
 
     def _ask(self) -> None:
-        """Ask what Wattics holds of streams the ledger knows nothing of."""
+        """Ask what the destination holds of streams the ledger knows nothing of."""
         room = CHUNK_STREAMS - len(self._in_hand)
         chosen, self._to_read_back = self._to_read_back[:room], self._to_read_back[room:]
         for stream_id in chosen:
@@ -343,7 +345,7 @@ class PushRun:
             )
 
     def _resumed_from_readback(self, stream_id: str, task: SendTask) -> None:
-        """Go on from what Wattics holds of a stream that is new to the ledger."""
+        """Go on from what the destination holds of a stream that is new to the ledger."""
         prepared = self._prepared
         if stream_id not in prepared.new:
             return
@@ -372,7 +374,7 @@ class PushRun:
                 self._prepared.end(stream_id, "gave_up", reason)
 
     def _notice_outage(self, finished: TaskResult) -> None:
-        """Give up the streams not yet tried when nothing has got through to Wattics for long."""
+        """Give up the streams not yet tried when nothing has got through for long."""
         since = finished.task.failing_since
         if since is None or self._progress.heard_since(since):
             return

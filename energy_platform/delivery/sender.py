@@ -1,8 +1,7 @@
 """Sends packets: one request in flight per stream, in order, as many streams at once as allowed.
 
 Each sender is a thread with connections of its own. A stream belongs to one sender at a time; a
-fault that can heal puts it aside for a while and the sender takes another stream
-(Wattics data collection API, sections 4 to 8).
+fault that can heal puts it aside for a while and the sender takes another stream.
 """
 
 from __future__ import annotations
@@ -15,27 +14,22 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
 from energy_platform.delivery.connections import CircuitBreaker, Connections
 from energy_platform.delivery.ledger import PacketResult, StreamFailure
 from energy_platform.delivery.tasks import Leave, Pause, Redirected, TaskResult, Wait
-from energy_platform.destinations.wattics import RedirectedError
+from energy_platform.destinations.base import RedirectedError
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from energy_platform.delivery.connections import Connection
     from energy_platform.delivery.tasks import RetryPolicy, SendTask
     from energy_platform.delivery.writer import AnswerWriter
-    from energy_platform.destinations.wattics import Answer, LastPacket
+    from energy_platform.destinations.base import Answer, Connection, LastPacket
 
 _LOG: Final = logging.getLogger(__name__)
-
-FIRST_PAUSE_S: Final = 1.0
-"""Pause after the first fault of a stream; it doubles with each further one."""
 
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 """A ``Retry-After`` beyond this is a mistake."""
@@ -238,7 +232,7 @@ class Senders:
                 stopped=leave.is_stopped,
             )
         )
-        _LOG.warning("wattics stream %s: %s", stream_id, leave.reason)
+        _LOG.warning("%s stream %s: %s", task.plan.destination.name, stream_id, leave.reason)
         self.finished.put(TaskResult(task, "gave_up", leave.reason, leave.is_stopped))
 
     def _step(self, task: SendTask, connections: Connections) -> Pause | Leave | Wait | None:
@@ -276,7 +270,7 @@ class Senders:
     def _read_back(
         self, task: SendTask, connection: Connection
     ) -> Pause | Leave | Redirected | None:
-        """Ask what Wattics holds, and record_results what it already has."""
+        """Ask what is stored, and settle what is there already."""
         stream_id = task.plan.stream.id
         try:
             stored = connection.last_packet(stream_id)
@@ -285,14 +279,15 @@ class Senders:
         except AuthenticationError:
             raise
         except RedirectedError as error:
-            return self._unexpected_page(task, str(error), is_page=error.status == HTTPStatus.OK)
+            return self._unexpected_page(task, str(error), is_page=error.is_page)
         except PermanentError as error:
             if task.resume_from_readback or task.plan.is_repeatable:
                 task.resume_from_readback = task.verify_first = False
                 return None
+            variable = task.plan.destination.settings.variable("readback")
             return Leave(
                 f"whether {stream_id} got its last packet is unclear and cannot be read back: "
-                f"{error}; WATTICS_READBACK=false sends it again"
+                f"{error}; {variable}=false sends it again"
             )
         task.stored = stored
         task.resume_from_readback = task.verify_first = task.in_doubt = False
@@ -300,7 +295,7 @@ class Senders:
         return None
 
     def _settle_stored(self, task: SendTask, stored: LastPacket | None) -> bool:
-        """Take packets that Wattics already holds off the task; say whether there were any."""
+        """Take packets that are stored already off the task; say whether there were any."""
         if stored is None:
             return False
         stored_ms = round(stored.at.timestamp() * 1000)
@@ -323,14 +318,16 @@ class Senders:
             self._record(task, "acknowledged", answer.status)
             return None
         if answer.kind == "transient":
-            # A 5xx may come after storing, too.
-            if answer.in_doubt or (answer.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if answer.in_doubt:
                 task.in_doubt = True
                 task.verify_first = not task.plan.is_repeatable
             return Pause(answer.reason, answer.retry_after_s)
         if answer.kind == "authentication":
             raise AuthenticationError(
-                answer.reason, vendor="wattics", endpoint="push", status=answer.status
+                answer.reason,
+                vendor=task.plan.destination.name,
+                endpoint="push",
+                status=answer.status,
             )
         if answer.kind == "redirect":
             return Redirected(answer.reason)
@@ -385,9 +382,7 @@ class Senders:
         self, task: SendTask, connection: Connection, answer: Answer
     ) -> Pause | Leave | Redirected | None:
         """Set a refused packet aside, unless it turns out to be stored already."""
-        if self._retry_policy.reads_back and (
-            task.in_doubt or answer.status == HTTPStatus.CONFLICT
-        ):
+        if self._retry_policy.reads_back and (task.in_doubt or answer.in_doubt):
             try:
                 stored = connection.last_packet(task.plan.stream.id)
             except TransientError as error:
@@ -397,11 +392,11 @@ class Senders:
                 raise
             except RedirectedError as error:
                 task.in_doubt = True
-                return self._unexpected_page(
-                    task, str(error), is_page=error.status == HTTPStatus.OK
-                )
+                return self._unexpected_page(task, str(error), is_page=error.is_page)
             except PermanentError as error:
-                _LOG.warning("wattics stream %s: %s", task.plan.stream.id, error)
+                _LOG.warning(
+                    "%s stream %s: %s", task.plan.destination.name, task.plan.stream.id, error
+                )
                 stored = None
             if self._settle_stored(task, stored):
                 task.in_doubt = False

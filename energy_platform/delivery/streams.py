@@ -6,14 +6,17 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from energy_platform.portfolio import ELECTRICITY_FIELDS
-from energy_platform.transforms.packets import microseconds, packet_head
+from energy_platform.days import microseconds
+from energy_platform.destinations.base import destination
 from energy_platform.transforms.rules import ENERGY_RULES, READINGS_RULES
+from energy_platform.transforms.sampling import THOUSANDTHS
 from energy_platform.transforms.units import Conversion, conversion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from energy_platform.delivery.ledger import StreamState
+    from energy_platform.destinations.base import Destination, FieldSpec
     from energy_platform.portfolio import Point, Portfolio, Stream
     from energy_platform.schemas import Vendor
 
@@ -23,8 +26,6 @@ FieldKind = Literal["register", "interval", "gauge"]
 HOLD_INTERVALS: Final = 2
 """Intervals a packet waits for a field whose device says nothing."""
 
-_ORDER: Final = {name: place for place, name in enumerate((*ELECTRICITY_FIELDS, "value"))}
-
 
 class FieldPlan(NamedTuple):
     """One field of a stream.
@@ -32,6 +33,7 @@ class FieldPlan(NamedTuple):
     Attributes:
         name: As in the packet.
         order: Place in the packet.
+        is_whole: Whether the number sent is whole.
         point: The point that feeds it.
         kind: How its number comes about.
         conversion: From the canonical unit backwards to the field's unit.
@@ -40,15 +42,15 @@ class FieldPlan(NamedTuple):
 
     name: str
     order: int
+    is_whole: bool
     point: Point
     kind: FieldKind
     conversion: Conversion
     config_fingerprint: str
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the field takes whole watt-hours."""
-        return self.name.startswith("pC_")
+    def wh_of(self, thousandths: int) -> float:
+        """Return what a number of the field is in watt-hours."""
+        return thousandths / THOUSANDTHS * self.conversion.multiplier / self.conversion.divisor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class StreamPlan:
     """One stream, ready for planning.
 
     Attributes:
+        destination: Where its packets go.
         stream: As agreed in the portfolio.
         zone: IANA zone of its stamps.
         fields: In packet order.
@@ -63,6 +66,7 @@ class StreamPlan:
         problem: Why it cannot be planned; None when it can.
     """
 
+    destination: Destination
     stream: Stream
     zone: str
     fields: tuple[FieldPlan, ...]
@@ -85,11 +89,6 @@ class StreamPlan:
         return HOLD_INTERVALS * self.interval_us
 
     @property
-    def head(self) -> str:
-        """Beginning of each packet."""
-        return packet_head(self.stream.id)
-
-    @property
     def start_us(self) -> int | None:
         """First instant agreed for the stream."""
         return None if self.stream.start is None else microseconds(self.stream.start)
@@ -99,7 +98,7 @@ class StreamPlan:
         """Whether a refused packet is set aside and the next one sent.
 
         Unless the portfolio says otherwise: cumulative streams go on, since the next register
-        carries the energy; others stop (Wattics data collection API, section 7).
+        carries the energy; others stop.
         """
         if self.stream.on_reject is not None:
             return self.stream.on_reject == "skip"
@@ -108,11 +107,11 @@ class StreamPlan:
     @property
     def is_repeatable(self) -> bool:
         """Whether a packet sent twice does no harm: a register says the same again."""
-        return self.stream.reading == "cumulative"
+        return self.destination.is_repeatable or self.stream.reading == "cumulative"
 
     @property
     def sends_late(self) -> bool:
-        """Whether values that came too late are sent behind the cursor, as agreed with Wattics.
+        """Whether values that came too late are sent behind the cursor, as agreed.
 
         A register sends nothing behind itself: its next value carries what came late.
         """
@@ -124,8 +123,13 @@ class StreamPlan:
         return self.stream.reading != "per_interval"
 
 
-def plan_streams(portfolio: Portfolio) -> dict[str, StreamPlan]:
-    """Return the plan of every stream of the portfolio, by stream id."""
+def plan_streams(portfolio: Portfolio, *, to: str | None = None) -> dict[str, StreamPlan]:
+    """Return the plan of the portfolio's streams, by stream id.
+
+    Args:
+        portfolio: The streams.
+        to: Of those of one destination, by its name; None: of all.
+    """
     corrections: dict[str, list[str]] = {}
     for correction in portfolio.corrections:
         for point_id in correction.points:
@@ -135,47 +139,65 @@ def plan_streams(portfolio: Portfolio) -> dict[str, StreamPlan]:
     return {
         stream.id: _plan(stream, portfolio=portfolio, corrections=corrections)
         for stream in portfolio.streams.values()
+        if to in {None, stream.destination}
     }
+
+
+def why_unfit(plan: StreamPlan, state: StreamState) -> str | None:
+    """Say why a stream cannot be delivered as the portfolio has it; None when it can."""
+    if state.destination and state.destination != plan.destination.name:
+        # Its cursor and registers tell of the other destination, and so do its packets.
+        return (
+            f"was delivered to {state.destination} so far; at {plan.destination.title} it needs "
+            "an id of its own"
+        )
+    return plan.problem
 
 
 def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[str]]) -> StreamPlan:
     fields = []
     problem = None
-    for name, point_id in stream.fields.items():
-        point = portfolio.points[point_id]
-        kind = _kind(stream, name=name, point=point)
-        unit = stream.unit if name == "value" else _field_unit(name)
-        found = conversion(unit, quantity=point.quantity)
+    target = destination(stream.destination)
+    for order, spec in enumerate(target.fields(stream)):
+        point = portfolio.points[stream.fields[spec.name]]
+        found = conversion(spec.unit, quantity=point.quantity)
         if found is None:
             problem = (
-                f"{unit!r} is not a known unit of {point.quantity}; agree another in portfolio"
+                f"{spec.unit!r} is not a known unit of {point.quantity}; agree another in portfolio"
             )
-            found = Conversion(unit or "")
-        config_fingerprint = _digest((point.stamp(), *corrections.get(point_id, ()), *_RULES))
-        fields.append(FieldPlan(name, _ORDER[name], point, kind, found, config_fingerprint))
+            found = Conversion(spec.unit or "")
+        fields.append(
+            FieldPlan(
+                name=spec.name,
+                order=order,
+                is_whole=spec.is_whole,
+                point=point,
+                kind=_kind(stream, spec, point=point),
+                conversion=found,
+                config_fingerprint=_digest(
+                    (point.stamp(), *corrections.get(point.point_id, ()), *_RULES)
+                ),
+            )
+        )
     if stream.stamp == "sample" and stream.reading == "per_interval":
         problem = "values per interval stand on the grid: stamp: sample does not fit"
     return StreamPlan(
+        destination=target,
         stream=stream,
         zone=portfolio.zone_of(stream),
-        fields=tuple(sorted(fields, key=lambda field: field.order)),
+        fields=tuple(fields),
         vendors=tuple(sorted({field.point.vendor for field in fields})),
         problem=problem,
     )
 
 
 _RULES: Final = (READINGS_RULES, ENERGY_RULES)
-_FIELD_UNITS: Final = {"aP": "W", "rP": "var", "apP": "VA", "v": "V", "c": "A", "pC": "Wh"}
 
 
-def _field_unit(name: str) -> str:
-    return _FIELD_UNITS[name.split("_", maxsplit=1)[0]]
-
-
-def _kind(stream: Stream, *, name: str, point: Point) -> FieldKind:
-    if name.startswith("pC_"):
+def _kind(stream: Stream, spec: FieldSpec, *, point: Point) -> FieldKind:
+    if spec.content == "register":
         return "register"
-    if name == "value" and point.is_energy and stream.reading != "average":
+    if spec.content == "by_reading" and point.is_energy and stream.reading != "average":
         return "register" if stream.reading == "cumulative" else "interval"
     return "gauge"
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.ledger import OutboxEntry
     from energy_platform.delivery.streams import StreamPlan
-    from energy_platform.destinations.wattics import LastPacket
+    from energy_platform.destinations.base import LastPacket
 
 TaskEnd = Literal["drained", "gave_up", "interrupted"]
 """All packets answered; given up for this run; stopped from outside."""
@@ -24,14 +24,14 @@ class SendTask:
         plan: The stream.
         entries: What is to be sent.
         in_doubt: Whether the first packet may have arrived already.
-        verify_first: Whether to ask what Wattics holds before anything is sent again.
-        resume_from_readback: Whether to ask what Wattics holds: the stream is new to the ledger.
+        verify_first: Whether to ask what is stored before anything is sent again.
+        resume_from_readback: Whether to ask what is stored: the stream is new to the ledger.
         refused_streak: Packets refused in a row before this task.
         unexpected_pages: Answers in a row that proved nothing, with nothing stored.
         attempts: Faults in a row.
         failing_since: When they began, on the monotonic clock.
         failing_since_us: When they began.
-        stored: What Wattics said it holds.
+        stored: What the destination said it stored last.
         sent: Requests with a packet.
         acknowledged: Packets acknowledged.
         refused: Packets refused.
@@ -107,7 +107,7 @@ class RetryPolicy(NamedTuple):
         max_backoff_s: Longest pause between two attempts.
         give_up_s: How long a stream is tried before it is left for this run.
         first_pause_s: Pause after the first fault.
-        reads_back: Whether in_doubt outcomes may be settled by reading back.
+        reads_back: Whether what is in doubt may be settled by reading back.
     """
 
     max_backoff_s: float

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_before, day_of
+from energy_platform.days import day_before, day_of, instant
 from energy_platform.delivery.day_reader import EVER_US, EnergyQuery
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.delivery.registers import baseline_day, wh_of
+from energy_platform.delivery.registers import baseline_day
 from energy_platform.delivery.watermarks import next_day
-from energy_platform.transforms.packets import (
+from energy_platform.transforms.sampling import (
     THOUSANDTHS,
     energy_at,
     gauges_at,
-    instant,
     number_text,
     thousandths_text,
 )
@@ -53,13 +52,18 @@ class GridSlot(NamedTuple):
 
 
 class FieldValue(NamedTuple):
-    """One number of one packet."""
+    """One number of one packet.
+
+    Attributes:
+        thousandths: The number, where it is a value per interval.
+    """
 
     work: int
     at_us: int
     order: int
     name: str
     text: str
+    thousandths: int = 0
 
 
 class FieldValues:
@@ -256,10 +260,10 @@ class FieldValues:
         for number, field in fields:
             register_now = works[number].state.registers.get(field.name)
             if field.kind == "register" and register_now is not None:
-                sent_wh = wh_of(register_now.sent_thousandths, field=field)
+                sent_wh = field.wh_of(register_now.sent_thousandths)
                 ahead_wh = sent_wh - register_now.target_wh
                 # Rounding to the digits sent never exceeds half of one, and holds nothing back.
-                is_more = ahead_wh > wh_of(1, field=field) * _MOST_ROUNDING
+                is_more = ahead_wh > field.wh_of(1) * _MOST_ROUNDING
                 register_now.held_back_wh = ahead_wh if is_more else 0.0
         values += _interval_values(works, fields, found, events=events, now_us=self._now_us)
         return values, events
@@ -361,14 +365,14 @@ def _interval_values(
         register.sent_us = at_us
         if is_sent:
             values.append(
-                FieldValue(number, at_us, field.order, field.name, thousandths_text(amount))
+                FieldValue(number, at_us, field.order, field.name, thousandths_text(amount), amount)
             )
             register.sent_thousandths += amount
     for key in rows["key"].unique(maintain_order=True).to_list():
         number, field = fields[key]
         state = works[number].state
         register = state.registers[field.name]
-        missing_wh = register.target_wh - wh_of(register.sent_thousandths, field=field)
+        missing_wh = register.target_wh - field.wh_of(register.sent_thousandths)
         if abs(missing_wh - state.undelivered_wh) >= 1.0:
             detail: dict[str, str | int | float | None] = {
                 "field": field.name,

@@ -13,12 +13,11 @@ from datetime import date
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.days import DAY, day_bounds, day_of, days_before
+from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
 from energy_platform.lake.lake import LakeError, fingerprint_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.registry import day_tables
-from energy_platform.transforms.packets import instant, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

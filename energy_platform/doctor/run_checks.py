@@ -6,21 +6,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from energy_platform.doctor.alerts import check_alerts
-from energy_platform.doctor.check_result import ok, warn
 from energy_platform.doctor.days import check_days
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
 from energy_platform.doctor.running import check_dagster, check_ledger, check_runs
-from energy_platform.doctor.vendors import visit
+from energy_platform.doctor.vendors import check_source, visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
 from energy_platform.settings import settings_from
 from energy_platform.sources.base import SourceContext
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.registry import get_source, landing_folder
+from energy_platform.sources.registry import landing_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,8 +90,6 @@ def run_checks(
         context = SourceContext(
             portfolio=read.portfolio or Portfolio(), landing=landing_folder(data_dir, source=vendor)
         )
-        for one in get_source(vendor).checks(settings.sources[vendor], context, now()):
-            level = ok if one.is_ok else warn
-            yield level(one.check, vendor, one.message, one.advice)
+        yield from check_source(vendor, settings.sources[vendor], context, now=now())
     if read.portfolio is not None and not environment.idle_demo:
         yield from check_wattics(settings.wattics, streams=read.portfolio.streams)

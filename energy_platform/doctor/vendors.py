@@ -14,12 +14,12 @@ from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.settings import ApiSettings, SettingsError
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 from energy_platform.sources.http.exchange import Exchanger
-from energy_platform.sources.http.pace import Clock
-from energy_platform.sources.http.wire import About
+from energy_platform.sources.http.messages import RequestContext
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.registry import get_source, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from energy_platform.discovery import VendorInventory
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.settings import SourceSettings
-    from energy_platform.sources.base import OpenSource
+    from energy_platform.sources.base import OpenSource, SourceContext
     from energy_platform.sources.http.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
@@ -90,7 +90,8 @@ def reach(
         ) as exchanger:
             before = now()
             response = exchanger.exchange(
-                exchanger.request("GET", url, headers={}), about=About(subject, "reach", None, None)
+                exchanger.request("GET", url, headers={}),
+                about=RequestContext(subject, "reach", None, None),
             )
             after = now()
     except ContractError:
@@ -188,6 +189,24 @@ def visit(
         findings.append(_refused(vendor, error))
         return VendorChecks(findings=tuple(findings), found=None)
     return VendorChecks(findings=tuple(findings), found=found)
+
+
+def check_source(
+    vendor: Vendor, settings: SourceSettings, context: SourceContext, *, now: datetime
+) -> Iterator[CheckResult]:
+    """Check what a source alone can check, such as its polls.
+
+    Args:
+        vendor: A source with credentials.
+        settings: Its settings.
+        context: What it is opened with.
+        now: The present.
+    """
+    for one in get_source(vendor).checks(settings, context, now):
+        if one.is_ok:
+            yield ok(one.check, vendor, one.message)
+        else:
+            yield warn(one.check, vendor, one.message, one.advice)
 
 
 def _impatient(section: type[SourceSettings]) -> SourceSettings:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from energy_platform.doctor.check_result import CheckResult
     from energy_platform.portfolio import Stream
-    from energy_platform.settings import WatticsCredential, WatticsSettings
+    from energy_platform.settings import BasicCredential, WatticsSettings
 
 CHECK: Final = "wattics"
 
@@ -59,7 +59,7 @@ def _missing(group: str, *, count: int) -> CheckResult:
 
 
 def _read_back(
-    settings: WatticsSettings, group: str, *, credential: WatticsCredential, stream_id: str
+    settings: WatticsSettings, group: str, *, credential: BasicCredential, stream_id: str
 ) -> CheckResult:
     try:
         with WatticsClient(settings, credential=credential) as client:

@@ -229,19 +229,22 @@ def due(
     )
 
 
-def newest_block(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
+def newest_chunk(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
     """Return the newest days without a hole between them, in order: what one run can ask for.
 
     Args:
         days: UTC days, newest first.
         most: How many at most.
+
+    >>> newest_chunk(["2026-03-05", "2026-03-04", "2026-03-01"])
+    ['2026-03-04', '2026-03-05']
     """
-    block: list[str] = []
+    chunk: list[str] = []
     for day in days[:most]:
-        if block and day != day_before(block[-1]):
+        if chunk and day != day_before(chunk[-1]):
             break
-        block.append(day)
-    return block[::-1]
+        chunk.append(day)
+    return chunk[::-1]
 
 
 def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole | None:

@@ -8,9 +8,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
+from energy_platform.destinations.base import DEFAULT_DESTINATION, destination
 from energy_platform.portfolio.values import (
     ClockInstant,
     Duration,
@@ -31,12 +40,6 @@ from energy_platform.portfolio.values import (
 from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 from energy_platform.sources.registry import sources
 from energy_platform.transforms.policy import CounterPolicy, OnFall
-
-ELECTRICITY_FIELDS: Final = (
-    *(f"{name}_{phase}" for name in ("aP", "rP", "apP", "v", "c", "pC") for phase in (1, 2, 3)),
-    *("v_12", "v_13", "v_23"),
-)
-"""The 21 fields of an electricity packet (Wattics data collection, section 3)."""
 
 ENDS_BEFORE: Final = "'to' must lie after 'from'"
 """Said of a correction that ends before it begins."""
@@ -249,10 +252,13 @@ class Acceptance(_Entry):
 
 
 class Stream(_Entry):
-    """One stream at Wattics, as agreed with them (Wattics data collection, section 10)."""
+    """One stream of packets, as agreed with its destination; each destination's own adds to it."""
 
     id: Id
-    kind: Literal["electricity", "value"]
+    destination: str = Field(
+        DEFAULT_DESTINATION, description="Where it goes, by the destination's name."
+    )
+    kind: str = Field("value", description="Which of the destination's kinds of packets.")
     site: Text
     credential: str
     interval: Duration
@@ -279,14 +285,15 @@ class Stream(_Entry):
         seconds = self.interval.total_seconds()
         if self.interval < SHORTEST_INTERVAL or seconds != int(seconds) or 86_400 % seconds:
             raise ValueError("interval must divide a day and be at least 1m")
-        allowed = ELECTRICITY_FIELDS if self.kind == "electricity" else ("value",)
-        if unknown := sorted(set(self.fields) - set(allowed)):
-            raise ValueError(f"unknown fields {unknown}; allowed: {', '.join(allowed)}")
-        if self.kind == "electricity" and self.reading != "cumulative":
-            raise ValueError("an electricity stream is cumulative")
-        if self.kind == "value" and self.unit is None:
-            raise ValueError("a value stream needs the agreed unit")
         return self
+
+
+def _of_its_destination(entry: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Read a stream's entry by the model of the destination that it names."""
+    if not isinstance(entry, dict):
+        return handler(entry)
+    name = entry.get("destination", DEFAULT_DESTINATION)
+    return destination(str(name)).stream_model.model_validate(entry)
 
 
 class PortfolioFile(_Entry):
@@ -298,7 +305,7 @@ class PortfolioFile(_Entry):
     devices: tuple[Device, ...] = ()
     corrections: tuple[Correction, ...] = ()
     accept: tuple[Acceptance, ...] = ()
-    streams: tuple[Stream, ...] = ()
+    streams: tuple[Annotated[Stream, WrapValidator(_of_its_destination)], ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -89,6 +89,32 @@ class PulledDay(Protocol):
         """Odd rows that were set aside."""
 
 
+class DayPull(NamedTuple):
+    """A `PulledDay` whose rows are all there: what most sources yield.
+
+    Attributes:
+        day: The UTC day.
+        frame: Rows of the day table; None when the day failed.
+        error: Why the day failed.
+        duplicates: Rows that repeated another exactly.
+        conflicts: Rows that gave another value for the same sample.
+        nulls: Rows without a number and without a text.
+        warnings: Anomalies, one sentence each.
+        devices: What each device gave, and why it is not whole where it is not.
+        rejects: Rows that cannot stand in the table.
+    """
+
+    day: str
+    frame: pl.DataFrame | None
+    error: VendorError | None = None
+    duplicates: int = 0
+    conflicts: int = 0
+    nulls: int = 0
+    warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+
+
 class OpenSource(Protocol):
     """A source whose connections are open."""
 
@@ -246,8 +272,9 @@ class SourceSpec(Generic[S]):
             folder and the first part of each point's id follow from it.
         title: Name shown to users.
         settings: Its settings; their variables begin with the name.
-        login: Settings without which nothing can be read, each None by default. Where none of them
-            is set the source is left alone; where some are, ``doctor`` names the missing ones.
+        login: Settings without which nothing can be read, each None by default.
+        enabled_by: Those of them any of which puts the source in use; by default all. Where none of
+            these is set the source is left alone, where one is, ``doctor`` names what is missing.
         day_table: Table of its samples, one file a UTC day. Its key ends with ``at``; it has
             ``value`` and ``value_text``.
         device_column: Column of the day table that names the device as users know it.
@@ -274,6 +301,7 @@ class SourceSpec(Generic[S]):
     title: str
     settings: type[S]
     login: tuple[str, ...]
+    enabled_by: tuple[str, ...] = ()
     day_table: Table
     device_column: str
     own_id_column: str | None = None
@@ -305,9 +333,18 @@ class SourceSpec(Generic[S]):
         """All its tables."""
         return (self.day_table, self.reject_table, *self.inventory_tables)
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Settings that nothing may show: no log, message, file or metadata."""
+        return frozenset(
+            name
+            for name, field in self.settings.model_fields.items()
+            if "SecretStr" in str(field.annotation)
+        )
+
     def is_configured(self, settings: SourceSettings) -> bool:
-        """Say whether any credential is set; incomplete ones fail where they are used."""
-        return any(getattr(settings, field) is not None for field in self.login)
+        """Say whether the source is in use; incomplete credentials fail where they are used."""
+        return any(getattr(settings, field) is not None for field in self.enabled_by or self.login)
 
     def missing(self, settings: SourceSettings) -> list[str]:
         """Return the variables of the credentials that are not set."""

@@ -53,6 +53,9 @@ READING_COLUMNS: Final = {
 }
 """What every source's readings have; see ``SourceSpec.readings``."""
 
+_SECRET: Final = re.compile(r"(secret|password|token|key)$")
+"""How settings end that nothing may show."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -147,13 +150,15 @@ def faults(spec: object) -> Iterator[str]:
             yield f"{part}: expected a function"
             return
     yield from _reading_faults(spec)
-    if spec.poll is not None:
-        if not isinstance(spec.poll, Poll):
-            yield "poll: expected a Poll, or None"
-            return
-        for part in ("run", "polled_at", "days", "archive"):
-            if not callable(getattr(spec.poll, part)):
-                yield f"poll.{part}: expected a function"
+    poll: object = spec.poll
+    if poll is None:
+        return
+    if not isinstance(poll, Poll):
+        yield "poll: expected a Poll, or None"
+        return
+    for part in ("run", "polled_at", "days", "archive"):
+        if not callable(getattr(poll, part)):
+            yield f"poll.{part}: expected a function"
 
 
 def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
@@ -166,11 +171,16 @@ def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
         yield f"settings: expected env_prefix {prefix!r}, so that their variables name the source"
     if not spec.login:
         yield "login: expected at least one setting without which nothing can be read"
+    for field in spec.enabled_by:
+        if field not in spec.login:
+            yield f"enabled_by: {field} is none of the login settings"
     for field in spec.login:
         if field not in section.model_fields:
             yield f"login: the settings have no {field}"
         elif section.model_fields[field].default is not None:
             yield f"login: {field} has a default, so that it says nothing; expected None"
+        elif _SECRET.search(field) and field not in spec.secrets:
+            yield f"settings: {field} is a secret by its name; expected SecretStr, which none shows"
 
 
 def _table_faults(spec: SourceSpec[Any]) -> Iterator[str]:
@@ -250,17 +260,29 @@ def _of_other_packages() -> Iterator[tuple[str, SourceSpec[Any]]]:
 
 
 def day_tables() -> dict[str, Table]:
-    """Return the day table of each source, by source."""
+    """Return the day table of each source, by source.
+
+    >>> day_tables()["belimo"].sort_key
+    ('device_id', 'datapoint_id', 'at')
+    """
     return {name: spec.day_table for name, spec in sources().items()}
 
 
 def reject_tables() -> dict[str, Table]:
-    """Return the table of odd rows of each source, by source."""
+    """Return the table of odd rows of each source, by source.
+
+    >>> reject_tables()["belimo"].name
+    'raw_belimo__rejects'
+    """
     return {name: spec.reject_table for name, spec in sources().items()}
 
 
 def inventory_tables() -> dict[str, tuple[Table, ...]]:
-    """Return the inventory snapshots of each source, by source."""
+    """Return the inventory snapshots of each source, by source.
+
+    >>> [table.name for table in inventory_tables()["skycentrics"]]
+    ['raw_skycentrics__devices', 'raw_skycentrics__sensors']
+    """
     return {name: spec.inventory_tables for name, spec in sources().items()}
 
 
@@ -273,7 +295,11 @@ def tables() -> Mapping[str, Table]:
 
 
 def landing_folder(data_dir: Path, *, source: str) -> Path:
-    """Return the folder for files of a source's own, such as polls."""
+    """Return the folder for files of a source's own, such as polls.
+
+    >>> landing_folder(Path("data"), source="skycentrics").as_posix()
+    'data/landing/skycentrics'
+    """
     return data_dir / "landing" / source
 
 

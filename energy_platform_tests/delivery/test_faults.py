@@ -234,7 +234,7 @@ def test_an_expired_session_is_begun_again(house: Bench, agreed: Portfolio, expi
     outcome = house.push(agreed)
     assert outcome.ok, outcome.problems
     assert all_there(house)
-    assert house.ledger.stopped_credentials() == {}
+    assert house.ledger.stopped_credentials("wattics") == {}
 
 
 def test_a_redirect_is_never_taken_for_success(house: Bench, agreed: Portfolio) -> None:
@@ -323,5 +323,5 @@ def test_a_stop_does_not_wait_for_an_answer_that_never_comes(
 def test_no_secret_is_in_the_ledger_or_an_outcome(house: Bench, agreed: Portfolio) -> None:
     outcome = house.push(agreed, password="hunter2-secret")
     text = repr(outcome) + repr(house.ledger.events()) + repr(house.ledger)
-    text += repr(house.ledger.stopped_credentials())
+    text += repr(house.ledger.stopped_credentials("wattics"))
     assert "hunter2" not in text

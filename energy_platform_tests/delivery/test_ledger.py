@@ -33,13 +33,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+TO = "wattics"
+"""Where the streams go."""
+
+
 def entries(stream: str, count: int) -> list[OutboxEntry]:
-    return [OutboxEntry(stream, at_us, b'{"n":%d}' % at_us) for at_us in range(1, count + 1)]
+    return [OutboxEntry(TO, stream, at_us, b'{"n":%d}' % at_us) for at_us in range(1, count + 1)]
 
 
 def planned(ledger: Ledger, stream: str = "s", count: int = 3) -> list[OutboxEntry]:
     """Enrol a stream and give it some packets."""
-    ledger.register_streams([stream])
+    ledger.register_streams([stream], destination=TO)
     made = entries(stream, count)
     state = ledger.states()[stream]
     state.planned_until_us = state.last_packet_us = count
@@ -137,7 +141,9 @@ def test_a_plan_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
     state = ledger.states()["s"]
     state.planned_until_us = 77
     with pytest.raises(sa.exc.IntegrityError):
-        ledger.commit_plan({"s": state}, entries=[OutboxEntry("s", 50, b"{}"), made[0]], now_us=8)
+        ledger.commit_plan(
+            {"s": state}, entries=[OutboxEntry(TO, "s", 50, b"{}"), made[0]], now_us=8
+        )
     assert ledger.states()["s"].planned_until_us == 3
     assert ledger.pending(["s"]) == {"s": made}
 
@@ -146,27 +152,43 @@ def test_after_a_crash_only_streams_with_open_packets_are_in_doubt(ledger: Ledge
     planned(ledger, "open")
     planned(ledger, "done")
     ledger.record_results([PacketResult("done", n, "acknowledged", 10, 200) for n in (1, 2, 3)])
-    ledger.mark_in_doubt()
+    ledger.mark_in_doubt(TO)
     states = ledger.states()
     assert (states["open"].in_doubt, states["done"].in_doubt) == (True, False)
 
 
 def test_a_refused_credential_is_noted_once_and_freed(ledger: Ledger) -> None:
-    ledger.stop_credential(CredentialStop("default", 1, 300, "401"))
-    ledger.stop_credential(CredentialStop("default", 2, 600, "401 again"))
-    stop = ledger.stopped_credentials()["default"]
+    ledger.stop_credential(CredentialStop(TO, "default", 1, 300, "401"))
+    ledger.stop_credential(CredentialStop(TO, "default", 2, 600, "401 again"))
+    stop = ledger.stopped_credentials(TO)["default"]
     assert (stop.stopped_us, stop.probe_us) == (1, 600)
-    ledger.free_credential("default", now_us=700)
-    ledger.free_credential("default", now_us=701)
-    assert ledger.stopped_credentials() == {}
+    ledger.free_credential("default", destination=TO, now_us=700)
+    ledger.free_credential("default", destination=TO, now_us=701)
+    assert ledger.stopped_credentials(TO) == {}
     assert [one.kind for one in ledger.events()] == ["auth_stopped", "auth_recovered"]
 
 
+def test_destinations_have_runs_credentials_and_doubts_of_their_own(ledger: Ledger) -> None:
+    planned(ledger)
+    ledger.register_streams(["other"], destination="elsewhere")
+    ledger.commit_plan({}, entries=[OutboxEntry("elsewhere", "other", 1, b"{}")], now_us=5)
+    ledger.mark_in_doubt("elsewhere")
+    ledger.stop_credential(CredentialStop("elsewhere", "default", 1, 300, "401"))
+    ledger.set_run(Run(True, 1, 5, 6, "killed"), destination="elsewhere")
+    states = ledger.states()
+    assert (states["s"].in_doubt, states["other"].in_doubt) == (False, True)
+    assert {one: states[one].destination for one in states} == {"s": TO, "other": "elsewhere"}
+    assert ledger.stopped_credentials(TO) == {}
+    assert ledger.run(TO) is None
+    ledger.record_results([PacketResult("other", 1, "refused", 10, 400, "no")])
+    assert [one.destination for one in ledger.dead_letters()] == ["elsewhere"]
+
+
 def test_the_run_row_is_replaced(ledger: Ledger) -> None:
-    assert ledger.run() is None
-    ledger.set_run(Run(True, 1, 5, 6, "killed"))
-    ledger.set_run(Run(False, 0, 7, None, None))
-    assert ledger.run() == Run(False, 0, 7, None, None)
+    assert ledger.run(TO) is None
+    ledger.set_run(Run(True, 1, 5, 6, "killed"), destination=TO)
+    ledger.set_run(Run(False, 0, 7, None, None), destination=TO)
+    assert ledger.run(TO) == Run(False, 0, 7, None, None)
 
 
 def test_pruning_forgets_old_settled_packets_and_nothing_else(ledger: Ledger) -> None:
@@ -286,21 +308,21 @@ def test_a_push_whose_lease_was_taken_writes_nothing_more(ledger: Ledger) -> Non
         writes: list[Callable[[], None]] = [
             lambda: ledger.record_results([PacketResult("s", 2, "acknowledged", 11, 200)]),
             lambda: ledger.commit_plan(
-                {"s": state}, entries=[OutboxEntry("s", 9, b"{}")], now_us=12
+                {"s": state}, entries=[OutboxEntry(TO, "s", 9, b"{}")], now_us=12
             ),
-            lambda: ledger.set_run(Run(False, 0, 1, None, None)),
+            lambda: ledger.set_run(Run(False, 0, 1, None, None), destination=TO),
             lambda: ledger.note(Event(1, "s", "hold", {})),
-            lambda: ledger.stop_credential(CredentialStop("default", 1, 2, "401")),
-            lambda: ledger.free_credential("default", now_us=1),
-            ledger.mark_in_doubt,
+            lambda: ledger.stop_credential(CredentialStop(TO, "default", 1, 2, "401")),
+            lambda: ledger.free_credential("default", destination=TO, now_us=1),
+            lambda: ledger.mark_in_doubt(TO),
             lambda: ledger.prune(["s"], before_us=3),
-            lambda: ledger.register_streams(["new"]),
+            lambda: ledger.register_streams(["new"], destination=TO),
         ]
         for write in writes:
             with pytest.raises(TakenOverError, match=r"host B took over.*nothing is lost"):
                 write()
         assert ledger.pending_counts() == {"s": 2}
-        assert ledger.run() is None
+        assert ledger.run(TO) is None
 
 
 def test_an_ended_push_leaves_the_lease_to_the_next_at_once(ledger: Ledger) -> None:
@@ -315,7 +337,7 @@ def test_an_ended_push_leaves_the_lease_to_the_next_at_once(ledger: Ledger) -> N
 def test_the_default_ledger_lies_in_the_data_folder(tmp_path: Path) -> None:
     settings = PlatformSettings(data_dir=tmp_path)
     with open_ledger(settings) as ledger:
-        ledger.register_streams(["s"])
+        ledger.register_streams(["s"], destination=TO)
     assert (tmp_path / "ledger.sqlite").exists()
     url = SecretStr(f"sqlite:///{tmp_path}/elsewhere.sqlite")
     with open_ledger(PlatformSettings(data_dir=tmp_path, ledger_url=url)) as ledger:

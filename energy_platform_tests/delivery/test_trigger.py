@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.days import day_range
+from energy_platform.days import day_range, microseconds
 from energy_platform.delivery import (
     Ledger,
     next_attempt,
@@ -19,7 +19,6 @@ from energy_platform.delivery.attempts import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.transforms.packets import microseconds
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -135,7 +134,7 @@ def test_ten_thousand_new_files_are_one_push(tmp_path: Path) -> None:
             path.hardlink_to(lake.path(table, day=days[0]))
     agreed = portfolio(ELECTRICITY)
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        ledger.register_streams(["el-1"])
+        ledger.register_streams(["el-1"], destination="wattics")
         now = datetime(2026, 3, 5, tzinfo=UTC)
         first = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)
         again = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)

@@ -154,7 +154,7 @@ def no_trust_store() -> Iterator[None]:
 
 
 @dataclass
-class Rig:
+class FaultHarness:
     """The vendors, and a faultless run of each to compare with."""
 
     suite: SimulatorSuite
@@ -375,9 +375,9 @@ def missing_in(error: VendorError | None, *, vendor: str, day: bool = True) -> s
 
 
 @contextmanager
-def open_rig(folder: Path) -> Iterator[Rig]:
+def open_harness(folder: Path) -> Iterator[FaultHarness]:
     """Serve the small world and point this process at it."""
     suite = SimulatorSuite(world=small_world(), wattics_streams=(), skycentrics_history=True)
     suite.set_clock(NOW)
     with no_trust_store(), suite, environment({**PACE, **suite.environment()}):
-        yield Rig(suite, folder)
+        yield FaultHarness(suite, folder)

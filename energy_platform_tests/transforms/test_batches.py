@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from energy_platform.transforms.counters import EnergyDeltas, energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import iter_point_batches
-from energy_platform_tests.transforms.histories import LAW, POLICIES, frame, wild
+from energy_platform_tests.transforms.histories import POLICIES, PROPERTY, frame, wild
 
 if TYPE_CHECKING:
     from energy_platform.transforms.policy import CounterPolicy
@@ -27,7 +27,7 @@ def one_after_another(batches: list[pl.DataFrame], *, policy: CounterPolicy) -> 
     return found
 
 
-@LAW
+@PROPERTY
 @given(wild(points=4), POLICIES, st.integers(1, 40))
 def test_batches_of_whole_points_come_to_what_the_whole_comes_to(
     readings: pl.DataFrame, policy: CounterPolicy, rows: int
@@ -47,7 +47,7 @@ def test_batches_of_whole_points_come_to_what_the_whole_comes_to(
     )
 
 
-@LAW
+@PROPERTY
 @given(wild(points=3), POLICIES, st.integers(1, 40))
 def test_batches_in_time_order_come_to_what_the_whole_comes_to(
     readings: pl.DataFrame, policy: CounterPolicy, rows: int

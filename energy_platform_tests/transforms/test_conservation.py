@@ -11,13 +11,13 @@ from hypothesis import given
 from energy_platform.transforms.conservation import intervals_conserve, totals_conserve
 from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
-from energy_platform_tests.transforms.histories import LAW, POLICIES, START, frame, wild
+from energy_platform_tests.transforms.histories import POLICIES, PROPERTY, START, frame, wild
 
 if TYPE_CHECKING:
     from energy_platform.transforms.policy import CounterPolicy
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_energy_is_conserved_by_intervals_and_totals(
     readings: pl.DataFrame, policy: CounterPolicy

@@ -16,7 +16,7 @@ from energy_platform.schemas import CORE_READINGS, CORE_REGISTER_REJECTS, violat
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.registers import compute_energy
 from energy_platform_tests.increment_cases import Case, cases
-from energy_platform_tests.transforms.histories import LAW, QUARTER, START
+from energy_platform_tests.transforms.histories import PROPERTY, QUARTER, START
 
 if TYPE_CHECKING:
     from energy_platform.transforms.counters import EnergyDeltas
@@ -150,7 +150,7 @@ def test_a_pace_that_is_stated_too_long_loses_no_increment() -> None:
     assert made.rejects.is_empty()
 
 
-@LAW
+@PROPERTY
 @given(
     steps=st.lists(st.tuples(st.integers(1, 2000), st.integers(0, 50)), max_size=20),
     cut=st.integers(0, 20),

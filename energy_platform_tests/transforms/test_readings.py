@@ -17,7 +17,7 @@ from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
 from energy_platform.sources.socomec.readings import socomec_to_readings
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.transforms.readings import Reason, ValidatedReadings, validate_readings
-from energy_platform_tests.transforms.histories import LAW, START
+from energy_platform_tests.transforms.histories import PROPERTY, START
 
 POINTS = pl.DataFrame(
     [
@@ -277,7 +277,7 @@ def test_a_register_that_stands_still_is_not_taken_for_a_shifted_copy() -> None:
     assert validate_readings(common(*rows), points=POINTS).counts["ok"] == 96
 
 
-@LAW
+@PROPERTY
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from([0.0, 1.0, 2.0, None])))
 def test_the_order_of_raw_rows_changes_nothing(random: Any, values: list[float | None]) -> None:
     rows = [
@@ -395,7 +395,7 @@ def test_a_poll_that_shows_two_times_of_a_sensor_went_back_in_neither() -> None:
     assert set(judged_polls(polled((5, 5, 2.0), (4, 5, 1.0))).values()) == {"ok"}
 
 
-@LAW
+@PROPERTY
 @given(
     st.lists(
         st.tuples(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 30)), st.just(1.0)),

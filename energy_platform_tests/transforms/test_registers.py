@@ -22,7 +22,7 @@ from energy_platform.transforms.consumption import consumption_intervals, split_
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.registers import compute_energy, register_readings
-from energy_platform_tests.transforms.histories import LAW, QUARTER, START
+from energy_platform_tests.transforms.histories import PROPERTY, QUARTER, START
 
 if TYPE_CHECKING:
     from energy_platform.transforms.counters import EnergyDeltas
@@ -185,7 +185,7 @@ def test_gaps_beyond_the_policy_are_not_bridged() -> None:
     assert [energy for _, energy in energies(bridged, "battery")] == [0.0, 250.0, 3000.0, 250.0]
 
 
-@LAW
+@PROPERTY
 @given(
     st.lists(st.one_of(st.none(), st.integers(0, 5000).map(float)), max_size=30),
     st.integers(0, 30),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.delivery.ledger.database import Database
 from energy_platform.delivery.ledger.lease import Lease, LeaseTerms, owned
 from energy_platform.delivery.ledger.schema import migrate, open_engine
@@ -38,7 +38,7 @@ def retried(
     return waiting
 
 
-class LedgerBase(Closing):
+class LedgerBase(Closeable):
     """An open ledger.
 
     Args:

@@ -65,16 +65,17 @@ class StreamState:
     """Where one stream stands; instants are microseconds since the epoch.
 
     Attributes:
+        destination: Where its packets go; empty before it is registered.
         planned_until_us: Every grid instant up to here is decided; None before the first.
         last_packet_us: Newest instant with a packet.
-        last_acknowledged_us: Newest instant Wattics acknowledged.
+        last_acknowledged_us: Newest acknowledged instant.
         acknowledged: Packets acknowledged.
         refused: Packets refused.
         refused_streak: Packets refused since the last acknowledged one.
         undelivered_wh: Energy of per-interval streams that fell into long gaps.
         in_doubt: Whether the oldest pending packet may have arrived already.
         stopped: Why an operator has to look; None while the stream runs.
-        resume_us: Wattics asked to wait until then.
+        resume_us: The destination asked to wait until then.
         failing_since_us: Since when nothing gets through.
         failure: What the newest attempt met; None after success.
         blocked_day: Missing day the stream waits for.
@@ -85,6 +86,7 @@ class StreamState:
         registers: Cumulative fields by name.
     """
 
+    destination: str = ""
     planned_until_us: int | None = None
     last_packet_us: int | None = None
     last_acknowledged_us: int | None = None
@@ -106,11 +108,17 @@ class StreamState:
 
 
 class OutboxEntry(NamedTuple):
-    """One packet that is to be sent, with its exact bytes."""
+    """One packet that is to be sent, with its exact bytes.
 
+    Attributes:
+        thousandths: The value per interval in it, which the ledger does not keep.
+    """
+
+    destination: str
     stream_id: str
     at_us: int
     body: bytes
+    thousandths: int = 0
 
 
 class PacketResult(NamedTuple):
@@ -137,7 +145,7 @@ class StreamFailure(NamedTuple):
     Attributes:
         reason: What was met.
         in_doubt: Whether the oldest pending packet may have arrived all the same.
-        resume_us: When Wattics wants to be asked again.
+        resume_us: When the destination wants to be asked again.
         stopped: Whether an operator has to look before anything more is sent.
     """
 
@@ -159,9 +167,10 @@ class Event(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A packet Wattics refused, kept whole."""
+    """A packet its destination refused, kept whole."""
 
     id: int
+    destination: str
     stream_id: str
     at_us: int
     body: bytes
@@ -174,6 +183,7 @@ class DeadLetter(NamedTuple):
 class CredentialStop(NamedTuple):
     """A credential that was refused: nothing is sent with it before the probe."""
 
+    destination: str
     name: str
     stopped_us: int
     probe_us: int
@@ -181,7 +191,7 @@ class CredentialStop(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The newest push: whether it ended, and how many failed in a row."""
+    """The newest push to a destination: whether it ended, and how many failed in a row."""
 
     is_open: bool
     failures: int

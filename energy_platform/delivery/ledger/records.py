@@ -108,10 +108,12 @@ class LedgerRecords(LedgerBase):
     # --- credentials ---------------------------------------------------------------------------
 
     @retried
-    def stopped_credentials(self) -> dict[str, CredentialStop]:
-        """Return the credentials that Wattics refused."""
+    def stopped_credentials(self, destination: str) -> dict[str, CredentialStop]:
+        """Return the credentials that a destination refused, by name."""
+        table = tables.credentials
+        query = sa.select(table).where(table.c.destination == destination)
         with self._read() as connection:
-            rows = connection.execute(sa.select(tables.credentials)).mappings()
+            rows = connection.execute(query).mappings()
             return {row["name"]: CredentialStop(**dict(row)) for row in rows}
 
     def stop_credential(self, stop: CredentialStop) -> None:
@@ -122,20 +124,22 @@ class LedgerRecords(LedgerBase):
             is_new = (
                 connection.scalar(
                     sa.select(tables.credentials.c.name).where(
-                        tables.credentials.c.name == stop.name
+                        tables.credentials.c.destination == stop.destination,
+                        tables.credentials.c.name == stop.name,
                     )
                 )
                 is None
             )
             connection.execute(
                 insert.on_conflict_do_update(
-                    index_elements=["name"],
+                    index_elements=["destination", "name"],
                     set_={"probe_us": insert.excluded.probe_us, "reason": insert.excluded.reason},
                 ),
                 [stop._asdict()],
             )
             if is_new:
                 detail: dict[str, str | int | float | None] = {
+                    "destination": stop.destination,
                     "credential": stop.name,
                     "reason": stop.reason,
                 }
@@ -143,14 +147,20 @@ class LedgerRecords(LedgerBase):
 
         self._database.write(work)
 
-    def free_credential(self, name: str, *, now_us: int) -> None:
+    def free_credential(self, name: str, *, destination: str, now_us: int) -> None:
         """Remember that a credential works again."""
         table = tables.credentials
 
         def work(connection: sa.Connection) -> None:
-            gone = connection.execute(sa.delete(table).where(table.c.name == name))
+            gone = connection.execute(
+                sa.delete(table).where(table.c.destination == destination, table.c.name == name)
+            )
             if gone.rowcount:
-                event = Event(now_us, None, "auth_recovered", {"credential": name})
+                detail: dict[str, str | int | float | None] = {
+                    "destination": destination,
+                    "credential": name,
+                }
+                event = Event(now_us, None, "auth_recovered", detail)
                 write_events(connection, [event])
 
         self._database.write(work)
@@ -158,27 +168,27 @@ class LedgerRecords(LedgerBase):
     # --- runs ----------------------------------------------------------------------------------
 
     @retried
-    def run(self) -> Run | None:
-        """Return how the newest push stands; None before the first."""
+    def run(self, destination: str) -> Run | None:
+        """Return how the newest push to a destination stands; None before the first."""
         table = tables.runs
         query = sa.select(
             table.c.is_open, table.c.failures, table.c.started_us, table.c.next_us, table.c.error
-        ).where(table.c.id == 1)
+        ).where(table.c.destination == destination)
         with self._read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Run(*row)
 
-    def set_run(self, run: Run) -> None:
-        """Write how the newest push stands."""
+    def set_run(self, run: Run, *, destination: str) -> None:
+        """Write how the newest push to a destination stands."""
         insert = self._insert(tables.runs)
 
         def work(connection: sa.Connection) -> None:
             connection.execute(
                 insert.on_conflict_do_update(
-                    index_elements=["id"],
+                    index_elements=["destination"],
                     set_={name: insert.excluded[name] for name in Run._fields},
                 ),
-                [{"id": 1} | run._asdict()],
+                [{"destination": destination} | run._asdict()],
             )
 
         self._database.write(work)

@@ -73,16 +73,17 @@ def write_dead_letters(connection: sa.Connection, refused: Sequence[PacketResult
     """Keep refused packets whole, with the answer."""
     packets, letters = tables.packets, tables.dead_letters
     for one in refused:
-        body = connection.scalar(
-            sa.select(packets.c.body).where(
+        packet = connection.execute(
+            sa.select(packets.c.body, packets.c.destination).where(
                 packets.c.stream_id == one.stream_id, packets.c.at_us == one.at_us
             )
-        )
+        ).one()
         connection.execute(
             sa.insert(letters).values(
                 stream_id=one.stream_id,
                 at_us=one.at_us,
-                body=body or b"",
+                body=packet.body,
+                destination=packet.destination,
                 answer=one.answer,
                 reason=one.reason,
                 refused_us=one.settled_us,

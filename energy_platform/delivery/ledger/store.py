@@ -78,9 +78,9 @@ class Ledger(LedgerRecords):
                     found[stream_id].registers[field] = Register(**row)
         return found
 
-    def register_streams(self, stream_ids: Iterable[str]) -> None:
-        """Make sure that each stream has a row."""
-        rows = [{"stream_id": stream_id} for stream_id in stream_ids]
+    def register_streams(self, stream_ids: Iterable[str], *, destination: str) -> None:
+        """Make sure that each stream has a row; one that has keeps its destination."""
+        rows = [{"stream_id": stream_id, "destination": destination} for stream_id in stream_ids]
         if rows:
 
             def work(connection: sa.Connection) -> None:
@@ -109,6 +109,7 @@ class Ledger(LedgerRecords):
                             "body": entry.body,
                             "status": "pending",
                             "planned_us": now_us,
+                            "destination": entry.destination,
                         }
                         for entry in entries
                     ],
@@ -187,15 +188,17 @@ class Ledger(LedgerRecords):
         with self._read() as connection:
             for start in range(0, len(stream_ids), _STREAMS_PER_QUERY):
                 query = (
-                    sa.select(packets.c.stream_id, packets.c.at_us, packets.c.body)
+                    sa.select(
+                        packets.c.destination, packets.c.stream_id, packets.c.at_us, packets.c.body
+                    )
                     .where(
                         packets.c.status == "pending",
                         packets.c.stream_id.in_(stream_ids[start : start + _STREAMS_PER_QUERY]),
                     )
                     .order_by(packets.c.stream_id, packets.c.at_us)
                 )
-                for stream_id, at_us, body in connection.execute(query):
-                    found[stream_id].append(OutboxEntry(stream_id, at_us, bytes(body)))
+                for name, stream_id, at_us, body in connection.execute(query):
+                    found[stream_id].append(OutboxEntry(name, stream_id, at_us, bytes(body)))
         return dict(found)
 
     @retried
@@ -289,14 +292,16 @@ class Ledger(LedgerRecords):
 
             self._database.write(work)
 
-    def mark_in_doubt(self) -> None:
-        """Mark every stream with packets pending as in doubt: the previous push crashed."""
+    def mark_in_doubt(self, destination: str) -> None:
+        """Mark the streams with packets pending as in doubt: the push before crashed."""
         packets, streams = tables.packets, tables.streams
         pending = sa.select(packets.c.stream_id).where(packets.c.status == "pending")
 
         def work(connection: sa.Connection) -> None:
             connection.execute(
-                sa.update(streams).where(streams.c.stream_id.in_(pending)).values(in_doubt=True)
+                sa.update(streams)
+                .where(streams.c.destination == destination, streams.c.stream_id.in_(pending))
+                .values(in_doubt=True)
             )
 
         self._database.write(work)

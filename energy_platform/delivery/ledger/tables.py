@@ -22,6 +22,7 @@ streams: Final = sa.Table(
     "streams",
     metadata,
     sa.Column("stream_id", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False, comment="Name of where it goes."),
     sa.Column("planned_until_us", sa.BigInteger, comment="All up to here is decided."),
     sa.Column("last_packet_us", sa.BigInteger, comment="Newest instant with a packet."),
     sa.Column("last_acknowledged_us", sa.BigInteger, comment="Newest acknowledged instant."),
@@ -31,7 +32,7 @@ streams: Final = sa.Table(
     sa.Column("undelivered_wh", sa.Float, nullable=False, server_default="0"),
     sa.Column("in_doubt", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("stopped", sa.Text, comment="Why an operator has to look; null while it runs."),
-    sa.Column("resume_us", sa.BigInteger, comment="Wattics asked to wait until then."),
+    sa.Column("resume_us", sa.BigInteger, comment="The destination asked to wait until then."),
     sa.Column("failing_since_us", sa.BigInteger),
     sa.Column("failure", sa.Text, comment="What the newest attempt met; null after success."),
     sa.Column("blocked_day", sa.Text, comment="The missing day the stream waits for."),
@@ -77,6 +78,7 @@ packets: Final = sa.Table(
     sa.Column("planned_us", sa.BigInteger, nullable=False),
     sa.Column("settled_us", sa.BigInteger),
     sa.Column("answer", sa.Integer, comment="HTTP status; null when settled by read-back."),
+    sa.Column("destination", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -99,6 +101,7 @@ dead_letters: Final = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("refused_us", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="open"),
+    sa.Column("destination", sa.Text, nullable=False),
 )
 
 events: Final = sa.Table(
@@ -114,6 +117,7 @@ events: Final = sa.Table(
 credentials: Final = sa.Table(
     "credentials",
     metadata,
+    sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("stopped_us", sa.BigInteger, nullable=False),
     sa.Column("probe_us", sa.BigInteger, nullable=False, comment="No request before then."),
@@ -123,7 +127,7 @@ credentials: Final = sa.Table(
 runs: Final = sa.Table(
     "runs",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, comment="Always 1."),
+    sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("is_open", sa.Boolean, nullable=False, comment="True after a crash, too."),
     sa.Column("failures", sa.Integer, nullable=False, comment="Failed runs in a row."),
     sa.Column("started_us", sa.BigInteger, nullable=False),

@@ -13,28 +13,28 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from energy_platform.closing import Closing
-from energy_platform.destinations.wattics.answers import Answer, classify, excerpt, no_answer
+from energy_platform.closeable import Closeable
+from energy_platform.destinations.base import Answer, RedirectedError
+from energy_platform.destinations.wattics.answers import classify, excerpt, no_answer
 from energy_platform.destinations.wattics.bodies import judge_body
 from energy_platform.destinations.wattics.connection import FAULTS, KeepAliveConnection, Timeouts
 from energy_platform.destinations.wattics.readback import packet_of
-from energy_platform.settings import LOOPBACK, required
+from energy_platform.settings import LOOPBACK
 from energy_platform.sources.http.errors import (
     AuthenticationError,
     ContractError,
     PermanentError,
     TransientError,
 )
-from energy_platform.sources.http.masking import hush_wire_loggers, place
-from energy_platform.sources.http.pace import Clock, retry_after_s
+from energy_platform.sources.http.masking import safe_url, silence_http_loggers
+from energy_platform.sources.http.rate_limit import Clock, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from energy_platform.destinations.wattics.answers import AnswerKind
+    from energy_platform.destinations.base import AnswerKind, LastPacket
     from energy_platform.destinations.wattics.connection import Header, HttpResponse
-    from energy_platform.destinations.wattics.readback import LastPacket
-    from energy_platform.settings import WatticsCredential, WatticsSettings
+    from energy_platform.settings import BasicCredential, WatticsSettings
 
 _LATER: Final = "Run it again later"
 _CREDENTIAL: Final = "Check the Wattics credential of this stream group"
@@ -46,17 +46,13 @@ def _always() -> bool:
     return True
 
 
-class RedirectedError(PermanentError):
-    """The question was answered with another place, or with a page for people: no session."""
-
-
 class _About(TypedDict):
     vendor: str
     endpoint: str
     subject: str
 
 
-class WatticsClient(Closing):
+class WatticsClient(Closeable):
     """One connection to the collector, with its own cookies.
 
     Args:
@@ -74,15 +70,11 @@ class WatticsClient(Closing):
         self,
         settings: WatticsSettings,
         *,
-        credential: WatticsCredential,
+        credential: BasicCredential,
         clock: Clock | None = None,
         may_send: Callable[[], bool] = _always,
     ) -> None:
-        base_url = required(
-            settings.base_url,
-            variable="WATTICS_BASE_URL",
-            why="there is no default, so that nothing is pushed to production by accident",
-        )
+        base_url = settings.required_url()
         parts = urlsplit(base_url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise ValueError("WATTICS_BASE_URL: expected https:// (http on loopback only)")
@@ -91,7 +83,7 @@ class WatticsClient(Closing):
         self._success_codes = settings.success_codes
         self._credential = credential
         self._clock = clock or Clock()
-        hush_wire_loggers()
+        silence_http_loggers()
         timeouts = Timeouts(settings.connect_timeout_s, settings.read_timeout_s)
         self._connection = KeepAliveConnection(
             self._url, timeouts=timeouts, ca_file=settings.ca_file, may_send=may_send
@@ -259,7 +251,7 @@ class WatticsClient(Closing):
         if kind == "stored":
             return self._judge_good(response, sent=sent)
         if kind == "redirect":
-            to = place(response.header(b"location") or "")
+            to = safe_url(response.header(b"location") or "")
             reason = f"redirected to {to}; check WATTICS_BASE_URL"
         else:
             reason = {
@@ -267,7 +259,9 @@ class WatticsClient(Closing):
                 "authentication": "Wattics refused the credential",
                 "transient": "Wattics is busy or broken",
             }[kind]
-        return self._answer(response, kind, reason)
+        # A 5xx may come after storing; a conflict may be with the packet itself, stored before.
+        in_doubt = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.CONFLICT
+        return self._answer(response, kind, reason, in_doubt=in_doubt)
 
     def _judge_good(self, response: HttpResponse, *, sent: bytes) -> Answer:
         """Look at what came with a good status: a page or an error does not mean stored."""

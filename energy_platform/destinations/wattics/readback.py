@@ -5,27 +5,15 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
+
+from energy_platform.destinations.base import LastPacket
 
 _TIME_KEYS: Final = ("tsISO8601", "tsiso8601", "timestamp", "ts", "time", "date")
 _LAST_SECOND: Final = 4_102_444_800
 """Begin of 2100 in epoch seconds; a larger number is in milliseconds."""
-
-
-class LastPacket(NamedTuple):
-    """The last packet that Wattics received and stored for a stream.
-
-    Attributes:
-        stream_id: The stream asked for.
-        at: Sampling instant, UTC.
-        fields: The numbers of the packet by field name.
-    """
-
-    stream_id: str
-    at: datetime
-    fields: dict[str, float]
 
 
 def packet_of(body: bytes, *, stream_id: str) -> LastPacket | None:

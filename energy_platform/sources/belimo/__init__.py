@@ -21,6 +21,7 @@ SOURCE: Final = SourceSpec(
     title="Belimo Cloud",
     settings=BelimoSettings,
     login=("client_id", "client_secret", "username", "password"),
+    enabled_by=("client_id", "client_secret"),
     day_table=RAW_BELIMO_SAMPLES,
     device_column="serial_number",
     own_id_column="device_id",

@@ -38,6 +38,11 @@ def read_resolution(text: str) -> Resolution:
 
     Raises:
         ValueError: It is neither.
+
+    >>> read_resolution("15m")
+    Resolution(width=datetime.timedelta(seconds=900), is_count=False)
+    >>> read_resolution("96")
+    Resolution(width=datetime.timedelta(seconds=900), is_count=True)
     """
     number, unit = (text, "") if text[-1:].isdecimal() else (text[:-1], text[-1:])
     if number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER:

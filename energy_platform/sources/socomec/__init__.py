@@ -25,6 +25,7 @@ SOURCE: Final = SourceSpec(
     title="Socomec SoData",
     settings=SocomecSettings,
     login=("client_id", "client_secret", "username", "password"),
+    enabled_by=("client_id", "client_secret"),
     day_table=RAW_SOCOMEC_DATAPOINTS,
     device_column="serial_number",
     own_id_column="device_uuid",

@@ -17,15 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from energy_platform.destinations.wattics import (
-    AnswerKind,
-    RedirectedError,
-    WatticsClient,
-    classify,
-    packet_of,
-)
+from energy_platform.destinations.base import AnswerKind, RedirectedError
+from energy_platform.destinations.wattics import WatticsClient
+from energy_platform.destinations.wattics.answers import classify
 from energy_platform.destinations.wattics.bodies import judge_body
-from energy_platform.settings import SettingsError, WatticsCredential, WatticsSettings
+from energy_platform.destinations.wattics.readback import packet_of
+from energy_platform.settings import BasicCredential, SettingsError, WatticsSettings
 from energy_platform.sources.http.errors import (
     AuthenticationError,
     ContractError,
@@ -90,7 +87,7 @@ def client(server: Loopback, *, password: str = PASSWORD, **changes: Any) -> Wat
         "read_timeout_s": 2,
         **changes,
     }
-    credential = WatticsCredential(username=USER, password=SecretStr(password))
+    credential = BasicCredential(username=USER, password=SecretStr(password))
     return WatticsClient(WatticsSettings(**options), credential=credential)
 
 
@@ -130,7 +127,7 @@ def test_the_address_gets_its_final_slash(collector: Collector) -> None:
 
 
 def test_nothing_is_pushed_without_a_configured_address() -> None:
-    credential = WatticsCredential(username=USER, password=SecretStr(PASSWORD))
+    credential = BasicCredential(username=USER, password=SecretStr(PASSWORD))
     with pytest.raises(SettingsError, match="WATTICS_BASE_URL"):
         WatticsClient(WatticsSettings(base_url=None), credential=credential)
 
@@ -576,7 +573,7 @@ def test_no_connection_means_surely_not_stored() -> None:
     with Loopback(scripted(Reply())).running() as server:
         url = server.url
     gone = WatticsSettings(base_url=url + PATH, connect_timeout_s=1)
-    credential = WatticsCredential(username=USER, password=SecretStr(PASSWORD))
+    credential = BasicCredential(username=USER, password=SecretStr(PASSWORD))
     with WatticsClient(gone, credential=credential) as wattics:
         answer = wattics.push(PACKET)
     assert (answer.kind, answer.in_doubt) == ("transient", False)

@@ -1,4 +1,4 @@
-"""Law: of a series at one cadence every sample comes, or the answer says that it is not whole."""
+"""Property: of a series at one cadence every sample comes, or the answer says it is not whole."""
 
 from __future__ import annotations
 

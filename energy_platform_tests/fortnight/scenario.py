@@ -35,7 +35,7 @@ REFRESH_EVERY: Final = timedelta(minutes=85)
 
 
 @dataclass
-class Story:
+class Scenario:
     """What happened.
 
     Attributes:
@@ -49,7 +49,7 @@ class Story:
         ended_at: The last instant.
         ticks: How many ticks were evaluated.
         said: What each sensor said last.
-        mails: How many mails were told of.
+        mails: How many mails were reported.
     """
 
     site: Site
@@ -106,7 +106,7 @@ def live(
     seed: int = 7,
     refresh_every: timedelta | None = REFRESH_EVERY,
     say: Callable[[str], None] = lambda _: None,
-) -> Iterator[Story]:
+) -> Iterator[Scenario]:
     """Live through it all, and yield what happened while the installation still stands.
 
     Args:
@@ -117,7 +117,7 @@ def live(
         seed: Of the world.
         refresh_every: Between two looks of the sensor that refreshes; None: only what the vendors
             give is read, and nothing is derived from it or sent.
-        say: Told what begins, ends and runs.
+        say: Called with what begins, ends and runs.
     """
     with (
         open_site(
@@ -130,21 +130,21 @@ def live(
         FastClock(BEGIN + SETTLING) as clock,
         open_runner(folder / "dagster") as runner,
     ):
-        story = Story(site=site, runner=runner, troubles=troubles, lasts=lasts)
+        scenario = Scenario(site=site, runner=runner, troubles=troubles, lasts=lasts)
 
         mails = site.mailbox.received
 
         def after(done: Done | None) -> None:
-            story.note(done, now=clock.now(), clock=clock)
-            while story.mails < len(mails):
-                say(f"{clock.now():%d %H:%M:%S} mail: {mails[story.mails][0]}")
-                story.mails += 1
+            scenario.note(done, now=clock.now(), clock=clock)
+            while scenario.mails < len(mails):
+                say(f"{clock.now():%d %H:%M:%S} mail: {mails[scenario.mails][0]}")
+                scenario.mails += 1
             if done is not None:
                 said = "" if done.report.success else f"FAILED {'; '.join(done.report.errors)}"
                 say(f"{clock.now():%d %H:%M:%S} {done.report.job} {done.kind} {said}"[:300])
 
         daemon = FastDaemon(runner, clock, LOOK_EVERY, refresh_every, after)
-        for at, what, trouble in _course(troubles):
+        for at, what, trouble in _timeline(troubles):
             daemon.advance(BEGIN + at)
             say(f"{clock.now():%d %H:%M:%S} {what}: {trouble.name}")
             if what == "begins":
@@ -156,11 +156,11 @@ def live(
             if what == "begins" and trouble.how == "asleep":
                 clock.move_to(BEGIN + trouble.end)
         daemon.advance(BEGIN + lasts)
-        story.ended_at, story.ticks, story.said = clock.now(), daemon.ticks, daemon.said()
-        yield story
+        scenario.ended_at, scenario.ticks, scenario.said = clock.now(), daemon.ticks, daemon.said()
+        yield scenario
 
 
-def _course(troubles: Sequence[Trouble]) -> list[tuple[timedelta, str, Trouble]]:
+def _timeline(troubles: Sequence[Trouble]) -> list[tuple[timedelta, str, Trouble]]:
     found = [(one.start, "begins", one) for one in troubles]
     found += [(one.end, "ends", one) for one in troubles if one.how not in {"set back", "asleep"}]
     return sorted(found, key=lambda one: one[0])

@@ -23,9 +23,9 @@ from energy_platform.transforms.ordering import sort_readings
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.register_rule import Reading, RegisterRule
 from energy_platform_tests.transforms.histories import (
-    LAW,
     POLICIES,
-    SLOW_LAW,
+    PROPERTY,
+    SLOW_PROPERTY,
     START,
     chained,
     frame,
@@ -53,7 +53,7 @@ def folded(readings: pl.DataFrame, policy: CounterPolicy) -> list[tuple[str, Ste
     return found
 
 
-@LAW
+@PROPERTY
 @given(st.one_of(wild(), standing()), POLICIES)
 def test_arrays_and_the_fold_settle_every_reading_alike(
     readings: pl.DataFrame, policy: CounterPolicy
@@ -67,7 +67,7 @@ def test_arrays_and_the_fold_settle_every_reading_alike(
     assert rows.select(columns).rows() == expected
 
 
-@LAW
+@PROPERTY
 @given(st.one_of(wild(), standing()), POLICIES, st.data())
 def test_splitting_a_load_anywhere_changes_nothing(
     readings: pl.DataFrame, policy: CounterPolicy, data: st.DataObject
@@ -83,7 +83,7 @@ def test_splitting_a_load_anywhere_changes_nothing(
         assert_frame_equal(split, single, check_exact=True)
 
 
-@SLOW_LAW
+@SLOW_PROPERTY
 @given(wild(longest=12), POLICIES)
 def test_reading_by_reading_changes_nothing(readings: pl.DataFrame, policy: CounterPolicy) -> None:
     parts = readings.sort("at").partition_by("at", maintain_order=True)
@@ -92,7 +92,7 @@ def test_reading_by_reading_changes_nothing(readings: pl.DataFrame, policy: Coun
         assert_frame_equal(split, single, check_exact=True)
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES, st.randoms(use_true_random=False))
 def test_order_and_duplicates_change_nothing(
     readings: pl.DataFrame, policy: CounterPolicy, random: object
@@ -104,7 +104,7 @@ def test_order_and_duplicates_change_nothing(
         assert_frame_equal(mixed, single, check_exact=True)
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_loading_the_same_readings_again_changes_nothing(
     readings: pl.DataFrame, policy: CounterPolicy
@@ -116,7 +116,7 @@ def test_loading_the_same_readings_again_changes_nothing(
     assert_frame_equal(again.state, once.state, check_exact=True)
 
 
-@LAW
+@PROPERTY
 @given(wild(points=3), st.lists(POLICIES, min_size=3, max_size=3), st.sampled_from([1.0, 3600.0]))
 def test_every_point_is_read_by_its_own_policy_and_in_its_own_counts(
     readings: pl.DataFrame, policies: list[CounterPolicy], scale: float
@@ -132,7 +132,7 @@ def test_every_point_is_read_by_its_own_policy_and_in_its_own_counts(
             assert_frame_equal(all_points.filter(own), one_point, check_exact=True)
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_the_tables_keep_their_contracts(readings: pl.DataFrame, policy: CounterPolicy) -> None:
     result = energy_deltas(readings, policy=policy)
@@ -141,7 +141,7 @@ def test_the_tables_keep_their_contracts(readings: pl.DataFrame, policy: Counter
     assert not violations(result.rejects, table=CORE_REGISTER_REJECTS)
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_every_reading_ends_a_step_or_is_rejected_or_pending_or_confirmed(
     readings: pl.DataFrame, policy: CounterPolicy
@@ -156,7 +156,7 @@ def test_every_reading_ends_a_step_or_is_rejected_or_pending_or_confirmed(
     assert distinct - lasting * (policy.confirm - 1) <= settled <= distinct
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_the_carried_total_is_the_sum_of_the_parts(
     readings: pl.DataFrame, policy: CounterPolicy
@@ -171,7 +171,7 @@ def test_the_carried_total_is_the_sum_of_the_parts(
         assert total == summed
 
 
-@LAW
+@PROPERTY
 @given(rising())
 def test_energy_is_last_minus_first_when_nothing_fell(readings: pl.DataFrame) -> None:
     result = energy_deltas(readings, policy=UNBOUNDED)
@@ -180,7 +180,7 @@ def test_energy_is_last_minus_first_when_nothing_fell(readings: pl.DataFrame) ->
     assert set(result.deltas["status"]) <= {"first", "ok", "gap"}
 
 
-@LAW
+@PROPERTY
 @given(rising(), st.lists(st.integers(1, 60), min_size=1, max_size=10))
 def test_zero_runs_anywhere_cost_no_energy_and_no_row(
     readings: pl.DataFrame, gaps: list[int]
@@ -196,7 +196,7 @@ def test_zero_runs_anywhere_cost_no_energy_and_no_row(
     assert_frame_equal(with_zeros.drop("dropped"), without.drop("dropped"), check_exact=True)
 
 
-@LAW
+@PROPERTY
 @given(
     st.lists(st.integers(0, 5 * 10**7), min_size=3, max_size=60),
     st.integers(1, 2**50),
@@ -213,14 +213,14 @@ def test_joules_add_up_to_the_joule(steps: list[int], start: int) -> None:
     assert round(total * 3600) == joules[-1] - joules[0]
 
 
-@LAW
+@PROPERTY
 @given(st.integers(0, 2**51))
 def test_whole_joules_survive_the_way_through_watt_hours(joules: int) -> None:
     readings = frame([joules / 3600]).with_columns(counts_per_wh=3600.0)
     assert sort_readings(readings).counts.tolist() == [float(joules)]
 
 
-@LAW
+@PROPERTY
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), min_size=1, max_size=9))
 def test_running_totals_add_strictly_in_order(runs: list[list[float]]) -> None:
     count = np.array([len(run) for run in runs])

@@ -26,7 +26,7 @@ class Clock:
     now: Callable[[], datetime] = _utc_now
 
 
-class Pace:
+class RateLimiter:
     """Spaces calls evenly, so that no burst exceeds the agreed rate in any window.
 
     Args:
@@ -71,6 +71,11 @@ def retry_after_s(header: str | None, *, now: datetime) -> float | None:
     Args:
         header: Seconds or an HTTP date (RFC 9110, section 10.2.3).
         now: The present, for dates.
+
+    >>> retry_after_s("120", now=datetime(2026, 3, 1, tzinfo=UTC))
+    120.0
+    >>> retry_after_s("Sun, 01 Mar 2026 00:00:30 GMT", now=datetime(2026, 3, 1, tzinfo=UTC))
+    30.0
     """
     if not header:
         return None

@@ -1,6 +1,6 @@
 """How much raw history is asked for at once (SoData API, section 9).
 
-Nothing about limits is documented, so the portion shrinks when the vendor chokes on one or cuts an
+Nothing about limits is documented, so the chunk shrinks when the vendor chokes on one or cuts an
 answer short, and grows back when it does not.
 """
 
@@ -17,10 +17,10 @@ MIN_WINDOW: Final = timedelta(minutes=15)
 """Windows are not halved below this."""
 
 GROW_AFTER: Final = 8
-"""Portions in a row that went well before larger ones are tried again."""
+"""Chunks in a row that went well before larger ones are tried again."""
 
-FULL_PORTION: Final = 100_000
-"""Points in one answer beyond which portions shrink, so that memory stays flat."""
+FULL_CHUNK: Final = 100_000
+"""Points in one answer beyond which chunks shrink, so that memory stays flat."""
 
 ROOM: Final = 0.8
 """Share of what was cut short that is asked for afterwards: days differ."""
@@ -29,7 +29,7 @@ Dimension = Literal["window", "series"]
 """In what a request can be large."""
 
 
-class Ask(NamedTuple):
+class HistoryRequest(NamedTuple):
     """One request for raw history, ``start <= at < end``."""
 
     series: tuple[SeriesKey, ...]
@@ -43,7 +43,7 @@ class Ask(NamedTuple):
         """Length of the window."""
         return self.end - self.start
 
-    def shorter(self) -> tuple[Ask, ...]:
+    def shorter(self) -> tuple[HistoryRequest, ...]:
         """Return the two halves of the window, nothing when it is as short as it gets."""
         if self.window <= MIN_WINDOW:
             return ()
@@ -51,7 +51,7 @@ class Ask(NamedTuple):
         middle = self.start + half
         return self._replace(end=middle), self._replace(start=middle)
 
-    def narrower(self) -> tuple[Ask, ...]:
+    def narrower(self) -> tuple[HistoryRequest, ...]:
         """Return the two halves of the series, nothing when there is only one."""
         if len(self.series) == 1:
             return ()
@@ -63,11 +63,11 @@ class Ask(NamedTuple):
 
     @property
     def is_smallest(self) -> bool:
-        """Whether no smaller portion can be asked for."""
+        """Whether no smaller chunk can be asked for."""
         return not self.shorter() and not self.narrower()
 
 
-class Appetite:
+class AdaptiveBatchSize:
     """How much is asked for at once: shared by all threads of a client.
 
     A request that fails is cut in the dimension that was just tried larger, otherwise in the one
@@ -84,13 +84,13 @@ class Appetite:
         self._patience: dict[Dimension, int] = {"window": GROW_AFTER, "series": GROW_AFTER}
 
     @property
-    def portion(self) -> tuple[timedelta, int]:
+    def size(self) -> tuple[timedelta, int]:
         """Longest window and most series to ask for now."""
         with self._lock:
             return self._window, self._series
 
-    def cut(self, ask: Ask) -> tuple[Ask, ...]:
-        """Return the pieces of a request that was too large, and remember its size.
+    def cut(self, request: HistoryRequest) -> tuple[HistoryRequest, ...]:
+        """Return the chunks of a request that was too large, and remember its size.
 
         Nothing is returned when it is as small as it gets.
         """
@@ -99,17 +99,19 @@ class Appetite:
                 self._patience[self._trial] *= 2
             window_first = self._trial == "window" or (
                 self._trial is None
-                and ask.window / self._max_window >= len(ask.series) / self._max_series
+                and request.window / self._max_window >= len(request.series) / self._max_series
             )
             self._trial = None
             self._went_well = 0
-            pieces = (
-                ask.shorter() or ask.narrower() if window_first else ask.narrower() or ask.shorter()
+            chunks = (
+                request.shorter() or request.narrower()
+                if window_first
+                else request.narrower() or request.shorter()
             )
-            if pieces:
-                self._window = max(MIN_WINDOW, min(self._window, pieces[0].window))
-                self._series = min(self._series, len(pieces[0].series))
-            return pieces
+            if chunks:
+                self._window = max(MIN_WINDOW, min(self._window, chunks[0].window))
+                self._series = min(self._series, len(chunks[0].series))
+            return chunks
 
     def cut_short(self, *, came: int, found: int) -> None:
         """Learn from answers that left points out: with so many of them, this was the limit.
@@ -135,18 +137,18 @@ class Appetite:
             self._max_window = max(MIN_WINDOW, min(self._max_window, window))
             self._window = min(self._window, self._max_window)
 
-    def digested(self, *, points: int) -> None:
+    def on_success(self, *, points: int) -> None:
         """Learn from an answer that came whole."""
         with self._lock:
             self._went_well += 1
             self._trial = None
-            if points > FULL_PORTION:
+            if points > FULL_CHUNK:
                 self._went_well = 0
                 if self._series > 1:
                     self._series //= 2
                 else:
                     self._window = max(MIN_WINDOW, self._window / 2)
-            elif 2 * points < FULL_PORTION:
+            elif 2 * points < FULL_CHUNK:
                 self._try_larger()
 
     def _try_larger(self) -> None:

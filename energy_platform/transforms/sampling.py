@@ -1,33 +1,27 @@
-"""Packets for Wattics: which instants, which values, which bytes.
+"""Values at the instants of an interval grid: which instants, what registers and gauges show then.
 
-Pure functions over day frames; what was sent before, and what is known, is the caller's business
-(Wattics data collection API, sections 3, 5, 6 and 9).
+Pure functions over day frames. What was sent before, and up to where data are known, is the
+caller's business; the bytes of a packet are its destination's.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-MICROSECONDS: Final = 1_000_000
-"""Ticks of an instant in one second."""
+    from datetime import datetime
 
 THOUSANDTHS: Final = 1000
 """Cumulative and per-interval values are whole thousandths of their unit: no rounding drifts."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK: Final = timedelta(microseconds=1)
 _OFFSET_STEP_S: Final = 900
 """Offsets of today's time zones are whole quarters of an hour."""
 
@@ -37,37 +31,11 @@ class GridInstant(NamedTuple):
 
     Attributes:
         at_us: Microseconds since the epoch.
-        stamp: The instant as a packet says it.
+        local: The instant on the local clock.
     """
 
     at_us: int
-    stamp: str
-
-
-def microseconds(at: datetime) -> int:
-    """Return an instant as microseconds since the epoch.
-
-    Raises:
-        TypeError: The instant has no zone.
-    """
-    return (at - _EPOCH) // _TICK
-
-
-def instant(at_us: int) -> datetime:
-    """Return microseconds since the epoch as an instant in UTC."""
-    return _EPOCH + timedelta(microseconds=at_us)
-
-
-def stamp(at_us: int, *, zone: str) -> str:
-    """Return an instant the way a packet says it: local time, three decimals, true offset.
-
-    Args:
-        at_us: Microseconds since the epoch; what is finer than a millisecond is cut off.
-        zone: IANA zone of the site.
-    """
-    # isoformat would drop a zero fraction and add seconds to odd offsets; say it field by field.
-    local = instant(at_us).astimezone(ZoneInfo(zone))
-    return local.isoformat(timespec="milliseconds")
+    local: datetime
 
 
 @lru_cache(maxsize=4096)
@@ -94,7 +62,7 @@ def grid(day: str, *, zone: str, interval_s: int) -> tuple[GridInstant, ...]:
     while at <= end:
         local = at.astimezone(local_zone)
         if (local.hour * 3600 + local.minute * 60 + local.second) % interval_s == 0:
-            found.append(GridInstant(microseconds(at), local.isoformat(timespec="milliseconds")))
+            found.append(GridInstant(microseconds(at), local))
         at += step
     return tuple(found)
 
@@ -213,20 +181,3 @@ def thousandths_text(thousandths: int) -> str:
     sign = "-" if thousandths < 0 else ""
     whole, rest = divmod(abs(thousandths), THOUSANDTHS)
     return f"{sign}{whole}.{rest:03d}".rstrip("0")
-
-
-def packet_head(stream_id: str) -> str:
-    """Return the beginning of each packet of a stream, up to the stamp; ASCII."""
-    return f'{{"id":{json.dumps(stream_id)},"tsISO8601":"'
-
-
-def packet(head: str, *, stamp: str, fields: Iterable[tuple[str, str]]) -> bytes:
-    """Return the exact bytes of a packet: one line, ASCII, compact, present fields only.
-
-    Args:
-        head: What ``packet_head`` gave for the stream.
-        stamp: The instant as text.
-        fields: Names and numbers as text, in the order to write them.
-    """
-    numbers = ",".join(f'"{name}":{number}' for name, number in fields)
-    return f'{head}{stamp}",{numbers}}}'.encode("ascii")

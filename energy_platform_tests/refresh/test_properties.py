@@ -1,6 +1,6 @@
 """However the days came, the lake ends the same, byte for byte.
 
-``ENERGY_PLATFORM_HISTORIES`` says how many random histories each law is tried on. Most histories
+``ENERGY_PLATFORM_HISTORIES`` says how many random histories each property is tried on. Most of them
 are of one device and three days, which is all that the order of loading can show of a rule; a few
 are of all vendors and methods at once.
 """

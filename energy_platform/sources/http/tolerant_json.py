@@ -27,6 +27,9 @@ def loads(body: bytes) -> Any:
 
     Raises:
         msgspec.DecodeError: It is no JSON otherwise either: cut, or a page for people.
+
+    >>> loads(b'{"value": NaN, "next": 1e999, "last": 21.5}')
+    {'value': 'NaN', 'next': '1e999', 'last': 21.5}
     """
     try:
         return json.loads(body, parse_constant=str, parse_float=_finite, parse_int=_whole)

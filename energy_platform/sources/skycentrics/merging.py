@@ -49,7 +49,7 @@ class Gap(NamedTuple):
     end: datetime
 
 
-class Folded(NamedTuple):
+class MergedPolls(NamedTuple):
     """Rows of one day and what was left out of them.
 
     Attributes:
@@ -173,7 +173,7 @@ def _observed(
     )
 
 
-def fold(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Folded:
+def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> MergedPolls:
     """Leave one row per sensor and time of the window ``[start, end)``.
 
     A time unchanged since the last poll is no new sample, whatever its value: a sensor whose clock
@@ -213,7 +213,7 @@ def fold(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Folded:
         nulls_last=True,
     )
     one = ordered.unique(subset=_SAMPLE, keep="first", maintain_order=True)
-    return Folded(
+    return MergedPolls(
         frame=one.select(RAW_SKYCENTRICS_SAMPLES.schema.names()),
         duplicates=int(in_day["times"].sum()) - in_day.height,
         conflicts=in_day.height - one.height,

@@ -1,7 +1,7 @@
-"""Laws of the figures: what is booked does not depend on how a register is read.
+"""Properties of the figures: what is booked does not depend on how a register is read.
 
-``test_counters_laws`` has those of the fold, which hold for readings without any sense; these are
-about registers that count what a meter counted.
+``test_counters_properties`` has those of the fold, which hold for readings without any sense;
+these are about registers that count what a meter counted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.register_rule import MARGIN
 from energy_platform_tests.transforms.histories import (
-    LAW,
     POINT,
+    PROPERTY,
     QUARTER,
     START,
     rising,
@@ -92,7 +92,7 @@ def misread(draw: st.DrawFn, meter: Meter) -> Meter:
     return Meter(at, value)
 
 
-@LAW
+@PROPERTY
 @given(meters(), st.data())
 def test_any_subset_any_coarser_step_and_any_frozen_stretch_give_last_minus_first(
     meter: Meter, data: st.DataObject
@@ -104,7 +104,7 @@ def test_any_subset_any_coarser_step_and_any_frozen_stretch_give_last_minus_firs
     assert statuses <= PLAIN
 
 
-@LAW
+@PROPERTY
 @given(meters(lowest_w=LIMIT_W / 2), st.data())
 def test_so_they_do_with_a_learned_limit(meter: Meter, data: st.DataObject) -> None:
     read = data.draw(misread(meter))
@@ -114,7 +114,7 @@ def test_so_they_do_with_a_learned_limit(meter: Meter, data: st.DataObject) -> N
     assert statuses <= PLAIN
 
 
-@LAW
+@PROPERTY
 @given(meters(), st.data())
 def test_what_a_frozen_register_shows_at_once_flowed_while_it_stood(
     meter: Meter, data: st.DataObject
@@ -131,7 +131,7 @@ def test_what_a_frozen_register_shows_at_once_flowed_while_it_stood(
     assert total(intervals, "covered_s") == pytest.approx(covered_s)
 
 
-@LAW
+@PROPERTY
 @given(wild(), st.sampled_from([None, 50.0, 2000.0]), st.sampled_from(["drop", "keep"]))
 def test_what_is_booked_and_what_is_refused_is_all_that_the_register_showed(
     readings: pl.DataFrame, limit: float | None, glitch: str
@@ -145,7 +145,7 @@ def test_what_is_booked_and_what_is_refused_is_all_that_the_register_showed(
         assert abs(shown - (last - rows["register_start_wh"][0])) < 1e-3
 
 
-@LAW
+@PROPERTY
 @given(rising(), st.sampled_from([None, 8.0, 2000.0]))
 def test_of_a_rising_register_every_count_is_booked_or_refused(
     readings: pl.DataFrame, limit: float | None
@@ -157,7 +157,7 @@ def test_of_a_rising_register_every_count_is_booked_or_refused(
     assert pending(result.state).height <= 2
 
 
-@LAW
+@PROPERTY
 @given(meters(), st.data(), st.floats(1, LIMIT_W), st.floats(LIMIT_W, 1e9))
 def test_no_limit_books_more_than_one_that_the_meter_keeps(
     meter: Meter, data: st.DataObject, lower: float, higher: float
@@ -166,7 +166,7 @@ def test_no_limit_books_more_than_one_that_the_meter_keeps(
     assert read.booked(lower)[0] <= read.booked(higher)[0] == read.value[-1] - read.value[0]
 
 
-@LAW
+@PROPERTY
 @given(
     meters(lowest_w=LIMIT_W / 2),
     st.sampled_from([LIMIT_W, None]),
@@ -185,7 +185,7 @@ def test_a_passing_spike_or_dip_adds_nothing(
     assert Meter(meter.at, value).booked(limit)[:2] == without.booked(limit)[:2]
 
 
-@LAW
+@PROPERTY
 @given(meters(lowest_w=LIMIT_W / 2), st.integers(1, 3))
 def test_a_spike_before_a_limit_is_learned_is_taken_back(meter: Meter, place: int) -> None:
     value = [*meter.value]
@@ -194,7 +194,7 @@ def test_a_spike_before_a_limit_is_learned_is_taken_back(meter: Meter, place: in
     assert (energy, refused) == (value[-1] - value[0], 0)
 
 
-@LAW
+@PROPERTY
 @given(
     meters(),
     st.integers(1, 100),
@@ -208,7 +208,7 @@ def test_two_bad_readings_add_nothing(meter: Meter, place: int, wrong: list[int]
     assert (energy, refused) == (value[-1] - value[0], 0)
 
 
-@LAW
+@PROPERTY
 @given(readings=wild(), limit=st.sampled_from([None, 500.0, 8000.0]), data=st.data())
 def test_accepting_moves_energy_from_refused_to_booked_and_makes_none(
     readings: pl.DataFrame, limit: float | None, data: st.DataObject

@@ -19,7 +19,7 @@ from energy_platform.sources.http.errors import (
     FaultKind,
     TransientError,
 )
-from energy_platform.sources.http.masking import mask, remark
+from energy_platform.sources.http.masking import error_summary, mask
 from energy_platform.sources.http.proxies import proxy_for, shown
 from energy_platform.sources.http.tls import TlsFault, causes, tls_fault
 
@@ -56,7 +56,7 @@ class Fields(TypedDict):
     subject: str | None
 
 
-class About(NamedTuple):
+class RequestContext(NamedTuple):
     """What a call is about, for messages; and what must never be in one."""
 
     vendor: str
@@ -65,7 +65,7 @@ class About(NamedTuple):
     subject: str | None
     hidden: tuple[str, ...] = ()
 
-    def hiding(self, *headers: str) -> About:
+    def hiding(self, *headers: str) -> RequestContext:
         """Add header values, scheme and secret apart, to what must never be shown."""
         parts = [part for header in headers for part in header.split()]
         return self._replace(hidden=(*self.hidden, *parts))
@@ -101,12 +101,20 @@ JSON_BODY: Final = _LooksLikeJson()
 
 
 def segment(identifier: str) -> str:
-    """Quote an id for use as one segment of a path."""
+    """Quote an id for use as one segment of a path.
+
+    >>> segment("gateway/1")
+    'gateway%2F1'
+    """
     return quote(identifier, safe="")
 
 
 def query_text(value: Param) -> str:
-    """Write a query value the way the vendors read it."""
+    """Write a query value the way the vendors read it.
+
+    >>> query_text(True), query_text(50)
+    ('true', '50')
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -124,7 +132,9 @@ def body_of(
     return {}, content
 
 
-def decoded(decoder: Decoder[T], response: Response, *, about: About) -> tuple[T, Response]:
+def decoded(
+    decoder: Decoder[T], response: Response, *, about: RequestContext
+) -> tuple[T, Response]:
     """Decode an answer.
 
     Returns:
@@ -165,7 +175,7 @@ def decoded(decoder: Decoder[T], response: Response, *, about: About) -> tuple[T
             **about.fields(),
         ) from None
     if error_object(body):
-        code, words = remark(body, hidden=about.hidden)
+        code, words = error_summary(body, hidden=about.hidden)
         said = ": ".join(part for part in (code, words) if part)
         raise TransientError(
             f"the status says all is well, the body reports an error{said and f' ({said})'}",
@@ -214,7 +224,7 @@ def why_none(error: Exception) -> str:
     return type(error).__name__
 
 
-def _contract(reason: str, response: Response, *, about: About) -> ContractError:
+def _contract(reason: str, response: Response, *, about: RequestContext) -> ContractError:
     return ContractError(
         reason,
         status=response.status,
@@ -236,7 +246,7 @@ class Progress:
 
 
 @contextmanager
-def wire_faults(about: About, *, url: httpx.URL) -> Iterator[Progress]:
+def wire_faults(about: RequestContext, *, url: httpx.URL) -> Iterator[Progress]:
     """Turn what httpx raises into our errors, without its texts that may name addresses.
 
     Args:

@@ -113,7 +113,7 @@ Sample = tuple[str, str, datetime, float | None, str | None]
 """Serial number, key, instant, number and text."""
 
 
-class Story:
+class Scenario:
     """What happens from the first day on; all of it within the first thirteen days.
 
     Args:

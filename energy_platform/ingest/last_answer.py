@@ -19,7 +19,7 @@ LATEST_DAYS: Final = 3
 """Newest raw days whose footers say up to where a source was heard."""
 
 
-def heard_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> datetime | None:
+def last_answer_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> datetime | None:
     """Return up to when a source was last asked and answered; None where it never was.
 
     Args:
