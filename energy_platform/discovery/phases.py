@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.words import folded
+from energy_platform.discovery.keywords import folded
 
 if TYPE_CHECKING:
     from energy_platform.schemas import Phase, Quantity

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
+from energy_platform.discovery.phases import phase_of
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import classify, of_phase, role_of
+from energy_platform.discovery.states import states_of
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.phases import phase_of
-from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import classify, of_phase, role_of
-from energy_platform.discovery.states import states_of
 from energy_platform.discovery.vocabulary import BATTERY, CAPACITY, CHARGE, DISCHARGE
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.sources.skycentrics.tables import (
     RAW_SKYCENTRICS_DEVICES,
@@ -43,7 +43,7 @@ _ELECTRIC: Final = frozenset(
 )
 
 
-def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
+def discover_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: gateways and sensors."""
     sensors = inventory[RAW_SKYCENTRICS_SENSORS.name]
     sites: dict[str, ProposedSite] = {}
@@ -68,7 +68,7 @@ def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInvento
 
 def _point(row: Mapping[str, Any]) -> ProposedPoint:
     key, units = row["sensor_id"], row["units"]
-    said = words(key, row["name"])
+    said = keywords(key, row["name"])
     classified = classify(units, said)
     phase = phase_of(row["name"], key, quantity=classified.quantity)
     classified = of_phase(classified, said, phase=phase)
@@ -128,7 +128,7 @@ def _capacity(own: Sequence[Mapping[str, Any]]) -> list[str]:
     room: list[tuple[str, float]] = []
     held: list[tuple[str, float]] = []
     for row in own:
-        said = words(row["sensor_id"], row["name"])
+        said = keywords(row["sensor_id"], row["name"])
         how = conversion(row["units"], quantity="stored_energy")
         if how is None or row["value"] is None or not said >= {"available"} or not said & CAPACITY:
             continue

@@ -13,7 +13,7 @@ import polars as pl
 from pydantic_settings import SettingsConfigDict
 
 from energy_platform.days import day_bounds
-from energy_platform.discovery.found import (
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
