@@ -98,16 +98,16 @@ class TooSmall:
     @property
     def description(self) -> str:
         """What was booked beyond which limit, and the one that is needed."""
-        said = f"{self.point_id}: {self.energy_wh:,.0f} Wh beyond its limit are booked; "
+        message = f"{self.point_id}: {self.energy_wh:,.0f} Wh beyond its limit are booked; "
         if self.max_power_w is None:
-            return f"{said}the learned limit grew to hold {self.needed_w:,.0f} W"
-        said += (
+            return f"{message}the learned limit grew to hold {self.needed_w:,.0f} W"
+        message += (
             f"max_power_w {self.max_power_w:,.6g} W is stated, it needs {self.needed_w:,.0f} W "
             "or more"
         )
         if self.is_kilowatts:
-            said += f". Were they kW? Then write {self.max_power_w * 1000:.15g}"
-        return said
+            message += f". Were they kW? Then write {self.max_power_w * 1000:.15g}"
+        return message
 
 
 def disputed(

@@ -110,9 +110,9 @@ def slug(text: str, *, joint: str = "-") -> str:
     return joint.join(re.findall(r"[a-z0-9]+", plain.lower()))
 
 
-def usual_unit(said: str | None) -> str | None:
+def usual_unit(unit: str | None) -> str | None:
     """Return the usual symbol of a vendor's unit name; the name itself where there is none."""
-    name = (said or "").strip()
+    name = (unit or "").strip()
     if not name:
         return None
     how = conversion(name, quantity="other")

@@ -142,13 +142,13 @@ def _part(point: ProposedPoint) -> str:
 
 
 def _rank(point: ProposedPoint) -> tuple[bool, int, bool, str]:
-    said = keywords(point.name)
+    words = keywords(point.name)
     if _is_tariff(point):
         order = 3
     elif _is_resettable(point):
         order = 2
     else:
-        order = 0 if said & WHOLE else 1
+        order = 0 if words & WHOLE else 1
     return point.is_implausible, order, point.role == "none", point.key
 
 

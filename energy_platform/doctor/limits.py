@@ -61,8 +61,10 @@ def _findings(lake: Lake, portfolio: Portfolio) -> Iterator[CheckResult]:
             )
     named = {one.point_id for one in outrun}
     for seen in seen_power(lake, portfolio):
-        if seen.point_id not in named and (said := _too_large(seen)):
-            yield warn(CHECK, "", said, "Correct max_power_w; `discover --limits` proposes numbers")
+        if seen.point_id not in named and (message := _too_large(seen)):
+            yield warn(
+                CHECK, "", message, "Correct max_power_w; `discover --limits` proposes numbers"
+            )
     for idle in idle_acceptances(lake, portfolio):
         yield warn(
             CHECK,

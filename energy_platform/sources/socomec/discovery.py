@@ -168,13 +168,13 @@ def _point(
 ) -> ProposedPoint:
     title, service = clean(one["title"]), clean(one["service_name"])
     unit = one["unit"]
-    said = keywords(title, service, one["service_group"])
+    words = keywords(title, service, one["service_group"])
     shown = title or service or f"service {one['service_id']}"
     counted = f" in {clean(unit)}" if unit else ", no unit"
-    is_increment = _is_increment(one, said=keywords(title))
-    classified = classify(unit, said - {"delta"} if is_increment else said, device=device)
+    is_increment = _is_increment(one, words=keywords(title))
+    classified = classify(unit, words - {"delta"} if is_increment else words, device=device)
     phase = phase_of(title, None if title else service, quantity=classified.quantity)
-    classified = of_phase(classified, said, phase=phase)
+    classified = of_phase(classified, words, phase=phase)
     quantity, kind = classified.quantity, classified.kind
     confidence, doubts = classified.confidence, [classified.doubt]
     states: tuple[tuple[str, float], ...] = ()
@@ -211,11 +211,11 @@ def _point(
     )
 
 
-def _is_increment(one: Mapping[str, Any], *, said: frozenset[str]) -> bool:
+def _is_increment(one: Mapping[str, Any], *, words: frozenset[str]) -> bool:
     if (one["service_name"] or "").lower().endswith(INCREMENT):
         return True
     how = conversion(one["unit"], quantity="other") if one["unit"] else None
-    return "delta" in said and (how.unit if how else None) in _COUNTED
+    return "delta" in words and (how.unit if how else None) in _COUNTED
 
 
 def _cadence(polling_time: int | None) -> float | None:
