@@ -59,7 +59,7 @@ def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Check
     if not found:
         return ok(CHECK, source, "every day that is over is whole")
     newest = found[0]
-    said = (
+    message = (
         f"{len(found)} days are not whole; newest {newest.day}: {newest.kind} since "
         f"{newest.since:%Y-%m-%d %H:%M} UTC: {newest.reason}"
     )
@@ -69,4 +69,4 @@ def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Check
         f"`make ui` or the service asks for them again {again}; `energy-platform status` lists them"
     )
     is_old = any(now - day_bounds(one.day)[1] > FAILS_AFTER for one in found)
-    return (fail if is_old else warn)(CHECK, source, said, advice)
+    return (fail if is_old else warn)(CHECK, source, message, advice)
