@@ -15,7 +15,7 @@ from energy_platform.delivery import (
     push_wanted,
     stream_backlog,
 )
-from energy_platform.delivery.attempts import begin_run
+from energy_platform.delivery.backlog import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.delivery.story import (

@@ -6,19 +6,20 @@ that is harmless, is written down in ``docs/delivery.md``.
 
 from __future__ import annotations
 
-from energy_platform.delivery.ledger.errors import LedgerError, TakenOverError
 from energy_platform.delivery.ledger.lease import Lease, LeaseTerms
 from energy_platform.delivery.ledger.model import (
     CredentialStop,
     DeadLetter,
     Event,
     EventKind,
+    LedgerError,
     OutboxEntry,
     PacketResult,
     Register,
     Run,
     StreamFailure,
     StreamState,
+    TakenOverError,
 )
 from energy_platform.delivery.ledger.store import Ledger
 
