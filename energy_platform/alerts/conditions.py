@@ -268,7 +268,7 @@ def dispute_conditions(found: Sequence[Disputed]) -> list[Condition]:
         Condition(
             kind="figure_disputed",
             subject=one.point_id,
-            what=one.words,
+            what=one.description,
             since=one.since,
             todo=ADVICE.replace("POINT DAY", shlex.join([one.point_id, one.explain_day])),
         )

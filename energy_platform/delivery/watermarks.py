@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
 from energy_platform.delivery.day_reader import EVER_US, midnight_us
 from energy_platform.delivery.ledger import Event
-from energy_platform.lake.lake import LakeError, stamp_of
+from energy_platform.lake.lake import LakeError, fingerprint_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_DAY_TABLES
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -125,7 +126,7 @@ class Completeness:
         """Days that have anything to deliver, in order."""
         broken = damaged | damaged_deltas
         for vendor in vendors:
-            table = RAW_DAY_TABLES[vendor]
+            table = day_tables()[vendor]
             footers, damaged_raw = _footers(lake, table, since=since)
             self._first[vendor] = min(lake.days(table), default="")
             self._raw[vendor] = {
@@ -250,10 +251,10 @@ def _is_refreshed(
     """Whether the core files of a day were made from this raw file."""
     if readings is None or deltas is None:
         return False
-    made_of = stamp_of(readings)
+    made_of = fingerprint_of(readings)
     if made_of and made_of.get(table.name) != raw.content_id:
         return False
-    made_of = stamp_of(deltas)
+    made_of = fingerprint_of(deltas)
     return not made_of or made_of.get(CORE_READINGS.name) == readings.content_id
 
 

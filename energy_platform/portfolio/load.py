@@ -13,10 +13,7 @@ from energy_platform.identity import device_id
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
-    COUNTED_OTHERWISE,
     ENDS_BEFORE,
-    ENERGY_QUANTITIES,
-    REGISTER_QUANTITIES,
     Confidence,
     Correction,
     Device,
@@ -28,6 +25,11 @@ from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.quantities import (
+    COUNTED_OTHERWISE,
+    ENERGY_QUANTITIES,
+    REGISTER_QUANTITIES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +87,7 @@ def load_portfolio(path: Path) -> Portfolio:
     """Read and check a portfolio file.
 
     Raises:
-        PortfolioError: The file is missing, is no YAML or breaks a rule; one line per problem.
+        PortfolioError: The file is missing, is not YAML or breaks a rule; one line per problem.
     """
     try:
         text = _read(path)
@@ -284,7 +286,7 @@ def _accepted(
                 problems.append(((*place, "points"), f"unknown point {point_id!r}"))
                 continue
             if point.kind != "register" or not point.is_energy:
-                why = f"{point_id} is no energy register: nothing of it is ever refused"
+                why = f"{point_id} is not an energy register: nothing of it is ever refused"
                 problems.append(((*place, "points"), why))
                 continue
             zone = zones[point.site_id]

@@ -1,4 +1,4 @@
-"""The shape of portfolio.yaml, entry by entry, as people write it."""
+"""The shape of portfolio.yaml, entry by entry, as it is typed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from energy_platform.destinations.base import DEFAULT_DESTINATION, destination
 from energy_platform.portfolio.values import (
@@ -34,33 +36,8 @@ from energy_platform.portfolio.values import (
     on_the_clock,
 )
 from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+from energy_platform.sources.registry import sources
 from energy_platform.transforms.policy import CounterPolicy, OnFall
-
-ENERGY_QUANTITIES: Final = frozenset(
-    {
-        "active_energy_import",
-        "active_energy_export",
-        "active_energy_net",
-        "generation_energy",
-        "battery_energy_charge",
-        "battery_energy_discharge",
-        "heating_energy",
-        "cooling_energy",
-    }
-)
-"""Quantities counted in watt-hours, the ones that become energy."""
-
-REGISTER_QUANTITIES: Final = ENERGY_QUANTITIES | {
-    "reactive_energy_import",
-    "reactive_energy_export",
-    "apparent_energy",
-    "volume",
-    "operating_time",
-}
-"""Quantities that are registers unless the portfolio says otherwise."""
-
-COUNTED_OTHERWISE: Final = frozenset({"volume", "operating_time", "count", "other"})
-"""Quantities whose registers a power in W, or in var or VA, cannot bound."""
 
 ENDS_BEFORE: Final = "'to' must lie after 'from'"
 """Said of a correction that ends before it begins."""
@@ -142,7 +119,7 @@ class PolicyEntry(_Entry):
 
 
 class PointSpec(PolicyEntry):
-    """One point of a device or a device type; the policy's settings stand beside it."""
+    """One point of a device or a device type; with the policy's settings in the same entry."""
 
     key: Text = Field(description="The vendor's own key: service triple, datapoint or sensor id.")
     name: str
@@ -172,6 +149,17 @@ class PointSpec(PolicyEntry):
     )
 
 
+def _registered(name: object) -> object:
+    if name in sources():
+        return name
+    known = ", ".join(f"{one!r}" for one in sources())
+    raise PydanticKnownError("literal_error", {"expected": known})
+
+
+Source = Annotated[Vendor, BeforeValidator(_registered)]
+"""Name of a source that is registered."""
+
+
 class DeviceType(_Entry):
     """Points shared by devices of one type."""
 
@@ -181,8 +169,8 @@ class DeviceType(_Entry):
 class Device(_Entry):
     """One device of a vendor."""
 
-    vendor: Vendor
-    serial: Text = Field(description="Serial number; for SkyCentrics the gateway's id.")
+    vendor: Source
+    serial: Text = Field(description="Serial number, or what the source has in its place.")
     site: Text
     name: str
     type: str | None = None

@@ -79,7 +79,7 @@ def energy_at(deltas: pl.DataFrame, *, wanted: pl.DataFrame) -> pl.DataFrame:
     Returns:
         ``wanted`` with ``sum_wh`` (energy of the given steps up to the instant), ``face_wh``
         (what the register showed, null when it shows nothing), ``step_start`` and ``settled``:
-        whether a step that is no long gap covers the instant. Inside a long gap nothing is
+        whether a step that is not a long gap covers the instant. Inside a long gap nothing is
         settled; its end is.
     """
     steps = deltas.select(

@@ -132,7 +132,7 @@ def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Po
     assert rows("dead-letters") == []
     assert [one["state"] for one in rows("dead-letters", "--all")] == ["resent"]
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert {one.missing_intervals for one in judged.streams.values()} == {0}
 
@@ -143,7 +143,7 @@ def test_a_refused_packet_is_skipped_and_the_stream_goes_on(
     dead_letter = the_dead_letter()
     assert run("skip", str(dead_letter["id"]))[0] == 0
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.streams[dead_letter["stream_id"]].missing_intervals == 1
     code, said = run("resend", str(dead_letter["id"]))
     assert code == 2

@@ -111,7 +111,7 @@ def test_late_values_are_sent_behind_the_cursor_where_that_is_agreed(house: Benc
     outcome = house.push(agreed)
     assert outcome.ok
     assert outcome.acknowledged == 47
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     for stream in ("t-1", "part-1"):
         one = judged.streams[stream]
         assert (one.missing_intervals, one.duplicates, one.conflicts) == (0, 0, 0)
@@ -134,7 +134,7 @@ def test_packets_stamped_at_their_sample_arrive_once_per_interval(house: Bench) 
     house.story.registers[point(1)] = samples
     house.story.tell("2026-03-01", "2026-03-02")
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     truth = dict(samples)
     found = house.values("el-1", "pC_1")

@@ -49,7 +49,7 @@ def refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(desk: Bench) -> dict[datetime, float]:
     """Return the register as Wattics has it, after a look at the rest of its verdict."""
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     return desk.values("el-1", "pC_1")
 
@@ -229,7 +229,7 @@ def test_a_two_day_gap_sends_no_packets_and_one_catch_up(meter: Bench) -> None:
     values = shown(meter)
     assert not [at for at in values if gap[0] < at < gap[1]]
     assert values[gap[1]] - values[gap[0]] == 48 * 1200
-    judged = meter.sim.judgement().streams["el-1"]
+    judged = meter.sim.delivery_report().streams["el-1"]
     assert len(judged.gaps) == 1
 
 

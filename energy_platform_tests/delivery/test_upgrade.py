@@ -141,7 +141,7 @@ def test_a_ledger_of_the_first_version_keeps_every_row_and_goes_on(
             assert outcome.ok, outcome.problems
             # One and eight were without an answer; nothing else goes out again.
             assert (len(desk.sim.packets("el-1")), len(desk.sim.packets("part-1"))) == (1, 8)
-            assert desk.sim.judgement().clean
+            assert desk.sim.delivery_report().clean
         assert ledger.pending_counts() == {}
         assert len(ledger.dead_letters()) == 1
 

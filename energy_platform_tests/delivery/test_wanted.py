@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from energy_platform.delivery import push_decision, skip_dead_letter
 from energy_platform.delivery.ledger import tables
 from energy_platform.portfolio import Portfolio, parse_portfolio
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -94,7 +95,7 @@ def state_of(desk: Bench) -> tuple[Any, Any]:
     with desk.ledger.engine.connect() as connection:
         packets = connection.execute(sa.select(tables.packets)).all()
         streams = connection.execute(sa.select(tables.streams)).all()
-    return (desk.sim.judgement().packets, packets, desk.ledger.events()), streams
+    return (desk.sim.delivery_report().packets, packets, desk.ledger.events()), streams
 
 
 def attempt(desk: Bench, agreed: Portfolio, **changes: Any) -> Tried:
@@ -150,7 +151,7 @@ def test_a_push_is_wanted_exactly_when_it_would_do_something(house: Bench, seed:
             after = decide(house, agreed)
             assert not after.is_wanted, after
     assert wanted
-    assert house.sim.judgement().clean, house.sim.judgement().complaints
+    assert house.sim.delivery_report().clean, house.sim.delivery_report().complaints
 
 
 def test_a_start_in_the_future_asks_for_nothing_until_it_comes(house: Bench) -> None:

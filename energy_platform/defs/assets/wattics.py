@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from energy_platform.defs.assets.groups import DELIVERY
-from energy_platform.defs.assets.metadata import OWNERS
+from energy_platform.defs.groups import DELIVERY
+from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
 from energy_platform.delivery import (
     LedgerError,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.delivery.ledger import tables
 from energy_platform.delivery.ledger.database import Database, migrate, open_engine
 from energy_platform.delivery.ledger.lease import Lease, LeaseTerms, owned
@@ -189,7 +189,7 @@ def status_of(connection: sa.Connection, packet: OutboxEntry | PacketResult) -> 
     return found
 
 
-class LedgerBase(Closing):
+class LedgerBase(Closeable):
     """An open ledger, with all that it keeps next to streams and packets.
 
     Args:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.destinations.base import Answer, RedirectedError
 from energy_platform.destinations.wattics.answers import classify, excerpt, no_answer
 from energy_platform.destinations.wattics.bodies import judge_body
@@ -26,8 +26,8 @@ from energy_platform.sources.http.errors import (
     PermanentError,
     TransientError,
 )
-from energy_platform.sources.http.masking import hush_wire_loggers, place
-from energy_platform.sources.http.pace import Clock, retry_after_s
+from energy_platform.sources.http.masking import safe_url, silence_http_loggers
+from energy_platform.sources.http.rate_limit import Clock, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class _About(TypedDict):
     subject: str
 
 
-class WatticsClient(Closing):
+class WatticsClient(Closeable):
     """One connection to the collector, with its own cookies.
 
     Args:
@@ -83,7 +83,7 @@ class WatticsClient(Closing):
         self._success_codes = settings.success_codes
         self._credential = credential
         self._clock = clock or Clock()
-        hush_wire_loggers()
+        silence_http_loggers()
         timeouts = Timeouts(settings.connect_timeout_s, settings.read_timeout_s)
         self._connection = KeepAliveConnection(
             self._url, timeouts=timeouts, ca_file=settings.ca_file, may_send=may_send
@@ -251,7 +251,7 @@ class WatticsClient(Closing):
         if kind == "stored":
             return self._judge_good(response, sent=sent)
         if kind == "redirect":
-            to = place(response.header(b"location") or "")
+            to = safe_url(response.header(b"location") or "")
             reason = f"redirected to {to}; check WATTICS_BASE_URL"
         else:
             reason = {
