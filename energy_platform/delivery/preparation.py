@@ -341,7 +341,7 @@ REBASE_FROM_WH: Final = 0.5
 
 
 class RegisterBinding(NamedTuple):
-    """A register of the ledger beside the field it belongs to now."""
+    """A register of the ledger with the field it belongs to now."""
 
     stream_id: str
     field: FieldPlan

@@ -74,7 +74,7 @@ class PushRun:
         clock: The present.
         lease: The right to send; when it is lost, nothing more is.
         stop: Ends it soon when it is set.
-        on_progress: Told now and then how far it is.
+        on_progress: Called now and then with the progress.
     """
 
     def __init__(
@@ -458,7 +458,7 @@ def push(
         settings: Of the destination: address, credentials, patience.
         clock: The present; packets are never stamped later.
         stop: Ends the push within ten seconds when it is set.
-        on_progress: Told now and then how far it is.
+        on_progress: Called now and then with the progress.
 
     Returns:
         What came of each stream; faults of the destination are outcomes, not exceptions.

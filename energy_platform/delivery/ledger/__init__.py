@@ -1,6 +1,6 @@
 """The delivery ledger: packets before they are sent, answers after, a cursor per stream.
 
-SQLite beside the data by default, PostgreSQL by URL. What may happen twice after a crash, and why
+SQLite next to the data by default, PostgreSQL by URL. What may happen twice after a crash, and why
 that is harmless, is written down in ``docs/delivery.md``.
 """
 

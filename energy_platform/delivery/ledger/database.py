@@ -34,6 +34,7 @@ _STARTING_S: Final = 10.0
 """How long a server that ended the session, or is starting, is tried again when it is opened."""
 
 _RETRY_S: Final = 0.25
+"""Between two attempts at a database that is away or just starting."""
 
 _CONNECTING: Final = {
     # A server that vanished is noticed within about fifteen seconds, not after two hours.
@@ -183,12 +184,11 @@ T = TypeVar("T")
 RECONNECT_S: Final = 60.0
 """How long a push waits for its ledger's server, such as one that is restarted."""
 
-_RETRY_S: Final = 0.25
 _HUNG_TRANSACTION_MS: Final = "15000"
 """PostgreSQL ends a transaction whose client says nothing for so long: it would hold the fence."""
 
 _PASSING_STATES: Final = frozenset({"25006", "25P03"})
-"""SQLSTATEs beside lost connections that pass: a standby, a transaction ended for its silence."""
+"""SQLSTATEs, next to lost connections, that pass: a standby, a transaction ended for silence."""
 
 
 class Database:
