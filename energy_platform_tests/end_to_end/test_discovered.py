@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 DAYS = ["2026-03-24", "2026-03-25", "2026-03-26"]
 START, END = day_bounds(DAYS[0])[0], day_bounds(DAYS[-1])[1]

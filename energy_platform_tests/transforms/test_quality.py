@@ -1,3 +1,5 @@
+"""What a day's readings look like: completeness, stuck gauges, falling registers, anomalies."""
+
 from __future__ import annotations
 
 from datetime import timedelta

@@ -187,6 +187,7 @@ def test_a_step_over_a_silence_touches_all_its_days(chain: Chain) -> None:
     )
 
 
+@pytest.mark.crash
 def test_days_begun_by_a_killed_build_are_rebuilt(chain: Chain) -> None:
     assert date(2026, 3, 8) in chain.killed.affected["Europe/Paris"]
     for zone, days in chain.killed.affected.items():
