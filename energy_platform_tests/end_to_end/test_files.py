@@ -211,7 +211,8 @@ def test_a_corrected_file_changes_exactly_its_days(platform: FilesInstallation) 
     assert platform.daily_kwh("files/meter/Zählerstand Bezug [kWh]") == before
     hourly = platform.sql(
         "select hour_start_at, energy_wh from fct_energy_hourly "
-        "where point_id like 'files/meter/%' and hour_start_at in ('2026-03-25 10:00:00Z', '2026-03-25 11:00:00Z') order by 1"
+        "where point_id like 'files/meter/%' "
+        "and hour_start_at in ('2026-03-25 10:00:00Z', '2026-03-25 11:00:00Z') order by 1"
     )
     assert [round(energy) for _, energy in hourly] == [2100, 1900]
     assert {path.split("day=")[1][:10] for path in raw} == {"2026-03-25"}
