@@ -289,7 +289,7 @@ class DeliveryHarness:
             self.sim.register(
                 WatticsStream(
                     id=stream.id,
-                    kind="value" if stream.kind == "value" else "electricity",
+                    kind="electricity" if stream.kind == "electricity" else "value",
                     interval_s=int(stream.interval.total_seconds()),
                     reading=stream.reading,
                     timezone=portfolio.zone_of(stream),

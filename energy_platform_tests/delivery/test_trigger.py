@@ -15,7 +15,7 @@ from energy_platform.delivery import (
     push_wanted,
     stream_backlog,
 )
-from energy_platform.delivery.attempts import begin_run
+from energy_platform.delivery.backlog import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_is_asked_for_again_after_a_pause(prepared: Delive
     agreed = portfolio(ELECTRICITY)
     lake = prepared.scenario.lake
     prepared.scenario.write_days("2026-03-01")
-    begin_run(prepared.ledger, now_us=microseconds(prepared.now))
+    begin_run(prepared.ledger, destination="wattics", now_us=microseconds(prepared.now))
     at_once = push_decision(lake, prepared.ledger, agreed, now=prepared.now)
     assert not at_once.is_wanted
     assert at_once.next_attempt_at == prepared.now + timedelta(minutes=1)

@@ -17,7 +17,6 @@ from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.lake.lake import Lake
 from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
-from energy_platform.sources.registry import day_tables
 from energy_platform_tests.environment import environment, simulated
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
 
+SIMULATED = ("socomec", "belimo", "skycentrics")
 REFRESH = "refresh_when_stale"
 PUSH = "push_when_behind"
 
@@ -44,7 +44,7 @@ class Installation:
         return Lake(self.data / "lake")
 
     def ingest(
-        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(day_tables())
+        self, days: Sequence[str], *, vendors: Sequence[Vendor] = SIMULATED
     ) -> list[RunReport]:
         """Read days as the schedules do: one range run per vendor."""
         tags = range_tags(list(days))
@@ -66,7 +66,7 @@ class Installation:
         )
         return [
             self.runner.run(
-                request.job_name or definition.job.name,
+                request.job_name or str(definition.job_name),
                 tags=request.tags,
                 assets=request.asset_selection,
             )

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from energy_platform.cli.discover import OK, run_discover
+from energy_platform.cli.discover import run_discover
+from energy_platform.cli.portfolio_changes import OK
 from energy_platform.days import day_bounds
 from energy_platform.portfolio import load_portfolio
 from energy_platform_tests.end_to_end.installation import (

@@ -1,9 +1,13 @@
-"""What a vendor's inventory comes to: sites, devices and guessed points."""
+"""What a vendor's inventory comes to: sites, devices and proposed points.
+
+Records only; how a source fills them is in its own folder, how they become a portfolio in
+``propose``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +41,8 @@ class ProposedPoint:
         states: Numbers of texts that are numbers by definition.
         needs_power: Whether a register needs a rated power that nobody said.
         every: Seconds between two samples, None when the vendor does not say or the data differ.
+        width: Seconds of an increment's period, where the source says them.
+        stamp: Which end of its period an increment is stamped at, where the source says it.
         is_implausible: Whether the number seen cannot be what its name says.
         confidence: How sure the guess is.
         why: What it rests on.
@@ -54,6 +60,8 @@ class ProposedPoint:
     states: tuple[tuple[str, float], ...] = ()
     needs_power: bool = False
     every: float | None = None
+    width: float | None = None
+    stamp: Literal["start", "end"] | None = None
     is_implausible: bool = False
     confidence: Confidence
     why: str
