@@ -247,10 +247,11 @@ def stats(scopes: list[Scope], *, now: float) -> Record:
 
 
 def profiles(world: World) -> dict[str, Record]:
-    """Dataprofiles by ``id/version``."""
+    """Dataprofiles of the valves there are, by ``id/version``."""
     found: dict[str, Record] = {}
-    for entity in PROFILES:
-        example = next(one for one in world.of_vendor("belimo") if one.model == entity)
+    examples = {one.model: one for one in world.of_vendor("belimo")[::-1]}
+    for entity in (one for one in PROFILES if one in examples):
+        example = examples[entity]
         identity, version = entity.rsplit("/", 1)
         found[entity] = {
             "id": identity,
