@@ -212,8 +212,9 @@ def check_source(
 
 def _impatient(section: type[SourceSettings]) -> SourceSettings:
     """Read a source's settings with little patience, where it has any: a person waits."""
-    limits = {"attempts": ATTEMPTS, "timeout_s": TIMEOUT_S, "backoff_s": BACKOFF_S}
-    return section(**limits) if issubclass(section, ApiSettings) else section()
+    if not issubclass(section, ApiSettings):
+        return section()
+    return section(attempts=ATTEMPTS, timeout_s=TIMEOUT_S, backoff_s=BACKOFF_S)
 
 
 def _read(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.discovery.found import VendorInventory
+    from energy_platform.discovery.vendor_inventory import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.sources.coverage import DeviceDay, Earlier, Reject
@@ -47,7 +47,7 @@ REJECT_COLUMNS: Final = (
 
 
 class PulledDay(Protocol):
-    """What a source gave for one UTC day: rows or an error, and what was odd.
+    """What a source gave for one UTC day: rows or an error, and its anomalies.
 
     Rows may come in chunks that are read while they are landed; the rest is known afterwards.
     """

@@ -59,7 +59,7 @@ def test_raw_and_core_share_one_partitions_definition_and_backfill_in_one_run(
 
 
 def test_data_flows_one_way(graph: dg.AssetGraph) -> None:
-    rank = {**dict.fromkeys((spec.group for spec in sources().values()), 0), "core": 1}
+    rank = {**{source.group: 0 for source in sources().values()}, "core": 1}
     for key in graph.materializable_asset_keys:
         node = graph.get(key)
         for parent in node.parent_keys & graph.materializable_asset_keys:

@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from energy_platform.cli.discover import OK, run_discover
+from energy_platform.cli.discover import run_discover
+from energy_platform.cli.portfolio_changes import OK
 from energy_platform.defs.runner import open_runner
 from energy_platform.sources.files.tables import RAW_FILES_SAMPLES
 from energy_platform_tests.end_to_end.installation import REFRESH, Installation, must_succeed
@@ -22,8 +23,6 @@ from energy_platform_tests.end_to_end.installation import REFRESH, Installation,
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 PARIS = ZoneInfo("Europe/Paris")
 FIRST = datetime(2026, 3, 24, tzinfo=PARIS)
@@ -150,8 +149,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesInstalla
             }
         )
         with open_runner(data / "dagster") as runner:
-            none: Any = None
-            installation = FilesInstallation(data=data, runner=runner, suite=none, world=none)
+            no_fleet: Any = None
+            installation = FilesInstallation(
+                data=data, runner=runner, suite=no_fleet, world=no_fleet
+            )
             for logger, text in MAPPINGS.items():
                 installation.drop(logger, "mapping.yaml", text.encode())
             installation.drop("meter", "all.csv", meter_csv(first=INSTANTS[0], until=INSTANTS[-1]))
@@ -202,7 +203,7 @@ def test_a_corrected_file_changes_exactly_its_days(platform: FilesInstallation) 
     # The export repeats four days, and differs on one of them.
     text = meter_csv(first=INSTANTS[0], until=INSTANTS[4 * 96]).decode("cp1252")
     assert "25.03.2026 12:00;1072,00" in text
-    corrected = text.replace("25.03.2026 12:00;1072,00", "25.03.2026 12:00;1072,10")
+    corrected = text.replace("25.03.2026 12:00;1072,00", "25.03.2026 12:00;1072,40")
     platform.drop("meter", "corrected.csv", corrected.encode("cp1252"))
     platform.follow_until_quiet()
     raw = {path for path, digest in platform.files().items() if lake.get(path) != digest}
@@ -224,6 +225,6 @@ def test_the_published_file_says_which_file_a_sample_came_from(
     frame = platform.lake.read(RAW_FILES_SAMPLES, day="2026-03-25")
     noon = datetime(2026, 3, 25, 11, tzinfo=UTC)
     row = frame.filter(pl.col("at") == noon, pl.col("device_id") == "meter").row(0, named=True)
-    assert (row["value"], row["file"]) == (1072.1, "corrected.csv")
+    assert (row["value"], row["file"]) == (1072.4, "corrected.csv")
     others = frame.filter(pl.col("at") != noon, pl.col("device_id") == "meter")
     assert others["file"].unique().to_list() == ["all.csv"]

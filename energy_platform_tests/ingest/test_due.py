@@ -309,9 +309,7 @@ def test_days_that_nothing_came_of_are_no_holes_where_arrivals_tell() -> None:
 def test_a_day_is_due_once_for_what_arrived() -> None:
     before, after = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
     read = record("2026-01-02", "whole", at=after)
-    quiet = due(
-        arrived({"2026-01-02": before}, read, d02=CLOSED), start=None, late_days=7, now=NOW
-    )
+    quiet = due(arrived({"2026-01-02": before}, read, d02=CLOSED), start=None, late_days=7, now=NOW)
     assert quiet.days == ()
     news = due(arrived({"2026-01-02": NOW}, read, d02=CLOSED), start=None, late_days=7, now=NOW)
     assert news.days == ("2026-01-02",)

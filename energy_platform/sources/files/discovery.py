@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
+from energy_platform.discovery.phases import phase_of
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import classify, direction_of, of_phase, role_of
+from energy_platform.discovery.states import states_of
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.phases import phase_of
-from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import classify, direction_of, of_phase, role_of
-from energy_platform.discovery.states import states_of
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.sources.files.layout import WATTICS_FIELDS
 from energy_platform.sources.files.mapping import offset_of
@@ -113,7 +113,7 @@ def _site(row: Mapping[str, Any], name: str) -> ProposedSite:
 def _point(row: Mapping[str, Any], *, every_s: float | None) -> ProposedPoint:
     key, unit = row["point"], row["unit"]
     shown = clean(row["name"]) or key
-    said = words(key, row["name"])
+    said = keywords(key, row["name"])
     meaning = _meaning(row, said)
     states: tuple[tuple[str, float], ...] = ()
     doubts = [meaning.doubt]

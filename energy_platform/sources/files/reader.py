@@ -106,10 +106,12 @@ def read_file(
 
     Example:
         >>> from energy_platform.sources.files.mapping import Mapping
-        >>> data = b"Time;Energy (kWh)\\n01.02.2025 00:15;12,5\\n"
-        >>> read_file(data, suffix=".csv", mapping=Mapping(timezone="Europe/Paris")).samples.rows()
-        [('Energy (kWh)', datetime.datetime(2025, 1, 31, 23, 15, \
-tzinfo=zoneinfo.ZoneInfo(key='UTC')), 12.5, None, 'kWh', 2)]
+        >>> data = b"Time;Energy (kWh)\n01.02.2025 00:15;12,5\n"
+        >>> content = read_file(data, suffix=".csv", mapping=Mapping(timezone="Europe/Paris"))
+        >>> content.samples.select("point", "value", "unit").row(0)
+        ('Energy (kWh)', 12.5, 'kWh')
+        >>> str(content.samples["at"][0])
+        '2025-01-31 23:15:00+00:00'
     """
     layout = read_layout(data, suffix=suffix.lower(), mapping=mapping)
     times = [layout.columns[n] for n in layout.times]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform.discovery.found import ProposedPoint
+    from energy_platform.discovery.vendor_inventory import ProposedPoint
 
 
 @pytest.fixture
