@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_bounds
 from energy_platform.portfolio import Portfolio
-from energy_platform_tests.faults.harness import environment
+from energy_platform_tests.environment import environment
 from energy_platform_tests.sources.cases import Case
 
 if TYPE_CHECKING:
