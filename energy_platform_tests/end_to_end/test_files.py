@@ -203,7 +203,7 @@ def test_a_corrected_file_changes_exactly_its_days(platform: FilesInstallation) 
     # The export repeats four days, and differs on one of them.
     text = meter_csv(first=INSTANTS[0], until=INSTANTS[4 * 96]).decode("cp1252")
     assert "25.03.2026 12:00;1072,00" in text
-    corrected = text.replace("25.03.2026 12:00;1072,00", "25.03.2026 12:00;1072,40")
+    corrected = text.replace("25.03.2026 12:00;1072,00", "25.03.2026 12:00;1072,10")
     platform.drop("meter", "corrected.csv", corrected.encode("cp1252"))
     platform.follow_until_quiet()
     raw = {path for path, digest in platform.files().items() if lake.get(path) != digest}
@@ -225,6 +225,6 @@ def test_the_published_file_says_which_file_a_sample_came_from(
     frame = platform.lake.read(RAW_FILES_SAMPLES, day="2026-03-25")
     noon = datetime(2026, 3, 25, 11, tzinfo=UTC)
     row = frame.filter(pl.col("at") == noon, pl.col("device_id") == "meter").row(0, named=True)
-    assert (row["value"], row["file"]) == (1072.4, "corrected.csv")
+    assert (row["value"], row["file"]) == (1072.1, "corrected.csv")
     others = frame.filter(pl.col("at") != noon, pl.col("device_id") == "meter")
     assert others["file"].unique().to_list() == ["all.csv"]
