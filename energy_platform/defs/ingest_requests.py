@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ import dagster as dg
 
 from energy_platform.defs.instance.living_runs import living_runs
 from energy_platform.defs.jobs import INGEST, MAX_RUNTIME, everything
-from energy_platform.defs.partitions import RUN_KIND, range_tags
+from energy_platform.defs.partitions import FIRST_DAY, RUN_KIND, range_tags
 from energy_platform.ingest.due import SourceDays, read_source_days
 from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
@@ -56,10 +57,17 @@ def run_of_source(runs: Iterable[dg.DagsterRun], *, vendor: Vendor) -> dg.Dagste
 def known_days(vendor: Vendor, *, platform: Platform) -> SourceDays:
     """Read what lake and catalogue know of a source's days.
 
+    Days that arrived from before the first partition of this process are left out: Dagster knows no
+    such partition until it starts again. ``status`` and ``doctor`` name them as missing meanwhile.
+
     Raises:
         CatalogueError: The catalogue cannot be used.
     """
-    return read_source_days(platform.lake, data_dir=platform.data, source=vendor)
+    known = read_source_days(platform.lake, data_dir=platform.data, source=vendor)
+    if known.arrivals is None:
+        return known
+    arrivals = {day: at for day, at in known.arrivals.items() if day >= FIRST_DAY}
+    return replace(known, arrivals=arrivals)
 
 
 def ingest_tags(vendor: Vendor, days: list[str], *, kind: str) -> dict[str, str]:

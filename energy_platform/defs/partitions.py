@@ -12,15 +12,15 @@ import dagster as dg
 from energy_platform.days import EPOCH_DAY, day_range
 from energy_platform.lake.lake import Lake
 from energy_platform.settings import Settings, SettingsError
-from energy_platform.sources.registry import day_tables
+from energy_platform.sources.registry import day_tables, landing_folder, sources
 
 
 def first_partition() -> date:
     """Return the day that partitions begin with: where data begin, so that a gap is a gap.
 
-    That is the earliest of the days that landed, of the start days that are set and of
-    ENERGY_PLATFORM_PARTITIONS_FROM; with none of them, the first day there can be. Wrong settings
-    are told where the code location is assembled.
+    That is the earliest of the days that landed, of those that something arrived of, of the start
+    days that are set and of ENERGY_PLATFORM_PARTITIONS_FROM; with none of them, the first day there
+    can be. Wrong settings are told where the code location is assembled.
     """
     try:
         settings = Settings.load()
@@ -34,7 +34,19 @@ def first_partition() -> date:
         *(source.start_day for source in settings.sources.values()),
         settings.platform.partitions_from,
     ]
-    known = [*landed, *(day for day in stated if day is not None)]
+    arrived = [
+        date.fromisoformat(min(days))
+        for name, source in sources().items()
+        # A start day that is set says which of them are wanted.
+        if source.arrivals is not None
+        and settings.sources[name].start_day is None
+        and (
+            days := source.arrivals(
+                settings.sources[name], landing_folder(settings.platform.data_dir, source=name)
+            )
+        )
+    ]
+    known = [*landed, *arrived, *(day for day in stated if day is not None)]
     return max(EPOCH_DAY, min(known, default=EPOCH_DAY))
 
 

@@ -103,6 +103,14 @@ def test_partitions_begin_where_data_begin(tmp_path: Path, monkeypatch: pytest.M
             closed=True,
         )
     assert first_partition() == date(2026, 2, 27)
+    with monkeypatch.context() as arrived:
+        arrived.setenv("FILES_FOLDER", str(tmp_path))
+        arrived.setitem(
+            vars(sources()["files"]), "arrivals", lambda *_: {"2025-11-30": datetime.now(tz=UTC)}
+        )
+        assert first_partition() == date(2025, 11, 30), "a file came, and has not landed"
+        arrived.setenv("FILES_START_DAY", "2026-02-01")
+        assert first_partition() == date(2026, 2, 1)
     monkeypatch.setenv("SOCOMEC_START_DAY", "2026-01-15")
     assert first_partition() == date(2026, 1, 15)
     monkeypatch.setenv("ENERGY_PLATFORM_PARTITIONS_FROM", "2025-06-01")

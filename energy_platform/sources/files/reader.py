@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import EPOCH_DAY, day_of
+from energy_platform.days import DAY, EPOCH_DAY, day_of
 from energy_platform.schemas import INSTANT
 from energy_platform.sources.columns import deduplicate
 from energy_platform.sources.files.errors import RefusedFileError
@@ -38,6 +38,9 @@ SAMPLES: Final = pl.Schema(
     }
 )
 """Columns of what a file gives."""
+
+EARLIEST: Final = datetime.combine(EPOCH_DAY + DAY, time.min, tzinfo=UTC)
+"""A logger that lost its battery counts on from the first midnight of 2000."""
 
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """A stamp beyond is a typo whatever the present is; its day would be a partition."""
@@ -128,8 +131,7 @@ def read_file(
             "unread": unread,
         }
     )
-    earliest = datetime.combine(EPOCH_DAY, time.min, tzinfo=UTC)
-    sane = pl.col("at").is_between(earliest, latest or LATEST)
+    sane = pl.col("at").is_between(EARLIEST, latest or LATEST)
     lines = lines.with_columns(
         reason=pl.when(pl.col("reason").is_not_null())
         .then("reason")

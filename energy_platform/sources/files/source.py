@@ -89,8 +89,6 @@ class FilesSource:
         )
 
     def _take(self, now: datetime) -> Intake:
-        # An inbox that is not there, such as a share that is not mounted, says nothing of any day.
-        _listed(self.settings)
         try:
             return take_in(self.settings, self.store, now=now)
         except OSError as error:

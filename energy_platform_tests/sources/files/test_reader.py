@@ -194,6 +194,11 @@ def test_a_damaged_file_is_refused_in_one_sentence(suffix: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_clock_that_was_never_set_is_a_bad_line() -> None:
+    read = content("Zeit;kWh\n01.01.2000 00:00:15;1\n01.02.2025 00:15:00;2\n", "timezone: UTC")
+    assert [one.line for one in read.bad_lines] == [2]
+
+
 def test_a_stamp_in_the_future_is_a_bad_line() -> None:
     read = read_file(
         b"Time;kWh\n2025-02-01 00:15;1\n2052-02-01 00:30;2\n",
