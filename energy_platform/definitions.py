@@ -1,19 +1,21 @@
-"""The code location: assets, checks, jobs, schedules, sensors and the resource they share."""
+"""The code location, assembled from ``defs``; every definition is made there.
+
+Assembled by name and not by ``dg.load_from_defs_folder``: that asks for a ``pyproject.toml`` above
+the package, which an installed wheel does not have, and the definitions depend on the settings.
+"""
 
 import dagster as dg
 
 from energy_platform.defs.assets.core import core
-from energy_platform.defs.assets.days import DAYS_CHECKS
 from energy_platform.defs.assets.marts import build_mart_assets
 from energy_platform.defs.assets.raw import RAW_ASSETS
 from energy_platform.defs.assets.wattics import wattics_packets, wattics_reconciled
-from energy_platform.defs.automation.alerts import build_alert_sensor
-from energy_platform.defs.automation.alive import build_watch_sensor
-from energy_platform.defs.automation.housekeeping import housekeeping
-from energy_platform.defs.automation.jobs import JOBS
-from energy_platform.defs.automation.schedules import build_schedules
-from energy_platform.defs.automation.sensors import build_sensors
+from energy_platform.defs.checks.missing_days import DAYS_CHECKS
+from energy_platform.defs.housekeeping import housekeeping
+from energy_platform.defs.jobs import JOBS
 from energy_platform.defs.resources import Platform
+from energy_platform.defs.schedules import build_schedules
+from energy_platform.defs.sensors.build import build_sensors
 from energy_platform.installation.instance import require_own_instance
 from energy_platform.settings import Settings
 
@@ -43,7 +45,7 @@ def build_definitions() -> dg.Definitions:
         asset_checks=[wattics_reconciled, *DAYS_CHECKS],
         jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
-        sensors=[*build_sensors(settings), build_watch_sensor(), build_alert_sensor()],
+        sensors=build_sensors(settings),
         resources={"platform": platform},
         executor=dg.in_process_executor,
     )

@@ -12,15 +12,15 @@ from energy_platform.cli.following import (
     refresh_what_is_stale,
     say_failure,
 )
-from energy_platform.cli.runs import NO_LIMIT, open_runner
 from energy_platform.days import day_range
+from energy_platform.defs.runner import NO_LIMIT, open_runner
 from energy_platform.ingest.run import is_configured
 from energy_platform.installation.origin import claim
 from energy_platform.lake.catalogue import Catalogue, CatalogueError
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from energy_platform.cli.runs import Runner, RunReport
+    from energy_platform.defs.runner import Runner, RunReport
     from energy_platform.schemas import Vendor
 
     Say = Callable[[str], None]
@@ -94,9 +94,9 @@ def run_backfill(console: Console, *, vendor: str, first: str, last: str) -> int
 
 def _vendors(asked: str) -> tuple[list[Vendor], list[Vendor]]:
     """Return the vendors to read, and those of ``all`` that are left out."""
-    known = [name for name in RAW_DAY_TABLES if asked in {name, "all"}]
+    known = [name for name in day_tables() if asked in {name, "all"}]
     if not known:
-        raise SettingsError(f"unknown vendor {asked!r}; one of {', '.join(RAW_DAY_TABLES)}, all")
+        raise SettingsError(f"unknown vendor {asked!r}; one of {', '.join(day_tables())}, all")
     configured = [name for name in known if is_configured(name)]
     if not configured:
         raise SettingsError(
@@ -135,7 +135,7 @@ def _say_not_booked(runner: Runner, days: Sequence[str], *, say: Say) -> None:
 
 
 def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path, say: Say) -> bool:
-    from energy_platform.defs.assets.partitions import RUN_KIND, range_tags  # noqa: PLC0415
+    from energy_platform.defs.partitions import RUN_KIND, range_tags  # noqa: PLC0415
 
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     say(f"{vendor}: reading {len(days)} days, {span}")
@@ -161,7 +161,7 @@ def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path
 def _what_was_read(
     report: RunReport, vendor: Vendor, days: Sequence[str], *, data_dir: Path
 ) -> _Read:
-    table = RAW_DAY_TABLES[vendor].name
+    table = day_tables()[vendor].name
     figures = {
         one.partition: one.figures
         for one in report.materialized

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from energy_platform.cli.failures import INTERRUPTED
 from energy_platform.cli.following import push_what_is_behind, refresh_what_is_stale
-from energy_platform.cli.runs import Runner, RunReport, open_runner
 from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
 from energy_platform.days import due_days
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.defs.runner import Runner, RunReport, open_runner
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +46,7 @@ def run_demo(console: Console, *, days: int) -> int:
 
 def _demo(console: Console, *, days: int) -> int:
     began = time.monotonic()
-    with simulated_vendors(days=days) as (fleet, data_dir):
+    with simulated_vendors(days=days) as (suite, data_dir):
         console.print(
             f"four simulated vendors listen on 127.0.0.1; data in {data_dir}",
             style="dim",
@@ -64,7 +64,7 @@ def _demo(console: Console, *, days: int) -> int:
                 console,
                 data_dir=data_dir,
                 portfolio=data_dir / "demo" / "portfolio.yaml",
-                judgement=fleet.ask("/judgement"),
+                delivery_report=suite.ask("/delivery-report"),
                 seconds=time.monotonic() - began,
             )
             return 0
@@ -75,7 +75,7 @@ def _demo(console: Console, *, days: int) -> int:
 
 def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
     """Run what the schedules and sensors would run, in their order; return what failed."""
-    from energy_platform.defs.assets.partitions import range_tags  # noqa: PLC0415
+    from energy_platform.defs.partitions import range_tags  # noqa: PLC0415
 
     wanted = due_days(datetime.now(tz=UTC), late_days=days - 1)
     tags = range_tags(wanted)
@@ -93,7 +93,7 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
         status.update("inventories")
         reports.append(runner.run("inventories"))
         note("inventories of three vendors", began=began)
-        for vendor in RAW_DAY_TABLES:
+        for vendor in day_tables():
             began = time.monotonic()
             status.update(f"{vendor}: {span}")
             reports.append(runner.run(f"ingest_{vendor}", tags=tags))

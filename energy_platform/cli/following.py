@@ -10,17 +10,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from energy_platform.days import contiguous, day_of
-from energy_platform.delivery import LedgerError, streams_behind
+from energy_platform.delivery import LedgerError, stream_backlog
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.refresh import held, stale
+from energy_platform.refresh import blocked, stale
 from energy_platform.settings import WatticsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from energy_platform.cli.runs import Runner, RunReport
     from energy_platform.defs.resources import Platform
+    from energy_platform.defs.runner import Runner, RunReport
 
     Say = Callable[[str], None]
 
@@ -45,7 +45,7 @@ def refresh_what_is_stale(runner: Runner, *, say: Say, again: bool = False) -> F
     Returns:
         What came of it; unless it failed, nothing is stale now.
     """
-    from energy_platform.defs.assets.partitions import (  # noqa: PLC0415
+    from energy_platform.defs.partitions import (  # noqa: PLC0415
         RANGE_END,
         RANGE_START,
         RUN_KIND,
@@ -86,7 +86,7 @@ def push_what_is_behind(runner: Runner, *, say: Say) -> Followed:
     Returns:
         What came of it; ``nothing`` as well where nothing is to be sent.
     """
-    from energy_platform.defs.assets.partitions import RUN_KIND  # noqa: PLC0415
+    from energy_platform.defs.partitions import RUN_KIND  # noqa: PLC0415
 
     if WatticsSettings().base_url is None:
         say("push: skipped, WATTICS_BASE_URL is not set: nothing is sent")
@@ -116,7 +116,7 @@ def push_what_is_behind(runner: Runner, *, say: Say) -> Followed:
 def held_days(platform: Platform) -> dict[str, str]:
     """Return the days whose raw files need an operator, with the reason."""
     try:
-        return {one.day: one.why for one in held(platform.lake, platform.portfolio())}
+        return {one.day: one.why for one in blocked(platform.lake, platform.portfolio())}
     except (PortfolioError, LakeError):
         return {}
 
@@ -140,7 +140,7 @@ def _behind(platform: Platform) -> list[str]:
     portfolio = platform.portfolio()
     max_hold = timedelta(hours=WatticsSettings().max_hold_h)
     with platform.ledger() as ledger:
-        found = streams_behind(
+        found = stream_backlog(
             platform.lake, ledger, portfolio, now=platform.now(), max_hold=max_hold
         )
     return [one.stream_id for one in found]

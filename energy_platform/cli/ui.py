@@ -27,8 +27,8 @@ from energy_platform.installation.instance import (
 from energy_platform.installation.origin import claim
 from energy_platform.installation.supervisor import Component, Orders
 from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings, Settings, SettingsError
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -75,8 +75,8 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
     """
     require_port(port)
     if simulated is None:
-        Settings.load()  # a wrong variable is no reason to take the simulated vendors
-        simulated = not any(is_configured(vendor) for vendor in RAW_DAY_TABLES)
+        Settings.load()  # a wrong variable is not a reason to take the simulated vendors
+        simulated = not any(is_configured(vendor) for vendor in day_tables())
     with ExitStack() as stack:
         stopped = stack.enter_context(_Stop())
         if simulated:
@@ -94,7 +94,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             _warn_of_env_file(console)
         home = render_instance(data_dir / "dagster")
         held = stack.enter_context(only_ui(home))
-        from energy_platform.cli.runs import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
+        from energy_platform.defs.runner import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
 
         fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
         sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-platform-"))
@@ -140,7 +140,7 @@ def require_port(port: int) -> None:
     if not 1 <= port <= _HIGHEST_PORT:
         raise UiError(f"--port {port}: expected a number from 1 to {_HIGHEST_PORT}")
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        # As the web server does: a connection of before that is being closed is no obstacle.
+        # As the web server does: a connection of before that is being closed is not an obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -165,7 +165,7 @@ def _warn_of_env_file(console: Console) -> None:
         console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
 
 
-END_RUNS: Final = "energy_platform.defs.automation.end_runs"
+END_RUNS: Final = "energy_platform.defs.instance.end_runs"
 """Ends runs that outlived the daemon: they are in process groups of their own."""
 
 

@@ -1,4 +1,4 @@
-"""All that imports Dagster: assets, checks, jobs, schedules, sensors, resources, the launcher.
+"""All that imports Dagster: assets, checks, jobs, schedules, sensors, resources, the instance.
 
-Rules do not belong here: they live in the other packages, and these definitions call them.
+Rules do not belong here: they lie in the other packages, and these definitions call them.
 """

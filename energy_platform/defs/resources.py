@@ -18,10 +18,9 @@ from energy_platform.installation.origin import claim, own_origin
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.registry import open_source
+from energy_platform.sources.registry import day_tables, landing_folder, open_source
 from energy_platform.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.ingest.run import Source
     from energy_platform.schemas import Vendor
+    from energy_platform.sources.base import OpenSource
 
 
 class Platform(dg.ConfigurableResource["Platform"]):
@@ -75,10 +74,9 @@ class Platform(dg.ConfigurableResource["Platform"]):
         """The Parquet lake."""
         return Lake(self.data / "lake")
 
-    @property
-    def landing(self) -> Path:
-        """Folder of the SkyCentrics polls."""
-        return self.data / "landing" / "skycentrics"
+    def landing(self, vendor: Vendor) -> Path:
+        """Return the folder for files of a source's own, such as polls."""
+        return landing_folder(self.data, source=vendor)
 
     @property
     def logins(self) -> RefusedLogins:
@@ -92,7 +90,7 @@ class Platform(dg.ConfigurableResource["Platform"]):
             data_dir=self.data,
             lake=self.lake,
             dbt_project_dir=Path(self.dbt_project_dir),
-            late_days={vendor: ingest_settings(vendor).late_days for vendor in RAW_DAY_TABLES},
+            late_days={vendor: ingest_settings(vendor).late_days for vendor in day_tables()},
         )
 
     def catalogue(self) -> Catalogue:
@@ -112,12 +110,12 @@ class Platform(dg.ConfigurableResource["Platform"]):
         """
         return load_portfolio(Path(self.portfolio_path))
 
-    def source(self, vendor: Vendor) -> AbstractContextManager[Source]:
+    def source(self, vendor: Vendor) -> AbstractContextManager[OpenSource]:
         """Open a vendor's client."""
         return open_source(
             vendor,
             portfolio=self.portfolio(),
-            landing=self.landing,
+            landing=self.landing(vendor),
             logins=self.logins,
             lake=self.lake,
         )

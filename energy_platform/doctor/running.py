@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import sqlalchemy
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
-from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pydantic import SecretStr
 
-    from energy_platform.doctor.finding import Finding
-
-POLLS_MISSED: Final = 5
-"""Poll periods without a poll after which samples are being lost."""
+    from energy_platform.doctor.check_result import CheckResult
 
 
-def check_dagster(home: Path) -> list[Finding]:
+def check_dagster(home: Path) -> list[CheckResult]:
     """Check Dagster's home and whether its UI and daemon run.
 
     Args:
         home: Folder of the instance, such as ``data/dagster``.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     said = os.environ.get("DAGSTER_HOME")
     if said and Path(said).absolute() != home.absolute():
         findings.append(
@@ -71,7 +66,7 @@ def check_dagster(home: Path) -> list[Finding]:
     ]
 
 
-def check_runs(home: Path, *, now: datetime) -> list[Finding]:
+def check_runs(home: Path, *, now: datetime) -> list[CheckResult]:
     """Check that no run died, hangs or waits for nobody.
 
     Args:
@@ -93,37 +88,7 @@ def check_runs(home: Path, *, now: datetime) -> list[Finding]:
     ] or [ok("runs", "", "none died, hangs or waits for nobody")]
 
 
-def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:
-    """Check that every gateway was polled lately; a missed poll is lost without history.
-
-    Args:
-        landing: Folder of the polls.
-        poll_s: Seconds between two polls.
-        now: The present.
-    """
-    newest = Landing(landing).newest_polls()
-    advice = "Polls are made while `make ui` or the service runs; start it"
-    if not newest:
-        return [warn("polls", "skycentrics", "no gateway was polled in the last days", advice)]
-    findings: list[Finding] = []
-    for device_id, polled_at in sorted(newest.items()):
-        age = now - polled_at
-        said = f"gateway {device_id} was polled {_ago(age)} ago"
-        if age > timedelta(seconds=POLLS_MISSED * poll_s):
-            findings.append(warn("polls", "skycentrics", said, advice))
-        else:
-            findings.append(ok("polls", "skycentrics", said))
-    return findings
-
-
-def _ago(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 120:  # noqa: PLR2004 - two hours
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 2 * 1440 else f"{minutes // 1440} days"
-
-
-def check_ledger(url: SecretStr | None, *, data_dir: Path) -> Finding:
+def check_ledger(url: SecretStr | None, *, data_dir: Path) -> CheckResult:
     """Check that the ledger's database answers.
 
     Args:

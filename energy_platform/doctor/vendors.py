@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,41 +10,35 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from energy_platform.discovery import READERS
-from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.ingest.run import ingest_settings
-from energy_platform.settings import (
-    BelimoSettings,
-    SettingsError,
-    SkycentricsSettings,
-    SocomecSettings,
-)
-from energy_platform.sources.belimo import BelimoClient
+from energy_platform.doctor.check_result import fail, ok, warn
+from energy_platform.settings import ApiSettings, SettingsError
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 from energy_platform.sources.http.exchange import Exchanger
-from energy_platform.sources.http.pace import Clock
-from energy_platform.sources.http.wire import About
-from energy_platform.sources.registry import BelimoSource, SkycentricsSource, SocomecSource
-from energy_platform.sources.skycentrics import Landing, SkycentricsClient
-from energy_platform.sources.socomec import SocomecClient
+from energy_platform.sources.http.messages import RequestContext
+from energy_platform.sources.http.rate_limit import Clock
+from energy_platform.sources.registry import get_source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from energy_platform.discovery import Found
-    from energy_platform.doctor.finding import Finding
-    from energy_platform.ingest.run import Source
+    from energy_platform.discovery import VendorInventory
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
+    from energy_platform.settings import SourceSettings
+    from energy_platform.sources.base import OpenSource, SourceContext
     from energy_platform.sources.http.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
-"""Attempts per request: a person waits."""
+"""Attempts per request: an operator waits."""
 
 TIMEOUT_S: Final = 10.0
 """Seconds an answer may take here."""
+
+BACKOFF_S: Final = 0.2
+"""Pause before the second attempt."""
 
 SKEW_WARN_S: Final = 10.0
 """Clocks further apart than this are worth a look; a Date header has whole seconds."""
@@ -54,7 +47,7 @@ SKEW_FAIL_S: Final = 300.0
 """Clocks further apart than this break signatures and tokens."""
 
 
-class Reached(NamedTuple):
+class ProbeResult(NamedTuple):
     """What an address answered.
 
     Attributes:
@@ -62,12 +55,12 @@ class Reached(NamedTuple):
         skew_s: Seconds this machine's clock is ahead; None when the answer had no date.
     """
 
-    finding: Finding
+    finding: CheckResult
     skew_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visited:
+class VendorChecks:
     """What became of one vendor.
 
     Attributes:
@@ -75,40 +68,20 @@ class Visited:
         found: Its inventory, None when it could not be read.
     """
 
-    findings: tuple[Finding, ...]
-    found: Found | None
-
-
-def addresses(vendor: Vendor) -> dict[str, str]:
-    """Return the addresses a vendor is spoken to at, by what they serve."""
-    match vendor:
-        case "socomec":
-            socomec = SocomecSettings()
-            realm = f"{socomec.keycloak_url.rstrip('/')}/realms/{socomec.realm}"
-            return {
-                "socomec login": f"{realm}/.well-known/openid-configuration",
-                "socomec": f"{socomec.api_url.rstrip('/')}/api/v1/ca",
-            }
-        case "belimo":
-            belimo = BelimoSettings()
-            return {
-                "belimo login": belimo.token_url,
-                "belimo": f"{belimo.api_url.rstrip('/')}/api-info",
-            }
-        case "skycentrics":
-            return {"skycentrics": f"{SkycentricsSettings().api_url.rstrip('/')}/devices/"}
+    findings: tuple[CheckResult, ...]
+    found: VendorInventory | None
 
 
 def reach(
     subject: str, url: str, *, now: Callable[[], datetime], ca_file: Path | None = None
-) -> Reached:
+) -> ProbeResult:
     """Ask an address without credentials; any answer shows that it is there.
 
     Args:
         subject: What it serves.
         url: The address; asked with GET.
         now: The present.
-        ca_file: Authorities trusted besides the system's.
+        ca_file: Authorities trusted in addition to the system's.
     """
     host = urlsplit(url).hostname
     try:
@@ -117,21 +90,22 @@ def reach(
         ) as exchanger:
             before = now()
             response = exchanger.exchange(
-                exchanger.request("GET", url, headers={}), about=About(subject, "reach", None, None)
+                exchanger.request("GET", url, headers={}),
+                about=RequestContext(subject, "reach", None, None),
             )
             after = now()
     except ContractError:
         # What it says is not asked for here; that it says anything is enough.
-        return Reached(ok("reach", subject, f"{host} answers"), None)
+        return ProbeResult(ok("reach", subject, f"{host} answers"), None)
     except SettingsError as error:
-        return Reached(fail("reach", subject, str(error)), None)
+        return ProbeResult(fail("reach", subject, str(error)), None)
     except VendorError as error:
-        return Reached(fail("reach", subject, f"{host}: {error.reason}", error.advice), None)
+        return ProbeResult(fail("reach", subject, f"{host}: {error.reason}", error.advice), None)
     if httpx.codes.is_server_error(response.status):
         finding = warn("reach", subject, f"{host} is broken (HTTP {response.status})", "Wait")
     else:
         finding = ok("reach", subject, f"{host} answers")
-    return Reached(finding, _skew_s(response.headers.get("date"), before=before, after=after))
+    return ProbeResult(finding, _skew_s(response.headers.get("date"), before=before, after=after))
 
 
 def _skew_s(date: str | None, *, before: datetime, after: datetime) -> float | None:
@@ -146,7 +120,7 @@ def _skew_s(date: str | None, *, before: datetime, after: datetime) -> float | N
     return (before + (after - before) / 2 - there).total_seconds()
 
 
-def check_clock(subject: str, skew_s: float | None) -> Finding:
+def check_clock(subject: str, skew_s: float | None) -> CheckResult:
     """Compare this machine's clock with a server's.
 
     Args:
@@ -173,47 +147,81 @@ def visit(
     logins: RefusedLogins | None = None,
     retry_login: bool = False,
     lake: Lake | None = None,
-) -> Visited:
+) -> VendorChecks:
     """Check one vendor, from the network to what its account sees.
 
     Args:
         vendor: A vendor with credentials.
         portfolio: Not asked for anything but to open the vendor.
-        landing: Folder of the SkyCentrics polls.
+        landing: Folder for files of the source's own.
         now: The present.
         logins: What is known of refused logins: one that rests is not tried here either, since a
             person who runs this again and again would lock the account.
         retry_login: Whether to try it all the same, once.
         lake: Holds the inventory of before, by which devices keep their names.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     if retry_login and logins is not None:
         logins.try_now(vendor, now=now())
-    ca_file = ingest_settings(vendor).ca_file
+    spec = get_source(vendor)
+    settings = spec.settings()
     reached = {
-        name: reach(name, url, now=now, ca_file=ca_file) for name, url in addresses(vendor).items()
+        subject: reach(subject, url, now=now, ca_file=settings.ca_file)
+        for subject, url in spec.addresses(settings)
     }
     findings += [one.finding for one in reached.values()]
-    findings.append(check_clock(vendor, reached[vendor].skew_s))
+    if vendor in reached:
+        findings.append(check_clock(vendor, reached[vendor].skew_s))
     if any(one.finding.level == "fail" for one in reached.values()):
-        return Visited(findings=tuple(findings), found=None)
+        return VendorChecks(findings=tuple(findings), found=None)
     try:
-        opened = _opened(vendor, portfolio=portfolio, landing=landing, logins=logins, lake=lake)
-        with opened as (source, login):
-            found = _read(vendor, source, login, findings)
+        opened = open_source(
+            vendor,
+            portfolio=portfolio,
+            landing=landing,
+            logins=logins,
+            lake=lake,
+            settings=_impatient(spec.settings),
+        )
+        with opened as source:
+            found = _read(vendor, source, findings)
     except (SettingsError, VendorError) as error:
         findings.append(_refused(vendor, error))
-        return Visited(findings=tuple(findings), found=None)
-    return Visited(findings=tuple(findings), found=found)
+        return VendorChecks(findings=tuple(findings), found=None)
+    return VendorChecks(findings=tuple(findings), found=found)
+
+
+def check_source(
+    vendor: Vendor, settings: SourceSettings, context: SourceContext, *, now: datetime
+) -> Iterator[CheckResult]:
+    """Check what a source alone can check, such as its polls.
+
+    Args:
+        vendor: A source with credentials.
+        settings: Its settings.
+        context: What it is opened with.
+        now: The present.
+    """
+    for one in get_source(vendor).checks(settings, context, now):
+        if one.is_ok:
+            yield ok(one.check, vendor, one.message)
+        else:
+            yield warn(one.check, vendor, one.message, one.advice)
+
+
+def _impatient(section: type[SourceSettings]) -> SourceSettings:
+    """Read a source's settings with little patience, where it has any: a person waits."""
+    limits = {"attempts": ATTEMPTS, "timeout_s": TIMEOUT_S, "backoff_s": BACKOFF_S}
+    return section(**limits) if issubclass(section, ApiSettings) else section()
 
 
 def _read(
-    vendor: Vendor, source: Source, login: Callable[[], object], findings: list[Finding]
-) -> Found | None:
-    login()
+    vendor: Vendor, source: OpenSource, findings: list[CheckResult]
+) -> VendorInventory | None:
+    source.check_login()
     findings.append(ok("credentials", vendor, "a real login succeeded"))
     try:
-        found = READERS[vendor](source.inventory())
+        found = get_source(vendor).discover(source.inventory())
     except AuthenticationError:
         raise
     except VendorError as error:
@@ -225,7 +233,7 @@ def _read(
     return found
 
 
-def _rights(vendor: Vendor, found: Found) -> Finding:
+def _rights(vendor: Vendor, found: VendorInventory) -> CheckResult:
     points = sum(len(device.points) for device in found.devices.values())
     seen = f"{len(found.devices)} devices with {points} points are visible"
     if not found.devices:
@@ -247,43 +255,9 @@ def _rights(vendor: Vendor, found: Found) -> Finding:
     return ok("rights", vendor, seen)
 
 
-def _refused(vendor: Vendor, error: SettingsError | VendorError) -> Finding:
+def _refused(vendor: Vendor, error: SettingsError | VendorError) -> CheckResult:
     if isinstance(error, SettingsError):
         return fail("credentials", vendor, str(error))
     check = "credentials" if isinstance(error, AuthenticationError) else "reach"
     status = f" (HTTP {error.status})" if error.status is not None else ""
     return fail(check, vendor, f"{error.endpoint}: {error.reason}{status}", error.advice)
-
-
-@contextmanager
-def _opened(
-    vendor: Vendor,
-    *,
-    portfolio: Portfolio,
-    landing: Path,
-    logins: RefusedLogins | None,
-    lake: Lake | None,
-) -> Iterator[tuple[Source, Callable[[], object]]]:
-    """Open a vendor's client with little patience, and the cheapest call that needs a login."""
-    match vendor:
-        case "socomec":
-            patience = SocomecSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with SocomecClient(patience, backoff_s=0.2, logins=logins) as socomec:
-                yield SocomecSource(socomec, portfolio, lake), socomec.corporate_accounts
-        case "belimo":
-            settings = BelimoSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with BelimoClient(settings, backoff_s=0.2, logins=logins) as belimo:
-                yield BelimoSource(belimo, portfolio, lake), belimo.device_stats
-        case "skycentrics":
-            signed = SkycentricsSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with SkycentricsClient(signed, backoff_s=0.2, logins=logins) as skycentrics:
-                yield (
-                    SkycentricsSource(skycentrics, Landing(landing), portfolio),
-                    lambda: _ask_gateways(skycentrics),
-                )
-
-
-def _ask_gateways(client: SkycentricsClient) -> None:
-    """Make signed calls; a list of gateways in the settings would answer without one."""
-    for device_id in client.device_ids()[:1]:
-        client.device(device_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
@@ -25,7 +26,7 @@ nux:
   enabled: false
 secrets:
   custom:
-    module: energy_platform.defs.automation.secrets
+    module: energy_platform.defs.instance.secrets
     class: NoSecrets
 storage:
   sqlite:
@@ -41,7 +42,7 @@ compute_logs:
   config:
     base_dir: "$home/logs"
 run_launcher:
-  module: energy_platform.defs.automation.launcher
+  module: energy_platform.defs.instance.launcher
   class: LockedRunLauncher
 run_monitoring:
   enabled: true
@@ -151,7 +152,8 @@ def working_directory(home: Path) -> Path:
 def require_own_instance(data_dir: Path) -> None:
     """Refuse to load the code location unless on the instance rendered for this data folder.
 
-    Dagster's validation commands pass: they start nothing.
+    Commands that only look at the definitions pass, `dagster definitions validate`, `dg check` and
+    `dg list`: they start nothing.
 
     Args:
         data_dir: The data folder of the settings that this process reads.
@@ -159,7 +161,7 @@ def require_own_instance(data_dir: Path) -> None:
     Raises:
         ForeignInstanceError: Says how Dagster is started instead.
     """
-    if os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"):
+    if os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI") or _is_dg_list():
         return
     home = data_dir / "dagster"
     named = os.environ.get(INSTANCE)
@@ -168,13 +170,18 @@ def require_own_instance(data_dir: Path) -> None:
             "start Dagster with `energy-platform ui` (or `make ui`): `dagster dev` and a "
             "DAGSTER_HOME of your own would send telemetry, let .env overrule the environment, and "
             "miss what keeps simulated and real data apart. To look at the definitions only: "
-            "`dagster definitions validate -w workspace.yaml`"
+            "`dagster definitions validate -w workspace.yaml`, or `dg list defs`"
         )
     if Path(named) != home or os.environ.get("DAGSTER_HOME") != named:
         raise ForeignInstanceError(
             f"this process works on the Dagster instance {os.environ.get('DAGSTER_HOME')} while "
             f"the settings name the data folder {data_dir}: start `energy-platform ui` again"
         )
+
+
+def _is_dg_list() -> bool:
+    """Say whether this process is ``dg list …``, which, unlike ``dg check``, sets no variable."""
+    return Path(sys.argv[0]).name == "dg" and sys.argv[1:2] == ["list"]
 
 
 @contextmanager

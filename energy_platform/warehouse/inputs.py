@@ -1,4 +1,4 @@
-"""The day files a build reads: which changed, which bear on the touched days, links to both.
+"""The day files a build reads: which changed, which overlap the affected days, links to both.
 
 A build must see every file as it was when it was planned, whatever is renamed over it meanwhile.
 Hard links give that for nothing: the link keeps the old bytes.
@@ -24,9 +24,8 @@ from energy_platform.schemas import (
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
-    RAW_DAY_TABLES,
-    TABLES,
 )
+from energy_platform.sources.registry import day_tables, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,10 +60,10 @@ _SPANS: Final[Mapping[str, str]] = {
     CORE_CONSUMPTION_DELTAS.name: "min(start_at), max(end_at)",
     CORE_CONSUMPTION_INTERVALS.name: "min(interval_start), max(interval_start)",
 }
-"""First and last instant that the rows of a file bear on."""
+"""First and last instant that the rows of a file cover."""
 
 MARGIN: Final = timedelta(days=1)
-"""How far outside a touched day rows are looked for: what holds or steps into it."""
+"""How far outside an affected day rows are looked for: what holds or steps into it."""
 
 _BATCH: Final = 200
 
@@ -80,7 +79,7 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reach:
+class Coverage:
     """How far the raw days of a vendor reach.
 
     Attributes:
@@ -113,9 +112,9 @@ def survey(lake: Lake) -> dict[tuple[str, str], Input]:
     }
 
 
-def reach(lake: Lake, vendor: Vendor) -> Reach:
+def coverage(lake: Lake, vendor: Vendor) -> Coverage:
     """Return how far a vendor's raw days reach, reading footers from the newest day backwards."""
-    table = RAW_DAY_TABLES[vendor]
+    table = day_tables()[vendor]
     until: datetime | None = None
     for day in reversed(lake.days(table)):
         footer = lake.footer(table, day=day)
@@ -123,8 +122,8 @@ def reach(lake: Lake, vendor: Vendor) -> Reach:
             continue
         until = until or complete_until_of(footer)
         if is_closed(footer):
-            return Reach(newest_closed_day=day, complete_until=until)
-    return Reach(newest_closed_day=None, complete_until=until)
+            return Coverage(newest_closed_day=day, complete_until=until)
+    return Coverage(newest_closed_day=None, complete_until=until)
 
 
 def reset_links(folder: Path) -> None:
@@ -144,7 +143,7 @@ def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
     """
     moved: list[Input] = []
     for one in wanted:
-        source = lake.path(TABLES[one.table], day=one.day)
+        source = lake.path(tables()[one.table], day=one.day)
         target = _linked(folder, table=one.table, day=one.day)
         if target.exists():
             continue
@@ -181,7 +180,7 @@ def _content_id(path: Path) -> str:
 
 
 def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, folder: Path) -> None:
-    """Fill ``book.new_spans`` with what linked files bear on, per table, day and point."""
+    """Fill ``state.new_spans`` with what linked files cover, per table, day and point."""
     by_table: dict[str, list[str]] = {}
     for one in changed:
         by_table.setdefault(one.table, []).append(
@@ -191,7 +190,7 @@ def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, fo
         for start in range(0, len(paths), _BATCH):
             connection.execute(
                 f"""
-                insert into book.new_spans
+                insert into state.new_spans
                 select ?, strftime(day, '%Y-%m-%d'), point_id, {_SPANS[table]}
                 from read_parquet(?, hive_partitioning=true)
                 group by day, point_id

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from energy_platform.defs.automation.alive import build_watch_sensor
-from energy_platform.defs.automation.under_way import living_runs
+from energy_platform.defs.instance.living_runs import living_runs
+from energy_platform.defs.sensors.dead_runs import build_watch_sensor
 
 FOLDER = Path(os.environ.get("ALIVE_TEST_FOLDER", "."))
 POOL = "one_at_a_time"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from energy_platform.defs.automation.under_way import DIED, living_runs
+from energy_platform.defs.instance.living_runs import DIED, living_runs
 from energy_platform.installation.run_locks import locked_runs
 from energy_platform_tests.alive.daemon import Harness, harness, is_gone
 

@@ -16,10 +16,10 @@ from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import SettingsError
 from energy_platform.sources.registry import open_source
-from energy_platform_tests.faults.harness import DAY, NOW, environment, open_rig
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
+from energy_platform_tests.faults.harness import DAY, NOW, environment, open_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 def test_rows_that_the_vendor_took_back_are_replaced_on_an_operators_word(tmp_path: Path) -> None:
     data = tmp_path / "data"
     lake = Lake(data / "lake")
-    with open_rig(tmp_path) as rig, environment({"ENERGY_PLATFORM_DATA_DIR": str(data)}):
-        portfolio = rig.portfolio
+    with open_harness(tmp_path) as harness, environment({"ENERGY_PLATFORM_DATA_DIR": str(data)}):
+        portfolio = harness.portfolio
         with (
             environment({"ENERGY_PLATFORM_PORTFOLIO": str(tmp_path / "portfolio.yaml")}),
             open_source(
                 "socomec", portfolio=portfolio, landing=data / "landing", logins=None
             ) as source,
         ):
-            ingest_inventory(source, lake=lake)
+            ingest_inventory(source, vendor="socomec", lake=lake)
             list(ingest_days(source, vendor="socomec", lake=lake, days=[DAY], now=NOW))
             true = lake.read(RAW_SOCOMEC_DATAPOINTS, day=DAY)
             early = true.with_columns(pl.col("at") + pl.duration(milliseconds=500))

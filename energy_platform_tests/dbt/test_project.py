@@ -74,7 +74,7 @@ def unit_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     warehouse = Warehouse(data_dir=folder, lake=Lake(folder / "lake"), dbt_project_dir=PROJECT)
     with warehouse.locked():
         env = dict(warehouse.prepare(portfolio_of(ZONES)).env)
-        warehouse.lend_parse()
+        warehouse.seed_partial_parse()
         run_dbt("run", env=env, folder=warehouse.folder)
         del env["DBT_EXCLUDE_RESOURCE_TYPES"]
         with suppress(WarehouseError):  # each test says what is wrong with it

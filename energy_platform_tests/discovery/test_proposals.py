@@ -24,13 +24,13 @@ from energy_platform_tests.discovery.inventories import (
 )
 
 if TYPE_CHECKING:
-    from energy_platform.discovery import Found, Guess
+    from energy_platform.discovery import ProposedPoint, VendorInventory
 
 HEAT = datapoint("evcloud.210", "heatingEnergy", "J")
 ENERGY = variable("130101", "Positive active energy", "WATT_HOUR")
 
 
-def proposed(text: str | None, **found: Found) -> str:
+def proposed(text: str | None, **found: VendorInventory) -> str:
     return propose(text, found).after  # type: ignore[arg-type]
 
 
@@ -51,7 +51,7 @@ def uncommented(text: str) -> str:
     return "".join(alive)
 
 
-def registers(*titles: str, name: str = "Main incomer") -> dict[str, Guess]:
+def registers(*titles: str, name: str = "Main incomer") -> dict[str, ProposedPoint]:
     found = socomec(
         *(variable(str(n), title, "WATT_HOUR") for n, title in enumerate(titles)), name=name
     )

@@ -15,12 +15,12 @@ import dagster as dg
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from energy_platform.days import day_range
-from energy_platform.defs.assets.partitions import RANGE_END, RANGE_START, RUN_KIND
+from energy_platform.defs.partitions import RANGE_END, RANGE_START, RUN_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from energy_platform.cli.runs import Runner, RunReport
+    from energy_platform.defs.runner import Runner, RunReport
     from energy_platform_tests.fortnight.clock import FastClock
 
 REFRESH: Final = "refresh_when_stale"

@@ -20,9 +20,9 @@ from typing import Final, NamedTuple
 
 import dagster as dg
 
-from energy_platform.defs.automation.retention import forget_old_runs
+from energy_platform.defs.instance.retention import forget_old_runs
 from energy_platform.installation.instance import render_instance
-from energy_platform_tests.defs.automation.history import History
+from energy_platform_tests.defs.history import History
 
 BEGIN: Final = datetime(2026, 3, 1, tzinfo=UTC)
 SOURCES: Final = ("ingest_socomec", "ingest_belimo", "ingest_skycentrics")

@@ -11,7 +11,7 @@ import pytest
 from dagster import ScheduleDefinition
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from energy_platform.defs.automation.schedules import build_schedules
+from energy_platform.defs.schedules import build_schedules
 from energy_platform.ingest.intraday import FINEST_MINUTES, cron, newest_tick, next_tick, refusal
 from energy_platform.settings import PlatformSettings, Settings, SettingsError
 

@@ -15,7 +15,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-from energy_platform.defs.automation.alive import fail_dead_runs
+from energy_platform.defs.instance.dead_runs import fail_dead_runs
 from energy_platform.doctor.running import check_runs
 from energy_platform.installation.instance import only_ui, render_instance
 from energy_platform.installation.run_locks import run_lock

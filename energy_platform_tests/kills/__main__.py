@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_range
 from energy_platform.defs.resources import Platform
-from energy_platform.delivery import streams_behind
+from energy_platform.delivery import stream_backlog
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import stale
-from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES
+from energy_platform.schemas import CORE_TABLES
 from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alive.command import Command, day_ago, installation
 from energy_platform_tests.kills.processes import (
     daemons,
@@ -130,7 +131,7 @@ def _run(
     _backfill(place)
     lasts = time.monotonic() - began
     reference = _reference(place, folder)
-    ui, slowest, struck = Ui(place), Counter[str](), Counter[str]()
+    ui, slowest, killed = Ui(place), Counter[str](), Counter[str]()
     failures: list[str] = []
     try:
         for number in range(1, times + 1):
@@ -141,16 +142,16 @@ def _run(
                 failures.append(f"{number}: {target}: {error}")
                 _LOG.error("%s", failures[-1])
                 continue
-            struck[target] += 1
+            killed[target] += 1
             slowest[target] = max(slowest[target], round(needed))
             _LOG.info("%d: %s killed %s; all done after %.0f s", number, target, moment, needed)
     finally:
         ui.kill()
     _backfill(place)
     failures += _differences(reference, _content(place.data))
-    judged = place.fleet.ask("/judgement")
+    judged = place.suite.ask("/delivery-report")
     failures += judged["complaints"]
-    _LOG.info("killed: %s; slowest to be done, s: %s", dict(struck), dict(slowest))
+    _LOG.info("killed: %s; slowest to be done, s: %s", dict(killed), dict(slowest))
     _LOG.info("%d day files compared; %d packets at Wattics", len(reference), judged["packets"])
     for failure in failures:
         _LOG.error("%s", failure)
@@ -229,7 +230,7 @@ def _left(place: Installation) -> str:
                 return f"{len(days)} days are stale"
             plan = platform.warehouse.plan(portfolio, delivery=platform.delivered(portfolio))
             with platform.ledger() as ledger:
-                behind = streams_behind(
+                behind = stream_backlog(
                     platform.lake, ledger, portfolio, now=platform.now(), max_hold=hold
                 )
         except LakeError as error:
@@ -272,10 +273,10 @@ def _content(data: Path) -> Mapping[str, str]:
     """Return the content ids of the compared days; later days may shape what follows a day."""
     lake = Lake(data / "lake")
     found = {}
-    for table in (*RAW_DAY_TABLES.values(), *CORE_TABLES):
+    for table in (*day_tables().values(), *CORE_TABLES):
         for day in day_range(FIRST, LAST):
             footer = lake.footer(table, day=day)
-            if footer is not None and (table in RAW_DAY_TABLES.values() or day < LAST):
+            if footer is not None and (table in day_tables().values() or day < LAST):
                 found[f"{table.name} {day}"] = footer.content_id
     return found
 

@@ -12,11 +12,9 @@ from energy_platform.ingest.landing_days import DayLanding, increments_of
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import (
-    CORE_ENERGY_DELTAS,
-    RAW_REJECT_TABLES,
-    RAW_SOCOMEC_DATAPOINTS,
-)
+from energy_platform.schemas import CORE_ENERGY_DELTAS
+from energy_platform.sources.registry import reject_tables
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,21 +104,21 @@ def test_the_newer_answer_counts_once(tmp_path: Path, every: str, away: int) -> 
     site = Site(tmp_path, every=every)
     site.land(rows(*HUNDRED), POWER, hour=1)
     assert site.energy() == 400
-    anew = [(at + timedelta(seconds=away), 110.0) for at, _ in HUNDRED]
+    restamped = [(at + timedelta(seconds=away), 110.0) for at, _ in HUNDRED]
     moved = POWER.with_columns(pl.col("at") + timedelta(seconds=away))
-    site.land(rows(*anew), moved, hour=2)
+    site.land(rows(*restamped), moved, hour=2)
     assert site.energy() == 440
     assert any("S1: 4 increments came with another stamp" in one for one in site.warnings)
-    aside = site.lake.read(RAW_REJECT_TABLES["socomec"], day=DAY)
+    aside = site.lake.read(reject_tables()["socomec"], day=DAY)
     assert aside.select("device", "series", "value_text").unique().rows() == [
         ("S1", "Global|0|1", "100.0")
     ]
     raw = site.lake.read(RAW_SOCOMEC_DATAPOINTS, day=DAY)
     assert raw.filter(pl.col("service_id") == "2").height == 8, "nothing else is ever dropped"
     # The same answer again changes nothing.
-    site.land(rows(*anew), moved, hour=3)
+    site.land(rows(*restamped), moved, hour=3)
     assert site.energy() == 440
-    assert site.lake.read(RAW_REJECT_TABLES["socomec"], day=DAY).equals(aside)
+    assert site.lake.read(reject_tables()["socomec"], day=DAY).equals(aside)
 
 
 def test_a_conflicting_newer_increment_of_the_same_stamp_replaces_the_older(tmp_path: Path) -> None:
@@ -139,6 +137,6 @@ def test_an_answer_that_lacks_increments_loses_none(tmp_path: Path) -> None:
 
 def test_what_an_older_version_landed_twice_counts_once(tmp_path: Path) -> None:
     site = Site(tmp_path, every="15m")
-    anew = [(at + timedelta(seconds=30), 100.0) for at, _ in HUNDRED]
-    site.land(rows(*HUNDRED, *anew), hour=1)
+    restamped = [(at + timedelta(seconds=30), 100.0) for at, _ in HUNDRED]
+    site.land(rows(*HUNDRED, *restamped), hour=1)
     assert site.energy() == 400

@@ -15,8 +15,8 @@ select
     packets_refused,
     behind_since,
     lag_s,
-    debt_wh as held_back_wh,
-    held,
+    held_back_wh,
+    blocked,
     reason
 from streams
 order by stream_id

@@ -12,10 +12,7 @@ import dagster as dg
 import polars as pl
 
 from energy_platform.days import day_bounds, days_before
-from energy_platform.defs.assets.groups import CORE
-from energy_platform.defs.assets.metadata import figures, plot, spec_of
-from energy_platform.defs.assets.partitions import DAILY, WHOLE_RANGE
-from energy_platform.defs.checks import (
+from energy_platform.defs.checks.results import (
     contract_result,
     contract_spec,
     promise_result,
@@ -23,6 +20,9 @@ from energy_platform.defs.checks import (
     warn_result,
     warn_spec,
 )
+from energy_platform.defs.groups import CORE
+from energy_platform.defs.metadata import figures, plot, spec_of
+from energy_platform.defs.partitions import DAILY, WHOLE_RANGE
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import Lake, LakeError
@@ -39,18 +39,16 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
     CORE_TABLES,
-    RAW_DAY_TABLES,
-    TABLES,
     Table,
-    Vendor,
 )
+from energy_platform.sources.registry import day_tables, sources, tables
 from energy_platform.transforms.limits import over_limit, refused_energy
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
+    frequent_resets,
     habits,
     intervals_conserve,
-    restless,
     serials_under_two_ids,
     spike_reversals,
     stuck,
@@ -62,12 +60,12 @@ from energy_platform.transforms.quality import (
 CONSERVATION: Final = "conservation_of_energy"
 COMPLETENESS: Final = "completeness"
 QUARANTINE: Final = "nothing_quarantined"
-FALLS: Final = "registers_run_forward"
+FALLS: Final = "no_frequent_resets"
 SPIKES: Final = "no_spike_reversals"
 REFUSED: Final = "nothing_refused"
 CONSUMPTION: Final = "no_consumption_refused"
 LIMITS: Final = "limits_fit"
-STUCK: Final = "gauges_move"
+STUCK: Final = "no_stuck_gauges"
 POWER: Final = "registers_agree_with_power"
 SERIALS: Final = "one_id_per_serial"
 
@@ -85,12 +83,6 @@ _WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
 }
 """Checks on outside data, and what they say when all is well."""
 
-_IDS: Final[Mapping[Vendor, tuple[str, str]]] = {
-    "socomec": ("serial_number", "device_uuid"),
-    "belimo": ("serial_number", "device_id"),
-}
-"""Columns of the serial number and of the vendor's id; SkyCentrics gateways have only an id."""
-
 LEAST_SHARE: Final = 0.9
 """Points that bring less than this share of the samples they are expected to are named."""
 
@@ -106,7 +98,7 @@ MOVED_WITHIN: Final = 30
 _COUNTED: Final = ("point_id", "energy_wh")
 
 _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
-    CORE_READINGS.name: tuple(table.name for table in RAW_DAY_TABLES.values()),
+    CORE_READINGS.name: tuple(table.name for table in day_tables().values()),
     CORE_ENERGY_DELTAS.name: (CORE_READINGS.name,),
     CORE_REGISTER_STATE.name: (CORE_READINGS.name,),
     CORE_REGISTER_REJECTS.name: (CORE_READINGS.name,),
@@ -160,8 +152,8 @@ def core(
         done = refresh(lake, portfolio=portfolio, on_day=report)
     except (PortfolioError, LakeError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    for held in done.held:
-        context.log.warning("%s: %s", held.day, held.why)
+    for blocked in done.blocked:
+        context.log.warning("%s: %s", blocked.day, blocked.why)
     changed = [day.day for day in done.days]
     newest = max((day for day in changed if day in asked), default=None)
     if newest is not None:
@@ -212,7 +204,7 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
                 {
                     "point": row["point_id"],
                     "readings": row["readings"],
-                    "said": f"{row['said']:.15g} {row['unit'] or ''}".rstrip(),
+                    "raw_value": f"{row['raw_value']:.15g} {row['unit'] or ''}".rstrip(),
                     "factor": f"{row['factor']!r} (1/65536)",
                     "repaired": f"{row['repaired']:.15g} {row['unit'] or ''}".rstrip(),
                 }
@@ -223,7 +215,7 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
             [
                 dg.TableColumn("point", "string"),
                 dg.TableColumn("readings", "int"),
-                dg.TableColumn("said", "string"),
+                dg.TableColumn("raw_value", "string"),
                 dg.TableColumn("factor", "string"),
                 dg.TableColumn("repaired", "string"),
             ]
@@ -246,7 +238,7 @@ def _judged(
 ) -> list[dg.AssetCheckResult]:
     days = [day.day for day in done.days]
     made = {name: [day.day for day in done.days if name in day.tables] for name in _DEPS}
-    results = [contract_result(lake, TABLES[name], days=made[name]) for name in _DEPS]
+    results = [contract_result(lake, tables()[name], days=made[name]) for name in _DEPS]
     broken: dict[str, str] = {}
     state_days = lake.days(CORE_REGISTER_STATE)
     for day in sorted(days):
@@ -301,7 +293,7 @@ def _judge_day(
 
 def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
     """Return the vendors whose day goes on: nobody can say what it lacks."""
-    footers = {vendor: lake.footer(table, day=day) for vendor, table in RAW_DAY_TABLES.items()}
+    footers = {vendor: lake.footer(table, day=day) for vendor, table in day_tables().items()}
     return frozenset(
         vendor
         for vendor, footer in footers.items()
@@ -345,7 +337,7 @@ def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> 
         after=lake.read(CORE_REGISTER_STATE, day=day),
     )
     return "; ".join(
-        f"{kept.found_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
+        f"{kept.actual_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
         for where, kept in (("intervals", spread), ("the carried totals", carried))
         if not kept.holds
     )
@@ -371,7 +363,7 @@ def _doubts(
     since = days_before(day, MOVED_WITHIN)
     moved = known.filter(pl.col("moved_day") >= since)
     yield STUCK, _named(stuck(readings, points=points, moved=moved))
-    yield FALLS, _named(restless(deltas))
+    yield FALLS, _named(frequent_resets(deltas))
     yield REFUSED, _refused(refused_energy(deltas, readings=readings))
     yield LIMITS, _over_limit(over_limit(deltas, points=points))
     back = spike_reversals(deltas)
@@ -383,8 +375,11 @@ def _doubts(
 def _serials(lake: Lake, *, day: str) -> str:
     """Name the devices whose readings came under several ids and are one point here."""
     said = []
-    for vendor, (serial, device) in _IDS.items():
-        rows = lake.scan(RAW_DAY_TABLES[vendor], days=[day]).select(serial, device).unique()
+    for vendor, source in sources().items():
+        serial, device = source.device_column, source.own_id_column
+        if device is None:
+            continue
+        rows = lake.scan(source.day_table, days=[day]).select(serial, device).unique()
         found = serials_under_two_ids(rows.collect(), serial=serial, device=device)
         said += [
             f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "

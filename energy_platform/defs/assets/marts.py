@@ -15,8 +15,8 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from energy_platform.defs.assets.groups import MARTS
-from energy_platform.defs.assets.metadata import OWNERS
+from energy_platform.defs.groups import MARTS
+from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
@@ -72,7 +72,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
                     len(prepared.changed),
                     "everything is made anew: " + "; ".join(prepared.why)
                     if prepared.full
-                    else f"local days made anew: {_days(prepared.touched)}",
+                    else f"local days made anew: {_days(prepared.affected)}",
                 )
                 os.environ.update(prepared.env)
                 dbt = DbtCliResource(

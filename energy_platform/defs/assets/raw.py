@@ -7,10 +7,15 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
-from energy_platform.defs.assets.groups import RAW
-from energy_platform.defs.assets.metadata import OWNERS, column_schema, figures, plot, spec_of
-from energy_platform.defs.assets.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
-from energy_platform.defs.checks import contract_result, contract_spec, warn_result, warn_spec
+from energy_platform.defs.checks.results import (
+    contract_result,
+    contract_spec,
+    warn_result,
+    warn_spec,
+)
+from energy_platform.defs.groups import RAW
+from energy_platform.defs.metadata import OWNERS, column_schema, figures, plot, spec_of
+from energy_platform.defs.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.landing_days import increments_of
 from energy_platform.ingest.run import (
@@ -22,13 +27,14 @@ from energy_platform.ingest.run import (
 from energy_platform.lake.catalogue import Catalogue, CatalogueError
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
 from energy_platform.settings import SettingsError
 from energy_platform.sources.http.errors import VendorError
+from energy_platform.sources.registry import day_tables, inventory_tables
 
 KINDS: Final = {"python", "parquet"}
 
-POOL: Final[dict[Vendor, str]] = {vendor: f"{vendor}_api" for vendor in RAW_DAY_TABLES}
+POOL: Final[dict[Vendor, str]] = {vendor: f"{vendor}_api" for vendor in day_tables()}
 """Dagster pools: one step at a time asks a vendor."""
 
 FAULTS: Final = (VendorError, SettingsError, PortfolioError, LakeError)
@@ -38,12 +44,12 @@ MOST_DEVICES: Final = 50
 """Partial devices that the metadata of a day lists; the catalogue has all."""
 
 ROWS_KEPT: Final = "rows_kept"
-PULL_IS_CLEAN: Final = "pull_is_clean"
+PULL_HAS_NO_ANOMALIES: Final = "pull_has_no_anomalies"
 
 
 def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
     """Return the snapshots of what a vendor's account can see."""
-    tables = INVENTORY_TABLES[vendor]
+    tables = inventory_tables()[vendor]
 
     @dg.multi_asset(
         name=f"inventory_{vendor}",
@@ -53,7 +59,7 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
     def inventory(platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
         try:
             with platform.source(vendor) as source:
-                landed = ingest_inventory(source, lake=platform.lake)
+                landed = ingest_inventory(source, vendor=vendor, lake=platform.lake)
         except FAULTS as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for name, table in landed.items():
@@ -72,7 +78,7 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
 
 def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
     """Return the daily raw asset of a vendor."""
-    table = RAW_DAY_TABLES[vendor]
+    table = day_tables()[vendor]
 
     @dg.asset(
         name=table.name,
@@ -81,7 +87,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
             f"{table.description} Kept as the vendor said it; a day read again gives the same "
             "file, an empty day a file with zero rows, a failed day no file."
         ),
-        deps=[inventory.name for inventory in INVENTORY_TABLES[vendor]],
+        deps=[inventory.name for inventory in inventory_tables()[vendor]],
         partitions_def=DAILY,
         backfill_policy=WHOLE_RANGE,
         pool=POOL[vendor],
@@ -91,7 +97,9 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         check_specs=[
             contract_spec(table),
             warn_spec(table, ROWS_KEPT, "A day read again has all the rows it had."),
-            warn_spec(table, PULL_IS_CLEAN, "No contradictions, no missing values, no warnings."),
+            warn_spec(
+                table, PULL_HAS_NO_ANOMALIES, "No contradictions, no missing values, no warnings."
+            ),
         ],
     )
     def raw_day(
@@ -102,7 +110,9 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         try:
             with platform.source(vendor) as source:
                 if not has_inventory(platform.lake, vendor=vendor):
-                    for name, snapshot in ingest_inventory(source, lake=platform.lake).items():
+                    for name, snapshot in ingest_inventory(
+                        source, vendor=vendor, lake=platform.lake
+                    ).items():
                         context.log_event(
                             dg.AssetMaterialization(
                                 name, metadata={"dagster/row_count": snapshot.rows}
@@ -143,7 +153,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_IS_CLEAN, oddities(outcomes)),
+                warn_result(table, PULL_HAS_NO_ANOMALIES, oddities(outcomes)),
             ],
         )
 
@@ -272,7 +282,7 @@ def _stop_on_bad_days(
 
 def _picture(lake: Lake, *, vendor: Vendor, day: str) -> dg.MetadataValue[Any]:
     hours = (
-        lake.read(RAW_DAY_TABLES[vendor], day=day)
+        lake.read(day_tables()[vendor], day=day)
         .group_by(pl.col("at").dt.truncate("1h").alias("hour"))
         .len("rows")
         .sort("hour")
@@ -288,6 +298,6 @@ def _picture(lake: Lake, *, vendor: Vendor, day: str) -> dg.MetadataValue[Any]:
 
 
 RAW_ASSETS: Final = [
-    assets for vendor in RAW_DAY_TABLES for assets in (inventory_assets(vendor), day_asset(vendor))
+    assets for vendor in day_tables() for assets in (inventory_assets(vendor), day_asset(vendor))
 ]
 """The raw assets of every vendor."""

@@ -176,7 +176,7 @@ class _Search:
     def thicken(self) -> None:
         """Look into a window whose samples are clearly sparser than on the days before.
 
-        One small piece tells a vendor that leaves samples out of long answers from a series that
+        One small chunk tells a vendor that leaves samples out of long answers from a series that
         became slower.
         """
         start, end = self._window.start, self._window.end

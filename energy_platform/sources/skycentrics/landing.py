@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from energy_platform.days import day_of
-from energy_platform.sources.http import lenient
+from energy_platform.sources.http import tolerant_json
 from energy_platform.sources.skycentrics.models import Record, Sensor, record_of
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _one_line(body: bytes) -> bytes:
     try:
         return msgspec.json.format(body, indent=-1)
     except msgspec.DecodeError:
-        return msgspec.json.encode(lenient.loads(body))
+        return msgspec.json.encode(tolerant_json.loads(body))
 
 
 def unzipped(data: bytes) -> tuple[bytes, bool]:

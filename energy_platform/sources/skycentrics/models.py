@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from energy_platform.sources.http import lenient
+from energy_platform.sources.http import tolerant_json
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 """First bytes of a gzip file, which history comes as, not as a content encoding."""
@@ -112,10 +112,10 @@ def record_of(answer: bytes) -> Record:
     try:
         record = _RECORD.decode(answer)
     except msgspec.DecodeError:
-        record = _lenient(lenient.loads(answer))
+        record = _lenient(tolerant_json.loads(answer))
     else:
         if not all(sensor.id for sensor in record.sensors or ()):
-            record = _lenient(lenient.loads(answer))
+            record = _lenient(tolerant_json.loads(answer))
     if record.sensors is None:
         raise msgspec.ValidationError("Object missing required field `sensors`")
     return record
@@ -133,10 +133,10 @@ def records_of(answer: bytes) -> list[Record]:
     try:
         records = _RECORDS.decode(answer)
     except msgspec.DecodeError:
-        return _lenient_records(lenient.loads(answer))
+        return _lenient_records(tolerant_json.loads(answer))
     if all(sensor.id for record in records for sensor in record.sensors or ()):
         return records
-    return _lenient_records(lenient.loads(answer))
+    return _lenient_records(tolerant_json.loads(answer))
 
 
 def _lenient_records(said: Any) -> list[Record]:

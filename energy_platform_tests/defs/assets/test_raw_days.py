@@ -8,40 +8,42 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from energy_platform.defs.assets.partitions import range_tags
 from energy_platform.defs.assets.raw import day_asset, oddities
+from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources.registry import open_source
-from energy_platform_tests.faults.harness import DAY, open_rig
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
+from energy_platform_tests.faults.harness import DAY, open_harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform_tests.faults.harness import Rig
+    from energy_platform_tests.faults.harness import FaultHarness
 
 TABLE = RAW_SOCOMEC_DATAPOINTS.name
 EARLIER = "2026-03-02"
 
 
 @contextmanager
-def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
+def installation(folder: Path) -> Iterator[tuple[FaultHarness, Platform]]:
     """The simulated vendors and a data folder that has their inventory."""
-    with open_rig(folder) as rig:
-        _ = rig.portfolio
+    with open_harness(folder) as harness:
+        _ = harness.portfolio
         platform = Platform(
             data_dir=str(folder / "data"),
             portfolio_path=str(folder / "portfolio.yaml"),
             dbt_project_dir=str(folder),
         )
-        with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
-            ingest_inventory(source, lake=platform.lake)
-        yield rig, platform
+        with open_source(
+            "socomec", portfolio=harness.portfolio, landing=folder, logins=None
+        ) as source:
+            ingest_inventory(source, vendor="socomec", lake=platform.lake)
+        yield harness, platform
 
 
 def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]]:
@@ -67,8 +69,8 @@ def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]
 
 
 def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_path: Path) -> None:
-    with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "device_refused=403"):
+    with installation(tmp_path) as (harness, platform):
+        with harness.occurrences("socomec", "device_refused=403"):
             success, said = run(platform, DAY)
         with platform.catalogue() as catalogue:
             record = catalogue.days("socomec")[DAY]
@@ -91,8 +93,8 @@ def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_p
 
 
 def test_days_that_landed_are_told_when_a_refused_login_ends_the_run(tmp_path: Path) -> None:
-    with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
+    with installation(tmp_path) as (harness, platform):
+        with harness.occurrences("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
             success, said = run(platform, EARLIER, DAY)
         with Catalogue.of(platform.data) as catalogue:
             states = {day: one.state for day, one in catalogue.days("socomec").items()}

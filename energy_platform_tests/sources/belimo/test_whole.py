@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from energy_platform.days import day_range
-from energy_platform.schemas import TABLES, violations
+from energy_platform.schemas import violations
 from energy_platform.sources.belimo import pull
 from energy_platform.sources.coverage import SeriesBefore, nothing_before
+from energy_platform.sources.registry import tables
 from energy_platform_tests.sources.belimo.cloud import DEVICE, SERIAL, Cloud, at, device, said
 from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 
@@ -25,7 +26,7 @@ DAY = "2026-01-01"
 NEXT = "2026-01-02"
 LATER = at("2026-06-01T00:00:00+00:00")
 HEAT, COLD, POWER = "evcloud.210", "evcloud.200", "evcloud.140"
-SAMPLES = TABLES["raw_belimo__samples"]
+SAMPLES = tables()["raw_belimo__samples"]
 HALF_MINUTE = timedelta(seconds=30)
 POINTS = 2880
 
@@ -74,13 +75,13 @@ def of(pulled: pull.DayPull, serial: str = SERIAL) -> DeviceDay:
     return one
 
 
-def pages(cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]) -> None:
-    """Let the history answer as ``conduct(samples, offset, limit)`` says."""
+def pages(cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]) -> None:
+    """Let the history answer as ``behaviour(samples, offset, limit)`` says."""
 
     def page(seen: Seen, items: list[Any]) -> Reply:
         if "/history/" not in seen.path:
             return Cloud.page(cloud, seen, items)
-        data, total = conduct(items, int(seen.query["offset"]), int(seen.query["limit"]))
+        data, total = behaviour(items, int(seen.query["offset"]), int(seen.query["limit"]))
         return reply_json({"data": data, "paging": {"total": total}})
 
     cloud.page = page  # type: ignore[method-assign]
@@ -138,7 +139,7 @@ def newest_first(items: list[Any], offset: int, limit: int) -> Page:
 
 
 @pytest.mark.parametrize(
-    "conduct",
+    "behaviour",
     [
         capped_total,
         clamped_and_capped,
@@ -155,10 +156,10 @@ def newest_first(items: list[Any], offset: int, limit: int) -> Page:
     ],
 )
 def test_whatever_the_pages_claim_all_samples_come(
-    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+    cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]
 ) -> None:
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
-    pages(cloud, conduct)
+    pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
         (pulled,) = read(client)
     assert rows(pulled) == POINTS
@@ -166,12 +167,12 @@ def test_whatever_the_pages_claim_all_samples_come(
     assert len(cloud.calls("/history/")) < 35
 
 
-@pytest.mark.parametrize("conduct", [capped_total, counts_the_page, ignores_the_offset])
+@pytest.mark.parametrize("behaviour", [capped_total, counts_the_page, ignores_the_offset])
 def test_the_client_alone_reads_on_where_the_vendor_claims_the_end(
-    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+    cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]
 ) -> None:
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
-    pages(cloud, conduct)
+    pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
         found = client.samples(
             DEVICE, HEAT, start=at("2026-01-01T00:00:00+00:00"), end=at("2026-01-02T00:00:00+00:00")

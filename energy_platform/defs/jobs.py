@@ -1,0 +1,72 @@
+"""The jobs: one per vendor and its days, one for what follows, one for the push."""
+
+from typing import Final
+
+import dagster as dg
+
+from energy_platform.defs.assets.wattics import PACKETS, RECONCILED
+from energy_platform.defs.groups import CORE, DELIVERY, MARTS
+from energy_platform.schemas import Vendor
+from energy_platform.sources.registry import day_tables, inventory_tables
+
+MAX_RUNTIME: Final = "dagster/max_runtime"
+"""Run tag: seconds after which Dagster ends a run. Each kind of run ends by itself long before."""
+
+DERIVING_LIMIT: Final = {MAX_RUNTIME: "7200"}
+"""Two hours: a refresh or a push takes seconds to minutes, and one that was ended goes on where it
+was, so that the limit costs no work."""
+
+INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in day_tables()}
+"""Name of the job that reads a vendor's days."""
+
+ingest_jobs: Final = [
+    dg.define_asset_job(
+        INGEST[vendor],
+        selection=dg.AssetSelection.assets(table.name),
+        description=f"Read whole UTC days of {vendor} into the lake.",
+    )
+    for vendor, table in day_tables().items()
+]
+
+inventories: Final = dg.define_asset_job(
+    "inventories",
+    selection=dg.AssetSelection.assets(
+        *(table.name for tables in inventory_tables().values() for table in tables)
+    ),
+    description="Read the newest snapshot of every vendor's sites, devices and variables.",
+)
+
+refresh: Final = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.groups(CORE, MARTS),
+    description="Make stale days fresh, rebuild what they touch in the marts, publish.",
+    tags=DERIVING_LIMIT,
+)
+
+_RECONCILED: Final = dg.AssetSelection.checks(
+    dg.AssetCheckKey(asset_key=dg.AssetKey(PACKETS), name=RECONCILED)
+)
+"""Asks Wattics about every stream, so it runs once a day and not with each push."""
+
+push: Final = dg.define_asset_job(
+    "push",
+    selection=dg.AssetSelection.groups(DELIVERY) - _RECONCILED,
+    description="Send every stream at Wattics what it does not hold yet.",
+    tags=DERIVING_LIMIT,
+)
+
+reconcile: Final = dg.define_asset_job(
+    "reconcile",
+    selection=_RECONCILED,
+    description="Compare the lake, the ledger and what Wattics stored, stream by stream.",
+    tags=DERIVING_LIMIT,
+)
+
+everything: Final = dg.define_asset_job(
+    "everything",
+    selection=dg.AssetSelection.all() - _RECONCILED,
+    description="From the vendors to Wattics in one run, for a range of days.",
+)
+
+JOBS: Final = [*ingest_jobs, inventories, refresh, push, reconcile, everything]
+"""Every job of the code location."""

@@ -1,0 +1,71 @@
+"""The one partitions definition and backfill policy of every daily asset.
+
+One object for raw and core: two definitions would break the code location, and offset mappings
+would split a backfill. Rules about days live in ``energy_platform.days``.
+"""
+
+from datetime import date
+from typing import Final
+
+import dagster as dg
+
+from energy_platform.days import EPOCH_DAY, day_range
+from energy_platform.lake.lake import Lake
+from energy_platform.settings import Settings, SettingsError
+from energy_platform.sources.registry import day_tables
+
+
+def first_partition() -> date:
+    """Return the day that partitions begin with: where data begin, so that a gap is a gap.
+
+    That is the earliest of the days that landed, of the start days that are set and of
+    ENERGY_PLATFORM_PARTITIONS_FROM; with none of them, the first day there can be. Wrong settings
+    are told where the code location is assembled.
+    """
+    try:
+        settings = Settings.load()
+    except SettingsError:
+        return EPOCH_DAY
+    lake = Lake(settings.platform.data_dir / "lake")
+    landed = [
+        date.fromisoformat(days[0]) for table in day_tables().values() if (days := lake.days(table))
+    ]
+    stated = [
+        *(source.start_day for source in settings.sources.values()),
+        settings.platform.partitions_from,
+    ]
+    known = [*landed, *(day for day in stated if day is not None)]
+    return max(EPOCH_DAY, min(known, default=EPOCH_DAY))
+
+
+FIRST_DAY: Final = first_partition().isoformat()
+"""The first partition of this process."""
+
+DAILY: Final = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
+"""UTC days, today's open one included."""
+
+WHOLE_RANGE: Final = dg.BackfillPolicy.single_run()
+"""A range of days is one run."""
+
+RUN_KIND: Final = "energy_platform/kind"
+"""Run tag: what asked for a run. Daily, intraday, poll, refresh, push, reconcile, inventory."""
+
+INTRADAY: Final = "intraday"
+"""The kind of run that refreshes open days and closes none."""
+
+INVENTORIES_AGAIN: Final = "inventory again"
+"""The kind of run that reads inventories that failed, now that every source answers."""
+
+RANGE_START: Final = "dagster/asset_partition_range_start"
+RANGE_END: Final = "dagster/asset_partition_range_end"
+
+
+def range_tags(days: list[str]) -> dict[str, str]:
+    """Return the tags that make one run of a contiguous range of days.
+
+    Raises:
+        ValueError: The days are empty or have holes.
+    """
+    if not days or days != day_range(days[0], days[-1]):
+        raise ValueError(f"not a contiguous range of days: {days}")
+    return {RANGE_START: days[0], RANGE_END: days[-1]}

@@ -1,0 +1,92 @@
+"""The sensor that asks for a push; ``delivery`` knows what is behind.
+
+Thirty new days are one push. A failed run is asked for again with a growing pause.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import dagster as dg
+
+from energy_platform.defs.instance.living_runs import attempts, jobs_of, living_runs
+from energy_platform.defs.jobs import push
+from energy_platform.defs.partitions import RUN_KIND
+from energy_platform.defs.resources import Platform
+from energy_platform.defs.sensors.last_look import EVERY_S, LastLook, resting, seen_by
+from energy_platform.delivery import LedgerError, next_attempt, push_decision
+from energy_platform.installation.upgrade import restart_needed
+from energy_platform.lake.lake import LakeError
+from energy_platform.portfolio import PortfolioError
+from energy_platform.settings import WatticsSettings
+
+LOOKS_AT_LEAST_EVERY: Final = timedelta(minutes=1)
+"""Pauses and holds of streams end by the clock alone."""
+
+
+def build_push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Return the sensor that asks for one push when streams are behind."""
+
+    @dg.sensor(
+        name="push_when_behind",
+        job=push,
+        minimum_interval_seconds=EVERY_S,
+        default_status=status,
+        description="Ask for one push when the lake holds what Wattics has not acknowledged.",
+    )
+    def push_when_behind(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
+        settings = WatticsSettings()
+        if settings.base_url is None:
+            return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
+        now = platform.now()
+        before = attempts(context.instance, job=push.name)
+        look = LastLook(context, now=now, at_least_every=LOOKS_AT_LEAST_EVERY)
+        seen = seen_by(platform, runs=before.last_run_id)
+        if look.is_still(seen):
+            return dg.SkipReason(f"nothing changed since {look.at:%H:%M} UTC: nothing to send")
+        if push.name in jobs_of(living_runs(context.instance)):
+            return dg.SkipReason("a push is under way")
+        try:
+            portfolio = platform.portfolio()
+            with platform.ledger() as ledger:
+                decision = push_decision(
+                    platform.lake,
+                    ledger,
+                    portfolio,
+                    now=now,
+                    max_hold=timedelta(hours=settings.max_hold_h),
+                    credentials=settings.all_credentials(),
+                )
+                began_at = next_attempt(ledger, now=now).started_at
+        except (PortfolioError, LakeError, LedgerError) as error:
+            return dg.SkipReason(str(error))
+        if not decision.is_wanted:
+            look.note(seen)
+            return dg.SkipReason(decision.reason)
+        if decision.alert:
+            context.log.error("pushes keep failing: %s", decision.error)
+        if (
+            before.next_at is not None
+            and now < before.next_at
+            and not _reached_the_ledger(
+                context.instance, run_id=before.last_run_id, began_at=began_at
+            )
+        ):
+            return dg.SkipReason(resting("push", before.failed, before.next_at))
+        return dg.RunRequest(run_key=f"after {before.last_run_id}", tags={RUN_KIND: "push"})
+
+    return push_when_behind
+
+
+def _reached_the_ledger(
+    instance: dg.DagsterInstance, *, run_id: str, began_at: datetime | None
+) -> bool:
+    """Say whether a push noted that it began.
+
+    Then the ledger knows when to try again, and what need not wait for that.
+    """
+    record = instance.get_run_record_by_id(run_id)
+    return record is not None and began_at is not None and record.create_timestamp <= began_at
