@@ -533,6 +533,10 @@ class Settings(BaseModel, frozen=True):
     alerts: AlertSettings
     sources: dict[str, SerializeAsAny[SourceSettings]]
 
+    def all_sections(self) -> tuple[BaseSettings, ...]:
+        """Return every section, those of the sources among them."""
+        return (self.platform, self.wattics, self.alerts, *self.sources.values())
+
     @classmethod
     def load(cls, given: Mapping[str, str] | None = None) -> Self:
         """Read the variables of this process, or those that are given and no others.

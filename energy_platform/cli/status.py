@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
@@ -14,21 +14,22 @@ from energy_platform.cli.status_troubles import Troubles, read_replacements, rea
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
 from energy_platform.ingest.due import SELF_HEALING_FROM, holes_of
 from energy_platform.installation.origin import installation
-from energy_platform.lake.lake import Lake, LakeError
+from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import blocked, stale, unconfirmed_readings
-from energy_platform.schemas import Vendor
-from energy_platform.sources.registry import day_tables
+from energy_platform.sources.base import SourceContext
+from energy_platform.sources.registry import day_tables, get_source, landing_folder, sources
 from energy_platform.warehouse.publication import published_info
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from rich.console import Console
 
     from energy_platform.lake.catalogue import Replacement
     from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
     from energy_platform.settings import Settings
 
 _SHOWN: Final = 5
@@ -47,6 +48,8 @@ class VendorStatus:
         not_whole_days: Days that are over and missing, partial, open or damaged, newest first.
         next_attempt: When the next of them is asked for, ISO 8601; None: at the next look, or
             there is none.
+        warnings: What the source itself says that an operator should look at, such as files that
+            could not be read.
     """
 
     vendor: Vendor
@@ -56,6 +59,7 @@ class VendorStatus:
     complete_until: str | None
     not_whole_days: tuple[dict[str, object], ...]
     next_attempt: str | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +155,8 @@ def read_status(settings: Settings) -> Status:
         held_days = {one.day: one.why for one in blocked(lake, portfolio)}
     return Status(
         vendors=tuple(
-            _vendor(lake, vendor, data_dir=platform.data_dir, now=now)
-            for vendor in get_args(Vendor)
+            _vendor(lake, vendor, settings=settings, portfolio=portfolio, now=now)
+            for vendor in sources()
         ),
         stale_days=stale_days,
         held_days=held_days,
@@ -174,23 +178,16 @@ def read_status(settings: Settings) -> Status:
     )
 
 
-def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:
-    raw = day_tables()[vendor]
-    days = lake.days(raw)
-    until: str | None = None
-    closed: str | None = None
-    for day in reversed(days):
-        try:
-            footer = lake.footer(raw, day=day)
-        except LakeError:
-            # Reported among the blocked days, with what to do.
-            continue
-        if footer is None:
-            continue
-        until = until or complete_until_of(footer).isoformat()
-        if is_closed(footer):
-            closed = day
-            break
+def _vendor(
+    lake: Lake, vendor: Vendor, *, settings: Settings, portfolio: Portfolio, now: datetime
+) -> VendorStatus:
+    data_dir = settings.platform.data_dir
+    files = lake.day_files(day_tables()[vendor])
+    days = [one.day for one in files]
+    # Damaged files are reported among the blocked days, with what to do.
+    sound = [(one.day, one.footer) for one in reversed(files) if one.footer is not None]
+    until = complete_until_of(sound[0][1]).isoformat() if sound else None
+    closed = next((day for day, footer in sound if is_closed(footer)), None)
     found = holes_of(vendor, lake=lake, data_dir=data_dir, now=now, after=SELF_HEALING_FROM)
     resting = [one.next_at for one in found if one.next_at is not None]
     is_due_now = len(resting) < len(found)
@@ -208,7 +205,22 @@ def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> Ven
             for hole in found
         ),
         next_attempt=min(resting).isoformat() if resting and not is_due_now else None,
+        warnings=tuple(_warnings(lake, vendor, settings=settings, portfolio=portfolio, now=now)),
     )
+
+
+def _warnings(
+    lake: Lake, vendor: Vendor, *, settings: Settings, portfolio: Portfolio, now: datetime
+) -> Iterator[str]:
+    """Yield what a source that is used says of itself; nothing is asked of any vendor."""
+    spec, own = get_source(vendor), settings.sources[vendor]
+    if not spec.is_configured(own):
+        return
+    landing = landing_folder(settings.platform.data_dir, source=vendor)
+    context = SourceContext(portfolio=portfolio, landing=landing, lake=lake)
+    for one in spec.checks(own, context, now):
+        if not one.is_ok:
+            yield f"{one.message}. {one.advice}" if one.advice else one.message
 
 
 def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, str]:
@@ -249,6 +261,8 @@ def _print(console: Console, status: Status) -> None:
     console.print(vendors)
     _print_troubles(console, status.troubles)
     for one in status.vendors:
+        if one.warnings:
+            _section(console, f"{one.vendor}: {len(one.warnings)} warnings", list(one.warnings))
         if one.not_whole_days:
             again = _minute(one.next_attempt) if one.next_attempt else "at the next look"
             _section(

@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.words import slug
+from energy_platform.discovery.keywords import slug
+from energy_platform.sources import source_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from energy_platform.discovery.found import ProposedSite
+    from energy_platform.discovery.vendor_inventory import ProposedSite
 
 _GENERIC: Final = frozenset(
     {"gateway", "site", "building", "office", "offices", "campus", "plant", "factory", "demo"}
     | {"tower", "house", "home", "roof", "main", "head", "meter", "devices", "device", "without"}
-    | {"address", "visible", "socomec", "belimo", "skycentrics", "skybox", "test", "group"}
+    | {"address", "visible", "skybox", "test", "group", *source_names()}
     | {"gebaude", "gebaeude", "werk", "buro", "buero", "standort", "haus", "zentrale", "halle"}
     | {"batiment", "bureau", "bureaux", "usine", "siege", "immeuble", "project", "projekt"}
     | {"the", "and", "und", "der", "die", "das", "les", "des", "del", "von", "sur", "gmbh"}

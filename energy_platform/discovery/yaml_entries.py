@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.vendor_inventory import TO_CONFIRM
 from energy_platform.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from energy_platform.discovery.found import ProposedDevice, ProposedPoint, ProposedSite
+    from energy_platform.discovery.vendor_inventory import (
+        ProposedDevice,
+        ProposedPoint,
+        ProposedSite,
+    )
 
 Lines = list[str]
 
@@ -121,6 +125,8 @@ def point_entry(guess: ProposedPoint) -> Lines:
     lines += entry(
         [
             ("every", format_duration(guess.every) if guess.every else None, ""),
+            ("width", format_duration(guess.width) if guess.width else None, ""),
+            ("stamp", guess.stamp, ""),
             ("max_power_w", "none" if guess.needs_power else None, _NEEDS_POWER),
             ("confidence", guess.confidence, guess.why),
         ]

@@ -1,8 +1,8 @@
 """When today's open day is read: every so many minutes, exactly.
 
 A cron expression cannot say "every 45 minutes", only "at these minutes of these hours", and no
-list of them says "every 25 minutes", since a day is no multiple of it. So a tick is a minute whose
-number since 1970 is a multiple of the interval; the cron ticks at least then.
+list of them says "every 25 minutes", since a day is not a multiple of it. So a tick is a minute
+whose number since 1970 is a multiple of the interval; the cron ticks at least then.
 """
 
 from __future__ import annotations

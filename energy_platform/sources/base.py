@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.discovery.found import VendorInventory
+    from energy_platform.discovery.vendor_inventory import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.sources.coverage import DeviceDay, Earlier, Reject
@@ -47,7 +47,7 @@ REJECT_COLUMNS: Final = (
 
 
 class PulledDay(Protocol):
-    """What a source gave for one UTC day: rows or an error, and what was odd.
+    """What a source gave for one UTC day: rows or an error, and its anomalies.
 
     Rows may come in chunks that are read while they are landed; the rest is known afterwards.
     """
@@ -291,6 +291,10 @@ class SourceSpec(Generic[S]):
         checks: What else ``doctor`` says of it.
         keep: Returns inventory frames with what could not be read this time as the lake has it.
         poll: How newest values are kept; None where the source has history.
+        arrivals: Returns the UTC days that something came of, with when the newest of it came, from
+            the settings and the landing folder. Then those days are due, each once for what came,
+            and no day is a hole that nothing came of. None where the source can be asked for every
+            day: then each day is due by the clock.
         mart_tables: Inventory tables that the marts read.
         drifting_tables: Those of them that change with every inventory: they go along with the next
             build, and make no published file stale.
@@ -314,6 +318,7 @@ class SourceSpec(Generic[S]):
     checks: Callable[[S, SourceContext, datetime], Iterable[SourceCheck]] = nothing_to_check
     keep: Callable[[Mapping[str, pl.DataFrame], Lake], Mapping[str, pl.DataFrame]] = keep_nothing
     poll: Poll[S] | None = None
+    arrivals: Callable[[S, Path], Mapping[str, datetime]] | None = None
     mart_tables: tuple[Table, ...] = ()
     drifting_tables: tuple[Table, ...] = ()
     simulated_settings: Mapping[str, str] = field(default_factory=dict)

@@ -82,7 +82,7 @@ def instants(texts: Sequence[str]) -> pl.Series:
     """Parse ISO 8601 texts into the column ``at``.
 
     Raises:
-        ValueError: A text is no instant; the message shows the first one.
+        ValueError: A text is not an instant; the message shows the first one.
 
     >>> instants(["2026-03-01T01:00:00+01:00"])[0].isoformat()
     '2026-03-01T00:00:00+00:00'
@@ -110,7 +110,7 @@ def deduplicate(frame: pl.DataFrame, *, key: Sequence[str]) -> Deduplicated:
 
     Args:
         frame: Rows with the columns of ``key`` and ``value``.
-        key: Columns that identify a row; ``value`` and ``value_text`` are beside them.
+        key: Columns that identify a row; ``value`` and ``value_text`` are next to them.
 
     >>> rows = pl.DataFrame({"at": [1, 1, 2], "value": [0.0, 7.0, 8.0], "value_text": [None] * 3})
     >>> found = deduplicate(rows, key=["at"])

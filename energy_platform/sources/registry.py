@@ -150,6 +150,14 @@ def faults(spec: object) -> Iterator[str]:
             yield f"{part}: expected a function"
             return
     yield from _reading_faults(spec)
+    yield from _arrival_faults(spec)
+
+
+def _arrival_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    """Yield what is wrong with how a source is polled and what it says of its arrivals."""
+    arrivals: object = spec.arrivals
+    if arrivals is not None and not callable(arrivals):
+        yield "arrivals: expected a function, or None"
     poll: object = spec.poll
     if poll is None:
         return
@@ -169,15 +177,23 @@ def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
     prefix = f"{spec.name}_".upper()
     if section.model_config.get("env_prefix") != prefix:
         yield f"settings: expected env_prefix {prefix!r}, so that their variables name the source"
+    if not section.__pydantic_complete__:
+        yield "settings: import the types of their fields at run time, not for checkers only"
+        return
+    yield from _login_faults(spec)
+
+
+def _login_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    fields = spec.settings.model_fields
     if not spec.login:
         yield "login: expected at least one setting without which nothing can be read"
     for field in spec.enabled_by:
         if field not in spec.login:
             yield f"enabled_by: {field} is none of the login settings"
     for field in spec.login:
-        if field not in section.model_fields:
+        if field not in fields:
             yield f"login: the settings have no {field}"
-        elif section.model_fields[field].default is not None:
+        elif fields[field].default is not None:
             yield f"login: {field} has a default, so that it says nothing; expected None"
         elif _SECRET.search(field) and field not in spec.secrets:
             yield f"settings: {field} is a secret by its name; expected SecretStr, which none shows"

@@ -1,4 +1,8 @@
-"""Devices that share a serial number, recognised by their samples of one day."""
+"""Devices that share a serial number, recognised by their samples of one day.
+
+How inventories name such devices apart belongs to ``identity``; this is for days that were landed
+under one number before.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FEW: Final = 2
-"""Samples among those of another id that may be the seam of a transfer."""
+"""Samples among those of another id that may be the seam of a transfer: old and new id overlap by a
+sample or two, two meters by a whole day (case of the serial number 000000)."""
 
 
 def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:
@@ -35,7 +40,7 @@ def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str])
         ...     "value": [100.0, 7.0] * 4,
         ...     "value_text": None,
         ... })
-        >>> foreign_device_ids(raw, device="device_id")
+        >>> foreign_device_ids(raw, device="device_id", series=["datapoint_id"])
         ['b']
     """
     ids = raw.group_by("serial_number").agg(pl.col(device).unique().sort())
@@ -73,6 +78,19 @@ def foreign_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> 
         raw: Rows of a day table with ``serial_number``.
         device: Column of the source's own id of the device.
         series: Columns that make a series of a device.
+
+    Example:
+        >>> raw = pl.DataFrame({
+        ...     "serial_number": "000000",
+        ...     "device_id": ["a", "b"] * 4,
+        ...     "datapoint_id": "energy",
+        ...     "at": [datetime(2026, 3, 1, n, tzinfo=UTC) for n in range(8)],
+        ...     "value": [100.0, 7.0] * 4,
+        ...     "value_text": None,
+        ... })
+        >>> (column,) = foreign_column(raw, device="device_id", series=["datapoint_id"])
+        >>> column.name, column.sum()
+        ('is_foreign', 4)
     """
     shared = foreign_device_ids(raw, device=device, series=series)
     if not shared:

@@ -1,3 +1,5 @@
+"""A ledger in each database there is, and a Wattics to deliver to."""
+
 from __future__ import annotations
 
 import os
@@ -8,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from energy_platform.delivery import Ledger
-from energy_platform_tests.delivery.story import Bench, bench, utc
+from energy_platform_tests.delivery.scenario import DeliveryHarness, open_harness, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 POSTGRES = "ENERGY_PLATFORM_TEST_POSTGRES_URL"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty ledger in each database there is."""
     if request.param == "sqlite":
@@ -46,10 +48,10 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Bench]:
-    """A bench on SQLite whose clock stands at noon of 5 March 2026."""
+def harness(tmp_path: Path) -> Iterator[DeliveryHarness]:
+    """A harness on SQLite whose clock stands at noon of 5 March 2026."""
     with (
-        Ledger.at(tmp_path / "desk.sqlite") as opened,
-        bench(tmp_path, ledger=opened, now=utc("2026-03-05 12:00")) as found,
+        Ledger.at(tmp_path / "harness.sqlite") as opened,
+        open_harness(tmp_path, ledger=opened, now=utc("2026-03-05 12:00")) as found,
     ):
         yield found

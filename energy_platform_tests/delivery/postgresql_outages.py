@@ -31,6 +31,8 @@ from energy_platform_tests.delivery.relay import relay
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.postgres
+
 
 @contextmanager
 def ledger_of(url: str, *, setting: str = "") -> Iterator[str]:
@@ -56,7 +58,7 @@ def own_server() -> Iterator[Server]:
 
 
 def stored(told: Scene) -> int:
-    return told.desk.sim.delivery_report().packets
+    return told.harness.sim.delivery_report().packets
 
 
 def wait_for(told: Scene, packets: int, *, timeout_s: float = 60) -> None:

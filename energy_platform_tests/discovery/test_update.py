@@ -33,7 +33,7 @@ ENERGY = variable("130101", "Active energy import", "WATT_HOUR")
 
 
 def proposed(text: str | None, **found: VendorInventory) -> Proposal:
-    return propose(text, found)  # type: ignore[arg-type]
+    return propose(text, found)
 
 
 def valves(*serials: str) -> VendorInventory:

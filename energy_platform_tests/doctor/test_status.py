@@ -104,7 +104,7 @@ def test_a_new_folder_has_a_status_and_stays_empty(
     status = told(capsys)
     assert status["stale_days"] == {}
     assert status["published_newest_day"] is None
-    assert set(status["streams_behind"]) == {"heat"}
+    assert set(status["stream_backlog"]) == {"heat"}
     assert not (tmp_path / "data").exists()
 
 

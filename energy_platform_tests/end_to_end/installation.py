@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +12,12 @@ import dagster as dg
 import duckdb
 import yaml
 
-from energy_platform.cli.simulated import PACE
 from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.lake.lake import Lake
-from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
-from energy_platform.sources.registry import day_tables
+from energy_platform_tests.environment import environment, simulated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
 
+SIMULATED = ("socomec", "belimo", "skycentrics")
 REFRESH = "refresh_when_stale"
 PUSH = "push_when_behind"
 
@@ -46,7 +44,7 @@ class Installation:
         return Lake(self.data / "lake")
 
     def ingest(
-        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(day_tables())
+        self, days: Sequence[str], *, vendors: Sequence[Vendor] = SIMULATED
     ) -> list[RunReport]:
         """Read days as the schedules do: one range run per vendor."""
         tags = range_tags(list(days))
@@ -68,7 +66,7 @@ class Installation:
         )
         return [
             self.runner.run(
-                request.job_name or definition.job.name,
+                request.job_name or str(definition.job_name),
                 tags=request.tags,
                 assets=request.asset_selection,
             )
@@ -113,27 +111,13 @@ def must_succeed(reports: Sequence[RunReport]) -> None:
 @contextmanager
 def install(data: Path, *, first_day: str) -> Iterator[Installation]:
     """Set up a platform whose streams begin with ``first_day``."""
-    world = World()
-    portfolio = data / "portfolio.yaml"
     start = datetime.fromisoformat(first_day).replace(tzinfo=UTC)
-    portfolio.write_text(demo_portfolio(world, start=start), encoding="utf-8")
-    kept = dict(os.environ)
-    try:
-        with SimulatorProcess(skycentrics_history=True) as suite:
-            os.environ.update(
-                {
-                    **PACE,
-                    **suite.environment(),
-                    "ENERGY_PLATFORM_DATA_DIR": str(data),
-                    "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
-                    "SKYCENTRICS_HISTORY_GAP": "15",
-                }
-            )
-            with open_runner(data / "dagster") as runner:
-                yield Installation(data=data, runner=runner, suite=suite, world=world)
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
+    with (
+        SimulatorProcess(skycentrics_history=True) as suite,
+        environment(simulated(data, suite, start=start)),
+        open_runner(data / "dagster") as runner,
+    ):
+        yield Installation(data=data, runner=runner, suite=suite, world=World())
 
 
 def edit_portfolio(installation: Installation, **changes: Any) -> None:

@@ -196,7 +196,7 @@ class Recomputed:
         self.daily: dict[tuple[str, date], Row] = {}
 
     def final_before(self, point: PointOf) -> int:
-        return self.end - LATE_DAYS[point.vendor] * 86_400  # type: ignore[index]
+        return self.end - LATE_DAYS[point.vendor] * 86_400
 
     def horizon(self, point: PointOf) -> int:
         return min(self.end, point.until or self.end)

@@ -38,7 +38,8 @@ class Case:
         day: A UTC day before it with readings of each device.
         break_it: Makes every further answer fail.
         silence_it: Takes all readings of the day away; the devices stay.
-        login_paths: What may be asked by another method than GET, to log in.
+        other_calls: Patterns of what may be asked by another method than GET: what logs in, and
+            what reads although it is a POST.
     """
 
     portfolio: Portfolio
@@ -48,7 +49,7 @@ class Case:
     day: str
     break_it: Callable[[], None]
     silence_it: Callable[[], None]
-    login_paths: tuple[str, ...] = ()
+    other_calls: tuple[str, ...] = ()
 
 
 def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
@@ -65,7 +66,7 @@ def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
 
 
 @contextmanager
-def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -> Iterator[Case]:
+def simulated(source: str, folder: Path, *, other_calls: tuple[str, ...] = ()) -> Iterator[Case]:
     """Have a simulated source answer, with a few of its devices."""
     with open_harness(folder) as rig:
         prefix = f"{source}_".upper()
@@ -92,5 +93,5 @@ def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -
             day=DAY,
             silence_it=silence,
             break_it=lambda: rig.suite.set_faults([f"{source}:http_500=1.0"]),
-            login_paths=login_paths,
+            other_calls=other_calls,
         )

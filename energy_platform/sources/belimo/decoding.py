@@ -36,14 +36,14 @@ _NAIVE_FORMATS: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
 
 
 class Odd(NamedTuple):
-    """A row that is no sample, as it was said.
+    """A row that is not a sample, as it was said.
 
     Attributes:
         near: Instant of the readable sample before it, for want of one of its own; None at the
             begin of an answer.
         stamp_text: Its stamp.
         value_text: Its value.
-        reason: Why it is no sample.
+        reason: Why it is not a sample.
     """
 
     near: datetime | None

@@ -65,7 +65,7 @@ class Whole(NamedTuple):
 
     Attributes:
         frame: Its samples.
-        odd: What is no sample.
+        odd: What is not a sample.
         doubts: Where it is not shown to be whole.
         cut: Samples that came only when they were asked for again.
     """

@@ -64,7 +64,7 @@ class _Chain(NamedTuple):
 
     Attributes:
         frame: Samples inside the window, page after page.
-        odd: What is no sample.
+        odd: What is not a sample.
         missing: How many more elements were announced than came.
         foreign_device_ids: Samples outside the window.
         pages: Requests it took.

@@ -104,7 +104,7 @@ def asked_serials(planned: Planned) -> frozenset[str]:
 
 
 def rejects_of(chunks: Iterable[Chunk], *, day: str) -> tuple[Reject, ...]:
-    """Return the odd rows of a day; one without an instant lies beside the sample before it."""
+    """Return the odd rows of a day; one without an instant lies next to the sample before it."""
     rejects = []
     for chunk in chunks:
         for odd, times in chunk.found.odd.items():

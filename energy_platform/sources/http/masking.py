@@ -36,7 +36,7 @@ _WIRE_LOGGERS: Final = ("httpx", "httpcore", "urllib3", "keycloak")
 
 
 class ErrorSummary(NamedTuple):
-    """What a vendor said about an error: a code for programs, words for people."""
+    """What a vendor said about an error: a code for programs, words for display."""
 
     code: str | None
     words: str

@@ -142,7 +142,7 @@ def decoded(
 
     Raises:
         ContractError: JSON of another shape than the decoder's type, or nested beyond reason.
-        TransientError: Not JSON at all (cut, or a page for people), or an error in spite of a
+        TransientError: Not JSON at all (cut, or a page for a browser), or an error in spite of a
             status that says all is well.
     """
     body = plain_json(response.content, charset=_charset(response.headers))

@@ -26,7 +26,7 @@ def loads(body: bytes) -> Any:
         The value; numbers are finite floats or whole numbers, all others the text they were.
 
     Raises:
-        msgspec.DecodeError: It is no JSON otherwise either: cut, or a page for people.
+        msgspec.DecodeError: It is not JSON otherwise either: cut, or a page for a browser.
 
     >>> loads(b'{"value": NaN, "next": 1e999, "last": 21.5}')
     {'value': 'NaN', 'next': '1e999', 'last': 21.5}

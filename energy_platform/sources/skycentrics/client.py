@@ -172,7 +172,7 @@ class SkycentricsClient(Closeable):
     def devices(self) -> list[Device]:
         """Return the devices of the account (not in the vendor's own document).
 
-        An element that is no device, or has no id, costs no other; it is named in the log.
+        An element that is not a device, or has no id, costs no other; it is named in the log.
         """
         devices, odd = self._transport.fetch(
             "GET", "/devices/", decoder=_DEVICES, endpoint="devices"

@@ -176,8 +176,8 @@ def _observed(
 def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> MergedPolls:
     """Leave one row per sensor and time of the window ``[start, end)``.
 
-    A time unchanged since the last poll is no new sample, whatever its value: a sensor whose clock
-    stands still must not rewrite the past. So of several values for one sample the first seen
+    A time unchanged since the last poll is not a new sample, whatever its value: a sensor whose
+    clock stands still must not rewrite the past. So of several values for one sample the first seen
     stays; but anything wins over null, a poll over history, and within one poll the smallest
     value that is not zero.
 

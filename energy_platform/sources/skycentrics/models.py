@@ -40,7 +40,7 @@ class Sensor(msgspec.Struct, frozen=True, gc=False):
     type: str | None = None
     units: str | None = None
     time_text: str | None = None
-    """A time that is no epoch second, as it was said."""
+    """A time that is not an epoch second, as it was said."""
 
 
 class SetAside(msgspec.Struct, frozen=True):
@@ -217,7 +217,7 @@ def _epoch(said: object) -> int | None:
         epoch = int(float(said))
     except (ValueError, OverflowError):
         return None
-    # Beyond what a column of whole numbers holds it is no second of any clock.
+    # Beyond what a column of whole numbers holds it is not a second of any clock.
     return epoch if abs(epoch) < MOST_SECONDS else None
 
 

@@ -75,7 +75,7 @@ class Answer(NamedTuple):
 
 
 def laid_out(answer: Datapoints) -> Answer:
-    """Lay an answer out in columns; rows whose stamp is no instant are set aside."""
+    """Lay an answer out in columns; rows whose stamp is not an instant are set aside."""
     odd = list(answer.odd) if isinstance(answer, MendedDatapoints) else []
     at = _instants([point.at for series in answer.series for point in series.data])
     chunks = []
@@ -100,7 +100,7 @@ _NO_INSTANT: Final = np.iinfo(np.int64).min
 
 
 def _instants(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Parse stamps; what is no instant with a zone becomes ``_NO_INSTANT``."""
+    """Parse stamps; what is not an instant with a zone becomes ``_NO_INSTANT``."""
     said = pl.Series("at", texts, dtype=pl.String)
     # Four times as fast as a format with decimals, and what the vendor really sends.
     parsed = _parsed(said, _PLAIN_INSTANT)

@@ -146,7 +146,7 @@ class SocomecClient(Closeable):
         return self._transport.stats
 
     def take_warnings(self) -> list[str]:
-        """Return what was odd about the answers since the last call, and forget it."""
+        """Return the anomalies of the answers since the last call, and forget it."""
         with self._lock:
             taken, self._warnings = self._warnings, []
         return taken + self._history.take_warnings()

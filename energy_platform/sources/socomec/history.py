@@ -97,7 +97,7 @@ class History:
         self.batch_size = AdaptiveBatchSize(max_window=max_window, max_series=max_series)
 
     def take_warnings(self) -> list[str]:
-        """Return what was odd since the last call, and forget it."""
+        """Return the anomalies since the last call, and forget it."""
         with self._lock:
             taken, self._warnings = self._warnings, []
         return taken
@@ -192,7 +192,7 @@ class History:
             answer = self._fetch(ca, request)
             check(answer, request)
         asked = frozenset(request.series)
-        # What was not asked for beside what was is nobody's here.
+        # What was not asked for besides what was is nobody's here.
         answer.series = [series for series in answer.series if series.key in asked]
         return laid_out(answer)._replace(
             is_elsewhere=not is_of_window(answer, request),

@@ -58,7 +58,7 @@ class DayPull(NamedTuple):
             the smallest value that is not zero.
         nulls: Rows without a value.
         outside: Rows with an instant outside the window asked for, dropped.
-        warnings: What was odd, for people.
+        warnings: Anomalies, for display.
         devices: What each device gave, and why it is not whole where it is not.
         rejects: Odd rows that were set aside.
     """
@@ -227,7 +227,7 @@ def chunks(
 
 
 def _refuse_unreadable(said: DeviceDays, *, day: str) -> None:
-    """Fail a day of which not one row could be read: that is no odd row, but another API."""
+    """Fail a day of which not one row could be read: that is not an odd row, but another API."""
     if said.rows or not said.rejected:
         return
     example = said.example

@@ -19,6 +19,7 @@ from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from energy_platform.sources.base import DayPull
     from energy_platform.sources.belimo import BelimoClient
     from energy_platform.sources.coverage import DeviceDay, Earlier
 
@@ -47,16 +48,16 @@ def read(
     wanted: Mapping[str, frozenset[str]] | None = None,
     earlier: Earlier = nothing_before,
     **changes: Any,
-) -> list[pull.DayPull]:
-    tables = pull.inventory(client)
+) -> list[DayPull]:
+    frames = pull.inventory(client)
     found = pull.days(
         client,
         days=days,
         earlier=earlier,
         **{
             "until": LATER,
-            "devices": tables["raw_belimo__devices"],
-            "profiles": tables["raw_belimo__dataprofiles"],
+            "devices": frames["raw_belimo__devices"],
+            "profiles": frames["raw_belimo__dataprofiles"],
             "wanted": wanted or {SERIAL: frozenset({HEAT})},
             **changes,
         },
@@ -64,13 +65,13 @@ def read(
     return list(found)
 
 
-def rows(pulled: pull.DayPull) -> int:
+def rows(pulled: DayPull) -> int:
     assert pulled.frame is not None, pulled.error
     assert violations(pulled.frame, table=SAMPLES) == []
     return pulled.frame.height
 
 
-def of(pulled: pull.DayPull, serial: str = SERIAL) -> DeviceDay:
+def of(pulled: DayPull, serial: str = SERIAL) -> DeviceDay:
     (one,) = [one for one in pulled.devices if one.device == serial]
     return one
 

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from pydantic import SecretStr  # noqa: TC002 - pydantic reads it
 from pydantic_settings import SettingsConfigDict
 
 from energy_platform.days import day_bounds
-from energy_platform.discovery.found import (
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
@@ -27,8 +28,6 @@ from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from pydantic import SecretStr
 
     from energy_platform.sources.base import SourceContext
     from energy_platform.sources.coverage import Earlier
@@ -87,9 +86,9 @@ class Acme:
         for day in days:
             frames = [_samples(meter, day, until) for meter in inventory[METERS.name]["meter"]]
             frame = pl.concat([SAMPLES.empty(), *frames])
-            at = frame["at"]
-            devices = (DeviceDay("M/1", 1, 1, frame.height, at.min(), at.max()),)
-            yield DayPull(day, frame, devices=devices)
+            at: list[datetime] = frame["at"].to_list()
+            came = DeviceDay("M/1", 1, 1, len(at), min(at, default=None), max(at, default=None))
+            yield DayPull(day, frame, devices=(came,))
 
 
 def _samples(meter: str, day: str, until: datetime) -> pl.DataFrame:
@@ -147,6 +146,7 @@ def discover(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
             points=(energy,),
             carrier="electricity",
             role="main",
+            needs_power=True,
         )
         for row in inventory[METERS.name].iter_rows(named=True)
     }

@@ -1,3 +1,5 @@
+"""A day of SkyCentrics gateways from polls and history."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -80,17 +82,17 @@ def minute(number: int) -> datetime:
 
 def test_the_inventory_keeps_its_contract(cloud: Cloud) -> None:
     with cloud.client() as client:
-        tables = pull.inventory(client)
-    for name, frame in tables.items():
+        frames = pull.inventory(client)
+    for name, frame in frames.items():
         assert violations(frame, table=tables()[name]) == []
-    assert tables["raw_skycentrics__devices"].row(0, named=True) == {
+    assert frames["raw_skycentrics__devices"].row(0, named=True) == {
         "id": GATEWAY,
         "name": "demo-gateway",
         "type": 250,
         "group": 2001,
         "mac": "020000000001",
     }
-    assert tables["raw_skycentrics__sensors"].height == 5
+    assert frames["raw_skycentrics__sensors"].height == 5
 
 
 def test_a_poll_round_lands_what_answers_and_names_what_does_not(

@@ -384,9 +384,9 @@ def test_one_refusing_gateway_keeps_its_place_in_the_inventory(cloud: Cloud) -> 
     whole = cloud.route
     cloud.route = lambda seen: Reply(status=500) if f"/{OTHER}/" in seen.path else whole(seen)
     with cloud.client(attempts=1) as client:
-        tables = pull.inventory(client)
-    assert tables["raw_skycentrics__devices"]["id"].to_list() == [GATEWAY, OTHER]
-    assert set(tables["raw_skycentrics__sensors"]["device_id"]) == {GATEWAY}
+        frames = pull.inventory(client)
+    assert frames["raw_skycentrics__devices"]["id"].to_list() == [GATEWAY, OTHER]
+    assert set(frames["raw_skycentrics__sensors"]["device_id"]) == {GATEWAY}
 
 
 def test_an_odd_element_of_the_listing_costs_no_gateway(cloud: Cloud) -> None:

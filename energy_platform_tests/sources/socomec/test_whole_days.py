@@ -521,7 +521,7 @@ def test_a_device_left_out_in_the_portfolio_is_not_asked_for() -> None:
             left_out={"SN-d1"},
         )
     assert [one.device for one in pulled.devices] == ["SN-d0"]
-    assert {one["deviceUuid"] for request in sodata.requests for one in request["series"]} == {"d0"}
+    assert {one["deviceUuid"] for request in sodata.asks for one in request["series"]} == {"d0"}
 
 
 def test_what_a_device_gave_is_counted() -> None:
