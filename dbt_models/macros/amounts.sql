@@ -184,7 +184,7 @@ figures as (
 
 
 {#
-  From the `quarter_hours` of the touched days, `points` of the family and `touched_periods`.
+  From the `quarter_hours` of the affected days, `points` of the family and `affected_periods`.
 
   Every point has a row for each local day from its first step to the end of the data, or until it
   goes out of service, also for days without any step: a silent meter is a row that says incomplete,
@@ -206,21 +206,21 @@ days as (
 
     select
         points.point_id,
-        touched_periods.timezone,
-        touched_periods.period_start as local_day,
+        affected_periods.timezone,
+        affected_periods.period_start as local_day,
         sums.* exclude (point_id, local_day),
-        {{ in_service_end("touched_periods.ends_at") }} as service_ends_at,
-        {{ seconds_between("touched_periods.starts_at", "service_ends_at") }} as expected_s
+        {{ in_service_end("affected_periods.ends_at") }} as service_ends_at,
+        {{ seconds_between("affected_periods.starts_at", "service_ends_at") }} as expected_s
     from points
-    inner join touched_periods using (timezone)
+    inner join affected_periods using (timezone)
     left join sums
         on
             points.point_id = sums.point_id
-            and touched_periods.period_start = sums.local_day
+            and affected_periods.period_start = sums.local_day
     where
-        touched_periods.grain = 'day'
-        and touched_periods.ends_at > points.first_start_at
-        and touched_periods.starts_at < points.horizon_at
+        affected_periods.grain = 'day'
+        and affected_periods.ends_at > points.first_start_at
+        and affected_periods.starts_at < points.horizon_at
 
 ),
 
@@ -240,7 +240,7 @@ figures as (
 
 
 {#
-  From `days`, `points` and `touched_periods`: weeks and months are the sums of their local days;
+  From `days`, `points` and `affected_periods`: weeks and months are the sums of their local days;
   their status is judged at their own end.
 #}
 {% macro amounts_by_period(grain, carried=[]) %}
@@ -248,18 +248,18 @@ sums as (
 
     select
         days.point_id,
-        touched_periods.timezone,
-        touched_periods.period_start as local_{{ grain }},
-        touched_periods.starts_at,
-        touched_periods.ends_at,
+        affected_periods.timezone,
+        affected_periods.period_start as local_{{ grain }},
+        affected_periods.starts_at,
+        affected_periods.ends_at,
         {{ _amount_sums("days", carried, "days.status = 'disputed'") }},
         count(*) as days
     from days
-    inner join touched_periods
+    inner join affected_periods
         on
-            touched_periods.grain = '{{ grain }}'
-            and days.timezone = touched_periods.timezone
-            and date_trunc('{{ grain }}', days.local_day) = touched_periods.period_start
+            affected_periods.grain = '{{ grain }}'
+            and days.timezone = affected_periods.timezone
+            and date_trunc('{{ grain }}', days.local_day) = affected_periods.period_start
     group by all
 
 ),

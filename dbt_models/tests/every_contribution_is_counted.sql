@@ -1,4 +1,4 @@
--- What the day files contribute to the buckets of the touched days is what the facts hold: nothing
+-- What the day files contribute to the buckets of the affected days is what the facts hold: nothing
 -- lost, nothing twice.
 with intervals as (
 
@@ -9,7 +9,7 @@ with intervals as (
 quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
-    where {{ in_touched("local_day") }}
+    where {{ in_affected("local_day") }}
 
 ),
 

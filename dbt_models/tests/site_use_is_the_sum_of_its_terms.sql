@@ -2,7 +2,7 @@
 with energy as (
 
     select * from {{ ref("fct_energy_daily") }}
-    where {{ in_touched("local_day") }}
+    where {{ in_affected("local_day") }}
 
 ),
 

@@ -9,6 +9,8 @@ import polars as pl
 
 from energy_platform.lake.digests import digest_of
 from energy_platform.schemas import INSTANT
+from energy_platform.transforms.consumption import counts_consumption
+from energy_platform.transforms.readings import CORRECTED, DROPPED
 from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
@@ -85,8 +87,19 @@ def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
     return {
         "sites": portfolio.sites_frame().sort("site_id"),
         "devices": devices_frame(portfolio).sort("device_id"),
-        "points": _with_canonical_units(portfolio.points_frame()).sort("point_id"),
+        "points": _with_canonical_units(portfolio.points_frame())
+        .with_columns(
+            family=pl.when(counts_consumption())
+            .then(pl.lit("consumption"))
+            .otherwise(pl.lit("energy"))
+        )
+        .sort("point_id"),
     }
+
+
+def rules_frame() -> pl.DataFrame:
+    """Return, in one row, what dbt needs to know of the rules of the day files."""
+    return pl.DataFrame({"corrected_prefix": [CORRECTED], "dropped_reason": [DROPPED]})
 
 
 def _with_canonical_units(points: pl.DataFrame) -> pl.DataFrame:

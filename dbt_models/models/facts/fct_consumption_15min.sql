@@ -1,5 +1,5 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_build__touched_periods") }}
+-- depends_on: {{ ref("stg_build__affected_periods") }}
 
 with deltas as (
 

@@ -13,7 +13,7 @@ with quarter_hours as (
         status,
         method
     from {{ ref("fct_consumption_15min") }}
-    where {{ in_touched("local_day") }}
+    where {{ in_affected("local_day") }}
 
 ),
 
@@ -24,9 +24,9 @@ points as (
 
 ),
 
-touched_periods as (
+affected_periods as (
 
-    select * from {{ ref("stg_build__touched_periods") }}
+    select * from {{ ref("stg_build__affected_periods") }}
 
 ),
 

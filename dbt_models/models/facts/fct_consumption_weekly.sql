@@ -23,9 +23,9 @@ points as (
 
 ),
 
-touched_periods as (
+affected_periods as (
 
-    select * from {{ ref("stg_build__touched_periods") }}
+    select * from {{ ref("stg_build__affected_periods") }}
 
 ),
 

@@ -5,7 +5,7 @@
 with hours as (
 
     select * from {{ ref("fct_measurement_hourly") }}
-    where {{ in_touched("local_day") }}
+    where {{ in_affected("local_day") }}
 
 ),
 

@@ -1,5 +1,5 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_build__touched_periods") }}
+-- depends_on: {{ ref("stg_build__affected_periods") }}
 
 -- A reading holds until the next one, for a limited time: longer silences weigh nothing in the
 -- time-weighted average. An hour without a reading has a row where an earlier one holds into it.

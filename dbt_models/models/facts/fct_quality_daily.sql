@@ -37,9 +37,15 @@ calendar as (
 
 ),
 
-touched_periods as (
+affected_periods as (
 
-    select * from {{ ref("stg_build__touched_periods") }}
+    select * from {{ ref("stg_build__affected_periods") }}
+
+),
+
+rules as (
+
+    select * from {{ source("build", "rules") }}
 
 ),
 
@@ -48,22 +54,22 @@ known as (
     select
         points.point_id,
         points.site_id,
-        touched_periods.timezone,
-        touched_periods.period_start as local_day,
+        affected_periods.timezone,
+        affected_periods.period_start as local_day,
         {{ seconds_between(
-            "greatest(touched_periods.starts_at, points.first_reading_at)",
-            "least(touched_periods.ends_at, points.horizon_at)"
+            "greatest(affected_periods.starts_at, points.first_reading_at)",
+            "least(affected_periods.ends_at, points.horizon_at)"
         ) }} as known_s,
         case
             when points.every_s > 0
                 then greatest(floor(known_s / points.every_s), 0)::bigint
         end as expected_samples
     from points
-    inner join touched_periods using (timezone)
+    inner join affected_periods using (timezone)
     where
-        touched_periods.grain = 'day'
-        and touched_periods.ends_at > points.first_reading_at
-        and touched_periods.starts_at < points.horizon_at
+        affected_periods.grain = 'day'
+        and affected_periods.ends_at > points.first_reading_at
+        and affected_periods.starts_at < points.horizon_at
 
 ),
 
@@ -92,8 +98,8 @@ readings as (
         count(*) filter (where judged_readings.status = 'quarantined') as quarantined_samples,
         count(*) filter (
             where
-            starts_with(judged_readings.reason, 'corrected: ')
-            or judged_readings.reason = 'dropped_by_correction'
+            starts_with(judged_readings.reason, rules.corrected_prefix)
+            or judged_readings.reason = rules.dropped_reason
         ) as corrected_samples
     from judged_readings
     inner join zones using (point_id)
@@ -101,6 +107,7 @@ readings as (
         on
             zones.timezone = calendar.timezone
             and judged_readings.interval_start = calendar.interval_start
+    cross join rules
     group by all
 
 ),

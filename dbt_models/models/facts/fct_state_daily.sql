@@ -27,9 +27,9 @@ calendar as (
 
 ),
 
-touched_periods as (
+affected_periods as (
 
-    select * from {{ ref("stg_build__touched_periods") }}
+    select * from {{ ref("stg_build__affected_periods") }}
 
 ),
 
@@ -94,12 +94,12 @@ select
     days.samples,
     days.times_entered,
     days.duration_s,
-    touched_periods.expected_s
+    affected_periods.expected_s
 from days
 inner join points using (point_id)
-inner join touched_periods
+inner join affected_periods
     on
-        touched_periods.grain = 'day'
-        and points.timezone = touched_periods.timezone
-        and days.local_day = touched_periods.period_start
+        affected_periods.grain = 'day'
+        and points.timezone = affected_periods.timezone
+        and days.local_day = affected_periods.period_start
 order by days.local_day, days.point_id, days.value

@@ -1,4 +1,4 @@
--- What readings hold, cut at the quarter-hours of the touched days.
+-- What readings hold, cut at the quarter-hours of the affected days.
 with readings as (
 
     select * from {{ ref("int_held_readings") }}

@@ -18,36 +18,24 @@ vendors as (
 
 ),
 
-marks as (
+point_extents as (
 
-    select * from {{ source("build", "marks") }}
+    select * from {{ source("build", "point_extents") }}
 
 )
 
 select
     points.*,
-    case
-        when
-            points.kind in ('register', 'increment')
-            and points.quantity in (
-                'reactive_energy_import',
-                'reactive_energy_export',
-                'apparent_energy',
-                'volume',
-                'operating_time',
-                'other'
-            )
-            then 'consumption'
-        else 'energy'
-    end as family,
     sites.timezone,
-    marks.first_reading_at,
-    marks.first_start_at,
-    marks.last_end_at,
-    coalesce(points.until, case when not points.is_read then marks.last_end_at end) as until_at,
+    point_extents.first_reading_at,
+    point_extents.first_start_at,
+    point_extents.last_end_at,
+    coalesce(
+        points.until, case when not points.is_read then point_extents.last_end_at end
+    ) as until_at,
     vendors.final_before,
     least(vendors.horizon_at, until_at) as horizon_at
 from points
 inner join sites using (site_id)
 inner join vendors using (vendor)
-left join marks using (point_id)
+left join point_extents using (point_id)

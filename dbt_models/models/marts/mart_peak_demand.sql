@@ -1,6 +1,6 @@
 {{ config(
     materialized="incremental",
-    incremental_strategy="touched",
+    incremental_strategy="affected",
     period="local_month",
     grain="month"
 ) }}
@@ -14,7 +14,7 @@
 with quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
-    where {{ in_touched("cast(date_trunc('month', local_day) as date)", grain="month") }}
+    where {{ in_affected("cast(date_trunc('month', local_day) as date)", grain="month") }}
 
 ),
 
@@ -30,9 +30,9 @@ dim_points as (
 
 ),
 
-touched_periods as (
+affected_periods as (
 
-    select * from {{ ref("stg_build__touched_periods") }}
+    select * from {{ ref("stg_build__affected_periods") }}
 
 ),
 
@@ -208,13 +208,13 @@ select
     ) as peak_is_estimated,
     count(*) filter (where ranked.is_usable and not ranked.is_estimated) as buckets_counted,
     count(*) - buckets_counted as buckets_left_out,
-    buckets_counted * 900 / any_value(touched_periods.expected_s) as covered_share
+    buckets_counted * 900 / any_value(affected_periods.expected_s) as covered_share
 from ranked
-inner join touched_periods
+inner join affected_periods
     on
-        touched_periods.grain = 'month'
-        and ranked.timezone = touched_periods.timezone
-        and ranked.local_month = touched_periods.period_start
+        affected_periods.grain = 'month'
+        and ranked.timezone = affected_periods.timezone
+        and ranked.local_month = affected_periods.period_start
 group by
     ranked.scope,
     ranked.scope_id,

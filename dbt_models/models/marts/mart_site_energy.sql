@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="touched", period="local_day") }}
+{{ config(materialized="incremental", incremental_strategy="affected", period="local_day") }}
 
 {%- set electricity = ["import", "export", "net", "generation", "charge", "discharge"] -%}
 {%- set terms = electricity + ["heating", "cooling"] -%}
@@ -20,9 +20,9 @@ dim_points as (
 
 ),
 
-touched_periods as (
+affected_periods as (
 
-    select * from {{ ref("stg_build__touched_periods") }}
+    select * from {{ ref("stg_build__affected_periods") }}
 
 ),
 
@@ -69,7 +69,7 @@ wanted as (
         periods.ends_at,
         periods.expected_s
     from points
-    inner join touched_periods as periods using (timezone)
+    inner join affected_periods as periods using (timezone)
     where
         periods.grain = 'day'
         and periods.starts_at < points.horizon_at

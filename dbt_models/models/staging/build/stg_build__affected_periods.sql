@@ -1,6 +1,6 @@
-with touched as (
+with affected as (
 
-    select * from {{ source("build", "touched") }}
+    select * from {{ source("build", "affected") }}
 
 )
 
@@ -11,4 +11,4 @@ select
     starts_at,
     ends_at,
     expected_s
-from touched
+from affected
