@@ -111,7 +111,11 @@ class TooSmall:
 
 
 def disputed(
-    lake: Lake, portfolio: Portfolio, *, days: Sequence[str] | None = None
+    lake: Lake,
+    portfolio: Portfolio,
+    *,
+    days: Sequence[str] | None = None,
+    since: datetime | None = None,
 ) -> tuple[Disputed, ...]:
     """List the points that have refused energy, the largest first.
 
@@ -119,11 +123,13 @@ def disputed(
         lake: Its derived days.
         portfolio: Where the points are; other points are left out.
         days: UTC days to look at; None: the newest `RECENT_DAYS` of the lake.
+        since: End of an older step to look back to as well, such as that of a standing alert: a
+            dispute ends when somebody decides, not when its day is no longer recent.
 
     Raises:
         LakeError: A file of the lake is damaged.
     """
-    steps = _recent(lake, days).filter(pl.col("refused_wh") != 0).collect()
+    steps = _recent(lake, days, since=since).filter(pl.col("refused_wh") != 0).collect()
     steps = steps.filter(pl.col("point_id").is_in(list(portfolio.points)))
     if not steps.height:
         return ()
@@ -194,9 +200,15 @@ def idle_acceptances(lake: Lake, portfolio: Portfolio) -> tuple[Accepted, ...]:
     return tuple(found)
 
 
-def _recent(lake: Lake, days: Sequence[str] | None) -> pl.LazyFrame:
-    wanted = lake.days(CORE_ENERGY_DELTAS)[-RECENT_DAYS:] if days is None else days
-    return lake.scan(CORE_ENERGY_DELTAS, days=wanted)
+def _recent(
+    lake: Lake, days: Sequence[str] | None, *, since: datetime | None = None
+) -> pl.LazyFrame:
+    if days is None:
+        known = lake.days(CORE_ENERGY_DELTAS)
+        days = known[-RECENT_DAYS:]
+        if since is not None:
+            days = [day for day in known if day >= min(day_of(since), *days[:1])]
+    return lake.scan(CORE_ENERGY_DELTAS, days=days)
 
 
 def _within(day: str, first: object, last: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,26 @@ def test_the_alert_begins_per_point_and_is_over_once_the_energy_is_accepted(tmp_
     accepting = portfolio(more=f"accept:\n  - {entry}\n")
     refresh(lake, portfolio=accepting)
     assert dispute_conditions(disputed(lake, accepting)) == []
+
+
+def test_a_dispute_that_stands_is_not_over_because_its_day_is_no_longer_recent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("energy_platform.disputed.RECENT_DAYS", 3)
+    plan = stated("100000")
+    lake = lake_of(tmp_path, plan, jump=JUMP_WH)
+    assert disputed(lake, plan) == ()
+    begun = datetime.fromisoformat(f"{DAYS[3]}T10:00Z")
+    (stands,) = disputed(lake, plan, since=begun)
+    assert (stands.point_id, stands.days) == (METER, (DAYS[3],))
+    assert disputed(lake, plan, since=begun + timedelta(days=1)) == ()
+    # One that stands since yesterday hides none of the recent days.
+    recent = disputed(lake, plan, since=datetime.fromisoformat(f"{DAYS[-1]}T10:00Z"))
+    assert recent == disputed(lake, plan)
+    entry = f"{{points: ['{METER}'], reason: it was real, from: {DAYS[3]}, to: {DAYS[4]}}}"
+    accepting = portfolio(more=f"accept:\n  - {entry}\n")
+    refresh(lake, portfolio=accepting)
+    assert disputed(lake, accepting, since=begun) == ()
 
 
 def test_doctor_says_a_limit_in_kilowatts_with_the_number_in_watts(tmp_path: Path) -> None:

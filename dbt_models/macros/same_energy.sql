@@ -1,16 +1,16 @@
-{# The rows where two facts disagree about a point's energy of a touched period. #}
+{# The rows where two facts disagree about a point's energy of an affected period. #}
 {% macro same_energy(fine, coarse, fine_period, coarse_period, grain) %}
 with fine as (
     select point_id, {{ fine_period }} as period, {{ exact_sum("energy_wh") }} as energy_wh
     from {{ ref(fine) }}
-    where {{ in_touched(fine_period, grain=grain) }}
+    where {{ in_affected(fine_period, grain=grain) }}
     group by all
 ),
 
 coarse as (
     select point_id, {{ coarse_period }} as period, {{ exact_sum("energy_wh") }} as energy_wh
     from {{ ref(coarse) }}
-    where {{ in_touched(coarse_period, grain=grain) }}
+    where {{ in_affected(coarse_period, grain=grain) }}
     group by all
 )
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from energy_platform.schemas import INSTANT
 from energy_platform.transforms.periods import power_deltas
-from energy_platform.transforms.readings import WORD
+from energy_platform.transforms.readings import DROPPED, WORD
 
 MOST_FALLS: Final = 3
 """A register that falls more often in a day has a broken meter, bus or configuration, or counts per
@@ -223,9 +223,7 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
     device = pl.col("point_id").str.splitn("/", 3).struct.unnest()
     known = points.select("point_id").with_columns(device).select("field_0", "field_1").unique()
     return (
-        readings.filter(
-            (pl.col("status") == "quarantined") & (pl.col("reason") != "dropped_by_correction")
-        )
+        readings.filter((pl.col("status") == "quarantined") & (pl.col("reason") != DROPPED))
         .with_columns(device)
         .join(known.with_columns(chosen=True), on=["field_0", "field_1"], how="left")
         .filter(~((pl.col("reason") == "unknown_point") & pl.col("chosen").fill_null(value=False)))

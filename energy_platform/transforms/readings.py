@@ -87,6 +87,10 @@ CORRECTED: Final = "corrected: "
 """Precedes the portfolio's reason on readings that a correction changed."""
 
 
+DROPPED: Final = "dropped_by_correction"
+"""Reason of readings that a correction took out."""
+
+
 class ValidatedReadings(NamedTuple):
     """Readings with a status each, and counts of what became of the rows.
 
@@ -314,7 +318,7 @@ def _corrected(rows: pl.DataFrame, corrections: pl.DataFrame | None) -> pl.DataF
         if end is not None:
             touches &= pl.col("at") < end
         if drop:
-            because = pl.when(touches).then(_because("dropped_by_correction"))
+            because = pl.when(touches).then(_because(DROPPED))
             rows = rows.with_columns(reason=pl.coalesce("reason", because))
             continue
         value = pl.col("new") * (1.0 if factor is None else factor)

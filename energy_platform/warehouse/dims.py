@@ -9,6 +9,8 @@ import polars as pl
 
 from energy_platform.lake.digests import digest_of
 from energy_platform.schemas import INSTANT
+from energy_platform.transforms.consumption import counts_consumption
+from energy_platform.transforms.readings import CORRECTED, DROPPED
 from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
@@ -85,8 +87,19 @@ def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
     return {
         "sites": portfolio.sites_frame().sort("site_id"),
         "devices": devices_frame(portfolio).sort("device_id"),
-        "points": _with_canonical_units(portfolio.points_frame()).sort("point_id"),
+        "points": _with_canonical_units(portfolio.points_frame())
+        .with_columns(
+            family=pl.when(counts_consumption())
+            .then(pl.lit("consumption"))
+            .otherwise(pl.lit("energy"))
+        )
+        .sort("point_id"),
     }
+
+
+def rules_frame() -> pl.DataFrame:
+    """Return, in one row, what dbt needs to know of the rules of the day files."""
+    return pl.DataFrame({"corrected_prefix": [CORRECTED], "dropped_reason": [DROPPED]})
 
 
 def _with_canonical_units(points: pl.DataFrame) -> pl.DataFrame:
@@ -156,11 +169,13 @@ def frame_digest(frame: pl.DataFrame) -> str:
 
 
 def project_digest(project: Path) -> str:
-    """Return a digest of the models and macros: another one means other rules."""
+    """Return a digest of the models, their texts and macros: another one means other rules."""
     digest = hashlib.blake2b(digest_size=16)
     files = [project / "dbt_project.yml"]
     for folder in ("models", "macros"):
-        files += [path for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml"}]
+        files += [
+            path for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".md"}
+        ]
     for path in sorted(files):
         digest.update(f"{path.relative_to(project)}\0".encode())
         digest.update(path.read_bytes())

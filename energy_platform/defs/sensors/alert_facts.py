@@ -106,7 +106,7 @@ def gather(
         *streams,
         *failed_runs(list(_run_ends(instance)), told_elsewhere=told),
         *check_conditions(list(_failed_checks(instance, blocking))),
-        *dispute_conditions(disputed(platform.lake, platform.portfolio())),
+        *_disputes(platform, standing=standing),
         *_disk(platform, settings=settings, now=now),
         *_publication(platform, standing=standing, now=now),
     ]
@@ -269,6 +269,13 @@ def _disk(platform: Platform, *, settings: AlertSettings, now: datetime) -> list
         least_free=settings.disk_free_mb * _MB,
         warn_days=settings.disk_days,
     )
+
+
+def _disputes(platform: Platform, *, standing: Sequence[Standing]) -> list[Condition]:
+    """Return what is disputed: of the recent days, and back to the oldest that stands."""
+    known = [one.condition.since for one in standing if one.condition.kind == "figure_disputed"]
+    found = disputed(platform.lake, platform.portfolio(), since=min(known, default=None))
+    return dispute_conditions(found)
 
 
 def _publication(

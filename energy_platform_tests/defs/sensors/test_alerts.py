@@ -265,7 +265,9 @@ def heartbeat_server() -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-def test_a_disputed_figure_is_one_message_and_one_all_clear(watched: Watched) -> None:
+def test_a_disputed_figure_is_one_message_and_one_all_clear(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake, path = watched.platform.lake, PlatformSettings().portfolio
     jump, later = 5_000_000.0, START + timedelta(days=7)
     land(
@@ -280,13 +282,19 @@ def test_a_disputed_figure_is_one_message_and_one_all_clear(watched: Watched) ->
     refresh(lake, portfolio=load_portfolio(path))
     for minute in range(0, 90, 30):
         watched.look(later + minute * MINUTE)
+    # As if more than 35 newer days had come: it stands, for nobody has decided.
+    monkeypatch.setattr("energy_platform.disputed.RECENT_DAYS", 3)
+    for minute in range(90, 180, 30):
+        watched.look(later + minute * MINUTE)
+    told_while_standing = [told for told in watched.told if "disputed" in told]
     entry = f"{{points: ['{METER}'], reason: it was real, from: {DAYS[3]}, to: {DAYS[4]}}}"
     path.write_text(PORTFOLIO + f"accept:\n  - {entry}\n", encoding="utf-8")
     refresh(lake, portfolio=load_portfolio(path))
-    for minute in range(90, 180, 30):
+    for minute in range(180, 270, 30):
         watched.look(later + minute * MINUTE)
     title = f"a figure is disputed: {METER}"
     assert [told for told in watched.told if "disputed" in told] == [title, f"over: {title}"]
+    assert told_while_standing == [title]
     (body, _) = [body for subject, body in watched.mailbox.received if "disputed" in subject]
     text = " ".join(body.split())
     assert "Wh refused on 2026-03-04; a max_power_w of" in text

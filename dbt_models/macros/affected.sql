@@ -1,0 +1,44 @@
+{#
+  The incremental strategy of every fact: whole affected periods are replaced.
+
+  Rows of an affected (timezone, period) go, also those the new result no longer has; then the new
+  rows come. Both happen in the transaction of the model. A model that names the affected periods
+  nowhere else says so in a depends_on comment, or dbt would not make them first.
+#}
+{% macro get_incremental_affected_sql(arg_dict) %}
+    {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) -%}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ in_affected(config.require("period"), grain=config.get("grain", "day")) }};
+    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+{% endmacro %}
+
+
+{# Whether a row's (timezone, period) is among the affected ones of a grain: day, week, month. #}
+{% macro in_affected(period, grain="day") -%}
+    (timezone, {{ period }}) in (
+        select (timezone, period_start)
+        from {{ ref("stg_build__affected_periods") }}
+        where grain = '{{ grain }}'
+    )
+{%- endmacro %}
+
+
+{#
+  The rows that a generic test looks at. Of a big table these are the periods that the build
+  rebuilds (a first build all of them), written `where: __affected_day__`, `_week__` or `_month__`.
+  dbt calls this macro for every generic test ("Customizing `where` logic" in its documentation);
+  while it parses, it does not know the configuration yet and only takes note of the reference.
+#}
+{% macro get_where_subquery(relation) -%}
+    {%- set filter = namespace(where=config.get("where", "")) -%}
+    {%- for grain in ["day", "week", "month"] if filter.where or not execute -%}
+        {%- set rows = in_affected("local_" ~ grain, grain=grain) -%}
+        {%- set filter.where = filter.where | replace("__affected_" ~ grain ~ "__", rows) -%}
+    {%- endfor -%}
+    {%- if filter.where -%}
+        (select * from {{ relation }} where {{ filter.where }}) as affected_rows
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
