@@ -20,7 +20,9 @@ import dagster as dg
 
 from energy_platform.defs.instance.dead_runs import DeadRun, fail_dead_runs, queued_without_daemon
 from energy_platform.defs.instance.living_runs import home_of
+from energy_platform.defs.instance.secrets import secret_values
 from energy_platform.defs.resources import Platform
+from energy_platform.installation.environment import variables_set
 from energy_platform.installation.interrupts import noticed_interrupts
 from energy_platform.installation.run_locks import (
     is_held,
@@ -360,7 +362,7 @@ def open_runner(
         output.replace(output.with_suffix(".log.1"))
     with dg.DagsterInstance.get() as instance:
         look_around(instance, say=say or (lambda _: None))
-        with noticed_interrupts() as asked:
+        with noticed_interrupts() as asked, variables_set(secret_values()):
             yield Runner(
                 build_definitions(),
                 instance=instance,

@@ -27,7 +27,7 @@ nux:
 secrets:
   custom:
     module: energy_platform.defs.instance.secrets
-    class: NoSecrets
+    class: SettingsSecrets
 storage:
   sqlite:
     base_dir: "$home/storage"

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, assert_never
 
 from energy_platform.identity import with_names
+from energy_platform.ingest.run import ingest_settings
 from energy_platform.schemas import (
     RAW_BELIMO_DATAPROFILES,
     RAW_BELIMO_DEVICES,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.ingest.run import Pulled, Source
+    from energy_platform.ingest.run import IngestSettings, Pulled, Source
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Table, Vendor
@@ -194,6 +195,7 @@ def open_source(
     landing: Path,
     logins: RefusedLogins | None,
     lake: Lake | None = None,
+    settings: IngestSettings | None = None,
 ) -> Iterator[Source]:
     """Open a vendor's client with the settings of the environment.
 
@@ -203,23 +205,25 @@ def open_source(
         landing: Folder of the SkyCentrics polls.
         logins: What the installation knows of refused logins; None remembers until this ends.
         lake: Holds the inventory of before, by which devices keep their names.
+        settings: In place of those of the environment.
 
     Raises:
         SettingsError: A credential is missing, or the trust store or proxy cannot be used; the
             message names the variable.
     """
-    match vendor:
-        case "socomec":
-            with SocomecClient(SocomecSettings(), logins=logins) as socomec:
+    given = ingest_settings(vendor) if settings is None else settings
+    match given:
+        case SocomecSettings():
+            with SocomecClient(given, logins=logins) as socomec:
                 yield SocomecSource(socomec, portfolio, lake)
-        case "belimo":
-            with BelimoClient(BelimoSettings(), logins=logins) as belimo:
+        case BelimoSettings():
+            with BelimoClient(given, logins=logins) as belimo:
                 yield BelimoSource(belimo, portfolio, lake)
-        case "skycentrics":
-            with SkycentricsClient(SkycentricsSettings(), logins=logins) as skycentrics:
+        case SkycentricsSettings():
+            with SkycentricsClient(given, logins=logins) as skycentrics:
                 yield SkycentricsSource(skycentrics, landing_at(landing), portfolio)
         case _:
-            assert_never(vendor)
+            assert_never(given)
 
 
 @cache

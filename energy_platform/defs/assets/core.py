@@ -24,6 +24,7 @@ from energy_platform.defs.groups import CORE
 from energy_platform.defs.metadata import figures, plot, spec_of
 from energy_platform.defs.partitions import DAILY, WHOLE_RANGE
 from energy_platform.defs.resources import Platform
+from energy_platform.defs.versions import code_version, data_version, version_tags
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.point_habits import PointHabits
@@ -119,7 +120,13 @@ _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
 @dg.multi_asset(
     name="core",
     specs=[
-        spec_of(table, group=CORE, kinds={"polars", "parquet"}, deps=_DEPS[table.name])
+        spec_of(
+            table,
+            group=CORE,
+            kinds={"polars", "parquet"},
+            deps=_DEPS[table.name],
+            code_version=code_version(table),
+        )
         for table in CORE_TABLES
     ],
     partitions_def=DAILY,
@@ -151,7 +158,10 @@ def core(
             elif table.written:
                 context.log_event(
                     dg.AssetMaterialization(
-                        name, partition=day.day, metadata=_figures(lake, table, day=day, name=name)
+                        name,
+                        partition=day.day,
+                        metadata=_figures(lake, table, day=day, name=name),
+                        tags=version_tags(_content_id(lake, TABLES[name], day=day.day)),
                     )
                 )
 
@@ -175,8 +185,15 @@ def core(
     for table in CORE_TABLES:
         yield dg.MaterializeResult(
             asset_key=table.name,
+            data_version=data_version(_content_id(lake, table, day=day) for day in sorted(asked)),
             check_results=[one for one in results if one.asset_key == dg.AssetKey(table.name)],
         )
+
+
+def _content_id(lake: Lake, table: Table, *, day: str) -> str:
+    """Return the digest of a day's rows; empty when it has no file."""
+    footer = lake.footer(table, day=day)
+    return "" if footer is None else footer.content_id
 
 
 def _figures(lake: Lake, table: RefreshedTable, *, day: RefreshedDay, name: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Mart assets: the dbt build in a private work file, and the file that everybody reads."""
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,12 +10,14 @@ from dagster_dbt import (
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
     DbtCliResource,
+    DbtProject,
     dbt_assets,
 )
 
 from energy_platform.defs.groups import MARTS
 from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
+from energy_platform.installation.environment import variables_set
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import PlatformSettings, SettingsError
@@ -52,9 +53,11 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
     manifest = settings.dbt_project_dir / "target" / "manifest.json"
     if not manifest.exists():
         raise SettingsError(f"{manifest} does not exist; parse the dbt project with `make setup`")
+    project = DbtProject(settings.dbt_project_dir, profiles_dir=settings.dbt_project_dir)
 
     @dbt_assets(
         manifest=manifest,
+        project=project,
         name="marts",
         pool=POOL,
         dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
@@ -73,17 +76,14 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
                     if prepared.full
                     else f"local days made anew: {_days(prepared.touched)}",
                 )
-                os.environ.update(prepared.env)
                 dbt = DbtCliResource(
-                    project_dir=str(warehouse.dbt_project_dir),
-                    profiles_dir=str(warehouse.dbt_project_dir),
+                    project_dir=project,
                     dbt_executable=str(Path(sys.executable).with_name("dbt")),
                 )
-                yield from dbt.cli(
-                    ["build"],
-                    context=context,
-                    target_path=warehouse.target_path,
-                ).stream()
+                # dbt copies the environment when it is started: no later step has these.
+                with variables_set(prepared.env):
+                    build = dbt.cli(["build"], context=context, target_path=warehouse.target_path)
+                yield from build.stream()
                 if context.selected_asset_keys == marts.keys:
                     warehouse.commit()
                 else:

@@ -16,7 +16,8 @@ from energy_platform.defs.checks.results import (
 from energy_platform.defs.groups import RAW
 from energy_platform.defs.metadata import OWNERS, column_schema, figures, plot, spec_of
 from energy_platform.defs.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import PLATFORM, Platform, SourceResource
+from energy_platform.defs.versions import code_version, data_version, version_tags
 from energy_platform.ingest.landing_days import increments_of
 from energy_platform.ingest.run import (
     DayOutcome,
@@ -52,18 +53,24 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"inventory_{vendor}",
-        specs=[spec_of(table, group=RAW[vendor], kinds=KINDS) for table in tables],
+        specs=[
+            spec_of(table, group=RAW[vendor], kinds=KINDS, code_version=code_version(table))
+            for table in tables
+        ],
         pool=POOL[vendor],
+        required_resource_keys={PLATFORM, vendor},
     )
-    def inventory(platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
+    def inventory(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        platform, cloud = _resources(context, vendor)
         try:
-            with platform.source(vendor) as source:
+            with cloud.open(platform) as source:
                 landed = ingest_inventory(source, lake=platform.lake)
         except FAULTS as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for name, table in landed.items():
             yield dg.MaterializeResult(
                 asset_key=name,
+                data_version=data_version([table.after_id]),
                 metadata={
                     "dagster/row_count": table.rows,
                     "new": table.new,
@@ -92,25 +99,28 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         pool=POOL[vendor],
         kinds=KINDS,
         owners=OWNERS,
+        code_version=code_version(table),
         metadata={"dagster/column_schema": column_schema(table)},
+        required_resource_keys={PLATFORM, vendor},
         check_specs=[
             contract_spec(table),
             warn_spec(table, ROWS_KEPT, "A day read again has all the rows it had."),
             warn_spec(table, PULL_IS_CLEAN, "No contradictions, no missing values, no warnings."),
         ],
     )
-    def raw_day(
-        context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    def raw_day(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        platform, cloud = _resources(context, vendor)
         outcomes: list[DayOutcome] = []
         failure: Exception | None = None
         try:
-            with platform.source(vendor) as source:
+            with cloud.open(platform) as source:
                 if not has_inventory(platform.lake, vendor=vendor):
                     for name, snapshot in ingest_inventory(source, lake=platform.lake).items():
                         context.log_event(
                             dg.AssetMaterialization(
-                                name, metadata={"dagster/row_count": snapshot.rows}
+                                name,
+                                metadata={"dagster/row_count": snapshot.rows},
+                                tags=version_tags(snapshot.after_id),
                             )
                         )
                 with _catalogue(context, platform) as catalogue:
@@ -137,6 +147,10 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         for day, metadata in said.items():
             context.add_asset_metadata(metadata, partition_key=day)
         yield dg.MaterializeResult(
+            data_version=data_version(
+                "" if outcome.landed is None else outcome.landed.after_id
+                for outcome in sorted(outcomes, key=lambda one: one.day)
+            ),
             check_results=[
                 contract_result(platform.lake, table, days=[outcome.day for outcome in landed]),
                 warn_result(
@@ -153,6 +167,13 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         )
 
     return raw_day
+
+
+def _resources(
+    context: dg.AssetExecutionContext, vendor: Vendor
+) -> tuple[Platform, SourceResource]:
+    """Return the installation and the source's cloud, whose resource is named like the source."""
+    return getattr(context.resources, PLATFORM), getattr(context.resources, vendor)
 
 
 @contextmanager
@@ -264,7 +285,12 @@ def _stop_on_bad_days(
     landed = [outcome for outcome in outcomes if outcome.landed is not None]
     for outcome in landed:
         context.log_event(
-            dg.AssetMaterialization(asset, partition=outcome.day, metadata=_figures(outcome))
+            dg.AssetMaterialization(
+                asset,
+                partition=outcome.day,
+                metadata=_figures(outcome),
+                tags=version_tags("" if outcome.landed is None else outcome.landed.after_id),
+            )
         )
     reasons = "\n".join(f"{day}: {reason}" for day, reason in sorted(bad.items())[:20])
     raise dg.Failure(

@@ -7,7 +7,7 @@ import dagster as dg
 
 from energy_platform.defs.groups import DELIVERY
 from energy_platform.defs.metadata import OWNERS
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import Platform, WatticsResource
 from energy_platform.delivery import (
     LedgerError,
     Progress,
@@ -19,7 +19,7 @@ from energy_platform.delivery import (
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
-from energy_platform.settings import SettingsError, WatticsSettings
+from energy_platform.settings import SettingsError
 
 PACKETS: Final = "wattics_packets"
 NOTHING_REFUSED: Final = "nothing_refused"
@@ -49,7 +49,7 @@ MOST_SHOWN: Final = 200
     ],
 )
 def wattics_packets(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, platform: Platform, wattics: WatticsResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Send what is ready; fail, after all streams had their turn, when one needs another try."""
 
@@ -68,7 +68,7 @@ def wattics_packets(
                 platform.lake,
                 ledger=ledger,
                 portfolio=platform.portfolio(),
-                settings=WatticsSettings(),
+                settings=wattics.settings(),
                 clock=platform.now,
                 on_progress=tell,
             )
@@ -110,10 +110,10 @@ def wattics_packets(
     ),
 )
 def wattics_reconciled(
-    context: dg.AssetCheckExecutionContext, platform: Platform
+    context: dg.AssetCheckExecutionContext, platform: Platform, wattics: WatticsResource
 ) -> dg.AssetCheckResult:
     """Compare and change nothing; `energy-platform delivery reconcile` shows the same."""
-    settings = WatticsSettings()
+    settings = wattics.settings()
     try:
         with platform.ledger() as ledger:
             found = reconcile(
