@@ -29,15 +29,15 @@ from rich.table import Table
 
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_snapshot
-from energy_platform.schemas import (
+from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.world import Bulk
+from energy_platform.sources.socomec import SocomecClient, pull
+from energy_platform.sources.socomec.settings import SocomecSettings
+from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_DATAPOINTS,
     RAW_SOCOMEC_DEVICES,
     RAW_SOCOMEC_VARIABLES,
 )
-from energy_platform.settings import SocomecSettings
-from energy_platform.simulators.process import FleetProcess
-from energy_platform.simulators.world import Bulk
-from energy_platform.sources.socomec import SocomecClient, pull
 
 HERE: Final = Path(__file__).parent
 DAY: Final = "2026-03-03"

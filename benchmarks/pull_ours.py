@@ -17,9 +17,9 @@ from pull_task import Task, measured
 from energy_platform.ingest.run import ingest_days
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
-from energy_platform.settings import SocomecSettings
-from energy_platform.sources.registry import SocomecSource
 from energy_platform.sources.socomec import SocomecClient
+from energy_platform.sources.socomec.settings import SocomecSettings
+from energy_platform.sources.socomec.source import SocomecSource
 
 if TYPE_CHECKING:
     from energy_platform.ingest.run import DayOutcome

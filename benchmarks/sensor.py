@@ -20,7 +20,8 @@ from energy_platform.days import day_range
 from energy_platform.delivery import Ledger, push_wanted
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

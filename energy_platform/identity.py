@@ -65,19 +65,12 @@ def device_of(point_id: str) -> str:
     return device_id(vendor, serial)
 
 
-def socomec_key(item_type: str, item_index: str, service_id: str) -> str:
-    """Return a service triple as one key; parts with a bar are escaped behind a third bar."""
-    parts = (item_type, item_index, service_id)
-    if any("|" in part for part in parts):
-        return "|" + "|".join(_escaped(part, "|") for part in parts)
-    return "|".join(parts)
-
-
 def _segment(serial: str) -> str:
-    return f"/{_escaped(serial, '/')}" if "/" in serial or not serial else serial
+    return f"/{escaped(serial, '/')}" if "/" in serial or not serial else serial
 
 
-def _escaped(text: str, separator: str) -> str:
+def escaped(text: str, separator: str) -> str:
+    """Return a text without a separator, in a form that no text without it has but itself."""
     return text.replace("%", "%25").replace(separator, f"%{ord(separator):02X}")
 
 
@@ -92,24 +85,6 @@ def serial_segments(serial: pl.Series) -> pl.Series:
         return serial
     known = serial.filter(odd).unique().to_list()
     return serial.replace({one: _segment(one) for one in known})
-
-
-def socomec_keys(raw: pl.DataFrame) -> pl.Series:
-    """Return :func:`socomec_key` of rows with ``item_type``, ``item_index``, ``service_id``."""
-    triple = ["item_type", "item_index", "service_id"]
-    has_bar = [pl.col(name).str.contains("|", literal=True) for name in triple]
-    plain = pl.format("{}|{}|{}", *triple)
-    if not raw.select(pl.any_horizontal(one.any() for one in has_bar)).item():
-        return raw.select(plain).to_series()
-    escaped = (
-        pl.col(name)
-        .str.replace_all("%", "%25", literal=True)
-        .str.replace_all("|", "%7C", literal=True)
-        for name in triple
-    )
-    return raw.select(
-        pl.when(pl.any_horizontal(has_bar)).then(pl.format("|{}|{}|{}", *escaped)).otherwise(plain)
-    ).to_series()
 
 
 class Identity(NamedTuple):

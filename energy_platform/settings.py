@@ -26,6 +26,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    SerializeAsAny,
     ValidationError,
     field_validator,
     model_validator,
@@ -41,7 +42,6 @@ from pydantic_settings import SettingsError as UnreadableValueError
 
 from energy_platform.ingest.intraday import refusal
 from energy_platform.installation.env_file import EnvFileError, env_file, home_folder, read_env_file
-from energy_platform.resolution import read_resolution
 
 T = TypeVar("T")
 
@@ -274,67 +274,26 @@ class _Connected(_Section):
     ca_file: CaFile | None = Field(None, validation_alias=CA_FILE, description=CA_FILE_IS)
 
 
-class SocomecSettings(_Connected):
-    """Socomec SoData behind Keycloak (variables ``SOCOMEC_*``)."""
+class SourceSettings(_Connected):
+    """What the settings of every source have; a source's own follow in its folder.
 
-    model_config = SettingsConfigDict(env_prefix="SOCOMEC_")
+    The prefix of the variables is the source's name in capitals. A setting that is a secret is a
+    ``SecretStr``, which no text shows.
+    """
 
-    api_url: Url = Field("https://api.iot.socomec.com/", description="API base URL.")
-    keycloak_url: Url = Field("https://connect.socomec.com/", description="Keycloak base URL.")
-    realm: str = Field("Socomec", description="Keycloak realm.")
-    client_id: str | None = Field(None, description="Client id issued by Socomec.")
-    client_secret: SecretStr | None = Field(None, description="Client secret issued by Socomec.")
-    username: str | None = Field(None, description="SoLive Pro user (e-mail).")
-    password: SecretStr | None = Field(None, description="Password of that user.")
-    ca_uuid: str | None = Field(None, description="Corporate account UUID; empty reads all.")
     start_day: Day | None = Field(
         None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
     )
     late_days: int = Field(1, ge=0, le=60, description="Days read again for late data.")
-    page_size: int = Field(50, ge=1, le=500, description="Records per listing page (take).")
-    max_window_s: int = Field(
-        86_400, ge=900, le=YEAR_S, description="Longest raw window per request, s."
-    )
-    max_series: int = Field(20, ge=1, le=MOST, description="Series per raw request.")
-    rps: float = Field(5, ge=0.001, le=MOST, description="Requests per second.")
-    max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
-    timeout_s: float = Field(60, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
-    attempts: int = Field(
-        5, ge=1, le=100, description="Attempts per request for faults that can heal."
-    )
-    backoff_s: float = Field(
-        1, ge=0, le=YEAR_S, description="First pause before another attempt, s."
-    )
     run_limit_s: float = Field(1800, gt=0, le=YEAR_S, description=RUN_LIMIT_IS)
-    oauth_scope: str = Field("openid", description="OAuth scope.")
-    token_margin_s: float = Field(
-        30, ge=0, le=YEAR_S, description="Seconds a token is renewed early."
-    )
-    datapoints_path: str = Field("datapoints", description="Last part of the history path.")
 
 
-class BelimoSettings(_Connected):
-    """Belimo Cloud (variables ``BELIMO_*``)."""
+class ApiSettings(SourceSettings):
+    """What the settings of a source behind an HTTP API have besides: its client and its limits."""
 
-    model_config = SettingsConfigDict(env_prefix="BELIMO_")
-
-    api_url: Url = Field("https://cloud.belimo.com/api/v3", description="API base URL.")
-    token_url: Url = Field("https://id.belimo.com/oauth/token", description="Token endpoint.")
-    audience: str = Field("https://api.cloud.belimo.com/", description="OAuth audience.")
-    scope: str = Field(
-        "public.read offline_access read:dataprofile", description="OAuth scopes, reading only."
-    )
-    client_id: str | None = Field(None, description="Client id of the Developer Space.")
+    client_id: str | None = Field(None, description="Client id.")
     client_secret: SecretStr | None = Field(None, description="Client secret.")
-    username: str | None = Field(None, description="BelimoID user.")
-    password: SecretStr | None = Field(None, description="Password of that user.")
-    start_day: Day | None = Field(
-        None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
-    )
-    late_days: int = Field(2, ge=0, le=60, description="Days read again for late data.")
-    page_size: int = Field(500, ge=1, le=2000, description="Devices per page.")
-    sample_page_size: int = Field(2000, ge=1, le=2000, description="Raw samples per page.")
-    rps: float = Field(2, ge=0.001, le=MOST, description="Requests per second of the account.")
+    rps: float = Field(5, ge=0.001, le=MOST, description="Requests per second.")
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
     timeout_s: float = Field(60, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
     attempts: int = Field(
@@ -343,53 +302,6 @@ class BelimoSettings(_Connected):
     backoff_s: float = Field(
         1, ge=0, le=YEAR_S, description="First pause before another attempt, s."
     )
-    run_limit_s: float = Field(3600, gt=0, le=YEAR_S, description=RUN_LIMIT_IS)
-    token_margin_s: float = Field(
-        60, ge=0, le=YEAR_S, description="Seconds a token is renewed early."
-    )
-    history_mode: Literal["raw", "timeseries"] = Field("raw", description="Source of history.")
-    resolution: str = Field(
-        "15m",
-        description="Resolution in timeseries mode: 1s to 1h, 1d, 7d, or points per day.",
-    )
-    max_points: int = Field(5000, ge=1, le=10_000, description="Points per timeseries request.")
-
-    @field_validator("resolution")
-    @classmethod
-    def _is_a_resolution(cls, text: str) -> str:
-        read_resolution(text)
-        return text
-
-
-class SkycentricsSettings(_Connected):
-    """SkyCentrics cloud (variables ``SKYCENTRICS_*``)."""
-
-    model_config = SettingsConfigDict(env_prefix="SKYCENTRICS_")
-
-    api_url: Url = Field("https://api.skycentrics.com/api", description="API base URL.")
-    client_id: str | None = Field(None, description="Client of the account.")
-    client_secret: SecretStr | None = Field(None, description="Secret that signs requests.")
-    device_ids: str = Field("", description="Gateway ids, comma separated; empty lists them.")
-    start_day: Day | None = Field(
-        None, description="First day with data, YYYY-MM-DD; empty: the first one that landed."
-    )
-    late_days: int = Field(1, ge=0, le=60, description="Days folded again for late data.")
-    poll_s: int = Field(60, ge=10, le=YEAR_S, description="Seconds between two polls.")
-    history: Literal["auto", "on", "off"] = Field("auto", description="Use of the history call.")
-    history_gap: int = Field(1, ge=1, le=MOST, description="Gap between history records, minutes.")
-    history_window_s: int = Field(
-        86_400, ge=3600, le=YEAR_S, description="History window per request, s."
-    )
-    rps: float = Field(5, ge=0.001, le=MOST, description="Requests per second.")
-    max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
-    timeout_s: float = Field(30, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")
-    attempts: int = Field(
-        3, ge=1, le=100, description="Attempts per request for faults that can heal."
-    )
-    backoff_s: float = Field(
-        1, ge=0, le=YEAR_S, description="First pause before another attempt, s."
-    )
-    run_limit_s: float = Field(1800, gt=0, le=YEAR_S, description=RUN_LIMIT_IS)
 
 
 def _basic_user(name: str) -> str:
@@ -586,11 +498,9 @@ class Settings(BaseModel, frozen=True):
     """All sections together."""
 
     platform: PlatformSettings
-    socomec: SocomecSettings
-    belimo: BelimoSettings
-    skycentrics: SkycentricsSettings
     wattics: WatticsSettings
     alerts: AlertSettings
+    sources: dict[str, SerializeAsAny[SourceSettings]]
 
     @classmethod
     def load(cls, given: Mapping[str, str] | None = None) -> Self:
@@ -602,18 +512,34 @@ class Settings(BaseModel, frozen=True):
         built: dict[str, _Section] = {}
         problems: dict[str, None] = {}
         with settings_from(given):
-            for name, info in cls.model_fields.items():
-                section = info.annotation
-                if isinstance(section, type) and issubclass(section, _Section):
-                    try:
-                        built[name] = section()
-                    except SettingsError as error:
-                        # An unreadable env file is said once, not by every section.
-                        problems |= dict.fromkeys(str(error).splitlines())
+            for name, section in sections().items():
+                try:
+                    built[name] = section()
+                except SettingsError as error:
+                    # An unreadable env file is said once, not by every section.
+                    problems |= dict.fromkeys(str(error).splitlines())
         if problems:
             # A variable that several sections read is named once.
             raise SettingsError("\n".join(dict.fromkeys(problems)))
-        return cls.model_validate(built)
+        own = {name: built.pop(name) for name in cls.model_fields if name in built}
+        return cls.model_validate(own | {"sources": built})
+
+
+def sections() -> dict[str, type[_Section]]:
+    """Return every section by name, in the order of ``.env.example``; sources by their own name.
+
+    Raises:
+        SettingsError: A source's registration is not complete.
+    """
+    # Here, because the sources' settings are made of what this module has.
+    from energy_platform.sources.registry import sources  # noqa: PLC0415
+
+    return {
+        "platform": PlatformSettings,
+        **{name: source.settings for name, source in sources().items()},
+        "alerts": AlertSettings,
+        "wattics": WatticsSettings,
+    }
 
 
 def variable(section: type[BaseSettings], field: str) -> str:

@@ -8,29 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticUndefined
 
-from energy_platform.settings import (
-    AlertSettings,
-    BelimoSettings,
-    PlatformSettings,
-    SkycentricsSettings,
-    SocomecSettings,
-    WatticsSettings,
-    variable,
-)
+from energy_platform.settings import SourceSettings, sections, variable
+from energy_platform.sources.registry import get_source
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
-
-READERS: Final[dict[type[BaseSettings], str]] = {
-    PlatformSettings: "the platform itself",
-    SocomecSettings: "the Socomec SoData client (energy_platform/sources/socomec)",
-    BelimoSettings: "the Belimo Cloud client (energy_platform/sources/belimo)",
-    SkycentricsSettings: "the SkyCentrics client (energy_platform/sources/skycentrics)",
-    AlertSettings: "alerts (energy_platform/alerts)",
-    WatticsSettings: "the delivery to Wattics (energy_platform/delivery)",
-}
-"""Each section and who reads it."""
 
 HEAD: Final = """\
 # Every variable of the platform. Copy to .env and fill in what you have; what stays commented
@@ -45,19 +28,41 @@ HEAD: Final = """\
 def env_example() -> str:
     """Return the text of ``.env.example``."""
     parts = [HEAD]
-    for section, reader in READERS.items():
-        parts.append(f"\n# --- read by {reader}\n")
-        for name, field in section.model_fields.items():
+    for name, section in sections().items():
+        parts.append(f"\n# --- read by {_reader(name, section)}\n")
+        for field_name in _ordered(name, section):
+            field = section.model_fields[field_name]
             if field.validation_alias is not None:
                 # Read by several sections; shown with the platform's own.
                 continue
             what = "\n".join(
                 textwrap.wrap(
-                    field.description or name, 98, initial_indent="# ", subsequent_indent="# "
+                    field.description or field_name, 98, initial_indent="# ", subsequent_indent="# "
                 )
             )
-            parts.append(f"{what}\n#{variable(section, name)}={_default(name, field)}\n")
+            parts.append(
+                f"{what}\n#{variable(section, field_name)}={_default(field_name, field)}\n"
+            )
     return "".join(parts)
+
+
+def _reader(name: str, section: type[BaseSettings]) -> str:
+    """Say who reads a section."""
+    if issubclass(section, SourceSettings):
+        return f"the source {get_source(name).title} ({section.__module__.rpartition('.')[0]})"
+    return {
+        "platform": "the platform itself",
+        "alerts": "alerts (energy_platform/alerts)",
+        "wattics": "the delivery to Wattics (energy_platform/delivery)",
+    }[name]
+
+
+def _ordered(name: str, section: type[BaseSettings]) -> list[str]:
+    """Return a section's fields; of a source the login first, last what all sources have."""
+    if not issubclass(section, SourceSettings):
+        return list(section.model_fields)
+    own = [field for field in section.model_fields if field in section.__annotations__]
+    return list(dict.fromkeys((*get_source(name).login, *own, *section.model_fields)))
 
 
 def _default(name: str, field: FieldInfo) -> str:

@@ -12,7 +12,7 @@ from energy_platform.days import day_bounds, day_of, day_range
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.refresh import refresh
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.warehouse import DELIVERY, Warehouse
 
 if TYPE_CHECKING:

@@ -9,27 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_platform.identity import (
-    Identity,
-    device_of,
-    name_of,
-    names_apart,
-    point_id,
-    socomec_key,
-    with_names,
-)
-from energy_platform.schemas import (
-    INSTANT,
-    RAW_BELIMO_SAMPLES,
-    RAW_SKYCENTRICS_SAMPLES,
-    RAW_SOCOMEC_DATAPOINTS,
-    Table,
-)
-from energy_platform.transforms.readings import (
-    readings_of_belimo,
-    readings_of_skycentrics,
-    readings_of_socomec,
-)
+from energy_platform.identity import Identity, device_of, name_of, names_apart, point_id, with_names
+from energy_platform.schemas import INSTANT, Table
+from energy_platform.sources.belimo.readings import belimo_to_readings
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
+from energy_platform.sources.skycentrics.readings import skycentrics_to_readings
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
+from energy_platform.sources.socomec.keys import socomec_key
+from energy_platform.sources.socomec.readings import socomec_to_readings
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 TEXTS = st.one_of(
     st.text(alphabet="/|%~ aA\u0301é2F7C5\n", max_size=5),
@@ -82,13 +70,13 @@ def test_rows_have_the_ids_of_the_portfolio(
             for s, t, i, v in series
         ],
     )
-    assert readings_of_belimo(belimo)["point_id"].to_list() == [
+    assert belimo_to_readings(belimo)["point_id"].to_list() == [
         point_id("belimo", *pair) for pair in pairs
     ]
-    assert readings_of_skycentrics(skycentrics)["point_id"].to_list() == [
+    assert skycentrics_to_readings(skycentrics)["point_id"].to_list() == [
         point_id("skycentrics", *pair) for pair in pairs
     ]
-    assert readings_of_socomec(socomec)["point_id"].to_list() == [
+    assert socomec_to_readings(socomec)["point_id"].to_list() == [
         point_id("socomec", s, socomec_key(*triple)) for s, *triple in series
     ]
 

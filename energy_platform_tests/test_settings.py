@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from energy_platform.settings import (
-    BelimoSettings,
     Settings,
     SettingsError,
-    SocomecSettings,
     WatticsSettings,
     required,
+    sections,
     variable,
 )
-from energy_platform.settings_example import READERS, env_example
+from energy_platform.settings_example import env_example
+from energy_platform.sources.belimo.settings import BelimoSettings
+from energy_platform.sources.socomec.settings import SocomecSettings
 
 SECRET = "s3cret-of-a-vendor"
 
@@ -24,7 +25,7 @@ SECRET = "s3cret-of-a-vendor"
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable and no .env of the developer's."""
     monkeypatch.chdir(tmp_path)
-    for section in READERS:
+    for section in sections().values():
         for name in section.model_fields:
             monkeypatch.delenv(variable(section, name), raising=False)
 
@@ -32,13 +33,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_clone_without_any_variable_loads() -> None:
     settings = Settings.load()
     assert settings.wattics.base_url is None
-    assert settings.socomec.client_secret is None
+    assert settings.sources["socomec"].client_secret is None
 
 
 def test_the_example_lists_every_variable_and_is_up_to_date() -> None:
     committed = (Path(__file__).parents[1] / ".env.example").read_text(encoding="utf-8")
     assert committed == env_example()
-    for section in READERS:
+    for section in sections().values():
         for name in section.model_fields:
             assert committed.count(f"\n#{variable(section, name)}=") == 1
 
@@ -135,7 +136,7 @@ def test_a_missing_credential_names_its_variable() -> None:
 
 NUMBERS = [
     (section, name)
-    for section in READERS
+    for section in sections().values()
     for name, field in section.model_fields.items()
     if field.annotation in (int, float) or "Literal['off']" in str(field.annotation)
 ]

@@ -11,15 +11,16 @@ import pytest
 
 from energy_platform.days import day_bounds, day_range
 from energy_platform.discovery import propose
-from energy_platform.discovery.socomec import found_at_socomec
 from energy_platform.ingest.run import ingest_days, ingest_inventory, read_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DEVICES
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec import SocomecClient
+from energy_platform.sources.socomec.discovery import found_at_socomec
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DEVICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +54,9 @@ def test_two_meters_with_one_serial_number_have_each_its_own_energy(
         with open_source(
             "socomec", portfolio=parse_portfolio(EMPTY), landing=tmp_path, logins=None, lake=lake
         ) as source:
-            ingest_inventory(source, lake=lake)
+            ingest_inventory(source, vendor="socomec", lake=lake)
             # Read again, both keep their names.
-            ingest_inventory(source, lake=lake)
+            ingest_inventory(source, vendor="socomec", lake=lake)
             found = found_at_socomec(read_inventory(lake, vendor="socomec"))
             outcomes = list(ingest_days(source, vendor="socomec", lake=lake, days=DAYS, now=NOW))
         assert all(one.error is None for one in outcomes)

@@ -16,16 +16,17 @@ from energy_platform.ingest.run import DayOutcome, DiskFullError, ingest_days
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import is_closed, land_snapshot, partial_of
-from energy_platform.schemas import INVENTORY_TABLES, RAW_BELIMO_SAMPLES, RAW_REJECT_TABLES
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.coverage import DeviceDay, Reject
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, VendorError
+from energy_platform.sources.registry import inventory_tables, reject_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.ingest.run import Pulled
+    from energy_platform.sources.base import PulledDay
     from energy_platform.sources.coverage import Earlier
 
 DAY = "2026-03-01"
@@ -66,7 +67,7 @@ class Vendor:
     asked: list[str] = field(default_factory=list)
 
     def inventory(self) -> dict[str, pl.DataFrame]:
-        return {table.name: table.empty() for table in INVENTORY_TABLES["belimo"]}
+        return {table.name: table.empty() for table in inventory_tables()["belimo"]}
 
     def days(
         self,
@@ -75,7 +76,7 @@ class Vendor:
         until: datetime,
         inventory: Mapping[str, pl.DataFrame],
         earlier: Earlier,
-    ) -> Iterator[Pulled]:
+    ) -> Iterator[PulledDay]:
         del until, inventory, earlier
         for day in days:
             self.asked.append(day)
@@ -98,7 +99,7 @@ def partial(*minutes: int) -> Answer:
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BELIMO_LATE_DAYS", "2")
     lake = Lake(tmp_path / "lake")
-    for table in INVENTORY_TABLES["belimo"]:
+    for table in inventory_tables()["belimo"]:
         land_snapshot(lake, table, table.empty())
     return tmp_path
 
@@ -286,7 +287,7 @@ def test_odd_rows_are_kept_one_by_one_and_counted(data: Path) -> None:
     (outcome,) = read(data, Vendor({DAY: answer}))
     read(data, Vendor({DAY: answer}))
 
-    kept = Lake(data / "lake").read(RAW_REJECT_TABLES["belimo"], day=DAY)
+    kept = Lake(data / "lake").read(reject_tables()["belimo"], day=DAY)
     assert kept.drop("row_id").rows() == [
         ("v1", "a", None, "4", "no stamp"),
         ("v1", "a", None, "4", "no stamp"),

@@ -22,7 +22,7 @@ import duckdb
 import polars as pl
 
 from energy_platform.portfolio import Portfolio, parse_portfolio
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.published import publish
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from energy_platform.ingest.accepting import accept_answer
 from energy_platform.installation.origin import claim
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.registry import open_source
+from energy_platform.sources.registry import get_source, landing_folder, open_source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,20 +32,17 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
         LakeError: Nothing was replaced; says why.
         VendorError: The vendor did not answer; nothing was replaced.
     """
-    vendor = next((name for name in RAW_DAY_TABLES if name == source), None)
-    if vendor is None:
-        raise SettingsError(f"unknown source {source!r}; one of {', '.join(RAW_DAY_TABLES)}")
+    vendor = get_source(source).name
     typed_day(day)
     if not reason.strip():
         raise SettingsError("expected a reason: what was wrong with the answer before?")
     platform = Settings.load().platform
     claim(platform.data_dir, origin="live")
     portfolio = load_portfolio(platform.portfolio)
-    landing = platform.data_dir / "landing" / "skycentrics"
     with open_source(
         vendor,
         portfolio=portfolio,
-        landing=landing,
+        landing=landing_folder(platform.data_dir, source=vendor),
         logins=RefusedLogins.of(platform.data_dir),
         lake=Lake(platform.data_dir / "lake"),
     ) as opened:

@@ -12,6 +12,7 @@ from energy_platform import __version__
 from energy_platform.cli.alert import alert
 from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
+from energy_platform.sources import source_names
 
 
 class _Interrupted(Exception):  # noqa: N818 - not an error: Ctrl-C on its way through Typer
@@ -145,7 +146,7 @@ def explain(
 
 @app.command()
 def backfill(
-    vendor: Annotated[str, typer.Argument(help="socomec, belimo, skycentrics or all.")],
+    vendor: Annotated[str, typer.Argument(help=f"{', '.join(source_names())} or all.")],
     first: Annotated[str, typer.Argument(help="First UTC day, YYYY-MM-DD.")],
     last: Annotated[str, typer.Argument(help="Last UTC day, included.")],
 ) -> None:
@@ -159,7 +160,7 @@ def backfill(
 
 @app.command("accept-answer")
 def accept_answer(
-    source: Annotated[str, typer.Argument(help="socomec, belimo or skycentrics.")],
+    source: Annotated[str, typer.Argument(help=f"One of {', '.join(source_names())}.")],
     day: Annotated[str, typer.Argument(help="The UTC day, YYYY-MM-DD.")],
     reason: Annotated[str, typer.Option(help="What was wrong with the answer before.")],
     device: Annotated[str, typer.Option(help="Only this device, by serial or id.")] = "",

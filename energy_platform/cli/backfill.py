@@ -19,8 +19,8 @@ from energy_platform.installation.origin import claim
 from energy_platform.lake.catalogue import Catalogue, CatalogueError
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,9 +94,9 @@ def run_backfill(console: Console, *, vendor: str, first: str, last: str) -> int
 
 def _vendors(asked: str) -> tuple[list[Vendor], list[Vendor]]:
     """Return the vendors to read, and those of ``all`` that are left out."""
-    known = [name for name in RAW_DAY_TABLES if asked in {name, "all"}]
+    known = [name for name in day_tables() if asked in {name, "all"}]
     if not known:
-        raise SettingsError(f"unknown vendor {asked!r}; one of {', '.join(RAW_DAY_TABLES)}, all")
+        raise SettingsError(f"unknown vendor {asked!r}; one of {', '.join(day_tables())}, all")
     configured = [name for name in known if is_configured(name)]
     if not configured:
         raise SettingsError(
@@ -161,7 +161,7 @@ def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path
 def _what_was_read(
     report: RunReport, vendor: Vendor, days: Sequence[str], *, data_dir: Path
 ) -> _Read:
-    table = RAW_DAY_TABLES[vendor].name
+    table = day_tables()[vendor].name
     figures = {
         one.partition: one.figures
         for one in report.materialized

@@ -6,8 +6,8 @@ import difflib
 from datetime import UTC, date, datetime
 
 from energy_platform.days import EPOCH_DAY, day_of
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import SettingsError
+from energy_platform.sources.registry import day_tables
 
 
 def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None = None) -> None:
@@ -22,7 +22,7 @@ def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None =
     Raises:
         SettingsError: Says what was typed and what is expected.
     """
-    known = [*RAW_DAY_TABLES, "all"]
+    known = [*day_tables(), "all"]
     if vendor not in known:
         near = difflib.get_close_matches(vendor.lower(), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"

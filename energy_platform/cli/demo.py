@@ -12,7 +12,7 @@ from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
 from energy_platform.days import due_days
 from energy_platform.defs.runner import Runner, RunReport, open_runner
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +93,7 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
         status.update("inventories")
         reports.append(runner.run("inventories"))
         note("inventories of three vendors", began=began)
-        for vendor in RAW_DAY_TABLES:
+        for vendor in day_tables():
             began = time.monotonic()
             status.update(f"{vendor}: {span}")
             reports.append(runner.run(f"ingest_{vendor}", tags=tags))

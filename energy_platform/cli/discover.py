@@ -66,7 +66,7 @@ def _discover(
 ) -> int:
     settings = Settings.load().platform
     read = read_inventories(
-        landing=settings.data_dir / "landing" / "skycentrics",
+        data_dir=settings.data_dir,
         logins=RefusedLogins.of(settings.data_dir),
         lake=Lake(settings.data_dir / "lake"),
     )

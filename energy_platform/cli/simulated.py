@@ -22,20 +22,20 @@ from energy_platform.simulators.demo_events import demo_events, event_lines
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import FleetProcess
 from energy_platform.simulators.world import World, parse_event
+from energy_platform.sources import source_names
+from energy_platform.sources.registry import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACE: Final = {
-    "SKYCENTRICS_HISTORY_GAP": "5",
+    **{name: value for one in sources().values() for name, value in one.simulated_settings.items()},
     "WATTICS_PARALLEL_STREAMS": "8",
 }
 """Settings that differ from those for real vendors."""
 
 FOREIGN: Final = (
-    "SOCOMEC_",
-    "BELIMO_",
-    "SKYCENTRICS_",
+    *(f"{name}_".upper() for name in source_names()),
     "WATTICS_",
     "ENERGY_PLATFORM_",
     # The user's own Dagster and dbt: instance, env files, profiles, targets.

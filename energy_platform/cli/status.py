@@ -18,7 +18,8 @@ from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import held, pending_suspects, stale
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
+from energy_platform.sources.registry import day_tables
 from energy_platform.warehouse.publication import published_facts
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def read_status(settings: Settings) -> Status:
 
 
 def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:
-    raw = RAW_DAY_TABLES[vendor]
+    raw = day_tables()[vendor]
     days = lake.days(raw)
     until: str | None = None
     closed: str | None = None

@@ -10,7 +10,7 @@ from energy_platform.cli.console import add_row, table
 from energy_platform.cli.repairs import repairs
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def _set_right(console: Console, lake: Lake, portfolio: Portfolio) -> None:
 
 
 def _rows(lake: Lake) -> Table:
-    footers = {vendor: lake.footers(table) for vendor, table in RAW_DAY_TABLES.items()}
+    footers = {vendor: lake.footers(table) for vendor, table in day_tables().items()}
     days = sorted({day for found in footers.values() for day in found})
     shown = table("day", *footers)
     for column in shown.columns[1:]:

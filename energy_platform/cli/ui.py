@@ -27,8 +27,8 @@ from energy_platform.installation.instance import (
 from energy_platform.installation.origin import claim
 from energy_platform.installation.supervisor import Component, Orders
 from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings, Settings, SettingsError
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -76,7 +76,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
     require_port(port)
     if simulated is None:
         Settings.load()  # a wrong variable is no reason to take the simulated vendors
-        simulated = not any(is_configured(vendor) for vendor in RAW_DAY_TABLES)
+        simulated = not any(is_configured(vendor) for vendor in day_tables())
     with ExitStack() as stack:
         stopped = stack.enter_context(_Stop())
         if simulated:

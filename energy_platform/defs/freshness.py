@@ -11,7 +11,7 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.defs.assets.wattics import PACKETS
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 
 FAILS_AFTER: Final = timedelta(hours=26)
 """A day, and two hours for the daily run: whatever the interval, nothing in between has come."""
@@ -36,7 +36,7 @@ def freshness(intraday_minutes: int) -> Mapping[str, dg.FreshnessPolicy]:
     """
     warns = max(WARNS_AFTER, TICKS_MISSED * timedelta(minutes=intraday_minutes))
     return {
-        **{table.name: _within(warns) for table in RAW_DAY_TABLES.values()},
+        **{table.name: _within(warns) for table in day_tables().values()},
         PACKETS: _within(warns + PUSHED_WITHIN),
     }
 

@@ -3,12 +3,9 @@
 from typing import Final
 
 from energy_platform.schemas import Vendor
+from energy_platform.sources.registry import sources
 
-RAW: Final[dict[Vendor, str]] = {
-    "socomec": "raw_socomec",
-    "belimo": "raw_belimo",
-    "skycentrics": "raw_skycentrics",
-}
+RAW: Final[dict[Vendor, str]] = {name: source.group for name, source in sources().items()}
 CORE: Final = "core"
 MARTS: Final = "marts"
 DELIVERY: Final = "delivery"

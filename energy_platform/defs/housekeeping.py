@@ -1,7 +1,7 @@
 """Keep the Dagster instance and the landing folder small."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
@@ -9,10 +9,9 @@ from energy_platform.days import day_of
 from energy_platform.defs.instance.retention import forget_old_runs
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.files import remove_abandoned
-from energy_platform.lake.lake import Lake
 from energy_platform.lake.usage import note_usage
-from energy_platform.schemas import RAW_DAY_TABLES
-from energy_platform.sources.registry import landing_at
+from energy_platform.sources.base import SourceSpec
+from energy_platform.sources.registry import sources
 
 LONGEST: Final = timedelta(minutes=10)
 """How long one housekeeping forgets runs, so that it ends soon; the next one goes on."""
@@ -26,9 +25,7 @@ def tidy(context: dg.OpExecutionContext, platform: Platform) -> None:
     """Do the day's housekeeping."""
     now = platform.now()
     done = forget_old_runs(context.instance, now=now, until=datetime.now(tz=UTC) + LONGEST)
-    landing = landing_at(platform.landing)
-    keep = LANDING_DAYS if _all_folded(platform.lake, landing.days(), now=now) else None
-    archived = landing.archive(today=day_of(now), keep_days=keep)
+    compressed = sum(_archive(platform, source, now=now) for source in sources().values())
     abandoned = remove_abandoned(platform.data)
     note_usage(platform.data, now=now)
     context.log.info(
@@ -38,16 +35,20 @@ def tidy(context: dg.OpExecutionContext, platform: Platform) -> None:
         done.logs,
         done.orphans,
         done.freed,
-        archived.compressed,
+        compressed,
         len(abandoned),
     )
 
 
-def _all_folded(lake: Lake, days: list[str], *, now: datetime) -> bool:
-    """Say whether every day of polls that would be dropped is in the lake."""
+def _archive(platform: Platform, source: SourceSpec[Any], *, now: datetime) -> int:
+    """Compress and drop old polls of a source; return how many files were compressed."""
+    if source.poll is None:
+        return 0
+    folder = platform.landing(source.name)
     old = day_of(now - timedelta(days=LANDING_DAYS))
-    landed = set(lake.days(RAW_DAY_TABLES["skycentrics"]))
-    return all(day in landed for day in days if day < old)
+    landed = set(platform.lake.days(source.day_table))
+    all_folded = all(day in landed for day in source.poll.days(folder) if day < old)
+    return source.poll.archive(folder, day_of(now), LANDING_DAYS if all_folded else None)
 
 
 @dg.job(description="Forget old repeated runs and compress old landings.")

@@ -13,7 +13,7 @@ from energy_platform.defs.partitions import RUN_KIND, range_tags
 from energy_platform.ingest.due import SourceDays, read_source_days
 from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def hindrance(vendor: Vendor, *, instance: dg.DagsterInstance | None) -> str:
 
 def run_of_source(runs: Iterable[dg.DagsterRun], *, vendor: Vendor) -> dg.DagsterRun | None:
     """Return the first run that reads days of a source, whoever asked for it."""
-    key = dg.AssetKey(RAW_DAY_TABLES[vendor].name)
+    key = dg.AssetKey(day_tables()[vendor].name)
     for run in runs:
         jobs = {INGEST[vendor], everything.name}
         if run.job_name in jobs or key in (run.asset_selection or ()):

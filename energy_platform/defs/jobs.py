@@ -6,7 +6,8 @@ import dagster as dg
 
 from energy_platform.defs.assets.wattics import PACKETS, RECONCILED
 from energy_platform.defs.groups import CORE, DELIVERY, MARTS
-from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
+from energy_platform.sources.registry import day_tables, inventory_tables
 
 MAX_RUNTIME: Final = "dagster/max_runtime"
 """Run tag: seconds after which Dagster ends a run. Each kind of run ends by itself long before."""
@@ -15,7 +16,7 @@ DERIVING_LIMIT: Final = {MAX_RUNTIME: "7200"}
 """Two hours: a refresh or a push takes seconds to minutes, and one that was ended goes on where it
 was, so that the limit costs no work."""
 
-INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in RAW_DAY_TABLES}
+INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in day_tables()}
 """Name of the job that reads a vendor's days."""
 
 ingest_jobs: Final = [
@@ -24,13 +25,13 @@ ingest_jobs: Final = [
         selection=dg.AssetSelection.assets(table.name),
         description=f"Read whole UTC days of {vendor} into the lake.",
     )
-    for vendor, table in RAW_DAY_TABLES.items()
+    for vendor, table in day_tables().items()
 ]
 
 inventories: Final = dg.define_asset_job(
     "inventories",
     selection=dg.AssetSelection.assets(
-        *(table.name for tables in INVENTORY_TABLES.values() for table in tables)
+        *(table.name for tables in inventory_tables().values() for table in tables)
     ),
     description="Read the newest snapshot of every vendor's sites, devices and variables.",
 )

@@ -11,8 +11,8 @@ import dagster as dg
 
 from energy_platform.days import EPOCH_DAY, day_range
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import Settings, SettingsError
+from energy_platform.sources.registry import day_tables
 
 
 def first_partition() -> date:
@@ -28,14 +28,10 @@ def first_partition() -> date:
         return EPOCH_DAY
     lake = Lake(settings.platform.data_dir / "lake")
     landed = [
-        date.fromisoformat(days[0])
-        for table in RAW_DAY_TABLES.values()
-        if (days := lake.days(table))
+        date.fromisoformat(days[0]) for table in day_tables().values() if (days := lake.days(table))
     ]
     stated = [
-        settings.socomec.start_day,
-        settings.belimo.start_day,
-        settings.skycentrics.start_day,
+        *(source.start_day for source in settings.sources.values()),
         settings.platform.partitions_from,
     ]
     known = [*landed, *(day for day in stated if day is not None)]

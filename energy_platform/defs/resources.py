@@ -19,21 +19,29 @@ from pydantic_settings import BaseSettings
 
 from energy_platform.defs.instance.secrets import secrets_of, set_variables
 from energy_platform.delivery import Ledger, delivery_frame, open_ledger
-from energy_platform.ingest.run import IngestSettings, Source, ingest_settings
+from energy_platform.ingest.run import ingest_settings
 from energy_platform.installation.origin import claim, own_origin
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
 from energy_platform.settings import (
     PlatformSettings,
+    SourceSettings,
     WatticsSettings,
     settings_from,
     simulation_file,
     variables,
 )
+from energy_platform.sources.base import OpenSource
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.registry import open_source
+from energy_platform.sources.registry import (
+    day_tables,
+    get_source,
+    landing_folder,
+    open_source,
+    sources,
+)
 from energy_platform.warehouse import Warehouse
 
 PLATFORM: Final = "platform"
@@ -93,7 +101,7 @@ class SourceResource(SystemResource):
 
     source: str
 
-    def open(self, platform: "Platform") -> AbstractContextManager[Source]:
+    def open(self, platform: "Platform") -> AbstractContextManager[OpenSource]:
         """Open the source's client.
 
         Raises:
@@ -101,12 +109,12 @@ class SourceResource(SystemResource):
             PortfolioError: The portfolio cannot be used; the message names file and line.
         """
         return open_source(
-            cast(Vendor, self.source),
+            self.source,
             portfolio=platform.portfolio(),
-            landing=platform.landing,
+            landing=platform.landing(self.source),
             logins=platform.logins,
             lake=platform.lake,
-            settings=cast(IngestSettings, self.read_settings()),
+            settings=cast(SourceSettings, self.read_settings()),
         )
 
 
@@ -174,7 +182,7 @@ class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
             data_dir=Path(self.lake.data_dir),
             lake=self.lake.lake(),
             dbt_project_dir=Path(self.dbt_project_dir),
-            late_days={vendor: ingest_settings(vendor).late_days for vendor in RAW_DAY_TABLES},
+            late_days={vendor: ingest_settings(vendor).late_days for vendor in day_tables()},
         )
 
 
@@ -229,10 +237,9 @@ class Platform(dg.ConfigurableResource["Platform"]):
         """The Parquet lake."""
         return self.lake_system.lake()
 
-    @property
-    def landing(self) -> Path:
-        """Folder of the SkyCentrics polls."""
-        return self.data / "landing" / "skycentrics"
+    def landing(self, vendor: Vendor) -> Path:
+        """Return the folder for files of a source's own, such as polls."""
+        return landing_folder(self.data, source=vendor)
 
     @property
     def logins(self) -> RefusedLogins:
@@ -294,12 +301,11 @@ def build_resources(settings: PlatformSettings) -> Mapping[str, dg.ConfigurableR
         "warehouse": platform.warehouse_system,
         "ledger": platform.ledger_system,
         "wattics": system_resource("WatticsResource", WatticsResource, WatticsSettings),
-        **{vendor: source_resource(vendor) for vendor in RAW_DAY_TABLES},
+        **{name: source_resource(name) for name in sources()},
     }
 
 
-def source_resource(vendor: Vendor) -> SystemResource:
+def source_resource(source: Vendor) -> SystemResource:
     """Return the resource of a source."""
-    section = type(ingest_settings(vendor))
-    name = f"{vendor.title().replace('_', '')}Resource"
-    return system_resource(name, SourceResource, section, source=vendor)
+    name = f"{source.title().replace('_', '')}Resource"
+    return system_resource(name, SourceResource, get_source(source).settings, source=source)

@@ -30,11 +30,15 @@ from energy_platform.ingest.intraday import cron, newest_tick, next_tick
 from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.lake.catalogue import CatalogueError
-from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
 from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.sources.registry import day_tables, inventory_tables, sources
 
-DAILY_MINUTE: Final[dict[Vendor, int]] = {"socomec": 20, "belimo": 25, "skycentrics": 30}
-"""Minute after midnight UTC at which a vendor's day is read; apart, so that they do not queue."""
+DAILY_MINUTE: Final[dict[Vendor, int]] = {
+    name: 20 + 5 * (number % 5) for number, name in enumerate(sources())
+}
+"""Minute after midnight UTC at which a source's day is read: apart, so that they do not queue, and
+all before ``SELF_HEALING_FROM``."""
 
 RECONCILE_CRON: Final = "40 2 * * *"
 """After the daily runs, their refresh and their push."""
@@ -150,7 +154,7 @@ def inventory_keys() -> list[dg.AssetKey]:
     """Return the inventories of the vendors that have credentials."""
     return [
         dg.AssetKey(table.name)
-        for vendor, tables in INVENTORY_TABLES.items()
+        for vendor, tables in inventory_tables().items()
         if is_configured(vendor)
         for table in tables
     ]
@@ -222,9 +226,9 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
         inventories_daily,
         housekeeping_daily,
         reconcile_daily,
-        *(_daily(vendor, platform=platform, status=status) for vendor in RAW_DAY_TABLES),
+        *(_daily(vendor, platform=platform, status=status) for vendor in day_tables()),
         *(
             _intraday(vendor, minutes=settings.intraday_minutes, platform=platform, status=status)
-            for vendor in RAW_DAY_TABLES
+            for vendor in day_tables()
         ),
     ]

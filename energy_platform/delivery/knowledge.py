@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from energy_platform.days import DAY, day_bounds, day_of, days_before
 from energy_platform.lake.lake import LakeError, stamp_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_DAY_TABLES
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.registry import day_tables
 from energy_platform.transforms.packets import instant, microseconds
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Knowledge:
         """Days that have anything to deliver, in order."""
         broken = damaged | damaged_deltas
         for vendor in vendors:
-            table = RAW_DAY_TABLES[vendor]
+            table = day_tables()[vendor]
             footers, damaged_raw = _footers(lake, table, since=since)
             self._first[vendor] = min(lake.days(table), default="")
             self._raw[vendor] = {

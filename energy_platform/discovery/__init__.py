@@ -6,10 +6,9 @@ is only ever added to: every byte of it stays.
 
 from energy_platform.discovery.found import TO_CONFIRM, Found, FoundDevice, FoundSite, Guess
 from energy_platform.discovery.propose import DiscoveryError, Proposal, confirmations, propose
-from energy_platform.discovery.read import READERS, ReadInventories, read_inventories
+from energy_platform.discovery.read import ReadInventories, read_inventories
 
 __all__ = [
-    "READERS",
     "TO_CONFIRM",
     "DiscoveryError",
     "Found",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.doctor.finding import fail, ok, warn
 from energy_platform.lake.files import STAGED_SUFFIX, is_abandoned
 from energy_platform.lake.usage import growth_a_day
-from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
+from energy_platform.sources.registry import reject_tables, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,12 +131,12 @@ def foreign_files(lake: Path) -> Iterator[Path]:
     """Yield what lies in the lake and is neither a day file, a snapshot, nor staged."""
     if not lake.is_dir():
         return
-    tables = TABLES | {table.name: table for table in RAW_REJECT_TABLES.values()}
+    known = {**tables(), **{table.name: table for table in reject_tables().values()}}
     for entry in sorted(lake.iterdir()):
         # .locks, .points: the platform's own.
         if entry.name.startswith("."):
             continue
-        table = tables.get(entry.name)
+        table = known.get(entry.name)
         if table is None or not entry.is_dir():
             yield entry
             continue

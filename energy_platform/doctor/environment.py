@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from pydantic_settings import BaseSettings
 
 from energy_platform.doctor.finding import fail, ok, warn
 from energy_platform.installation.env_file import ENV_FILE, HOME, EnvFileError, env_file
@@ -16,7 +13,8 @@ from energy_platform.installation.origin import (
     origin_of,
     simulated_installation,
 )
-from energy_platform.settings import SIMULATION, Settings, SettingsError, variable
+from energy_platform.settings import SIMULATION, Settings, SettingsError, sections, variable
+from energy_platform.sources.registry import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,13 +23,6 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "settings"
-
-NEEDED: Final[Mapping[Vendor, tuple[str, ...]]] = {
-    "socomec": ("client_id", "client_secret", "username", "password"),
-    "belimo": ("client_id", "client_secret", "username", "password"),
-    "skycentrics": ("client_id", "client_secret"),
-}
-"""Settings without which nothing can be read from a vendor."""
 
 INTERNAL: Final = frozenset(
     {ENV_FILE, HOME, SIMULATION, "ENERGY_PLATFORM_INSTANCE", "ENERGY_PLATFORM_WAREHOUSE"}
@@ -76,7 +67,9 @@ def check_environment(names: Iterable[str]) -> Environment:
     simulated: Mapping[str, str] | None = None
     try:
         is_demo = origin_of(data_dir) == "demo"
-        if is_demo and not any(map(partial(_is_set, settings), NEEDED)):
+        if is_demo and not any(
+            source.is_configured(settings.sources[name]) for name, source in sources().items()
+        ):
             demo = simulated_installation(data_dir)
             said = "running" if demo.simulated_now else "not running, nothing is read"
             said = f"{data_dir} holds the demo's data; its simulated vendors are {said}"
@@ -113,23 +106,16 @@ def _env_file() -> Iterator[Finding]:
         yield judge(CHECK, "", f"{read.path}, line {problem.line}: {problem.message}", "Correct it")
 
 
-def _is_set(settings: Settings, vendor: Vendor) -> bool:
-    """Say whether any credential of a vendor is set."""
-    section = getattr(settings, vendor)
-    return any(getattr(section, name) is not None for name in NEEDED[vendor])
-
-
 def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]:
     """Return the vendors with every credential, and what is to be said of each."""
     complete: list[Vendor] = []
     findings: list[Finding] = []
-    for vendor, needed in NEEDED.items():
-        section = getattr(settings, vendor)
-        missing = [f"{vendor}_{name}".upper() for name in needed if getattr(section, name) is None]
+    for vendor, source in sources().items():
+        missing = source.missing(settings.sources[vendor])
         if not missing:
             complete.append(vendor)
             findings.append(ok(CHECK, vendor, "all credentials are set"))
-        elif len(missing) == len(needed):
+        elif len(missing) == len(source.login):
             findings.append(ok(CHECK, vendor, "no credentials; this vendor is not used"))
         else:
             findings.append(
@@ -155,10 +141,9 @@ def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]
 def _misspelt(names: Iterable[str]) -> Iterator[Finding]:
     """Find variables that begin like ours and that nothing reads."""
     known = {
-        variable(info.annotation, field)
-        for info in Settings.model_fields.values()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseSettings)
-        for field in info.annotation.model_fields
+        variable(section, field)
+        for section in sections().values()
+        for field in section.model_fields
     }
     prefixes = {name.rpartition("_")[0].split("_")[0] + "_" for name in known} - {"ENERGY_"}
     for name in sorted(set(names)):

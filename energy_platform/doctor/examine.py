@@ -11,13 +11,15 @@ from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
-from energy_platform.doctor.running import check_dagster, check_ledger, check_polls, check_runs
-from energy_platform.doctor.vendors import visit
+from energy_platform.doctor.running import check_dagster, check_ledger, check_runs
+from energy_platform.doctor.vendors import check_source, visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
 from energy_platform.settings import settings_from
+from energy_platform.sources.base import SourceContext
 from energy_platform.sources.http.logins import RefusedLogins
+from energy_platform.sources.registry import landing_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +54,6 @@ def examine(
     if settings is None:
         return
     data_dir = settings.platform.data_dir
-    landing = data_dir / "landing" / "skycentrics"
     yield from check_disk(data_dir, now=now())
     yield from check_leftovers(data_dir)
     yield from check_dagster(data_dir / "dagster")
@@ -74,7 +75,7 @@ def examine(
             visited = visit(
                 vendor,
                 portfolio=read.portfolio or Portfolio(),
-                landing=landing,
+                landing=landing_folder(data_dir, source=vendor),
                 now=now,
                 logins=RefusedLogins.of(data_dir),
                 retry_login=retry_login,
@@ -85,7 +86,10 @@ def examine(
             found[vendor] = visited.found
     if read.text is not None:
         yield from compare(read.text, found, name=settings.platform.portfolio.name)
-    if "skycentrics" in environment.complete:
-        yield from check_polls(landing, poll_s=settings.skycentrics.poll_s, now=now())
+    for vendor in environment.complete:
+        context = SourceContext(
+            portfolio=read.portfolio or Portfolio(), landing=landing_folder(data_dir, source=vendor)
+        )
+        yield from check_source(vendor, settings.sources[vendor], context, now=now())
     if read.portfolio is not None and not environment.idle_demo:
         yield from check_wattics(settings.wattics, streams=read.portfolio.streams)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import sqlalchemy
 
@@ -14,7 +13,6 @@ from energy_platform.doctor.finding import fail, ok, warn
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
-from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from energy_platform.doctor.finding import Finding
-
-POLLS_MISSED: Final = 5
-"""Poll periods without a poll after which samples are being lost."""
 
 
 def check_dagster(home: Path) -> list[Finding]:
@@ -91,36 +86,6 @@ def check_runs(home: Path, *, now: datetime) -> list[Finding]:
         )
         for one in found
     ] or [ok("runs", "", "none died, hangs or waits for nobody")]
-
-
-def check_polls(landing: Path, *, poll_s: int, now: datetime) -> list[Finding]:
-    """Check that every gateway was polled lately; a missed poll is lost without history.
-
-    Args:
-        landing: Folder of the polls.
-        poll_s: Seconds between two polls.
-        now: The present.
-    """
-    newest = Landing(landing).newest_polls()
-    advice = "Polls are made while `make ui` or the service runs; start it"
-    if not newest:
-        return [warn("polls", "skycentrics", "no gateway was polled in the last days", advice)]
-    findings: list[Finding] = []
-    for device_id, polled_at in sorted(newest.items()):
-        age = now - polled_at
-        said = f"gateway {device_id} was polled {_ago(age)} ago"
-        if age > timedelta(seconds=POLLS_MISSED * poll_s):
-            findings.append(warn("polls", "skycentrics", said, advice))
-        else:
-            findings.append(ok("polls", "skycentrics", said))
-    return findings
-
-
-def _ago(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 120:  # noqa: PLR2004 - two hours
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 2 * 1440 else f"{minutes // 1440} days"
 
 
 def check_ledger(url: SecretStr | None, *, data_dir: Path) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,23 +10,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from energy_platform.discovery import READERS
 from energy_platform.doctor.finding import fail, ok, warn
-from energy_platform.ingest.run import ingest_settings
-from energy_platform.settings import (
-    BelimoSettings,
-    SettingsError,
-    SkycentricsSettings,
-    SocomecSettings,
-)
-from energy_platform.sources.belimo import BelimoClient
+from energy_platform.settings import ApiSettings, SettingsError
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 from energy_platform.sources.http.exchange import Exchanger
 from energy_platform.sources.http.pace import Clock
 from energy_platform.sources.http.wire import About
-from energy_platform.sources.registry import BelimoSource, SkycentricsSource, SocomecSource
-from energy_platform.sources.skycentrics import Landing, SkycentricsClient
-from energy_platform.sources.socomec import SocomecClient
+from energy_platform.sources.registry import get_source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,10 +24,11 @@ if TYPE_CHECKING:
 
     from energy_platform.discovery import Found
     from energy_platform.doctor.finding import Finding
-    from energy_platform.ingest.run import Source
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
+    from energy_platform.settings import SourceSettings
+    from energy_platform.sources.base import OpenSource, SourceContext
     from energy_platform.sources.http.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
@@ -46,6 +36,9 @@ ATTEMPTS: Final = 2
 
 TIMEOUT_S: Final = 10.0
 """Seconds an answer may take here."""
+
+BACKOFF_S: Final = 0.2
+"""Pause before the second attempt."""
 
 SKEW_WARN_S: Final = 10.0
 """Clocks further apart than this are worth a look; a Date header has whole seconds."""
@@ -77,26 +70,6 @@ class Visited:
 
     findings: tuple[Finding, ...]
     found: Found | None
-
-
-def addresses(vendor: Vendor) -> dict[str, str]:
-    """Return the addresses a vendor is spoken to at, by what they serve."""
-    match vendor:
-        case "socomec":
-            socomec = SocomecSettings()
-            realm = f"{socomec.keycloak_url.rstrip('/')}/realms/{socomec.realm}"
-            return {
-                "socomec login": f"{realm}/.well-known/openid-configuration",
-                "socomec": f"{socomec.api_url.rstrip('/')}/api/v1/ca",
-            }
-        case "belimo":
-            belimo = BelimoSettings()
-            return {
-                "belimo login": belimo.token_url,
-                "belimo": f"{belimo.api_url.rstrip('/')}/api-info",
-            }
-        case "skycentrics":
-            return {"skycentrics": f"{SkycentricsSettings().api_url.rstrip('/')}/devices/"}
 
 
 def reach(
@@ -179,7 +152,7 @@ def visit(
     Args:
         vendor: A vendor with credentials.
         portfolio: Not asked for anything but to open the vendor.
-        landing: Folder of the SkyCentrics polls.
+        landing: Folder for files of the source's own.
         now: The present.
         logins: What is known of refused logins: one that rests is not tried here either, since a
             person who runs this again and again would lock the account.
@@ -189,31 +162,63 @@ def visit(
     findings: list[Finding] = []
     if retry_login and logins is not None:
         logins.try_now(vendor, now=now())
-    ca_file = ingest_settings(vendor).ca_file
+    spec = get_source(vendor)
+    settings = spec.settings()
     reached = {
-        name: reach(name, url, now=now, ca_file=ca_file) for name, url in addresses(vendor).items()
+        subject: reach(subject, url, now=now, ca_file=settings.ca_file)
+        for subject, url in spec.addresses(settings)
     }
     findings += [one.finding for one in reached.values()]
-    findings.append(check_clock(vendor, reached[vendor].skew_s))
+    if vendor in reached:
+        findings.append(check_clock(vendor, reached[vendor].skew_s))
     if any(one.finding.level == "fail" for one in reached.values()):
         return Visited(findings=tuple(findings), found=None)
     try:
-        opened = _opened(vendor, portfolio=portfolio, landing=landing, logins=logins, lake=lake)
-        with opened as (source, login):
-            found = _read(vendor, source, login, findings)
+        opened = open_source(
+            vendor,
+            portfolio=portfolio,
+            landing=landing,
+            logins=logins,
+            lake=lake,
+            settings=_impatient(spec.settings),
+        )
+        with opened as source:
+            found = _read(vendor, source, findings)
     except (SettingsError, VendorError) as error:
         findings.append(_refused(vendor, error))
         return Visited(findings=tuple(findings), found=None)
     return Visited(findings=tuple(findings), found=found)
 
 
-def _read(
-    vendor: Vendor, source: Source, login: Callable[[], object], findings: list[Finding]
-) -> Found | None:
-    login()
+def check_source(
+    vendor: Vendor, settings: SourceSettings, context: SourceContext, *, now: datetime
+) -> Iterator[Finding]:
+    """Check what a source alone can check, such as its polls.
+
+    Args:
+        vendor: A source with credentials.
+        settings: Its settings.
+        context: What it is opened with.
+        now: The present.
+    """
+    for one in get_source(vendor).checks(settings, context, now):
+        if one.is_ok:
+            yield ok(one.check, vendor, one.message)
+        else:
+            yield warn(one.check, vendor, one.message, one.advice)
+
+
+def _impatient(section: type[SourceSettings]) -> SourceSettings:
+    """Read a source's settings with little patience, where it has any: a person waits."""
+    limits = {"attempts": ATTEMPTS, "timeout_s": TIMEOUT_S, "backoff_s": BACKOFF_S}
+    return section(**limits) if issubclass(section, ApiSettings) else section()
+
+
+def _read(vendor: Vendor, source: OpenSource, findings: list[Finding]) -> Found | None:
+    source.check_login()
     findings.append(ok("credentials", vendor, "a real login succeeded"))
     try:
-        found = READERS[vendor](source.inventory())
+        found = get_source(vendor).discover(source.inventory())
     except AuthenticationError:
         raise
     except VendorError as error:
@@ -253,37 +258,3 @@ def _refused(vendor: Vendor, error: SettingsError | VendorError) -> Finding:
     check = "credentials" if isinstance(error, AuthenticationError) else "reach"
     status = f" (HTTP {error.status})" if error.status is not None else ""
     return fail(check, vendor, f"{error.endpoint}: {error.reason}{status}", error.advice)
-
-
-@contextmanager
-def _opened(
-    vendor: Vendor,
-    *,
-    portfolio: Portfolio,
-    landing: Path,
-    logins: RefusedLogins | None,
-    lake: Lake | None,
-) -> Iterator[tuple[Source, Callable[[], object]]]:
-    """Open a vendor's client with little patience, and the cheapest call that needs a login."""
-    match vendor:
-        case "socomec":
-            patience = SocomecSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with SocomecClient(patience, backoff_s=0.2, logins=logins) as socomec:
-                yield SocomecSource(socomec, portfolio, lake), socomec.corporate_accounts
-        case "belimo":
-            settings = BelimoSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with BelimoClient(settings, backoff_s=0.2, logins=logins) as belimo:
-                yield BelimoSource(belimo, portfolio, lake), belimo.device_stats
-        case "skycentrics":
-            signed = SkycentricsSettings(attempts=ATTEMPTS, timeout_s=TIMEOUT_S)
-            with SkycentricsClient(signed, backoff_s=0.2, logins=logins) as skycentrics:
-                yield (
-                    SkycentricsSource(skycentrics, Landing(landing), portfolio),
-                    lambda: _ask_gateways(skycentrics),
-                )
-
-
-def _ask_gateways(client: SkycentricsClient) -> None:
-    """Make signed calls; a list of gateways in the settings would answer without one."""
-    for device_id in client.device_ids()[:1]:
-        client.device(device_id)

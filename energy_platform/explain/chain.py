@@ -20,9 +20,8 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
-    RAW_DAY_TABLES,
 )
-from energy_platform.transforms.readings import COMMON
+from energy_platform.sources.registry import get_source
 from energy_platform.transforms.register_rule import FEWEST_RISES
 from energy_platform.warehouse.calendars import day_start
 
@@ -359,8 +358,12 @@ def _samples(
     is_inside = pl.col("at").is_between(start, end, closed="left")
     said: dict[datetime, list[Said]] = defaultdict(list)
     for day in days:
-        raw = lake.scan(RAW_DAY_TABLES[point.vendor], days=[day]).collect()
-        own = COMMON[point.vendor](raw).filter(is_inside, pl.col("point_id") == point.point_id)
+        raw = lake.scan(get_source(point.vendor).day_table, days=[day]).collect()
+        own = (
+            get_source(point.vendor)
+            .readings(raw)
+            .filter(is_inside, pl.col("point_id") == point.point_id)
+        )
         for row in own.sort("at").iter_rows(named=True):
             said[row["at"]].append(Said(value=row["value"], text=row["text"], unit=row["unit"]))
     judged = {

@@ -16,21 +16,21 @@ from energy_platform.ingest.run import read_inventory
 from energy_platform.lake.catalogue import Catalogue, Replacement
 from energy_platform.lake.days_before import DaysBefore
 from energy_platform.lake.lake import Lake, LakeError
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import get_source
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.ingest.run import Source
     from energy_platform.schemas import Vendor
+    from energy_platform.sources.base import OpenSource
 
 REPLACED: Final = "replaced"
 """Folder in the data folder that keeps day files from before a replacement."""
 
 
 def accept_answer(
-    source: Source,
+    opened: OpenSource,
     *,
     vendor: Vendor,
     data_dir: Path,
@@ -43,7 +43,7 @@ def accept_answer(
     """Read a day again and let the newer answer replace the rows it has.
 
     Args:
-        source: The vendor, opened.
+        opened: The source, opened.
         vendor: Whose day it is.
         data_dir: The data folder.
         day: The UTC day, over and in the lake.
@@ -61,7 +61,7 @@ def accept_answer(
         VendorError: The vendor did not answer; nothing was replaced.
         CatalogueError: The record cannot be kept.
     """
-    lake, table = Lake(data_dir / "lake"), RAW_DAY_TABLES[vendor]
+    lake, table = Lake(data_dir / "lake"), get_source(vendor).day_table
     if day_bounds(day)[1] > now:
         raise LakeError(f"{day} is not over; its file changes with every reading anyway")
     before = lake.footer(table, day=day)
@@ -78,7 +78,7 @@ def accept_answer(
         landing = DayLanding(lake=lake, vendor=vendor, now=now, catalogue=catalogue, accepts=device)
         inventory = read_inventory(lake, vendor=vendor)
         earlier = DaysBefore(lake, table)
-        (pulled,) = source.days([day], until=now, inventory=inventory, earlier=earlier)
+        (pulled,) = opened.days([day], until=now, inventory=inventory, earlier=earlier)
         outcome = landing.land(pulled)
         landed = outcome.landed
         if landed is None:

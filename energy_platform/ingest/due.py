@@ -17,16 +17,16 @@ from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.lake.catalogue import CATALOGUE_FILE, LONGEST_PAUSE, Catalogue
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
-from energy_platform.schemas import RAW_DAY_TABLES, TABLES
+from energy_platform.sources.registry import day_tables, get_source, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.ingest.run import IngestSettings
     from energy_platform.lake.catalogue import DayRecord
     from energy_platform.schemas import Vendor
+    from energy_platform.settings import SourceSettings
 
 DAYS_A_RUN: Final = 14
 """Most days one run is asked for: what lands is refreshed and sent before the next block."""
@@ -127,7 +127,7 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
     Raises:
         CatalogueError: The catalogue cannot be used.
     """
-    table = RAW_DAY_TABLES[source]
+    table = day_tables()[source]
     files = {day: file for day in lake.days(table) if (file := _file(lake, table.name, day))}
     if not (data_dir / CATALOGUE_FILE).exists():
         return SourceDays(files=files, records={})
@@ -135,7 +135,7 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
         return SourceDays(files=files, records=catalogue.days(source))
 
 
-def start_of(settings: IngestSettings) -> str | None:
+def start_of(settings: SourceSettings) -> str | None:
     """Return the first day a source may be asked for, None when no setting says so."""
     return None if settings.start_day is None else first_day(settings)
 
@@ -300,8 +300,8 @@ def _is_back(known: SourceDays, *, after: DayRecord, now: datetime) -> bool:
         for other in known.records.values()
     ):
         return True
-    # SkyCentrics' days are folded from polls, also while it is away.
-    return after.source != "skycentrics" and any(
+    # Days that are folded from polls are so also while the source is away.
+    return get_source(after.source).poll is None and any(
         file.until is not None and after.attempted_at < file.until <= now
         for file in known.files.values()
     )
@@ -351,7 +351,7 @@ def _late(
 
 
 def _file(lake: Lake, table: str, day: str) -> DayFile | None:
-    path = lake.path(TABLES[table], day=day)
+    path = lake.path(tables()[table], day=day)
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -368,7 +368,7 @@ def _file(lake: Lake, table: str, day: str) -> DayFile | None:
 def _file_of(lake: Lake, table: str, day: str, version: tuple[int, int, int]) -> DayFile | None:
     """Read a footer once per version of the file: a sensor asks each minute, for years of days."""
     del version
-    footer = lake.footer(TABLES[table], day=day)
+    footer = lake.footer(tables()[table], day=day)
     return (
         None
         if footer is None

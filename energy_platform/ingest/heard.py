@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables, get_source
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from energy_platform.schemas import Vendor
@@ -25,16 +25,17 @@ def heard_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> da
     Args:
         data_dir: Folder of the catalogue.
         lake: The day files.
-        landing: Folder of the SkyCentrics polls.
+        landing: Folder of the source's polls.
         source: Which source.
 
     Raises:
         CatalogueError: The catalogue cannot be used.
     """
-    if source == "skycentrics" and (polled := _polled_at(landing)) is not None:
-        # Its days are folded from polls, also when the vendor has long been silent.
+    poll = get_source(source).poll
+    if poll is not None and (polled := poll.polled_at(landing)) is not None:
+        # Its days are folded from polls, also when the source has long been silent.
         return polled
-    table = RAW_DAY_TABLES[source]
+    table = day_tables()[source]
     found = _answered(data_dir, source)
     for day in lake.days(table)[-LATEST_DAYS:]:
         try:
@@ -54,10 +55,3 @@ def _answered(data_dir: Path, source: Vendor) -> list[datetime]:
     with Catalogue.of(data_dir) as catalogue:
         records = catalogue.days(source).values()
     return [one.attempted_at for one in records if one.state != "failed"]
-
-
-def _polled_at(landing: Path) -> datetime | None:
-    """Return when a poll last landed; None where none ever did."""
-    folders = sorted(landing.glob("day=*"))[-2:]
-    times = [path.stat().st_mtime for folder in folders for path in folder.glob("*.jsonl")]
-    return datetime.fromtimestamp(max(times), tz=UTC) if times else None

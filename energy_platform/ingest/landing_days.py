@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -18,13 +18,12 @@ from energy_platform.lake.lake import LakeError
 from energy_platform.lake.raw_days import Verdict, land_day
 from energy_platform.lake.rejects import land_rejects
 from energy_platform.lake.restamped import STAMPED_ANEW, Increments
-from energy_platform.schemas import RAW_DAY_TABLES, RAW_REJECT_TABLES, Vendor
 from energy_platform.sources.coverage import Reject
 from energy_platform.sources.http.errors import AuthenticationError, VendorError
-from energy_platform.transforms.readings import COMMON
+from energy_platform.sources.registry import get_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -32,14 +31,9 @@ if TYPE_CHECKING:
     from energy_platform.lake.lake import Lake
     from energy_platform.lake.raw_days import Landed
     from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
+    from energy_platform.sources.base import PulledDay, SourceSpec
     from energy_platform.sources.coverage import DeviceDay
-
-DEVICE_COLUMN: Final[dict[Vendor, str]] = {
-    "socomec": "serial_number",
-    "belimo": "serial_number",
-    "skycentrics": "device_id",
-}
-"""Column of the raw tables that names the device as users know it."""
 
 MOST_NAMED: Final = 5
 """Devices that the reason of a day names; the others are counted, the catalogue has all."""
@@ -47,49 +41,6 @@ MOST_NAMED: Final = 5
 
 class DiskFullError(LakeError):
     """There is no room for a day; the message names file and disk."""
-
-
-class Pulled(Protocol):
-    """What the vendors' pulls say of a day: rows or an error, and what was odd.
-
-    Rows may come in parts that are read while they are landed; the rest is known afterwards.
-    """
-
-    @property
-    def day(self) -> str:
-        """The UTC day."""
-
-    @property
-    def frame(self) -> pl.DataFrame | Iterator[pl.DataFrame] | None:
-        """Its rows, or parts of them in the order of the table's key; None when it failed."""
-
-    @property
-    def error(self) -> VendorError | None:
-        """Why it failed."""
-
-    @property
-    def duplicates(self) -> int:
-        """Rows that came twice."""
-
-    @property
-    def conflicts(self) -> int:
-        """Rows that contradicted another."""
-
-    @property
-    def nulls(self) -> int:
-        """Rows without a value."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was odd, for display."""
-
-    @property
-    def devices(self) -> tuple[DeviceDay, ...]:
-        """What each device gave, and why it is not whole where it is not."""
-
-    @property
-    def rejects(self) -> Sequence[Reject]:
-        """Odd rows that were set aside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +98,12 @@ class DayLanding:
     accepts: str | None = None
     increments: Increments | None = None
 
-    def land(self, pulled: Pulled) -> DayOutcome:
+    @property
+    def source(self) -> SourceSpec[Any]:
+        """The source whose days land."""
+        return get_source(self.vendor)
+
+    def land(self, pulled: PulledDay) -> DayOutcome:
         """Land one day, and say what became of it.
 
         Raises:
@@ -161,7 +117,7 @@ class DayLanding:
             try:
                 landed = land_day(
                     self.lake,
-                    RAW_DAY_TABLES[self.vendor],
+                    self.source.day_table,
                     day=pulled.day,
                     frame=pulled.frame,
                     complete_until=self.now,
@@ -201,7 +157,7 @@ class DayLanding:
         )
         return self._noted(outcome)
 
-    def _of_damage(self, pulled: Pulled, landed: Landed, *, aside: Path) -> str:
+    def _of_damage(self, pulled: PulledDay, landed: Landed, *, aside: Path) -> str:
         """Say what became of a damaged file, and what is lost with it."""
         before: tuple[DeviceDay, ...] = ()
         had = landed.damaged_rows
@@ -228,7 +184,7 @@ class DayLanding:
     def _is_over(self, day: str) -> bool:
         return self.closes and day_bounds(day)[1] <= self.now
 
-    def _verdict(self, pulled: Pulled, answer_id: str) -> Verdict:
+    def _verdict(self, pulled: PulledDay, answer_id: str) -> Verdict:
         """Close a day that is whole, or of which the vendor keeps saying the same."""
         self._refuse_partial(pulled)
         partial = partial_text(pulled.devices)
@@ -243,9 +199,9 @@ class DayLanding:
             return None
         if not self.accepts:
             return pl.lit(value=True)
-        return pl.col(DEVICE_COLUMN[self.vendor]) == self.accepts
+        return pl.col(self.source.device_column) == self.accepts
 
-    def _refuse_partial(self, pulled: Pulled) -> None:
+    def _refuse_partial(self, pulled: PulledDay) -> None:
         """Let no answer replace rows that is not shown to be all there is.
 
         Raises:
@@ -282,7 +238,7 @@ class DayLanding:
         """Return the increments that gave way to a newer answer, and say so by device."""
         if self.accepts is not None or landed.dropped is None:
             return []
-        point_ids = COMMON[self.vendor](landed.dropped)["point_id"]
+        point_ids = self.source.readings(landed.dropped)["point_id"]
         found = [
             Reject(
                 (name := name_of(point_id)).serial,
@@ -296,12 +252,12 @@ class DayLanding:
         for device, count in sorted(Counter(one.device for one in found).items()):
             notes.append(
                 f"device {device}: {count} increments came with another stamp than before; the "
-                f"newer answer counts, the older is in {RAW_REJECT_TABLES[self.vendor].name}"
+                f"newer answer counts, the older is in {self.source.reject_table.name}"
             )
         return found
 
-    def _land_rejects(self, pulled: Pulled, rejects: Sequence[Reject], notes: list[str]) -> int:
-        table = RAW_REJECT_TABLES[self.vendor]
+    def _land_rejects(self, pulled: PulledDay, rejects: Sequence[Reject], notes: list[str]) -> int:
+        table = self.source.reject_table
         try:
             land_rejects(self.lake, table, day=pulled.day, rejects=rejects)
         except LakeError as error:
@@ -310,7 +266,7 @@ class DayLanding:
         return len(rejects)
 
     def _disk_error(self, day: str, error: OSError) -> LakeError:
-        path = error.filename or self.lake.path(RAW_DAY_TABLES[self.vendor], day=day)
+        path = error.filename or self.lake.path(self.source.day_table, day=day)
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return DiskFullError(
                 f"{day}: no room for {path}: the disk of {self.lake.root} is full. Free some; "
@@ -369,7 +325,9 @@ def increments_of(portfolio: Portfolio, *, vendor: Vendor) -> Increments | None:
     }
     if not periods:
         return None
-    return Increments(periods_s=periods, point_ids=lambda raw: COMMON[vendor](raw)["point_id"])
+    return Increments(
+        periods_s=periods, point_ids=lambda raw: get_source(vendor).readings(raw)["point_id"]
+    )
 
 
 def _fewer(before: Sequence[DeviceDay], after: Sequence[DeviceDay]) -> str:

@@ -6,42 +6,31 @@ stops no other, and one vendor that fails stops no other vendor.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from energy_platform.days import EPOCH_DAY, day_of
-from energy_platform.ingest.landing_days import DayLanding, DayOutcome, DiskFullError, Pulled
+from energy_platform.ingest.landing_days import DayLanding, DayOutcome, DiskFullError
 from energy_platform.lake.days_before import DaysBefore
 from energy_platform.lake.raw_days import Landed, land_snapshot
-from energy_platform.schemas import (
-    INVENTORY_TABLES,
-    RAW_DAY_TABLES,
-    RAW_SOCOMEC_CUSTOMERS,
-    RAW_SOCOMEC_DEVICES,
-    RAW_SOCOMEC_LAST_VALUES,
-    RAW_SOCOMEC_VARIABLES,
-    TABLES,
-)
-from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.sources.http.errors import VendorError
+from energy_platform.sources.registry import get_source, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
+
+    import polars as pl
 
     from energy_platform.lake.catalogue import Catalogue
     from energy_platform.lake.lake import Lake
     from energy_platform.lake.restamped import Increments
     from energy_platform.schemas import Vendor
-    from energy_platform.sources.coverage import Earlier
+    from energy_platform.settings import SourceSettings
+    from energy_platform.sources.base import OpenSource, PulledDay
 
 __all__ = [
     "DayOutcome",
     "DiskFullError",
-    "IngestSettings",
-    "Pulled",
-    "Source",
     "first_day",
     "has_inventory",
     "ingest_days",
@@ -51,58 +40,24 @@ __all__ = [
     "read_inventory",
 ]
 
-IngestSettings = SocomecSettings | BelimoSettings | SkycentricsSettings
-"""What the vendors' settings have in common: credentials, start_day, late_days."""
 
-_SETTINGS: Final[dict[Vendor, type[IngestSettings]]] = {
-    "socomec": SocomecSettings,
-    "belimo": BelimoSettings,
-    "skycentrics": SkycentricsSettings,
-}
-
-
-_NOT_FOR_DAYS: Final = frozenset({RAW_SOCOMEC_CUSTOMERS.name, RAW_SOCOMEC_LAST_VALUES.name})
-"""Snapshots that no day is read by; a lake of version 0.1.0 has none of them."""
-
-
-def ingest_settings(vendor: Vendor) -> IngestSettings:
+def ingest_settings(vendor: Vendor) -> SourceSettings:
     """Read a vendor's settings from the environment."""
-    return _SETTINGS[vendor]()
+    return get_source(vendor).settings()
 
 
-def first_day(settings: IngestSettings) -> str:
+def first_day(settings: SourceSettings) -> str:
     """Return the first UTC day a vendor may be asked for."""
     return max(settings.start_day or EPOCH_DAY, EPOCH_DAY).isoformat()
 
 
 def is_configured(vendor: Vendor) -> bool:
     """Say whether a vendor has any credentials; incomplete ones fail where they are used."""
-    settings = ingest_settings(vendor)
-    return settings.client_id is not None or settings.client_secret is not None
-
-
-class Source(Protocol):
-    """One vendor's client, opened."""
-
-    def inventory(self) -> dict[str, pl.DataFrame]:
-        """Return the inventory frames by table name."""
-
-    def days(
-        self,
-        days: Sequence[str],
-        *,
-        until: datetime,
-        inventory: Mapping[str, pl.DataFrame],
-        earlier: Earlier,
-    ) -> Iterator[Pulled]:
-        """Yield every day once, in order: its rows or its error.
-
-        ``earlier`` says what the lake holds for the day before a day, when it is asked.
-        """
+    return get_source(vendor).is_configured(ingest_settings(vendor))
 
 
 def ingest_days(
-    source: Source,
+    opened: OpenSource,
     *,
     vendor: Vendor,
     lake: Lake,
@@ -119,7 +74,7 @@ def ingest_days(
     day, or after today, are left out with a warning and without a request.
 
     Args:
-        source: The vendor, opened.
+        opened: The source, opened.
         vendor: Whose raw table is written.
         lake: Where the days land.
         days: Partition keys.
@@ -156,9 +111,9 @@ def ingest_days(
         increments=increments,
     )
     inventory = read_inventory(lake, vendor=vendor)
-    earlier = DaysBefore(lake, RAW_DAY_TABLES[vendor])
+    earlier = DaysBefore(lake, get_source(vendor).day_table)
     done = 0
-    pulls = source.days(asked, until=now, inventory=inventory, earlier=earlier)
+    pulls = opened.days(asked, until=now, inventory=inventory, earlier=earlier)
     try:
         for pulled in _named(pulls, days=asked):
             outcome = landing.land(pulled)
@@ -175,7 +130,7 @@ def ingest_days(
         yield DayOutcome(day=day, landed=None, error=full, counts={})
 
 
-def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:
+def _named(pulls: Iterator[PulledDay], *, days: Sequence[str]) -> Iterator[PulledDay]:
     """Pass the days on; an error that ends them names the day it kept from coming.
 
     Raises:
@@ -191,33 +146,22 @@ def _named(pulls: Iterator[Pulled], *, days: Sequence[str]) -> Iterator[Pulled]:
         raise
 
 
-def ingest_inventory(source: Source, *, lake: Lake) -> dict[str, Landed]:
-    """Read a vendor's inventory and land its snapshots, by table name.
+def ingest_inventory(opened: OpenSource, *, vendor: Vendor, lake: Lake) -> dict[str, Landed]:
+    """Read a source's inventory and land its snapshots, by table name.
 
-    What could not be read this time keeps what it had: the customers of an account; the variables
-    and last values of a Socomec device that is listed but gave none, which may have been refused,
-    and whose days must not become silently empty.
+    What could not be read this time keeps what it had, where the source says so.
     """
-    frames = source.inventory()
-    if (listed := frames.get(RAW_SOCOMEC_DEVICES.name)) is not None:
-        for table in (RAW_SOCOMEC_VARIABLES, RAW_SOCOMEC_LAST_VALUES):
-            fresh = frames.get(table.name, table.empty())
-            kept = lake.read(table).filter(
-                pl.col("device_uuid").is_in(listed["uuid"].implode()),
-                ~pl.col("device_uuid").is_in(fresh["device_uuid"].implode()),
-            )
-            frames = frames | {table.name: pl.concat([fresh, kept])}
-        if RAW_SOCOMEC_CUSTOMERS.name not in frames:
-            frames = frames | {RAW_SOCOMEC_CUSTOMERS.name: lake.read(RAW_SOCOMEC_CUSTOMERS)}
-    return {name: land_snapshot(lake, TABLES[name], frame) for name, frame in frames.items()}
+    frames = get_source(vendor).keep(opened.inventory(), lake)
+    return {name: land_snapshot(lake, tables()[name], frame) for name, frame in frames.items()}
 
 
 def has_inventory(lake: Lake, *, vendor: Vendor) -> bool:
     """Say whether every inventory snapshot that days are read by was read once."""
-    needed = (table for table in INVENTORY_TABLES[vendor] if table.name not in _NOT_FOR_DAYS)
+    spec = get_source(vendor)
+    needed = (table for table in spec.inventory_tables if table not in spec.not_for_days)
     return all(lake.path(table).exists() for table in needed)
 
 
 def read_inventory(lake: Lake, *, vendor: Vendor) -> dict[str, pl.DataFrame]:
     """Return a vendor's inventory snapshots by table name."""
-    return {table.name: lake.read(table) for table in INVENTORY_TABLES[vendor]}
+    return {table.name: lake.read(table) for table in get_source(vendor).inventory_tables}

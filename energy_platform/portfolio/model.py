@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticKnownError
 
 from energy_platform.portfolio.values import (
     ClockInstant,
@@ -26,6 +27,7 @@ from energy_platform.portfolio.values import (
     on_the_clock,
 )
 from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+from energy_platform.sources.registry import sources
 from energy_platform.transforms.policy import CounterPolicy, OnFall
 
 ENERGY_QUANTITIES: Final = frozenset(
@@ -170,6 +172,17 @@ class PointSpec(PolicyEntry):
     )
 
 
+def _registered(name: object) -> object:
+    if name in sources():
+        return name
+    known = ", ".join(f"{one!r}" for one in sources())
+    raise PydanticKnownError("literal_error", {"expected": known})
+
+
+Source = Annotated[Vendor, BeforeValidator(_registered)]
+"""Name of a source that is registered."""
+
+
 class DeviceType(_Entry):
     """Points shared by devices of one type."""
 
@@ -179,8 +192,8 @@ class DeviceType(_Entry):
 class Device(_Entry):
     """One device of a vendor."""
 
-    vendor: Vendor
-    serial: Text = Field(description="Serial number; for SkyCentrics the gateway's id.")
+    vendor: Source
+    serial: Text = Field(description="Serial number, or what the source has in its place.")
     site: Text
     name: str
     type: str | None = None

@@ -9,10 +9,11 @@ import polars as pl
 from energy_platform.days import day_bounds
 from energy_platform.refresh.rules import EnergyDay, EnergyInput, JudgedDay, ReadingsInput, Rules
 from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.sources.registry import get_source
 from energy_platform.transforms.consumption import split_consumption
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import pieces_of_whole_points
-from energy_platform.transforms.readings import COMMON, judge
+from energy_platform.transforms.readings import judge
 from energy_platform.transforms.registers import energy_of_readings
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
@@ -24,7 +25,7 @@ _MERGED: Final = ("duplicates", "conflicts")
 
 def judge_day(given: ReadingsInput) -> JudgedDay:
     """Judge the raw rows of a day, all vendors together."""
-    common = [COMMON[vendor](raw) for vendor, raw in given.raw.items()]
+    common = [get_source(vendor).readings(raw) for vendor, raw in given.raw.items()]
     if not common:
         empty = pl.Schema({"point_id": pl.String(), "at": pl.Datetime("us", "UTC")})
         common = [pl.DataFrame(schema=empty)]

@@ -19,8 +19,8 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
     CORE_TABLES,
-    RAW_DAY_TABLES,
 )
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,7 @@ class Survey:
         self.held: Final[dict[str, str]] = {}
         self.damaged: Final[set[tuple[str, str]]] = set()
         self._core: Final[dict[str, dict[str, Footer]]] = {table.name: {} for table in CORE_TABLES}
-        for table in RAW_DAY_TABLES.values():
+        for table in day_tables().values():
             found, damaged = _footers(lake, table)
             for day, footer in found.items():
                 self.raw.setdefault(day, {})[table.name] = footer
@@ -239,7 +239,7 @@ def _footers(lake: Lake, table: Table) -> tuple[dict[str, Footer], dict[str, str
     return found, damaged
 
 
-_RAW_NAMES: Final = frozenset(table.name for table in RAW_DAY_TABLES.values())
+_RAW_NAMES: Final = frozenset(table.name for table in day_tables().values())
 
 _STATE_KEYS: Final = frozenset({CARRY, CORE_REGISTER_STATE.name})
 

@@ -40,8 +40,8 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
-    RAW_DAY_TABLES,
 )
+from energy_platform.sources.registry import day_tables
 from energy_platform.transforms.consumption import consumption_intervals
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class _Walk:
         raw: dict[Vendor, pl.DataFrame] = {}
         present = survey.raw.get(day, {})
         try:
-            for vendor, table in RAW_DAY_TABLES.items():
+            for vendor, table in day_tables().items():
                 if table.name in present:
                     raw[vendor] = self._read_raw(table, day, present)
         except LakeError as error:

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import polars as pl
 
 from energy_platform.days import EPOCH_DAY
-from energy_platform.identity import serial_segments, socomec_keys
-from energy_platform.schemas import CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
+from energy_platform.schemas import CORE_READINGS
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS
-from energy_platform.transforms.shared_serials import strangers
 from energy_platform.transforms.units import canonical, conversion, is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from energy_platform.schemas import Vendor
+    from collections.abc import Mapping
 
 Reason = Literal[
     "shared_serial",
@@ -97,88 +93,6 @@ class Judged(NamedTuple):
 
     frame: pl.DataFrame
     counts: Mapping[str, int]
-
-
-def readings_of_socomec(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return raw SoData datapoints as ``point_id, at, value, text, unit``.
-
-    Datapoints carry no unit (SoData API, section 5); the portfolio's point knows it.
-    """
-    return raw.select(
-        pl.format("socomec/{}/{}", serial_segments(raw["serial_number"]), socomec_keys(raw)).alias(
-            "point_id"
-        ),
-        "at",
-        "value",
-        pl.col("value_text").alias("text"),
-        pl.lit(None, pl.String()).alias("unit"),
-        *_strangers(raw, device="device_uuid"),
-    )
-
-
-def readings_of_belimo(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return raw Belimo samples as ``point_id, at, value, text, unit``.
-
-    A device's id changes when it is transferred, its serial number does not.
-    """
-    return raw.select(
-        pl.format("belimo/{}/{}", serial_segments(raw["serial_number"]), "datapoint_id").alias(
-            "point_id"
-        ),
-        "at",
-        "value",
-        pl.col("value_text").alias("text"),
-        pl.lit(None, pl.String()).alias("unit"),
-        *_strangers(raw, device="device_id"),
-    )
-
-
-def readings_of_skycentrics(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return raw SkyCentrics samples as ``point_id, at, value, text, unit, is_backward``.
-
-    Each row says its own unit; kW and W stand in one answer (SkyCentrics, section 7). A sample is
-    backward when an earlier poll had shown its sensor with a later time (section 5): a clock went
-    back, and what it says until it has caught up lies at the wrong time. Samples of history are
-    late, not backward.
-    """
-    by_poll = raw.filter(pl.col("first_seen_at").is_not_null()).sort("first_seen_at", "at")
-    newest_before = pl.col("at").cum_max().shift(1).over("device_id", "sensor_id")
-    backward = by_poll.filter(pl.col("at") < newest_before).select(
-        *RAW_SKYCENTRICS_SAMPLES.sort_key, pl.lit(value=True).alias("is_backward")
-    )
-    raw = raw.join(backward, on=RAW_SKYCENTRICS_SAMPLES.sort_key, how="left", maintain_order="left")
-    return raw.select(
-        pl.format("skycentrics/{}/{}", serial_segments(raw["device_id"]), "sensor_id").alias(
-            "point_id"
-        ),
-        "at",
-        "value",
-        pl.col("value_text").alias("text"),
-        pl.when(pl.col("units").str.strip_chars() != "").then(pl.col("units")).alias("unit"),
-        pl.col("is_backward").fill_null(value=False),
-    )
-
-
-COMMON: Final[Mapping[Vendor, Callable[[pl.DataFrame], pl.DataFrame]]] = {
-    "socomec": readings_of_socomec,
-    "belimo": readings_of_belimo,
-    "skycentrics": readings_of_skycentrics,
-}
-"""How each vendor's raw rows are read."""
-
-
-def _strangers(raw: pl.DataFrame, *, device: str) -> list[pl.Series]:
-    """Return ``is_stranger``, whether rows are of another device than their point's; or nothing.
-
-    Ids that follow one another under a serial number are one device that was transferred or set up
-    anew. Ids whose samples of one day lie among each other, and differ, are devices that share a
-    number; the inventory names them apart, so that only days landed before have such rows. Those
-    of the smallest id stay: that is the device that the number names.
-    """
-    shared = strangers(raw, device=device)
-    if not shared:
-        return []
-    return [raw[device].is_in(shared).alias("is_stranger")]
 
 
 def judge(

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-SERIES: Final = ("item_type", "item_index", "service_id", "datapoint_id")
-"""Columns that make a series of a device, where a vendor's rows have them."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FEW: Final = 2
 """Samples among those of another id that may be the seam of a transfer."""
 
 
-def strangers(raw: pl.DataFrame, *, device: str) -> list[str]:
+def strangers(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:
     """Return the vendor's ids whose rows are of another device than their serial number names.
 
     Args:
         raw: Rows of a raw day: ``serial_number, at, value, value_text``, and the columns that
             make a series.
         device: Column of the vendor's own id.
+        series: Columns that make a series of a device.
 
     Returns:
         Of each serial number, the ids but the smallest whose samples of some series lie among
@@ -27,7 +28,6 @@ def strangers(raw: pl.DataFrame, *, device: str) -> list[str]:
     """
     ids = raw.group_by("serial_number").agg(pl.col(device).unique().sort())
     shared = ids.filter(pl.col(device).list.len() > 1)
-    series = [name for name in SERIES if name in raw.columns]
     found: set[str] = set()
     for serial, names in shared.iter_rows():
         rows = raw.filter(pl.col("serial_number") == serial)
@@ -39,7 +39,7 @@ def strangers(raw: pl.DataFrame, *, device: str) -> list[str]:
     return sorted(found)
 
 
-def _lies_among(own: pl.DataFrame, others: pl.DataFrame, *, series: list[str]) -> bool:
+def _lies_among(own: pl.DataFrame, others: pl.DataFrame, *, series: Sequence[str]) -> bool:
     """Say whether samples of some series lie within those of the others, and differ from them."""
     spans = others.group_by(series).agg(first=pl.col("at").min(), last=pl.col("at").max())
     inside = own.join(spans, on=series).filter(pl.col("at").is_between("first", "last"))
@@ -47,3 +47,22 @@ def _lies_among(own: pl.DataFrame, others: pl.DataFrame, *, series: list[str]) -
     differing = inside.join(others, on=said, how="anti", nulls_equal=True)
     many = differing.group_by(series).len().filter(pl.col("len") > FEW)
     return many.height > 0
+
+
+def stranger_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[pl.Series]:
+    """Return ``is_stranger``, whether rows are of another device than their point's; or nothing.
+
+    Ids that follow one another under a serial number are one device that was transferred or set up
+    again. Ids whose samples of one day lie among each other, and differ, are devices that share a
+    number; the inventory names them apart, so that only days landed before have such rows. Those
+    of the smallest id stay: that is the device that the number names.
+
+    Args:
+        raw: Rows of a day table with ``serial_number``.
+        device: Column of the source's own id of the device.
+        series: Columns that make a series of a device.
+    """
+    shared = strangers(raw, device=device, series=series)
+    if not shared:
+        return []
+    return [raw[device].is_in(shared).alias("is_stranger")]

@@ -24,9 +24,8 @@ from energy_platform.schemas import (
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
-    RAW_DAY_TABLES,
-    TABLES,
 )
+from energy_platform.sources.registry import day_tables, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -115,7 +114,7 @@ def survey(lake: Lake) -> dict[tuple[str, str], Input]:
 
 def reach(lake: Lake, vendor: Vendor) -> Reach:
     """Return how far a vendor's raw days reach, reading footers from the newest day backwards."""
-    table = RAW_DAY_TABLES[vendor]
+    table = day_tables()[vendor]
     until: datetime | None = None
     for day in reversed(lake.days(table)):
         footer = lake.footer(table, day=day)
@@ -144,7 +143,7 @@ def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
     """
     moved: list[Input] = []
     for one in wanted:
-        source = lake.path(TABLES[one.table], day=one.day)
+        source = lake.path(tables()[one.table], day=one.day)
         target = _linked(folder, table=one.table, day=one.day)
         if target.exists():
             continue

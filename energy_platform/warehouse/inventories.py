@@ -5,14 +5,9 @@ Only what the portfolio cannot say: whose a site is, and what a variable showed 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from energy_platform.schemas import (
-    RAW_SOCOMEC_CUSTOMERS,
-    RAW_SOCOMEC_DEVICES,
-    RAW_SOCOMEC_LAST_VALUES,
-    RAW_SOCOMEC_SITES,
-)
+from energy_platform.sources.registry import sources
 from energy_platform.warehouse.dims import frame_digest, text_digest
 
 if TYPE_CHECKING:
@@ -20,24 +15,25 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.lake import Lake
 
-_SHOWN: Final = (
-    RAW_SOCOMEC_CUSTOMERS,
-    RAW_SOCOMEC_SITES,
-    RAW_SOCOMEC_DEVICES,
-    RAW_SOCOMEC_LAST_VALUES,
-)
-
 
 def inventory_frames(lake: Lake) -> dict[str, pl.DataFrame]:
     """Return the snapshots by table name; zero rows where none was read yet."""
-    return {table.name: lake.read(table) for table in _SHOWN}
+    return {
+        table.name: lake.read(table)
+        for source in sources().values()
+        for table in source.mart_tables
+    }
 
 
 def inventory_digest(lake: Lake) -> str:
     """Return a digest of what makes a published file stale by itself.
 
-    Last values change with every inventory; they go along with the next build.
+    What changes with every inventory goes along with the next build.
     """
-    return text_digest(
-        repr([frame_digest(lake.read(t)) for t in _SHOWN if t is not RAW_SOCOMEC_LAST_VALUES])
-    )
+    steady = [
+        table
+        for source in sources().values()
+        for table in source.mart_tables
+        if table not in source.drifting_tables
+    ]
+    return text_digest(repr([frame_digest(lake.read(table)) for table in steady]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from energy_platform.lake.files import staged
-from energy_platform.schemas import RAW_REJECT_TABLES, TABLES
+from energy_platform.sources.registry import reject_tables, tables
 from energy_platform.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _create_views(
     db.execute(f"comment on table about is '{_ABOUT}'")
     guard = "" if only_in is None else f" where {_is_in_place(only_in)}"
     made: list[str] = []
-    for table in (*TABLES.values(), *RAW_REJECT_TABLES.values()):
+    for table in (*tables().values(), *reject_tables().values()):
         has_files = bool(lake.days(table)) if table.partitioned else lake.path(table).exists()
         if not has_files:
             continue

@@ -18,7 +18,7 @@ import polars as pl
 
 from energy_platform.identity import device_of
 from energy_platform.schemas import INSTANT
-from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
+from energy_platform.sources.registry import sources
 from energy_platform.warehouse.book import Book, open_work
 from energy_platform.warehouse.calendars import periods, quarter_hours
 from energy_platform.warehouse.dims import (
@@ -63,17 +63,18 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = "2"
 """Version of the published tables, in ``about``."""
 
-LATE_DAYS: Final[Mapping[Vendor, int]] = {
-    "socomec": SocomecSettings.model_fields["late_days"].default,
-    "belimo": BelimoSettings.model_fields["late_days"].default,
-    "skycentrics": SkycentricsSettings.model_fields["late_days"].default,
-}
-"""Days that each vendor's daily run reads again, unless told otherwise."""
-
 LOCK: Final = "warehouse"
 """The advisory lock of the work file and of publication."""
 
 _ATTEMPTS: Final = 5
+
+
+def _late_days() -> dict[Vendor, int]:
+    """Return the days that each source's daily run reads again, unless told otherwise."""
+    return {
+        name: source.settings.model_fields["late_days"].default
+        for name, source in sources().items()
+    }
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Warehouse:
     data_dir: Path
     lake: Lake
     dbt_project_dir: Path
-    late_days: Mapping[Vendor, int] = field(default_factory=lambda: dict(LATE_DAYS))
+    late_days: Mapping[Vendor, int] = field(default_factory=_late_days)
 
     @property
     def folder(self) -> Path:

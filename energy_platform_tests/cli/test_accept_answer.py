@@ -16,9 +16,9 @@ from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import SettingsError
 from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import DAY, NOW, environment, open_rig
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def test_rows_that_the_vendor_took_back_are_replaced_on_an_operators_word(tmp_pa
                 "socomec", portfolio=portfolio, landing=data / "landing", logins=None
             ) as source,
         ):
-            ingest_inventory(source, lake=lake)
+            ingest_inventory(source, vendor="socomec", lake=lake)
             list(ingest_days(source, vendor="socomec", lake=lake, days=[DAY], now=NOW))
             true = lake.read(RAW_SOCOMEC_DATAPOINTS, day=DAY)
             early = true.with_columns(pl.col("at") + pl.duration(milliseconds=500))

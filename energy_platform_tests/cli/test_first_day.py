@@ -17,10 +17,10 @@ from energy_platform.days import day_range
 from energy_platform.defs.partitions import first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.world import World
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import small_world
 
 pytestmark = pytest.mark.long

@@ -28,10 +28,9 @@ import httpx
 from energy_platform.days import day_bounds
 from energy_platform.ingest.run import has_inventory, ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
-from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.simulators.process import FleetProcess
-from energy_platform.sources.registry import open_source, poll_skycentrics
+from energy_platform.sources.registry import day_tables, open_source, poll_source
 from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -75,19 +74,24 @@ def raw_run(place: Place, *, control: str, portfolio: Path) -> None:
     """Poll, then read the days; each acknowledged poll is told to the parent at once."""
     for number, at in enumerate(POLLS):
         httpx.post(f"{control}/clock", json={"now": at.isoformat()}).raise_for_status()
-        report = poll_skycentrics(
-            place.lake, landing=place.landing, now=partial(_same, at), logins=None
+        report = poll_source(
+            "skycentrics",
+            lake=place.lake,
+            portfolio=Portfolio(),
+            landing=place.landing,
+            now=partial(_same, at),
+            logins=None,
         )
         if report.failed:
             raise SystemExit(f"a poll failed: {report.failed}")
         os.write(sys.stdout.fileno(), bytes([number]))
     httpx.post(f"{control}/clock", json={"now": NOW.isoformat()}).raise_for_status()
-    for vendor in RAW_DAY_TABLES:
+    for vendor in day_tables():
         with open_source(
             vendor, portfolio=load_portfolio(portfolio), landing=place.landing, logins=None
         ) as source:
             if not has_inventory(place.lake, vendor=vendor):
-                ingest_inventory(source, lake=place.lake)
+                ingest_inventory(source, vendor=vendor, lake=place.lake)
             for outcome in ingest_days(source, vendor=vendor, lake=place.lake, days=DAYS, now=NOW):
                 if outcome.landed is None:
                     raise SystemExit(f"{vendor} {outcome.day}: {outcome.error}")

@@ -12,10 +12,10 @@ import pytest
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.schemas import RAW_SOCOMEC_CUSTOMERS, RAW_SOCOMEC_LAST_VALUES
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.socomec import uid
 from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_CUSTOMERS, RAW_SOCOMEC_LAST_VALUES
 from energy_platform.warehouse import Warehouse
 from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
@@ -41,7 +41,7 @@ def read_inventory(fleet: Fleet, lake: Lake, patch: pytest.MonkeyPatch) -> None:
     portfolio = parse_portfolio(fleet.portfolio())
     opened = open_source("socomec", portfolio=portfolio, landing=lake.root, logins=None)
     with opened as source:
-        ingest_inventory(source, lake=lake)
+        ingest_inventory(source, vendor="socomec", lake=lake)
 
 
 @pytest.fixture(scope="module")

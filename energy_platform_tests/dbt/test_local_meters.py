@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.published import publish
 from energy_platform_tests.zones import QUARTER
 

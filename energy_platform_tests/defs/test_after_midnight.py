@@ -20,8 +20,9 @@ from energy_platform.defs.schedules import build_schedules
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import complete_until_of, is_closed
-from energy_platform.schemas import INVENTORY_TABLES, RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import PlatformSettings
+from energy_platform.sources.registry import inventory_tables
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.ingest.run import Pulled
+    from energy_platform.sources.base import PulledDay
     from energy_platform.sources.coverage import Earlier
 
 DAY = "2026-03-01"
@@ -41,7 +42,7 @@ class Quiet:
     """A vendor that has nothing to say of any day."""
 
     def inventory(self) -> dict[str, pl.DataFrame]:
-        return {table.name: table.empty() for table in INVENTORY_TABLES["socomec"]}
+        return {table.name: table.empty() for table in inventory_tables()["socomec"]}
 
     def days(
         self,
@@ -50,7 +51,7 @@ class Quiet:
         until: datetime,
         inventory: Mapping[str, pl.DataFrame],
         earlier: Earlier,
-    ) -> Iterator[Pulled]:
+    ) -> Iterator[PulledDay]:
         del until, inventory, earlier
         for day in days:
             yield Empty(day)
@@ -73,7 +74,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     monkeypatch.setenv("SOCOMEC_CLIENT_ID", "client")
     monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path))
     lake = Lake(tmp_path / "lake")
-    ingest_inventory(Quiet(), lake=lake)
+    ingest_inventory(Quiet(), vendor="socomec", lake=lake)
     return lake
 
 

@@ -12,9 +12,8 @@ from energy_platform.defs.schedules import build_schedules
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.settings import PlatformSettings
-from energy_platform.settings_example import READERS
+from energy_platform.settings import PlatformSettings, sections
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,7 @@ VENDORS = ("SOCOMEC", "BELIMO", "SKYCENTRICS")
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for section in READERS:
+    for section in sections().values():
         prefix = section.model_config.get("env_prefix", "")
         for name in section.model_fields:
             monkeypatch.delenv((prefix + name).upper(), raising=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.delivery import delivery_frame, push_wanted, streams_behind
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,

@@ -12,7 +12,7 @@ from energy_platform.days import day_bounds
 from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import RAW_BELIMO_SAMPLES
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform_tests.delivery.story import utc
 
 if TYPE_CHECKING:

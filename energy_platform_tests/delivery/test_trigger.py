@@ -17,7 +17,8 @@ from energy_platform.delivery import (
 )
 from energy_platform.delivery.attempts import begin_run
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.transforms.packets import microseconds
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,

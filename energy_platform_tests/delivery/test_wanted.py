@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from energy_platform.delivery import push_decision, skip_letter
 from energy_platform.delivery.ledger import tables
 from energy_platform.portfolio import Portfolio, parse_portfolio
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, RAW_SKYCENTRICS_SAMPLES
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from energy_platform.discovery import READERS, Found, FoundDevice, Guess
-from energy_platform.schemas import (
-    RAW_BELIMO_DATAPROFILES,
-    RAW_BELIMO_DEVICES,
+from energy_platform.sources.belimo.tables import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
+from energy_platform.sources.registry import get_source
+from energy_platform.sources.skycentrics.tables import (
     RAW_SKYCENTRICS_DEVICES,
     RAW_SKYCENTRICS_SENSORS,
+)
+from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_DEVICES,
     RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
-    Table,
 )
+
+if TYPE_CHECKING:
+    from energy_platform.discovery import Found, FoundDevice, Guess
+    from energy_platform.schemas import Table
 
 
 def frame(table: Table, *rows: dict[str, Any]) -> dict[str, pl.DataFrame]:
@@ -67,7 +71,7 @@ def socomec(
         "serial_number": "GW1",
         "name": "Gateway",
     }
-    return READERS["socomec"](
+    return get_source("socomec").discover(
         frame(RAW_SOCOMEC_SITES, site)
         | frame(RAW_SOCOMEC_DEVICES, device, gateway)
         | frame(RAW_SOCOMEC_VARIABLES, *variables)
@@ -99,7 +103,7 @@ def valve(serial: str = "V1", **more: Any) -> dict[str, Any]:
 
 
 def belimo(*datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | None = None) -> Found:
-    return READERS["belimo"](
+    return get_source("belimo").discover(
         frame(RAW_BELIMO_DEVICES, *(devices if devices is not None else (valve(),)))
         | frame(RAW_BELIMO_DATAPROFILES, *datapoints)
     )
@@ -120,7 +124,7 @@ def sensor(
 
 
 def skycentrics(*sensors: dict[str, Any], name: str = "Roof gateway") -> Found:
-    return READERS["skycentrics"](
+    return get_source("skycentrics").discover(
         frame(RAW_SKYCENTRICS_DEVICES, {"id": "1000000001", "name": name})
         | frame(RAW_SKYCENTRICS_SENSORS, *sensors)
     )

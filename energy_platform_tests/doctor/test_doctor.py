@@ -17,9 +17,10 @@ from energy_platform.cli.doctor import run_doctor
 from energy_platform.doctor import Finding, examine
 from energy_platform.installation.origin import only_simulation
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_BELIMO_SAMPLES, RAW_DAY_TABLES
 from energy_platform.simulators.fleet import Fleet
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.http.logins import refusals
+from energy_platform.sources.registry import day_tables
 from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -429,7 +430,7 @@ def test_while_a_demo_runs_its_own_vendors_are_visited_and_no_real_one(
     reached = [one for one in findings if one.check == "reach"]
     assert len(reached) == 5
     assert all(one.message.startswith("127.0.0.1 ") for one in reached)
-    assert {one.subject for one in findings if one.check == "credentials"} == {*RAW_DAY_TABLES}
+    assert {one.subject for one in findings if one.check == "credentials"} == {*day_tables()}
 
 
 def test_an_installation_that_tells_nobody_is_told(

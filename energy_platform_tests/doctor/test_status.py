@@ -23,7 +23,8 @@ from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day, land_snapshot
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import CORE_READINGS, RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
+from energy_platform.schemas import CORE_READINGS
+from energy_platform.sources.belimo.tables import RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,10 +17,10 @@ from energy_platform.cli.simulated import PACE
 from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import FleetProcess
 from energy_platform.simulators.world import World
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ class Installation:
         return Lake(self.data / "lake")
 
     def ingest(
-        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(RAW_DAY_TABLES)
+        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(day_tables())
     ) -> list[RunReport]:
         """Read days as the schedules do: one range run per vendor."""
         tags = range_tags(list(days))

@@ -8,11 +8,9 @@ import polars as pl
 import pytest
 import yaml
 
-from energy_platform.schemas import (
-    CORE_READINGS,
-    RAW_SKYCENTRICS_SAMPLES,
-    RAW_SOCOMEC_DATAPOINTS,
-)
+from energy_platform.schemas import CORE_READINGS
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.end_to_end.installation import (
     PUSH,
     REFRESH,

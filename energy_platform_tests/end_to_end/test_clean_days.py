@@ -15,7 +15,8 @@ from energy_platform.cli.summary import QUERIES
 from energy_platform.days import day_bounds
 from energy_platform.portfolio import load_portfolio
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
-from energy_platform.schemas import CORE_ENERGY_DELTAS, RAW_DAY_TABLES
+from energy_platform.schemas import CORE_ENERGY_DELTAS
+from energy_platform.sources.registry import day_tables
 from energy_platform_tests.end_to_end.installation import (
     PUSH,
     REFRESH,
@@ -62,7 +63,7 @@ def test_the_energy_of_every_register_is_last_minus_first_sample_in_counts(
     for signal in platform.world.signals.values():
         if signal.kind != "register" or signal.key not in energy:
             continue
-        table = RAW_DAY_TABLES[signal.vendor]
+        table = day_tables()[signal.vendor]
         serial, *keys = raw[signal.vendor]
         rows = (
             platform.lake.scan(table)

@@ -22,14 +22,13 @@ import yaml
 from energy_platform.days import day_bounds
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
-from energy_platform.portfolio import load_portfolio
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.skycentrics.readings import DATA_FAULTS
 from energy_platform.simulators.world import World
 from energy_platform.sources.http.errors import VendorError
-from energy_platform.sources.registry import open_source, poll_skycentrics
+from energy_platform.sources.registry import day_tables, open_source, poll_source
 from energy_platform_tests.faults.cases import TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.ingest.run import DayOutcome
-    from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
 
 Verdict = Literal["same bytes", "no file", "as said", "partial", "poll missed", "WRONG"]
@@ -210,7 +208,7 @@ class Rig:
         is_closed = run.outcome is not None and run.outcome.landed and run.outcome.landed.closed
         if why and is_closed:
             return "WRONG", f"closed although it is partial: {why}"
-        table = RAW_DAY_TABLES[vendor]
+        table = day_tables()[vendor]
         if run.missed and not (missing := missing_in(run.missed[0], vendor=vendor, day=False)):
             lost = self.lost(reference, held=lake.read(table, day=DAY))
             if set(lost.get_column("source")) == {"poll"}:
@@ -248,7 +246,7 @@ class Rig:
 
     def leaks(self, run: Run, *, vendor: Vendor, lake: Lake) -> list[str]:
         """Names of the secrets that the logs, errors, warnings or files of a run show."""
-        rows = lake.read(RAW_DAY_TABLES[vendor], day=DAY)
+        rows = lake.read(day_tables()[vendor], day=DAY)
         errors = [one for one in (run.cause, *run.missed) if one is not None]
         shown = "\n".join(
             (
@@ -283,7 +281,7 @@ class Rig:
     def run(self, vendor: Vendor, *, lake: Lake, polls: bool = True) -> Run:
         """Read inventory and day as an asset does, with the same words for a failure."""
         landing = _landing(lake)
-        table = RAW_DAY_TABLES[vendor]
+        table = day_tables()[vendor]
         lines = _Lines()
         logger = logging.getLogger()
         level = logger.level
@@ -298,7 +296,7 @@ class Rig:
             with open_source(
                 vendor, portfolio=self.portfolio, landing=landing, logins=None
             ) as source:
-                ingest_inventory(source, lake=lake)
+                ingest_inventory(source, vendor=vendor, lake=lake)
                 (outcome,) = ingest_days(source, vendor=vendor, lake=lake, days=[DAY], now=NOW)
         except VendorError as error:
             # As the asset reports a range that ended before it came to this day.
@@ -325,8 +323,13 @@ class Rig:
         for at in POLLS:
             self.fleet.set_clock(at)
             try:
-                report = poll_skycentrics(
-                    lake, landing=_landing(lake), now=self.fleet.now, logins=None
+                report = poll_source(
+                    "skycentrics",
+                    lake=lake,
+                    portfolio=Portfolio(),
+                    landing=_landing(lake),
+                    now=self.fleet.now,
+                    logins=None,
                 )
                 missed += report.failed.values()
             except VendorError as error:

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from energy_platform.ingest.run import ingest_days, ingest_inventory
-from energy_platform.schemas import RAW_BELIMO_SAMPLES
 from energy_platform.simulators.belimo import FAULTS as BELIMO
 from energy_platform.simulators.faults import GENERIC
 from energy_platform.simulators.gate import identity_faults
 from energy_platform.simulators.skycentrics import FAULTS as SKYCENTRICS
 from energy_platform.simulators.socomec import FAULTS as SOCOMEC
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.registry import open_source
 from energy_platform_tests.faults.cases import declared
 from energy_platform_tests.faults.harness import DAY, NOW, Rig, open_rig
@@ -79,7 +79,7 @@ def _day_after_transfer(
 ) -> tuple[DayOutcome, pl.DataFrame]:
     lake = lake or rig.new_lake()
     with open_source("belimo", portfolio=rig.portfolio, landing=rig.folder, logins=None) as source:
-        ingest_inventory(source, lake=lake)
+        ingest_inventory(source, vendor="belimo", lake=lake)
         rig.fleet.belimo.transfer(MOVED, with_data=with_data)
         (outcome,) = ingest_days(source, vendor="belimo", lake=lake, days=[DAY], now=NOW)
     return outcome, lake.read(RAW_BELIMO_SAMPLES, day=DAY)

@@ -18,7 +18,7 @@ from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 from energy_platform.warehouse import Warehouse
 from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
@@ -153,14 +153,14 @@ class Story:
 
     def _land(self, lake: Lake) -> None:
         samples: dict[tuple[Vendor, int], list[Sample]] = {
-            (vendor, day): [] for vendor in RAW_DAY_TABLES for day in range(self.days)
+            (vendor, day): [] for vendor in day_tables() for day in range(self.days)
         }
         for vendor, sample in self._samples():
             samples[vendor, (sample[2] - self.start).days].append(sample)
         for (vendor, day), rows in samples.items():
             land_day(
                 lake,
-                RAW_DAY_TABLES[vendor],
+                day_tables()[vendor],
                 day=f"{self.day(day):%Y-%m-%d}",
                 frame=_frame(vendor, rows),
                 complete_until=self.day(day + 1),
@@ -249,4 +249,4 @@ def _frame(vendor: Vendor, samples: list[Sample]) -> pl.DataFrame:
             row |= {"device_id": serial, "sensor_id": key, "units": units, "source": "history"}
             del row["serial_number"]
         rows.append(row)
-    return pl.DataFrame(rows, schema=RAW_DAY_TABLES[vendor].schema)
+    return pl.DataFrame(rows, schema=day_tables()[vendor].schema)

@@ -13,8 +13,8 @@ from energy_platform.defs.schedules import DAILY_MINUTE
 from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import WatticsSettings
+from energy_platform.sources.registry import day_tables
 from energy_platform_tests.fortnight.site import NAME, STREAMS
 from energy_platform_tests.fortnight.story import BEGIN
 
@@ -159,7 +159,7 @@ def _days(story: Story) -> list[str]:
     platform = story.runner.platform
     last = day_before(day_of(BEGIN + story.lasts - DAY / 24))
     found = []
-    for vendor in RAW_DAY_TABLES:
+    for vendor in day_tables():
         known = read(platform.lake, data_dir=platform.data, source=vendor)
         settings = ingest_settings(vendor)
         found += [
@@ -231,12 +231,12 @@ def _runs(story: Story) -> list[str]:
     for one in story.runs:
         if one.report.success:
             continue
-        who = next((v for v in RAW_DAY_TABLES if one.report.job == f"ingest_{v}"), None)
+        who = next((v for v in day_tables() if one.report.job == f"ingest_{v}"), None)
         excused = any(
             BEGIN + trouble.start - DAY / 24 <= one.due <= BEGIN + trouble.end + DAY / 4
             for trouble in story.troubles
             if trouble.who == who
-            or (who is None and one.report.job == "inventories" and trouble.who in RAW_DAY_TABLES)
+            or (who is None and one.report.job == "inventories" and trouble.who in day_tables())
             or (
                 who is None and one.report.job in {"push", "reconcile"} and trouble.who == "wattics"
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.days import day_bounds, day_of
 from energy_platform.defs.runner import open_runner
 from energy_platform.lake.catalogue import Catalogue
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.sources.registry import day_tables
 from energy_platform_tests.fortnight.clock import FastClock
 from energy_platform_tests.fortnight.daemon import Done, FastDaemon
 from energy_platform_tests.fortnight.site import POLL_MINUTES, open_site
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.defs.runner import Runner
+    from energy_platform.schemas import Vendor
     from energy_platform_tests.fortnight.site import Site
     from energy_platform_tests.fortnight.troubles import Trouble
 
@@ -74,7 +75,7 @@ class Story:
         if done is None:
             return
         self.runs.append(done)
-        for vendor in RAW_DAY_TABLES:
+        for vendor in day_tables():
             if done.report.job == f"ingest_{vendor}":
                 with Catalogue.of(folder) as catalogue:
                     records = catalogue.days(vendor)

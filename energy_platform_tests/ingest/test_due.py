@@ -21,7 +21,7 @@ from energy_platform.ingest.due import (
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue, DayRecord
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ from energy_platform.installation.env_file import (
     read_env_file,
     write_env_file,
 )
-from energy_platform.settings import PlatformSettings, Settings, SettingsError, SocomecSettings
+from energy_platform.settings import PlatformSettings, Settings, SettingsError
+from energy_platform.sources.socomec.settings import SocomecSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,7 @@ def test_lines_that_cannot_be_read_are_found_with_their_numbers(
     read = env_file()
     assert [(one.line, one.lost) for one in read.problems] == [(3, True), (6, True)]
     with caplog.at_level(logging.DEBUG):
-        assert Settings.load().socomec.username == "me"
+        assert Settings.load().sources["socomec"].username == "me"
     assert not caplog.records
 
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from energy_platform.settings import SocomecSettings
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError
 from energy_platform.sources.http.logins import RefusedLogins
 from energy_platform.sources.socomec.auth import KeycloakAuth
+from energy_platform.sources.socomec.settings import SocomecSettings
 from energy_platform_tests.keycloak.server import REALM, Admin, UnavailableError, running
 
 if TYPE_CHECKING:

@@ -29,8 +29,9 @@ from energy_platform.defs.resources import Platform
 from energy_platform.delivery import streams_behind
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import stale
-from energy_platform.schemas import CORE_TABLES, RAW_DAY_TABLES
+from energy_platform.schemas import CORE_TABLES
 from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alive.command import Command, day_ago, installation
 from energy_platform_tests.kills.processes import (
     daemons,
@@ -272,10 +273,10 @@ def _content(data: Path) -> Mapping[str, str]:
     """Return the content ids of the compared days; later days may shape what follows a day."""
     lake = Lake(data / "lake")
     found = {}
-    for table in (*RAW_DAY_TABLES.values(), *CORE_TABLES):
+    for table in (*day_tables().values(), *CORE_TABLES):
         for day in day_range(FIRST, LAST):
             footer = lake.footer(table, day=day)
-            if footer is not None and (table in RAW_DAY_TABLES.values() or day < LAST):
+            if footer is not None and (table in day_tables().values() or day < LAST):
                 found[f"{table.name} {day}"] = footer.content_id
     return found
 

@@ -11,7 +11,7 @@ from energy_platform.days import day_bounds
 from energy_platform.lake.days_before import DaysBefore
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_BELIMO_SAMPLES
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.coverage import SeriesBefore
 
 if TYPE_CHECKING:

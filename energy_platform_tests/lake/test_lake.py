@@ -13,7 +13,8 @@ from energy_platform.lake import lake as lake_module
 from energy_platform.lake import parquet as parquet_module
 from energy_platform.lake.lake import Lake, LakeError, stamp_of, stamp_text
 from energy_platform.lake.parquet import content_id
-from energy_platform.schemas import CORE_REGISTER_REJECTS, RAW_BELIMO_SAMPLES
+from energy_platform.schemas import CORE_REGISTER_REJECTS
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import Landed, land_day, land_snapshot
-from energy_platform.schemas import RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES, violations
+from energy_platform.schemas import violations
+from energy_platform.sources.belimo.tables import RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,11 +12,9 @@ from energy_platform.ingest.landing_days import DayLanding, increments_of
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import (
-    CORE_ENERGY_DELTAS,
-    RAW_REJECT_TABLES,
-    RAW_SOCOMEC_DATAPOINTS,
-)
+from energy_platform.schemas import CORE_ENERGY_DELTAS
+from energy_platform.sources.registry import reject_tables
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +109,7 @@ def test_the_newer_answer_counts_once(tmp_path: Path, every: str, away: int) -> 
     site.land(rows(*anew), moved, hour=2)
     assert site.energy() == 440
     assert any("S1: 4 increments came with another stamp" in one for one in site.warnings)
-    aside = site.lake.read(RAW_REJECT_TABLES["socomec"], day=DAY)
+    aside = site.lake.read(reject_tables()["socomec"], day=DAY)
     assert aside.select("device", "series", "value_text").unique().rows() == [
         ("S1", "Global|0|1", "100.0")
     ]
@@ -120,7 +118,7 @@ def test_the_newer_answer_counts_once(tmp_path: Path, every: str, away: int) -> 
     # The same answer again changes nothing.
     site.land(rows(*anew), moved, hour=3)
     assert site.energy() == 440
-    assert site.lake.read(RAW_REJECT_TABLES["socomec"], day=DAY).equals(aside)
+    assert site.lake.read(reject_tables()["socomec"], day=DAY).equals(aside)
 
 
 def test_a_conflicting_newer_increment_of_the_same_stamp_replaces_the_older(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from energy_platform.lake import lake as lake_module
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import Landed, land_day
-from energy_platform.schemas import RAW_BELIMO_SAMPLES
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform_tests.lake.test_raw_days import DAY, END, pull
 
 if TYPE_CHECKING:

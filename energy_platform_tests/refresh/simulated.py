@@ -9,13 +9,11 @@ import polars as pl
 from energy_platform.days import day_bounds
 from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import Portfolio, parse_portfolio
-from energy_platform.schemas import (
-    RAW_BELIMO_SAMPLES,
-    RAW_DAY_TABLES,
-    RAW_SKYCENTRICS_SAMPLES,
-    RAW_SOCOMEC_DATAPOINTS,
-)
 from energy_platform.simulators.demo_portfolio import demo_portfolio
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
+from energy_platform.sources.registry import day_tables
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +42,7 @@ def land_signals(lake: Lake, signals: Iterable[Signal], *, days: Iterable[str]) 
             rows = [_raw(one, day=day) for one in every if one.vendor == vendor]
             land_day(
                 lake,
-                RAW_DAY_TABLES[vendor],
+                day_tables()[vendor],
                 day=day,
                 frame=pl.concat(rows),
                 complete_until=day_bounds(day)[1],

@@ -19,10 +19,10 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_STATE,
     CORE_TABLES,
-    RAW_BELIMO_SAMPLES,
-    RAW_SOCOMEC_DATAPOINTS,
     violations,
 )
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.refresh.world import (
     DAYS,
     METER,

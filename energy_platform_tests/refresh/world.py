@@ -14,13 +14,10 @@ from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import Landed, land_day
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.refresh import Refreshed, refresh
-from energy_platform.schemas import (
-    CORE_ENERGY_DELTAS,
-    CORE_TABLES,
-    RAW_BELIMO_SAMPLES,
-    RAW_SKYCENTRICS_SAMPLES,
-    RAW_SOCOMEC_DATAPOINTS,
-)
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_TABLES
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from energy_platform.settings import BelimoSettings, SkycentricsSettings, SocomecSettings
 from energy_platform.simulators.__main__ import main
 from energy_platform.simulators.faults import FaultError
 from energy_platform.simulators.fleet import PORTS, Fleet
 from energy_platform.simulators.process import FleetProcess, FleetProcessError
 from energy_platform.simulators.world import Bulk
+from energy_platform.sources.belimo.settings import BelimoSettings
+from energy_platform.sources.skycentrics.settings import SkycentricsSettings
+from energy_platform.sources.socomec.settings import SocomecSettings
 from energy_platform_tests.simulators.web import HTTP
 
 KEY = "socomec/SN000001/Global|0|130101"

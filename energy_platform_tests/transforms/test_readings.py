@@ -9,22 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from energy_platform.schemas import (
-    CORE_READINGS,
-    INSTANT,
-    RAW_BELIMO_SAMPLES,
-    RAW_SKYCENTRICS_SAMPLES,
-    RAW_SOCOMEC_DATAPOINTS,
-    violations,
-)
-from energy_platform.transforms.readings import (
-    Judged,
-    Reason,
-    judge,
-    readings_of_belimo,
-    readings_of_skycentrics,
-    readings_of_socomec,
-)
+from energy_platform.schemas import CORE_READINGS, INSTANT, violations
+from energy_platform.sources.belimo.readings import belimo_to_readings
+from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
+from energy_platform.sources.skycentrics.readings import skycentrics_to_readings
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
+from energy_platform.sources.socomec.readings import socomec_to_readings
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.transforms.readings import Judged, Reason, judge
 from energy_platform_tests.transforms.histories import LAW, START
 
 POINTS = pl.DataFrame(
@@ -322,7 +314,7 @@ def test_point_ids_survive_a_transfer_and_name_the_vendor() -> None:
         ],
         schema=RAW_SOCOMEC_DATAPOINTS.schema,
     )
-    assert readings_of_socomec(socomec)["point_id"].item() == "socomec/S1/Global|0|140100"
+    assert socomec_to_readings(socomec)["point_id"].item() == "socomec/S1/Global|0|140100"
     belimo = pl.DataFrame(
         [
             {"device_id": device, "datapoint_id": "evcloud.210", "at": START, "serial_number": "B7"}
@@ -330,7 +322,7 @@ def test_point_ids_survive_a_transfer_and_name_the_vendor() -> None:
         ],
         schema=RAW_BELIMO_SAMPLES.schema,
     )
-    assert readings_of_belimo(belimo)["point_id"].unique().item() == "belimo/B7/evcloud.210"
+    assert belimo_to_readings(belimo)["point_id"].unique().item() == "belimo/B7/evcloud.210"
     skycentrics = pl.DataFrame(
         [
             {
@@ -343,7 +335,7 @@ def test_point_ids_survive_a_transfer_and_name_the_vendor() -> None:
         ],
         schema=RAW_SKYCENTRICS_SAMPLES.schema,
     )
-    assert readings_of_skycentrics(skycentrics).rows() == [
+    assert skycentrics_to_readings(skycentrics).rows() == [
         ("skycentrics/9/P_[1]", START, None, "active", None, False)
     ]
 
@@ -374,7 +366,7 @@ def judged_polls(raw: pl.DataFrame) -> dict[int, str]:
     known = [{"point_id": one, "quantity": "active_energy_import"} for one in sensors]
     points = pl.DataFrame(known, schema=POINTS.schema)
     points = points.with_columns(kind=pl.lit("register"), sign=pl.lit(1, pl.Int64()))
-    frame = judge(readings_of_skycentrics(raw), points=points).frame
+    frame = judge(skycentrics_to_readings(raw), points=points).frame
     return {
         (at - START) // timedelta(minutes=1): reason or status
         for at, status, reason in frame.select("at", "status", "reason").iter_rows()
@@ -471,7 +463,7 @@ def test_devices_that_share_a_serial_number_never_mix(
     points = POINTS.head(1).with_columns(
         point_id=pl.lit("socomec/000000/Global|0|130101"), unit=pl.lit("Wh")
     )
-    frame = judge(readings_of_socomec(raw), points=points).frame
+    frame = judge(socomec_to_readings(raw), points=points).frame
     kept = raw.filter(~pl.col("device_uuid").is_in(sorted(strangers)))
     believed = frame.filter(pl.col("status") == "ok")
     assert set(believed["value"]) == set(kept["value"])

@@ -23,10 +23,10 @@ from energy_platform.schemas import (
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
-    RAW_DAY_TABLES,
     Table,
     Vendor,
 )
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from energy_platform.lake.lake import Lake
@@ -131,7 +131,7 @@ class World:
     def land(
         self, vendor: Vendor, *, day: str, closed: bool, until: datetime | None = None
     ) -> None:
-        table = RAW_DAY_TABLES[vendor]
+        table = day_tables()[vendor]
         end = until or day_bounds(day)[1]
         self.lake.write(
             table,

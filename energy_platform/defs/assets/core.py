@@ -40,11 +40,9 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
     CORE_TABLES,
-    RAW_DAY_TABLES,
-    TABLES,
     Table,
-    Vendor,
 )
+from energy_platform.sources.registry import day_tables, sources, tables
 from energy_platform.transforms.limits import over_limit, refused_energy
 from energy_platform.transforms.quality import (
     completeness,
@@ -86,12 +84,6 @@ _WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
 }
 """Checks on outside data, and what they say when all is well."""
 
-_IDS: Final[Mapping[Vendor, tuple[str, str]]] = {
-    "socomec": ("serial_number", "device_uuid"),
-    "belimo": ("serial_number", "device_id"),
-}
-"""Columns of the serial number and of the vendor's id; SkyCentrics gateways have only an id."""
-
 LEAST_SHARE: Final = 0.9
 """Points that bring less than this share of the samples they are expected to are named."""
 
@@ -107,7 +99,7 @@ MOVED_WITHIN: Final = 30
 _COUNTED: Final = ("point_id", "energy_wh")
 
 _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
-    CORE_READINGS.name: tuple(table.name for table in RAW_DAY_TABLES.values()),
+    CORE_READINGS.name: tuple(table.name for table in day_tables().values()),
     CORE_ENERGY_DELTAS.name: (CORE_READINGS.name,),
     CORE_REGISTER_STATE.name: (CORE_READINGS.name,),
     CORE_REGISTER_REJECTS.name: (CORE_READINGS.name,),
@@ -161,7 +153,7 @@ def core(
                         name,
                         partition=day.day,
                         metadata=_figures(lake, table, day=day, name=name),
-                        tags=version_tags(_content_id(lake, TABLES[name], day=day.day)),
+                        tags=version_tags(_content_id(lake, tables()[name], day=day.day)),
                     )
                 )
 
@@ -263,7 +255,7 @@ def _judged(
 ) -> list[dg.AssetCheckResult]:
     days = [day.day for day in done.days]
     made = {name: [day.day for day in done.days if name in day.tables] for name in _DEPS}
-    results = [contract_result(lake, TABLES[name], days=made[name]) for name in _DEPS]
+    results = [contract_result(lake, tables()[name], days=made[name]) for name in _DEPS]
     broken: dict[str, str] = {}
     state_days = lake.days(CORE_REGISTER_STATE)
     for day in sorted(days):
@@ -318,7 +310,7 @@ def _judge_day(
 
 def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
     """Return the vendors whose day goes on: nobody can say what it lacks."""
-    footers = {vendor: lake.footer(table, day=day) for vendor, table in RAW_DAY_TABLES.items()}
+    footers = {vendor: lake.footer(table, day=day) for vendor, table in day_tables().items()}
     return frozenset(
         vendor
         for vendor, footer in footers.items()
@@ -400,8 +392,11 @@ def _doubts(
 def _serials(lake: Lake, *, day: str) -> str:
     """Name the devices whose readings came under several ids and are one point here."""
     said = []
-    for vendor, (serial, device) in _IDS.items():
-        rows = lake.scan(RAW_DAY_TABLES[vendor], days=[day]).select(serial, device).unique()
+    for vendor, source in sources().items():
+        serial, device = source.device_column, source.own_id_column
+        if device is None:
+            continue
+        rows = lake.scan(source.day_table, days=[day]).select(serial, device).unique()
         found = serials_under_two_ids(rows.collect(), serial=serial, device=device)
         said += [
             f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "

@@ -28,13 +28,14 @@ from energy_platform.ingest.run import (
 from energy_platform.lake.catalogue import Catalogue, CatalogueError
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.schemas import INVENTORY_TABLES, RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
 from energy_platform.settings import SettingsError
 from energy_platform.sources.http.errors import VendorError
+from energy_platform.sources.registry import day_tables, inventory_tables
 
 KINDS: Final = {"python", "parquet"}
 
-POOL: Final[dict[Vendor, str]] = {vendor: f"{vendor}_api" for vendor in RAW_DAY_TABLES}
+POOL: Final[dict[Vendor, str]] = {vendor: f"{vendor}_api" for vendor in day_tables()}
 """Dagster pools: one step at a time asks a vendor."""
 
 FAULTS: Final = (VendorError, SettingsError, PortfolioError, LakeError)
@@ -49,7 +50,7 @@ PULL_IS_CLEAN: Final = "pull_is_clean"
 
 def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
     """Return the snapshots of what a vendor's account can see."""
-    tables = INVENTORY_TABLES[vendor]
+    tables = inventory_tables()[vendor]
 
     @dg.multi_asset(
         name=f"inventory_{vendor}",
@@ -64,7 +65,7 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
         platform, cloud = _resources(context, vendor)
         try:
             with cloud.open(platform) as source:
-                landed = ingest_inventory(source, lake=platform.lake)
+                landed = ingest_inventory(source, vendor=vendor, lake=platform.lake)
         except FAULTS as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for name, table in landed.items():
@@ -84,7 +85,7 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
 
 def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
     """Return the daily raw asset of a vendor."""
-    table = RAW_DAY_TABLES[vendor]
+    table = day_tables()[vendor]
 
     @dg.asset(
         name=table.name,
@@ -93,7 +94,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
             f"{table.description} Kept as the vendor said it; a day read again gives the same "
             "file, an empty day a file with zero rows, a failed day no file."
         ),
-        deps=[inventory.name for inventory in INVENTORY_TABLES[vendor]],
+        deps=[inventory.name for inventory in inventory_tables()[vendor]],
         partitions_def=DAILY,
         backfill_policy=WHOLE_RANGE,
         pool=POOL[vendor],
@@ -115,7 +116,9 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         try:
             with cloud.open(platform) as source:
                 if not has_inventory(platform.lake, vendor=vendor):
-                    for name, snapshot in ingest_inventory(source, lake=platform.lake).items():
+                    for name, snapshot in ingest_inventory(
+                        source, vendor=vendor, lake=platform.lake
+                    ).items():
                         context.log_event(
                             dg.AssetMaterialization(
                                 name,
@@ -303,7 +306,7 @@ def _stop_on_bad_days(
 
 def _picture(lake: Lake, *, vendor: Vendor, day: str) -> dg.MetadataValue[Any]:
     hours = (
-        lake.read(RAW_DAY_TABLES[vendor], day=day)
+        lake.read(day_tables()[vendor], day=day)
         .group_by(pl.col("at").dt.truncate("1h").alias("hour"))
         .len("rows")
         .sort("hour")
@@ -319,6 +322,6 @@ def _picture(lake: Lake, *, vendor: Vendor, day: str) -> dg.MetadataValue[Any]:
 
 
 RAW_ASSETS: Final = [
-    assets for vendor in RAW_DAY_TABLES for assets in (inventory_assets(vendor), day_asset(vendor))
+    assets for vendor in day_tables() for assets in (inventory_assets(vendor), day_asset(vendor))
 ]
 """The raw assets of every vendor."""

@@ -13,7 +13,8 @@ from energy_platform.defs.checks.results import MOST_DAYS_NAMED
 from energy_platform.defs.resources import Platform
 from energy_platform.ingest.due import REPORTED_FROM, Hole, holes_of
 from energy_platform.lake.catalogue import CatalogueError
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
+from energy_platform.sources.registry import day_tables
 
 NO_MISSING_DAYS: Final = "no_missing_days"
 
@@ -30,7 +31,7 @@ def days_result(vendor: Vendor, found: Sequence[Hole]) -> dg.AssetCheckResult:
             schema=dg.TableSchema([dg.TableColumn(name, "string") for name in _COLUMNS]),
         )
     return dg.AssetCheckResult(
-        asset_key=RAW_DAY_TABLES[vendor].name,
+        asset_key=day_tables()[vendor].name,
         check_name=NO_MISSING_DAYS,
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
@@ -53,7 +54,7 @@ def _row(hole: Hole) -> dg.TableRecord:
 
 def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=RAW_DAY_TABLES[vendor].name,
+        asset=day_tables()[vendor].name,
         name=NO_MISSING_DAYS,
         description=(
             f"Every day of {vendor} that is over is whole: none is missing, partial, left open or "
@@ -76,5 +77,5 @@ def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
     return no_missing_days
 
 
-DAYS_CHECKS: Final = [_days_check(vendor) for vendor in RAW_DAY_TABLES]
+DAYS_CHECKS: Final = [_days_check(vendor) for vendor in day_tables()]
 """The check of each source."""

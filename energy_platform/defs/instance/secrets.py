@@ -61,13 +61,15 @@ def secret_values() -> dict[str, str]:
     The code location says then what is wrong with them.
     """
     # Dagster imports this module in processes that never ask for a secret.
-    from energy_platform.ingest.run import ingest_settings  # noqa: PLC0415
-    from energy_platform.schemas import RAW_DAY_TABLES  # noqa: PLC0415
     from energy_platform.settings import PlatformSettings, WatticsSettings  # noqa: PLC0415
+    from energy_platform.sources.registry import sources  # noqa: PLC0415
 
     try:
-        sections = [PlatformSettings, WatticsSettings]
-        sections += [type(ingest_settings(vendor)) for vendor in RAW_DAY_TABLES]
+        sections = [
+            PlatformSettings,
+            WatticsSettings,
+            *(one.settings for one in sources().values()),
+        ]
         known = variables()
         named = [one for section in sections for one in set_variables(section).values()]
     except SettingsError:

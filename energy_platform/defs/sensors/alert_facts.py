@@ -35,9 +35,9 @@ from energy_platform.ingest.run import is_configured
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.lake.usage import growth_a_day
 from energy_platform.refresh import stale
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.http.logins import refusals
+from energy_platform.sources.registry import day_tables
 from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
@@ -135,14 +135,16 @@ def _sources(
 ) -> Iterator[SourceFacts]:
     stands = {(one.condition.kind, one.condition.subject) for one in standing}
     refused = {one.source: one for one in refusals(platform.data)}
-    for vendor in RAW_DAY_TABLES:
+    for vendor in day_tables():
         if not is_configured(vendor):
             continue
         holes = holes_of(
             vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
         )
         refusal = refused.get(vendor)
-        heard = heard_at(platform.data, lake=platform.lake, landing=platform.landing, source=vendor)
+        heard = heard_at(
+            platform.data, lake=platform.lake, landing=platform.landing(vendor), source=vendor
+        )
         if heard is not None and ("source_silent", vendor) not in stands:
             heard = max(heard, asking_since)
         missing_since = min((day_bounds(hole.day)[1] for hole in holes), default=None)

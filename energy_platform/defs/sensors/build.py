@@ -9,8 +9,8 @@ from energy_platform.defs.sensors.inventories import build_inventories_sensor
 from energy_platform.defs.sensors.polls import build_poll_sensor
 from energy_platform.defs.sensors.push import build_push_sensor
 from energy_platform.defs.sensors.refresh import build_refresh_sensor
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
+from energy_platform.sources.registry import sources
 
 
 def build_sensors(settings: PlatformSettings) -> list[dg.SensorDefinition]:
@@ -23,11 +23,15 @@ def build_sensors(settings: PlatformSettings) -> list[dg.SensorDefinition]:
         dg.DefaultSensorStatus.RUNNING if settings.autostart else dg.DefaultSensorStatus.STOPPED
     )
     return [
-        build_poll_sensor(status),
+        *(
+            build_poll_sensor(name, status=status)
+            for name, source in sources().items()
+            if source.poll is not None
+        ),
         build_inventories_sensor(status),
         *(
             build_due_sensor(vendor, minutes=settings.intraday_minutes, status=status)
-            for vendor in RAW_DAY_TABLES
+            for vendor in sources()
         ),
         build_refresh_sensor(status),
         build_push_sensor(status),

@@ -42,8 +42,9 @@ from energy_platform.ingest.intraday import newest_tick
 from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.lake.catalogue import CatalogueError, DayRecord, pause_after
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
+from energy_platform.schemas import Vendor
 from energy_platform.settings import SettingsError
+from energy_platform.sources.registry import day_tables
 
 DUE: Final = "due"
 """The kind of run that fills holes."""
@@ -109,7 +110,7 @@ def build_due_sensor(
 def _evaluation(vendor: Vendor, checked: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
     """Return a check's result as an event of its own: no run is needed to say it."""
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(RAW_DAY_TABLES[vendor].name),
+        asset_key=dg.AssetKey(day_tables()[vendor].name),
         check_name=str(checked.check_name),
         passed=checked.passed,
         severity=checked.severity,

@@ -11,7 +11,7 @@ from energy_platform.defs.sensors.days_due import EVERY_S
 from energy_platform.ingest.heard import heard_at
 from energy_platform.ingest.run import is_configured
 from energy_platform.installation.upgrade import restart_needed
-from energy_platform.schemas import RAW_DAY_TABLES
+from energy_platform.sources.registry import day_tables
 
 
 def build_inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -35,10 +35,10 @@ def build_inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinit
         record = newest_run(context.instance, job=inventories.name)
         if record is None or record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
             return dg.SkipReason("the newest inventories are read, being read, or not due yet")
-        sources = [vendor for vendor in RAW_DAY_TABLES if is_configured(vendor)]
+        sources = [vendor for vendor in day_tables() if is_configured(vendor)]
         for vendor in sources:
             heard = heard_at(
-                platform.data, lake=platform.lake, landing=platform.landing, source=vendor
+                platform.data, lake=platform.lake, landing=platform.landing(vendor), source=vendor
             )
             if heard is None or heard < record.create_timestamp:
                 return dg.SkipReason(f"{vendor} has not answered since the inventories failed")

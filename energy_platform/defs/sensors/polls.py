@@ -1,4 +1,4 @@
-"""The sensor that polls the source that has no history, into the landing folder."""
+"""The sensor of each source without history: polled into its landing folder."""
 
 import dagster as dg
 
@@ -10,26 +10,27 @@ from energy_platform.defs.resources import Platform
 from energy_platform.ingest.due import newest_block
 from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
-from energy_platform.portfolio import PortfolioError
+from energy_platform.portfolio import Portfolio, PortfolioError
+from energy_platform.schemas import Vendor
 from energy_platform.settings import SettingsError
 from energy_platform.sources.http.errors import VendorError
-from energy_platform.sources.registry import poll_skycentrics
+from energy_platform.sources.registry import poll_source
 
 
-def _left_out(platform: Platform) -> frozenset[str]:
-    """Return the gateways not to be polled; a broken portfolio costs no poll."""
+def _portfolio(platform: Platform) -> Portfolio:
+    """Read the portfolio, which says what is not to be polled; a broken one costs no poll."""
     try:
-        return platform.portfolio().left_out("skycentrics")
+        return platform.portfolio()
     except PortfolioError:
-        return frozenset()
+        return Portfolio()
 
 
-def build_poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """Return the sensor that polls SkyCentrics."""
+def build_poll_sensor(vendor: Vendor, *, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Return the sensor that polls a source."""
 
     @dg.sensor(
-        name="poll_skycentrics",
-        job_name=INGEST["skycentrics"],
+        name=f"poll_{vendor}",
+        job_name=INGEST[vendor],
         minimum_interval_seconds=60,
         default_status=status,
         description=(
@@ -37,22 +38,23 @@ def build_poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             "samples. Today's day is folded by the intraday schedule."
         ),
     )
-    def poll_skycentrics_sensor(
+    def poll_sensor(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
         now = platform.now()
         try:
-            if not is_configured("skycentrics"):
-                return dg.SkipReason("no credentials for skycentrics: see .env.example")
-            first = max(first_day(ingest_settings("skycentrics")), first_partition().isoformat())
+            if not is_configured(vendor):
+                return dg.SkipReason(f"no credentials for {vendor}: see .env.example")
+            first = max(first_day(ingest_settings(vendor)), first_partition().isoformat())
             # A poll that is not made is lost, so that nothing below holds it up, a restart that is
             # needed neither: only runs wait for that.
-            report = poll_skycentrics(
-                platform.lake,
-                landing=platform.landing,
+            report = poll_source(
+                vendor,
+                lake=platform.lake,
+                portfolio=_portfolio(platform),
+                landing=platform.landing(vendor),
                 now=platform.now,
                 logins=platform.logins,
-                left_out=_left_out(platform),
             )
         except VendorError as error:
             # The next tick polls again; the tick keeps what happened.
@@ -67,16 +69,17 @@ def build_poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             # A sensor whose clock stands still says so at each start; kept in the landing.
             context.log.info(
                 "samples of %s lie before the first day (%s) and stay in the landing; "
-                "SKYCENTRICS_START_DAY lets them in",
+                "%s_START_DAY lets them in",
                 ", ".join(before),
                 first,
+                vendor.upper(),
             )
         late = {day for day in report.late_days | asked_before if first <= day < today}
         polled = (
             f"{sum(landed.samples for landed in report.landed.values())} new samples "
-            f"from {len(report.landed)} gateways"
+            f"from {len(report.landed)} devices"
         )
-        reason = hindrance("skycentrics", instance=context.instance) if late else ""
+        reason = hindrance(vendor, instance=context.instance) if late else ""
         days = [] if reason else newest_block(sorted(late, reverse=True))
         # Kept until a run can be asked for them.
         context.update_cursor(" ".join(sorted(late - set(days))))
@@ -85,7 +88,7 @@ def build_poll_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             return dg.SkipReason(polled + waits)
         return dg.RunRequest(
             run_key=f"late {days[0]} to {days[-1]} {now.isoformat()}",
-            tags=ingest_tags("skycentrics", days, kind="poll"),
+            tags=ingest_tags(vendor, days, kind="poll"),
         )
 
-    return poll_skycentrics_sensor
+    return poll_sensor

@@ -18,7 +18,7 @@ from energy_platform.sources.http.pace import Clock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energy_platform.settings import BelimoSettings
+    from energy_platform.sources.belimo.settings import BelimoSettings
     from energy_platform.sources.http.patience import Patience
 
 log = logging.getLogger(__name__)

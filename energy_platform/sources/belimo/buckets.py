@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.days import DAY
-from energy_platform.resolution import read_resolution
 from energy_platform.sources.belimo.decoding import Odd, Rows
+from energy_platform.sources.belimo.resolution import read_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -44,7 +44,7 @@ from energy_platform.sources.http.wire import segment
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from energy_platform.settings import BelimoSettings
+    from energy_platform.sources.belimo.settings import BelimoSettings
     from energy_platform.sources.http.client import Stats
     from energy_platform.sources.http.logins import RefusedLogins
     from energy_platform.sources.http.wire import Param

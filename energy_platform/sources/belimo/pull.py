@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.days import day_bounds
-from energy_platform.schemas import (
+from energy_platform.sources.belimo.reading import Failure, Piece, Plan, Reader
+from energy_platform.sources.belimo.tables import (
     RAW_BELIMO_DATAPROFILES,
     RAW_BELIMO_DEVICES,
     RAW_BELIMO_SAMPLES,
 )
-from energy_platform.sources.belimo.reading import Failure, Piece, Plan, Reader
 from energy_platform.sources.belimo.wholeness import (
     NOT_VISIBLE,
     Planned,

@@ -37,9 +37,9 @@ from energy_platform.sources.skycentrics.models import (
 from energy_platform.sources.skycentrics.signature import Signer
 
 if TYPE_CHECKING:
-    from energy_platform.settings import SkycentricsSettings
     from energy_platform.sources.http.client import Stats
     from energy_platform.sources.http.logins import RefusedLogins
+    from energy_platform.sources.skycentrics.settings import SkycentricsSettings
 
 log = logging.getLogger(__name__)
 

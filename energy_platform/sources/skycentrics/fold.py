@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.schemas import INSTANT, RAW_SKYCENTRICS_SAMPLES
+from energy_platform.schemas import INSTANT
 from energy_platform.sources.columns import split_values
 from energy_platform.sources.skycentrics.landing import FUTURE_TOLERANCE
 from energy_platform.sources.skycentrics.models import MOST_SECONDS
+from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

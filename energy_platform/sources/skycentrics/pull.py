@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.days import day_bounds
-from energy_platform.schemas import (
-    RAW_SKYCENTRICS_DEVICES,
-    RAW_SKYCENTRICS_SAMPLES,
-    RAW_SKYCENTRICS_SENSORS,
-)
 from energy_platform.sources.columns import split_values
 from energy_platform.sources.coverage import Before, DeviceDay, Earlier, Reject, nothing_before
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, VendorError
 from energy_platform.sources.skycentrics.gateway import LATEST_S, SHOWN, gateway_day
 from energy_platform.sources.skycentrics.models import Device
+from energy_platform.sources.skycentrics.tables import (
+    RAW_SKYCENTRICS_DEVICES,
+    RAW_SKYCENTRICS_SAMPLES,
+    RAW_SKYCENTRICS_SENSORS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -36,7 +36,7 @@ from energy_platform.sources.http.wire import About, body_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from energy_platform.settings import SocomecSettings
+    from energy_platform.sources.socomec.settings import SocomecSettings
 
 log = logging.getLogger(__name__)
 

@@ -33,13 +33,13 @@ from energy_platform.sources.socomec.odd_rows import DatapointsDecoder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.settings import SocomecSettings
     from energy_platform.sources.coverage import Before
     from energy_platform.sources.http.client import Decoder
     from energy_platform.sources.http.logins import RefusedLogins
     from energy_platform.sources.socomec.models import Datapoints
     from energy_platform.sources.socomec.portions import Ask
     from energy_platform.sources.socomec.refusals import Refusals
+    from energy_platform.sources.socomec.settings import SocomecSettings
 
 T = TypeVar("T")
 Listed = TypeVar("Listed", CorporateAccount, Customer, Site, Device)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from energy_platform.days import day_bounds
-from energy_platform.schemas import INSTANT, RAW_SOCOMEC_DATAPOINTS
+from energy_platform.schemas import INSTANT
 from energy_platform.sources.columns import settle, split_values
 from energy_platform.sources.http.errors import ContractError, PermanentError, VendorError
 from energy_platform.sources.http.threads import in_order
@@ -21,6 +21,7 @@ from energy_platform.sources.socomec.device_days import DeviceDays, Series
 from energy_platform.sources.socomec.models import SeriesKey
 from energy_platform.sources.socomec.refusals import Refusals
 from energy_platform.sources.socomec.snapshots import inventory
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

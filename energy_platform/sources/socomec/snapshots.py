@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.schemas import (
-    INSTANT,
+from energy_platform.schemas import INSTANT
+from energy_platform.sources.columns import INSTANT_FORMATS, split_values
+from energy_platform.sources.http.errors import PermanentError, VendorError
+from energy_platform.sources.http.masking import without_contacts
+from energy_platform.sources.http.threads import in_order
+from energy_platform.sources.socomec.models import as_number
+from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_CUSTOMERS,
     RAW_SOCOMEC_DEVICES,
     RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
-from energy_platform.sources.columns import INSTANT_FORMATS, split_values
-from energy_platform.sources.http.errors import PermanentError, VendorError
-from energy_platform.sources.http.masking import without_contacts
-from energy_platform.sources.http.threads import in_order
-from energy_platform.sources.socomec.models import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,13 +10,14 @@ import dagster as dg
 
 from energy_platform.defs.assets.raw import day_asset, oddities
 from energy_platform.defs.partitions import range_tags
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import Platform, source_resource
 from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import open_source
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import DAY, open_rig
 
 if TYPE_CHECKING:
@@ -34,13 +35,15 @@ def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
     """The simulated vendors and a data folder that has their inventory."""
     with open_rig(folder) as rig:
         _ = rig.portfolio
-        platform = Platform(
-            data_dir=str(folder / "data"),
-            portfolio_path=str(folder / "portfolio.yaml"),
-            dbt_project_dir=str(folder),
+        platform = Platform.of(
+            PlatformSettings(
+                data_dir=folder / "data",
+                portfolio=folder / "portfolio.yaml",
+                dbt_project_dir=folder,
+            )
         )
         with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
-            ingest_inventory(source, lake=platform.lake)
+            ingest_inventory(source, vendor="socomec", lake=platform.lake)
         yield rig, platform
 
 
@@ -50,7 +53,7 @@ def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]
         result = dg.materialize(
             [day_asset("socomec")],
             tags=range_tags(list(days)),
-            resources={"platform": platform},
+            resources={"platform": platform, "socomec": source_resource("socomec")},
             instance=instance,
             raise_on_error=False,
             selection=[TABLE],

@@ -22,10 +22,10 @@ from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import refresh
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.http.errors import AuthenticationError
 from energy_platform.sources.http.logins import RefusedLogins
+from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alerts.receivers import mail_server
 from energy_platform_tests.refresh.world import DAYS, METER, PORTFOLIO, land, steady
 
@@ -56,7 +56,7 @@ class Watched:
 
     def read(self, until: datetime) -> None:
         """Let the source answer up to an instant."""
-        table = RAW_DAY_TABLES["socomec"]
+        table = day_tables()["socomec"]
         land_day(
             self.platform.lake,
             table,
@@ -68,7 +68,7 @@ class Watched:
 
     def close(self, day: str, *, at: datetime) -> None:
         """Let the source give a day whole."""
-        table = RAW_DAY_TABLES["socomec"]
+        table = day_tables()["socomec"]
         lake = self.platform.lake
         land_day(lake, table, day=day, frame=table.empty(), complete_until=at, closed=True)
         with Catalogue.of(self.platform.data) as catalogue:

@@ -19,9 +19,9 @@ from energy_platform.defs.sensors import polls
 from energy_platform.defs.sensors.build import build_sensors
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS, RAW_SOCOMEC_VARIABLES
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.skycentrics.pull import PollReport
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS, RAW_SOCOMEC_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -292,7 +292,7 @@ def test_late_samples_of_a_poll_wait_for_the_run_under_way_and_are_not_lost(
         PollReport(landed={}, failed={}, late_days=frozenset(days))
         for days in (["2026-01-09"], ["2026-01-08", "2026-01-10"], [])
     ]
-    monkeypatch.setattr(polls, "poll_skycentrics", lambda *_, **__: reports.pop(0))
+    monkeypatch.setattr(polls, "poll_source", lambda *_, **__: reports.pop(0))
     sensors = {one.name: one for one in build_sensors(PlatformSettings())}
 
     def poll(cursor: str | None) -> dg.SensorExecutionData:

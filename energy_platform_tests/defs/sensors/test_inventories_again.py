@@ -13,8 +13,8 @@ import time_machine
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors.build import build_sensors
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import PlatformSettings
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

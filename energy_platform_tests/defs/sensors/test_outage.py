@@ -21,12 +21,14 @@ from energy_platform.ingest.due import DAYS_A_RUN, holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.lake.catalogue import LONGEST_PAUSE, Catalogue, pause_after
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_DAY_TABLES, Vendor
 from energy_platform.settings import PlatformSettings
+from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from energy_platform.schemas import Vendor
 
 pytestmark = pytest.mark.long
 
@@ -131,9 +133,9 @@ class Simulation:
         if not is_away:
             land_day(
                 self.platform.lake,
-                RAW_DAY_TABLES[vendor],
+                day_tables()[vendor],
                 day=day,
-                frame=RAW_DAY_TABLES[vendor].empty(),
+                frame=day_tables()[vendor].empty(),
                 complete_until=now,
                 closed=closes and day_bounds(day)[1] <= now,
             )

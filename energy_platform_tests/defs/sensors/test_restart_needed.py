@@ -15,8 +15,8 @@ from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors import polls
 from energy_platform.installation import upgrade
 from energy_platform.lake.raw_days import land_day
-from energy_platform.schemas import RAW_DAY_TABLES
 from energy_platform.settings import PlatformSettings
+from energy_platform.sources.registry import day_tables
 from energy_platform.sources.skycentrics.pull import PollReport
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
     monkeypatch.setenv("WATTICS_BASE_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("WATTICS_USERNAME", "user")
     monkeypatch.setenv("WATTICS_PASSWORD", "secret")
-    for vendor in RAW_DAY_TABLES:
+    for vendor in day_tables():
         monkeypatch.setenv(f"{vendor.upper()}_CLIENT_ID", "client")
     (tmp_path / "data").mkdir()
     platform = Platform.of(PlatformSettings())
-    for table in RAW_DAY_TABLES.values():
+    for table in day_tables().values():
         land_day(
             platform.lake,
             table,
@@ -75,7 +75,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
             closed=False,
         )
     late = PollReport(landed={}, failed={}, late_days=frozenset({DAY}))
-    monkeypatch.setattr(polls, "poll_skycentrics", lambda *_, **__: late)
+    monkeypatch.setattr(polls, "poll_source", lambda *_, **__: late)
     return platform
 
 

@@ -24,8 +24,8 @@ from energy_platform.delivery.ledger import Run
 from energy_platform.installation.run_locks import run_lock
 from energy_platform.lake.raw_days import land_day
 from energy_platform.refresh import refresh
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.settings import PlatformSettings
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.warehouse import BuildPlan, Warehouse
 
 if TYPE_CHECKING:

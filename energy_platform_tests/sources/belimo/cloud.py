@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
-from energy_platform.settings import BelimoSettings
 from energy_platform.sources.belimo import BelimoClient
+from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_platform.days import day_bounds, day_range
-from energy_platform.settings import BelimoSettings, Settings, SettingsError
+from energy_platform.settings import Settings, SettingsError
 from energy_platform.simulators.fleet import Fleet
 from energy_platform.sources.belimo import pull
 from energy_platform.sources.belimo.buckets import OFF_GRID, BucketRequest, Buckets, at_ends
 from energy_platform.sources.belimo.client import BelimoClient
+from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
 

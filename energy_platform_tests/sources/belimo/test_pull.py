@@ -7,9 +7,10 @@ import pytest
 
 from energy_platform.days import day_range
 from energy_platform.identity import with_names
-from energy_platform.schemas import TABLES, violations
+from energy_platform.schemas import violations
 from energy_platform.sources.belimo import pull
 from energy_platform.sources.http.errors import AuthenticationError, VendorError
+from energy_platform.sources.registry import tables
 from energy_platform_tests.sources.belimo.cloud import (
     DATA,
     DEVICE,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 LATER = at("2026-06-01T00:00:00+00:00")
 WANTED = {SERIAL: frozenset({"evcloud.210"})}
-SAMPLES = TABLES["raw_belimo__samples"]
+SAMPLES = tables()["raw_belimo__samples"]
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_the_inventory_keeps_its_contract_and_no_personal_data(cloud: Cloud) -> 
     with cloud.client() as client:
         tables = pull.inventory(client)
     for name, frame in tables.items():
-        assert violations(frame, table=TABLES[name]) == []
+        assert violations(frame, table=tables()[name]) == []
         assert "example.com" not in frame.write_csv()
     assert tables["raw_belimo__devices"]["dataprofile"].to_list() == [PROFILE, None]
     units = dict(tables["raw_belimo__dataprofiles"].select("datapoint_id", "unit").iter_rows())

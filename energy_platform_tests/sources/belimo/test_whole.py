@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from energy_platform.days import day_range
-from energy_platform.schemas import TABLES, violations
+from energy_platform.schemas import violations
 from energy_platform.sources.belimo import pull
 from energy_platform.sources.coverage import SeriesBefore, nothing_before
+from energy_platform.sources.registry import tables
 from energy_platform_tests.sources.belimo.cloud import DEVICE, SERIAL, Cloud, at, device, said
 from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 
@@ -25,7 +26,7 @@ DAY = "2026-01-01"
 NEXT = "2026-01-02"
 LATER = at("2026-06-01T00:00:00+00:00")
 HEAT, COLD, POWER = "evcloud.210", "evcloud.200", "evcloud.140"
-SAMPLES = TABLES["raw_belimo__samples"]
+SAMPLES = tables()["raw_belimo__samples"]
 HALF_MINUTE = timedelta(seconds=30)
 POINTS = 2880
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from energy_platform.settings import BelimoSettings, SkycentricsSettings
 from energy_platform.sources.belimo import BelimoClient
+from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.http.client import Clock
 from energy_platform.sources.http.errors import (
     AuthenticationError,
@@ -23,6 +23,7 @@ from energy_platform.sources.http.errors import (
 )
 from energy_platform.sources.http.logins import FIRST_PAUSE, LONGEST_PAUSE, RefusedLogins, refusals
 from energy_platform.sources.skycentrics import SkycentricsClient
+from energy_platform.sources.skycentrics.settings import SkycentricsSettings
 from energy_platform.sources.socomec import SocomecClient
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 from energy_platform_tests.sources.socomec.sodata import SECRETS, TOKEN_PATH, SoData, settings

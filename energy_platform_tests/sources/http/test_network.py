@@ -16,20 +16,20 @@ from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.doctor.vendors import reach
 from energy_platform.settings import (
     AlertSettings,
-    BelimoSettings,
     SettingsError,
-    SkycentricsSettings,
-    SocomecSettings,
     WatticsCredential,
     WatticsSettings,
 )
 from energy_platform.sources.belimo import BelimoClient
+from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.http.errors import ConnectionSetupError, TransientError, VendorError
 from energy_platform.sources.http.pace import Clock
 from energy_platform.sources.http.proxies import proxy_for
 from energy_platform.sources.http.tls import ssl_context
 from energy_platform.sources.skycentrics import SkycentricsClient
+from energy_platform.sources.skycentrics.settings import SkycentricsSettings
 from energy_platform.sources.socomec.auth import KeycloakAuth
+from energy_platform.sources.socomec.settings import SocomecSettings
 from energy_platform_tests.sources.http.network import (
     HOST,
     Identity,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from energy_platform.settings import BelimoSettings, SocomecSettings
 from energy_platform.sources.belimo import BelimoClient
+from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.http.client import Call, Clock, Transport
 from energy_platform.sources.http.errors import (
     RunLimitError,
@@ -22,6 +22,7 @@ from energy_platform.sources.http.errors import (
 )
 from energy_platform.sources.http.patience import FIRST_PROBE_S, ROUNDS, Patience
 from energy_platform.sources.socomec import SocomecClient
+from energy_platform.sources.socomec.settings import SocomecSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 from energy_platform_tests.sources.http.network import Listener, host_with, identity, request_of
 from energy_platform_tests.sources.socomec.sodata import SoData, settings

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from energy_platform.settings import SkycentricsSettings
 from energy_platform.sources.http.pace import Clock
 from energy_platform.sources.skycentrics import SkycentricsClient
+from energy_platform.sources.skycentrics.settings import SkycentricsSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 
 DATA: Final = Path(__file__).parents[2] / "data" / "skycentrics"

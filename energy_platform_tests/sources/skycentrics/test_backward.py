@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from energy_platform.sources.skycentrics import Landing, pull
-from energy_platform.transforms.readings import readings_of_skycentrics
+from energy_platform.sources.skycentrics.readings import skycentrics_to_readings
 from energy_platform_tests.sources.skycentrics.cloud import GATEWAY, answer, sensor
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def folded(folder: Path, *polls: tuple[int, dict[str, Any]]) -> pl.DataFrame:
 
 
 def backward(raw: pl.DataFrame) -> list[datetime]:
-    found = readings_of_skycentrics(raw).filter(pl.col("is_backward"))
+    found = skycentrics_to_readings(raw).filter(pl.col("is_backward"))
     return found["at"].to_list()
 
 

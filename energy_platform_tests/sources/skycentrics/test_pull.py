@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_platform.schemas import TABLES, violations
+from energy_platform.schemas import violations
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
+from energy_platform.sources.registry import tables
 from energy_platform.sources.skycentrics import Landing, pull
 from energy_platform.sources.skycentrics.fold import fold as fold_rows
 from energy_platform.sources.skycentrics.fold import observed_in_polls
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 DAY = "2026-01-01"
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = MIDNIGHT + timedelta(days=40)
-SAMPLES = TABLES["raw_skycentrics__samples"]
+SAMPLES = tables()["raw_skycentrics__samples"]
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_the_inventory_keeps_its_contract(cloud: Cloud) -> None:
     with cloud.client() as client:
         tables = pull.inventory(client)
     for name, frame in tables.items():
-        assert violations(frame, table=TABLES[name]) == []
+        assert violations(frame, table=tables()[name]) == []
     assert tables["raw_skycentrics__devices"].row(0, named=True) == {
         "id": GATEWAY,
         "name": "demo-gateway",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from energy_platform.schemas import TABLES, violations
+from energy_platform.schemas import violations
 from energy_platform.sources.coverage import SeriesBefore
 from energy_platform.sources.http.errors import PermanentError, VendorError
+from energy_platform.sources.registry import tables
 from energy_platform.sources.skycentrics import Landing, pull
 from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 from energy_platform_tests.sources.skycentrics.cloud import (
@@ -33,7 +34,7 @@ DAY = "2026-01-01"
 OTHER = "1000000002"
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = MIDNIGHT + timedelta(days=40)
-SAMPLES = TABLES["raw_skycentrics__samples"]
+SAMPLES = tables()["raw_skycentrics__samples"]
 SPOKE = SeriesBefore(1440, timedelta(minutes=1), timedelta(minutes=1))
 
 

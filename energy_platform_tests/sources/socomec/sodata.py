@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.settings import SocomecSettings
 from energy_platform.sources.socomec import SeriesKey, SocomecClient
+from energy_platform.sources.socomec.settings import SocomecSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 
 if TYPE_CHECKING:

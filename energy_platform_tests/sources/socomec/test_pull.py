@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from energy_platform import schemas
 from energy_platform.sources.http.errors import PermanentError, TransientError
-from energy_platform.sources.socomec import SeriesKey, pull
+from energy_platform.sources.registry import tables as tables_of_all
+from energy_platform.sources.socomec import SOURCE, SeriesKey, pull
+from energy_platform.sources.socomec.tables import (
+    RAW_SOCOMEC_DATAPOINTS,
+    RAW_SOCOMEC_DEVICES,
+    RAW_SOCOMEC_VARIABLES,
+)
 from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 from energy_platform_tests.sources.socomec.sodata import (
     CA,
@@ -84,9 +90,9 @@ def fleet(points: Mapping[SeriesKey, Sequence[tuple[datetime, Any]]]) -> SoData:
 def test_the_inventory_keeps_the_contract_and_lends_units_from_last_values() -> None:
     with connected(SoData()) as (client, _):
         tables = pull.inventory(client)
-    assert set(tables) == {table.name for table in schemas.INVENTORY_TABLES["socomec"]}
+    assert set(tables) == {table.name for table in SOURCE.inventory_tables}
     for name, frame in tables.items():
-        assert schemas.violations(frame, table=schemas.TABLES[name]) == []
+        assert schemas.violations(frame, table=tables_of_all()[name]) == []
     variables = tables["raw_socomec__variables"]
     assert variables.select("service_id", "unit", "title", "is_scaled", "polling_time").rows() == [
         ("140300", "PERCENT", "Charge", False, None),
@@ -143,7 +149,7 @@ def test_a_day_holds_its_points_from_start_to_end_and_no_more() -> None:
     hours = range(-1, 26)
     sodata.points[CURRENT] = [(START + timedelta(hours=h), float(h)) for h in hours]
     pulled = read_day(sodata)
-    assert schemas.violations(pulled.frame, table=schemas.RAW_SOCOMEC_DATAPOINTS) == []
+    assert schemas.violations(pulled.frame, table=RAW_SOCOMEC_DATAPOINTS) == []
     assert rows(pulled.frame) == [(f"140108@{h:02}:00", float(h)) for h in range(24)]
     assert pulled.frame.row(0, named=True) == {
         "device_uuid": UPS,
@@ -168,13 +174,13 @@ def test_an_open_day_ends_at_the_present() -> None:
     until = START + timedelta(hours=5)
     assert read_day(sodata, until=until).frame["at"].max() == until - timedelta(hours=1)
     before = read_day(sodata, until=START)
-    assert before.frame.schema == schemas.RAW_SOCOMEC_DATAPOINTS.schema
+    assert before.frame.schema == RAW_SOCOMEC_DATAPOINTS.schema
     assert before.frame.is_empty()
 
 
 def test_a_day_without_points_is_an_empty_frame_of_the_full_schema() -> None:
     frame = read_day(SoData()).frame
-    assert schemas.violations(frame, table=schemas.RAW_SOCOMEC_DATAPOINTS) == []
+    assert schemas.violations(frame, table=RAW_SOCOMEC_DATAPOINTS) == []
     assert frame.is_empty()
 
 
@@ -256,8 +262,8 @@ def test_an_empty_inventory_is_no_empty_day() -> None:
                 client,
                 day=DAY,
                 until=LATER,
-                devices=schemas.RAW_SOCOMEC_DEVICES.empty(),
-                variables=schemas.RAW_SOCOMEC_VARIABLES.empty(),
+                devices=RAW_SOCOMEC_DEVICES.empty(),
+                variables=RAW_SOCOMEC_VARIABLES.empty(),
             )
         assert server.seen == []
 
@@ -406,7 +412,7 @@ def test_parts_written_one_after_the_other_are_the_sorted_day(
         for (device, service), stamps in minutes.items()
     }
     pulled = read_day(fleet(points), max_series=at_once)
-    assert schemas.violations(pulled.frame, table=schemas.RAW_SOCOMEC_DATAPOINTS) == []
+    assert schemas.violations(pulled.frame, table=RAW_SOCOMEC_DATAPOINTS) == []
     unique = {(key, at) for key, values in points.items() for at, _ in values}
     assert pulled.frame.height == len(unique)
     assert pulled.duplicates == sum(map(len, points.values())) - len(unique)

@@ -11,7 +11,12 @@ from energy_platform import schemas
 from energy_platform.ingest.run import has_inventory, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.sources.http.errors import PermanentError
-from energy_platform.sources.socomec import pull
+from energy_platform.sources.socomec import SOURCE, pull
+from energy_platform.sources.socomec.tables import (
+    RAW_SOCOMEC_CUSTOMERS,
+    RAW_SOCOMEC_LAST_VALUES,
+    RAW_SOCOMEC_SITES,
+)
 from energy_platform_tests.sources.http.loopback import Reply, reply_json
 
 from .sodata import CA, GATEWAY, UPS, SoData, connected
@@ -23,8 +28,8 @@ if TYPE_CHECKING:
 
     from energy_platform_tests.sources.http.loopback import Loopback, Seen
 
-CUSTOMERS = schemas.RAW_SOCOMEC_CUSTOMERS
-LAST_VALUES = schemas.RAW_SOCOMEC_LAST_VALUES
+CUSTOMERS = RAW_SOCOMEC_CUSTOMERS
+LAST_VALUES = RAW_SOCOMEC_LAST_VALUES
 
 
 class Source:
@@ -129,15 +134,17 @@ def test_who_may_not_read_customers_lacks_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, reply: Reply
 ) -> None:
     lake = Lake(tmp_path / "lake")
-    landed = ingest_inventory(Source(complete(), broken={"/customers": reply}), lake=lake)
-    assert landed.keys() == {table.name for table in schemas.INVENTORY_TABLES["socomec"]}
+    landed = ingest_inventory(
+        Source(complete(), broken={"/customers": reply}), vendor="socomec", lake=lake
+    )
+    assert landed.keys() == {table.name for table in SOURCE.inventory_tables}
     assert landed["raw_socomec__variables"].rows == 4
     assert landed[LAST_VALUES.name].rows == 2
     assert landed[CUSTOMERS.name].rows == 0
     assert "socomec customers" in caplog.text
-    ingest_inventory(Source(complete()), lake=lake)
+    ingest_inventory(Source(complete()), vendor="socomec", lake=lake)
     assert lake.read(CUSTOMERS).height == 1
-    ingest_inventory(Source(complete(), broken={"/customers": reply}), lake=lake)
+    ingest_inventory(Source(complete(), broken={"/customers": reply}), vendor="socomec", lake=lake)
     assert lake.read(CUSTOMERS).height == 1
 
 
@@ -146,12 +153,14 @@ def test_last_values_that_cannot_be_read_cost_no_variable(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, reply: Reply
 ) -> None:
     lake = Lake(tmp_path / "lake")
-    ingest_inventory(Source(complete()), lake=lake)
+    ingest_inventory(Source(complete()), vendor="socomec", lake=lake)
     before = lake.read(LAST_VALUES)
     sodata = complete()
     sodata.variables[UPS]["results"].pop()
     sodata.variables[UPS]["total"] -= 1
-    landed = ingest_inventory(Source(sodata, broken={"/last-values": reply}), lake=lake)
+    landed = ingest_inventory(
+        Source(sodata, broken={"/last-values": reply}), vendor="socomec", lake=lake
+    )
     assert landed["raw_socomec__variables"].rows == 3
     assert lake.read(LAST_VALUES).equals(before)
     assert f"device {UPS}" in caplog.text
@@ -159,13 +168,13 @@ def test_last_values_that_cannot_be_read_cost_no_variable(
 
 def test_a_device_that_is_gone_takes_its_last_values_along(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    ingest_inventory(Source(complete()), lake=lake)
+    ingest_inventory(Source(complete()), vendor="socomec", lake=lake)
     sodata = complete()
     sodata.listings["devices"] = [
         one for one in sodata.listings["devices"] if one["uuid"] == GATEWAY
     ]
     sodata.variables[GATEWAY] = sodata.variables.pop(UPS)
-    ingest_inventory(Source(sodata), lake=lake)
+    ingest_inventory(Source(sodata), vendor="socomec", lake=lake)
     assert lake.read(LAST_VALUES).is_empty()
 
 
@@ -179,9 +188,9 @@ def test_units_that_only_last_values_tell_are_not_lost_when_these_are_refused() 
 
 def test_a_lake_without_these_snapshots_still_has_its_inventory(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    ingest_inventory(Source(complete()), lake=lake)
+    ingest_inventory(Source(complete()), vendor="socomec", lake=lake)
     for table in (CUSTOMERS, LAST_VALUES):
         lake.path(table).unlink()
     assert has_inventory(lake, vendor="socomec")
-    lake.path(schemas.RAW_SOCOMEC_SITES).unlink()
+    lake.path(RAW_SOCOMEC_SITES).unlink()
     assert not has_inventory(lake, vendor="socomec")

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy_platform.lake.days_before import series_of
-from energy_platform.schemas import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.sources.socomec import SeriesKey, pull
+from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.sources.http.loopback import Reply, reply_json
 from energy_platform_tests.sources.socomec.sodata import DAY, END, START, connected, stamp
 from energy_platform_tests.sources.socomec.test_pull import LATER, fleet

@@ -15,7 +15,7 @@ from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.identity import is_told_apart
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
-from energy_platform.schemas import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
+from energy_platform.sources.belimo.tables import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

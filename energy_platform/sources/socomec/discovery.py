@@ -18,9 +18,10 @@ from energy_platform.discovery.rules import judge, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
-from energy_platform.identity import is_told_apart, socomec_key
+from energy_platform.identity import is_told_apart
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
-from energy_platform.schemas import (
+from energy_platform.sources.socomec.keys import socomec_key
+from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_DEVICES,
     RAW_SOCOMEC_LAST_VALUES,
     RAW_SOCOMEC_SITES,

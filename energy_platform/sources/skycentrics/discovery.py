@@ -20,7 +20,10 @@ from energy_platform.discovery.vocabulary import BATTERY, CAPACITY, CHARGE, DISC
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.portfolio.model import ENERGY_QUANTITIES
-from energy_platform.schemas import RAW_SKYCENTRICS_DEVICES, RAW_SKYCENTRICS_SENSORS
+from energy_platform.sources.skycentrics.tables import (
+    RAW_SKYCENTRICS_DEVICES,
+    RAW_SKYCENTRICS_SENSORS,
+)
 from energy_platform.transforms.readings import WORD
 from energy_platform.transforms.units import conversion
 

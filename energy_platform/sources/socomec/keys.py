@@ -1,0 +1,33 @@
+"""The part of a point's id that names a SoData service: its triple as one text."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from energy_platform.identity import escaped
+
+
+def socomec_key(item_type: str, item_index: str, service_id: str) -> str:
+    """Return a service triple as one key; parts with a bar are escaped behind a third bar."""
+    parts = (item_type, item_index, service_id)
+    if any("|" in part for part in parts):
+        return "|" + "|".join(escaped(part, "|") for part in parts)
+    return "|".join(parts)
+
+
+def socomec_keys(raw: pl.DataFrame) -> pl.Series:
+    """Return :func:`socomec_key` of rows with ``item_type``, ``item_index``, ``service_id``."""
+    triple = ["item_type", "item_index", "service_id"]
+    has_bar = [pl.col(name).str.contains("|", literal=True) for name in triple]
+    plain = pl.format("{}|{}|{}", *triple)
+    if not raw.select(pl.any_horizontal(one.any() for one in has_bar)).item():
+        return raw.select(plain).to_series()
+    parts = (
+        pl.col(name)
+        .str.replace_all("%", "%25", literal=True)
+        .str.replace_all("|", "%7C", literal=True)
+        for name in triple
+    )
+    return raw.select(
+        pl.when(pl.any_horizontal(has_bar)).then(pl.format("|{}|{}|{}", *parts)).otherwise(plain)
+    ).to_series()

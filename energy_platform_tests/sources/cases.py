@@ -1,0 +1,96 @@
+"""What the contract test needs of a source to try it: somewhere it answers, and a way to fail.
+
+Each source brings a module ``contract`` in its folder of tests with a function ``serve``: a context
+manager that takes an empty folder and yields a `Case` while the source answers.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from energy_platform.days import day_bounds
+from energy_platform.simulators.world.events import Event
+from energy_platform_tests.faults.harness import DAY, open_rig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from energy_platform.portfolio import Portfolio
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A source that answers.
+
+    Attributes:
+        portfolio: What is read of it.
+        variables: Its settings, credentials among them; set in this process.
+        secrets: Texts that nothing may show.
+        now: The present.
+        day: A UTC day before it with readings of each device.
+        break_it: Makes every further answer fail.
+        silence_it: Takes all readings of the day away; the devices stay.
+        login_paths: What may be asked by another method than GET, to log in.
+    """
+
+    portfolio: Portfolio
+    variables: Mapping[str, str]
+    secrets: tuple[str, ...]
+    now: datetime
+    day: str
+    break_it: Callable[[], None]
+    silence_it: Callable[[], None]
+    login_paths: tuple[str, ...] = ()
+
+
+def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
+    """Have a source answer; fails where it brings no case to be tried by."""
+    module = f"{__package__}.{source}.contract"
+    try:
+        case = import_module(module)
+    except ModuleNotFoundError as error:
+        raise AssertionError(
+            f"the source {source} has no {module}: every registered source is tried"
+        ) from error
+    served: AbstractContextManager[Case] = case.serve(folder)
+    return served
+
+
+@contextmanager
+def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -> Iterator[Case]:
+    """Have a simulated source answer, with a few of its devices."""
+    with open_rig(folder) as rig:
+        prefix = f"{source}_".upper()
+        variables = {
+            name: value for name, value in rig.fleet.environment().items() if prefix in name
+        }
+        # The rig's own limit is for faults; here a slow machine must not look like one.
+        os.environ[f"{prefix}TIMEOUT_S"] = "60"
+        start, end = day_bounds(DAY)
+
+        def silence() -> None:
+            for key in rig.fleet.world.signals:
+                rig.fleet.world.add_event(Event(signal=key, kind="gap", start=start, end=end))
+
+        yield Case(
+            portfolio=rig.portfolio,
+            variables=variables,
+            secrets=tuple(
+                value
+                for name, value in variables.items()
+                if name.endswith(("_SECRET", "_PASSWORD"))
+            ),
+            now=end + timedelta(hours=1),
+            day=DAY,
+            silence_it=silence,
+            break_it=lambda: rig.fleet.set_faults([f"{source}:http_500=1.0"]),
+            login_paths=login_paths,
+        )
