@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
 
-.PHONY: help setup demo ui test long lint format keycloak postgres faults laws year zones kills fortnight month lock clean
+.PHONY: help setup demo ui test long lint format keycloak postgres faults properties laws year zones kills fortnight month lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -20,7 +20,7 @@ help:
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make postgres  the ledger's tests on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
-	@echo "make laws      the laws of energy on 10,000 random histories each (slow)"
+	@echo "make properties  the properties of energy on 10,000 random histories each (slow)"
 	@echo "make year      a year of meters that are hard to read, each day judged (slow)"
 	@echo "make zones     local days of many zones through the marts, as a table"
 	@echo "make kills     the platform killed at 100 random moments, and what it comes to (slow)"
@@ -71,8 +71,11 @@ postgres: setup
 faults: setup
 	$(BIN)/python -m energy_platform_tests.faults.matrix
 
-laws: setup
-	$(BIN)/python -m energy_platform_tests.laws --examples 10000 --histories 1000
+properties: setup
+	$(BIN)/python -m energy_platform_tests.properties --examples 10000 --histories 1000
+
+# The name of before 0.2.0.
+laws: properties
 
 year: setup
 	$(BIN)/python -m energy_platform_tests.hard_year

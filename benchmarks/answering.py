@@ -11,7 +11,7 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: JSESSIONID=1; Path=/; HttpOnly\r\n\r\n"
 )
 LATER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-NOTHING_STORED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+NOTHING_STORED = b"HTTP/1.1 404 Not VendorInventory\r\nContent-Length: 0\r\n\r\n"
 
 
 class Answering(asyncio.Protocol):

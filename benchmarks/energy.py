@@ -1,9 +1,9 @@
 """Energy from registers: the register rule beside pandas, DuckDB, polars and a bare numpy pass.
 
-    python benchmarks/energy.py                      10 M readings, a minute or two
-    python benchmarks/energy.py --registers 10000    100 M readings
-    python benchmarks/energy.py --daily              100,000 registers x 96 with their baseline
-    python benchmarks/energy.py --peers PYTHON       with pandas, from an interpreter that has it
+    python -m benchmarks.energy                      10 M readings, a minute or two
+    python -m benchmarks.energy --registers 10000    100 M readings
+    python -m benchmarks.energy --daily              100,000 registers x 96 with their baseline
+    python -m benchmarks.energy --peers PYTHON       with pandas, from an interpreter that has it
 
 Every contender reads the same Parquet file and writes three: the deltas with all columns of
 ``core_energy_deltas``, energy per UTC hour, energy per day of Europe/Paris. Each runs in a process
@@ -161,7 +161,7 @@ class Days:
 
 def ours(source: Path, folder: Path) -> None:
     """Read the file in pieces, each from the state the one before left."""
-    from energy_platform.energy_files import energy_of_file
+    from benchmarks.energy_files import energy_of_file
     from energy_platform.transforms.policy import CounterPolicy
 
     days = Days()
@@ -171,7 +171,7 @@ def ours(source: Path, folder: Path) -> None:
         intervals_to=folder / "hours.parquet",
         policy=CounterPolicy(max_power_w=MAX_POWER_W),
         width="1h",
-        on_piece=lambda piece: days.add(piece.intervals),
+        on_intervals=days.add,
     )
     days.summed().write_parquet(folder / "days.parquet", compression="zstd")
 
@@ -339,7 +339,7 @@ PEERS: Final = {"pandas": Path(__file__).with_name("energy_pandas.py")}
 
 def alone(name: str, source: Path, *, peers: str) -> dict[str, Any]:
     """Run one contender in a process of its own; return seconds, peak MB and total energy."""
-    own = [sys.executable, __file__, "--run", name, "--source", str(source)]
+    own = [sys.executable, "-m", "benchmarks.energy", "--run", name, "--source", str(source)]
     command = [peers, str(PEERS[name]), str(source)] if name in PEERS else own
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     if said.returncode:
@@ -396,7 +396,7 @@ def compare(
 def daily() -> None:
     """Time one day of 100,000 registers with the state of the day before."""
     from energy_platform.refresh.rules import EnergyInput
-    from energy_platform.refresh.stages import energy_of_day
+    from energy_platform.refresh.steps import energy_of_day
     from energy_platform.transforms.counters import energy_deltas
     from energy_platform.transforms.intervals import energy_intervals
     from energy_platform.transforms.policy import CounterPolicy

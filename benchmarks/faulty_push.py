@@ -14,7 +14,7 @@ from pathlib import Path
 from energy_platform.delivery import Ledger
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
 from energy_platform_tests.delivery.killing import write_portfolio
 from energy_platform_tests.delivery.story import (
@@ -58,7 +58,9 @@ def push_under(fault: str, *, lake: Lake, agreed: Portfolio, hours: int, senders
     with (
         tempfile.TemporaryDirectory() as name,
         Ledger.at(Path(name) / "ledger.sqlite") as ledger,
-        bench(Path(name), ledger=ledger, now=end, conduct=WatticsConduct(latency_s=0.001)) as desk,
+        bench(
+            Path(name), ledger=ledger, now=end, behaviour=WatticsBehaviour(latency_s=0.001)
+        ) as desk,
     ):
         desk.story = Story(lake)
         desk.agree(agreed)
@@ -68,16 +70,16 @@ def push_under(fault: str, *, lake: Lake, agreed: Portfolio, hours: int, senders
         while problems and pushes < 20:  # noqa: PLR2004 - then it will never end
             problems = desk.push(agreed, parallel_streams=senders).problems
             pushes += 1
-        judged = desk.sim.judgement()
+        judged = desk.sim.delivery_report()
         short = [
             f"{stream_id}: {one.missing_intervals} missing, up to {one.last_at}"
             for stream_id, one in judged.streams.items()
             if one.missing_intervals or one.crowded_intervals or one.last_at != end - QUARTER
         ]
-        struck = sum(desk.sim.faults.struck.values())
+        faults_seen = sum(desk.sim.faults.occurred.values())
         repeats = sum(one.repeats for one in judged.streams.values())
         print(  # noqa: T201
-            f"{fault}: {judged.packets} packets, {struck} faults, {repeats} repeats, "
+            f"{fault}: {judged.packets} packets, {faults_seen} faults, {repeats} repeats, "
             f"{pushes} pushes, {time.monotonic() - began:.0f} s",
             flush=True,
         )

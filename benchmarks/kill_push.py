@@ -13,7 +13,7 @@ from pathlib import Path
 
 from energy_platform.delivery import Ledger
 from energy_platform.portfolio import load_portfolio
-from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.killing import (
     Nursery,
     Order,
@@ -52,7 +52,9 @@ def main() -> None:
         url = options.ledger or f"sqlite:///{folder}/ledger.sqlite"
         with (
             Ledger(url) as ledger,
-            bench(folder, ledger=ledger, now=end, conduct=WatticsConduct(latency_s=0.005)) as desk,
+            bench(
+                folder, ledger=ledger, now=end, behaviour=WatticsBehaviour(latency_s=0.005)
+            ) as desk,
         ):
             desk.agree(agreed)
             for n in range(1, options.streams + 1):
@@ -83,8 +85,8 @@ def main() -> None:
                 ):
                     kills += ended.killed
                     if kills and ended.killed and kills % 20 == 0:
-                        print(f"{kills} kills, {desk.sim.judgement().packets} packets")  # noqa: T201
-            judged = desk.sim.judgement()
+                        print(f"{kills} kills, {desk.sim.delivery_report().packets} packets")  # noqa: T201
+            judged = desk.sim.delivery_report()
             missing = sum(one.missing_intervals for one in judged.streams.values())
             late = [s for s, one in judged.streams.items() if one.last_at != end - quarter]
             repeats = sum(one.repeats for one in judged.streams.values())

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_snapshot
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import Bulk
 from energy_platform.sources.socomec import SocomecClient, pull
 from energy_platform.sources.socomec.settings import SocomecSettings
@@ -104,12 +104,12 @@ def run_scene(scene: Scene, *, peers: Path | None, times: int) -> None:
         "contestant", "seconds", "x best", "CPU s", "points/s", "peak MB", title=scene.name
     )
     with (
-        FleetProcess(bulk=scene.bulk, now=UNTIL + timedelta(hours=1)) as fleet,
+        SimulatorProcess(bulk=scene.bulk, now=UNTIL + timedelta(hours=1)) as suite,
         tempfile.TemporaryDirectory() as folder,
     ):
         work = Path(folder)
         environment = {
-            **fleet.environment(),
+            **suite.environment(),
             "SOCOMEC_RPS": "100000",
             "SOCOMEC_MAX_SERIES": str(scene.per_page),
         }

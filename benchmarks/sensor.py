@@ -63,7 +63,7 @@ def main() -> None:
                 path.hardlink_to(lake.path(table, day=days[0]))
         agreed = parse_portfolio(PORTFOLIO)
         with Ledger.at(Path(folder) / "ledger.sqlite") as ledger:
-            ledger.enrol(["el-1"])
+            ledger.register_streams(["el-1"], destination="wattics")
             ours = seconds(
                 lambda: push_wanted(
                     lake,

@@ -1,4 +1,4 @@
-"""UTC days: which exist, which one is due, which are read again for late data.
+"""UTC days: which exist, which one is due, which are read again for late data; and instants.
 
 The keys are plain ``YYYY-MM-DD`` text so that rooms without Dagster can speak of partitions;
 the Dagster objects built from them live in ``assets``.
@@ -18,6 +18,27 @@ begin is another matter: with the data."""
 
 DAY: Final = timedelta(days=1)
 """Length of a partition; UTC days have no daylight saving."""
+
+
+MICROSECONDS: Final = 1_000_000
+"""Ticks of an instant in one second."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
+
+
+def microseconds(at: datetime) -> int:
+    """Return an instant as microseconds since the epoch.
+
+    Raises:
+        TypeError: The instant has no zone.
+    """
+    return (at - _EPOCH) // _TICK
+
+
+def instant(at_us: int) -> datetime:
+    """Return microseconds since the epoch as an instant in UTC."""
+    return _EPOCH + timedelta(microseconds=at_us)
 
 
 def day_bounds(day: str) -> tuple[datetime, datetime]:

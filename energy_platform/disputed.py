@@ -58,7 +58,7 @@ class Disputed:
     explain_day: str
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What is refused, when, and the limit that would have let it pass."""
         shown = ", ".join(self.days[-NAMED_DAYS:])
         days = shown if len(self.days) <= NAMED_DAYS else f"{len(self.days)} days, last {shown}"
@@ -93,7 +93,7 @@ class TooSmall:
     is_kilowatts: bool
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What was booked beyond which limit, and the one that is needed."""
         said = f"{self.point_id}: {self.energy_wh:,.0f} Wh beyond its limit are booked; "
         if self.max_power_w is None:

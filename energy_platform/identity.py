@@ -45,7 +45,7 @@ def name_of(point_id: str) -> PointName:
     """Return what a point's id was made of.
 
     Raises:
-        ValueError: It is no id of a point.
+        ValueError: It is not the id of a point.
     """
     vendor, _, rest = point_id.partition("/")
     escaped = rest.startswith("/")
@@ -59,7 +59,7 @@ def device_of(point_id: str) -> str:
     """Return the id of a point's device.
 
     Raises:
-        ValueError: It is no id of a point.
+        ValueError: It is not the id of a point.
     """
     vendor, serial, _ = name_of(point_id)
     return device_id(vendor, serial)

@@ -10,7 +10,7 @@ import polars as pl
 
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.transforms.limits import mean_power
-from energy_platform.transforms.quality import restless
+from energy_platform.transforms.quality import frequent_resets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ HEADROOM: Final = 2.5
 """A proposed limit is at least this many times the highest mean power seen: loads grow, and a rise
 is measured since the register showed less, which may be two readings ago."""
 
-RESTLESS_DAYS: Final = 3
+FREQUENT_RESET_DAYS: Final = 3
 """Days on which a register fell often, from which it is one that is reset often."""
 
 _RATINGS: Final = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -64,7 +64,7 @@ class SeenPower:
         return rating(HEADROOM * self.power_w)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The power and when it was seen."""
         return f"{kilowatts(self.power_w)}, seen on {self.at:%Y-%m-%d %H:%M} UTC"
 
@@ -146,7 +146,7 @@ def _is_taken_back() -> pl.Expr:
     return (after == "spike_reversal").fill_null(value=False)
 
 
-def restless_points(lake: Lake, portfolio: Portfolio) -> Iterator[tuple[str, int, int]]:
+def frequently_reset_points(lake: Lake, portfolio: Portfolio) -> Iterator[tuple[str, int, int]]:
     """Yield the registers that fall many times a day, on several days: point, falls, days.
 
     Raises:
@@ -156,10 +156,10 @@ def restless_points(lake: Lake, portfolio: Portfolio) -> Iterator[tuple[str, int
     fallen: dict[str, list[int]] = {}
     for day in days:
         deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
-        for point_id, falls in restless(deltas).select("point_id", "falls").iter_rows():
+        for point_id, falls in frequent_resets(deltas).select("point_id", "falls").iter_rows():
             fallen.setdefault(point_id, []).append(falls)
     for point_id, falls in sorted(fallen.items()):
         point = portfolio.points.get(point_id)
-        if point is None or point.policy.glitch == "keep" or len(falls) < RESTLESS_DAYS:
+        if point is None or point.policy.glitch == "keep" or len(falls) < FREQUENT_RESET_DAYS:
             continue
         yield point_id, sum(falls), len(falls)

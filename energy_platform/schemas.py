@@ -79,7 +79,7 @@ class Table:
 
     Attributes:
         name: Folder in the lake and last part of the asset key.
-        description: One sentence for people.
+        description: One sentence for display.
         columns: Columns in file order.
         sort_key: Names of the columns that order the rows and identify one.
         partitioned: Whether the table has one file per UTC day.
@@ -308,7 +308,7 @@ CORE_TABLES: Final = (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
 )
-"""The derived tables, in the order the refresh walk writes them."""
+"""The derived tables, in the order a refresh writes them."""
 
 
 def violations(frame: pl.DataFrame, *, table: Table) -> list[str]:

@@ -17,7 +17,7 @@ from datetime import date
 from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -315,24 +315,28 @@ BasicUser = Annotated[str, AfterValidator(_basic_user)]
 """A user name that HTTP Basic can carry."""
 
 
-class WatticsCredential(BaseModel, frozen=True, extra="forbid"):
+class BasicCredential(BaseModel, frozen=True, extra="forbid"):
     """One Basic credential of a stream group."""
 
     username: BasicUser
     password: Annotated[SecretStr, Field(min_length=1)]
 
 
-class WatticsSettings(_Connected):
-    """Wattics data collection (variables ``WATTICS_*``)."""
+class DestinationSettings(_Connected):
+    """What delivery needs to know of a destination; each adds what else its connection needs.
 
-    model_config = SettingsConfigDict(env_prefix="WATTICS_")
+    Attributes:
+        destination: Its name in the registry.
+    """
+
+    destination: ClassVar[str]
 
     base_url: Url | None = Field(
         None, description="Push URL with its final slash; no default, never production by accident."
     )
     username: BasicUser | None = Field(None, description="User of the credential named default.")
     password: SecretStr | None = Field(None, description="Password of the credential default.")
-    credentials: dict[str, WatticsCredential] = Field(
+    credentials: dict[str, BasicCredential] = Field(
         default_factory=dict,
         description='Further credentials as JSON: {"group": {"username": …, "password": …}}.',
     )
@@ -348,9 +352,46 @@ class WatticsSettings(_Connected):
     max_hold_h: float = Field(
         48, gt=0, le=876_000, description="Hours a stream waits for a missing day."
     )
+    readback: bool = Field(default=True, description="Read the last packet back when unclear.")
+
+    def all_credentials(self) -> dict[str, BasicCredential]:
+        """Return every credential by name, ``default`` included when it is set."""
+        found = dict(self.credentials)
+        if self.username and self.password:
+            found["default"] = BasicCredential(username=self.username, password=self.password)
+        return found
+
+    def required_url(self) -> str:
+        """Return the address that packets go to.
+
+        Raises:
+            SettingsError: It is not set.
+        """
+        return required(
+            self.base_url,
+            variable=self.variable("base_url"),
+            why="there is no default, so that nothing is pushed to production by accident",
+        )
+
+    @property
+    def can_read_back(self) -> bool:
+        """Whether the destination can be asked what it stored: it has an address, and may be."""
+        return self.base_url is not None and self.readback
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the environment variable of a setting, for messages."""
+        return variable(cls, field)
+
+
+class WatticsSettings(DestinationSettings):
+    """Wattics data collection (variables ``WATTICS_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTICS_")
+    destination: ClassVar[str] = "wattics"
+
     content_type: str = Field("application/json", description="Content type of a packet.")
     success_codes: tuple[int, ...] = Field((200, 201, 202, 204), description="Stored at Wattics.")
-    readback: bool = Field(default=True, description="Read the last packet back when unclear.")
 
     @field_validator("success_codes")
     @classmethod
@@ -361,13 +402,6 @@ class WatticsSettings(_Connected):
         ):
             raise ValueError("expected statuses from 200 to 299, such as [200, 204]")
         return codes
-
-    def all_credentials(self) -> dict[str, WatticsCredential]:
-        """Return every credential by name, ``default`` included when it is set."""
-        found = dict(self.credentials)
-        if self.username and self.password:
-            found["default"] = WatticsCredential(username=self.username, password=self.password)
-        return found
 
 
 class PlatformSettings(_Section):
@@ -501,6 +535,10 @@ class Settings(BaseModel, frozen=True):
     wattics: WatticsSettings
     alerts: AlertSettings
     sources: dict[str, SerializeAsAny[SourceSettings]]
+
+    def all_sections(self) -> tuple[BaseSettings, ...]:
+        """Return every section, those of the sources among them."""
+        return (self.platform, self.wattics, self.alerts, *self.sources.values())
 
     @classmethod
     def load(cls, given: Mapping[str, str] | None = None) -> Self:

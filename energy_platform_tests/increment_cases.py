@@ -22,7 +22,7 @@ import yaml
 
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.transforms.intervals import energy_intervals
-from energy_platform.transforms.registers import energy_of_readings
+from energy_platform.transforms.registers import compute_energy
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "energy.md"
 
@@ -93,7 +93,7 @@ class Case:
         state, parts = None, []
         for day in sorted({at.date() for at, _ in self.values}):
             own = readings.filter(pl.col("at").dt.date() == day)
-            made = energy_of_readings(own, points=points, state=state)
+            made = compute_energy(own, points=points, state=state)
             state = made.state
             parts.append(energy_intervals(made.deltas))
         local = pl.col("interval_start").dt.convert_time_zone(self.zone).dt.date()

@@ -56,13 +56,13 @@ def test_refused_energy_names_point_wh_day_and_a_limit_that_lets_it_pass(tmp_pat
     assert one.refused_wh == pytest.approx(JUMP_WH, rel=0.001)
     assert one.days == (DAYS[3],)
     assert one.needed_w is not None
-    assert f"a max_power_w of {one.needed_w:,.0f} would have let it pass" in one.words
+    assert f"a max_power_w of {one.needed_w:,.0f} would have let it pass" in one.description
     (found,) = refused_of(lake, plan)
     assert found["limit_that_would_pass_w"] == one.needed_w
     title, lines = refused_lines([found])
     assert title.endswith(": 1")
-    assert lines == [one.words]
-    assert report_lines(lake, plan, days=DAYS) == [f"not booked: {one.words}"]
+    assert lines == [one.description]
+    assert report_lines(lake, plan, days=DAYS) == [f"not booked: {one.description}"]
     assert report_lines(lake, plan, days=DAYS[5:]) == []
     enough = stated(f"{one.needed_w:.0f}")
     refresh(lake, portfolio=enough)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from energy_platform.alerts.policy import secrets_of
 from energy_platform.settings import (
     Settings,
     SettingsError,
@@ -16,6 +17,7 @@ from energy_platform.settings import (
 )
 from energy_platform.settings_example import env_example
 from energy_platform.sources.belimo.settings import BelimoSettings
+from energy_platform.sources.registry import get_source, sources
 from energy_platform.sources.socomec.settings import SocomecSettings
 
 SECRET = "s3cret-of-a-vendor"
@@ -33,7 +35,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_clone_without_any_variable_loads() -> None:
     settings = Settings.load()
     assert settings.wattics.base_url is None
-    assert settings.sources["socomec"].client_secret is None
+    assert get_source("socomec").missing(settings.sources["socomec"])
 
 
 def test_the_example_lists_every_variable_and_is_up_to_date() -> None:
@@ -242,3 +244,13 @@ def test_a_user_name_with_a_colon_is_refused_before_it_is_sent(
     monkeypatch.setenv("WATTICS_USERNAME", "a:b")
     with pytest.raises(SettingsError, match="WATTICS_USERNAME: expected a user name"):
         Settings.load()
+
+
+def test_no_message_shows_a_secret_of_any_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, spec in sources().items():
+        for field in spec.secrets:
+            monkeypatch.setenv(variable(spec.settings, field), f"secret-{name}-{field}")
+    hidden = secrets_of(Settings.load())
+    expected = {f"secret-{name}-{one}" for name, spec in sources().items() for one in spec.secrets}
+    assert expected
+    assert expected <= set(hidden)

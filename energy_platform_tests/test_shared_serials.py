@@ -16,7 +16,7 @@ from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec import SocomecClient
 from energy_platform.sources.socomec.discovery import found_at_socomec
@@ -48,8 +48,8 @@ def test_two_meters_with_one_serial_number_have_each_its_own_energy(
 
     monkeypatch.setattr(SocomecClient, "devices", unset)
     lake = Lake(tmp_path / "lake")
-    with Fleet(clock=lambda: NOW, wattics_streams=()) as fleet:
-        for name, value in fleet.environment().items():
+    with SimulatorSuite(clock=lambda: NOW, wattics_streams=()) as suite:
+        for name, value in suite.environment().items():
             monkeypatch.setenv(name, value)
         with open_source(
             "socomec", portfolio=parse_portfolio(EMPTY), landing=tmp_path, logins=None, lake=lake
@@ -61,7 +61,7 @@ def test_two_meters_with_one_serial_number_have_each_its_own_energy(
             outcomes = list(ingest_days(source, vendor="socomec", lake=lake, days=DAYS, now=NOW))
         assert all(one.error is None for one in outcomes)
         portfolio = parse_portfolio(propose(None, {"socomec": found}, name="p.yaml").after)
-        truth = {device.name: device for device in fleet.world.devices}
+        truth = {device.name: device for device in suite.world.devices}
     devices = lake.read(RAW_SOCOMEC_DEVICES)
     names = sorted(devices.filter(pl.col("serial_number").str.contains("000000"))["serial_number"])
     (second,) = (name for name in names if name != "000000")

@@ -224,7 +224,7 @@ def stream_conditions(facts: Sequence[StreamFacts], *, now: datetime) -> list[Co
                     subject=one.stream_id,
                     what=f"{where}: {count}{said}",
                     since=one.refused_since or one.failing_since or now,
-                    todo="`energy-platform delivery letters` shows them; resend or skip each",
+                    todo="`energy-platform delivery dead-letters` shows them; resend or skip each",
                 )
             )
         elif one.failing_since is not None:
@@ -268,7 +268,7 @@ def dispute_conditions(found: Sequence[Disputed]) -> list[Condition]:
         Condition(
             kind="figure_disputed",
             subject=one.point_id,
-            what=one.words,
+            what=one.description,
             since=one.since,
             todo=ADVICE.replace("POINT DAY", shlex.join([one.point_id, one.explain_day])),
         )

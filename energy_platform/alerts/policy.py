@@ -31,8 +31,7 @@ def writer_of(settings: Settings) -> Writer:
 def secrets_of(settings: Settings) -> list[str]:
     """Return every secret of the settings, to keep them out of messages."""
     found: list[str] = []
-    for section_name in type(settings).model_fields:
-        section = getattr(settings, section_name)
+    for section in settings.all_sections():
         for name in type(section).model_fields:
             value = getattr(section, name)
             if hasattr(value, "get_secret_value"):

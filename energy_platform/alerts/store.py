@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import sqlalchemy as sa
 
 from energy_platform.alerts.conditions import Condition
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.lake.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ _NOTES: Final = sa.Table(
 )
 
 
-class AlertStore(Closing):
+class AlertStore(Closeable):
     """The alerts of one data folder; safe with several threads and processes.
 
     Args:

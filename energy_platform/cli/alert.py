@@ -46,7 +46,7 @@ def test() -> None:
 def listing(
     *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
-    """List what stands: what is wrong, since when, and whether it was told."""
+    """List what stands: what is wrong, since when, and whether somebody was notified."""
     settings = Settings.load()
     data_dir = settings.platform.data_dir
     standing: list[Standing] = []
@@ -61,7 +61,7 @@ def listing(
     if not standing:
         to.print("nothing stands")
     for one in standing:
-        told = f"told {one.told_at:%Y-%m-%d %H:%M}" if one.told_at else "not told"
+        told = f"notified {one.told_at:%Y-%m-%d %H:%M}" if one.told_at else "not notified"
         since = f"since {one.condition.since:%Y-%m-%d %H:%M} UTC, {told}"
         to.print(f"{one.condition.what} ({since})", markup=False)
     for error in troubles.values():

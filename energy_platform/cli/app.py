@@ -90,7 +90,9 @@ def ui(
 def simulate(
     faults: Annotated[
         list[str] | None,
-        typer.Option("--faults", help="Such as socomec:http_503=0.1; may be repeated."),
+        typer.Option(
+            "--faults", help=f"Such as {source_names()[0]}:http_503=0.1; may be repeated."
+        ),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
@@ -217,7 +219,7 @@ def main() -> None:
 
 
 def _is_text(word: str) -> bool:
-    """Say whether a word came whole: bytes that are no text come as lone surrogates."""
+    """Say whether a word came whole: bytes that are not text come as lone surrogates."""
     try:
         word.encode()
     except UnicodeEncodeError:

@@ -43,7 +43,7 @@ def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None =
 
 
 def typed_day(typed: str) -> date:
-    """Return a day written YYYY-MM-DD; other spellings of ISO 8601 are no partition keys.
+    """Return a day written YYYY-MM-DD; other spellings of ISO 8601 are not partition keys.
 
     Args:
         typed: As typed.

@@ -17,7 +17,9 @@ delivery = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON in place of a table.")]
 Stream = Annotated[str | None, typer.Option("--stream", help="Of this stream only.")]
-Letter = Annotated[int, typer.Argument(help="Number of the refused packet, as `letters` shows it.")]
+DeadLetterId = Annotated[
+    int, typer.Argument(help="Number of the refused packet, as `dead-letters` shows it.")
+]
 
 
 @delivery.command("status")
@@ -28,8 +30,9 @@ def status(*, as_json: AsJson = False) -> None:
     raise typer.Exit(show_status(console(), as_json=as_json))
 
 
-@delivery.command("letters")
-def letters(
+@delivery.command("dead-letters")
+@delivery.command("letters", hidden=True)  # its name up to 0.1.0
+def dead_letters(
     stream: Stream = None,
     *,
     every: Annotated[
@@ -38,14 +41,14 @@ def letters(
     as_json: AsJson = False,
 ) -> None:
     """List the packets that Wattics refused, with its answer and their bytes."""
-    from energy_platform.cli.delivery_views import show_letters  # noqa: PLC0415
+    from energy_platform.cli.delivery_views import show_dead_letters  # noqa: PLC0415
 
-    raise typer.Exit(show_letters(console(), stream=stream, every=every, as_json=as_json))
+    raise typer.Exit(show_dead_letters(console(), stream=stream, every=every, as_json=as_json))
 
 
 @delivery.command("resend")
 def resend(
-    letter: Letter,
+    dead_letter: DeadLetterId,
     *,
     behind: Annotated[
         bool,
@@ -59,15 +62,15 @@ def resend(
     """Let the next push send a refused packet again, with its very bytes."""
     from energy_platform.cli.delivery_views import resend_one  # noqa: PLC0415
 
-    raise typer.Exit(resend_one(console(), letter_id=letter, behind=behind))
+    raise typer.Exit(resend_one(console(), dead_letter_id=dead_letter, behind=behind))
 
 
 @delivery.command("skip")
-def skip(letter: Letter) -> None:
+def skip(dead_letter: DeadLetterId) -> None:
     """Go on without a refused packet; its stream runs again."""
     from energy_platform.cli.delivery_views import skip_one  # noqa: PLC0415
 
-    raise typer.Exit(skip_one(console(), letter_id=letter))
+    raise typer.Exit(skip_one(console(), dead_letter_id=dead_letter))
 
 
 @delivery.command("reconcile")
@@ -90,7 +93,7 @@ def events(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List what happened: anchors, rebases, holds, refusals, refused credentials."""
+    """List what happened: baselines, rebases, holds, refusals, refused credentials."""
     from energy_platform.cli.delivery_views import show_events  # noqa: PLC0415
 
     raise typer.Exit(show_events(console(), stream=stream, kind=kind, last=last, as_json=as_json))

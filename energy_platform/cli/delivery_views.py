@@ -7,23 +7,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from energy_platform.cli.console import add_row, print_error, table
+from energy_platform.days import instant
 from energy_platform.delivery import (
     LEDGER_FILE,
+    DeadLetterError,
     LedgerError,
-    LetterError,
     delivery_frame,
+    open_dead_letters,
     open_ledger,
-    open_letters,
     push_decision,
     reconcile,
-    resend_letter,
-    skip_letter,
+    resend_dead_letter,
+    skip_dead_letter,
 )
 from energy_platform.delivery.ledger import EventKind
 from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import PortfolioError, load_portfolio
-from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -53,7 +53,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
     def show(ledger: Ledger) -> int:
         lake = Lake(settings.platform.data_dir / "lake")
         rows = delivery_frame(ledger, lake, portfolio).to_dicts()
-        letters = open_letters(ledger, portfolio.streams)
+        refused = open_dead_letters(ledger, portfolio.streams)
         decision = push_decision(
             lake,
             ledger,
@@ -62,15 +62,21 @@ def show_status(console: Console, *, as_json: bool) -> int:
             max_hold=timedelta(hours=settings.wattics.max_hold_h),
             credentials=settings.wattics.all_credentials(),
         )
-        stops = ledger.stopped_credentials()
+        stops = ledger.stopped_credentials(settings.wattics.destination)
         if as_json:
             _print_json(rows)
             return OK
         shown = table(
-            "stream", "acknowledged until", "behind since", "packets", "refused", "debt Wh", "why"
+            "stream",
+            "acknowledged until",
+            "behind since",
+            "packets",
+            "refused",
+            "held back Wh",
+            "why",
         )
         for row in rows:
-            held = "held: " if row["held"] else ""
+            blocked = "blocked: " if row["blocked"] else ""
             add_row(
                 shown,
                 row["stream_id"],
@@ -78,8 +84,8 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 _text(row["behind_since"]),
                 str(row["packets_acknowledged"]),
                 str(row["packets_refused"]),
-                f"{row['debt_wh']:.0f}" if row["debt_wh"] else "",
-                f"{held}{row['reason'] or ''}",
+                f"{row['held_back_wh']:.0f}" if row["held_back_wh"] else "",
+                f"{blocked}{row['reason'] or ''}",
             )
         console.print(shown)
         for name, stop in sorted(stops.items()):
@@ -88,15 +94,15 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 f"{stop.reason}; next probe {instant(stop.probe_us):%F %R} UTC",
                 markup=False,
             )
-        if letters.awaiting:
+        if refused.awaiting:
             console.print(
-                f"{len(letters.awaiting)} refused packets await a decision: "
-                "`energy-platform delivery letters`",
+                f"{len(refused.awaiting)} refused packets await a decision: "
+                "`energy-platform delivery dead-letters`",
                 markup=False,
             )
-        if letters.at_rest:
+        if refused.at_rest:
             console.print(
-                f"{len(letters.at_rest)} refused packets are of streams that the portfolio no "
+                f"{len(refused.at_rest)} refused packets are of streams that the portfolio no "
                 "longer has: nothing waits for them",
                 markup=False,
             )
@@ -107,7 +113,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
     return _with_ledger(console, settings, show)
 
 
-def show_letters(console: Console, *, stream: str | None, every: bool, as_json: bool) -> int:
+def show_dead_letters(console: Console, *, stream: str | None, every: bool, as_json: bool) -> int:
     """Print refused packets, oldest first.
 
     Raises:
@@ -119,7 +125,7 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
     def show(ledger: Ledger) -> int:
         found = ledger.dead_letters(stream_id=stream, state=None if every else "open")
         if as_json:
-            _print_json([_letter(one, streams=streams) for one in found])
+            _print_json([_dead_letter(one, streams=streams) for one in found])
             return OK
         if not found:
             console.print("no refused packets")
@@ -142,7 +148,7 @@ def show_letters(console: Console, *, stream: str | None, every: bool, as_json: 
     return _with_ledger(console, settings, show)
 
 
-def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
+def resend_one(console: Console, *, dead_letter_id: int, behind: bool) -> int:
     """Put a refused packet back in its place in the order.
 
     Raises:
@@ -152,8 +158,8 @@ def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
     streams = _streams(settings)
 
     def do(ledger: Ledger) -> int:
-        one = resend_letter(
-            ledger, letter_id, now=datetime.now(tz=UTC), behind=behind, streams=streams
+        one = resend_dead_letter(
+            ledger, dead_letter_id, now=datetime.now(tz=UTC), behind=behind, streams=streams
         )
         _say(console, one, "the next push sends it again")
         return OK
@@ -161,7 +167,7 @@ def resend_one(console: Console, *, letter_id: int, behind: bool) -> int:
     return _with_ledger(console, settings, do)
 
 
-def skip_one(console: Console, *, letter_id: int) -> int:
+def skip_one(console: Console, *, dead_letter_id: int) -> int:
     """Go on without a refused packet.
 
     Raises:
@@ -169,7 +175,7 @@ def skip_one(console: Console, *, letter_id: int) -> int:
     """
 
     def do(ledger: Ledger) -> int:
-        one = skip_letter(ledger, letter_id, now=datetime.now(tz=UTC))
+        one = skip_dead_letter(ledger, dead_letter_id, now=datetime.now(tz=UTC))
         _say(console, one, "skipped; its stream goes on with the next push")
         return OK
 
@@ -271,7 +277,7 @@ def _with_ledger(console: Console, settings: Settings, work: Callable[[Ledger], 
     try:
         with open_ledger(platform) as ledger:
             return work(ledger)
-    except (LedgerError, LetterError) as error:
+    except (LedgerError, DeadLetterError) as error:
         return _fail(console, str(error))
 
 
@@ -280,9 +286,9 @@ def _fail(console: Console, words: str) -> int:
     return IMPOSSIBLE
 
 
-def _say(console: Console, letter: DeadLetter, what: str) -> None:
-    at = _text(instant(letter.at_us))
-    console.print(f"packet {letter.id} of {letter.stream_id}, {at}: {what}", markup=False)
+def _say(console: Console, dead_letter: DeadLetter, what: str) -> None:
+    at = _text(instant(dead_letter.at_us))
+    console.print(f"packet {dead_letter.id} of {dead_letter.stream_id}, {at}: {what}", markup=False)
 
 
 def _streams(settings: Settings) -> Collection[str] | None:
@@ -293,21 +299,21 @@ def _streams(settings: Settings) -> Collection[str] | None:
         return None
 
 
-def _is_there(letter: DeadLetter, streams: Collection[str] | None) -> bool:
-    return streams is None or letter.stream_id in streams
+def _is_there(dead_letter: DeadLetter, streams: Collection[str] | None) -> bool:
+    return streams is None or dead_letter.stream_id in streams
 
 
-def _letter(letter: DeadLetter, *, streams: Collection[str] | None) -> dict[str, Any]:
+def _dead_letter(dead_letter: DeadLetter, *, streams: Collection[str] | None) -> dict[str, Any]:
     return {
-        "id": letter.id,
-        "stream_id": letter.stream_id,
-        "at": instant(letter.at_us),
-        "answer": letter.answer,
-        "reason": letter.reason,
-        "refused_at": instant(letter.refused_us),
-        "state": letter.state,
-        "stream_in_portfolio": _is_there(letter, streams),
-        "packet": letter.body.decode("utf-8", "replace"),
+        "id": dead_letter.id,
+        "stream_id": dead_letter.stream_id,
+        "at": instant(dead_letter.at_us),
+        "answer": dead_letter.answer,
+        "reason": dead_letter.reason,
+        "refused_at": instant(dead_letter.refused_us),
+        "state": dead_letter.state,
+        "stream_in_portfolio": _is_there(dead_letter, streams),
+        "packet": dead_letter.body.decode("utf-8", "replace"),
     }
 
 

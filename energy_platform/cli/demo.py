@@ -46,7 +46,7 @@ def run_demo(console: Console, *, days: int) -> int:
 
 def _demo(console: Console, *, days: int) -> int:
     began = time.monotonic()
-    with simulated_vendors(days=days) as (fleet, data_dir):
+    with simulated_vendors(days=days) as (suite, data_dir):
         console.print(
             f"four simulated vendors listen on 127.0.0.1; data in {data_dir}",
             style="dim",
@@ -64,7 +64,7 @@ def _demo(console: Console, *, days: int) -> int:
                 console,
                 data_dir=data_dir,
                 portfolio=data_dir / "demo" / "portfolio.yaml",
-                judgement=fleet.ask("/judgement"),
+                delivery_report=suite.ask("/delivery-report"),
                 seconds=time.monotonic() - began,
             )
             return 0

@@ -9,8 +9,9 @@ from energy_platform.cli.console import print_error
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
 from energy_platform.lake.files import staged
 from energy_platform.lake.lake import Lake
-from energy_platform.settings import Settings
+from energy_platform.settings import Settings, variable
 from energy_platform.sources.http.logins import RefusedLogins
+from energy_platform.sources.registry import get_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +144,9 @@ def _print_vendors(console: Console, read: ReadInventories) -> None:
     for vendor, error in read.failed.items():
         console.print(f"{vendor}: not read: {error}", style="red", markup=False, soft_wrap=True)
     for vendor in read.skipped:
-        console.print(f"{vendor}: no credentials ({vendor.upper()}_CLIENT_ID), not asked")
+        spec = get_source(vendor)
+        missing = variable(spec.settings, spec.login[0])
+        console.print(f"{vendor}: no credentials ({missing}), not asked")
     if not read.found and not read.failed:
         console.print("no vendor has credentials; set them in .env or the environment")
 

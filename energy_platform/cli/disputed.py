@@ -21,7 +21,7 @@ def refused_of(lake: Lake, portfolio: Portfolio) -> tuple[dict[str, Any], ...]:
             "refused_wh": one.refused_wh,
             "days": list(one.days),
             "limit_that_would_pass_w": one.needed_w,
-            "words": one.words,
+            "description": one.description,
         }
         for one in disputed(lake, portfolio)
     )
@@ -30,12 +30,12 @@ def refused_of(lake: Lake, portfolio: Portfolio) -> tuple[dict[str, Any], ...]:
 def refused_lines(found: Sequence[dict[str, Any]]) -> tuple[str, list[str]]:
     """Return the title and the lines of a section of ``status``."""
     title = f"disputed points (energy refused, last {RECENT_DAYS} days): {len(found)}"
-    return title, [str(one["words"]) for one in found]
+    return title, [str(one["description"]) for one in found]
 
 
 def report_lines(lake: Lake, portfolio: Portfolio, *, days: Sequence[str]) -> list[str]:
     """Return what a run over some days has to say of refused energy and of limits."""
     return [
-        *(f"not booked: {one.words}" for one in disputed(lake, portfolio, days=days)),
-        *(f"over its limit: {one.words}" for one in too_small(lake, portfolio, days=days)),
+        *(f"not booked: {one.description}" for one in disputed(lake, portfolio, days=days)),
+        *(f"over its limit: {one.description}" for one in too_small(lake, portfolio, days=days)),
     ]

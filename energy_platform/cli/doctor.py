@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.doctor import Level, examine
+from energy_platform.doctor import Level, run_checks
 from energy_platform.installation.env_file import EnvFileError, env_file
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run_doctor(console: Console, *, as_json: bool = False, retry_login: bool = F
         names += env_file().values
     levels: Counter[Level] = Counter()
     found = []
-    for finding in examine(names=names, retry_login=retry_login):
+    for finding in run_checks(names=names, retry_login=retry_login):
         levels[finding.level] += 1
         found.append(finding.as_dict())
         if as_json:

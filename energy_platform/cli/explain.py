@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
-from energy_platform.explain import explain, words
+from energy_platform.explain import explain
+from energy_platform.explain.descriptions import number
 from energy_platform.identity import name_of
 from energy_platform.installation.origin import installation
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from energy_platform.explain import Explanation, Held, Said, Sample
+    from energy_platform.explain import CarriedReading, Explanation, RawRow, Sample
 
 
 def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> int:
@@ -40,7 +40,7 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
         0.
 
     Raises:
-        ExplainError: The portfolio has no such point, or ``day`` is no date.
+        ExplainError: The portfolio has no such point, or ``day`` is not a date.
         SettingsError: A variable is wrong.
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
@@ -49,7 +49,7 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
     portfolio = load_portfolio(platform.portfolio)
     chain = explain(Lake(platform.data_dir / "lake"), portfolio, point_id=point_id, day=day)
     if as_json:
-        print(json.dumps(asdict(chain), indent=2, default=_text))  # noqa: T201
+        print(json.dumps(chain.as_json(), indent=2, default=_text))  # noqa: T201
     else:
         _print(console, chain)
         for line in _replacements(platform.data_dir, chain):
@@ -97,57 +97,59 @@ def _print(console: Console, chain: Explanation) -> None:
         say(f"correction: {correction}")
     for day, why in chain.stale.items():
         say(f"waits for a refresh: {day}: {'; '.join(why)}")
-    say(f"\n1. Carried into {chain.utc_days[0]} (UTC): {_state(chain.before)}")
+    say(f"\n1. Carried into {chain.utc_days[0]} (UTC): {_state(chain.before, unit=chain.unit)}")
     say(f"\n2. Samples of the local day: {len(chain.samples)}")
     if chain.samples:
         console.print(_samples(chain.samples, local=local))
     later = [step for step in chain.steps if step.end_at >= chain.ends_at]
     for step in later:
-        say(f"settled later, at {local(step.end_at)} (file of {step.file_day}): {step.words}")
-    say(f"\n3. Carried out of {chain.utc_days[-1]} (UTC): {_state(chain.after)}")
+        say(f"settled later, at {local(step.end_at)} (file of {step.file_day}): {step.description}")
+    say(f"\n3. Carried out of {chain.utc_days[-1]} (UTC): {_state(chain.after, unit=chain.unit)}")
     say(f"\n4. Intervals of 15 minutes inside the local day: {len(chain.intervals)}")
     if chain.intervals:
         console.print(_intervals(chain, local=local))
     say(f"\n5. {_figure(chain)}")
 
 
-def _state(held: tuple[Held, ...]) -> str:
-    if not held:
+def _state(carried: tuple[CarriedReading, ...], *, unit: str) -> str:
+    if not carried:
         return "nothing, the register was not known"
     return ", ".join(
-        f"{one.kind} {words.number(one.value_wh)} Wh of {one.at:%m-%d %H:%M:%SZ}"
+        f"{one.kind} {number(one.register)} {unit} of {one.at:%m-%d %H:%M:%SZ}"
         + (
-            f" (total {words.number(one.total_wh)} Wh)"
-            if one.kind == "good" and one.total_wh is not None
+            f" (total {number(one.total)} {unit})"
+            if one.kind == "good" and one.total is not None
             else ""
         )
-        for one in held
+        for one in carried
     )
 
 
 def _samples(samples: tuple[Sample, ...], *, local: Callable[[datetime], str]) -> Table:
-    shown = table("local time", "said", "judged", "decision", box=None)
+    shown = table("local time", "raw", "reading", "decision", box=None)
     for one in samples:
-        judged = "" if one.value is None else f"{words.number(one.value)} {one.unit or ''}"
-        said = " / ".join(map(_said, one.said)) or "no raw row any more"
-        add_row(shown, local(one.at), said, judged, "; ".join(one.words))
+        judged = "" if one.value is None else f"{number(one.value)} {one.unit or ''}"
+        raw = " / ".join(map(_raw, one.raw)) or "no raw row any more"
+        add_row(shown, local(one.at), raw, judged, "; ".join(one.decisions))
     return shown
 
 
-def _said(one: Said) -> str:
+def _raw(one: RawRow) -> str:
     value = "null" if one.value is None else f"{one.value:.15g}"
     shown = one.text if one.value is None and one.text is not None else value
     return f"{shown} {one.unit or ''}".rstrip()
 
 
 def _intervals(chain: Explanation, *, local: Callable[[datetime], str]) -> Table:
-    shown = table("local time", "Wh", "estimated Wh", "covered s", "files", box=None)
+    shown = table(
+        "local time", chain.unit, f"estimated {chain.unit}", "covered s", "files", box=None
+    )
     for one in chain.intervals:
         add_row(
             shown,
             local(one.start),
-            f"{one.energy_wh:,.6f}",
-            f"{one.estimated_wh:,.6f}" if one.estimated_wh else "",
+            f"{one.amount:,.6f}",
+            f"{one.estimated_amount:,.6f}" if one.estimated_amount else "",
             f"{one.covered_s:g}",
             ", ".join(one.file_days),
         )
@@ -155,8 +157,9 @@ def _intervals(chain: Explanation, *, local: Callable[[datetime], str]) -> Table
 
 
 def _figure(chain: Explanation) -> str:
-    if chain.energy_wh is None:
-        return f"Energy of {chain.local_day}: no data ({_extent(chain)})"
+    what = "Energy" if chain.is_energy else f"Consumption ({chain.quantity})"
+    if chain.amount is None:
+        return f"{what} of {chain.local_day}: no data ({_extent(chain)})"
     share = chain.covered_s / chain.expected_s
     closed = (
         f"closed by the reading of {chain.closed_by:%Y-%m-%d %H:%M:%SZ}"
@@ -164,21 +167,23 @@ def _figure(chain: Explanation) -> str:
         else "not closed: no settled reading at or after its end yet"
     )
     refused = (
-        f"; {words.number(chain.refused_wh)} Wh that the register showed are refused: disputed"
-        if chain.refused_wh
+        f"; {number(chain.refused_amount)} {chain.unit} that the register showed are refused: "
+        "disputed"
+        if chain.refused_amount
         else ""
     )
     return (
-        f"Energy of {chain.local_day}: {chain.energy_wh:,.6f} Wh = "
-        f"{chain.energy_wh / 1000:,.3f} kWh ({chain.estimated_wh:,.6f} Wh of it estimated), "
+        f"{what} of {chain.local_day}: {chain.amount:,.6f} {chain.unit}"
+        + (f" = {chain.amount / 1000:,.3f} kWh" if chain.is_energy else "")
+        + f" ({chain.estimated_amount:,.6f} {chain.unit} of it estimated), "
         f"{share:.2%} of the day covered; {closed}{refused}"
     )
 
 
 def _extent(chain: Explanation) -> str:
     if chain.data_from is None or chain.data_until is None:
-        return "the lake holds no energy of this point so far"
+        return "the lake holds no amounts of this point so far"
     return (
-        f"the lake holds energy of this point from {chain.data_from:%Y-%m-%d %H:%MZ} "
+        f"the lake holds amounts of this point from {chain.data_from:%Y-%m-%d %H:%MZ} "
         f"to {chain.data_until:%Y-%m-%d %H:%MZ}"
     )

@@ -23,7 +23,7 @@ import typer
 
 from energy_platform import __version__
 from energy_platform.alerts import AlertStoreError
-from energy_platform.delivery import LedgerError, LetterError
+from energy_platform.delivery import DeadLetterError, LedgerError
 from energy_platform.discovery import DiscoveryError
 from energy_platform.explain import ExplainError
 from energy_platform.installation.instance import ForeignInstanceError, InstanceInUseError, UiError
@@ -60,7 +60,7 @@ EXPECTED: Final = (
     InstanceInUseError,
     LakeError,
     LedgerError,
-    LetterError,
+    DeadLetterError,
     OriginError,
     PortfolioError,
     SettingsError,

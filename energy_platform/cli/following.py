@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from energy_platform.days import contiguous, day_of
-from energy_platform.delivery import LedgerError, streams_behind
+from energy_platform.delivery import LedgerError, stream_backlog
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.refresh import held, stale
+from energy_platform.refresh import blocked, stale
 from energy_platform.settings import WatticsSettings
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def push_what_is_behind(runner: Runner, *, say: Say) -> Followed:
 def held_days(platform: Platform) -> dict[str, str]:
     """Return the days whose raw files need an operator, with the reason."""
     try:
-        return {one.day: one.why for one in held(platform.lake, platform.portfolio())}
+        return {one.day: one.why for one in blocked(platform.lake, platform.portfolio())}
     except (PortfolioError, LakeError):
         return {}
 
@@ -140,7 +140,7 @@ def _behind(platform: Platform) -> list[str]:
     portfolio = platform.portfolio()
     max_hold = timedelta(hours=WatticsSettings().max_hold_h)
     with platform.ledger() as ledger:
-        found = streams_behind(
+        found = stream_backlog(
             platform.lake, ledger, portfolio, now=platform.now(), max_hold=max_hold
         )
     return [one.stream_id for one in found]

@@ -1,4 +1,4 @@
-"""The simulated vendors beside the platform: for the demo and for ``ui --simulated``."""
+"""The simulated vendors next to the platform: for the demo and for ``ui --simulated``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from energy_platform.installation.origin import (
 from energy_platform.settings import SIMULATION
 from energy_platform.simulators.demo_events import demo_events, event_lines
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World, parse_event
 from energy_platform.sources import source_names
 from energy_platform.sources.registry import sources
@@ -59,7 +59,7 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def simulated_vendors(*, days: int) -> Iterator[tuple[FleetProcess, Path]]:
+def simulated_vendors(*, days: int) -> Iterator[tuple[SimulatorProcess, Path]]:
     """Serve the vendors in a process of their own and make this process read them, only them.
 
     While this lasts, this process and those it starts read one settings file, written here; no
@@ -92,18 +92,18 @@ def simulated_vendors(*, days: int) -> Iterator[tuple[FleetProcess, Path]]:
         kept = dict(os.environ)
         try:
             _replace_environment(clean_environment(kept))
-            with FleetProcess(
+            with SimulatorProcess(
                 events=lines, wattics_record=folder / "wattics.jsonl", skycentrics_history=True
-            ) as fleet:
+            ) as suite:
                 values = {
                     **knobs,
                     **PACE,
-                    **fleet.environment(),
+                    **suite.environment(),
                     "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
                 }
                 write_env_file(settings_file(data_dir), values)
                 os.environ[SIMULATION] = str(settings_file(data_dir))
-                yield fleet, data_dir
+                yield suite, data_dir
         finally:
             _replace_environment(kept)
 

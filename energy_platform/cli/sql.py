@@ -87,7 +87,7 @@ def _open(data_dir: Path, *, lake: bool) -> duckdb.DuckDBPyConnection:
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
-    """Say why a text is no query, or None when it is one.
+    """Say why a text is not a query, or None when it is one.
 
     The sandbox alone does not do: it lets the lake's folder be read, hence also be written.
     """

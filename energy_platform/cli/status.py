@@ -1,11 +1,11 @@
-"""``energy-platform status``: what is fresh, what waits, what needs a person."""
+"""``energy-platform status``: what is fresh, what waits, what needs an operator."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
@@ -17,10 +17,9 @@ from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
-from energy_platform.refresh import held, pending_suspects, stale
-from energy_platform.schemas import Vendor
-from energy_platform.sources.registry import day_tables
-from energy_platform.warehouse.publication import published_facts
+from energy_platform.refresh import blocked, stale, unconfirmed_readings
+from energy_platform.sources.registry import day_tables, sources
+from energy_platform.warehouse.publication import published_info
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.catalogue import Replacement
     from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
     from energy_platform.settings import Settings
 
 _SHOWN: Final = 5
@@ -64,12 +64,12 @@ class Status:
 
     Attributes:
         vendors: How far each vendor reaches.
-        stale_days: Days to be made anew, with what differs.
-        held_days: Days whose raw files need a person.
+        stale_days: Days to be rebuilt, with what differs.
+        held_days: Days whose raw files need an operator.
         pending_suspects: Register readings that await their confirmation.
         refused: Points with refused energy in the newest days, with what would let it pass.
         streams: Number of Wattics streams.
-        streams_behind: Streams that a push has something for, with the reason.
+        stream_backlog: Streams that a push has something for, with the reason.
         published_newest_day: Newest UTC day of the published file, None when there is none.
         portfolio: The portfolio file that was used.
         troubles: Runs that died or hang, alerts that stand, and what could not be read.
@@ -82,7 +82,7 @@ class Status:
     pending_suspects: tuple[dict[str, object], ...]
     refused: tuple[dict[str, object], ...]
     streams: int
-    streams_behind: dict[str, str]
+    stream_backlog: dict[str, str]
     published_newest_day: str | None
     portfolio: str
     troubles: Troubles
@@ -93,7 +93,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
     """Print the status.
 
     Returns:
-        0: a status is no judgement, ``doctor`` judges. 2 when the ledger cannot be opened.
+        0: a status reports; ``doctor`` decides what is wrong. 2 when the ledger cannot be opened.
 
     Raises:
         SettingsError: A variable is wrong.
@@ -116,7 +116,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
 
 def _as_json(status: Status) -> dict[str, object]:
     found = asdict(status)
-    # Beside the other lists: a program asks for what is wrong by one name.
+    # Next to the other lists: a program asks for what is wrong by one name.
     found |= {
         "troubled_runs": [asdict(one) for one in status.troubles.runs],
         "standing_alerts": [asdict(one) for one in status.troubles.alerts],
@@ -141,18 +141,17 @@ def read_status(settings: Settings) -> Status:
     platform = settings.platform
     lake = Lake(platform.data_dir / "lake")
     portfolio = load_portfolio(platform.portfolio)
-    suspects = pending_suspects(lake)
+    suspects = unconfirmed_readings(lake)
     stale_days: dict[str, list[str]] = {}
     held_days: dict[str, str] = {}
     now = datetime.now(tz=UTC)
     if lake.root.exists():
         # Looking for stale days keeps notes in the lake; a new folder stays as it is.
         stale_days = {one.day: list(one.why) for one in stale(lake, portfolio)}
-        held_days = {one.day: one.why for one in held(lake, portfolio)}
+        held_days = {one.day: one.why for one in blocked(lake, portfolio)}
     return Status(
         vendors=tuple(
-            _vendor(lake, vendor, data_dir=platform.data_dir, now=now)
-            for vendor in get_args(Vendor)
+            _vendor(lake, vendor, data_dir=platform.data_dir, now=now) for vendor in sources()
         ),
         stale_days=stale_days,
         held_days=held_days,
@@ -165,8 +164,8 @@ def read_status(settings: Settings) -> Status:
         ),
         refused=refused_of(lake, portfolio),
         streams=len(portfolio.streams),
-        streams_behind=_behind(settings, lake, portfolio),
-        published_newest_day=published_facts(platform.data_dir / "energy.duckdb").get("newest_day")
+        stream_backlog=_behind(settings, lake, portfolio),
+        published_newest_day=published_info(platform.data_dir / "energy.duckdb").get("newest_day")
         or None,
         portfolio=str(platform.portfolio),
         troubles=read_troubles(platform.data_dir, now=now),
@@ -183,7 +182,7 @@ def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> Ven
         try:
             footer = lake.footer(raw, day=day)
         except LakeError:
-            # Told among the held days, with what to do.
+            # Reported among the blocked days, with what to do.
             continue
         if footer is None:
             continue
@@ -281,8 +280,8 @@ def _print(console: Console, status: Status) -> None:
     _section(console, *refused_lines(status.refused))
     _section(
         console,
-        f"streams behind: {len(status.streams_behind)} of {status.streams}",
-        [f"{stream}: {why}" for stream, why in status.streams_behind.items()],
+        f"streams behind: {len(status.stream_backlog)} of {status.streams}",
+        [f"{stream}: {why}" for stream, why in status.stream_backlog.items()],
     )
     if status.replaced_answers:
         _section(
@@ -316,7 +315,8 @@ def _print_troubles(console: Console, found: Troubles) -> None:
             [
                 f"{' '.join(one.what.split())} (since {_minute(one.since)}, last seen "
                 f"{_minute(one.seen_at)}, "
-                f"{'told ' + _minute(one.told_at) if one.told_at else 'not told yet'}); {one.todo}"
+                f"{f'notified {_minute(one.told_at)}' if one.told_at else 'not notified yet'}); "
+                f"{one.todo}"
                 for one in found.alerts
             ],
         )

@@ -108,7 +108,7 @@ def read_troubles(data_dir: Path, *, now: datetime) -> Troubles:
         alerts = _alerts(data_dir)
     except AlertStoreError as error:
         unreadable["alerts"] = str(error)
-    # A daemon that was stopped leaves its note behind; the next one is loaded anew.
+    # A daemon that was stopped leaves its note behind; the next one is loaded again.
     restart = restart_note(home) if ui_is_running(home) else ""
     return Troubles(runs, alerts, restart, unreadable)
 

@@ -1,4 +1,4 @@
-"""What a person sees after the demo: days, energy per site, deliveries, SQL to try."""
+"""What is shown after the demo: days, energy per site, deliveries, SQL to try."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from energy_platform.cli.console import add_row, table
-from energy_platform.cli.repairs import repairs
+from energy_platform.cli.data_quality_summary import data_quality_summary
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.sources.registry import day_tables
@@ -39,7 +39,7 @@ def print_summary(
     *,
     data_dir: Path,
     portfolio: Path,
-    judgement: dict[str, Any],
+    delivery_report: dict[str, Any],
     seconds: float,
 ) -> None:
     """Print the summary.
@@ -48,7 +48,7 @@ def print_summary(
         console: Where to.
         data_dir: The data folder.
         portfolio: The demo's portfolio.
-        judgement: What the Wattics simulator holds.
+        delivery_report: What the Wattics simulator holds.
         seconds: How long it all took.
     """
     path, lake = data_dir / "energy.duckdb", Lake(data_dir / "lake")
@@ -61,10 +61,10 @@ def print_summary(
             "Electricity per site and local day, kWh (~ not whole)",
             _energy(connection),
         )
-        _print(console, "Packets per stream", _deliveries(connection, judgement))
-    verdict = "; ".join(judgement["complaints"]) or "every stream in order, nothing twice"
-    console.print(f"Wattics holds {judgement['packets']} packets: {verdict}\n", markup=False)
-    _set_right(console, lake, load_portfolio(portfolio))
+        _print(console, "Packets per stream", _deliveries(connection, delivery_report))
+    verdict = "; ".join(delivery_report["complaints"]) or "every stream in order, nothing twice"
+    console.print(f"Wattics holds {delivery_report['packets']} packets: {verdict}\n", markup=False)
+    _quality_events(console, lake, load_portfolio(portfolio))
     console.print(f"The file: {path}\n", markup=False, soft_wrap=True)
     for title, query in QUERIES.items():
         console.print(f"-- {title}", style="dim")
@@ -83,11 +83,13 @@ def _print(console: Console, title: str, shown: Table) -> None:
     console.print(shown)
 
 
-def _set_right(console: Console, lake: Lake, portfolio: Portfolio) -> None:
-    found = repairs(lake, portfolio)
+def _quality_events(console: Console, lake: Lake, portfolio: Portfolio) -> None:
+    found = data_quality_summary(lake, portfolio)
     if not found:
         return
-    console.print(f"Set right on the way: {', '.join(one.words for one in found)}. To see how, try")
+    console.print(
+        f"Data quality events: {', '.join(one.description for one in found)}. To see each, try"
+    )
     for one in found:
         console.print(f"  {one.command}", markup=False, highlight=False, soft_wrap=True)
     console.print()
@@ -129,7 +131,7 @@ def _kwh(cell: tuple[float | None, bool] | None) -> str:
     return f"{cell[0]:,.1f}" + ("  " if cell[1] else " ~")
 
 
-def _deliveries(connection: duckdb.DuckDBPyConnection, judgement: dict[str, Any]) -> Table:
+def _deliveries(connection: duckdb.DuckDBPyConnection, delivery_report: dict[str, Any]) -> Table:
     rows = connection.sql(
         "select stream_id, packets_acknowledged, last_acknowledged_at, reason "
         "from mart_delivery order by stream_id"
@@ -138,7 +140,7 @@ def _deliveries(connection: duckdb.DuckDBPyConnection, judgement: dict[str, Any]
     for column in shown.columns[1:3]:
         column.justify = "right"
     for stream, delivered, last, reason in rows:
-        holds = judgement["streams"].get(stream, {}).get("packets", 0)
+        holds = delivery_report["streams"].get(stream, {}).get("packets", 0)
         add_row(
             shown, stream, delivered, holds, f"{last:%m-%d %H:%M}" if last else "-", reason or ""
         )

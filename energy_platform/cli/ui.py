@@ -75,7 +75,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
     """
     require_port(port)
     if simulated is None:
-        Settings.load()  # a wrong variable is no reason to take the simulated vendors
+        Settings.load()  # a wrong variable is not a reason to take the simulated vendors
         simulated = not any(is_configured(vendor) for vendor in day_tables())
     with ExitStack() as stack:
         stopped = stack.enter_context(_Stop())
@@ -140,7 +140,7 @@ def require_port(port: int) -> None:
     if not 1 <= port <= _HIGHEST_PORT:
         raise UiError(f"--port {port}: expected a number from 1 to {_HIGHEST_PORT}")
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        # As the web server does: a connection of before that is being closed is no obstacle.
+        # As the web server does: a connection of before that is being closed is not an obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -23,7 +23,7 @@ from energy_platform.ingest.due import (
     SELF_HEALING_FROM,
     SourceDays,
     due,
-    newest_block,
+    newest_chunk,
     start_of,
 )
 from energy_platform.ingest.intraday import cron, newest_tick, next_tick
@@ -81,7 +81,7 @@ def _daily(
         except CatalogueError as error:
             return dg.SkipReason(str(error))
         found = due(known, start=start, late_days=settings.late_days, now=now)
-        if days := newest_block(found.days):
+        if days := newest_chunk(found.days):
             return dg.RunRequest(
                 run_key=now.isoformat(), tags=ingest_tags(vendor, days, kind="daily")
             )

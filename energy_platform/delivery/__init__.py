@@ -1,4 +1,4 @@
-"""What Wattics acknowledged and how packets get there.
+"""What destinations acknowledged and how packets get there.
 
 ``push`` delivers what is ready; ``push_decision`` tells cheaply whether it has anything to do; the
 ledger remembers.
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_platform.delivery.attempts import Attempt, next_attempt
-from energy_platform.delivery.behind import (
-    Behind,
+from energy_platform.delivery.backlog import (
+    Backlog,
     PushDecision,
     push_decision,
     push_wanted,
-    streams_behind,
+    stream_backlog,
+)
+from energy_platform.delivery.dead_letters import (
+    DeadLetterError,
+    OpenDeadLetters,
+    open_dead_letters,
+    resend_dead_letter,
+    skip_dead_letter,
 )
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
-from energy_platform.delivery.letters import (
-    LetterError,
-    OpenLetters,
-    open_letters,
-    resend_letter,
-    skip_letter,
-)
 from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
 from energy_platform.delivery.push import push
 from energy_platform.delivery.reconcile import Reconciled, reconcile
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attempt",
-    "Behind",
+    "Backlog",
+    "DeadLetterError",
     "Ledger",
     "LedgerError",
-    "LetterError",
-    "OpenLetters",
+    "OpenDeadLetters",
     "Progress",
     "PushDecision",
     "PushOutcome",
@@ -48,15 +48,15 @@ __all__ = [
     "TakenOverError",
     "delivery_frame",
     "next_attempt",
+    "open_dead_letters",
     "open_ledger",
-    "open_letters",
     "push",
     "push_decision",
     "push_wanted",
     "reconcile",
-    "resend_letter",
-    "skip_letter",
-    "streams_behind",
+    "resend_dead_letter",
+    "skip_dead_letter",
+    "stream_backlog",
 ]
 
 LEDGER_FILE = "ledger.sqlite"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from energy_platform.days import instant
 from energy_platform.delivery.ledger import Run
-from energy_platform.transforms.packets import instant
+from energy_platform.destinations.base import DEFAULT_DESTINATION
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.outcome import PushOutcome
 
 ALERT_AFTER: Final = 3
-"""Failed pushes in a row after which a person should know."""
+"""Failed pushes in a row after which an operator should know."""
 
 FIRST_PAUSE_S: Final = 60
 """Pause after the first failed push; it doubles with each further one."""
@@ -35,7 +36,7 @@ class Attempt(NamedTuple):
         number: Its number since the last good one, from 1.
         not_before: When to ask for it; None for at once.
         is_due: Whether that time has come.
-        alert: Whether so many failed that a person should know.
+        alert: Whether so many failed that an operator should know.
         error: What the last one met.
         started_at: When the last one began; None before the first.
         was_killed: Whether the last one has not ended: it was killed, or is under way.
@@ -50,14 +51,17 @@ class Attempt(NamedTuple):
     was_killed: bool
 
 
-def next_attempt(ledger: Ledger, *, now: datetime) -> Attempt:
+def next_attempt(
+    ledger: Ledger, *, now: datetime, destination: str = DEFAULT_DESTINATION
+) -> Attempt:
     """Return which push to ask for next, and when.
 
     Args:
         ledger: The delivery ledger.
         now: The present.
+        destination: Of pushes to which destination, by its name.
     """
-    run = ledger.run()
+    run = ledger.run(destination)
     if run is None:
         return Attempt(
             1, None, is_due=True, alert=False, error=None, started_at=None, was_killed=False
@@ -74,9 +78,9 @@ def next_attempt(ledger: Ledger, *, now: datetime) -> Attempt:
     )
 
 
-def begin_run(ledger: Ledger, *, now_us: int) -> bool:
+def begin_run(ledger: Ledger, *, destination: str, now_us: int) -> bool:
     """Note that a push begins; return whether the one before ended in a crash."""
-    before = ledger.run()
+    before = ledger.run(destination)
     failures = 0 if before is None else before.failures
     error = "the push was killed" if before is None else before.error or "the push was killed"
     ledger.set_run(
@@ -86,35 +90,38 @@ def begin_run(ledger: Ledger, *, now_us: int) -> bool:
             started_us=now_us,
             next_us=now_us + _pause_us(failures + 1),
             error=error,
-        )
+        ),
+        destination=destination,
     )
     return before is not None and before.is_open
 
 
-def end_run(ledger: Ledger, *, outcome: PushOutcome, now_us: int) -> None:
+def end_run(ledger: Ledger, *, destination: str, outcome: PushOutcome, now_us: int) -> None:
     """Note how a push ended.
 
-    A push stopped from outside is no failure; neither is a stream that waits for a person: asking
-    again would not help it.
+    A push stopped from outside is not a failure; nor is a stream that waits for an operator, since
+    asking again would not help it.
     """
-    run = ledger.run()
+    run = ledger.run(destination)
     failures = 0 if run is None else run.failures
     started_us = now_us if run is None else run.started_us
-    left = [one for one in outcome.streams.values() if one.status == "left"]
+    left = [one for one in outcome.streams.values() if one.status == "gave_up"]
     if not left:
         ledger.set_run(
-            Run(is_open=False, failures=0, started_us=started_us, next_us=None, error=None)
+            Run(is_open=False, failures=0, started_us=started_us, next_us=None, error=None),
+            destination=destination,
         )
         return
     problems = [f"{one.stream_id}: {one.reason}" for one in left]
     error = problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"
     next_us = now_us + _pause_us(failures)
-    probes = [stop.probe_us for stop in ledger.stopped_credentials().values()]
+    probes = [stop.probe_us for stop in ledger.stopped_credentials(destination).values()]
     if probes:
         # The probe of a refused credential is the attempt that can change something.
         next_us = max(now_us + FIRST_PAUSE_S * _SECOND_US, min([*probes, next_us]))
     ledger.set_run(
-        Run(is_open=False, failures=failures, started_us=started_us, next_us=next_us, error=error)
+        Run(is_open=False, failures=failures, started_us=started_us, next_us=next_us, error=error),
+        destination=destination,
     )
 
 

@@ -1,23 +1,23 @@
-"""Where streams begin, what they wait for, and how a stream Wattics already knows is taken over."""
+"""Where streams begin, what they wait for, and how a stream new to the ledger is resumed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_of
-from energy_platform.delivery.days import EVER_US, midnight_us
-from energy_platform.delivery.knowledge import next_day
+from energy_platform.days import day_of, instant, microseconds
+from energy_platform.delivery.day_reader import EVER_US, midnight_us
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.transforms.packets import THOUSANDTHS, instant, microseconds
+from energy_platform.delivery.watermarks import next_day
+from energy_platform.transforms.sampling import THOUSANDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energy_platform.delivery.days import DayFrames
-    from energy_platform.delivery.knowledge import Frontier, Hole, Knowledge
+    from energy_platform.delivery.day_reader import DayReader
     from energy_platform.delivery.ledger import StreamState
-    from energy_platform.delivery.plans import StreamPlan
-    from energy_platform.destinations.wattics import LastPacket
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.delivery.watermarks import Completeness, MissingDays, Watermark
+    from energy_platform.destinations.base import LastPacket
 
 _CLOSING_US: Final = 12 * 3600 * 1_000_000
 """How long after its end a day may stay open without being called incomplete."""
@@ -27,8 +27,8 @@ def find_starts(
     plans: Mapping[str, StreamPlan],
     *,
     states: Mapping[str, StreamState],
-    knowledge: Knowledge,
-    frames: DayFrames,
+    completeness: Completeness,
+    frames: DayReader,
     now_us: int,
 ) -> None:
     """Put the cursor of new streams just before their first data, or their agreed start.
@@ -38,7 +38,7 @@ def find_starts(
     Args:
         plans: The new streams.
         states: All streams; changed in place.
-        knowledge: The footers.
+        completeness: Which days are known.
         frames: The day files.
         now_us: The present; a stream that is to begin later is left alone.
     """
@@ -46,14 +46,14 @@ def find_starts(
     first_days: dict[str, str] = {}
     for stream_id, plan in plans.items():
         # Each by its own vendors: others may have begun earlier or later.
-        first_day = knowledge.first_day(plan.vendors)
+        first_day = completeness.first_day(plan.vendors)
         if first_day is None or (plan.start_us or 0) > now_us:
             continue
         first_days[stream_id] = first_day
-        mark = knowledge.mark(plan.vendors, since=first_day)
-        if states[stream_id].looked_mark != mark:
+        mark = completeness.mark(plan.vendors, since=first_day)
+        if states[stream_id].seen_version != mark:
             waiting[stream_id] = plan
-            states[stream_id].looked_mark = mark
+            states[stream_id].seen_version = mark
     by_start: dict[str, list[StreamPlan]] = {}
     for stream_id, plan in waiting.items():
         first_day = first_days[stream_id]
@@ -61,7 +61,7 @@ def find_starts(
         by_start.setdefault(max(start, first_day), []).append(plan)
     for start, group in by_start.items():
         points = sorted({field.point.point_id for plan in group for field in plan.fields})
-        days = [day for day in knowledge.days if day >= start]
+        days = [day for day in completeness.days if day >= start]
         firsts = frames.first_data(points, days=days)
         for plan in group:
             instants = [
@@ -74,12 +74,12 @@ def find_starts(
                 states[plan.stream.id].planned_until_us = begin_us - 1
 
 
-def look_mark(
+def version_seen(
     plan: StreamPlan,
     state: StreamState,
     *,
-    knowledge: Knowledge,
-    frontier: Frontier | None,
+    completeness: Completeness,
+    watermark: Watermark | None,
     now_us: int,
 ) -> str:
     """Return what to remember of a lake that had nothing more for a stream with a cursor.
@@ -87,29 +87,29 @@ def look_mark(
     Where the lake reaches beyond the present, only the instants up to now were looked at.
     """
     day = day_of(instant(state.planned_until_us or 0))
-    mark = knowledge.mark(plan.vendors, since=day)
-    is_cut = frontier is not None and frontier.until_us > now_us
+    mark = completeness.mark(plan.vendors, since=day)
+    is_cut = watermark is not None and watermark.until_us > now_us
     return f"{mark}@{now_us}" if is_cut else mark
 
 
-def was_looked_at(plan: StreamPlan, state: StreamState, *, knowledge: Knowledge) -> int:
+def was_looked_at(plan: StreamPlan, state: StreamState, *, completeness: Completeness) -> int:
     """Return up to which instant the lake as it is had nothing more for a stream with a cursor."""
     day = day_of(instant(state.planned_until_us or 0))
-    mark, _, until = (state.looked_mark or "").partition("@")
-    if mark != knowledge.mark(plan.vendors, since=day):
+    mark, _, until = (state.seen_version or "").partition("@")
+    if mark != completeness.mark(plan.vendors, since=day):
         return 0
     return int(until) if until else EVER_US
 
 
-def adopt(
+def resume_from_readback(
     plan: StreamPlan,
     state: StreamState,
     *,
     stored: LastPacket,
-    knowledge: Knowledge,
+    completeness: Completeness,
     now_us: int,
 ) -> list[Event]:
-    """Go on after the last packet that Wattics holds of a stream the ledger does not know.
+    """Initialise a new stream's cursor from the last packet read back.
 
     Registers continue from the value read back, so nothing falls and nothing is sent twice.
 
@@ -117,7 +117,7 @@ def adopt(
         plan: The stream.
         state: Where it stands; changed in place.
         stored: What was read back.
-        knowledge: The footers.
+        completeness: Which days are known.
         now_us: The present.
     """
     at_us = microseconds(stored.at)
@@ -131,26 +131,26 @@ def adopt(
         value_wh = value * field.conversion.multiplier / field.conversion.divisor
         state.registers[field.name] = Register(
             point_id=field.point.point_id,
-            basis=field.basis,
-            anchor_wh=value_wh,
-            anchor_us=at_us,
+            config_fingerprint=field.config_fingerprint,
+            baseline_wh=value_wh,
+            baseline_us=at_us,
             sum_day=day,
-            sum_mark=knowledge.deltas_mark(day, end=day),
+            summed_version=completeness.deltas_version(day, end=day),
             target_wh=value_wh,
             sent_thousandths=round(value * THOUSANDTHS),
             sent_us=at_us,
         )
-    return [Event(now_us, plan.stream.id, "adopted", {"last_us": at_us})]
+    return [Event(now_us, plan.stream.id, "resumed_from_readback", {"last_us": at_us})]
 
 
 def look_ahead(
     plans: Mapping[str, StreamPlan],
     *,
     states: Mapping[str, StreamState],
-    knowledge: Knowledge,
+    completeness: Completeness,
     now_us: int,
     max_hold_us: int,
-) -> tuple[dict[str, Frontier], list[Event]]:
+) -> tuple[dict[str, Watermark], list[Event]]:
     """Return how far each stream may go, and note what it waits for.
 
     A missing day is waited for ``max_hold`` from when it was first seen; then it is passed and
@@ -159,13 +159,13 @@ def look_ahead(
     Args:
         plans: Streams with a cursor or without.
         states: All streams; changed in place.
-        knowledge: The footers.
+        completeness: Which days are known.
         now_us: The present.
         max_hold_us: How long a missing day is waited for.
     """
-    frontiers: dict[str, Frontier] = {}
+    watermarks: dict[str, Watermark] = {}
     events: list[Event] = []
-    seen: dict[tuple[tuple[str, ...], int, str | None], Frontier] = {}
+    seen: dict[tuple[tuple[str, ...], int, str | None], Watermark] = {}
     for stream_id, plan in plans.items():
         state = states[stream_id]
         from_us = state.planned_until_us
@@ -173,42 +173,42 @@ def look_ahead(
             continue
         while True:
             asked = (plan.vendors, from_us, state.passed_day)
-            frontier = seen.get(asked)
-            if frontier is None:
-                frontier = knowledge.frontier(
+            watermark = seen.get(asked)
+            if watermark is None:
+                watermark = completeness.low_watermark(
                     plan.vendors, from_us=from_us, passed_day=state.passed_day
                 )
-                seen[asked] = frontier
-            hole = frontier.hole
-            if hole is not None and _may_still_close(hole, now_us=now_us):
+                seen[asked] = watermark
+            missing = watermark.missing
+            if missing is not None and _may_still_close(missing, now_us=now_us):
                 break
-            if hole is None:
-                if state.held_day is not None:
+            if missing is None:
+                if state.blocked_day is not None:
                     events.append(_released(stream_id, state, now_us=now_us, how="the day arrived"))
                 break
-            if state.held_day != hole.day:
-                state.held_day, state.held_since_us = hole.day, now_us
+            if state.blocked_day != missing.day:
+                state.blocked_day, state.blocked_since_us = missing.day, now_us
                 detail: dict[str, str | int | float | None] = {
-                    "day": hole.day,
-                    "reason": hole.reason,
+                    "day": missing.day,
+                    "reason": missing.reason,
                     "stops": int(not plan.may_jump),
                 }
                 events.append(Event(now_us, stream_id, "hold", detail))
-            if not plan.may_jump or now_us - (state.held_since_us or now_us) < max_hold_us:
+            if not plan.may_jump or now_us - (state.blocked_since_us or now_us) < max_hold_us:
                 break
-            state.passed_day = hole.last_day
-            how = f"waited long enough; days {hole.day} to {hole.last_day} are passed"
+            state.passed_day = missing.last_day
+            how = f"waited long enough; days {missing.day} to {missing.last_day} are passed"
             events.append(_released(stream_id, state, now_us=now_us, how=how))
-        frontiers[stream_id] = frontier
-    return frontiers, events
+        watermarks[stream_id] = watermark
+    return watermarks, events
 
 
-def _may_still_close(hole: Hole, *, now_us: int) -> bool:
+def _may_still_close(missing: MissingDays, *, now_us: int) -> bool:
     """Whether a day that is there in part is simply waiting for the daily run to close it."""
-    return hole.is_partial and now_us < midnight_us(next_day(hole.day)) + _CLOSING_US
+    return missing.is_partial and now_us < midnight_us(next_day(missing.day)) + _CLOSING_US
 
 
 def _released(stream_id: str, state: StreamState, *, now_us: int, how: str) -> Event:
-    detail: dict[str, str | int | float | None] = {"day": state.held_day, "how": how}
-    state.held_day = state.held_since_us = None
+    detail: dict[str, str | int | float | None] = {"day": state.blocked_day, "how": how}
+    state.blocked_day = state.blocked_since_us = None
     return Event(now_us, stream_id, "hold_released", detail)

@@ -1,41 +1,38 @@
 """Instants the lake can fill now, but could not when they were decided.
 
-What came too late is listed. It is sent behind the cursor only where that was agreed with Wattics
+What came too late is listed. It is sent behind the cursor only where that was agreed
 (``allow_backfill``), and only for values: a register's next value carries it.
 """
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_of
-from energy_platform.delivery.days import midnight_us
-from energy_platform.delivery.knowledge import LATE_DAYS, Frontier, next_day
+from energy_platform.days import day_of, instant
+from energy_platform.delivery.day_reader import midnight_us
 from energy_platform.delivery.ledger import StreamState
-from energy_platform.delivery.numbers import Due
-from energy_platform.transforms.packets import THOUSANDTHS, instant
+from energy_platform.delivery.values import StreamWork
+from energy_platform.delivery.watermarks import LATE_DAYS, Watermark, next_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from energy_platform.delivery.ledger import Intent, Ledger
+    from energy_platform.delivery.ledger import Ledger, OutboxEntry
     from energy_platform.delivery.planner import Planner
-    from energy_platform.delivery.preparation import Prepared
+    from energy_platform.delivery.preparation import PushState
 
 CHUNK_STREAMS: Final = 256
 """Streams looked at together."""
 
 
-def late_intents(
-    prepared: Prepared,
+def late_entries(
+    prepared: PushState,
     *,
     stream_ids: Iterable[str],
     ledger: Ledger,
     planner: Planner,
     days: int = LATE_DAYS,
-) -> dict[str, list[Intent]]:
+) -> dict[str, list[OutboxEntry]]:
     """Return the packets that would fill instants already decided without one.
 
     The values of registers in them are not meant to be sent; only their instants count.
@@ -47,26 +44,26 @@ def late_intents(
         planner: Any planner over the same day files.
         days: How many days back.
     """
-    found: dict[str, list[Intent]] = {}
+    found: dict[str, list[OutboxEntry]] = {}
     begun = [one for one in stream_ids if prepared.states[one].planned_until_us is not None]
     firsts = ledger.first_instants(begun)
     chosen = [*firsts]
     if not chosen:
         return found
     newest_us = max(prepared.states[stream_id].planned_until_us or 0 for stream_id in chosen)
-    known = [day for day in prepared.knowledge.days if day <= day_of(instant(newest_us))][-days:]
+    known = [day for day in prepared.completeness.days if day <= day_of(instant(newest_us))][-days:]
     for start in range(0, len(chosen), CHUNK_STREAMS):
         group = chosen[start : start + CHUNK_STREAMS]
         for day in known:
-            for intent in _expected(prepared, group, planner=planner, day=day):
-                until_us = prepared.states[intent.stream_id].planned_until_us or 0
-                if firsts[intent.stream_id] < intent.at_us <= until_us:
-                    found.setdefault(intent.stream_id, []).append(intent)
-    for stream_id, intents in [*found.items()]:
+            for entry in _expected(prepared, group, planner=planner, day=day):
+                until_us = prepared.states[entry.stream_id].planned_until_us or 0
+                if firsts[entry.stream_id] < entry.at_us <= until_us:
+                    found.setdefault(entry.stream_id, []).append(entry)
+    for stream_id, entries in [*found.items()]:
         there = ledger.instants(
-            stream_id, after_us=intents[0].at_us - 1, until_us=intents[-1].at_us
+            stream_id, after_us=entries[0].at_us - 1, until_us=entries[-1].at_us
         )
-        missing = [intent for intent in intents if intent.at_us not in there]
+        missing = [entry for entry in entries if entry.at_us not in there]
         if missing:
             found[stream_id] = missing
         else:
@@ -75,23 +72,19 @@ def late_intents(
 
 
 def _expected(
-    prepared: Prepared, group: Sequence[str], *, planner: Planner, day: str
-) -> list[Intent]:
+    prepared: PushState, group: Sequence[str], *, planner: Planner, day: str
+) -> list[OutboxEntry]:
     """Return the packets a day would give streams that had never been planned before."""
     start_us = midnight_us(day)
     end_us = midnight_us(next_day(day))
-    dues = []
+    works = []
     for stream_id in group:
         until_us = prepared.states[stream_id].planned_until_us or 0
         if until_us > start_us:
             state = StreamState(planned_until_us=start_us)
             # Everything decided is known; nothing is waited for.
             reach_us = min(until_us, end_us) + prepared.plans[stream_id].hold_us
-            dues.append(Due(prepared.plans[stream_id], state, Frontier(reach_us, reach_us, None)))
-    return planner.plan(day, dues).intents if dues else []
-
-
-def interval_thousandths(intent: Intent) -> int:
-    """Return the value of a single-value packet in whole thousandths."""
-    said = json.loads(intent.body, parse_float=Decimal)
-    return int(Decimal(said["value"]) * THOUSANDTHS)
+            works.append(
+                StreamWork(prepared.plans[stream_id], state, Watermark(reach_us, reach_us, None))
+            )
+    return planner.plan(day, works).entries if works else []

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from energy_platform.delivery.behind import PushDecision
+    from energy_platform.delivery.backlog import PushDecision
 
-OutcomeStatus = Literal["delivered", "waiting", "held", "left", "stopped"]
-"""All that is ready is at Wattics; nothing is known yet; a day is missing; given up for this run;
-a person has to look."""
+OutcomeStatus = Literal["delivered", "waiting", "blocked", "gave_up", "stopped"]
+"""All that is ready was delivered; nothing is known yet; a day is missing; given up for this run;
+an operator has to look."""
 
 
 class StreamOutcome(NamedTuple):
@@ -24,7 +24,7 @@ class StreamOutcome(NamedTuple):
         sent: Requests with a packet.
         acknowledged: Packets acknowledged.
         refused: Packets refused.
-        pending: Packets with an intent and no answer.
+        pending: Packets planned and not yet answered.
         until: Newest acknowledged instant.
     """
 
@@ -68,11 +68,11 @@ class PushOutcome(NamedTuple):
 
     @property
     def problems(self) -> list[str]:
-        """One sentence per stream that needs another attempt or a person."""
+        """One sentence per stream that needs another attempt or an operator."""
         return [
             f"{one.stream_id}: {one.reason}"
             for one in self.streams.values()
-            if one.status in {"left", "stopped"}
+            if one.status in {"gave_up", "stopped"}
         ]
 
     @property

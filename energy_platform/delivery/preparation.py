@@ -5,41 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_of
+from energy_platform.days import day_of, instant
 from energy_platform.delivery.cursors import find_starts, look_ahead
-from energy_platform.delivery.days import DayFrames
-from energy_platform.delivery.knowledge import Knowledge, late_since
-from energy_platform.delivery.plans import plan_streams
-from energy_platform.delivery.registers import Kept, anchor_day, catch_up, is_rebased
-from energy_platform.transforms.packets import instant
+from energy_platform.delivery.day_reader import DayReader
+from energy_platform.delivery.registers import (
+    RegisterBinding,
+    advance_registers,
+    baseline_day,
+    is_rebased,
+)
+from energy_platform.delivery.streams import plan_streams, why_unfit
+from energy_platform.delivery.watermarks import Completeness, late_since
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping
 
-    from energy_platform.delivery.knowledge import Frontier
     from energy_platform.delivery.ledger import Event, Ledger, StreamState
     from energy_platform.delivery.outcome import OutcomeStatus
-    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.delivery.watermarks import Watermark
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.settings import WatticsSettings
+    from energy_platform.settings import DestinationSettings
 
 _HOUR_US: Final = 3600 * 1_000_000
 
 
 @dataclass(kw_only=True)
-class Prepared:
+class PushState:
     """All that a push knows before it begins; the push moves it on.
 
     Attributes:
         plans: Every stream of the portfolio.
         states: Where each stands.
-        pending: Packets of each with an intent and no answer.
-        knowledge: The footers.
+        pending: Packets of each that are planned and not yet answered.
+        completeness: Which days are known.
         frames: The day files.
         todo: Streams that may be worked on.
         new: Streams the ledger knows nothing of yet.
-        frontiers: How far each stream may go.
+        watermarks: How far each stream may go.
         ends: How streams ended that are not worked on any more.
         max_hold_us: How long a missing day is waited for.
     """
@@ -47,12 +51,12 @@ class Prepared:
     plans: dict[str, StreamPlan]
     states: dict[str, StreamState]
     pending: dict[str, int]
-    knowledge: Knowledge
-    frames: DayFrames
+    completeness: Completeness
+    frames: DayReader
     todo: dict[str, StreamPlan]
     new: set[str]
     max_hold_us: int
-    frontiers: dict[str, Frontier] = field(default_factory=dict)
+    watermarks: dict[str, Watermark] = field(default_factory=dict)
     ends: dict[str, tuple[OutcomeStatus, str]] = field(default_factory=dict)
 
     def look_ahead(self, stream_ids: Iterable[str], *, now_us: int) -> list[Event]:
@@ -60,20 +64,20 @@ class Prepared:
         found, events = look_ahead(
             {stream_id: self.plans[stream_id] for stream_id in stream_ids},
             states=self.states,
-            knowledge=self.knowledge,
+            completeness=self.completeness,
             now_us=now_us,
             max_hold_us=self.max_hold_us,
         )
-        self.frontiers.update(found)
+        self.watermarks.update(found)
         return events
 
     def next_day(self, stream_id: str, *, now_us: int) -> str | None:
         """Return the day to plan next for a stream, None when all that is known is decided."""
         planned_us = self.states[stream_id].planned_until_us
-        frontier = self.frontiers.get(stream_id)
-        if frontier is None or planned_us is None or stream_id not in self.todo:
+        watermark = self.watermarks.get(stream_id)
+        if watermark is None or planned_us is None or stream_id not in self.todo:
             return None
-        if planned_us >= min(frontier.until_us, now_us):
+        if planned_us >= min(watermark.until_us, now_us):
             return None
         return day_of(instant(planned_us))
 
@@ -84,9 +88,9 @@ class Prepared:
 
 
 def survey(
-    lake: Lake, *, ledger: Ledger, portfolio: Portfolio, settings: WatticsSettings
-) -> Prepared:
-    """Read how everything stands; changes nothing but giving new streams a row.
+    lake: Lake, *, ledger: Ledger, portfolio: Portfolio, settings: DestinationSettings
+) -> PushState:
+    """Load the delivery state. Inserts a row for each new stream.
 
     Args:
         lake: The day files.
@@ -94,14 +98,14 @@ def survey(
         portfolio: The streams.
         settings: Patience.
     """
-    plans = plan_streams(portfolio)
-    ledger.enrol(plans)
+    plans = plan_streams(portfolio, to=settings.destination)
+    ledger.register_streams(plans, destination=settings.destination)
     states = ledger.states()
-    return Prepared(
+    return PushState(
         plans=plans,
         states=states,
         pending=ledger.pending_counts(),
-        knowledge=_knowledge(lake, plans, states),
+        completeness=_completeness(lake, plans, states),
         frames=_frames(lake, plans, states),
         todo=dict(plans),
         new={stream_id for stream_id in plans if states[stream_id].planned_until_us is None},
@@ -114,9 +118,9 @@ def prepare(
     *,
     ledger: Ledger,
     portfolio: Portfolio,
-    settings: WatticsSettings,
+    settings: DestinationSettings,
     now_us: int,
-) -> Prepared:
+) -> PushState:
     """Find out what a push needs to know, and write holds and rebases down.
 
     Args:
@@ -132,12 +136,12 @@ def prepare(
     find_starts(
         {stream_id: plan for stream_id, plan in prepared.todo.items() if stream_id in prepared.new},
         states=states,
-        knowledge=prepared.knowledge,
+        completeness=prepared.completeness,
         frames=prepared.frames,
         now_us=now_us,
     )
-    kept = [
-        Kept(stream_id, one, register)
+    bindings = [
+        RegisterBinding(stream_id, one, register)
         for stream_id, plan in prepared.todo.items()
         for one in plan.fields
         if one.kind != "gauge" and (register := states[stream_id].registers.get(one.name))
@@ -146,8 +150,10 @@ def prepare(
     if awaits_refresh(rebased, lake=lake, portfolio=portfolio):
         for stream_id in rebased:
             prepared.end(stream_id, "waiting", _AWAITS_REFRESH)
-        kept = [one for one in kept if one.stream_id not in rebased]
-    events = catch_up(kept, knowledge=prepared.knowledge, frames=prepared.frames, now_us=now_us)
+        bindings = [one for one in bindings if one.stream_id not in rebased]
+    events = advance_registers(
+        bindings, completeness=prepared.completeness, frames=prepared.frames, now_us=now_us
+    )
     events += prepared.look_ahead(prepared.todo, now_us=now_us)
     # A new stream's cursor is written with its first packet, so that a crash before that leaves
     # it new.
@@ -158,9 +164,9 @@ def prepare(
     return prepared
 
 
-def _knowledge(
+def _completeness(
     lake: Lake, plans: dict[str, StreamPlan], states: dict[str, StreamState]
-) -> Knowledge:
+) -> Completeness:
     """Read the footers of every day that a cursor or a register still needs."""
     days: list[str] = []
     for stream_id in plans:
@@ -169,15 +175,15 @@ def _knowledge(
             days = []
             break
         days.append(day_of(instant(state.planned_until_us)))
-        days += [anchor_day(register) for register in state.registers.values()]
+        days += [baseline_day(register) for register in state.registers.values()]
     vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
     late = late_since(lake)
     if days and late is not None:
         days.append(late)
-    return Knowledge(lake, vendors=vendors, since=min(days, default=None))
+    return Completeness(lake, vendors=vendors, since=min(days, default=None))
 
 
-def _frames(lake: Lake, plans: dict[str, StreamPlan], states: dict[str, StreamState]) -> DayFrames:
+def _frames(lake: Lake, plans: dict[str, StreamPlan], states: dict[str, StreamState]) -> DayReader:
     fields = [one for plan in plans.values() for one in plan.fields]
     registers = {one.point.point_id for one in fields if one.kind != "gauge"}
     registers |= {
@@ -186,26 +192,28 @@ def _frames(lake: Lake, plans: dict[str, StreamPlan], states: dict[str, StreamSt
         for register in states[stream_id].registers.values()
     }
     gauges = {one.point.point_id for one in fields if one.kind == "gauge"}
-    return DayFrames(lake, registers=registers, gauges=gauges)
+    return DayReader(lake, registers=registers, gauges=gauges)
 
 
-def _admit(prepared: Prepared, *, credentials: Container[str], now_us: int) -> None:
+def _admit(prepared: PushState, *, credentials: Container[str], now_us: int) -> None:
     """Take streams off the list that cannot be worked on now, and say why."""
     for stream_id, plan in prepared.plans.items():
         state = prepared.states[stream_id]
         credential = plan.stream.credential
-        if plan.problem is not None:
-            prepared.end(stream_id, "stopped", plan.problem)
+        if problem := why_unfit(plan, state):
+            prepared.end(stream_id, "stopped", problem)
         elif credential not in credentials:
+            variable = plan.destination.settings.variable
             reason = (
-                f"credential {credential!r} is not set: WATTICS_USERNAME and WATTICS_PASSWORD "
-                "for default, WATTICS_CREDENTIALS for others"
+                f"credential {credential!r} is not set: {variable('username')} and "
+                f"{variable('password')} for default, {variable('credentials')} for others"
             )
             prepared.end(stream_id, "stopped", reason)
         elif state.stopped is not None:
             prepared.end(stream_id, "stopped", state.stopped)
         elif state.resume_us is not None and state.resume_us > now_us:
-            prepared.end(stream_id, "left", f"{state.failure}; Wattics asked to wait")
+            reason = f"{state.failure}; {plan.destination.title} asked to wait"
+            prepared.end(stream_id, "gave_up", reason)
 
 
 _AWAITS_REFRESH: Final = (
@@ -221,7 +229,7 @@ def rebased_streams(plans: Mapping[str, StreamPlan], states: Mapping[str, Stream
         for one in plan.fields
         if one.kind != "gauge"
         and (register := states[stream_id].registers.get(one.name))
-        and is_rebased(Kept(stream_id, one, register))
+        and is_rebased(RegisterBinding(stream_id, one, register))
     }
 
 

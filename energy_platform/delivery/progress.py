@@ -10,13 +10,13 @@ from energy_platform.delivery.outcome import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from energy_platform.delivery.jobs import Job
+    from energy_platform.delivery.tasks import SendTask
 
 TELL_EVERY_S: Final = 1.0
 """How often a push tells how far it is."""
 
 
-class Tally:
+class ProgressCounter:
     """The counts of one push.
 
     Args:
@@ -35,29 +35,29 @@ class Tally:
         self.planned = 0
         """Packets planned or found pending so far."""
 
-    def add(self, job: Job) -> None:
-        """Count a job that ended."""
-        if job.acknowledged or job.refused:
+    def add(self, task: SendTask) -> None:
+        """Count a task that ended."""
+        if task.acknowledged or task.refused:
             self._heard_at = time.monotonic()
-        stream_id = job.plan.stream.id
+        stream_id = task.plan.stream.id
         sent, acknowledged, refused = self.of(stream_id)
         self._streams[stream_id] = (
-            sent + job.sent,
-            acknowledged + job.acknowledged,
-            refused + job.refused,
+            sent + task.sent,
+            acknowledged + task.acknowledged,
+            refused + task.refused,
         )
-        self._acknowledged += job.acknowledged
-        self._refused += job.refused
+        self._acknowledged += task.acknowledged
+        self._refused += task.refused
 
     def of(self, stream_id: str) -> tuple[int, int, int]:
         """Return how many packets of a stream were sent, acknowledged and refused."""
         return self._streams.get(stream_id, (0, 0, 0))
 
     def heard_since(self, moment: float) -> bool:
-        """Whether any stream got through to Wattics after a moment of the monotonic clock."""
+        """Whether any stream got through after a moment of the monotonic clock."""
         return self._heard_at is not None and self._heard_at >= moment
 
-    def tell(self, in_hand: Iterable[Job], *, waiting: int, at_last: bool = False) -> None:
+    def tell(self, in_hand: Iterable[SendTask], *, waiting: int, at_last: bool = False) -> None:
         """Tell how far the push is, unless that was told a moment ago."""
         now = time.monotonic()
         if self._on_progress is None or (now - self._told_at < TELL_EVERY_S and not at_last):
@@ -67,8 +67,8 @@ class Tally:
         self._on_progress(
             Progress(
                 planned=self.planned,
-                acknowledged=self._acknowledged + sum(job.acknowledged for job in working),
-                refused=self._refused + sum(job.refused for job in working),
+                acknowledged=self._acknowledged + sum(task.acknowledged for task in working),
+                refused=self._refused + sum(task.refused for task in working),
                 streams=self._of_streams - len(working) - waiting,
                 of_streams=self._of_streams,
             )

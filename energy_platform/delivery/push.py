@@ -1,4 +1,4 @@
-"""One push: everything that is ready, to Wattics, in order, resumable at any moment."""
+"""One push: everything that is ready, to one destination, in order, resumable at any moment."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import BaseFileLock
 
+from energy_platform.days import MICROSECONDS, microseconds
 from energy_platform.delivery.attempts import begin_run, end_run
-from energy_platform.delivery.behind import push_decision
-from energy_platform.delivery.course import Course
+from energy_platform.delivery.backlog import push_decision
 from energy_platform.delivery.ledger.lease import place_of
 from energy_platform.delivery.outcome import PushOutcome
 from energy_platform.delivery.preparation import prepare
-from energy_platform.settings import required
-from energy_platform.transforms.packets import MICROSECONDS, microseconds
+from energy_platform.delivery.run import PushRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
     from energy_platform.delivery.outcome import Progress
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.settings import WatticsSettings
-
-LOCK: Final = "wattics_push"
-"""The advisory lock of the lake that keeps a second push on this host waiting."""
+    from energy_platform.settings import DestinationSettings
 
 KEPT_DAYS: Final = 92
 """Days of settled packets the ledger keeps, with their bytes."""
@@ -39,7 +35,7 @@ def push(
     *,
     ledger: Ledger,
     portfolio: Portfolio,
-    settings: WatticsSettings,
+    settings: DestinationSettings,
     clock: Callable[[], datetime],
     stop: threading.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -52,30 +48,27 @@ def push(
     Args:
         lake: The day files.
         ledger: What was sent and acknowledged.
-        portfolio: The streams as agreed with Wattics.
-        settings: Address, credentials, patience.
+        portfolio: The streams as agreed; those of the settings' destination are sent.
+        settings: Of the destination: address, credentials, patience.
         clock: The present; packets are never stamped later.
         stop: Ends the push within ten seconds when it is set.
         on_progress: Told now and then how far it is.
 
     Returns:
-        What came of each stream; faults of Wattics are outcomes, not exceptions.
+        What came of each stream; faults of the destination are outcomes, not exceptions.
 
     Raises:
         SettingsError: No base URL is set although there are streams.
         TakenOverError: Another host took over, because this one was not heard of for too long.
         LedgerError: The ledger's database stayed away.
     """
-    if not portfolio.streams:
+    name = settings.destination
+    if all(stream.destination != name for stream in portfolio.streams.values()):
         return PushOutcome({}, interrupted=False)
-    required(
-        settings.base_url,
-        variable="WATTICS_BASE_URL",
-        why="there is no default, so that nothing is pushed to production by accident",
-    )
+    settings.required_url()
     stop = stop or threading.Event()
     with (
-        lake.lock(LOCK) as held,
+        lake.lock(f"{name}_push") as held,
         ledger.exclusive(
             stop=stop,
             place=place_of(held.lock_file) if isinstance(held, BaseFileLock) else "",
@@ -85,13 +78,11 @@ def push(
         if lease is None:
             return PushOutcome({}, interrupted=True)
         now_us = microseconds(clock())
-        if begin_run(ledger, now_us=now_us):
-            ledger.doubt()
-        prepared = prepare(
-            lake, ledger=ledger, portfolio=portfolio, settings=settings, now_us=now_us
-        )
-        outcome = Course(
-            prepared,
+        if begin_run(ledger, destination=name, now_us=now_us):
+            ledger.mark_in_doubt(name)
+        state = prepare(lake, ledger=ledger, portfolio=portfolio, settings=settings, now_us=now_us)
+        outcome = PushRun(
+            state,
             ledger=ledger,
             settings=settings,
             clock=clock,
@@ -99,9 +90,9 @@ def push(
             stop=stop,
             on_progress=on_progress,
         ).run()
-        ledger.prune(portfolio.streams, before_us=now_us - KEPT_DAYS * 86_400 * MICROSECONDS)
+        ledger.prune(state.plans, before_us=now_us - KEPT_DAYS * 86_400 * MICROSECONDS)
         now = clock()
-        end_run(ledger, outcome=outcome, now_us=microseconds(now))
+        end_run(ledger, destination=name, outcome=outcome, now_us=microseconds(now))
         then = push_decision(
             lake,
             ledger,
@@ -109,5 +100,6 @@ def push(
             now=now,
             max_hold=timedelta(hours=settings.max_hold_h),
             credentials=settings.all_credentials(),
+            destination=name,
         )
         return outcome._replace(then=then)

@@ -1,4 +1,4 @@
-"""Compares, stream by stream, what the lake holds, what the ledger says and what Wattics stored."""
+"""Compares, stream by stream, what the lake holds, what the ledger says and what is stored."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-from energy_platform.delivery.late import late_intents
+from energy_platform.days import instant, microseconds
+from energy_platform.delivery.connections import Connections
+from energy_platform.delivery.late import late_entries
 from energy_platform.delivery.planner import Planner
 from energy_platform.delivery.preparation import survey
-from energy_platform.delivery.wires import Wires
-from energy_platform.destinations.wattics import LastPacket, WatticsClient
+from energy_platform.destinations.base import destination
 from energy_platform.sources.http.errors import VendorError
-from energy_platform.transforms.packets import instant, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from energy_platform.delivery.ledger import Ledger, StreamState
-    from energy_platform.delivery.preparation import Prepared
-    from energy_platform.delivery.wires import Wire
+    from energy_platform.delivery.preparation import PushState
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.destinations.base import Connection, LastPacket
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.settings import WatticsSettings
+    from energy_platform.settings import DestinationSettings
 
 
 class Reconciled(NamedTuple):
@@ -33,11 +34,11 @@ class Reconciled(NamedTuple):
         stream_id: The stream.
         lake_until: Up to where the lake knows what happened.
         ledger_until: Newest instant acknowledged by the ledger.
-        stored_until: Newest instant Wattics holds; None when nothing, or when not asked.
-        pending: Packets with an intent and no answer.
+        stored_until: Newest instant stored there; None when nothing, or when not asked.
+        pending: Packets planned and not yet answered.
         late: Instants the lake could fill now that were decided without a packet.
         undelivered_wh: Energy of values per interval that was never sent.
-        debt_wh: Energy by which registers are held above the lake's.
+        held_back_wh: Energy by which registers are held above the lake's.
         differences: What does not agree; empty when all is well.
         action: What will be done about it, and by whom.
     """
@@ -49,7 +50,7 @@ class Reconciled(NamedTuple):
     pending: int
     late: int
     undelivered_wh: float
-    debt_wh: float
+    held_back_wh: float
     differences: tuple[str, ...]
     action: str
 
@@ -59,7 +60,7 @@ def reconcile(
     *,
     ledger: Ledger,
     portfolio: Portfolio,
-    settings: WatticsSettings,
+    settings: DestinationSettings,
     clock: Callable[[], datetime],
     days: int = 7,
 ) -> tuple[Reconciled, ...]:
@@ -69,8 +70,8 @@ def reconcile(
         lake: The day files.
         ledger: The delivery ledger.
         portfolio: The streams.
-        settings: Address and credentials; without an address, or with read-back off, Wattics is
-            not asked.
+        settings: Address and credentials; without an address, or with read-back off, the
+            destination is not asked.
         clock: The present.
         days: How many days back late data are looked for.
 
@@ -79,14 +80,14 @@ def reconcile(
     """
     prepared = survey(lake, ledger=ledger, portfolio=portfolio, settings=settings)
     planner = Planner(
-        prepared.knowledge,
+        prepared.completeness,
         frames=prepared.frames,
         now_us=microseconds(clock()),
         max_hold_us=prepared.max_hold_us,
     )
     stream_ids = sorted(prepared.plans)
     prepared.look_ahead(stream_ids, now_us=microseconds(clock()))
-    late = late_intents(prepared, stream_ids=stream_ids, ledger=ledger, planner=planner, days=days)
+    late = late_entries(prepared, stream_ids=stream_ids, ledger=ledger, planner=planner, days=days)
     stored = _stored(prepared, settings=settings)
     return tuple(
         _compare(
@@ -100,7 +101,7 @@ def reconcile(
 
 
 def _stored(
-    prepared: Prepared, *, settings: WatticsSettings
+    prepared: PushState, *, settings: DestinationSettings
 ) -> dict[str, LastPacket | VendorError | None]:
     """Read back the last packet of every stream whose credential there is."""
     credentials = settings.all_credentials()
@@ -109,22 +110,25 @@ def _stored(
         for stream_id, plan in prepared.plans.items()
         if plan.stream.credential in credentials
     ]
-    if settings.base_url is None or not settings.readback or not asked:
+    target = destination(settings.destination)
+    if not target.reads_back or not settings.can_read_back or not asked:
         return {}
 
-    def open_wire(name: str) -> Wire:
-        return WatticsClient(settings, credential=credentials[name])
+    def open_connection(name: str) -> Connection:
+        return target.connect(settings, name, lambda: True)
 
     own = threading.local()
-    opened: list[Wires] = []
+    opened: list[Connections] = []
 
     def ask(stream_id: str) -> LastPacket | VendorError | None:
-        wires: Wires | None = getattr(own, "wires", None)
-        if wires is None:
-            wires = own.wires = Wires(open_wire)
-            opened.append(wires)
+        connections: Connections | None = getattr(own, "connections", None)
+        if connections is None:
+            connections = own.connections = Connections(open_connection)
+            opened.append(connections)
         try:
-            return wires.of(prepared.plans[stream_id].stream.credential).last_packet(stream_id)
+            return connections.of(prepared.plans[stream_id].stream.credential).last_packet(
+                stream_id
+            )
         except VendorError as error:
             return error
 
@@ -132,12 +136,12 @@ def _stored(
         with ThreadPoolExecutor(settings.parallel_streams) as pool:
             return dict(zip(asked, pool.map(ask, asked), strict=True))
     finally:
-        for wires in opened:
-            wires.close()
+        for connections in opened:
+            connections.close()
 
 
 def _compare(
-    prepared: Prepared,
+    prepared: PushState,
     stream_id: str,
     *,
     stored: LastPacket | VendorError | None,
@@ -145,16 +149,16 @@ def _compare(
 ) -> Reconciled:
     state = prepared.states[stream_id]
     plan = prepared.plans[stream_id]
-    frontier = prepared.frontiers.get(stream_id)
+    watermark = prepared.watermarks.get(stream_id)
     pending = prepared.pending.get(stream_id, 0)
     differences: list[str] = []
     actions: list[str] = []
     if state.stopped is not None:
         differences.append(state.stopped)
-        actions.append("a person decides about the refused packet")
+        actions.append("an operator decides about the refused packet")
     if pending:
         differences.append(f"{pending} packets have no answer")
-        actions.append("the next push sends them, looking up the first if that is unclear")
+        actions.append("the next push sends them, looking up the first if it is in doubt")
     if late:
         differences.append(f"{late} intervals could be filled now and were passed without")
         sends = plan.sends_late
@@ -165,48 +169,49 @@ def _compare(
     if isinstance(stored, VendorError):
         differences.append(f"read-back failed: {stored}")
     else:
-        more, stored_until = _against_wattics(state, stored, is_ordered=not plan.sends_late)
+        more, stored_until = _against_stored(plan, state, stored)
         for difference, action in more:
             differences.append(difference)
             actions.append(action)
-    debt_wh = sum(register.debt_wh for register in state.registers.values())
+    held_back_wh = sum(register.held_back_wh for register in state.registers.values())
     return Reconciled(
         stream_id=stream_id,
-        lake_until=None if frontier is None else instant(frontier.until_us),
+        lake_until=None if watermark is None else instant(watermark.until_us),
         ledger_until=_at(state.last_acknowledged_us),
         stored_until=stored_until,
         pending=pending,
         late=late,
         undelivered_wh=state.undelivered_wh,
-        debt_wh=debt_wh,
+        held_back_wh=held_back_wh,
         differences=tuple(differences),
         action="; ".join(actions),
     )
 
 
-def _against_wattics(
-    state: StreamState, stored: LastPacket | None, *, is_ordered: bool
+def _against_stored(
+    plan: StreamPlan, state: StreamState, stored: LastPacket | None
 ) -> tuple[Sequence[tuple[str, str]], datetime | None]:
-    """Compare the newest packet of the ledger with the one Wattics holds.
+    """Compare the newest packet of the ledger with the one that is stored.
 
     Where late packets are sent behind newer ones, the one received last need not be the newest.
     """
     if stored is None:
         return [], None
+    title = plan.destination.title
     ledger_us = state.last_acknowledged_us
     stored_us = microseconds(stored.at)
     found = []
-    if is_ordered and ledger_us is not None and stored_us // 1000 < ledger_us // 1000:
+    if not plan.sends_late and ledger_us is not None and stored_us // 1000 < ledger_us // 1000:
         difference = (
-            f"the ledger has {instant(ledger_us).isoformat()} acknowledged, Wattics holds "
+            f"the ledger has {instant(ledger_us).isoformat()} acknowledged, {title} holds "
             f"{stored.at.isoformat()}"
         )
-        found.append((difference, "ask Wattics: what it acknowledged is not there"))
+        found.append((difference, f"ask {title}: what it acknowledged is not there"))
     planned_us = state.last_packet_us
     if planned_us is None or stored_us // 1000 > planned_us // 1000:
         found.append(
             (
-                f"Wattics holds {stored.at.isoformat()}, which this ledger never sent",
+                f"{title} holds {stored.at.isoformat()}, which this ledger never sent",
                 "find out who else pushes this stream",
             )
         )

@@ -6,25 +6,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_of
-from energy_platform.delivery.behind import streams_behind
-from energy_platform.delivery.knowledge import Knowledge
+from energy_platform.days import MICROSECONDS, day_of, instant
+from energy_platform.delivery.backlog import stream_backlog
 from energy_platform.delivery.ledger import StreamState
-from energy_platform.delivery.plans import plan_streams
-from energy_platform.transforms.packets import MICROSECONDS, instant
+from energy_platform.delivery.streams import plan_streams, why_unfit
+from energy_platform.delivery.watermarks import Completeness
 from energy_platform.warehouse import DELIVERY
 
 if TYPE_CHECKING:
-    from energy_platform.delivery.behind import Behind
-    from energy_platform.delivery.knowledge import Frontier
+    from energy_platform.delivery.backlog import Backlog
     from energy_platform.delivery.ledger import Ledger
-    from energy_platform.delivery.plans import StreamPlan
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.delivery.watermarks import Watermark
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
 
 
 class _Standing(NamedTuple):
-    is_held: bool
+    is_blocked: bool
     reason: str | None
 
 
@@ -39,15 +38,15 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
         portfolio: The streams.
 
     Returns:
-        Columns of ``storage.warehouse.DELIVERY``: ``last_sent_at`` (newest packet with an intent),
+        Columns of ``warehouse.DELIVERY``: ``last_sent_at`` (newest packet planned),
         ``last_acknowledged_at``, ``packets_acknowledged``, ``packets_refused``, ``behind_since``
         (oldest instant that is ready and not acknowledged), ``lag_s`` (seconds from the newest
-        acknowledged instant to where the lake's knowledge ends), ``debt_wh`` (energy by which
-        registers are held above the lake's), ``held`` and ``reason``.
+        acknowledged instant to the watermark), ``held_back_wh`` (energy by which registers are
+        above the lake's and held flat), ``blocked`` and ``reason``.
     """
     plans = plan_streams(portfolio)
     states = ledger.states()
-    behind = {one.stream_id: one for one in streams_behind(lake, ledger, portfolio)}
+    behind = {one.stream_id: one for one in stream_backlog(lake, ledger, portfolio)}
     cursors = [
         state.planned_until_us
         for stream_id in plans
@@ -55,13 +54,13 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
     ]
     since = day_of(instant(min(cursors))) if cursors else None
     vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
-    knowledge = Knowledge(lake, vendors=vendors, since=since)
+    completeness = Completeness(lake, vendors=vendors, since=since)
     rows = []
     for stream_id, plan in sorted(plans.items()):
         state = states.get(stream_id) or StreamState()
-        frontier = None
+        watermark = None
         if state.planned_until_us is not None:
-            frontier = knowledge.frontier(
+            watermark = completeness.low_watermark(
                 plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
             )
         one = behind.get(stream_id)
@@ -77,9 +76,9 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
                 "packets_acknowledged": state.acknowledged,
                 "packets_refused": state.refused,
                 "behind_since": None if one is None else one.since,
-                "lag_s": _lag_s(state, frontier),
-                "debt_wh": sum(register.debt_wh for register in state.registers.values()),
-                "held": standing.is_held,
+                "lag_s": _lag_s(state, watermark),
+                "held_back_wh": sum(register.held_back_wh for register in state.registers.values()),
+                "blocked": standing.is_blocked,
                 "reason": standing.reason,
             }
         )
@@ -90,20 +89,22 @@ def _at(at_us: int | None) -> object:
     return None if at_us is None else instant(at_us)
 
 
-def _lag_s(state: StreamState, frontier: Frontier | None) -> float | None:
-    if frontier is None or state.last_acknowledged_us is None:
+def _lag_s(state: StreamState, watermark: Watermark | None) -> float | None:
+    if watermark is None or state.last_acknowledged_us is None:
         return None
-    return max(0.0, (frontier.until_us - state.last_acknowledged_us) / MICROSECONDS)
+    return max(0.0, (watermark.until_us - state.last_acknowledged_us) / MICROSECONDS)
 
 
-def _standing(plan: StreamPlan, state: StreamState, *, behind: Behind | None) -> _Standing:
-    if plan.problem is not None:
-        return _Standing(is_held=True, reason=plan.problem)
+def _standing(plan: StreamPlan, state: StreamState, *, behind: Backlog | None) -> _Standing:
+    if problem := why_unfit(plan, state):
+        return _Standing(is_blocked=True, reason=problem)
     if state.stopped is not None:
-        return _Standing(is_held=True, reason=state.stopped)
-    if state.held_day is not None:
+        return _Standing(is_blocked=True, reason=state.stopped)
+    if state.blocked_day is not None:
         stops = "" if plan.may_jump else "; values per interval never pass a missing day"
-        return _Standing(is_held=True, reason=f"waits for the missing day {state.held_day}{stops}")
+        return _Standing(
+            is_blocked=True, reason=f"waits for the missing day {state.blocked_day}{stops}"
+        )
     if state.failure is not None:
-        return _Standing(is_held=False, reason=state.failure)
-    return _Standing(is_held=False, reason=None if behind is None else behind.reason)
+        return _Standing(is_blocked=False, reason=state.failure)
+    return _Standing(is_blocked=False, reason=None if behind is None else behind.reason)

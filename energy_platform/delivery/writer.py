@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from energy_platform.delivery.ledger import Failure, Ledger, Settled
+    from energy_platform.delivery.ledger import Ledger, PacketResult, StreamFailure
 
 FLUSH_EVERY_S: Final = 0.2
 """Answers of at most this long are unwritten; a crash may repeat their packets."""
@@ -25,22 +25,22 @@ class AnswerWriter:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._condition = threading.Condition()
-        self._settled: list[Settled] = []
-        self._failures: list[Failure] = []
+        self._record: list[PacketResult] = []
+        self._failures: list[StreamFailure] = []
         self._closed = False
         self.error: BaseException | None = None
         """What broke the ledger; nothing more may be sent then."""
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
-    def settle(self, settled: Settled) -> None:
+    def record_results(self, results: PacketResult) -> None:
         """Hand over one answer."""
         with self._condition:
-            self._settled.append(settled)
-            if len(self._settled) >= FLUSH_AT:
+            self._record.append(results)
+            if len(self._record) >= FLUSH_AT:
                 self._condition.notify()
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: StreamFailure) -> None:
         """Hand over why a stream was left."""
         with self._condition:
             self._failures.append(failure)
@@ -62,13 +62,13 @@ class AnswerWriter:
         closed = False
         while not closed:
             with self._condition:
-                if not self._closed and len(self._settled) < FLUSH_AT:
+                if not self._closed and len(self._record) < FLUSH_AT:
                     self._condition.wait(timeout=FLUSH_EVERY_S)
                 closed = self._closed
-                settled, self._settled = self._settled, []
+                results, self._record = self._record, []
                 failures, self._failures = self._failures, []
             try:
-                self._ledger.settle(settled, failures=failures)
+                self._ledger.record_results(results, failures=failures)
             except Exception as error:  # noqa: BLE001 - handed to the push, which raises it
                 self.error = error
                 return

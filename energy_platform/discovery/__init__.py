@@ -1,22 +1,28 @@
-"""From the vendors' inventories to a portfolio: guesses with reasons, for a person to review.
+"""From the vendors' inventories to a portfolio: guesses with reasons, for an operator to review.
 
 Each vendor has rules of its own; what its words do not say stays unknown. An existing portfolio
 is only ever added to: every byte of it stays.
 """
 
-from energy_platform.discovery.found import TO_CONFIRM, Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import (
+    TO_CONFIRM,
+    ProposedDevice,
+    ProposedPoint,
+    ProposedSite,
+    VendorInventory,
+)
 from energy_platform.discovery.propose import DiscoveryError, Proposal, confirmations, propose
 from energy_platform.discovery.read import ReadInventories, read_inventories
 
 __all__ = [
     "TO_CONFIRM",
     "DiscoveryError",
-    "Found",
-    "FoundDevice",
-    "FoundSite",
-    "Guess",
     "Proposal",
+    "ProposedDevice",
+    "ProposedPoint",
+    "ProposedSite",
     "ReadInventories",
+    "VendorInventory",
     "confirmations",
     "propose",
     "read_inventories",

@@ -17,7 +17,7 @@ from energy_platform.transforms.quality import habits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energy_platform.discovery.found import Found, Guess
+    from energy_platform.discovery.found import ProposedPoint, VendorInventory
     from energy_platform.lake.lake import Lake
 
 MOST_DEVIATION: Final = 1.5
@@ -39,7 +39,7 @@ def steps_seen(lake: Lake | None) -> dict[str, float | None]:
     return dict(found.iter_rows())
 
 
-def with_cadences(found: Found, seen: Mapping[str, float | None]) -> Found:
+def with_cadences(found: VendorInventory, seen: Mapping[str, float | None]) -> VendorInventory:
     """Return an inventory whose points have the cadence of their data where there are any."""
     if not seen:
         return found
@@ -56,7 +56,9 @@ def with_cadences(found: Found, seen: Mapping[str, float | None]) -> Found:
     return replace(found, devices=devices)
 
 
-def _with_cadence(point: Guess, seen: Mapping[str, float | None], *, name: str) -> Guess:
+def _with_cadence(
+    point: ProposedPoint, seen: Mapping[str, float | None], *, name: str
+) -> ProposedPoint:
     if name not in seen:
         return point
     step = seen[name]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.entries import commented, indented, scalar
 from energy_platform.discovery.streams import proposed_streams
 from energy_platform.discovery.words import free_name
+from energy_platform.discovery.yaml_entries import commented, indented, scalar
 from energy_platform.identity import point_id
 from energy_platform.transforms.readings import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from energy_platform.discovery.entries import Lines
-    from energy_platform.discovery.found import FoundDevice
+    from energy_platform.discovery.found import ProposedDevice
+    from energy_platform.discovery.yaml_entries import Lines
 
 _CORRECTIONS: Final = (
     "# Counters whose 16-bit words are exchanged, it seems: each shows its low word times 65,536.",
@@ -27,7 +27,7 @@ _STREAMS: Final = (
 
 
 def proposed_behind(
-    placed: Sequence[tuple[FoundDevice, str]],
+    placed: Sequence[tuple[ProposedDevice, str]],
     *,
     has: Callable[[str], bool],
     streams: Iterable[str],

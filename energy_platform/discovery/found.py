@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 
 TO_CONFIRM: Final = "TO CONFIRM"
-"""Mark in the portfolio's comments of what only a person can know."""
+"""Mark in the portfolio's comments of what only an operator can know."""
 
 SHARED: Final = (
-    "{vendor}: several devices have the serial number of {name}; it is told apart by its id. "
+    "{vendor}: several devices have the serial number of {name}; it is kept apart by its id. "
     "Have the vendor set the numbers right"
 )
 """Said of each device that is not named by its serial number alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guess:
-    """One point, as far as the vendor's own words tell.
+class ProposedPoint:
+    """One point, as far as the vendor's own words say.
 
     Attributes:
         key: The vendor's key.
@@ -37,10 +37,12 @@ class Guess:
         states: Numbers of texts that are numbers by definition.
         needs_power: Whether a register needs a rated power that nobody said.
         every: Seconds between two samples, None when the vendor does not say or the data differ.
+        width: Seconds of an increment's period, where the source says them.
+        stamp: Which end of its period an increment is stamped at, where the source says it.
         is_implausible: Whether the number seen cannot be what its name says.
         confidence: How sure the guess is.
         why: What it rests on.
-        confirm: What a person has to look at, empty when nothing.
+        confirm: What an operator has to look at, empty when nothing.
     """
 
     key: str
@@ -54,6 +56,8 @@ class Guess:
     states: tuple[tuple[str, float], ...] = ()
     needs_power: bool = False
     every: float | None = None
+    width: float | None = None
+    stamp: Literal["start", "end"] | None = None
     is_implausible: bool = False
     confidence: Confidence
     why: str
@@ -61,7 +65,7 @@ class Guess:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundSite:
+class ProposedSite:
     """A site of a vendor.
 
     Attributes:
@@ -82,12 +86,12 @@ class FoundSite:
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether nothing tells its zone, so that UTC stands for it."""
+        """Whether nothing says its zone, so that UTC stands for it."""
         return bool(self.confirm) and self.timezone == "UTC"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundDevice:
+class ProposedDevice:
     """A device of a vendor.
 
     Attributes:
@@ -97,7 +101,7 @@ class FoundDevice:
         name: Name shown to users.
         model: What kind of device it is, for the name of its device type.
         points: Guessed points, energy first.
-        left_out: Further keys the vendor lists, with the reason why they are no points.
+        left_out: Further keys the vendor lists, with the reason why they are not points.
         keys_known: Whether the vendor said which points the device has.
         carrier: Energy carrier of all its points.
         role: Part in the site's balance.
@@ -111,7 +115,7 @@ class FoundDevice:
     site: str
     name: str
     model: str
-    points: tuple[Guess, ...]
+    points: tuple[ProposedPoint, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     keys_known: bool = True
     carrier: Carrier | None = None
@@ -122,7 +126,7 @@ class FoundDevice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class VendorInventory:
     """One vendor's inventory.
 
     Attributes:
@@ -131,6 +135,6 @@ class Found:
         remarks: What was odd about the inventory, one sentence each.
     """
 
-    sites: Mapping[str, FoundSite]
-    devices: Mapping[str, FoundDevice]
+    sites: Mapping[str, ProposedSite]
+    devices: Mapping[str, ProposedDevice]
     remarks: tuple[str, ...] = ()

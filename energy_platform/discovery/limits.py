@@ -72,7 +72,7 @@ def propose_limits(text: str, seen: Iterable[SeenPower], *, name: str) -> Limits
     lines: list[str] = []
     most: dict[Place, SeenPower] = {}
     for one in seen:
-        said = f"{one.point_id}: {one.words}, {one.rises:,} rises"
+        said = f"{one.point_id}: {one.description}, {one.rises:,} rises"
         place = places.get(one.point_id)
         if one.max_power_w is not None:
             lines.append(f"{said}; {one.max_power_w:,.6g} W is stated")
@@ -139,7 +139,7 @@ def _commented(rest: str, seen: SeenPower) -> str:
     if said and not said.startswith("#"):
         return rest
     ending = "\r" if line.endswith("\r") else ""
-    why = f"  # highest mean power {seen.words}"
+    why = f"  # highest mean power {seen.description}"
     kept = said.removeprefix("#").strip()
     return why + (f"; {kept}" if kept else "") + ending + newline + below
 

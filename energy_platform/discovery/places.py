@@ -1,7 +1,7 @@
 """Sites of several vendors that are one place, by zone, city and the parts of their names.
 
 No vendor knows another's sites. Where three of them print Paris, one building is far more likely
-than three, and three would give each a part of the figures. Which it is, a person confirms.
+than three, and three would give each a part of the figures. Which it is, an operator confirms.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.words import slug
+from energy_platform.sources import source_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from energy_platform.discovery.found import FoundSite
+    from energy_platform.discovery.found import ProposedSite
 
 _GENERIC: Final = frozenset(
     {"gateway", "site", "building", "office", "offices", "campus", "plant", "factory", "demo"}
     | {"tower", "house", "home", "roof", "main", "head", "meter", "devices", "device", "without"}
-    | {"address", "visible", "socomec", "belimo", "skycentrics", "skybox", "test", "group"}
+    | {"address", "visible", "skybox", "test", "group", *source_names()}
     | {"gebaude", "gebaeude", "werk", "buro", "buero", "standort", "haus", "zentrale", "halle"}
     | {"batiment", "bureau", "bureaux", "usine", "siege", "immeuble", "project", "projekt"}
     | {"the", "and", "und", "der", "die", "das", "les", "des", "del", "von", "sur", "gmbh"}
@@ -38,7 +39,7 @@ class Place:
     Attributes:
         site_id: Its id.
         name: Its name.
-        timezone: Its zone, None when nothing tells it.
+        timezone: Its zone, None when nothing says it.
         city: City of its address, None when unknown.
     """
 
@@ -62,7 +63,7 @@ class Match:
 
 
 def parts_of(*names: str | None) -> frozenset[str]:
-    """Return the parts of some names that tell one place from another."""
+    """Return the parts of some names that distinguish one place from another."""
     found = {part for name in names for part in slug(name or "").split("-")}
     return frozenset(
         part for part in found if len(part) >= _SHORTEST and not part.isdigit()
@@ -70,11 +71,11 @@ def parts_of(*names: str | None) -> frozenset[str]:
 
 
 def matches(
-    sites: Sequence[FoundSite], places: Iterable[Place]
+    sites: Sequence[ProposedSite], places: Iterable[Place]
 ) -> tuple[Mapping[str, Match], list[str]]:
     """Find the place of each of a vendor's sites.
 
-    A vendor tells its own sites apart, so no two of them become one place, and a site that could
+    A vendor keeps its own sites apart, so no two of them become one place, and a site that could
     be either of two places stays its own.
 
     Args:
@@ -116,7 +117,7 @@ def matches(
     return best, remarks
 
 
-def _shared(site: FoundSite, place: Place) -> frozenset[str]:
+def _shared(site: ProposedSite, place: Place) -> frozenset[str]:
     if not site.is_placeholder and place.timezone not in {None, site.timezone}:
         return frozenset()
     return parts_of(site.name, site.city) & parts_of(place.name, place.city)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.comments import proposed_behind
-from energy_platform.discovery.entries import (
+from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.places import Place, matches
+from energy_platform.discovery.registers import once_per_site
+from energy_platform.discovery.words import free_name, slug
+from energy_platform.discovery.yaml_editor import NEW_FILE, PortfolioText, TextError
+from energy_platform.discovery.yaml_entries import (
     device_entry,
     proposed_points,
     site_entry,
     type_entry,
 )
-from energy_platform.discovery.found import TO_CONFIRM
-from energy_platform.discovery.places import Place, matches
-from energy_platform.discovery.registers import once_per_site
-from energy_platform.discovery.text import NEW_FILE, PortfolioText, TextError
-from energy_platform.discovery.words import free_name, slug
 from energy_platform.discovery.zones import UNKNOWN_ZONE
 from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
@@ -30,8 +30,13 @@ from energy_platform.portfolio.load import parse_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from energy_platform.discovery.entries import Lines
-    from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+    from energy_platform.discovery.found import (
+        ProposedDevice,
+        ProposedPoint,
+        ProposedSite,
+        VendorInventory,
+    )
+    from energy_platform.discovery.yaml_entries import Lines
     from energy_platform.portfolio.model import Device, PortfolioFile, Site
     from energy_platform.schemas import Vendor
 
@@ -75,7 +80,7 @@ class Proposal:
 
     @property
     def to_confirm(self) -> int:
-        """Entries of the new text that a person has to look at."""
+        """Entries of the new text that an operator has to look at."""
         return confirmations(self.after)
 
     def diff(self, *, name: str) -> list[str]:
@@ -101,7 +106,7 @@ def confirmations(text: str) -> int:
 
 
 def propose(
-    text: str | None, found: Mapping[Vendor, Found], *, name: str = "portfolio.yaml"
+    text: str | None, found: Mapping[Vendor, VendorInventory], *, name: str = "portfolio.yaml"
 ) -> Proposal:
     """Work out what to add to a portfolio.
 
@@ -166,7 +171,7 @@ def _prove(before: str | None, after: str, *, name: str) -> None:
 Shape = tuple[object, ...]
 
 
-def _shape(points: Iterable[Guess]) -> Shape:
+def _shape(points: Iterable[ProposedPoint]) -> Shape:
     """What makes two devices of one type: equal points."""
     return tuple(
         sorted(
@@ -185,7 +190,7 @@ class _Work:
         self.file: PortfolioFile = parse_file(text, name=name)
         self.new_sites: dict[str, Lines] = {}
         self.new_types: dict[str, Lines] = {}
-        self.new_devices: list[tuple[FoundDevice, FoundSite]] = []
+        self.new_devices: list[tuple[ProposedDevice, ProposedSite]] = []
         self.proposed: dict[str, int] = {}
         self.vanished: list[str] = []
         self.remarks: list[str] = []
@@ -194,7 +199,7 @@ class _Work:
         self._types: dict[tuple[Vendor, Shape], str] = {}
         self._placed: dict[tuple[Vendor, str], Counter[str]] = defaultdict(Counter)
 
-    def compare(self, vendor: Vendor, found: Found) -> None:
+    def compare(self, vendor: Vendor, found: VendorInventory) -> None:
         """Compare one vendor's inventory: what is known, new, vanished."""
         self.remarks += found.remarks
         own = {
@@ -223,7 +228,7 @@ class _Work:
                 continue
             self.new_devices.append((new, found.sites[new.site]))
 
-    def _check_zone(self, device: Device, site: FoundSite) -> None:
+    def _check_zone(self, device: Device, site: ProposedSite) -> None:
         here = next(one for one in self.file.sites if one.id == device.site)
         sentence = (
             f"site {here.id} is in {here.timezone}, but {device.vendor} says {site.timezone} "
@@ -236,7 +241,7 @@ class _Work:
         shared = self.file.device_types[device.type].points if device.type else ()
         return {spec.key for spec in (*shared, *device.points)}
 
-    def _check_points(self, index: int, device: Device, here: FoundDevice) -> None:
+    def _check_points(self, index: int, device: Device, here: ProposedDevice) -> None:
         """Report what vanished, and propose what is new to a device without a type."""
         if not here.keys_known:
             return
@@ -259,17 +264,19 @@ class _Work:
     def _propose_for_type(
         self,
         type_name: str,
-        devices: Sequence[FoundDevice],
+        devices: Sequence[ProposedDevice],
         own: Mapping[str, tuple[int, Device]],
     ) -> None:
-        missing: dict[str, Guess] = {}
+        missing: dict[str, ProposedPoint] = {}
         for here in devices:
             known = self._keys_of(own[here.serial][1])
             missing.update({one.key: one for one in here.points if one.key not in known})
         where = f"device type {type_name}"
         self._propose(where, ("device_types", type_name, "points"), list(missing.values()))
 
-    def _propose(self, where: str, path: tuple[str | int, ...], missing: Sequence[Guess]) -> None:
+    def _propose(
+        self, where: str, path: tuple[str | int, ...], missing: Sequence[ProposedPoint]
+    ) -> None:
         seen = {
             str(yaml.safe_load(one)) for one in _COMMENTED_KEY.findall(self.text.comments_of(path))
         }
@@ -294,7 +301,7 @@ class _Work:
                 at_sites, once_per_site(at_sites, self.file), strict=True
             )
         ]
-        shapes: dict[tuple[Vendor, Shape], list[FoundDevice]] = defaultdict(list)
+        shapes: dict[tuple[Vendor, Shape], list[ProposedDevice]] = defaultdict(list)
         for device, _, _ in placed:
             shapes[device.vendor, _shape(device.points)].append(device)
         for (vendor, shape), members in shapes.items():
@@ -327,7 +334,7 @@ class _Work:
                 for device, site in self.new_devices
                 if device.vendor == vendor and not self._placed.get((vendor, site.key))
             }
-            # A vendor tells its own sites apart.
+            # A vendor keeps its own sites apart.
             own = {
                 site_id
                 for (name, _), counted in self._placed.items()
@@ -362,7 +369,7 @@ class _Work:
     def _name_of(self, site_id: str) -> str | None:
         return next((one.name for one in self.file.sites if one.id == site_id), None)
 
-    def _type_of(self, device: FoundDevice) -> str:
+    def _type_of(self, device: ProposedDevice) -> str:
         """Return a type with just these keys, or make one."""
         keys = {one.key for one in device.points}
         for name, known in self.file.device_types.items():
@@ -374,7 +381,7 @@ class _Work:
         self.new_types[name] = type_entry(name, device.points)
         return name
 
-    def _site_of(self, vendor: Vendor, site: FoundSite) -> tuple[str, str]:
+    def _site_of(self, vendor: Vendor, site: ProposedSite) -> tuple[str, str]:
         """Return a site's id, and a remark for the device when it was placed with neighbours."""
         neighbours = self._placed.get((vendor, site.key))
         if neighbours:
@@ -385,7 +392,7 @@ class _Work:
             )
         return self._site_ids[vendor, site.key], self._merged.get((vendor, site.key), "")
 
-    def _new_site(self, vendor: Vendor, site: FoundSite) -> str:
+    def _new_site(self, vendor: Vendor, site: ProposedSite) -> str:
         base = slug(site.name) or f"{vendor}-site"
         same = next((one for one in self.file.sites if one.id == base), None)
         if same is not None and same.name == site.name:

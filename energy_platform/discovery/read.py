@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from energy_platform.discovery.found import Found
+    from energy_platform.discovery.found import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
     from energy_platform.sources.http.logins import RefusedLogins
@@ -30,7 +30,7 @@ class ReadInventories(NamedTuple):
         skipped: Vendors without credentials.
     """
 
-    found: dict[Vendor, Found]
+    found: dict[Vendor, VendorInventory]
     failed: dict[Vendor, SettingsError | VendorError]
     skipped: tuple[Vendor, ...]
 
@@ -51,7 +51,7 @@ def read_inventories(
         lake: Holds the inventories of before, by which devices keep their names, and readings,
             which show how often their points are sampled.
     """
-    found: dict[Vendor, Found] = {}
+    found: dict[Vendor, VendorInventory] = {}
     failed: dict[Vendor, SettingsError | VendorError] = {}
     seen = steps_seen(lake)
     asked = tuple(sources()) if vendors is None else tuple(vendors)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.vocabulary import NUMBERED, RESETTABLE, TARIFFS, WHOLE
 from energy_platform.discovery.words import folded, words
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import Role, Vendor
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.discovery.found import FoundDevice, Guess
+    from energy_platform.discovery.found import ProposedDevice, ProposedPoint
     from energy_platform.portfolio.model import PortfolioFile
 
 COUNTED_ROLES: Final = frozenset[Role | None]({"main", "generation", "storage"})
@@ -28,9 +28,9 @@ COUNTED_ROLES: Final = frozenset[Role | None]({"main", "generation", "storage"})
 _NUMBER: Final = re.compile(r"([a-z]+)[ _\[#-]*0*(\d{1,4})(?![a-z0-9])")
 
 
-def once(points: Sequence[Guess]) -> list[Guess]:
+def once(points: Sequence[ProposedPoint]) -> list[ProposedPoint]:
     """Leave out of the site's sums what would count again on one device."""
-    groups: dict[tuple[str, str], list[Guess]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[ProposedPoint]] = defaultdict(list)
     for point in points:
         if point.kind == "register" and point.quantity in ENERGY_QUANTITIES:
             groups[point.quantity, point.phase].append(point)
@@ -54,8 +54,8 @@ def once(points: Sequence[Guess]) -> list[Guess]:
 
 
 def once_per_site(
-    placed: Sequence[tuple[FoundDevice, str, str]], file: PortfolioFile
-) -> list[FoundDevice]:
+    placed: Sequence[tuple[ProposedDevice, str, str]], file: PortfolioFile
+) -> list[ProposedDevice]:
     """Return new devices so that what two vendors may both measure on a site counts once.
 
     Args:
@@ -68,7 +68,7 @@ def once_per_site(
         for role in {known.role, *(spec.role for spec in (*shared, *known.points))}:
             if role is not None and role in COUNTED_ROLES:
                 taken.setdefault((known.site, role), known.vendor)
-    found: list[FoundDevice] = []
+    found: list[ProposedDevice] = []
     for device, site_id, _ in placed:
         counted = device
         for role in sorted({device.role, *(one.role or "none" for one in device.points)}):
@@ -81,7 +81,7 @@ def once_per_site(
     return found
 
 
-def _without_role(device: FoundDevice, *, role: Role, other: Vendor) -> FoundDevice:
+def _without_role(device: ProposedDevice, *, role: Role, other: Vendor) -> ProposedDevice:
     """Return a device that does not count with a role: another vendor already measures it there."""
     reason = f"{other} already has a device or point with the role {role} on this site"
     return replace(
@@ -106,12 +106,12 @@ def _without_role(device: FoundDevice, *, role: Role, other: Vendor) -> FoundDev
     )
 
 
-def _counted(members: Sequence[Guess]) -> list[Guess]:
+def _counted(members: Sequence[ProposedPoint]) -> list[ProposedPoint]:
     """Return the one that counts; of numbered things behind one gateway, one each.
 
-    What has no number beside numbered ones, such as the breaker of two inverters, is all of them.
+    What has no number among numbered ones, such as the breaker of two inverters, is all of them.
     """
-    parts: dict[str, list[Guess]] = defaultdict(list)
+    parts: dict[str, list[ProposedPoint]] = defaultdict(list)
     for one in members:
         parts[_part(one)].append(one)
     best = {part: min(ones, key=_rank) for part, ones in parts.items()}
@@ -121,7 +121,7 @@ def _counted(members: Sequence[Guess]) -> list[Guess]:
     return list(best.values())
 
 
-def _left_out(point: Guess, reason: str) -> Guess:
+def _left_out(point: ProposedPoint, reason: str) -> ProposedPoint:
     doubt = "; ".join(part for part in (point.confirm, reason) if part)
     counts_by_quantity = point.quantity in {"heating_energy", "cooling_energy"}
     return replace(
@@ -133,7 +133,7 @@ def _left_out(point: Guess, reason: str) -> Guess:
     )
 
 
-def _part(point: Guess) -> str:
+def _part(point: ProposedPoint) -> str:
     """Return the numbered thing that a point belongs to, such as the second of two inverters."""
     text = folded(point.name).lower().replace("_", " ")
     return " ".join(
@@ -141,7 +141,7 @@ def _part(point: Guess) -> str:
     )
 
 
-def _rank(point: Guess) -> tuple[bool, int, bool, str]:
+def _rank(point: ProposedPoint) -> tuple[bool, int, bool, str]:
     said = words(point.name)
     if _is_tariff(point):
         order = 3
@@ -152,9 +152,9 @@ def _rank(point: Guess) -> tuple[bool, int, bool, str]:
     return point.is_implausible, order, point.role == "none", point.key
 
 
-def _is_tariff(point: Guess) -> bool:
+def _is_tariff(point: ProposedPoint) -> bool:
     return bool(TARIFFS.search(folded(point.name).lower().replace("_", " ")))
 
 
-def _is_resettable(point: Guess) -> bool:
+def _is_resettable(point: ProposedPoint) -> bool:
     return bool(words(point.name) & RESETTABLE)

@@ -1,6 +1,6 @@
 """From a unit and some words to a quantity and a kind; what the words do not say stays unknown.
 
-Only a counting word beside an energy unit makes a register: a number in kWh may as well be what a
+Only a counting word next to an energy unit makes a register: a number in kWh may as well be what a
 battery can still give. No unit is ever assumed.
 """
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Classification:
     """What a unit and some words come to.
 
     Attributes:
@@ -93,9 +93,9 @@ _GAUGES: Final[dict[str, Quantity]] = {
 """Canonical units that speak for themselves."""
 
 
-def judge(
+def classify(
     unit: str | None, said: AbstractSet[str], *, device: AbstractSet[str] = frozenset()
-) -> Judgement:
+) -> Classification:
     """Judge a number.
 
     Args:
@@ -119,7 +119,7 @@ def judge(
     if how.unit == "Wh":
         return _energy(said, device=device)
     if how.unit in _GAUGES:
-        return Judgement(quantity=_GAUGES[how.unit], kind="gauge", confidence="high")
+        return Classification(quantity=_GAUGES[how.unit], kind="gauge", confidence="high")
     special = _SPECIAL.get(how.unit)
     return special(said) if special is not None else _other("medium")
 
@@ -128,31 +128,31 @@ _AVERAGED: Final = frozenset({"V", "A", "Hz", "°C", "K", "%", "1"})
 """Units whose average over phases or cells is a quantity of its own; no power adds up by one."""
 
 
-def of_phase(judged: Judgement, said: AbstractSet[str], *, phase: Phase) -> Judgement:
+def of_phase(classified: Classification, said: AbstractSet[str], *, phase: Phase) -> Classification:
     """Return what a judgement comes to of one phase, whose average is one over some time."""
     if phase != "total" and said & AVERAGE:
         return _other("medium")
-    return judged
+    return classified
 
 
-def _other(confidence: Confidence, doubt: str = "") -> Judgement:
-    return Judgement(quantity="other", kind="gauge", confidence=confidence, doubt=doubt)
+def _other(confidence: Confidence, doubt: str = "") -> Classification:
+    return Classification(quantity="other", kind="gauge", confidence=confidence, doubt=doubt)
 
 
-def _gauge(quantity: Quantity, confidence: Confidence = "high", doubt: str = "") -> Judgement:
-    return Judgement(quantity=quantity, kind="gauge", confidence=confidence, doubt=doubt)
+def _gauge(quantity: Quantity, confidence: Confidence = "high", doubt: str = "") -> Classification:
+    return Classification(quantity=quantity, kind="gauge", confidence=confidence, doubt=doubt)
 
 
-def _without_unit(said: AbstractSet[str]) -> Judgement:
+def _without_unit(said: AbstractSet[str]) -> Classification:
     if said & BITS:
         kind: Kind = "state" if said & STATES and said & ONE_STATE else "bitfield"
-        return Judgement(quantity="state", kind=kind, confidence="medium")
+        return Classification(quantity="state", kind=kind, confidence="medium")
     if said & STATES:
-        return Judgement(quantity="state", kind="state", confidence="medium")
+        return Classification(quantity="state", kind="state", confidence="medium")
     if _is_power_factor(said):
         return _gauge("power_factor", "medium")
     if said & HOURS and not said & (SET | RATED | EXTREMES):
-        return Judgement(
+        return Classification(
             quantity="operating_time",
             kind="gauge",
             confidence="low",
@@ -170,13 +170,17 @@ def _is_power_factor(said: AbstractSet[str]) -> bool:
     )
 
 
-def _plain_number(said: AbstractSet[str]) -> Judgement:
+def _plain_number(said: AbstractSet[str]) -> Classification:
     """Judge a number of which the vendor says that it has no unit."""
-    judged = _without_unit(said)
-    return judged if judged.unit is None else _other("low", "a time, but the vendor says no unit")
+    classified = _without_unit(said)
+    return (
+        classified
+        if classified.unit is None
+        else _other("low", "a time, but the vendor says no unit")
+    )
 
 
-def _percent(said: AbstractSet[str]) -> Judgement:
+def _percent(said: AbstractSet[str]) -> Classification:
     if "soc" in said or any(
         said >= both for both in ({"state", "charge"}, {"battery", "charge"}, {"etat", "charge"})
     ):
@@ -194,13 +198,13 @@ def _percent(said: AbstractSet[str]) -> Judgement:
     return _other("medium")
 
 
-def _ampere_hours(said: AbstractSet[str]) -> Judgement:
+def _ampere_hours(said: AbstractSet[str]) -> Classification:
     if said & CAPACITY:
         return _gauge("battery_capacity")
     return _other("medium")
 
 
-def _kelvin(said: AbstractSet[str]) -> Judgement:
+def _kelvin(said: AbstractSet[str]) -> Classification:
     if said & DIFFERENCE:
         return _gauge("temperature_difference")
     if said & TEMPERATURE:
@@ -208,11 +212,11 @@ def _kelvin(said: AbstractSet[str]) -> Judgement:
     return _other("low", "a temperature, or a difference of temperatures")
 
 
-def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
+def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Classification:
     if said & STORED:
         return _held(said)
     if said & RESTARTING:
-        return _other("low", "an energy that begins anew each period; no register")
+        return _other("low", "an energy that starts again each period; not a register")
     if not said & COUNTING:
         return _other("low", "an energy, but nothing says that it is a counter")
     known = _said_directions(said, device=device)
@@ -223,7 +227,7 @@ def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
     if said & (CHARGE | DISCHARGE):
         return _other("low", "an energy charged, but nothing says into what")
     if said & (DELIVERED | RECEIVED):
-        return Judgement(
+        return Classification(
             quantity="active_energy_import" if said & DELIVERED else "active_energy_export",
             kind="register",
             confidence="low",
@@ -231,7 +235,7 @@ def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
             counts=False,
         )
     is_generation = bool((said | device) & GENERATION)
-    return Judgement(
+    return Classification(
         quantity="generation_energy" if is_generation else "active_energy_import",
         kind="register",
         confidence="medium",
@@ -239,7 +243,7 @@ def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
     )
 
 
-def _held(said: AbstractSet[str]) -> Judgement:
+def _held(said: AbstractSet[str]) -> Classification:
     """Judge what a storage could take, holds, or can hold."""
     is_capacity = bool(said & CAPACITY)
     if is_capacity and said & CHARGE and not said & DISCHARGE:
@@ -251,7 +255,9 @@ def _held(said: AbstractSet[str]) -> Judgement:
     return _gauge("stored_energy")
 
 
-def _directed(quantity: Quantity, said: AbstractSet[str], *, device: AbstractSet[str]) -> Judgement:
+def _directed(
+    quantity: Quantity, said: AbstractSet[str], *, device: AbstractSet[str]
+) -> Classification:
     """Judge a register whose direction is said; where the device makes it odd, it waits."""
     doubt = ""
     if quantity == "generation_energy" and device & MAIN and not (said | device) & GENERATION:
@@ -259,7 +265,7 @@ def _directed(quantity: Quantity, said: AbstractSet[str], *, device: AbstractSet
         doubt = "production at a main meter is taken for what goes out"
     elif quantity in {"active_energy_import", "active_energy_export"} and device & GENERATION:
         doubt = "of a plant; generation_energy is the register of what it produces"
-    return Judgement(
+    return Classification(
         quantity=quantity,
         kind="register",
         confidence="low" if doubt else "high",
@@ -307,31 +313,31 @@ def _said_directions(said: AbstractSet[str], *, device: AbstractSet[str]) -> set
     return known
 
 
-def _volume(said: AbstractSet[str]) -> Judgement:
+def _volume(said: AbstractSet[str]) -> Classification:
     if said & (WHOLE | {"volume", "volumen", "counter", "index"}) and not said & RESTARTING:
-        return Judgement(quantity="volume", kind="register", confidence="medium")
+        return Classification(quantity="volume", kind="register", confidence="medium")
     return _other("low", "in m³, but nothing says that it is a counter")
 
 
-def _duration(said: AbstractSet[str]) -> Judgement:
+def _duration(said: AbstractSet[str]) -> Classification:
     if said & RUNNING:
-        return Judgement(quantity="operating_time", kind="register", confidence="medium")
+        return Classification(quantity="operating_time", kind="register", confidence="medium")
     return _other("medium")
 
 
-def _apparent(said: AbstractSet[str]) -> Judgement:
+def _apparent(said: AbstractSet[str]) -> Classification:
     if said & RESTARTING or not said & COUNTING:
         return _other("low", "in VAh, but nothing says that it is a counter")
-    return Judgement(quantity="apparent_energy", kind="register", confidence="high")
+    return Classification(quantity="apparent_energy", kind="register", confidence="high")
 
 
-def _reactive(said: AbstractSet[str]) -> Judgement:
+def _reactive(said: AbstractSet[str]) -> Classification:
     if said & RESTARTING or not said & (COUNTING | POSITIVE | NEGATIVE):
         return _other("low", "in varh, but nothing says that it is a counter")
     directions = direction_of(said)
     if len(directions) > 1:
         return _other("low", "a reactive energy of both directions")
-    return Judgement(
+    return Classification(
         quantity="reactive_energy_export" if "export" in directions else "reactive_energy_import",
         kind="register",
         confidence="high" if directions else "medium",
@@ -339,7 +345,7 @@ def _reactive(said: AbstractSet[str]) -> Judgement:
     )
 
 
-_SPECIAL: Final[dict[str, Callable[[AbstractSet[str]], Judgement]]] = {
+_SPECIAL: Final[dict[str, Callable[[AbstractSet[str]], Classification]]] = {
     "varh": _reactive,
     "VAh": _apparent,
     "K": _kelvin,
@@ -351,11 +357,11 @@ _SPECIAL: Final[dict[str, Callable[[AbstractSet[str]], Judgement]]] = {
     "count": lambda _: _gauge("count"),
     "1": _plain_number,
 }
-"""Canonical units that need words beside them."""
+"""Canonical units that need words to be understood."""
 
 
 def role_of(device: AbstractSet[str]) -> Role:
-    """Return the part in the site's balance that a device's name tells, else none."""
+    """Return the part in the site's balance that a device's name says, else none."""
     found: set[Role] = set()
     if device & GENERATION:
         found.add("generation")

@@ -1,4 +1,4 @@
-"""Numbers for the words of a state, from the words seen; a person confirms what stands for what."""
+"""Numbers for the words of a state, from the words seen; an operator confirms each."""
 
 from __future__ import annotations
 

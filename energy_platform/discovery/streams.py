@@ -1,4 +1,4 @@
-"""Streams at Wattics, proposed as comments: ids and intervals are agreed with people there."""
+"""Streams at Wattics, proposed as comments: ids and intervals are agreed with Wattics."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery.words import slug
 from energy_platform.identity import point_id
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from energy_platform.discovery.entries import Lines
-    from energy_platform.discovery.found import FoundDevice, Guess
+    from energy_platform.discovery.found import ProposedDevice, ProposedPoint
+    from energy_platform.discovery.yaml_entries import Lines
     from energy_platform.schemas import Phase, Quantity
 
 _FIELDS: Final[dict[Quantity, str]] = {
@@ -34,7 +34,7 @@ _HEAT: Final = frozenset({"heating_energy", "cooling_energy"})
 
 
 def proposed_streams(
-    device: FoundDevice,
+    device: ProposedDevice,
     *,
     site_id: str,
     scalar: Callable[[str | float], str],
@@ -81,17 +81,17 @@ def proposed_streams(
     return lines
 
 
-def _item(point: Guess) -> str:
+def _item(point: ProposedPoint) -> str:
     """Return the part of a device that a point belongs to: the item of a Socomec service."""
     return point.key.rpartition("|")[0]
 
 
-def _beside(device: FoundDevice, *, item: str) -> dict[str, Guess]:
+def _beside(device: ProposedDevice, *, item: str) -> dict[str, ProposedPoint]:
     """Return the gauges of the same item, by field; nothing says which of a gateway's belong."""
-    found: dict[str, Guess] = {}
+    found: dict[str, ProposedPoint] = {}
     if not item:
         return found
-    gauges: Sequence[Guess] = [
+    gauges: Sequence[ProposedPoint] = [
         one for one in device.points if one.kind == "gauge" and _item(one) == item
     ]
     for one in gauges:

@@ -19,7 +19,7 @@ SET: Final = Words(
     | {"sollwert", "soll", "vorgabe", "grenzwert", "schwelle", "anforderung", "lastabwurf"}
     | {"consigne", "consignes", "limite", "limites", "seuil", "demande", "delestage", "commande"}
 )
-"""Of what something is told, asked, allowed or expected to do: nothing is measured."""
+"""Of what something is ordered, asked, allowed or expected to do: nothing is measured."""
 
 OFFERED: Final = Words({"available", "shed", "verfugbar", "verfuegbar", "disponible"})
 """Of a power that could be given, taken or shed."""
@@ -47,7 +47,7 @@ RESTARTING: Final = Words(
     | {"tages", "heute", "gestern", "monats", "jahres", "wochen", "stundlich"}
     | {"jour", "journalier", "journaliere", "hier", "mensuel", "mensuelle", "annuel", "annuelle"}
 )
-"""Of counters that begin anew each period."""
+"""Of counters that start again each period."""
 
 RESETTABLE: Final = Words(
     {"partial", "resettable", "reset", "partiel", "partielle", "teilzahler", "teilzaehler"}
@@ -120,7 +120,7 @@ STORED: Final = CAPACITY | {
     *("available", "stored", "remaining", "reserve", "gespeichert", "verbleibend"),
     *("stockee", "restante"),
 }
-"""Of what a storage holds or can hold, which is no counter."""
+"""Of what a storage holds or can hold, which is not a counter."""
 
 GENERATION: Final = Words(
     {"solar", "pv", "photovoltaic", "wind", "turbine", "genset", "photovoltaik", "solaire"}

@@ -45,7 +45,7 @@ _TELLING: Final = frozenset(
     | {"kalte", "kaelte", "entladung", "speicher", "batterie", "zahler", "zaehler", "verbrauch"}
     | {"erzeugung", "grenzwert", "mittelwert"}
 )
-"""Parts that tell something where no other part of the word is known."""
+"""Parts that mean something where no other part of the word is known."""
 _SYMBOLS: Final = (
     *("Wh", "kWh", "MWh", "J", "kJ", "MJ", "varh", "kvarh", "VAh", "kVAh"),
     *("W", "kW", "MW", "var", "kvar", "VA", "kVA", "V", "mV", "kV", "A", "mA", "kA"),
@@ -87,7 +87,7 @@ def _compound(word: str) -> set[str]:
         if part in word and part != word:
             parts.add(part)
             word = word.replace(part, " ")
-    # "Strom" and "solar" stand in many words of other languages; alone they tell nothing.
+    # "Strom" and "solar" stand in many words of other languages; alone they mean nothing.
     return parts if len(parts) > 1 or parts & _TELLING else set()
 
 

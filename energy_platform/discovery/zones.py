@@ -10,7 +10,7 @@ import pytz
 from energy_platform.discovery.words import clean, slug
 
 UNKNOWN_ZONE: Final = "UTC"
-"""Placeholder of a zone that nothing tells."""
+"""Placeholder of a zone that nothing names."""
 
 
 def is_zone(name: str | None) -> bool:

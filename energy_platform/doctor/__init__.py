@@ -3,7 +3,7 @@
 Every check is a function that returns findings; it changes nothing and prints nothing.
 """
 
-from energy_platform.doctor.examine import examine
-from energy_platform.doctor.finding import Finding, Level
+from energy_platform.doctor.check_result import CheckResult, Level
+from energy_platform.doctor.run_checks import run_checks
 
-__all__ = ["Finding", "Level", "examine"]
+__all__ = ["CheckResult", "Level", "run_checks"]

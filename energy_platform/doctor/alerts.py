@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.alerts import ALERTS_FILE, AlertStore, AlertStoreError, channels_of
-from energy_platform.doctor.finding import ok, warn
+from energy_platform.doctor.check_result import ok, warn
 from energy_platform.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.settings import AlertSettings
 
 CHECK: Final = "alerts"
 
 
-def check_alerts(settings: AlertSettings, *, data_dir: Path) -> Iterator[Finding]:
+def check_alerts(settings: AlertSettings, *, data_dir: Path) -> Iterator[CheckResult]:
     """Check the channels and what they did not accept; nothing is sent.
 
     Args:
@@ -34,7 +34,7 @@ def check_alerts(settings: AlertSettings, *, data_dir: Path) -> Iterator[Finding
         yield warn(
             CHECK,
             "",
-            "no channel is set: nobody is told when something is wrong",
+            "no channel is set: nobody is notified when something is wrong",
             "Set ENERGY_PLATFORM_ALERT_MAIL_URL or another channel (docs/alerts.md)",
         )
         return

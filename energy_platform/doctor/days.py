@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_bounds
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.ingest.due import REPORTED_FROM, holes_of
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import Lake
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.ingest.due import Hole
     from energy_platform.schemas import Vendor
 
@@ -27,7 +27,9 @@ FAILS_AFTER: Final = timedelta(hours=48)
 (WATTICS_MAX_HOLD_H)."""
 
 
-def check_days(sources: Iterable[Vendor], *, data_dir: Path, now: datetime) -> Iterator[Finding]:
+def check_days(
+    sources: Iterable[Vendor], *, data_dir: Path, now: datetime
+) -> Iterator[CheckResult]:
     """Check each source for days that are over and not whole.
 
     Args:
@@ -45,7 +47,7 @@ def check_days(sources: Iterable[Vendor], *, data_dir: Path, now: datetime) -> I
         yield _finding(source, found, now=now)
 
 
-def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Finding:
+def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> CheckResult:
     if not found:
         return ok(CHECK, source, "every day that is over is whole")
     newest = found[0]

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.lake.files import STAGED_SUFFIX, is_abandoned
 from energy_platform.lake.usage import growth_a_day
 from energy_platform.sources.registry import reject_tables, tables
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
 
 FREE_WARN: Final = 5 * 1024**3
 FREE_FAIL: Final = 512 * 1024**2
@@ -29,7 +29,7 @@ _DAY: Final = re.compile(r"day=\d{4}-\d{2}-\d{2}")
 _SHOWN: Final = 3
 
 
-def check_disk(data_dir: Path, *, now: datetime) -> list[Finding]:
+def check_disk(data_dir: Path, *, now: datetime) -> list[CheckResult]:
     """Check that the data folder can be written and has room, and for how long.
 
     Args:
@@ -55,7 +55,7 @@ def check_disk(data_dir: Path, *, now: datetime) -> list[Finding]:
     return [ok("disk", "", f"{data_dir} {note}"), judge_free(free), forecast(free, grows=grows)]
 
 
-def forecast(free: int, *, grows: float | None) -> Finding:
+def forecast(free: int, *, grows: float | None) -> CheckResult:
     """Say for how long the disk lasts.
 
     Args:
@@ -79,7 +79,7 @@ def forecast(free: int, *, grows: float | None) -> Finding:
     return ok("disk", "", f"{rate}: the disk lasts for {lasts}")
 
 
-def judge_free(free: int) -> Finding:
+def judge_free(free: int) -> CheckResult:
     """Judge the bytes left on the disk."""
     said = f"{free / 1024**3:.1f} GiB free"
     if free < FREE_FAIL:
@@ -89,9 +89,9 @@ def judge_free(free: int) -> Finding:
     return ok("disk", "", said)
 
 
-def check_leftovers(data_dir: Path) -> list[Finding]:
-    """Look for what crashes, clients and people left in the data folder."""
-    findings: list[Finding] = []
+def check_leftovers(data_dir: Path) -> list[CheckResult]:
+    """Look for what crashes, clients and users left in the data folder."""
+    findings: list[CheckResult] = []
     staged = sorted(path for path in data_dir.rglob(f".*{STAGED_SUFFIX}") if is_abandoned(path))
     if staged:
         findings.append(
@@ -109,7 +109,7 @@ def check_leftovers(data_dir: Path) -> list[Finding]:
                 warn(
                     "leftovers",
                     "",
-                    f"{wal.name} lies beside {name}",
+                    f"{wal.name} lies next to {name}",
                     "A client opened the file for writing; close it and remove the .wal",
                 )
             )

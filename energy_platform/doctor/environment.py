@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.env_file import ENV_FILE, HOME, EnvFileError, env_file
 from energy_platform.installation.origin import (
     DataFolderError,
@@ -19,7 +19,7 @@ from energy_platform.sources.registry import sources
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "settings"
@@ -43,7 +43,7 @@ class Environment(NamedTuple):
 
     settings: Settings | None
     complete: tuple[Vendor, ...]
-    findings: list[Finding]
+    findings: list[CheckResult]
     idle_demo: bool = False
     simulated: Mapping[str, str] | None = None
 
@@ -93,7 +93,7 @@ def check_environment(names: Iterable[str]) -> Environment:
     return Environment(settings, complete, findings + about_vendors, simulated=simulated)
 
 
-def _env_file() -> Iterator[Finding]:
+def _env_file() -> Iterator[CheckResult]:
     """Look at the env file itself: who can read it, and lines that are not what they seem."""
     try:
         read = env_file()
@@ -106,10 +106,10 @@ def _env_file() -> Iterator[Finding]:
         yield judge(CHECK, "", f"{read.path}, line {problem.line}: {problem.message}", "Correct it")
 
 
-def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]:
+def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[CheckResult]]:
     """Return the vendors with every credential, and what is to be said of each."""
     complete: list[Vendor] = []
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for vendor, source in sources().items():
         missing = source.missing(settings.sources[vendor])
         if not missing:
@@ -138,7 +138,7 @@ def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[Finding]]
     return tuple(complete), findings
 
 
-def _misspelt(names: Iterable[str]) -> Iterator[Finding]:
+def _misspelt(names: Iterable[str]) -> Iterator[CheckResult]:
     """Find variables that begin like ours and that nothing reads."""
     known = {
         variable(section, field)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.disputed import ADVICE, RECENT_DAYS, disputed, too_small
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.lake.lake import Lake, LakeError
-from energy_platform.limits_seen import SeenPower, restless_points, seen_power
+from energy_platform.limits_seen import SeenPower, frequently_reset_points, seen_power
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.portfolio import Portfolio
 
 CHECK: Final = "limits"
@@ -22,7 +22,7 @@ FAR_TOO_LARGE: Final = 1000.0
 """A limit this many times the highest power seen keeps hardly any bad reading out."""
 
 
-def check_limits(portfolio: Portfolio, *, data_dir: Path) -> Iterator[Finding]:
+def check_limits(portfolio: Portfolio, *, data_dir: Path) -> Iterator[CheckResult]:
     """Compare the limits of registers with the data of the newest days.
 
     Args:
@@ -41,23 +41,25 @@ def check_limits(portfolio: Portfolio, *, data_dir: Path) -> Iterator[Finding]:
         yield ok(CHECK, "", f"nothing is refused, no limit is off, in the last {RECENT_DAYS} days")
 
 
-def _findings(lake: Lake, portfolio: Portfolio) -> Iterator[Finding]:
+def _findings(lake: Lake, portfolio: Portfolio) -> Iterator[CheckResult]:
     for refused in disputed(lake, portfolio):
-        yield warn(CHECK, "", refused.words, ADVICE)
+        yield warn(CHECK, "", refused.description, ADVICE)
     outrun = too_small(lake, portfolio)
     for small in outrun:
         if small.max_power_w is not None:
-            yield warn(CHECK, "", small.words, "Correct max_power_w in the portfolio; it is in W")
+            yield warn(
+                CHECK, "", small.description, "Correct max_power_w in the portfolio; it is in W"
+            )
     told = {one.point_id for one in outrun}
     for seen in seen_power(lake, portfolio):
         if seen.point_id not in told and (said := _too_large(seen)):
             yield warn(CHECK, "", said, "Correct max_power_w; `discover --limits` proposes numbers")
-    for point_id, falls, days in restless_points(lake, portfolio):
+    for point_id, falls, days in frequently_reset_points(lake, portfolio):
         yield warn(
             CHECK,
             "",
             f"{point_id}: fell {falls} times in {days} days: a counter that is reset often",
-            "Write `glitch: keep` beside it, so that every reading settles at once",
+            "Write `glitch: keep` next to it, so that every reading settles at once",
         )
 
 
@@ -67,5 +69,5 @@ def _too_large(seen: SeenPower) -> str:
         return ""
     return (
         f"{seen.point_id}: max_power_w {stated:,.0f} W is {stated / seen.power_w:,.0f} times the "
-        f"highest power seen ({seen.words}): it keeps no bad reading out"
+        f"highest power seen ({seen.description}): it keeps no bad reading out"
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.discovery import DiscoveryError, confirmations, propose
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.portfolio import Portfolio, PortfolioError, parse_portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from energy_platform.discovery import Found
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.discovery import VendorInventory
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "portfolio"
@@ -32,7 +32,7 @@ class ReadPortfolio(NamedTuple):
 
     text: str | None
     portfolio: Portfolio | None
-    findings: list[Finding]
+    findings: list[CheckResult]
 
 
 def check_portfolio(path: Path) -> ReadPortfolio:
@@ -75,7 +75,7 @@ def check_portfolio(path: Path) -> ReadPortfolio:
     return ReadPortfolio(text, portfolio, findings)
 
 
-def compare(text: str, found: Mapping[Vendor, Found], *, name: str) -> list[Finding]:
+def compare(text: str, found: Mapping[Vendor, VendorInventory], *, name: str) -> list[CheckResult]:
     """Compare the portfolio with what the vendors have, vendor by vendor.
 
     Args:
@@ -83,7 +83,7 @@ def compare(text: str, found: Mapping[Vendor, Found], *, name: str) -> list[Find
         found: Inventories of the vendors that answered.
         name: What to call the portfolio.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for vendor, inventory in found.items():
         try:
             proposal = propose(text, {vendor: inventory}, name=name)
@@ -116,7 +116,7 @@ def compare(text: str, found: Mapping[Vendor, Found], *, name: str) -> list[Find
                     "inventory",
                     vendor,
                     f"{points} points of known devices are not in the portfolio",
-                    "See them with `energy-platform discover`; what is commented out is not told",
+                    "See them with `energy-platform discover`; comments are not counted",
                 )
             )
         findings += [warn("inventory", vendor, remark) for remark in proposal.remarks]

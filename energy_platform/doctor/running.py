@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
 
 
-def check_dagster(home: Path) -> list[Finding]:
+def check_dagster(home: Path) -> list[CheckResult]:
     """Check Dagster's home and whether its UI and daemon run.
 
     Args:
         home: Folder of the instance, such as ``data/dagster``.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     said = os.environ.get("DAGSTER_HOME")
     if said and Path(said).absolute() != home.absolute():
         findings.append(
@@ -66,7 +66,7 @@ def check_dagster(home: Path) -> list[Finding]:
     ]
 
 
-def check_runs(home: Path, *, now: datetime) -> list[Finding]:
+def check_runs(home: Path, *, now: datetime) -> list[CheckResult]:
     """Check that no run died, hangs or waits for nobody.
 
     Args:
@@ -88,7 +88,7 @@ def check_runs(home: Path, *, now: datetime) -> list[Finding]:
     ] or [ok("runs", "", "none died, hangs or waits for nobody")]
 
 
-def check_ledger(url: SecretStr | None, *, data_dir: Path) -> Finding:
+def check_ledger(url: SecretStr | None, *, data_dir: Path) -> CheckResult:
     """Check that the ledger's database answers.
 
     Args:

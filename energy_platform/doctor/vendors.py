@@ -10,20 +10,20 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from energy_platform.doctor.finding import fail, ok, warn
+from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.settings import ApiSettings, SettingsError
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 from energy_platform.sources.http.exchange import Exchanger
-from energy_platform.sources.http.pace import Clock
-from energy_platform.sources.http.wire import About
+from energy_platform.sources.http.messages import RequestContext
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.registry import get_source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from energy_platform.discovery import Found
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.discovery import VendorInventory
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from energy_platform.sources.http.logins import RefusedLogins
 
 ATTEMPTS: Final = 2
-"""Attempts per request: a person waits."""
+"""Attempts per request: an operator waits."""
 
 TIMEOUT_S: Final = 10.0
 """Seconds an answer may take here."""
@@ -47,7 +47,7 @@ SKEW_FAIL_S: Final = 300.0
 """Clocks further apart than this break signatures and tokens."""
 
 
-class Reached(NamedTuple):
+class ProbeResult(NamedTuple):
     """What an address answered.
 
     Attributes:
@@ -55,12 +55,12 @@ class Reached(NamedTuple):
         skew_s: Seconds this machine's clock is ahead; None when the answer had no date.
     """
 
-    finding: Finding
+    finding: CheckResult
     skew_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visited:
+class VendorChecks:
     """What became of one vendor.
 
     Attributes:
@@ -68,20 +68,20 @@ class Visited:
         found: Its inventory, None when it could not be read.
     """
 
-    findings: tuple[Finding, ...]
-    found: Found | None
+    findings: tuple[CheckResult, ...]
+    found: VendorInventory | None
 
 
 def reach(
     subject: str, url: str, *, now: Callable[[], datetime], ca_file: Path | None = None
-) -> Reached:
+) -> ProbeResult:
     """Ask an address without credentials; any answer shows that it is there.
 
     Args:
         subject: What it serves.
         url: The address; asked with GET.
         now: The present.
-        ca_file: Authorities trusted besides the system's.
+        ca_file: Authorities trusted in addition to the system's.
     """
     host = urlsplit(url).hostname
     try:
@@ -90,21 +90,22 @@ def reach(
         ) as exchanger:
             before = now()
             response = exchanger.exchange(
-                exchanger.request("GET", url, headers={}), about=About(subject, "reach", None, None)
+                exchanger.request("GET", url, headers={}),
+                about=RequestContext(subject, "reach", None, None),
             )
             after = now()
     except ContractError:
         # What it says is not asked for here; that it says anything is enough.
-        return Reached(ok("reach", subject, f"{host} answers"), None)
+        return ProbeResult(ok("reach", subject, f"{host} answers"), None)
     except SettingsError as error:
-        return Reached(fail("reach", subject, str(error)), None)
+        return ProbeResult(fail("reach", subject, str(error)), None)
     except VendorError as error:
-        return Reached(fail("reach", subject, f"{host}: {error.reason}", error.advice), None)
+        return ProbeResult(fail("reach", subject, f"{host}: {error.reason}", error.advice), None)
     if httpx.codes.is_server_error(response.status):
         finding = warn("reach", subject, f"{host} is broken (HTTP {response.status})", "Wait")
     else:
         finding = ok("reach", subject, f"{host} answers")
-    return Reached(finding, _skew_s(response.headers.get("date"), before=before, after=after))
+    return ProbeResult(finding, _skew_s(response.headers.get("date"), before=before, after=after))
 
 
 def _skew_s(date: str | None, *, before: datetime, after: datetime) -> float | None:
@@ -119,7 +120,7 @@ def _skew_s(date: str | None, *, before: datetime, after: datetime) -> float | N
     return (before + (after - before) / 2 - there).total_seconds()
 
 
-def check_clock(subject: str, skew_s: float | None) -> Finding:
+def check_clock(subject: str, skew_s: float | None) -> CheckResult:
     """Compare this machine's clock with a server's.
 
     Args:
@@ -146,7 +147,7 @@ def visit(
     logins: RefusedLogins | None = None,
     retry_login: bool = False,
     lake: Lake | None = None,
-) -> Visited:
+) -> VendorChecks:
     """Check one vendor, from the network to what its account sees.
 
     Args:
@@ -159,7 +160,7 @@ def visit(
         retry_login: Whether to try it all the same, once.
         lake: Holds the inventory of before, by which devices keep their names.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     if retry_login and logins is not None:
         logins.try_now(vendor, now=now())
     spec = get_source(vendor)
@@ -172,7 +173,7 @@ def visit(
     if vendor in reached:
         findings.append(check_clock(vendor, reached[vendor].skew_s))
     if any(one.finding.level == "fail" for one in reached.values()):
-        return Visited(findings=tuple(findings), found=None)
+        return VendorChecks(findings=tuple(findings), found=None)
     try:
         opened = open_source(
             vendor,
@@ -186,13 +187,13 @@ def visit(
             found = _read(vendor, source, findings)
     except (SettingsError, VendorError) as error:
         findings.append(_refused(vendor, error))
-        return Visited(findings=tuple(findings), found=None)
-    return Visited(findings=tuple(findings), found=found)
+        return VendorChecks(findings=tuple(findings), found=None)
+    return VendorChecks(findings=tuple(findings), found=found)
 
 
 def check_source(
     vendor: Vendor, settings: SourceSettings, context: SourceContext, *, now: datetime
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Check what a source alone can check, such as its polls.
 
     Args:
@@ -210,11 +211,14 @@ def check_source(
 
 def _impatient(section: type[SourceSettings]) -> SourceSettings:
     """Read a source's settings with little patience, where it has any: a person waits."""
-    limits = {"attempts": ATTEMPTS, "timeout_s": TIMEOUT_S, "backoff_s": BACKOFF_S}
-    return section(**limits) if issubclass(section, ApiSettings) else section()
+    if not issubclass(section, ApiSettings):
+        return section()
+    return section(attempts=ATTEMPTS, timeout_s=TIMEOUT_S, backoff_s=BACKOFF_S)
 
 
-def _read(vendor: Vendor, source: OpenSource, findings: list[Finding]) -> Found | None:
+def _read(
+    vendor: Vendor, source: OpenSource, findings: list[CheckResult]
+) -> VendorInventory | None:
     source.check_login()
     findings.append(ok("credentials", vendor, "a real login succeeded"))
     try:
@@ -230,7 +234,7 @@ def _read(vendor: Vendor, source: OpenSource, findings: list[Finding]) -> Found 
     return found
 
 
-def _rights(vendor: Vendor, found: Found) -> Finding:
+def _rights(vendor: Vendor, found: VendorInventory) -> CheckResult:
     points = sum(len(device.points) for device in found.devices.values())
     seen = f"{len(found.devices)} devices with {points} points are visible"
     if not found.devices:
@@ -252,7 +256,7 @@ def _rights(vendor: Vendor, found: Found) -> Finding:
     return ok("rights", vendor, seen)
 
 
-def _refused(vendor: Vendor, error: SettingsError | VendorError) -> Finding:
+def _refused(vendor: Vendor, error: SettingsError | VendorError) -> CheckResult:
     if isinstance(error, SettingsError):
         return fail("credentials", vendor, str(error))
     check = "credentials" if isinstance(error, AuthenticationError) else "reach"

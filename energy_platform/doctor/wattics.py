@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from energy_platform.destinations.wattics import WatticsClient
-from energy_platform.doctor.finding import fail, ok
+from energy_platform.doctor.check_result import fail, ok
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energy_platform.doctor.finding import Finding
+    from energy_platform.doctor.check_result import CheckResult
     from energy_platform.portfolio import Stream
-    from energy_platform.settings import WatticsCredential, WatticsSettings
+    from energy_platform.settings import BasicCredential, WatticsSettings
 
 CHECK: Final = "wattics"
 
 
-def check_wattics(settings: WatticsSettings, *, streams: Mapping[str, Stream]) -> list[Finding]:
+def check_wattics(settings: WatticsSettings, *, streams: Mapping[str, Stream]) -> list[CheckResult]:
     """Check what the portfolio's streams need.
 
     Args:
@@ -53,14 +53,14 @@ def check_wattics(settings: WatticsSettings, *, streams: Mapping[str, Stream]) -
     return findings
 
 
-def _missing(group: str, *, count: int) -> Finding:
+def _missing(group: str, *, count: int) -> CheckResult:
     where = "WATTICS_USERNAME and WATTICS_PASSWORD" if group == "default" else "WATTICS_CREDENTIALS"
     return fail(CHECK, group, f"no credential for {count} streams of group {group}", f"Set {where}")
 
 
 def _read_back(
-    settings: WatticsSettings, group: str, *, credential: WatticsCredential, stream_id: str
-) -> Finding:
+    settings: WatticsSettings, group: str, *, credential: BasicCredential, stream_id: str
+) -> CheckResult:
     try:
         with WatticsClient(settings, credential=credential) as client:
             last = client.last_packet(stream_id)

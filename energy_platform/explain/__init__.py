@@ -1,22 +1,21 @@
-"""Why a day's figure is what it is: the chain from raw rows to the energy of a local day."""
+"""Why a day's figure is what it is: the chain from raw rows to the amount of a local day."""
 
-from energy_platform.explain.chain import (
+from energy_platform.explain.chain import ExplainError, explain
+from energy_platform.explain.explanation import (
+    CarriedReading,
     Contribution,
-    ExplainError,
     Explanation,
-    Held,
-    Said,
+    RawRow,
     Sample,
     Step,
-    explain,
 )
 
 __all__ = [
+    "CarriedReading",
     "Contribution",
     "ExplainError",
     "Explanation",
-    "Held",
-    "Said",
+    "RawRow",
     "Sample",
     "Step",
     "explain",

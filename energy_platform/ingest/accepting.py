@@ -1,7 +1,7 @@
 """Letting a vendor's newer answer take the place of what a day has, on an operator's word.
 
 A day read again keeps rows that the vendor no longer sends: nothing is lost by a vendor's mistake.
-Where the vendor was wrong the first time, such as increments that it stamps anew, both answers
+Where the vendor was wrong the first time, such as increments that it stamps again, both answers
 would count. Then an operator says so once, with a reason, and the old file is kept aside.
 """
 

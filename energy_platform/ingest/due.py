@@ -17,7 +17,7 @@ from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.lake.catalogue import CATALOGUE_FILE, LONGEST_PAUSE, Catalogue
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
-from energy_platform.sources.registry import day_tables, get_source, tables
+from energy_platform.sources.registry import day_tables, get_source, landing_folder, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,10 +71,13 @@ class SourceDays:
     Attributes:
         files: The days that have a file.
         records: What the newest attempt at a day came to; days of version 0.1.0 have none.
+        arrivals: Days that something came of, with when the newest of it came; None where the
+            source can be asked for every day.
     """
 
     files: Mapping[str, DayFile]
     records: Mapping[str, DayRecord]
+    arrivals: Mapping[str, datetime] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,10 +132,15 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
     """
     table = day_tables()[source]
     files = {day: file for day in lake.days(table) if (file := _file(lake, table.name, day))}
+    spec = get_source(source)
+    arrivals = None
+    if spec.arrivals is not None:
+        landing = landing_folder(data_dir, source=source)
+        arrivals = spec.arrivals(ingest_settings(source), landing)
     if not (data_dir / CATALOGUE_FILE).exists():
-        return SourceDays(files=files, records={})
+        return SourceDays(files=files, records={}, arrivals=arrivals)
     with Catalogue.of(data_dir) as catalogue:
-        return SourceDays(files=files, records=catalogue.days(source))
+        return SourceDays(files=files, records=catalogue.days(source), arrivals=arrivals)
 
 
 def start_of(settings: SourceSettings) -> str | None:
@@ -180,7 +188,7 @@ def holes(
     """Return the days that are over and not whole, newest first.
 
     They are looked for since the source's start day, or else since the first day that landed or
-    was asked for.
+    was asked for; where days are due by what arrives, among those that something came of.
 
     Args:
         known: What is known of the source's days.
@@ -189,15 +197,20 @@ def holes(
         now: The present.
         after: How long after its end a day counts as over.
     """
-    first = start or min([*known.files, *known.records], default=None)
     last = day_before(day_of(now - after))
-    if first is None or first > last:
-        return ()
     return tuple(
         hole
-        for day in reversed(day_range(first, last))
+        for day in reversed(_days_that_count(known, start=start, last=last))
         if (hole := _hole(known, day, late_days=late_days, now=now)) is not None
     )
+
+
+def _days_that_count(known: SourceDays, *, start: str | None, last: str) -> list[str]:
+    """Return the days up to the last one on which a source may have a hole, in order."""
+    if known.arrivals is not None:
+        return [day for day in sorted(known.arrivals) if (start or day) <= day <= last]
+    first = start or min([*known.files, *known.records], default=None)
+    return [] if first is None or first > last else day_range(first, last)
 
 
 def due(
@@ -211,7 +224,8 @@ def due(
     """Return which days a source is to be asked for now.
 
     Every day that is not whole, unless it rests after an attempt that failed; and yesterday and
-    the late days before it, once after each midnight.
+    the late days before it, once after each midnight. Where days are due by what arrives, instead
+    of the late days those that something has come of since they were read.
 
     Args:
         known: What is known of the source's days.
@@ -223,25 +237,34 @@ def due(
     found = holes(known, start=start, late_days=late_days, now=now, after=after)
     waiting = tuple(one for one in found if one.next_at is not None)
     days = {one.day for one in found} | _to_be_read_again(known, now=now)
-    days |= _late(known, start=start, late_days=late_days, now=now, after=after)
+    if known.arrivals is None:
+        days |= _late(known, start=start, late_days=late_days, now=now, after=after)
+    else:
+        newer = _with_news(known, start=start, now=now, after=after)
+        days |= newer
+        # What came is reason enough to end a pause.
+        waiting = tuple(one for one in waiting if one.day not in newer)
     return Due(
         days=tuple(sorted(days - {one.day for one in waiting}, reverse=True)), waiting=waiting
     )
 
 
-def newest_block(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
+def newest_chunk(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
     """Return the newest days without a hole between them, in order: what one run can ask for.
 
     Args:
         days: UTC days, newest first.
         most: How many at most.
+
+    >>> newest_chunk(["2026-03-05", "2026-03-04", "2026-03-01"])
+    ['2026-03-04', '2026-03-05']
     """
-    block: list[str] = []
+    chunk: list[str] = []
     for day in days[:most]:
-        if block and day != day_before(block[-1]):
+        if chunk and day != day_before(chunk[-1]):
             break
-        block.append(day)
-    return block[::-1]
+        chunk.append(day)
+    return chunk[::-1]
 
 
 def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole | None:
@@ -293,7 +316,7 @@ def _is_back(known: SourceDays, *, after: DayRecord, now: datetime) -> bool:
 
     Then the day is asked for at once: its pauses were those of the outage.
     """
-    if after.state != "failed" or _gave_others(known, beside=after):
+    if after.state != "failed" or _gave_others(known, besides=after):
         return False
     if any(
         other.state == "whole" and other.attempted_at > after.attempted_at
@@ -313,20 +336,20 @@ def _to_be_read_again(known: SourceDays, *, now: datetime) -> set[str]:
         day
         for day, record in known.records.items()
         if record.state == "failed"
-        and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, beside=record))
+        and (record.attempts < MOST_READINGS_AGAIN or not _gave_others(known, besides=record))
         and day in known.files
         and known.files[day].closed
         and not _rests(known, record, now=now)
     }
 
 
-def _gave_others(known: SourceDays, *, beside: DayRecord) -> bool:
+def _gave_others(known: SourceDays, *, besides: DayRecord) -> bool:
     """Say whether the source gave any day whole while this one was failing.
 
     An outage says nothing of a day: its attempts count only once the source answers others.
     """
     return any(
-        other.state == "whole" and beside.since < other.attempted_at <= beside.attempted_at
+        other.state == "whole" and besides.since < other.attempted_at <= besides.attempted_at
         for other in known.records.values()
     )
 
@@ -347,6 +370,19 @@ def _late(
         for day in day_range(max(first, begins), last)
         if (record := known.records.get(day)) is None
         or (record.attempted_at < midnight and not _rests(known, record, now=now))
+    }
+
+
+def _with_news(
+    known: SourceDays, *, start: str | None, now: datetime, after: timedelta
+) -> set[str]:
+    """Return the days of which something has come since they were read."""
+    last = day_before(day_of(now - after))
+    arrivals = known.arrivals or {}
+    return {
+        day
+        for day in _days_that_count(known, start=start, last=last)
+        if (record := known.records.get(day)) is None or arrivals[day] > record.attempted_at
     }
 
 

@@ -1,8 +1,8 @@
 """When today's open day is read: every so many minutes, exactly.
 
 A cron expression cannot say "every 45 minutes", only "at these minutes of these hours", and no
-list of them says "every 25 minutes", since a day is no multiple of it. So a tick is a minute whose
-number since 1970 is a multiple of the interval; the cron ticks at least then.
+list of them says "every 25 minutes", since a day is not a multiple of it. So a tick is a minute
+whose number since 1970 is a multiple of the interval; the cron ticks at least then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ _HOUR: Final = 60
 
 
 def refusal(minutes: int) -> str:
-    """Return why an interval cannot be had exactly, empty when it can."""
+    """Return why an interval cannot be had exactly, empty when it can.
+
+    >>> refusal(15)
+    ''
+    >>> refusal(7)
+    'every 7 minutes would need a tick every 1 min; use 6 or 8'
+    """
     if _step(minutes) >= FINEST_MINUTES:
         return ""
     below = next(one for one in range(minutes, 0, -1) if _step(one) >= FINEST_MINUTES)
@@ -57,13 +63,21 @@ def cron(minutes: int) -> list[str]:
 
 
 def newest_tick(now: datetime, *, minutes: int) -> datetime:
-    """Return the newest tick at or before an instant."""
+    """Return the newest tick at or before an instant.
+
+    >>> str(newest_tick(datetime(2026, 3, 1, 10, 52, tzinfo=UTC), minutes=45))
+    '2026-03-01 10:30:00+00:00'
+    """
     number = int(now.timestamp()) // 60 // minutes * minutes
     return datetime.fromtimestamp(number * 60, tz=UTC)
 
 
 def next_tick(now: datetime, *, minutes: int) -> datetime:
-    """Return the first tick after an instant."""
+    """Return the first tick after an instant.
+
+    >>> str(next_tick(datetime(2026, 3, 1, 10, 52, tzinfo=UTC), minutes=45))
+    '2026-03-01 11:15:00+00:00'
+    """
     return newest_tick(now, minutes=minutes) + timedelta(minutes=minutes)
 
 

@@ -17,7 +17,7 @@ from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import LakeError
 from energy_platform.lake.raw_days import Verdict, land_day
 from energy_platform.lake.rejects import land_rejects
-from energy_platform.lake.restamped import STAMPED_ANEW, Increments
+from energy_platform.lake.restamped import RESTAMPED, Increments
 from energy_platform.sources.coverage import Reject
 from energy_platform.sources.http.errors import AuthenticationError, VendorError
 from energy_platform.sources.registry import get_source
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.catalogue import Catalogue, DayState
     from energy_platform.lake.lake import Lake
-    from energy_platform.lake.raw_days import Landed
+    from energy_platform.lake.raw_days import RawDayResult
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.sources.base import PulledDay, SourceSpec
@@ -58,7 +58,7 @@ class DayOutcome:
     """
 
     day: str
-    landed: Landed | None
+    landed: RawDayResult | None
     error: VendorError | LakeError | None = None
     counts: Mapping[str, int]
     warnings: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ class DayLanding:
             AuthenticationError: The vendor refused the credentials while its rows were read.
         """
         error: VendorError | LakeError | None = pulled.error
-        landed: Landed | None = None
+        landed: RawDayResult | None = None
         rejected = 0
         notes: list[str] = []
         if pulled.frame is not None:
@@ -126,8 +126,8 @@ class DayLanding:
                     drops=self._drops(),
                     increments=self.increments,
                 )
-                stamped_anew = self._stamped_anew(landed, notes)
-                rejected = self._land_rejects(pulled, [*pulled.rejects, *stamped_anew], notes)
+                restamped = self._restamped(landed, notes)
+                rejected = self._land_rejects(pulled, [*pulled.rejects, *restamped], notes)
             except AuthenticationError as refused:
                 refused.about(day=pulled.day)
                 raise
@@ -157,7 +157,7 @@ class DayLanding:
         )
         return self._noted(outcome)
 
-    def _of_damage(self, pulled: PulledDay, landed: Landed, *, aside: Path) -> str:
+    def _of_damage(self, pulled: PulledDay, landed: RawDayResult, *, aside: Path) -> str:
         """Say what became of a damaged file, and what is lost with it."""
         before: tuple[DeviceDay, ...] = ()
         had = landed.damaged_rows
@@ -234,7 +234,7 @@ class DayLanding:
             and self.now - known.since >= max(1, self.late_days) * timedelta(days=1)
         )
 
-    def _stamped_anew(self, landed: Landed, notes: list[str]) -> list[Reject]:
+    def _restamped(self, landed: RawDayResult, notes: list[str]) -> list[Reject]:
         """Return the increments that gave way to a newer answer, and say so by device."""
         if self.accepts is not None or landed.dropped is None:
             return []
@@ -245,7 +245,7 @@ class DayLanding:
                 name.key,
                 row["at"].isoformat(),
                 repr(row["value"]) if row["value_text"] is None else row["value_text"],
-                STAMPED_ANEW,
+                RESTAMPED,
             )
             for point_id, row in zip(point_ids, landed.dropped.iter_rows(named=True), strict=True)
         ]

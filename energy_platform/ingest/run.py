@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.ingest.landing_days import DayLanding, DayOutcome, DiskFullError
 from energy_platform.lake.days_before import DaysBefore
-from energy_platform.lake.raw_days import Landed, land_snapshot
+from energy_platform.lake.raw_days import RawDayResult, land_snapshot
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.registry import get_source, tables
 
@@ -42,8 +42,9 @@ __all__ = [
 
 
 def ingest_settings(vendor: Vendor) -> SourceSettings:
-    """Read a vendor's settings from the environment."""
-    return get_source(vendor).settings()
+    """Read a source's settings from the environment."""
+    section: type[SourceSettings] = get_source(vendor).settings
+    return section()
 
 
 def first_day(settings: SourceSettings) -> str:
@@ -113,8 +114,9 @@ def ingest_days(
     inventory = read_inventory(lake, vendor=vendor)
     earlier = DaysBefore(lake, get_source(vendor).day_table)
     done = 0
-    pulls = opened.days(asked, until=now, inventory=inventory, earlier=earlier)
     try:
+        # Inside: a source may look before it yields its first day.
+        pulls = opened.days(asked, until=now, inventory=inventory, earlier=earlier)
         for pulled in _named(pulls, days=asked):
             outcome = landing.land(pulled)
             done += 1
@@ -122,7 +124,8 @@ def ingest_days(
             if isinstance(outcome.error, DiskFullError):
                 break
     except VendorError as error:
-        landing.failed(error.day or asked[min(done, len(asked) - 1)], error)
+        error.about(day=asked[min(done, len(asked) - 1)])
+        landing.failed(error.day or asked[0], error)
         raise
     for day in asked[done:]:
         full = DiskFullError(f"{day}: not asked for, because the disk of {lake.root} is full")
@@ -146,7 +149,7 @@ def _named(pulls: Iterator[PulledDay], *, days: Sequence[str]) -> Iterator[Pulle
         raise
 
 
-def ingest_inventory(opened: OpenSource, *, vendor: Vendor, lake: Lake) -> dict[str, Landed]:
+def ingest_inventory(opened: OpenSource, *, vendor: Vendor, lake: Lake) -> dict[str, RawDayResult]:
     """Read a source's inventory and land its snapshots, by table name.
 
     What could not be read this time keeps what it had, where the source says so.

@@ -17,10 +17,10 @@ def variables_set(values: Mapping[str, str]) -> Iterator[None]:
     Args:
         values: By name.
 
-    >>> with variables_set({"ENERGY_PLATFORM_EXAMPLE": "1"}):
-    ...     os.environ["ENERGY_PLATFORM_EXAMPLE"]
+    >>> with variables_set({"EXAMPLE_OF_A_VARIABLE": "1"}):
+    ...     os.environ["EXAMPLE_OF_A_VARIABLE"]
     '1'
-    >>> "ENERGY_PLATFORM_EXAMPLE" in os.environ
+    >>> "EXAMPLE_OF_A_VARIABLE" in os.environ
     False
     """
     before = {name: os.environ.get(name) for name in values}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import sqlalchemy as sa
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.lake.sqlite import sqlite_engine
 from energy_platform.sources.coverage import DeviceDay
 
@@ -148,7 +148,7 @@ _REPLACEMENTS: Final = sa.Table(
 )
 
 
-class Catalogue(Closing):
+class Catalogue(Closeable):
     """The catalogue of one data folder; safe with several threads and processes.
 
     Args:

@@ -56,9 +56,9 @@ def put_in_place(staged: Path, target: Path) -> None:
 
 @contextmanager
 def staging(target: Path, *, locked: bool = True) -> Iterator[Path]:
-    """Yield a new path beside ``target``; the file is removed afterwards unless put in place.
+    """Yield a new path next to ``target``; the file is removed afterwards unless put in place.
 
-    What dead processes left beside the same target is removed first, so that a process that dies
+    What dead processes left next to the same target is removed first, so that a process that dies
     again and again fills no disk.
 
     Args:
@@ -68,7 +68,7 @@ def staging(target: Path, *, locked: bool = True) -> Iterator[Path]:
             another container, where process numbers say nothing.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove(_staged_beside(target))
+    _remove(_staged_next_to(target))
     path = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{STAGED_SUFFIX}")
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666) if locked else None
     try:
@@ -85,7 +85,7 @@ def set_aside(path: Path) -> Path:
     """Rename a damaged file, so that a new one can take its place; it is never deleted.
 
     Returns:
-        Where it lies now: beside its old place, named after a digest of its content.
+        Where it lies now: next to its old place, named after a digest of its content.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
@@ -97,7 +97,7 @@ def set_aside(path: Path) -> Path:
 
 @contextmanager
 def staged(target: Path, *, locked: bool = False) -> Iterator[Path]:
-    """Yield a path beside ``target`` to write to; put it in place on success, else remove it.
+    """Yield a path next to ``target`` to write to; put it in place on success, else remove it.
 
     A writer that finds the target good as it is removes the staged file: nothing is put in place.
 
@@ -122,7 +122,7 @@ def remove_abandoned(folder: Path, *, recursive: bool = True) -> list[Path]:
     return _remove(folder.rglob(names) if recursive else folder.glob(names))
 
 
-def _staged_beside(target: Path) -> list[Path]:
+def _staged_next_to(target: Path) -> list[Path]:
     with os.scandir(target.parent) as entries:
         return [
             Path(entry.path)

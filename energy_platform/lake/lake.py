@@ -3,7 +3,7 @@
 ``<table>/day=YYYY-MM-DD/part.parquet`` for partitioned tables, ``<table>/part.parquet`` for
 snapshots. A file's own metadata says what it holds: ``rows``, ``content_id`` (a digest of the
 rows alone), and whatever the writer adds, such as ``complete_until`` and ``closed`` of raw days or
-the ``stamp`` of derived ones. A table's advisory lock guards read-old, merge, rename; the kernel
+the fingerprint of derived ones. A table's advisory lock guards read-old, merge, rename; the kernel
 frees it when a process dies.
 """
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Table
 
+FINGERPRINT: Final = "stamp"
+"""Footer key of derived files: what they were made of. The key is of version 0.1.0."""
+
 _OWN_KEYS: Final = frozenset({"rows", "content_id"})
 
 
@@ -43,7 +46,7 @@ class Footer:
     Attributes:
         rows: Number of rows.
         content_id: Digest of the rows; equal rows in equal order give the same digest.
-        meta: What the writer added, such as ``closed`` or ``stamp``.
+        meta: What the writer added, such as ``closed`` or a fingerprint.
     """
 
     rows: int
@@ -193,7 +196,7 @@ class Lake:
         day: str | None = None,
         meta: Mapping[str, str] | None = None,
     ) -> Written:
-        """Write a day (or snapshot) whole: stage beside the target, fsync, rename.
+        """Write a day (or snapshot) whole: stage next to the target, fsync, rename.
 
         The old file stays, untouched, when rows and metadata are equal.
 
@@ -238,13 +241,13 @@ class Lake:
             yield from _read_blocks(path, table=table)
 
     @contextmanager
-    def draft(
+    def stage(
         self, table: Table, frames: Iterable[pl.DataFrame], *, day: str | None = None
-    ) -> Iterator[Draft]:
-        """Write rows beside a day file, one frame in memory at a time, without its lock.
+    ) -> Iterator[StagedFile]:
+        """Write rows next to a day file, one frame in memory at a time, without its lock.
 
-        What the draft is good for is decided afterwards, under the lock; unless it is put in
-        place it is removed.
+        What it is good for is decided afterwards, under the lock; it is removed unless it is put
+        in place.
 
         Args:
             table: The contract.
@@ -258,7 +261,7 @@ class Lake:
         with staging(target) as path, Writer(path, table=table) as writer:
             for block in _blocks(frames, table=table):
                 writer.add(block)
-            yield Draft(table=table, path=path, target=target, writer=writer)
+            yield StagedFile(table=table, path=path, target=target, writer=writer)
 
     def leftovers(self) -> list[Path]:
         """Return staged files that a crash left behind."""
@@ -285,7 +288,7 @@ def _blocks(
 
 def _footer(writer: Writer, meta: Mapping[str, str]) -> Footer:
     """Return what a file would say of itself if it ended here."""
-    rows, digest = writer.sum
+    rows, digest = writer.digest
     return Footer(rows=rows, content_id=digest, meta=dict(meta))
 
 
@@ -297,8 +300,8 @@ def _finish(writer: Writer, meta: Mapping[str, str]) -> Footer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft:
-    """Rows written beside a day file, not yet in place.
+class StagedFile:
+    """Rows written next to a day file, not yet in place.
 
     Attributes:
         table: Their contract.
@@ -315,10 +318,10 @@ class Draft:
     @property
     def content_id(self) -> str:
         """Digest of the rows."""
-        return self.writer.sum.content_id
+        return self.writer.digest.content_id
 
     def put_in_place(self, *, meta: Mapping[str, str], before: Footer | None) -> Written:
-        """Make the draft the day file, unless the file is equal; the lock must be held."""
+        """Make it the day file, unless the file is equal; the lock must be held."""
         after = _footer(self.writer, meta)
         if after == before:
             return Written(written=False, changed=False, before=before, after=after)
@@ -332,7 +335,7 @@ class Draft:
         )
 
     def blocks(self) -> Iterator[pl.DataFrame]:
-        """Read the rows back, a row group at a time; the draft cannot be put in place any more."""
+        """Read the rows back a row group at a time; it cannot be put in place any more."""
         if self.writer.is_open:
             _finish(self.writer, {})
         return _read_blocks(self.path, table=self.table)
@@ -364,14 +367,14 @@ def _foreign(path: Path, *, table: Table) -> LakeError:
     return LakeError(f"{path}: columns are not those of {table.name}; run its day again")
 
 
-def stamp_text(stamp: Mapping[str, str]) -> str:
-    """Return the canonical text of a stamp, fit for a footer."""
-    return json.dumps(dict(stamp), sort_keys=True, separators=(",", ":"))
+def fingerprint_text(fingerprint: Mapping[str, str]) -> str:
+    """Return the canonical text of a fingerprint, fit for a footer."""
+    return json.dumps(dict(fingerprint), sort_keys=True, separators=(",", ":"))
 
 
-def stamp_of(footer: Footer | None) -> dict[str, str]:
-    """Return the stamp a derived file carries; empty when there is none."""
-    if footer is None or "stamp" not in footer.meta:
+def fingerprint_of(footer: Footer | None) -> dict[str, str]:
+    """Return the fingerprint a derived file carries; empty when there is none."""
+    if footer is None or FINGERPRINT not in footer.meta:
         return {}
-    stamp: dict[str, str] = json.loads(footer.meta["stamp"])
-    return stamp
+    fingerprint: dict[str, str] = json.loads(footer.meta[FINGERPRINT])
+    return fingerprint

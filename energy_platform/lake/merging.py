@@ -1,4 +1,4 @@
-"""Sorted rows merged a block at a time: the parts of a pull, a newer day over an older."""
+"""Sorted rows merged a block at a time: the chunks of a pull, a newer day over an older."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Key = tuple[Any, ...]
 
 @dataclass
 class Pull:
-    """The parts of a pull on their way into a file.
+    """The chunks of a pull on their way into a file.
 
     Attributes:
         table: Their contract.
-        frames: The parts as they come.
-        conflicting: Rows so far that contradicted another of the same part and key.
+        frames: The chunks as they come.
+        conflicting: Rows so far that contradicted another of the same chunk and key.
         instants: First and last instant so far, none without rows.
     """
 
@@ -35,26 +35,26 @@ class Pull:
     conflicting: int = 0
     instants: list[datetime] = field(default_factory=list)
 
-    def parts(self) -> Iterator[pl.DataFrame]:
-        """Yield each part sorted, one row per key.
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """Yield each chunk sorted, one row per key.
 
         Raises:
-            LakeError: A part does not have the table's columns, or a key is null.
-            ValueError: A part does not follow the one before.
+            LakeError: A chunk does not have the table's columns, or a key is null.
+            ValueError: A chunk does not follow the one before.
         """
         last: Key | None = None
         for frame in self.frames:
-            part, conflicting = settled(frame, table=self.table)
+            chunk, conflicting = deduplicate(frame, table=self.table)
             self.conflicting += conflicting
-            if part.is_empty():
+            if chunk.is_empty():
                 continue
-            if last is not None and _key(part, 0, self.table) <= last:
+            if last is not None and _key(chunk, 0, self.table) <= last:
                 raise ValueError(
-                    f"{self.table.name}: a part of the pull begins before another ends"
+                    f"{self.table.name}: a chunk of the pull begins before another ends"
                 )
-            last = _key(part, -1, self.table)
-            self.instants = _bounds([*self.instants, *_instants(part)])
-            yield part
+            last = _key(chunk, -1, self.table)
+            self.instants = _bounds([*self.instants, *_instants(chunk)])
+            yield chunk
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Merge:
         old: Blocks in place.
         new: Blocks of the pull.
         changed: Rows so far that both have, with different content.
-        kept: Rows so far that only the older ones have.
-        kept_instants: First and last instant of these, none without rows.
+        carried_over: Rows so far that only the older ones have.
+        carried_over_instants: First and last instant of these, none without rows.
         drops: Which of the rows that only the older ones have are dropped instead of kept.
         dropped: These rows, so far.
     """
@@ -76,8 +76,8 @@ class Merge:
     old: Iterable[pl.DataFrame]
     new: Iterable[pl.DataFrame]
     changed: int = 0
-    kept: int = 0
-    kept_instants: list[datetime] = field(default_factory=list)
+    carried_over: int = 0
+    carried_over_instants: list[datetime] = field(default_factory=list)
     drops: pl.Expr | None = None
     dropped: list[pl.DataFrame] = field(default_factory=list)
 
@@ -98,8 +98,8 @@ class Merge:
             self.dropped.append(kept.filter(self.drops))
             kept = kept.filter(~self.drops)
         self.changed += changed_rows(new, old, table=self.table)
-        self.kept += kept.height
-        self.kept_instants = _bounds([*self.kept_instants, *_instants(kept)])
+        self.carried_over += kept.height
+        self.carried_over_instants = _bounds([*self.carried_over_instants, *_instants(kept)])
         return pl.concat([new, kept]).sort(key) if kept.height else new
 
 
@@ -182,7 +182,7 @@ def _bounds(instants: Sequence[datetime]) -> list[datetime]:
     return [min(instants), max(instants)] if instants else []
 
 
-def settled(frame: pl.DataFrame, *, table: Table) -> tuple[pl.DataFrame, int]:
+def deduplicate(frame: pl.DataFrame, *, table: Table) -> tuple[pl.DataFrame, int]:
     """Sort by the key, one row each; return the rows and how many contradicted another."""
     if frame.schema != table.schema:
         expected = ", ".join(f"{name} {dtype}" for name, dtype in table.schema.items())
@@ -204,8 +204,8 @@ def settled(frame: pl.DataFrame, *, table: Table) -> tuple[pl.DataFrame, int]:
         distinct = distinct.sort(*key, is_zero, *preference, nulls_last=True)
     else:
         distinct = distinct.sort(*key, *preference, nulls_last=True)
-    settled = distinct.unique(subset=key, keep="first", maintain_order=True)
-    return settled, distinct.height - settled.height
+    kept = distinct.unique(subset=key, keep="first", maintain_order=True)
+    return kept, distinct.height - kept.height
 
 
 def changed_rows(pull: pl.DataFrame, old: pl.DataFrame, *, table: Table) -> int:

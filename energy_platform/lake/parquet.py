@@ -69,8 +69,8 @@ def _arrow(columns: Iterable[tuple[pl.Series, pl.DataFrame | None]]) -> pa.Table
     )
 
 
-class Sum(NamedTuple):
-    """What was written: the number of rows and their digest."""
+class ContentDigest(NamedTuple):
+    """Rows written so far: how many, and the digest of them."""
 
     rows: int
     content_id: str
@@ -104,9 +104,9 @@ class Writer:
         self._rows += block.height
 
     @property
-    def sum(self) -> Sum:
+    def digest(self) -> ContentDigest:
         """Rows so far and their digest."""
-        return Sum(self._rows, self._digest.hexdigest())
+        return ContentDigest(self._rows, self._digest.hexdigest())
 
     @property
     def is_open(self) -> bool:
@@ -150,8 +150,8 @@ def _digest_column(
 ) -> None:
     """Add a column of a block to a digest, the same for equal rows whatever they came from.
 
-    A null's slot keeps what the computation left there, and packed bits keep what lay beside
-    them; so nulls are digested apart and their slots neutral, booleans as bytes.
+    A null's slot keeps what the computation left there, and packed bits keep what lay next
+    to them; so nulls are digested apart and their slots neutral, booleans as bytes.
     """
     parts = column.to_frame() if runs is None else runs
     digest.update(f"{column.name} {parts.height}".encode())

@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.lake.catalogue import CATALOGUE_FILE, CatalogueError
 from energy_platform.lake.sqlite import sqlite_engine
 
@@ -51,7 +51,7 @@ HABITS_SCHEMA: Final = pl.Schema(
 )
 
 
-class PointHabits(Closing):
+class PointHabits(Closeable):
     """Habits and warnings of one data folder; safe with several processes.
 
     Args:

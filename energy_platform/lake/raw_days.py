@@ -4,7 +4,7 @@ A day that is pulled again is merged with what it already has. Rows the vendor n
 kept and counted, so that a check can ask why they went. Equal rows leave the file byte for byte as
 it is, so that nothing downstream wakes up.
 
-A day may come in parts and is merged a row group at a time, so memory does not grow with the day.
+A day may come in chunks and is merged a row group at a time, so memory does not grow with the day.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import polars as pl
 from energy_platform.days import day_bounds
 from energy_platform.lake.files import set_aside
 from energy_platform.lake.lake import LakeError
-from energy_platform.lake.merging import Merge, Pull, changed_rows, settled
+from energy_platform.lake.merging import Merge, Pull, changed_rows, deduplicate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Landed:
+class RawDayResult:
     """What a pull changed.
 
     Attributes:
@@ -108,7 +108,7 @@ def land_day(
     verdict: Callable[[str], Verdict] | None = None,
     drops: pl.Expr | None = None,
     increments: Increments | None = None,
-) -> Landed:
+) -> RawDayResult:
     """Merge a pull into a raw day file.
 
     Args:
@@ -116,7 +116,7 @@ def land_day(
         table: Contract of the raw table.
         day: Partition key.
         frame: The pull in the table's columns, in any order, repeated rows allowed; zero rows
-            when the vendor answered with nothing. Or its parts, read one after the other before
+            when the vendor answered with nothing. Or its chunks, read one after the other before
             the table is locked: each may be in any order, but follows the one before in key.
         complete_until: The vendor was asked for everything before this instant; what lies beyond
             the day's end counts as its end. It never goes back.
@@ -136,16 +136,16 @@ def land_day(
     Raises:
         LakeError: The pull does not have the table's columns, or a key is null; nothing was
             changed. A damaged file in place is set aside, and the pull takes its place.
-        ValueError: ``complete_until`` has no zone, or a part does not follow the one before.
-        Exception: What reading the parts raises; nothing was changed.
+        ValueError: ``complete_until`` has no zone, or a chunk does not follow the one before.
+        Exception: What reading the chunks raises; nothing was changed.
     """
     end = day_bounds(day)[1]
     if complete_until.tzinfo is None:
         raise ValueError(f"complete_until without a zone: {complete_until.isoformat()}")
     pull = Pull(table, [frame] if isinstance(frame, pl.DataFrame) else frame)
     merge: Merge | None = None
-    with lake.draft(table, pull.parts(), day=day) as draft, lake.lock(table.name):
-        answer_id = draft.content_id
+    with lake.stage(table, pull.chunks(), day=day) as staged_file, lake.lock(table.name):
+        answer_id = staged_file.content_id
         if verdict is not None:
             closed, partial = verdict(answer_id)
         else:
@@ -160,23 +160,23 @@ def land_day(
         meta = {COMPLETE_UNTIL: until.isoformat(), CLOSED: "true" if closed else "false"}
         if partial:
             meta[PARTIAL] = partial
-        if before is None or before.content_id == draft.content_id:
-            written = draft.put_in_place(meta=meta, before=before)
+        if before is None or before.content_id == staged_file.content_id:
+            written = staged_file.put_in_place(meta=meta, before=before)
         else:
             if increments is not None:
                 gone = increments.replaced(
-                    table, old=lake.blocks(table, day=day), new=draft.blocks()
+                    table, old=lake.blocks(table, day=day), new=staged_file.blocks()
                 )
                 drops = _or_among(drops, gone)
-            merge = Merge(table, lake.blocks(table, day=day), draft.blocks(), drops=drops)
+            merge = Merge(table, lake.blocks(table, day=day), staged_file.blocks(), drops=drops)
             written = lake.write(table, merge.blocks(), day=day, meta=meta)
     changes = merge or Merge(table, (), ())
-    bounds = [*pull.instants, *changes.kept_instants]
-    return Landed(
+    bounds = [*pull.instants, *changes.carried_over_instants]
+    return RawDayResult(
         rows=written.after.rows,
         new=written.after.rows - (before.rows if before else 0),
         changed=changes.changed,
-        lost=changes.kept if whole else 0,
+        lost=changes.carried_over if whole else 0,
         conflicting=pull.conflicting,
         first_at=min(bounds, default=None),
         last_at=max(bounds, default=None),
@@ -227,7 +227,7 @@ def _sound(lake: Lake, table: Table, *, day: str) -> tuple[Footer | None, _Damag
     return None, _Damage(set_aside(lake.path(table, day=day)), rows)
 
 
-def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> Landed:
+def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> RawDayResult:
     """Replace an inventory by its newest snapshot; equal rows leave the file untouched.
 
     Args:
@@ -242,12 +242,12 @@ def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> Landed:
         LakeError: The snapshot does not have the table's columns, a key is null, or the file in
             place is damaged; nothing was changed.
     """
-    snapshot, conflicting = settled(frame, table=table)
+    snapshot, conflicting = deduplicate(frame, table=table)
     with lake.lock(table.name):
         old = lake.read(table)
         written = lake.write(table, snapshot)
     gone = old.join(snapshot, on=table.sort_key, how="anti").height
-    return Landed(
+    return RawDayResult(
         rows=snapshot.height,
         new=snapshot.height - (old.height - gone),
         changed=changed_rows(snapshot, old, table=table),
@@ -266,7 +266,7 @@ def complete_until_of(footer: Footer) -> datetime:
     """Return up to where a raw day was asked for.
 
     Raises:
-        LakeError: The file is no raw day.
+        LakeError: The file is not a raw day.
     """
     text = footer.meta.get(COMPLETE_UNTIL)
     if text is None:

@@ -47,8 +47,9 @@ def rejects_frame(rejects: Sequence[Reject], *, table: Table) -> pl.DataFrame:
     rows = []
     for reject in rejects:
         times[reject] += 1
-        said = repr((reject.stamp_text, reject.value_text, reject.reason, times[reject]))
-        row_id = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        identity = repr((reject.stamp_text, reject.value_text, reject.reason, times[reject]))
+        content = identity.encode("utf-8", "surrogatepass")
+        row_id = hashlib.blake2b(content, digest_size=8).hexdigest()
         rows.append(
             (
                 reject.device,

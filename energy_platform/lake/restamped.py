@@ -1,4 +1,4 @@
-"""Increments that a vendor stamps anew: of two answers for one period the newer counts.
+"""Increments that a vendor stamps again: of two answers for one period the newer counts.
 
 A day read again keeps the rows that the vendor no longer sends, since nothing is to be lost by a
 vendor's mistake. For increments that keeps the energy of a period twice once the vendor moves its
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Table
 
-STAMPED_ANEW: Final = "increment that the vendor stamped anew"
+RESTAMPED: Final = "increment that the vendor stamped anew"
 """Why rows are set aside; they stay among the odd rows of their day."""
 
 NEAR: Final = 0.5

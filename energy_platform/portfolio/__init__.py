@@ -1,4 +1,4 @@
-"""The user's portfolio: sites, devices, points, corrections and Wattics streams.
+"""The user's portfolio: sites, devices, points, corrections and streams.
 
 One reviewed YAML file says what the vendors' devices are and how their registers are to be read.
 Whatever the data contain beyond it stays visible as quarantined readings; nothing is guessed.
@@ -6,7 +6,6 @@ Whatever the data contain beyond it stays visible as quarantined readings; nothi
 
 from energy_platform.portfolio.load import PortfolioError, load_portfolio, parse_portfolio
 from energy_platform.portfolio.model import (
-    ELECTRICITY_FIELDS,
     Correction,
     Device,
     DeviceType,
@@ -17,7 +16,6 @@ from energy_platform.portfolio.model import (
 from energy_platform.portfolio.resolved import Point, Portfolio
 
 __all__ = [
-    "ELECTRICITY_FIELDS",
     "Correction",
     "Device",
     "DeviceType",

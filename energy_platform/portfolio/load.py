@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import yaml
 from pydantic import ValidationError
 
+from energy_platform.destinations.base import destination
 from energy_platform.identity import device_id
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
 from energy_platform.portfolio.model import (
-    COUNTED_OTHERWISE,
     ENDS_BEFORE,
-    ENERGY_QUANTITIES,
-    REGISTER_QUANTITIES,
     Confidence,
     Correction,
     Device,
@@ -27,11 +25,17 @@ from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.quantities import (
+    COUNTED_OTHERWISE,
+    ENERGY_QUANTITIES,
+    REGISTER_QUANTITIES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from energy_platform.destinations.base import FieldSpec
     from energy_platform.schemas import Kind
 
 NET_REGISTER: Final[Mapping[str, Any]] = {"on_fall": "signed", "glitch": "keep", "dip_ratio": None}
@@ -46,8 +50,6 @@ LARGEST_BYTES: Final = 64 * 2**20
 
 _SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
 """From the least sure to the surest."""
-
-_NUMBER_FIELDS: Final = frozenset({"aP", "rP", "apP", "v", "c"})
 
 
 class PortfolioError(ValueError):
@@ -85,7 +87,7 @@ def load_portfolio(path: Path) -> Portfolio:
     """Read and check a portfolio file.
 
     Raises:
-        PortfolioError: The file is missing, is no YAML or breaks a rule; one line per problem.
+        PortfolioError: The file is missing, is not YAML or breaks a rule; one line per problem.
     """
     try:
         text = _read(path)
@@ -284,7 +286,7 @@ def _accepted(
                 problems.append(((*place, "points"), f"unknown point {point_id!r}"))
                 continue
             if point.kind != "register" or not point.is_energy:
-                why = f"{point_id} is no energy register: nothing of it is ever refused"
+                why = f"{point_id} is not an energy register: nothing of it is ever refused"
                 problems.append(((*place, "points"), why))
                 continue
             zone = zones[point.site_id]
@@ -391,27 +393,29 @@ def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> 
 
 def _check_streams(file: PortfolioFile, portfolio: Portfolio) -> Iterator[Problem]:
     for index, stream in enumerate(file.streams):
-        for field, point_id in stream.fields.items():
-            place = ("streams", index, "fields", field)
+        for field in destination(stream.destination).fields(stream):
+            point_id = stream.fields[field.name]
+            place = ("streams", index, "fields", field.name)
             point = portfolio.points.get(point_id)
             if point is None:
                 yield place, f"unknown point {point_id!r}"
             elif problem := _unfit(stream, field=field, point=point):
                 yield place, problem
-            elif stream.kind == "value" and (
-                problem := unfit_unit(stream.unit, quantity=point.quantity)
+            elif field.content == "by_reading" and (
+                problem := unfit_unit(field.unit, quantity=point.quantity)
             ):
                 yield ("streams", index, "unit"), problem
 
 
-def _unfit(stream: Stream, *, field: str, point: Point) -> str | None:
+def _unfit(stream: Stream, *, field: FieldSpec, point: Point) -> str | None:
     """Say why a point cannot feed a field, or None when it can."""
-    wants_energy = field.startswith("pC_") or stream.reading in {"cumulative", "per_interval"}
-    is_gauge_field = field.split("_", maxsplit=1)[0] in _NUMBER_FIELDS
-    if wants_energy and not is_gauge_field and not point.is_energy:
-        return f"{field} of a {stream.reading} stream needs an energy, {point.point_id} is " + (
-            point.quantity
+    is_gauge = field.content == "gauge"
+    wants_energy = field.content == "register" or stream.reading in {"cumulative", "per_interval"}
+    if wants_energy and not is_gauge and not point.is_energy:
+        return (
+            f"{field.name} of a {stream.reading} stream needs an energy, {point.point_id} is "
+            f"{point.quantity}"
         )
-    if (is_gauge_field or stream.reading == "average") and point.kind not in {"gauge", "state"}:
-        return f"{field} needs a gauge, {point.point_id} is a {point.kind}"
+    if (is_gauge or stream.reading == "average") and point.kind not in {"gauge", "state"}:
+        return f"{field.name} needs a gauge, {point.point_id} is a {point.kind}"
     return None

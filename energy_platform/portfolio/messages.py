@@ -24,7 +24,7 @@ _UNCHECKED: Final = frozenset({"other", "state"})
 """Quantities for which `discover` writes whatever unit the vendor says; nothing rests on it."""
 
 _MOST_PROBLEMS: Final = 100
-"""Problems told at once; whoever has more has one, many times."""
+"""Problems reported at once; whoever has more has one, many times."""
 
 
 def messages_of(errors: Sequence[Any]) -> Iterator[Problem]:
@@ -56,7 +56,7 @@ def unfit_unit(unit: str | None, *, quantity: str) -> str | None:
     meant = meant_unit(name, quantity=quantity)
     hint = f" Did you mean {meant}?" if meant else ""
     return (
-        f"{shown(name)} is no unit of {quantity}, its readings could never be used.{hint} "
+        f"{shown(name)} is not a unit of {quantity}, its readings could never be used.{hint} "
         f"Units that fit: {', '.join(units_of(quantity))}"
     )
 

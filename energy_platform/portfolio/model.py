@@ -1,13 +1,22 @@
-"""The shape of portfolio.yaml, entry by entry, as people write it."""
+"""The shape of portfolio.yaml, entry by entry, as it is typed."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
+from energy_platform.destinations.base import DEFAULT_DESTINATION, destination
 from energy_platform.portfolio.values import (
     ClockInstant,
     Duration,
@@ -29,38 +38,6 @@ from energy_platform.portfolio.values import (
 from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
 from energy_platform.sources.registry import sources
 from energy_platform.transforms.policy import CounterPolicy, OnFall
-
-ENERGY_QUANTITIES: Final = frozenset(
-    {
-        "active_energy_import",
-        "active_energy_export",
-        "active_energy_net",
-        "generation_energy",
-        "battery_energy_charge",
-        "battery_energy_discharge",
-        "heating_energy",
-        "cooling_energy",
-    }
-)
-"""Quantities counted in watt-hours, the ones that become energy."""
-
-REGISTER_QUANTITIES: Final = ENERGY_QUANTITIES | {
-    "reactive_energy_import",
-    "reactive_energy_export",
-    "apparent_energy",
-    "volume",
-    "operating_time",
-}
-"""Quantities that are registers unless the portfolio says otherwise."""
-
-COUNTED_OTHERWISE: Final = frozenset({"volume", "operating_time", "count", "other"})
-"""Quantities whose registers a power in W, or in var or VA, cannot bound."""
-
-ELECTRICITY_FIELDS: Final = (
-    *(f"{name}_{phase}" for name in ("aP", "rP", "apP", "v", "c", "pC") for phase in (1, 2, 3)),
-    *("v_12", "v_13", "v_23"),
-)
-"""The 21 fields of an electricity packet (Wattics data collection, section 3)."""
 
 ENDS_BEFORE: Final = "'to' must lie after 'from'"
 """Said of a correction that ends before it begins."""
@@ -142,7 +119,7 @@ class PolicyEntry(_Entry):
 
 
 class PointSpec(PolicyEntry):
-    """One point of a device or a device type; the policy's settings stand beside it."""
+    """One point of a device or a device type; with the policy's settings in the same entry."""
 
     key: Text = Field(description="The vendor's own key: service triple, datapoint or sensor id.")
     name: str
@@ -261,10 +238,13 @@ class Acceptance(_Entry):
 
 
 class Stream(_Entry):
-    """One stream at Wattics, as agreed with them (Wattics data collection, section 10)."""
+    """One stream of packets, as agreed with its destination; each destination's own adds to it."""
 
     id: Id
-    kind: Literal["electricity", "value"]
+    destination: str = Field(
+        DEFAULT_DESTINATION, description="Where it goes, by the destination's name."
+    )
+    kind: str = Field("value", description="Which of the destination's kinds of packets.")
     site: Text
     credential: str
     interval: Duration
@@ -282,14 +262,15 @@ class Stream(_Entry):
         seconds = self.interval.total_seconds()
         if self.interval < SHORTEST_INTERVAL or seconds != int(seconds) or 86_400 % seconds:
             raise ValueError("interval must divide a day and be at least 1m")
-        allowed = ELECTRICITY_FIELDS if self.kind == "electricity" else ("value",)
-        if unknown := sorted(set(self.fields) - set(allowed)):
-            raise ValueError(f"unknown fields {unknown}; allowed: {', '.join(allowed)}")
-        if self.kind == "electricity" and self.reading != "cumulative":
-            raise ValueError("an electricity stream is cumulative")
-        if self.kind == "value" and self.unit is None:
-            raise ValueError("a value stream needs the agreed unit")
         return self
+
+
+def _of_its_destination(entry: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Read a stream's entry by the model of the destination that it names."""
+    if not isinstance(entry, dict):
+        return handler(entry)
+    name = entry.get("destination", DEFAULT_DESTINATION)
+    return destination(str(name)).stream_model.model_validate(entry)
 
 
 class PortfolioFile(_Entry):
@@ -301,7 +282,7 @@ class PortfolioFile(_Entry):
     devices: tuple[Device, ...] = ()
     corrections: tuple[Correction, ...] = ()
     accept: tuple[Acceptance, ...] = ()
-    streams: tuple[Stream, ...] = ()
+    streams: tuple[Annotated[Stream, WrapValidator(_of_its_destination)], ...] = ()
 
     @model_validator(mode="before")
     @classmethod

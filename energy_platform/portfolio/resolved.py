@@ -12,9 +12,9 @@ import polars as pl
 
 from energy_platform.days import day_bounds
 from energy_platform.identity import device_id
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import INSTANT
 from energy_platform.transforms.policy import CounterPolicy
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Point:
         until: From when on it is out of service; None while it is in service.
         is_read: Whether its device is read at all.
         confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
-            entry, its device's, its site's); None when a person has confirmed them all.
+            entry, its device's, its site's); None when an operator has confirmed them all.
     """
 
     point_id: str

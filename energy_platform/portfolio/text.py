@@ -1,4 +1,4 @@
-"""YAML as people mean it: numbers are decimal, ``no`` is Norway, a key stands once."""
+"""YAML as it is meant: numbers are decimal, ``no`` is Norway, a key stands once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALARS: Final = (
         "-+.0123456789",
     ),
 )
-"""Plain scalars that are no text (YAML 1.2 core schema).
+"""Plain scalars that are not text (YAML 1.2 core schema).
 
 YAML 1.1 would read the serial number 020000000001 as an octal number and the state ``on`` as a
 boolean, silently.
@@ -120,7 +120,7 @@ def read_yaml(text: str) -> Document:
     """Read one document; the last few are remembered, since the same text is read over and over.
 
     Raises:
-        yaml.YAMLError: It is no YAML, more than one document, nested without end, or a value is
+        yaml.YAMLError: It is not YAML, more than one document, nested without end, or a value is
             none, such as a date with a 13th month.
     """
     loader = PortfolioLoader(text)

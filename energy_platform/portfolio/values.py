@@ -1,4 +1,4 @@
-"""The single values of a portfolio as people type them: numbers, durations, instants, zones, ids.
+"""The single values of a portfolio as they are typed: numbers, durations, instants, zones, ids.
 
 YAML and pydantic are both generous: ``true`` would be 1 W, ``nan`` a factor, 20260131 an instant
 of 1970. What is not plainly of its kind is refused here, in one sentence.
@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from energy_platform.durations import parse_duration
+
 LONGEST_ID: Final = 200
 """Characters of an id; more is a text that landed in the wrong place."""
 
@@ -22,10 +24,6 @@ _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+
 
 _BARE_DATE: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}(-?[0-9])?")
 """A date as text, without a time."""
-
-_UNITS_OF_TIME: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-
-_LONGEST_DURATION_S: Final = 366 * 86_400
 
 
 def _number(value: object) -> float:
@@ -86,7 +84,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Paris") from error
+        raise ValueError(f"{name!r} is not an IANA time zone, such as Europe/Paris") from error
     return name
 
 
@@ -120,7 +118,7 @@ def _instant(value: object) -> object:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(
-                f"{value!r} is no date such as 2026-01-31, nor an instant such as "
+                f"{value!r} is not a date such as 2026-01-31, nor an instant such as "
                 "2026-01-31T08:00:00+01:00"
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -142,7 +140,7 @@ def _clock_instant(value: object) -> object:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(
-                f"{value!r} is no date such as 2026-01-31, nor an instant such as 2026-01-31 08:00"
+                f"{value!r} is not a date such as 2026-01-31 or an instant such as 2026-01-31 08:00"
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value, time.min)
@@ -154,16 +152,7 @@ def _clock_instant(value: object) -> object:
 def _duration(value: object) -> object:
     """Accept 15m, 2h, 30s, 1d."""
     if isinstance(value, str):
-        number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
-        unit = value[len(number) :]
-        if unit not in _UNITS_OF_TIME or not number.strip().replace(".", "", 1).isdecimal():
-            raise ValueError(f"{value!r} is no duration such as 30s, 15m, 2h or 1d")
-        seconds = float(number) * _UNITS_OF_TIME[unit]
-        if not seconds:
-            raise ValueError(f"{value!r} is no duration; it must be longer than nothing")
-        if seconds > _LONGEST_DURATION_S:
-            raise ValueError(f"{value!r} is longer than a year")
-        return timedelta(seconds=seconds)
+        return parse_duration(value)
     if isinstance(value, (int, float)):
         raise ValueError(f"{value!r} has no unit; write 30s, 15m, 2h or 1d")  # noqa: TRY004
     return value
@@ -189,7 +178,7 @@ def _id(value: str) -> str:
     if value != value.strip():
         raise ValueError("an id neither begins nor ends with a blank")
     if any(part in {".", ".."} for part in re.split(r"[/\\]", value)):
-        raise ValueError("an id is no path: it holds no . or .. between slashes")
+        raise ValueError("an id is not a path: it holds no . or .. between slashes")
     return value
 
 

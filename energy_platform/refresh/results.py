@@ -24,7 +24,7 @@ class StaleDay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldDay:
+class BlockedDay:
     """A day whose raw file vanished or is damaged; its readings stay as they were.
 
     Attributes:
@@ -42,7 +42,7 @@ class RefreshedTable:
 
     Attributes:
         rows: Rows now in the file.
-        written: Whether the file was replaced; its stamp alone may have changed.
+        written: Whether the file was replaced; its fingerprint alone may have changed.
         changed: Whether the rows differ from those before.
         first_at: Earliest instant of the table's time column, None without rows.
         last_at: Latest instant of the table's time column, None without rows.
@@ -61,12 +61,12 @@ class RefreshedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshedDay:
-    """A day that was made anew, in whole or in part.
+    """A day that was rebuilt, in whole or in part.
 
     Attributes:
         day: Partition key.
         why: Why it was stale, one phrase each.
-        tables: By table name, only those that were made anew.
+        tables: By table name, only those that were rebuilt.
         merged: Rows of repeated samples that were merged away, by kind of repetition.
     """
 
@@ -78,14 +78,14 @@ class RefreshedDay:
 
 @dataclass(frozen=True, kw_only=True)
 class Refreshed:
-    """A whole walk.
+    """A whole refresh.
 
     Attributes:
-        days: Those made anew, in order.
-        held: Those whose raw files need a person.
-        seen: Number of days walked over.
+        days: Those rebuilt, in order.
+        blocked: Those whose raw files need an operator.
+        seen: Number of days looked at.
     """
 
     days: tuple[RefreshedDay, ...]
-    held: tuple[HeldDay, ...]
+    blocked: tuple[BlockedDay, ...]
     seen: int

@@ -1,4 +1,4 @@
-"""The rules a day is made by, as the walk sees them: three functions and their versions."""
+"""The rules a day is made by, as a refresh sees them: three functions and their versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from energy_platform.transforms.policy import CounterPolicy
 
 
-class JudgedDay(NamedTuple):
+class ValidatedDay(NamedTuple):
     """Readings of a day.
 
     Attributes:
@@ -37,12 +37,13 @@ class EnergyDay(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingsInput:
-    """All that judging a day may depend on.
+    """All that validating a day may depend on.
 
     Attributes:
         day: Partition key.
         raw: Rows of the raw day files, by vendor; vendors without a file are absent.
-        points: One row per point of the portfolio, the columns of ``slices.READING_COLUMNS``.
+        points: One row per point of the portfolio, the columns ``READING_COLUMNS`` of
+            ``config_fingerprints``.
         states: One row per point and text state.
         corrections: Value corrections that touch the day, cut to it.
     """
@@ -63,7 +64,7 @@ class EnergyInput:
         readings: Rows of ``core_readings``.
         state: State at the end of the nearest earlier day, None before the first.
         points: One row per point that may become energy, the columns of
-            ``slices.ENERGY_COLUMNS``.
+            ``config_fingerprints.ENERGY_COLUMNS``.
         policies: By point, as they hold on the day.
     """
 
@@ -79,14 +80,14 @@ class Rules:
     """Pure functions and their versions; a new version makes every day stale.
 
     Attributes:
-        judge: Raw rows to readings.
+        validate: Raw rows to readings.
         energy: Readings and the state before to energy and the state after.
-        spread: Deltas to intervals.
+        allocate: Deltas to intervals.
     """
 
-    judge: Callable[[ReadingsInput], JudgedDay]
-    judge_version: str
+    validate: Callable[[ReadingsInput], ValidatedDay]
+    validate_version: str
     energy: Callable[[EnergyInput], EnergyDay]
     energy_version: str
-    spread: Callable[[pl.DataFrame], pl.DataFrame]
-    spread_version: str
+    allocate: Callable[[pl.DataFrame], pl.DataFrame]
+    allocate_version: str

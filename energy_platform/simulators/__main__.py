@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from energy_platform.simulators.fleet import PORTS
 from energy_platform.simulators.serve import ServeOptions, serve
+from energy_platform.simulators.suite import PORTS
 from energy_platform.simulators.world import Bulk
 
 _BULK: Final = ("DEVICES", "SERVICES", "SECONDS")

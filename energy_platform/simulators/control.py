@@ -1,7 +1,7 @@
-"""The fleet's control endpoint: what was received, and switches, for another process.
+"""The suite's control endpoint: what was received, and switches, for another process.
 
-``GET /judgement``, ``/packets/{stream}``, ``/requests``, ``/truth``, ``/portfolio``, ``/state``;
-``POST /faults``, ``/events``, ``/clock``, ``/transfer``, ``/tokens``.
+``GET /delivery-report``, ``/packets/{stream}``, ``/requests``, ``/truth``, ``/portfolio`` and
+``/state``; ``POST /faults``, ``/events``, ``/clock``, ``/transfer``, ``/tokens``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 
 class FaultSwitch(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,14 +59,14 @@ class TokenSwitch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """ASGI application over a fleet.
+    """ASGI application over a suite.
 
     Attributes:
         app: To be served on its own port.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    def __init__(self, suite: SimulatorSuite) -> None:
+        self._suite = suite
         posts: dict[str, Callable[[bytes], Any]] = {
             "/faults": self._faults,
             "/events": self._events,
@@ -75,11 +75,11 @@ class Control:
             "/tokens": self._tokens,
         }
         gets: dict[str, Callable[[Request], Any]] = {
-            "/judgement": lambda _: fleet.wattics.judgement(),
-            "/packets/{stream:path}": lambda r: fleet.wattics.packets(r.path_params["stream"]),
+            "/delivery-report": lambda _: suite.wattics.delivery_report(),
+            "/packets/{stream:path}": lambda r: suite.wattics.packets(r.path_params["stream"]),
             "/requests": lambda _: self._requests(),
             "/truth": self._truth,
-            "/portfolio": lambda _: fleet.portfolio(),
+            "/portfolio": lambda _: suite.portfolio(),
             "/state": lambda _: self._state(),
         }
         self.app = Starlette(
@@ -90,38 +90,38 @@ class Control:
     def _faults(self, body: bytes) -> Any:
         switch = msgspec.json.decode(body, type=FaultSwitch)
         if switch.clear:
-            self._fleet.clear_faults()
-        self._fleet.set_faults(switch.set)
+            self._suite.clear_faults()
+        self._suite.set_faults(switch.set)
         return self._state()
 
     def _events(self, body: bytes) -> Any:
         switch = msgspec.json.decode(body, type=EventSwitch)
         if switch.clear:
-            self._fleet.world.clear_events()
+            self._suite.world.clear_events()
         for event in switch.add:
-            self._fleet.world.add_event(event)
+            self._suite.world.add_event(event)
         return self._state()
 
     def _clock(self, body: bytes) -> Any:
-        self._fleet.set_clock(msgspec.json.decode(body, type=ClockSwitch).now)
+        self._suite.set_clock(msgspec.json.decode(body, type=ClockSwitch).now)
         return self._state()
 
     def _transfer(self, body: bytes) -> Any:
         order = msgspec.json.decode(body, type=Transfer)
-        return {"id": self._fleet.belimo.transfer(order.serial, with_data=order.with_data)}
+        return {"id": self._suite.belimo.transfer(order.serial, with_data=order.with_data)}
 
     def _tokens(self, body: bytes) -> Any:
         switch = msgspec.json.decode(body or b"{}", type=TokenSwitch)
-        self._fleet.socomec.keycloak.revoke(refresh=switch.refresh)
-        self._fleet.belimo.identity.revoke(refresh=switch.refresh)
+        self._suite.socomec.keycloak.revoke(refresh=switch.refresh)
+        self._suite.belimo.identity.revoke(refresh=switch.refresh)
         return self._state()
 
     def _requests(self) -> dict[str, dict[str, int]]:
         counts = {
-            "socomec": self._fleet.socomec.requests,
-            "belimo": self._fleet.belimo.requests,
-            "skycentrics": self._fleet.skycentrics.requests,
-            "wattics": self._fleet.wattics.requests,
+            "socomec": self._suite.socomec.requests,
+            "belimo": self._suite.belimo.requests,
+            "skycentrics": self._suite.skycentrics.requests,
+            "wattics": self._suite.wattics.requests,
         }
         return {
             vendor: {
@@ -136,19 +136,19 @@ class Control:
         query = request.query_params
         start = msgspec.convert(query["from"], datetime)
         end = msgspec.convert(query["to"], datetime)
-        world = self._fleet.world
+        world = self._suite.world
         return {site.key: world.site_energy_wh(site.key, start, end) for site in world.sites}
 
     def _state(self) -> dict[str, Any]:
-        fleet = self._fleet
+        suite = self._suite
         return {
-            "now": fleet.now(),
+            "now": suite.now(),
             "faults": {
-                vendor: {str(fault): faults.struck[fault.name] for fault in faults}
-                for vendor, faults in fleet.faults.items()
+                vendor: {str(fault): faults.occurred[fault.name] for fault in faults}
+                for vendor, faults in suite.faults.items()
             },
-            "events": fleet.world.events,
-            "writes": {"socomec": fleet.socomec.writes, "belimo": fleet.belimo.writes},
+            "events": suite.world.events,
+            "writes": {"socomec": suite.socomec.writes, "belimo": suite.belimo.writes},
         }
 
 

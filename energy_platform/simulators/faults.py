@@ -30,24 +30,24 @@ GENERIC: Final = frozenset(
         for status in (400, 401, 403, 404, 408, 413, 414, 425, 429, 500, 501, 502, 503, 504)
     }
 )
-"""Faults every simulator understands; the gate in ``gate`` applies them."""
+"""Faults every simulator understands; ``middleware`` applies them."""
 
 ON: Final = "on"
 
 
 class FaultError(ValueError):
-    """A fault was written in a way nobody understands."""
+    """A fault was written wrongly, or is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault and when it strikes.
+    """One fault and when it occurs.
 
     Attributes:
         name: One of ``GENERIC`` or a name the simulator declares.
         rate: Share of occasions, 0 to 1; None when another rule decides.
-        times: Strikes on the next so many occasions only.
-        at: Strikes on exactly these occasions, counted from 1.
+        times: Occurs on the next so many occasions only.
+        at: Occurs on exactly these occasions, counted from 1.
         amount: Number of a switch (``truncate=1000``); the same as ``times`` in the text form.
         seconds: How long, for ``slow`` and the like.
         path: Only requests whose path (with query) contains this text are occasions.
@@ -149,7 +149,7 @@ def _refuse(when: str) -> Fault:
 class _Armed:
     fault: Fault
     occasions: int = 0
-    strikes: int = 0
+    hits: int = 0
 
 
 @dataclass(slots=True)
@@ -159,12 +159,12 @@ class Faults:
     Attributes:
         known: Names this simulator understands; others are refused when they are set.
         seed: Of the generator behind the rates.
-        struck: How often each fault struck.
+        occurred: How often each fault occurred.
     """
 
     known: frozenset[str] = GENERIC
     seed: int = 7
-    struck: Counter[str] = field(default_factory=Counter)
+    occurred: Counter[str] = field(default_factory=Counter)
     _armed: dict[str, _Armed] = field(default_factory=dict, init=False, repr=False)
     _random: random.Random = field(default_factory=random.Random, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -221,8 +221,8 @@ class Faults:
         armed = self._armed.get(name)
         return None if armed is None else armed.fault
 
-    def strikes(self, name: str, *, path: str = "", method: str = "") -> Fault | None:
-        """Decide whether a fault strikes on this occasion, and count it.
+    def should_fail(self, name: str, *, path: str = "", method: str = "") -> Fault | None:
+        """Return the fault if this request should fail by it, and count the occasion.
 
         Args:
             name: The fault asked about.
@@ -230,7 +230,7 @@ class Faults:
             method: Method of the request.
 
         Returns:
-            The fault when it strikes, else None.
+            The fault when it occurs, else None.
         """
         armed = self._armed.get(name)
         if armed is None:
@@ -245,12 +245,12 @@ class Faults:
             elif fault.rate is not None:
                 hit = self._random.random() < fault.rate
             elif fault.times is not None:
-                hit = armed.strikes < fault.times
+                hit = armed.hits < fault.times
             else:
                 hit = True
             if hit:
-                armed.strikes += 1
-                self.struck[name] += 1
+                armed.hits += 1
+                self.occurred[name] += 1
         return fault if hit else None
 
     def names(self) -> tuple[str, ...]:

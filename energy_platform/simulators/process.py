@@ -1,4 +1,4 @@
-"""The fleet in a process of its own, so that its work is not counted as the platform's."""
+"""The suite in a process of its own, so that its work is not counted as the platform's."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ READY_S: Final = 60.0
 STOP_S: Final = 10.0
 
 
-class FleetProcessError(RuntimeError):
+class SimulatorProcessError(RuntimeError):
     """The simulators could not be started, or refused an order."""
 
 
-class FleetProcess:
+class SimulatorProcess:
     """Simulators in a child process; they end with the context, or with this process.
 
     Args:
@@ -40,7 +40,7 @@ class FleetProcess:
         skycentrics_history: Whether the SkyCentrics account has the history call.
 
     Raises:
-        FleetProcessError: On entering: the child ended, or said nothing in time.
+        SimulatorProcessError: On entering: the child ended, or said nothing in time.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FleetProcess:
             start_new_session=True,
         )
         if child.stdout is None:
-            raise FleetProcessError("the simulators have no standard output")
+            raise SimulatorProcessError("the simulators have no standard output")
         too_late = threading.Timer(READY_S, child.kill)
         too_late.start()
         line = child.stdout.readline()
@@ -89,7 +89,7 @@ class FleetProcess:
             code = child.wait(STOP_S)
             self._close()
             msg = f"the simulators ended with code {code} before they listened"
-            raise FleetProcessError(msg)
+            raise SimulatorProcessError(msg)
         self._described = json.loads(line)
         return self
 
@@ -106,19 +106,19 @@ class FleetProcess:
         return dict(self._described["environment"])
 
     def url(self, name: str) -> str:
-        """Base URL of one server by its name in ``fleet.PORTS``."""
+        """Base URL of one server by its name in ``suite.PORTS``."""
         return str(self._described["urls"][name])
 
     def ask(self, path: str, *, order: dict[str, Any] | None = None, **query: str) -> Any:
         """Ask the control endpoint, or give it an order.
 
         Args:
-            path: For example ``/judgement`` or ``/faults``.
+            path: For example ``/delivery-report`` or ``/faults``.
             order: Body of a POST; None asks with GET.
             query: Parameters of a GET.
 
         Raises:
-            FleetProcessError: The order was refused; says why.
+            SimulatorProcessError: The order was refused; says why.
         """
         url = self.url("control") + path
         if order is None:
@@ -126,7 +126,7 @@ class FleetProcess:
         else:
             answer = httpx.post(url, json=order, timeout=READY_S)
         if answer.is_error:
-            raise FleetProcessError(f"{path}: {answer.text}")
+            raise SimulatorProcessError(f"{path}: {answer.text}")
         return answer.json()
 
     def _close(self) -> None:

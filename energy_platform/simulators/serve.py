@@ -1,4 +1,4 @@
-"""Serve the fleet until stopped: what ``energy-platform simulate`` runs."""
+"""Serve the suite until stopped: what ``energy-platform simulate`` runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from energy_platform.simulators.fleet import PORTS, Fleet
+from energy_platform.simulators.suite import PORTS, SimulatorSuite
 from energy_platform.simulators.world import Bulk, World, parse_event
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ServeOptions:
         bulk: Extra Socomec meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at; None follows the real one.
-        ports: Fixed ports by name (``fleet.PORTS``).
+        ports: Fixed ports by name (``suite.PORTS``).
         skycentrics_history: Whether the SkyCentrics account has the history call.
         wattics_record: File that keeps what Wattics received.
         as_json: Print one line of JSON instead of a table.
@@ -62,7 +62,7 @@ def serve(options: ServeOptions) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-    fleet = Fleet(
+    suite = SimulatorSuite(
         world=World(options.seed, events=map(parse_event, options.events), bulk=options.bulk),
         faults=options.faults,
         wattics_record=options.wattics_record,
@@ -70,13 +70,13 @@ def serve(options: ServeOptions) -> None:
         ports=options.ports,
     )
     if options.now is not None:
-        fleet.set_clock(options.now)
-    with fleet:
+        suite.set_clock(options.now)
+    with suite:
         if options.as_json:
-            sys.stdout.write(fleet.describe() + "\n")
+            sys.stdout.write(suite.describe() + "\n")
             sys.stdout.flush()
         else:
-            _show(fleet)
+            _show(suite)
         if options.until_stdin_closes:
             threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
         stop.wait()
@@ -88,14 +88,14 @@ def _watch_stdin(stop: threading.Event) -> None:
     stop.set()
 
 
-def _show(fleet: Fleet) -> None:
+def _show(suite: SimulatorSuite) -> None:
     # A pipe has no width: what it gets is never broken.
     console = Console(width=None if sys.stdout.isatty() else 1_000)
     table = Table("server", "URL", title="Simulators on this machine, invented data")
     for name in PORTS:
-        table.add_row(name.replace("_", " "), fleet.url(name))
+        table.add_row(name.replace("_", " "), suite.url(name))
     console.print(table)
     console.print("The platform reads them with this environment (invented credentials):\n")
-    for name, value in fleet.environment().items():
+    for name, value in suite.environment().items():
         console.print(f"{name}={value}", highlight=False, soft_wrap=True)
     console.print("\nStop with Ctrl+C.")

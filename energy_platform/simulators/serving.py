@@ -12,7 +12,7 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energy_platform.simulators.gate import App
+    from energy_platform.simulators.middleware import App
 
 HOST = "127.0.0.1"
 STOP_S = 5.0

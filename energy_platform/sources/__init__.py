@@ -1,6 +1,11 @@
-"""Where the readings come from: one folder for each source, ``base`` for what a source is.
+"""Where the readings come from: one folder for each source.
 
-Here stand only the names of the sources, so that help and completion need not load any of them.
+Belongs here: what a source is (``base``), which there are (``registry``), the transport of those
+behind HTTP (``http``), and what several of them share: mixed values as columns (``columns``), when
+a day is whole (``coverage``), devices named apart (``inventory``). Does not belong here: when a
+source is asked and what becomes of its days (``ingest``). No code elsewhere names a source.
+
+This file holds only the names of the sources, so that help need not load any of them.
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-BUILT_IN: Final = ("socomec", "belimo", "skycentrics")
+BUILT_IN: Final = ("socomec", "belimo", "skycentrics", "files")
 """The built-in sources, each a package in this folder with a ``SOURCE``. Their order is that of the
 daily runs, so that a new one comes last and moves none."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.discovery.found import Found
+    from energy_platform.discovery.found import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.sources.coverage import DeviceDay, Earlier, Reject
@@ -47,7 +47,7 @@ REJECT_COLUMNS: Final = (
 
 
 class PulledDay(Protocol):
-    """What a source gave for one UTC day: rows or an error, and what was odd.
+    """What a source gave for one UTC day: rows or an error, and its anomalies.
 
     Rows may come in chunks that are read while they are landed; the rest is known afterwards.
     """
@@ -87,6 +87,32 @@ class PulledDay(Protocol):
     @property
     def rejects(self) -> Sequence[Reject]:
         """Odd rows that were set aside."""
+
+
+class DayPull(NamedTuple):
+    """A `PulledDay` whose rows are all there: what most sources yield.
+
+    Attributes:
+        day: The UTC day.
+        frame: Rows of the day table; None when the day failed.
+        error: Why the day failed.
+        duplicates: Rows that repeated another exactly.
+        conflicts: Rows that gave another value for the same sample.
+        nulls: Rows without a number and without a text.
+        warnings: Anomalies, one sentence each.
+        devices: What each device gave, and why it is not whole where it is not.
+        rejects: Rows that cannot stand in the table.
+    """
+
+    day: str
+    frame: pl.DataFrame | None
+    error: VendorError | None = None
+    duplicates: int = 0
+    conflicts: int = 0
+    nulls: int = 0
+    warnings: tuple[str, ...] = ()
+    devices: tuple[DeviceDay, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 class OpenSource(Protocol):
@@ -259,12 +285,16 @@ class SourceSpec(Generic[S]):
         open: Opens it; a context manager of an :class:`OpenSource`. A missing credential raises
             SettingsError, which names the variable.
         readings: Returns rows of the day table as ``point_id, at, value, text, unit``, and where
-            the source can tell ``is_backward`` and ``is_stranger``; pure.
+            the source can tell ``is_backward`` and ``is_foreign``; pure.
         discover: Returns what inventory frames come to: sites, devices, proposed points; pure.
         addresses: Where it is spoken to, each asked by ``doctor`` without credentials.
         checks: What else ``doctor`` says of it.
         keep: Returns inventory frames with what could not be read this time as the lake has it.
         poll: How newest values are kept; None where the source has history.
+        arrivals: Returns the UTC days that something came of, with when the newest of it came, from
+            the settings and the landing folder. Then those days are due, each once for what came,
+            and no day is a hole that nothing came of. None where the source can be asked for every
+            day: then each day is due by the clock.
         mart_tables: Inventory tables that the marts read.
         drifting_tables: Those of them that change with every inventory: they go along with the next
             build, and make no published file stale.
@@ -283,11 +313,12 @@ class SourceSpec(Generic[S]):
     not_for_days: tuple[Table, ...] = ()
     open: Callable[[S, SourceContext], AbstractContextManager[OpenSource]]
     readings: Callable[[pl.DataFrame], pl.DataFrame]
-    discover: Callable[[Mapping[str, pl.DataFrame]], Found]
+    discover: Callable[[Mapping[str, pl.DataFrame]], VendorInventory]
     addresses: Callable[[S], Sequence[Address]] = no_address
     checks: Callable[[S, SourceContext, datetime], Iterable[SourceCheck]] = nothing_to_check
     keep: Callable[[Mapping[str, pl.DataFrame], Lake], Mapping[str, pl.DataFrame]] = keep_nothing
     poll: Poll[S] | None = None
+    arrivals: Callable[[S, Path], Mapping[str, datetime]] | None = None
     mart_tables: tuple[Table, ...] = ()
     drifting_tables: tuple[Table, ...] = ()
     simulated_settings: Mapping[str, str] = field(default_factory=dict)

@@ -29,7 +29,7 @@ class Values(NamedTuple):
     value_text: pl.Series
 
 
-class Settled(NamedTuple):
+class Deduplicated(NamedTuple):
     """Rows with one row per key.
 
     Attributes:
@@ -51,6 +51,11 @@ def split_values(values: Sequence[object]) -> Values:
 
     Args:
         values: Decoded JSON values; whole numbers may be int or float.
+
+    >>> split_values([21.5, True, None]).value.to_list()
+    [21.5, None, None]
+    >>> split_values([21.5, True, None]).value_text.to_list()
+    [None, 'true', None]
     """
     kinds = set(map(type, values))
     if kinds <= _NUMBERS:
@@ -77,7 +82,10 @@ def instants(texts: Sequence[str]) -> pl.Series:
     """Parse ISO 8601 texts into the column ``at``.
 
     Raises:
-        ValueError: A text is no instant; the message shows the first one.
+        ValueError: A text is not an instant; the message shows the first one.
+
+    >>> instants(["2026-03-01T01:00:00+01:00"])[0].isoformat()
+    '2026-03-01T00:00:00+00:00'
     """
     said = pl.Series("at", texts, dtype=pl.String)
     parsed = pl.Series("at", [None], dtype=INSTANT).new_from_index(0, len(said))
@@ -94,7 +102,7 @@ def instants(texts: Sequence[str]) -> pl.Series:
     raise ValueError(f"expected an ISO 8601 instant, came {str(first)[:40]!r}")
 
 
-def settle(frame: pl.DataFrame, *, key: Sequence[str]) -> Settled:
+def deduplicate(frame: pl.DataFrame, *, key: Sequence[str]) -> Deduplicated:
     """Leave one row per key, in the order of the key.
 
     Equal rows become one. Where one pull gave several values for the same key, the smallest that
@@ -102,10 +110,15 @@ def settle(frame: pl.DataFrame, *, key: Sequence[str]) -> Settled:
 
     Args:
         frame: Rows with the columns of ``key`` and ``value``.
-        key: Columns that identify a row; ``value`` and ``value_text`` are beside them.
+        key: Columns that identify a row; ``value`` and ``value_text`` are next to them.
+
+    >>> rows = pl.DataFrame({"at": [1, 1, 2], "value": [0.0, 7.0, 8.0], "value_text": [None] * 3})
+    >>> found = deduplicate(rows, key=["at"])
+    >>> found.frame["value"].to_list(), found.duplicates, found.conflicts
+    ([7.0, 8.0], 0, 1)
     """
     if frame.height < 2:  # noqa: PLR2004 - one row cannot repeat itself
-        return Settled(frame, 0, 0)
+        return Deduplicated(frame, 0, 0)
     rank = (
         pl.when(pl.col("value").is_null()).then(2).otherwise((pl.col("value") == 0).cast(pl.Int8))
     )
@@ -113,7 +126,7 @@ def settle(frame: pl.DataFrame, *, key: Sequence[str]) -> Settled:
     one = ordered.unique(subset=list(key), keep="first", maintain_order=True)
     dropped = frame.height - one.height
     if not dropped:
-        return Settled(one, 0, 0)
+        return Deduplicated(one, 0, 0)
     different = frame.unique()
     duplicates = frame.height - different.height
-    return Settled(one, duplicates, dropped - duplicates)
+    return Deduplicated(one, duplicates, dropped - duplicates)

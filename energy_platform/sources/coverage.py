@@ -28,7 +28,7 @@ USUAL_SHARE: Final = 0.9
 CLOCKED: Final = 1.25
 """Up to this ratio of the 60 % quantile of the steps to the 30 % one, a clock sends a series: then
 all that is clearly longer than most steps is a hole, however many holes there are. An answer may
-lack the first points of each of its portions."""
+lack the first points of each of its chunks."""
 
 STEADY: Final = 2.0
 """Up to this ratio of the longest usual step to the median, a series counts as regular."""
@@ -120,6 +120,11 @@ def is_known_silent(series: tuple[str, ...], before: Before | None) -> bool:
     Args:
         series: The raw table's key without ``at``.
         before: What the day before gave; None when that is not known.
+
+    >>> is_known_silent(("meter", "alarm"), before={})
+    True
+    >>> is_known_silent(("meter", "alarm"), before=None)
+    False
     """
     return before is not None and series not in before
 
@@ -148,6 +153,12 @@ def unproven_spans(
 
     Returns:
         The spans in order; each begins and ends at a known point or an end of the window.
+
+    >>> start = datetime(2026, 3, 1, tzinfo=UTC)
+    >>> stamps = pl.Series([start + n * timedelta(minutes=15) for n in (0, 1, 2, 3, 6, 7)])
+    >>> spans = unproven_spans(stamps, start=start, end=start + timedelta(hours=2))
+    >>> [f"{low:%H:%M} to {high:%H:%M}" for low, high in spans]
+    ['00:45 to 01:30']
     """
     if end <= start:
         return []
@@ -177,6 +188,11 @@ def longest_usual_step(
     Args:
         stamps: Instants of its points, sorted.
         cadence: As in :func:`unproven_spans`.
+
+    >>> start = datetime(2026, 3, 1, tzinfo=UTC)
+    >>> stamps = pl.Series([start + n * timedelta(minutes=15) for n in range(8)])
+    >>> longest_usual_step(stamps)
+    datetime.timedelta(seconds=900)
     """
     at = _microseconds(stamps)
     usual = _longest_usual(np.diff(at), points=len(at), cadence=cadence)

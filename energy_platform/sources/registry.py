@@ -153,6 +153,13 @@ def faults(spec: object) -> Iterator[str]:
             yield f"{part}: expected a function"
             return
     yield from _reading_faults(spec)
+    yield from _arrival_faults(spec)
+
+
+def _arrival_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    arrivals: object = spec.arrivals
+    if arrivals is not None and not callable(arrivals):
+        yield "arrivals: expected a function, or None"
     poll: object = spec.poll
     if poll is None:
         return
@@ -172,15 +179,23 @@ def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
     prefix = f"{spec.name}_".upper()
     if section.model_config.get("env_prefix") != prefix:
         yield f"settings: expected env_prefix {prefix!r}, so that their variables name the source"
+    if not section.__pydantic_complete__:
+        yield "settings: import the types of their fields at run time, not for checkers only"
+        return
+    yield from _login_faults(spec)
+
+
+def _login_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    fields = spec.settings.model_fields
     if not spec.login:
         yield "login: expected at least one setting without which nothing can be read"
     for field in spec.enabled_by:
         if field not in spec.login:
             yield f"enabled_by: {field} is none of the login settings"
     for field in spec.login:
-        if field not in section.model_fields:
+        if field not in fields:
             yield f"login: the settings have no {field}"
-        elif section.model_fields[field].default is not None:
+        elif fields[field].default is not None:
             yield f"login: {field} has a default, so that it says nothing; expected None"
         elif _SECRET.search(field) and field not in spec.secrets:
             yield f"settings: {field} is a secret by its name; expected SecretStr, which none shows"
@@ -263,17 +278,29 @@ def _of_other_packages() -> Iterator[tuple[str, SourceSpec[Any]]]:
 
 
 def day_tables() -> dict[str, Table]:
-    """Return the day table of each source, by source."""
+    """Return the day table of each source, by source.
+
+    >>> day_tables()["belimo"].sort_key
+    ('device_id', 'datapoint_id', 'at')
+    """
     return {name: spec.day_table for name, spec in sources().items()}
 
 
 def reject_tables() -> dict[str, Table]:
-    """Return the table of odd rows of each source, by source."""
+    """Return the table of odd rows of each source, by source.
+
+    >>> reject_tables()["belimo"].name
+    'raw_belimo__rejects'
+    """
     return {name: spec.reject_table for name, spec in sources().items()}
 
 
 def inventory_tables() -> dict[str, tuple[Table, ...]]:
-    """Return the inventory snapshots of each source, by source."""
+    """Return the inventory snapshots of each source, by source.
+
+    >>> [table.name for table in inventory_tables()["skycentrics"]]
+    ['raw_skycentrics__devices', 'raw_skycentrics__sensors']
+    """
     return {name: spec.inventory_tables for name, spec in sources().items()}
 
 
@@ -286,7 +313,11 @@ def tables() -> Mapping[str, Table]:
 
 
 def landing_folder(data_dir: Path, *, source: str) -> Path:
-    """Return the folder for files of a source's own, such as polls."""
+    """Return the folder for files of a source's own, such as polls.
+
+    >>> landing_folder(Path("data"), source="skycentrics").as_posix()
+    'data/landing/skycentrics'
+    """
     return data_dir / "landing" / source
 
 

@@ -12,24 +12,11 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from energy_platform.schemas import CORE_CONSUMPTION_DELTAS, CORE_CONSUMPTION_INTERVALS
+from energy_platform.transforms.quantities import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.units import CANONICAL_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-CONSUMPTION_QUANTITIES: Final = frozenset(
-    {
-        "reactive_energy_import",
-        "reactive_energy_export",
-        "apparent_energy",
-        "volume",
-        "operating_time",
-        "count",
-        "other",
-    }
-)
-"""Quantities whose registers and increments are consumption; ``other`` where the portfolio says
-that it counts."""
 
 _NAMES: Final = {
     "register_start_wh": "register_start",
@@ -42,7 +29,17 @@ _NAMES: Final = {
 
 
 def counts_consumption() -> pl.Expr:
-    """Return whether a point counts something that is not energy in watt-hours."""
+    """Return whether a point counts something that is not energy in watt-hours.
+
+    Example:
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["main", "water"],
+        ...     "quantity": ["active_energy_import", "volume"],
+        ...     "kind": "register",
+        ... })
+        >>> points.filter(counts_consumption()).get_column("point_id").to_list()
+        ['water']
+    """
     return pl.col("kind").is_in(["register", "increment"]) & pl.col("quantity").is_in(
         sorted(CONSUMPTION_QUANTITIES)
     )
@@ -60,6 +57,29 @@ def split_consumption(
 
     Returns:
         Rows of ``core_energy_deltas``, and rows of ``core_consumption_deltas``.
+
+    Example:
+        >>> from energy_platform.transforms.registers import compute_energy
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["main", "water"],
+        ...     "quantity": ["active_energy_import", "volume"],
+        ...     "unit": ["Wh", "m³"],
+        ...     "kind": "register",
+        ...     "energy_from_power": False,
+        ... })
+        >>> readings = pl.DataFrame({
+        ...     "point_id": ["main", "main", "water", "water"],
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (0, 1, 0, 1)],
+        ...     "value": [1000.0, 1500.0, 7.0, 7.25],
+        ...     "unit": ["Wh", "Wh", "m³", "m³"],
+        ...     "status": "ok",
+        ... })
+        >>> deltas = compute_energy(readings, points=points).deltas
+        >>> energy, consumption = split_consumption(deltas, readings=readings, points=points)
+        >>> energy.get_column("energy_wh").to_list()
+        [0.0, 500.0]
+        >>> consumption.select("consumption", "unit").rows()
+        [(0.0, 'm³'), (0.25, 'm³')]
     """
     counting = points.filter(counts_consumption()).select("point_id", "quantity")
     if not counting.height:
@@ -97,14 +117,34 @@ def consumption_intervals(
 
     Returns:
         Rows of ``core_consumption_intervals``.
+
+    Example:
+        >>> from energy_platform.transforms.intervals import energy_intervals
+        >>> at = datetime(2026, 3, 1, 8, tzinfo=UTC)
+        >>> delta = {
+        ...     "point_id": "water",
+        ...     "start_at": at,
+        ...     "end_at": at + timedelta(minutes=30),
+        ...     "counted_from": at,
+        ...     "consumption": 0.5,
+        ...     "refused": 0.0,
+        ...     "status": "ok",
+        ...     "quantity": "volume",
+        ...     "unit": "m³",
+        ... }
+        >>> deltas = pl.DataFrame([delta], schema=CORE_CONSUMPTION_DELTAS.schema)
+        >>> deltas = deltas.with_columns(estimated=False, method=pl.lit("register"))
+        >>> buckets = consumption_intervals(deltas, spread=energy_intervals)
+        >>> buckets.select("consumption", "unit").rows()
+        [(0.25, 'm³'), (0.25, 'm³')]
     """
     if not deltas.height:
         return CORE_CONSUMPTION_INTERVALS.empty()
     as_energy = {name: energy for energy, name in _NAMES.items()}
-    said = deltas.group_by("point_id").agg(pl.col("quantity", "unit").first())
+    named = deltas.group_by("point_id").agg(pl.col("quantity", "unit").first())
     return (
         spread(deltas.rename(as_energy, strict=False))
         .rename(_NAMES, strict=False)
-        .join(said, on="point_id", how="left", maintain_order="left")
+        .join(named, on="point_id", how="left", maintain_order="left")
         .select(CORE_CONSUMPTION_INTERVALS.schema.names())
     )

@@ -20,7 +20,7 @@ from energy_platform.transforms.register_rule import (
     Marker,
     Reading,
     RegisterRule,
-    Worth,
+    StepEnergy,
 )
 
 if TYPE_CHECKING:
@@ -74,6 +74,18 @@ class CounterState:
             reading, and the newest.
         dropped: Readings since the last good one that never became energy.
         rejects: What this fold rejected.
+
+    Example:
+        >>> from energy_platform.transforms.policy import CounterPolicy
+        >>> register = CounterState(RegisterRule.of(CounterPolicy(max_power_w=1000)))
+        >>> hour = 3_600_000_000
+        >>> for n, counts in enumerate([5000.0, 5400.0, 90_000.0, 5800.0]):
+        ...     step = register.update(Reading(n * hour, counts))
+        ...     print(None if step is None else (step.energy, step.status, step.dropped))
+        (0.0, 'first', 0)
+        (400.0, 'ok', 0)
+        None
+        (400.0, 'ok', 1)
     """
 
     rule: RegisterRule
@@ -107,21 +119,25 @@ class CounterState:
         if self._is_missing(x):
             self._skip_zero(x)
             return None
-        if rule.keeps:
+        if rule.accepts_immediately:
             # Wherever it was between, it can not have counted on from here for longer.
             level = Level(x.at, x.value, good.at, x.at)
-            return self._accept(x, start=good.reading, worth=rule.step_energy(good, x), level=level)
+            return self._accept(
+                x, start=good.reading, booked=rule.step_energy(good, x), level=level
+            )
         spike = self._before_spike(good, x)
         if spike is not None:
-            worth = Worth(x.value - good.value, 0.0, "spike_reversal", "spike_reversed")
+            booked = StepEnergy(x.value - good.value, 0.0, "spike_reversal", "spike_reversed")
             # What the spike taught is forgotten: the register goes on from the reading before it.
             level = rule.follow(spike, x)
-            return self._accept(x, start=good.reading, worth=worth, level=level, previous=spike)
+            return self._accept(x, start=good.reading, booked=booked, level=level, previous=spike)
         return self._unconfirmed(good, x)
 
     def _is_missing(self, x: Reading) -> bool:
         rule = self.rule
-        return x.value == 0 and not (rule.keeps and rule.policy.on_fall != "zero_is_missing")
+        return x.value == 0 and not (
+            rule.accepts_immediately and rule.policy.on_fall != "zero_is_missing"
+        )
 
     def _first(self, x: Reading) -> Step | None:
         rule = self.rule
@@ -139,8 +155,8 @@ class CounterState:
                 self.dropped = 0
                 return self._plain(zero, x, is_from_zero=True)
         self.dropped = 0
-        worth = Worth(0.0, 0.0, "first", "first_reading")
-        return self._accept(x, start=x, worth=worth, level=rule.new_level(x))
+        booked = StepEnergy(0.0, 0.0, "first", "first_reading")
+        return self._accept(x, start=x, booked=booked, level=rule.new_level(x))
 
     def _still_zero(self, x: Reading) -> Step:
         """Return the step to a zero of a register that has only ever shown zeros: nothing.
@@ -183,7 +199,7 @@ class CounterState:
         x: Reading,
         *,
         start: Reading,
-        worth: Worth,
+        booked: StepEnergy,
         level: Level,
         previous: Level | None = None,
     ) -> Step:
@@ -191,10 +207,10 @@ class CounterState:
         return self._good(
             level,
             start=start,
-            energy=worth.energy,
-            refused=worth.refused,
-            status=worth.status,
-            reason=worth.reason,
+            energy=booked.energy,
+            refused=booked.refused,
+            status=booked.status,
+            reason=booked.reason,
             previous=previous,
         )
 
@@ -228,7 +244,7 @@ class CounterState:
         below speak for a register that restarts, unless the step up was far beyond their pace.
         """
         previous, rule = self.previous, self.rule
-        if previous is None or not rule.is_unlimited(previous) or rule.keeps:
+        if previous is None or not rule.is_unlimited(previous) or rule.accepts_immediately:
             return None
         if not previous.value <= x.value < good.value:
             return None
@@ -280,17 +296,17 @@ class CounterState:
             level = self._walk(rule.new_level(first), window[1:])
             level = level._replace(limit_w=good.limit_w, rises=good.rises)
         zero = self._zero_before(first) if first.value < good.value else None
-        worth = rule.step_energy(good, first, last_zero=zero)
-        energy = None if worth.energy is None else worth.energy + (last.value - first.value)
-        restarted = zero is not None and worth.reason in {"count_after", "count_after_minus_base"}
+        booked = rule.step_energy(good, first, last_zero=zero)
+        energy = None if booked.energy is None else booked.energy + (last.value - first.value)
+        restarted = zero is not None and booked.reason in {"count_after", "count_after_minus_base"}
         previous = rule.chain(good, window[:-1]) if len(window) > 1 else None
         return self._good(
             level,
             start=Reading(zero, 0.0) if zero is not None and restarted else good.reading,
             energy=energy,
-            refused=worth.refused,
-            status=worth.status,
-            reason=worth.reason,
+            refused=booked.refused,
+            status=booked.status,
+            reason=booked.reason,
             previous=previous,
         )
 
@@ -360,10 +376,10 @@ class CounterState:
         for reading in self.unconfirmed:
             self._drop(reading, "before_marker", settled_by=x.at)
         self.unconfirmed.clear()
-        worth = Worth(energy, 0.0, "exchange", "marker" if complete else "marker_partial")
+        booked = StepEnergy(energy, 0.0, "exchange", "marker" if complete else "marker_partial")
         fresh = rule.new_level(x)._replace(limit_w=good.limit_w, rises=good.rises)
         after = fresh if level is None else rule.follow(level, x, teach=False)
-        return self._accept(x, start=good.reading, worth=worth, level=after)
+        return self._accept(x, start=good.reading, booked=booked, level=after)
 
     def _started(self, good: Level, marker: Marker, start: float) -> Level:
         return Level(marker.at, start, marker.at, marker.at, good.limit_w, good.rises)

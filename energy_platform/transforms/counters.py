@@ -19,7 +19,7 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     INSTANT,
 )
-from energy_platform.transforms.ordering import EXACT_COUNTS, Ordered, ordered
+from energy_platform.transforms.ordering import EXACT_COUNTS, SortedReadings, sort_readings
 from energy_platform.transforms.plain_steps import (
     REASON_CODES,
     REASONS,
@@ -82,7 +82,7 @@ def energy_deltas(
         readings: ``point_id, at, value_wh`` in any order, duplicates allowed; conflicting
             duplicates count as the smallest value that is not zero. A column ``counts_per_wh``
             may say that a point counts in finer units (3600 for joules): its steps are then
-            differenced in whole counts. Rows without a value are no readings. Readings not newer
+            differenced in whole counts. Rows without a value are left out. Readings not newer
             than what ``state`` has seen of their point are already folded in and left out.
         state: What the load before returned as ``state``; None before the first.
         policy: One policy for all points, or one per ``point_id``; points that are not named are
@@ -95,40 +95,48 @@ def energy_deltas(
     Raises:
         ValueError: A reading is not a finite number, or is beyond 2^53 counts, where doubles
             no longer hold every whole number.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(6)],
+        ...     "value_wh": [9000.0, 9500.0, 0.0, 10_400.0, 10_900.0, 11_200.0],
+        ... })
+        >>> energy_deltas(readings).deltas.select("energy_wh", "status", "dropped").rows()
+        [(0.0, 'first', 0), (500.0, 'ok', 0), (900.0, 'ok', 1), (500.0, 'ok', 0), (300.0, 'ok', 0)]
     """
-    return settled_load(readings, state=state, policy=policy)[0]
-
-
-def settled_load(
-    readings: pl.DataFrame,
-    *,
-    state: pl.DataFrame | None,
-    policy: CounterPolicy | Mapping[str, CounterPolicy],
-) -> tuple[EnergyDeltas, NDArray[np.bool_]]:
-    """Do what ``energy_deltas`` does; return also which deltas are the first of their point."""
     states = read_states(state)
-    load = ordered(readings)
+    load = sort_readings(readings)
     load = load.newer_than(states.seen_until(load.points))
-    work = _Work(load, states, rules=_rules(load, policy))
-    work.settle()
-    good, previous = work.last_levels()
-    result = EnergyDeltas(
-        deltas=work.deltas(),
+    load_pass = _VectorPass(load, states, rules=_rules(load, policy))
+    load_pass.settle()
+    good, previous = load_pass.last_levels()
+    return EnergyDeltas(
+        deltas=load_pass.deltas(),
         state=next_state(
             states,
             load=load,
             good=good,
             previous=previous,
-            registers=work.registers,
-            totals=work.totals(),
+            registers=load_pass.registers,
+            totals=load_pass.totals(),
         ),
-        rejects=_reject_rows(work.rejects),
+        rejects=_reject_rows(load_pass.rejects),
     )
-    return result, work.first_deltas()
 
 
 def pending(state: pl.DataFrame) -> pl.DataFrame:
-    """Return the readings that nothing has settled yet: ``point_id, at, value_wh``."""
+    """Return the readings that nothing has settled yet: ``point_id, at, value_wh``.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)],
+        ...     "value_wh": [9000.0, 9500.0, 120.0],
+        ... })
+        >>> pending(energy_deltas(readings).state).get_column("value_wh").to_list()
+        [120.0]
+    """
     return state.filter(pl.col("kind") == "unconfirmed").select("point_id", "at", "value_wh")
 
 
@@ -144,7 +152,7 @@ class _Rules:
         return self.distinct[int(self.of_point[point])]
 
 
-def _rules(load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]) -> _Rules:
+def _rules(load: SortedReadings, policy: CounterPolicy | Mapping[str, CounterPolicy]) -> _Rules:
     """Return the rule of each point; points of equal settings share one."""
     if isinstance(policy, CounterPolicy) and not load.is_scaled:
         return _Rules([RegisterRule.of(policy)], np.zeros(load.count.size, np.int64))
@@ -157,10 +165,10 @@ def _rules(load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]) -
     return _Rules(distinct, np.array(of_point, np.int64))
 
 
-class _Work:
+class _VectorPass:
     """One load on its way: plain steps as arrays, the other readings folded into them."""
 
-    def __init__(self, load: Ordered, states: States, *, rules: _Rules) -> None:
+    def __init__(self, load: SortedReadings, states: States, *, rules: _Rules) -> None:
         self.load, self.states, self.rules = load, states, rules
         self.carried = states.aligned(load.points, load.counts_per_wh)
         self.steps = PlainSteps(
@@ -180,22 +188,22 @@ class _Work:
         """Settle every reading of the load."""
         steps, load = self.steps, self.load
         steps.settle_all()
-        steps.others[load.first[self.carried.unsettled]] = True
+        steps.irregular[load.first[self.carried.unsettled]] = True
         for place, rule in enumerate(self.rules.distinct):
             if rule.markers:
                 for point in np.flatnonzero(self.rules.of_point == place).tolist():
                     self._mark_exchanges(point, rule)
-        others = np.flatnonzero(steps.others)
-        points = np.searchsorted(load.first, others, side="right") - 1
+        irregular = np.flatnonzero(steps.irregular)
+        points = np.searchsorted(load.first, irregular, side="right") - 1
         for point, place in zip(*np.unique(points, return_index=True), strict=True):
-            self._fold_point(int(point), first=int(others[place]))
+            self._fold_point(int(point), first=int(irregular[place]))
 
     def _mark_exchanges(self, point: int, rule: RegisterRule) -> None:
         low, high = self._bounds(point)
         for marker in rule.markers:
             index = low + int(np.searchsorted(self.load.at[low:high], marker.at))
             if index < high:
-                self.steps.others[index] = True
+                self.steps.irregular[index] = True
 
     def _bounds(self, point: int) -> tuple[int, int]:
         low = int(self.load.first[point])
@@ -245,8 +253,8 @@ class _Work:
             steps.settle_chunk(low, until, good=register.good, rule=rule)
         if register.rule.markers:
             self._mark_exchanges(point, register.rule)
-        others = np.flatnonzero(steps.others[low:until])
-        return low + int(others[0]) if others.size else until
+        irregular = np.flatnonzero(steps.irregular[low:until])
+        return low + int(irregular[0]) if irregular.size else until
 
     def _fold(self, register: CounterState, index: int, *, high: int, point: int) -> int:
         """Fold readings until their register has settled; return the first that was not folded."""
@@ -287,16 +295,6 @@ class _Work:
             good.put(index, register.good)
             previous.put(index, register.previous)
         return good, previous
-
-    def first_deltas(self) -> NDArray[np.bool_]:
-        """Return which rows of ``deltas`` are the first of their point."""
-        if self.unsettled.any():
-            point = np.repeat(np.arange(self.load.count.size), self.load.count)
-            is_new: NDArray[np.bool_] = np.diff(point[~self.unsettled], prepend=-1) != 0
-            return is_new
-        is_new = np.zeros(self.load.at.size, np.bool_)
-        is_new[self.load.first] = True
-        return is_new
 
     def totals(self) -> NDArray[np.float64]:
         """Return each point's energy since its first reading, added up in order."""
@@ -370,6 +368,12 @@ def running_totals(
         first: Index of each run's first number.
         count: Numbers in each run.
         start: What each run's total starts from.
+
+    Example:
+        >>> values = np.array([1.0, 2.0, 5.0])
+        >>> first, count = np.array([0, 2]), np.array([2, 1])
+        >>> running_totals(values, first=first, count=count, start=np.zeros(2)).tolist()
+        [3.0, 5.0]
     """
     totals = start.astype(np.float64, copy=True)
     longest = int(count.max(initial=0))

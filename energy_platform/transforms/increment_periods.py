@@ -21,7 +21,7 @@ RESTAMPED_S: Final = 60.0
 """Where only the usual pace is known, which may be wrong, stamps this near are one period's."""
 
 
-def placed(rows: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+def place_increments(rows: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     """Return increments at the end of their period.
 
     Args:
@@ -32,7 +32,15 @@ def placed(rows: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     Returns:
         ``point_id, at, value``; ``start_at``, where the period begins if nothing else says so,
         null where its length is not known; ``apart_s``, how far it must be from the increment
-        before to be another period's; and ``said_at``, the vendor's stamp.
+        before to be another period's; and ``stamped_at``, the vendor's stamp.
+
+    Example:
+        >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        >>> rows = pl.DataFrame({"point_id": "valve", "at": [noon], "value": [250.0]})
+        >>> points = pl.DataFrame({"point_id": "valve", "every_s": [900.0], "stamp": ["start"]})
+        >>> placed = place_increments(rows, points)
+        >>> placed.select(pl.col("start_at", "at").dt.strftime("%H:%M"), "value").rows()
+        [('12:00', '12:15', 250.0)]
     """
     absent = {"width_s": pl.Float64(), "stamp": pl.String(), "timezone": pl.String()}
     known = points.with_columns(
@@ -59,7 +67,7 @@ def placed(rows: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
         value=pl.col("value"),
         start_at=pl.when("is_start").then("at").otherwise("other_at"),
         apart_s=pl.col("apart_s"),
-        said_at=pl.col("at"),
+        stamped_at=pl.col("at"),
     )
 
 

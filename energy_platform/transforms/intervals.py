@@ -16,17 +16,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import polars as pl
 
+from energy_platform.durations import parse_duration
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, INSTANT
-from energy_platform.transforms.ordering import pieces_of_whole_points
-from energy_platform.transforms.steps import Parts, Steps, first_of_points, parts_of
+from energy_platform.transforms.interval_split import (
+    Contributions,
+    Steps,
+    contributions_of,
+    first_of_points,
+)
+from energy_platform.transforms.ordering import iter_point_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-
 SHORTEST: Final = timedelta(minutes=1)
+"""Vendors stamp to the second, late or early; finer buckets would show that and no load."""
+
 LONGEST: Final = timedelta(days=1)
+"""A bucket lies within one partition, a UTC day (design, days and files)."""
 
 _USED: Final = (
     "point_id",
@@ -51,14 +58,14 @@ def width_of(width: str | timedelta) -> timedelta:
 
     Raises:
         ValueError: The width is not between a minute and a day, or does not divide a day.
+
+    Example:
+        >>> width_of("15m")
+        datetime.timedelta(seconds=900)
     """
     length = width
     if isinstance(length, str):
-        number = length.rstrip("abcdefghijklmnopqrstuvwxyz")
-        unit = length[len(number) :]
-        if not number.isdigit() or unit not in _UNITS:
-            raise ValueError(f"width {width!r} is no duration such as 1m, 15m, 1h or 1d")
-        length = timedelta(seconds=int(number) * _UNITS[unit])
+        length = parse_duration(length)
     if not SHORTEST <= length <= LONGEST or LONGEST % length:
         raise ValueError(f"width {width!r} must divide a day and lie between 1m and 1d")
     return length
@@ -83,6 +90,18 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
 
     Raises:
         ValueError: The width does not divide a day, or a delta ends before it starts.
+
+    Example:
+        >>> from energy_platform.transforms.counters import energy_deltas
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, 8, minute, tzinfo=UTC) for minute in (0, 30)],
+        ...     "value_wh": [1000.0, 1600.0],
+        ... })
+        >>> buckets = energy_intervals(energy_deltas(readings).deltas)
+        >>> start = pl.col("interval_start").dt.strftime("%H:%M")
+        >>> buckets.select(start, "energy_wh", "covered_s").rows()
+        [('08:00', 300.0, 900.0), ('08:15', 300.0, 900.0)]
     """
     ordered = deltas.select(_USED)
     is_new = first_of_points(ordered)
@@ -90,14 +109,14 @@ def energy_intervals(deltas: pl.DataFrame, *, width: str | timedelta = "15m") ->
         ordered = ordered.sort("point_id", "end_at", "start_at")
         is_new = first_of_points(ordered)
     made, low = [], 0
-    for piece in pieces_of_whole_points(ordered):
+    for piece in iter_point_batches(ordered):
         high = low + piece.height
-        made.append(spread(piece.rechunk(), width=width, is_new=is_new[low:high]))
+        made.append(_allocate(piece.rechunk(), width=width, is_new=is_new[low:high]))
         low = high
     return pl.concat(made)
 
 
-def spread(
+def _allocate(
     deltas: pl.DataFrame,
     *,
     width: str | timedelta,
@@ -119,7 +138,8 @@ def spread(
         at_once = deltas.with_columns(energy_wh=energy)
     steps = Steps.of(at_once, is_new=is_new)
     rows = [
-        _merged(piece, parts_of(piece, bucket=bucket), low=low) for low, piece in steps.pieces()
+        _merged(piece, contributions_of(piece, bucket=bucket), low=low)
+        for low, piece in steps.pieces()
     ]
     booked = _frame(steps, rows, bucket=bucket) if rows else CORE_ENERGY_INTERVALS.empty()
     if caught_up.height:
@@ -143,7 +163,7 @@ def _with(
     as_energy = deltas.with_columns(
         counted_from="start_at", refused_wh=pl.lit(0.0), status=pl.lit("ok")
     )
-    spread_out = spread(as_energy, width=width, is_new=first_of_points(as_energy))
+    spread_out = _allocate(as_energy, width=width, is_new=first_of_points(as_energy))
     added = spread_out.filter(pl.col("energy_wh") != 0)
     if is_refused:
         added = added.with_columns(refused_wh="energy_wh", energy_wh=0.0)
@@ -178,7 +198,7 @@ class _Rows(NamedTuple):
     covered: NDArray[np.float64]
 
 
-def _merged(steps: Steps, parts: Parts, *, low: int) -> _Rows:
+def _merged(steps: Steps, parts: Contributions, *, low: int) -> _Rows:
     """Add up the contributions to each bucket of each point."""
     back = np.flatnonzero(parts.bucket[1:] < parts.bucket[:-1]) + 1
     if not parts.is_new[back].all():

@@ -31,6 +31,22 @@ def refused_energy(deltas: pl.DataFrame, *, readings: pl.DataFrame) -> pl.DataFr
         ``point_id, start_at, end_at, refused_wh, reason, needed_w``, the largest first:
         ``needed_w`` is a limit that would have let it pass, null where none would (a fall, a
         change of unit).
+
+    Example:
+        >>> from energy_platform.transforms.counters import energy_deltas
+        >>> from energy_platform.transforms.policy import CounterPolicy
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(6)],
+        ...     "value": [1000.0, 1500.0, 2000.0, 90_000.0, 90_500.0, 91_000.0],
+        ...     "status": "ok",
+        ... })
+        >>> deltas = energy_deltas(
+        ...     readings.rename({"value": "value_wh"}), policy=CounterPolicy(max_power_w=2000)
+        ... ).deltas
+        >>> refused = refused_energy(deltas, readings=readings)
+        >>> refused.select("refused_wh", "reason", "needed_w").rows()
+        [(88000.0, 'above_allowance', 88000.0)]
     """
     refused = deltas.filter(pl.col("refused_wh") != 0)
     usable = readings.filter((pl.col("status") == "ok") & (pl.col("value") != 0))
@@ -65,6 +81,20 @@ def over_limit(deltas: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
         ``point_id, energy_wh, steps, needed_w, max_power_w, is_kilowatts``: the limit that would
         have let all of it pass, the stated one (null: learned), and whether that looks like a
         number in kW.
+
+    Example:
+        >>> from energy_platform.transforms.counters import energy_deltas
+        >>> from energy_platform.transforms.policy import CounterPolicy
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(5)],
+        ...     "value_wh": [1000.0 + 5000 * hour for hour in range(5)],
+        ... })
+        >>> deltas = energy_deltas(readings, policy=CounterPolicy(max_power_w=8)).deltas
+        >>> points = pl.DataFrame({"point_id": "main", "max_power_w": [8.0]})
+        >>> found = over_limit(deltas, points=points)
+        >>> found.select("energy_wh", "needed_w", "is_kilowatts").rows()
+        [(15000.0, 5000.0, True)]
     """
     power = mean_power(pl.col("energy_wh"), pl.col("end_at") - pl.col("start_at"))
     kilowatts = pl.col("needed_w") / (pl.col("max_power_w") * 1000)
@@ -86,7 +116,13 @@ def over_limit(deltas: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
 
 
 def mean_power(energy_wh: pl.Expr, elapsed: pl.Expr) -> pl.Expr:
-    """Return W; never measured over less than a minute, as the register rule does not."""
+    """Return W; never measured over less than a minute, as the register rule does not.
+
+    Example:
+        >>> step = pl.DataFrame({"energy_wh": [250.0], "elapsed": [timedelta(minutes=15)]})
+        >>> step.select(mean_power(pl.col("energy_wh"), pl.col("elapsed"))).item()
+        1000.0
+    """
     seconds = (elapsed.dt.total_microseconds() / 1e6).clip(lower_bound=SHORTEST_STEP_US / 1e6)
     return energy_wh / seconds * 3600
 

@@ -25,7 +25,7 @@ _KEY_BITS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class SortedReadings:
     """Readings sorted by point and instant, each instant of a point once.
 
     Attributes:
@@ -59,20 +59,20 @@ class Ordered:
         """Whether any point counts in something else than Wh."""
         return bool((self.counts_per_wh != 1).any())
 
-    def newer_than(self, seen_until: NDArray[np.int64]) -> Ordered:
+    def newer_than(self, seen_until: NDArray[np.int64]) -> SortedReadings:
         """Leave out readings that are not newer than an instant per point."""
         if not self.count.size or bool((self.at[self.first] > seen_until).all()):
             return self
         return self.only(self.at > np.repeat(seen_until, self.count))
 
-    def only(self, kept: NDArray[np.bool_]) -> Ordered:
+    def only(self, kept: NDArray[np.bool_]) -> SortedReadings:
         """Leave out all readings but some."""
         if not self.count.size or kept.all():
             return self
         count = np.add.reduceat(kept.astype(np.int64), self.first)
         has = count > 0
         count = count[has]
-        return Ordered(
+        return SortedReadings(
             points=self.points.filter(pl.Series(has)),
             first=_starts(count),
             count=count,
@@ -88,7 +88,7 @@ def _starts(count: NDArray[np.int64]) -> NDArray[np.int64]:
     return first
 
 
-def ordered(readings: pl.DataFrame) -> Ordered:
+def sort_readings(readings: pl.DataFrame) -> SortedReadings:
     """Sort readings and settle duplicates.
 
     Args:
@@ -98,6 +98,15 @@ def ordered(readings: pl.DataFrame) -> Ordered:
     Raises:
         ValueError: A column is missing, an instant has no zone, or a value is not finite or
             beyond 2^53 counts.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (2, 1, 1)],
+        ...     "value_wh": [1200.0, 0.0, 1100.0],
+        ... })
+        >>> sort_readings(readings).counts.tolist()
+        [1100.0, 1200.0]
     """
     frame = _checked(readings)
     ids = frame.get_column("point_id")
@@ -131,7 +140,7 @@ def ordered(readings: pl.DataFrame) -> Ordered:
         scale = frame.get_column("counts_per_wh").gather(place).to_numpy().astype(np.float64)
         if bool((scale != 1).any()):
             counts = whole(wh * np.repeat(scale, count))
-    load = Ordered(
+    load = SortedReadings(
         points=points,
         first=first,
         count=count,
@@ -202,12 +211,18 @@ def _order(codes: NDArray[np.int64], at: NDArray[np.int64], wh: NDArray[np.float
 
 
 def whole(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return whole counts where a product is one up to rounding."""
+    """Return whole counts where a product is one up to rounding.
+
+    Example:
+        >>> import numpy as np
+        >>> whole(np.array([0.1 * 3 * 10, 2.5])).tolist()
+        [3.0, 2.5]
+    """
     nearest = np.rint(counts)
     return np.where(np.abs(counts - nearest) <= np.abs(nearest) * 2.0**-51, nearest, counts)
 
 
-def _refuse_inexact(load: Ordered) -> None:
+def _refuse_inexact(load: SortedReadings) -> None:
     if not load.counts.size:
         return
     if load.counts.max() <= EXACT_COUNTS and load.counts.min() >= -EXACT_COUNTS:
@@ -231,7 +246,7 @@ def _beyond(point: str | None, value: float) -> str:
     )
 
 
-def pieces_of_whole_points(
+def iter_point_batches(
     frame: pl.DataFrame, *, rows: int = READINGS_AT_ONCE
 ) -> Iterator[pl.DataFrame]:
     """Cut a frame sorted by point into pieces without copying, never inside a point.
@@ -239,6 +254,11 @@ def pieces_of_whole_points(
     Args:
         frame: Rows with ``point_id``, each point's together.
         rows: Rows of a piece; more only where one point has more.
+
+    Example:
+        >>> frame = pl.DataFrame({"point_id": ["a", "a", "b", "c"]})
+        >>> [batch.get_column("point_id").to_list() for batch in iter_point_batches(frame, rows=2)]
+        [['a', 'a'], ['b', 'c']]
     """
     if frame.height <= rows:
         yield frame

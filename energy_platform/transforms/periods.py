@@ -19,7 +19,7 @@ from energy_platform.schemas import (
     INSTANT,
 )
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, running_totals
-from energy_platform.transforms.ordering import Ordered, ordered
+from energy_platform.transforms.ordering import SortedReadings, sort_readings
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.register_rule import NEVER_US
 from energy_platform.transforms.states import Carried, Levels, States, next_state, read_states
@@ -58,6 +58,15 @@ def power_deltas(
 
     Returns:
         Rows of method ``power``; there are no rejects.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "inverter",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (10, 11, 15)],
+        ...     "value": [1000.0, 3000.0, 3000.0],
+        ... })
+        >>> power_deltas(readings).deltas.select("energy_wh", "status", "reason").rows()
+        [(0.0, 'first', 'first_reading'), (2000.0, 'ok', None), (None, 'gap', 'not_bridged')]
     """
     load, states, carried = _loaded(readings, state)
     before_at, before = _before(load, carried)
@@ -94,15 +103,27 @@ def increment_deltas(
     The period starts at the reading before; where some are missing, or there is none, it is as
     long as expected. Without an expected length the first increment is counted at its instant.
     Increments that are too near to the one before are a second answer for its period, such as a
-    vendor gives that stamps them anew: they are rejected.
+    vendor gives that stamps them again: they are rejected.
 
     Args:
-        readings: What ``increment_periods.placed`` returns: increments in Wh, any order.
+        readings: What ``increment_periods.place_increments`` returns: increments in Wh, any order.
         state: What the load before returned; None before the first.
         policy: One policy, or one per ``point_id``; only ``gap_after`` matters.
 
     Returns:
         Rows of method ``increment``; the rejects are second answers.
+
+    Example:
+        >>> from energy_platform.transforms.increment_periods import place_increments
+        >>> rows = pl.DataFrame({
+        ...     "point_id": "valve",
+        ...     "at": [datetime(2026, 3, 1, 12, minute, tzinfo=UTC) for minute in (15, 30)],
+        ...     "value": [250.0, 300.0],
+        ... })
+        >>> points = pl.DataFrame({"point_id": "valve", "every_s": [900.0]})
+        >>> deltas = increment_deltas(place_increments(rows, points)).deltas
+        >>> deltas.select("energy_wh", "status").rows()
+        [(250.0, 'ok'), (300.0, 'ok')]
     """
     load, states, carried = _loaded(readings, state)
     about = _about(readings, load)
@@ -135,14 +156,18 @@ def increment_deltas(
     )._replace(rejects=rejects)
 
 
-def _loaded(readings: pl.DataFrame, state: pl.DataFrame | None) -> tuple[Ordered, States, Carried]:
+def _loaded(
+    readings: pl.DataFrame, state: pl.DataFrame | None
+) -> tuple[SortedReadings, States, Carried]:
     states = read_states(state)
-    load = ordered(readings.select("point_id", "at", pl.col("value").alias("value_wh")))
+    load = sort_readings(readings.select("point_id", "at", pl.col("value").alias("value_wh")))
     load = load.newer_than(states.seen_until(load.points))
     return load, states, states.aligned(load.points, load.counts_per_wh)
 
 
-def _before(load: Ordered, carried: Carried) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _before(
+    load: SortedReadings, carried: Carried
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the reading before each; NaN where there is none."""
     before_at = np.empty_like(load.at)
     before_at[1:] = load.at[:-1]
@@ -154,7 +179,7 @@ def _before(load: Ordered, carried: Carried) -> tuple[NDArray[np.int64], NDArray
 
 
 def _gap_after(
-    load: Ordered, policy: CounterPolicy | Mapping[str, CounterPolicy]
+    load: SortedReadings, policy: CounterPolicy | Mapping[str, CounterPolicy]
 ) -> NDArray[np.int64]:
     def of(point_id: str) -> int:
         own = policy if isinstance(policy, CounterPolicy) else policy.get(point_id, DEFAULT_POLICY)
@@ -171,36 +196,38 @@ class _About(NamedTuple):
     Attributes:
         start_us: Where its period begins if nothing else says so; its end where that is unknown.
         apart_us: How far from the one before it must be to be another period's.
-        said_us: The vendor's stamp.
+        stamped_us: The vendor's stamp.
     """
 
     start_us: NDArray[np.int64]
     apart_us: NDArray[np.int64]
-    said_us: NDArray[np.int64]
+    stamped_us: NDArray[np.int64]
 
     def only(self, kept: NDArray[np.bool_]) -> _About:
         """Leave out all increments but some."""
         return _About(*(part[kept] for part in self))
 
 
-def _about(readings: pl.DataFrame, load: Ordered) -> _About:
+def _about(readings: pl.DataFrame, load: SortedReadings) -> _About:
     keys = ["point_id", "at"]
-    placed = readings.select(*keys, "start_at", "apart_s", "said_at")
+    placed = readings.select(*keys, "start_at", "apart_s", "stamped_at")
     found = pl.DataFrame(
         {"point_id": load.point_ids(), "at": pl.Series(load.at).cast(INSTANT)}
     ).join(
-        placed.sort(*keys, "said_at").unique(keys, keep="first"),
+        placed.sort(*keys, "stamped_at").unique(keys, keep="first"),
         on=keys,
         how="left",
         maintain_order="left",
     )
-    instants = (found.get_column(name).to_physical() for name in ("start_at", "said_at"))
-    start, said = (pl.select(pl.coalesce(one, pl.Series(load.at))).to_series() for one in instants)
+    instants = (found.get_column(name).to_physical() for name in ("start_at", "stamped_at"))
+    start, stamped = (
+        pl.select(pl.coalesce(one, pl.Series(load.at))).to_series() for one in instants
+    )
     apart = (found.get_column("apart_s") * 1e6).round().cast(pl.Int64())
-    return _About(start.to_numpy(), apart.to_numpy(), said.to_numpy())
+    return _About(start.to_numpy(), apart.to_numpy(), stamped.to_numpy())
 
 
-def _second_answers(load: Ordered, carried: Carried, about: _About) -> NDArray[np.bool_]:
+def _second_answers(load: SortedReadings, carried: Carried, about: _About) -> NDArray[np.bool_]:
     """Return which increments are too near to the one before that counts."""
     again = np.zeros(load.at.size, np.bool_)
     before_at, before = _before(load, carried)
@@ -218,12 +245,14 @@ def _second_answers(load: Ordered, carried: Carried, about: _About) -> NDArray[n
     return again
 
 
-def _second_answer_rows(load: Ordered, about: _About, again: NDArray[np.bool_]) -> pl.DataFrame:
+def _second_answer_rows(
+    load: SortedReadings, about: _About, again: NDArray[np.bool_]
+) -> pl.DataFrame:
     places = np.flatnonzero(again)
     return pl.DataFrame(
         {
             "point_id": load.point_ids().gather(places),
-            "at": pl.Series(about.said_us[places]).cast(INSTANT),
+            "at": pl.Series(about.stamped_us[places]).cast(INSTANT),
             "value_wh": load.counts[places],
             "reason": pl.repeat(SAME_PERIOD, places.size, eager=True, dtype=pl.String()),
             "settled_by": pl.repeat(None, places.size, eager=True, dtype=INSTANT),
@@ -233,7 +262,7 @@ def _second_answer_rows(load: Ordered, about: _About, again: NDArray[np.bool_]) 
 
 
 def _result(
-    load: Ordered,
+    load: SortedReadings,
     states: States,
     carried: Carried,
     *,

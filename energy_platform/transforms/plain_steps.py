@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from energy_platform.transforms.ordering import Ordered
+    from energy_platform.transforms.ordering import SortedReadings
     from energy_platform.transforms.register_rule import RegisterRule
 
 STATUSES: Final[tuple[str, ...]] = get_args(DeltaStatus)
@@ -98,14 +98,19 @@ class PlainSteps:
     """The steps of a load, one entry per reading, in counts.
 
     Attributes:
-        others: Readings that do not plainly follow; every later one of their point was settled
+        irregular: Readings that do not plainly follow; every later one of their point was settled
             as if they had.
         counted_from: By reading, since when the energy of a step flowed that a register showed
             only after it had stood still.
     """
 
     def __init__(
-        self, load: Ordered, *, good: Levels, settings: Settings, rule_of_point: NDArray[np.int64]
+        self,
+        load: SortedReadings,
+        *,
+        good: Levels,
+        settings: Settings,
+        rule_of_point: NDArray[np.int64],
     ) -> None:
         n = load.at.size
         self.load, self.settings = load, settings
@@ -120,7 +125,7 @@ class PlainSteps:
         self.status = np.full(n, STATUS_CODES["ok"], np.uint8)
         self.reason = np.full(n, REASON_CODES[None], np.uint8)
         self.estimated = np.empty(n, np.bool_)
-        self.others = np.empty(n, np.bool_)
+        self.irregular = np.empty(n, np.bool_)
         self.lower_at = np.empty(n, np.int64)
         self.counted_from: dict[int, int] = {}
         # Where the steps of each point begin, and the level before them.
@@ -134,7 +139,7 @@ class PlainSteps:
         self.rises = np.zeros(n if learns else 0, np.int64)
 
     def settle_all(self) -> None:
-        """Settle every step that plausibly follows the reading before; mark the others."""
+        """Settle every step that plausibly follows the reading before; mark the irregular ones."""
         load, good = self.load, self._good
         rule_of_reading: NDArray[np.int64] | None = None
         if self.settings.gap_after.size > 1:
@@ -265,7 +270,7 @@ class PlainSteps:
         energy = np.subtract(counts, start, out=self.energy[block])
         falls = np.flatnonzero(energy < 0)
         self._fill_lower(block, firsts=firsts, lower_at=lower_at)
-        is_other = self.others[block]
+        is_irregular = self.irregular[block]
         if settings.learns.any():
             before = np.empty_like(at)
             before[1:] = self.lower_at[block][:-1]
@@ -274,35 +279,35 @@ class PlainSteps:
             rate = self._learn(block, settings, since, firsts=firsts, limits=limits, rises=rises)
             allow = since * rate
             allow += settings.resolution
-            np.logical_not(energy <= allow, out=is_other)
+            np.logical_not(energy <= allow, out=is_irregular)
             long = np.flatnonzero(since > settings.gap_after)
         else:
             rate = settings.stated_rate
             allow = np.maximum(elapsed, SHORTEST_STEP_US) * rate
             allow += settings.resolution
-            np.logical_not(energy <= allow, out=is_other)
+            np.logical_not(energy <= allow, out=is_irregular)
             long = np.empty(0, np.int64)
-            if is_other.any():
+            if is_irregular.any():
                 # Beyond what the time since the reading before allows: measured properly.
-                fast = np.flatnonzero(is_other)
+                fast = np.flatnonzero(is_irregular)
                 before = self.lower_at[block][fast - 1]
                 place = np.minimum(np.searchsorted(firsts, fast), firsts.size - 1)
                 opens = firsts[place] == fast
                 before[opens] = lower_at[place[opens]]
                 since = np.maximum(at[fast] - before, SHORTEST_STEP_US)
                 allow = since * _at(rate, fast) + _at(settings.resolution, fast)
-                is_other[fast] = ~(energy[fast] <= allow)
+                is_irregular[fast] = ~(energy[fast] <= allow)
                 long = fast[since > _at(settings.gap_after, fast)]
         late = np.greater(elapsed, settings.gap_after, out=self.estimated[block])
         if late.any():
             self.status[block][late] = STATUS_CODES["gap"]
             self.reason[block][late] = REASON_CODES["longer_than_gap_after"]
         if long.size:
-            self._note_catch_ups(block, settings, long[~is_other[long]], rate)
+            self._note_catch_ups(block, settings, long[~is_irregular[long]], rate)
         if falls.size:
             is_near = counts[falls] >= _at(settings.dip_ratio, falls) * start[falls]
             noise = HOUR_US * _at(rate, falls) + _at(settings.resolution, falls)
-            is_other[falls] = ~(is_near & (-energy[falls] <= noise))
+            is_irregular[falls] = ~(is_near & (-energy[falls] <= noise))
             self.status[block][falls] = STATUS_CODES["dip"]
             self.reason[block][falls] = REASON_CODES["within_dip_ratio"]
 
@@ -399,7 +404,7 @@ class PlainSteps:
         return np.where(holds, limit_before * settings.rate_per_watt, settings.stated_rate)
 
     def _settle_first(self, new: NDArray[np.int64]) -> None:
-        self.others[new] = self.load.counts[new] == 0
+        self.irregular[new] = self.load.counts[new] == 0
         self.estimated[new] = False
         self.start_at[new] = self.load.at[new]
         self.start[new] = self.load.counts[new]

@@ -26,7 +26,7 @@ class CounterPolicy:
     """Settings of the register rule for one register.
 
     Attributes:
-        on_fall: Worth of a fall that is no noise and no rollover.
+        on_fall: Energy of a fall that is neither noise nor a rollover.
         reset_base_wh: Base subtracted by ``count_after_minus_base``.
         dip_ratio: Falls that keep at least this share of the register, and are at most what an
             hour of the limit would bring, are noise and stay signed; None turns this off.
@@ -39,6 +39,11 @@ class CounterPolicy:
         gap_after: Steps longer than this are marked estimated; None: never.
         reset_markers: Announced exchanges.
         accepted: Spans ``[from, to)``; what a step that ends in one of them refused is booked.
+
+    Example:
+        >>> policy = CounterPolicy(max_power_w=88_000)
+        >>> policy.gap_after, policy.on_fall
+        (datetime.timedelta(seconds=7200), 'count_after')
     """
 
     on_fall: OnFall = "count_after"

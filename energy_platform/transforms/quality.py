@@ -35,7 +35,7 @@ SMALLEST_COMPARED_WH: Final = 1000.0
 """Below this energy a day's rounding outweighs any disagreement."""
 
 CONSERVED_RELATIVE: Final = 1e-9
-"""Rounding of sums of energies that are no whole watt-hours."""
+"""Rounding of sums of energies that are not whole watt-hours."""
 
 FALLS: Final = ("exchange", "rollover", "reset", "spike_reversal", "dip")
 """Statuses of steps in which the register came back lower, or was another one."""
@@ -49,12 +49,12 @@ class Conservation(NamedTuple):
 
     Attributes:
         expected_wh: What should be there.
-        found_wh: What is there.
-        points: Points whose own figures differ: ``point_id, expected_wh, found_wh``.
+        actual_wh: What is there.
+        points: Points whose own figures differ: ``point_id, expected_wh, actual_wh``.
     """
 
     expected_wh: float
-    found_wh: float
+    actual_wh: float
     points: pl.DataFrame
 
     @property
@@ -71,8 +71,18 @@ def habits(readings: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         ``point_id, step_s, moved``: the usual seconds between two samples, null where the day has
-        too few or they come irregularly (a point that only tells changes has no cadence), and
+        too few or they come irregularly (a point that reports only changes has no cadence), and
         whether a usable reading differed from another.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "room",
+        ...     "at": [datetime(2026, 3, 1, 0, 5 * n, tzinfo=UTC) for n in range(12)],
+        ...     "value": [20.0 + n % 2 for n in range(12)],
+        ...     "status": "ok",
+        ... })
+        >>> habits(readings).rows()
+        [('room', 300.0, True)]
     """
     return (
         readings.sort("point_id", "at")
@@ -121,10 +131,22 @@ def completeness(
 
     Returns:
         ``point_id, expected, received, share`` per expected point, the emptiest first.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "room",
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(12)],
+        ...     "value": 20.0,
+        ...     "status": "ok",
+        ... })
+        >>> points = pl.DataFrame({"point_id": "room", "every_s": [60.0]})
+        >>> known = pl.DataFrame({"point_id": "room", "step_s": [3600.0]})
+        >>> completeness(readings, points=points, known=known).rows()
+        [('room', 24, 12, 0.5)]
     """
     received = readings.group_by("point_id").agg(pl.len().cast(pl.Int64()).alias("received"))
     seconds = window.total_seconds()
-    # A point that was seen and has no regular cadence tells changes: nobody can say how many.
+    # A point that was seen and has no regular cadence reports changes only: no number is right.
     stated = pl.when(pl.col("seen").is_null()).then(pl.col("every_s"))
     cadence = pl.coalesce("step_s", "step_today", stated)
     return (
@@ -163,11 +185,17 @@ def stuck(
         readings: Rows of ``core_readings`` of one day.
         points: ``point_id, kind`` per point.
         moved: ``point_id`` of the points that moved lately: a limit or a setpoint that always
-            shows one value is no broken sensor.
+            shows one value is not a broken sensor.
         fewest: Equal readings from which a gauge is called stuck.
 
     Returns:
         ``point_id, value, readings``.
+
+    Example:
+        >>> readings = pl.DataFrame({"point_id": "room", "value": [21.5] * 24, "status": "ok"})
+        >>> points = pl.DataFrame({"point_id": ["room"], "kind": ["gauge"]})
+        >>> stuck(readings, points=points, moved=points.select("point_id")).rows()
+        [('room', 21.5, 24)]
     """
     gauges = points.filter(~pl.col("kind").is_in(NEVER_STUCK)).select("point_id")
     return (
@@ -198,6 +226,16 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
 
     Returns:
         ``reason, readings, points``, the most frequent first.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": ["socomec/1/a", "socomec/1/b"],
+        ...     "status": "quarantined",
+        ...     "reason": ["unknown_unit", "unknown_point"],
+        ... })
+        >>> points = pl.DataFrame({"point_id": ["socomec/1/a"], "device_id": ["socomec/1"]})
+        >>> unexpected_quarantine(readings, points=points).rows()
+        [('unknown_unit', 1, 1)]
     """
     device = pl.col("point_id").str.splitn("/", 3).struct.unnest()
     known = points.select("point_id").with_columns(device).select("field_0", "field_1").unique()
@@ -217,8 +255,14 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
     )
 
 
-def restless(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
-    """Return points with more falls in a day than believable: ``point_id, falls``."""
+def frequent_resets(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
+    """Return points with more falls in a day than believable: ``point_id, falls``.
+
+    Example:
+        >>> deltas = pl.DataFrame({"point_id": "car_charger", "status": ["reset"] * 5})
+        >>> frequent_resets(deltas).rows()
+        [('car_charger', 5)]
+    """
     return (
         deltas.filter(pl.col("status").is_in(FALLS))
         .group_by("point_id")
@@ -229,7 +273,18 @@ def restless(deltas: pl.DataFrame, *, most: int = MOST_FALLS) -> pl.DataFrame:
 
 
 def spike_reversals(deltas: pl.DataFrame) -> pl.DataFrame:
-    """Return the steps back from an upward spike: ``point_id, end_at, energy_wh``."""
+    """Return the steps back from an upward spike: ``point_id, end_at, energy_wh``.
+
+    Example:
+        >>> deltas = pl.DataFrame({
+        ...     "point_id": "main",
+        ...     "end_at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (1, 2)],
+        ...     "energy_wh": [500.0, -90_000.0],
+        ...     "status": ["ok", "spike_reversal"],
+        ... })
+        >>> spike_reversals(deltas).get_column("energy_wh").to_list()
+        [-90000.0]
+    """
     reversals = deltas.filter(pl.col("status") == "spike_reversal")
     return reversals.select("point_id", "end_at", "energy_wh")
 
@@ -238,8 +293,19 @@ def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:
     """Explain registers quarantined for swapped words.
 
     Returns:
-        ``point_id, readings, said, unit, factor, repaired``: the newest value as said, the factor
+        ``point_id, readings, raw_value, unit, factor, repaired``: the newest raw value, the factor
         that a reviewed correction would need, and what the value would then be.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": "battery",
+        ...     "at": [datetime(2026, 3, 1, tzinfo=UTC)],
+        ...     "value": [338_690_048.0],
+        ...     "unit": "kWh",
+        ...     "reason": "word_swap",
+        ... })
+        >>> word_swaps(readings).get_column("repaired").to_list()
+        [5168.0]
     """
     return (
         readings.filter(pl.col("reason") == "word_swap")
@@ -247,10 +313,10 @@ def word_swaps(readings: pl.DataFrame) -> pl.DataFrame:
         .group_by("point_id", maintain_order=True)
         .agg(
             pl.len().cast(pl.Int64()).alias("readings"),
-            pl.col("value").last().alias("said"),
+            pl.col("value").last().alias("raw_value"),
             pl.col("unit").last(),
         )
-        .with_columns(factor=pl.lit(1 / WORD), repaired=pl.col("said") / WORD)
+        .with_columns(factor=pl.lit(1 / WORD), repaired=pl.col("raw_value") / WORD)
     )
 
 
@@ -261,6 +327,11 @@ def serials_under_two_ids(raw: pl.DataFrame, *, serial: str, device: str) -> pl.
         raw: Raw rows or an inventory of one vendor.
         serial: Column with the serial number.
         device: Column with the vendor's device id.
+
+    Example:
+        >>> raw = pl.DataFrame({"serial_number": ["0", "0", "7"], "device_id": ["b", "a", "c"]})
+        >>> serials_under_two_ids(raw, serial="serial_number", device="device_id").rows()
+        [('0', ['a', 'b'])]
     """
     return (
         raw.group_by(pl.col(serial).alias("serial"))
@@ -271,10 +342,19 @@ def serials_under_two_ids(raw: pl.DataFrame, *, serial: str, device: str) -> pl.
 
 
 def intervals_conserve(deltas: pl.DataFrame, intervals: pl.DataFrame) -> Conservation:
-    """Say whether the intervals made of a day's deltas hold exactly their energy."""
+    """Say whether the intervals made of a day's deltas hold exactly their energy.
+
+    Example:
+        >>> deltas = pl.DataFrame({"point_id": ["main"], "energy_wh": [500.0]})
+        >>> halves = pl.DataFrame({"point_id": ["main", "main"], "energy_wh": [200.0, 300.0]})
+        >>> intervals_conserve(deltas, halves).holds
+        True
+        >>> intervals_conserve(deltas, halves.head(1)).points.rows()
+        [('main', 500.0, 200.0)]
+    """
     return _compare(
         deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
-        intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("found_wh")),
+        intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("actual_wh")),
         size=deltas.group_by("point_id").agg(pl.col("energy_wh").abs().sum().alias("size")),
     )
 
@@ -288,6 +368,13 @@ def totals_conserve(
         deltas: Rows of ``core_energy_deltas`` of one load.
         before: ``core_register_state`` the load started from.
         after: ``core_register_state`` it ended with.
+
+    Example:
+        >>> deltas = pl.DataFrame({"point_id": ["main"], "energy_wh": [500.0]})
+        >>> before = pl.DataFrame({"point_id": ["main"], "kind": ["good"], "total_wh": [9000.0]})
+        >>> after = before.with_columns(total_wh=pl.lit(9500.0))
+        >>> totals_conserve(deltas, before=before, after=after).holds
+        True
     """
 
     def totals(state: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -300,13 +387,13 @@ def totals_conserve(
         .join(totals(before, "before"), on="point_id", how="left")
         .select(
             "point_id",
-            (pl.col("after") - pl.col("before").fill_null(0.0)).alias("found_wh"),
+            (pl.col("after") - pl.col("before").fill_null(0.0)).alias("actual_wh"),
             (pl.col("after").abs() + pl.col("before").abs().fill_null(0.0)).alias("size"),
         )
     )
     return _compare(
         deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
-        moved.select("point_id", "found_wh"),
+        moved.select("point_id", "actual_wh"),
         size=moved.select("point_id", "size"),
     )
 
@@ -315,17 +402,17 @@ def _compare(expected: pl.DataFrame, found: pl.DataFrame, *, size: pl.DataFrame)
     both = (
         expected.join(found, on="point_id", how="full", coalesce=True)
         .join(size, on="point_id", how="left")
-        .with_columns(pl.col("expected_wh", "found_wh", "size").fill_null(0.0))
+        .with_columns(pl.col("expected_wh", "actual_wh", "size").fill_null(0.0))
     )
     allowed = pl.col("size") * CONSERVED_RELATIVE
     differing = (
-        both.filter((pl.col("expected_wh") - pl.col("found_wh")).abs() > allowed)
-        .select("point_id", "expected_wh", "found_wh")
+        both.filter((pl.col("expected_wh") - pl.col("actual_wh")).abs() > allowed)
+        .select("point_id", "expected_wh", "actual_wh")
         .sort("point_id")
     )
     return Conservation(
         expected_wh=float(both.get_column("expected_wh").sum()),
-        found_wh=float(both.get_column("found_wh").sum()),
+        actual_wh=float(both.get_column("actual_wh").sum()),
         points=differing,
     )
 
@@ -337,7 +424,7 @@ def disagreeing_power(
     points: pl.DataFrame,
     most: float = MOST_DISAGREEMENT,
 ) -> pl.DataFrame:
-    """Compare each import register with the power measured beside it on the same device.
+    """Compare each import register with the power measured on the same device.
 
     Args:
         deltas: Rows of ``core_energy_deltas`` of a day.
@@ -348,6 +435,23 @@ def disagreeing_power(
     Returns:
         ``point_id, power_point_id, register_wh, power_wh, share`` of the disagreeing pairs.
         Devices with several such points on one phase are left out: the pair is not known.
+
+    Example:
+        >>> hours = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)]
+        >>> deltas = pl.DataFrame(
+        ...     {"point_id": "wh", "start_at": hours[:2], "end_at": hours[1:], "energy_wh": 5000.0}
+        ... )
+        >>> readings = pl.DataFrame({"point_id": "w", "at": hours, "value": 2000.0, "status": "ok"})
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["wh", "w"],
+        ...     "device_id": "meter",
+        ...     "quantity": ["active_energy_import", "active_power"],
+        ...     "phase": "total",
+        ...     "kind": ["register", "gauge"],
+        ... })
+        >>> found = disagreeing_power(deltas, readings, points=points)
+        >>> found.select("register_wh", "power_wh", "share").rows()
+        [(10000.0, 4000.0, 0.6)]
     """
     keys = ["device_id", "phase"]
     registers = _only_one(

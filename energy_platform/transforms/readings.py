@@ -2,7 +2,7 @@
 
 Raw rows stay as the vendor said them. Here each gets its point, its canonical unit, the reviewed
 corrections of the portfolio, and a status: what cannot be believed is quarantined with a reason,
-stays visible, and never becomes energy. What only neighbouring readings can tell is judged by the
+stays visible, and never becomes energy. What only neighbouring readings can show is left to the
 register rule.
 """
 
@@ -82,12 +82,12 @@ CORRECTED: Final = "corrected: "
 """Precedes the portfolio's reason on readings that a correction changed."""
 
 
-class Judged(NamedTuple):
-    """Judged readings and what was met on the way.
+class ValidatedReadings(NamedTuple):
+    """Readings with a status each, and counts of what became of the rows.
 
     Attributes:
         frame: Rows of ``core_readings``.
-        counts: Rows by ``ok`` or reason; beside them ``duplicates`` (rows merged away) and
+        counts: Rows by ``ok`` or reason; also ``duplicates`` (rows merged away) and
             ``conflicts`` (instants whose duplicates disagreed).
     """
 
@@ -95,14 +95,14 @@ class Judged(NamedTuple):
     counts: Mapping[str, int]
 
 
-def judge(
+def validate_readings(
     common: pl.DataFrame,
     *,
     points: pl.DataFrame,
     corrections: pl.DataFrame | None = None,
     states: pl.DataFrame | None = None,
     now: datetime | None = None,
-) -> Judged:
+) -> ValidatedReadings:
     """Give every reading a canonical value and a status.
 
     A gauge is multiplied by its point's ``sign``; registers are not. Of duplicates equal ones
@@ -111,7 +111,7 @@ def judge(
 
     Args:
         common: ``point_id, at, value, text, unit`` of one or more vendors, any order; and
-            ``is_backward`` and ``is_stranger``, where a vendor's rows can tell (absent or null:
+            ``is_backward`` and ``is_foreign``, where a vendor's rows show it (absent or null:
             no).
         points: ``point_id, quantity, unit, kind, sign, maximum, rated_capacity_wh`` per point.
         corrections: ``point_id, start, end, factor, offset, drop, reason``; half-open, nulls are
@@ -121,10 +121,31 @@ def judge(
 
     Returns:
         One row per point and instant.
+
+    Example:
+        >>> common = pl.DataFrame({
+        ...     "point_id": ["main", "main"],
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (0, 1)],
+        ...     "value": [1.5, -2.0],
+        ...     "text": pl.Series([None, None], dtype=pl.String),
+        ...     "unit": "kWh",
+        ... })
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["main"],
+        ...     "quantity": ["active_energy_import"],
+        ...     "unit": ["kWh"],
+        ...     "kind": ["register"],
+        ...     "sign": [1],
+        ...     "maximum": pl.Series([None], dtype=pl.Float64),
+        ...     "rated_capacity_wh": pl.Series([None], dtype=pl.Float64),
+        ... })
+        >>> validated = validate_readings(common, points=points)
+        >>> validated.frame.select("value", "unit", "status", "reason").rows()
+        [(1500.0, 'Wh', 'ok', None), (-2.0, 'kWh', 'quarantined', 'negative')]
     """
     if not common.height:
-        return Judged(CORE_READINGS.empty(), {})
-    absent = {"is_backward", "is_stranger"}.difference(common.columns)
+        return ValidatedReadings(CORE_READINGS.empty(), {})
+    absent = {"is_backward", "is_foreign"}.difference(common.columns)
     common = common.with_columns(pl.lit(value=False).alias(name) for name in sorted(absent))
     rows = _with_points(common, points=points)
     rows = _with_states(rows, states=states)
@@ -133,7 +154,7 @@ def judge(
     rows = rows.with_columns(reason=_unusable(now))
     rows = rows.with_columns(
         new=pl.when(pl.col("reason").is_null()).then(
-            canonical(pl.col("said"))
+            canonical(pl.col("raw_value"))
             * pl.when(pl.col("kind") == "gauge").then(pl.col("sign")).otherwise(1)
             + 0.0  # no negative zeros
         ),
@@ -156,7 +177,7 @@ def judge(
     frame, duplicates, conflicts = _merged(frame)
     frame = quarantine_hour_shifts(frame, points=points)
     counts = _counts(frame)
-    return Judged(frame, {**counts, "duplicates": duplicates, "conflicts": conflicts})
+    return ValidatedReadings(frame, {**counts, "duplicates": duplicates, "conflicts": conflicts})
 
 
 _POINT_COLUMNS: Final = (
@@ -178,7 +199,7 @@ def _with_points(common: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
         is_known=pl.col("quantity").is_not_null(),
         quantity=pl.col("quantity").fill_null("other"),
         unit=pl.coalesce("unit", "point_unit"),
-        said=pl.col("value"),
+        raw_value=pl.col("value"),
         correction=pl.lit(None, pl.String()),
     )
 
@@ -189,7 +210,7 @@ def _with_states(rows: pl.DataFrame, *, states: pl.DataFrame | None) -> pl.DataF
     known = states.rename({"value": "stands_for"})
     return rows.join(
         known, on=["point_id", "text"], how="left", maintain_order="left"
-    ).with_columns(said=pl.coalesce("said", "stands_for"))
+    ).with_columns(raw_value=pl.coalesce("raw_value", "stands_for"))
 
 
 def _with_numbers_in_texts(rows: pl.DataFrame) -> pl.DataFrame:
@@ -201,12 +222,12 @@ def _with_numbers_in_texts(rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     text = pl.col("text").str.strip_chars()
     is_number = (
-        pl.col("said").is_null()
+        pl.col("raw_value").is_null()
         & pl.col("kind").is_in(["register", "increment", "gauge"])
         & text.str.contains(PLAIN_DECIMAL)
     )
     number = pl.when(is_number).then(text).cast(pl.Float64(), strict=False)
-    return rows.with_columns(said=pl.coalesce("said", number))
+    return rows.with_columns(raw_value=pl.coalesce("raw_value", number))
 
 
 def _with_units(rows: pl.DataFrame) -> pl.DataFrame:
@@ -238,16 +259,16 @@ def _with_units(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _unusable(now: datetime | None) -> pl.Expr:
     """Say why a row has no canonical value, null where it has one."""
-    said = pl.col("said")
+    raw_value = pl.col("raw_value")
     has_text = pl.col("text").is_not_null()
-    is_number = said.is_not_null() & said.is_finite()
+    is_number = raw_value.is_not_null() & raw_value.is_finite()
     latest = datetime.max.replace(tzinfo=UTC) if now is None else now + CLOCK_ERROR
     return (
-        pl.when(pl.col("is_stranger"))
+        pl.when(pl.col("is_foreign"))
         .then(_because("shared_serial"))
         .when(~pl.col("is_known"))
         .then(_because("unknown_point"))
-        .when(said.is_null() & ~has_text)
+        .when(raw_value.is_null() & ~has_text)
         .then(_because("null"))
         .when(~is_number & has_text & (pl.col("kind") == "state"))
         .then(_because("unknown_state"))
@@ -305,11 +326,11 @@ def _corrected(rows: pl.DataFrame, corrections: pl.DataFrame | None) -> pl.DataF
 def _with_swapped_words(rows: pl.DataFrame) -> list[str]:
     """Return the registers of energy whose every count is a multiple of 65,536, but for zeros.
 
-    Of a register that counts on, one reading in 65,536 is. A person's word ends the doubt: a
+    Of a register that counts on, one reading in 65,536 is. An operator's entry ends the doubt: a
     factor, a capacity by which the count is plausible, or a maximum. Joules are left alone: a
     register in them that is stored as a 32-bit float steps by 65,536 from half a terajoule on.
     """
-    in_words = (pl.col("said") % WORD == 0) & (pl.col("said") < WORD * WORD)
+    in_words = (pl.col("raw_value") % WORD == 0) & (pl.col("raw_value") < WORD * WORD)
     candidates = rows.filter(
         (pl.col("kind") == "register")
         & (pl.col("canonical") == "Wh")
@@ -318,9 +339,9 @@ def _with_swapped_words(rows: pl.DataFrame) -> list[str]:
         & ~pl.col("is_reviewed")
         & pl.col("rated_capacity_wh").is_null()
         & pl.col("maximum").is_null()
-        & (pl.col("said") != 0)
+        & (pl.col("raw_value") != 0)
     )
-    suspects = candidates.filter(in_words & (pl.col("said") > 0)).select("point_id").unique()
+    suspects = candidates.filter(in_words & (pl.col("raw_value") > 0)).select("point_id").unique()
     if not suspects.height:
         return []
     found = (
@@ -346,7 +367,7 @@ def _implausible(*, swapped: list[str]) -> pl.Expr:
         & (value > capacity * PLAUSIBLE_CYCLES)
         & ~pl.col("is_reviewed")
     )
-    in_words = pl.col("said") % WORD == 0
+    in_words = pl.col("raw_value") % WORD == 0
     beyond_maximum = value > pl.col("maximum")
     not_exact = (pl.col("kind") == "register") & (value * pl.col("divisor") > EXACT_COUNTS)
     is_large = beyond_cycles.fill_null(value=False) | beyond_maximum.fill_null(value=False)
@@ -355,7 +376,9 @@ def _implausible(*, swapped: list[str]) -> pl.Expr:
         .then(_because("negative"))
         .when((pl.col("kind") == "register") & in_words & is_large)
         .then(_because("word_swap"))
-        .when(pl.col("point_id").is_in(swapped) & (pl.col("said") != 0) & ~pl.col("is_reviewed"))
+        .when(
+            pl.col("point_id").is_in(swapped) & (pl.col("raw_value") != 0) & ~pl.col("is_reviewed")
+        )
         .then(_because("word_swap"))
         .when(is_large | not_exact)
         .then(_because("above_maximum"))

@@ -1,4 +1,4 @@
-"""The register rule for single steps: which are plausible, and what the others are worth.
+"""The register rule for single steps: which are plausible, and the energy of those that are not.
 
 ``counter_state`` folds readings with it one by one, ``counters`` applies the same arithmetic to
 whole frames. Numbers are the vendor's own counts (whole for most meters), instants are
@@ -109,8 +109,8 @@ class Level(NamedTuple):
         return Reading(self.at, self.value)
 
 
-class Worth(NamedTuple):
-    """What a step that is not plausible is worth.
+class StepEnergy(NamedTuple):
+    """Energy attributed to a step that is not plausible.
 
     Attributes:
         energy: Counts booked; None when unknown.
@@ -132,7 +132,12 @@ class Marker(NamedTuple):
 
 
 def microseconds(instant: datetime) -> int:
-    """Return whole microseconds since 1970."""
+    """Return whole microseconds since 1970.
+
+    Example:
+        >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+        1000000
+    """
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
@@ -158,6 +163,13 @@ class RegisterRule:
         resolution: Counts added to every allowance.
         dip_ratio: NaN when falls are never noise, so that every comparison fails.
         accepted: Spans in which refused counts are booked.
+
+    Example:
+        >>> from energy_platform.transforms.policy import CounterPolicy
+        >>> rule = RegisterRule.of(CounterPolicy(max_power_w=1000))
+        >>> level = rule.new_level(Reading(0, 5000.0))
+        >>> round(rule.allowance(level, HOUR_US))
+        1200
     """
 
     policy: CounterPolicy
@@ -199,7 +211,7 @@ class RegisterRule:
         )
 
     @property
-    def keeps(self) -> bool:
+    def accepts_immediately(self) -> bool:
         """Whether every reading settles at once."""
         return self.policy.glitch == "keep"
 
@@ -217,7 +229,7 @@ class RegisterRule:
             return level.limit_w * self.rate_per_watt
         return self.limit_w * self.rate_per_watt
 
-    def allow(self, level: Level, elapsed: int) -> float:
+    def allowance(self, level: Level, elapsed: int) -> float:
         """Return the most that a register can count in a time."""
         return max(elapsed, SHORTEST_STEP_US) * self.rate(level) + self.resolution
 
@@ -241,7 +253,7 @@ class RegisterRule:
         not have counted more than the limit. So neither the step of a coarse register nor a
         frozen run nor the pace of polling changes what is booked.
         """
-        return self.allow(level, at - level.lower_at)
+        return self.allowance(level, at - level.lower_at)
 
     def is_plausible(self, level: Level, x: Reading) -> bool:
         """Say whether ``x`` can follow a level: a rise within reach, or noise."""
@@ -249,7 +261,7 @@ class RegisterRule:
         if rise >= 0:
             return rise <= self.max_plausible_rise(level, x.at)
         is_near = x.value >= self.dip_ratio * level.value
-        return is_near and -rise <= self.allow(level, HOUR_US)
+        return is_near and -rise <= self.allowance(level, HOUR_US)
 
     def follow(self, level: Level, x: Reading, *, teach: bool = True) -> Level:
         """Return the level at ``x``, which was accepted after another one.
@@ -284,10 +296,10 @@ class RegisterRule:
 
     def outruns(self, level: Level, a: Reading, b: Reading) -> bool:
         """Say whether a rise is faster than the limit that holds after a level allows."""
-        return b.value - a.value > self.allow(level, b.at - a.at)
+        return b.value - a.value > self.allowance(level, b.at - a.at)
 
-    def step_energy(self, level: Level, x: Reading, *, last_zero: int | None = None) -> Worth:
-        """Return what the step to ``x`` is worth when it is not plausible.
+    def step_energy(self, level: Level, x: Reading, *, last_zero: int | None = None) -> StepEnergy:
+        """Return the energy of the step to ``x``, which is not plausible.
 
         Args:
             level: The last good level.
@@ -297,30 +309,30 @@ class RegisterRule:
         jump = x.value - level.value
         if jump >= 0:
             reason: DeltaReason = "scale_k" if _is_scale(level, x) else "above_allowance"
-            return Worth(0.0, jump, "exchange", reason)
+            return StepEnergy(0.0, jump, "exchange", reason)
         if self.modulus is not None:
             wrapped = x.value + (self.modulus - level.value)
             within = 0 <= wrapped <= self.max_plausible_rise(level, x.at)
             if within and level.value <= self.modulus:
-                return Worth(wrapped, 0.0, "rollover", "modulus")
+                return StepEnergy(wrapped, 0.0, "rollover", "modulus")
         on_fall = self.policy.on_fall
-        runs_both_ways = self.keeps and on_fall == "signed"
+        runs_both_ways = self.accepts_immediately and on_fall == "signed"
         if _is_scale(level, x) and not runs_both_ways:
-            return Worth(0.0, jump, "exchange", "scale_k")
+            return StepEnergy(0.0, jump, "exchange", "scale_k")
         if on_fall == "zero":
-            return Worth(0.0, 0.0, "reset", "zero")
+            return StepEnergy(0.0, 0.0, "reset", "zero")
         if on_fall == "null":
-            return Worth(None, 0.0, "reset", "null")
+            return StepEnergy(None, 0.0, "reset", "null")
         if on_fall == "signed":
-            return Worth(jump, 0.0, "reset", "signed")
+            return StepEnergy(jump, 0.0, "reset", "signed")
         base = self.reset_base if on_fall == "count_after_minus_base" else 0.0
         counted = x.value - base
         # It started again after its last reading, so it can not have counted for longer; after
         # zeros no longer than since the last one, give or take what a coarse register hides.
         elapsed = x.at - level.at if last_zero is None else max(x.at - last_zero, HOUR_US)
-        if 0 <= counted <= self.allow(level, elapsed):
-            return Worth(counted, 0.0, "reset", on_fall)
-        return Worth(0.0, jump, "exchange", "above_allowance")
+        if 0 <= counted <= self.allowance(level, elapsed):
+            return StepEnergy(counted, 0.0, "reset", on_fall)
+        return StepEnergy(0.0, jump, "exchange", "above_allowance")
 
 
 def _is_scale(a: Level, b: Reading) -> bool:

@@ -7,13 +7,13 @@
 Registers of other amounts (m³, varh, VAh, hours run) are read by the same rule. Inside it a
 register is a number in its point's canonical unit; ``consumption.split_consumption`` then moves
 their steps to tables that say the unit, so that no published column named ``_wh`` holds them. Heat
-is told from electricity by the point's quantity and carrier. The method of each row is in the
-column ``method``, so that none is mixed with another unseen.
+and electricity are distinguished by the point's quantity and carrier. The column ``method`` names
+the method of each row, so that none is mixed with another unseen.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -22,23 +22,16 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
 )
-from energy_platform.transforms.consumption import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.counters import DEFAULT_POLICY, EnergyDeltas, energy_deltas
-from energy_platform.transforms.increment_periods import placed
+from energy_platform.transforms.increment_periods import place_increments
 from energy_platform.transforms.periods import increment_deltas, power_deltas
-from energy_platform.transforms.units import CANONICAL_UNITS, conversion
+from energy_platform.transforms.quantities import CONSUMPTION_QUANTITIES, ENERGY_QUANTITIES
+from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from energy_platform.transforms.policy import CounterPolicy
-
-ENERGY_QUANTITIES: Final = frozenset(
-    quantity
-    for quantity, unit in CANONICAL_UNITS.items()
-    if unit == "Wh" and quantity != "stored_energy"
-)
-"""Quantities that become energy; stored energy is a gauge."""
 
 
 def register_readings(core_readings: pl.DataFrame, *, points: pl.DataFrame) -> pl.DataFrame:
@@ -51,6 +44,22 @@ def register_readings(core_readings: pl.DataFrame, *, points: pl.DataFrame) -> p
     Args:
         core_readings: Rows of ``core_readings``; quarantined ones are left out.
         points: ``point_id, quantity, unit, kind`` per point.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": ["heat", "heat"],
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (0, 1)],
+        ...     "value": [1.0, 2.0],
+        ...     "status": ["ok", "quarantined"],
+        ... })
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["heat"],
+        ...     "quantity": ["heating_energy"],
+        ...     "unit": ["J"],
+        ...     "kind": ["register"],
+        ... })
+        >>> register_readings(readings, points=points).select("value_wh", "counts_per_wh").rows()
+        [(1.0, 3600.0)]
     """
     registers = _counted(points, kind="register").select("point_id", "quantity", "unit")
     pairs = registers.select("quantity", "unit").unique()
@@ -82,7 +91,7 @@ def _believed(core_readings: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame
     return rows.join(points, on="point_id", how="inner", maintain_order="left")
 
 
-def energy_of_readings(
+def compute_energy(
     core_readings: pl.DataFrame,
     *,
     points: pl.DataFrame,
@@ -102,6 +111,23 @@ def energy_of_readings(
 
     Raises:
         ValueError: See ``energy_deltas``.
+
+    Example:
+        >>> readings = pl.DataFrame({
+        ...     "point_id": ["main", "main", "main"],
+        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (0, 1, 2)],
+        ...     "value": [1000.0, 1500.0, 1800.0],
+        ...     "status": "ok",
+        ... })
+        >>> points = pl.DataFrame({
+        ...     "point_id": ["main"],
+        ...     "quantity": ["active_energy_import"],
+        ...     "unit": ["Wh"],
+        ...     "kind": ["register"],
+        ...     "energy_from_power": [False],
+        ... })
+        >>> compute_energy(readings, points=points).deltas.select("energy_wh", "method").rows()
+        [(0.0, 'register'), (500.0, 'register'), (300.0, 'register')]
     """
     increments = _counted(points, kind="increment")
     powers = points.filter(
@@ -122,7 +148,7 @@ def energy_of_readings(
         )
     ]
     if increments.height:
-        rows = placed(_believed(core_readings, increments.select("point_id")), increments)
+        rows = place_increments(_believed(core_readings, increments.select("point_id")), increments)
         parts.append(increment_deltas(rows, state=own(increments), policy=policy))
     if powers.height:
         rows = _believed(core_readings, powers)

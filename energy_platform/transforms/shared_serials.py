@@ -1,4 +1,4 @@
-"""Devices that share a serial number, told by their samples of one day."""
+"""Devices that share a serial number, recognised by their samples of one day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW: Final = 2
 """Samples among those of another id that may be the seam of a transfer."""
 
 
-def strangers(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:
+def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:
     """Return the vendor's ids whose rows are of another device than their serial number names.
 
     Args:
@@ -25,6 +25,18 @@ def strangers(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[
     Returns:
         Of each serial number, the ids but the smallest whose samples of some series lie among
         those of a smaller id, and are not the same.
+
+    Example:
+        >>> raw = pl.DataFrame({
+        ...     "serial_number": "000000",
+        ...     "device_id": ["a", "b"] * 4,
+        ...     "datapoint_id": "energy",
+        ...     "at": [datetime(2026, 3, 1, n, tzinfo=UTC) for n in range(8)],
+        ...     "value": [100.0, 7.0] * 4,
+        ...     "value_text": None,
+        ... })
+        >>> foreign_device_ids(raw, device="device_id", series=["datapoint_id"])
+        ['b']
     """
     ids = raw.group_by("serial_number").agg(pl.col(device).unique().sort())
     shared = ids.filter(pl.col(device).list.len() > 1)
@@ -43,14 +55,14 @@ def _lies_among(own: pl.DataFrame, others: pl.DataFrame, *, series: Sequence[str
     """Say whether samples of some series lie within those of the others, and differ from them."""
     spans = others.group_by(series).agg(first=pl.col("at").min(), last=pl.col("at").max())
     inside = own.join(spans, on=series).filter(pl.col("at").is_between("first", "last"))
-    said = [*series, "at", "value", "value_text"]
-    differing = inside.join(others, on=said, how="anti", nulls_equal=True)
+    sample = [*series, "at", "value", "value_text"]
+    differing = inside.join(others, on=sample, how="anti", nulls_equal=True)
     many = differing.group_by(series).len().filter(pl.col("len") > FEW)
     return many.height > 0
 
 
-def stranger_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[pl.Series]:
-    """Return ``is_stranger``, whether rows are of another device than their point's; or nothing.
+def foreign_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[pl.Series]:
+    """Return ``is_foreign``, whether rows are of another device than their point's; or nothing.
 
     Ids that follow one another under a serial number are one device that was transferred or set up
     again. Ids whose samples of one day lie among each other, and differ, are devices that share a
@@ -61,8 +73,21 @@ def stranger_column(raw: pl.DataFrame, *, device: str, series: Sequence[str]) ->
         raw: Rows of a day table with ``serial_number``.
         device: Column of the source's own id of the device.
         series: Columns that make a series of a device.
+
+    Example:
+        >>> raw = pl.DataFrame({
+        ...     "serial_number": "000000",
+        ...     "device_id": ["a", "b"] * 4,
+        ...     "datapoint_id": "energy",
+        ...     "at": [datetime(2026, 3, 1, n, tzinfo=UTC) for n in range(8)],
+        ...     "value": [100.0, 7.0] * 4,
+        ...     "value_text": None,
+        ... })
+        >>> (column,) = foreign_column(raw, device="device_id", series=["datapoint_id"])
+        >>> column.name, column.sum()
+        ('is_foreign', 4)
     """
-    shared = strangers(raw, device=device, series=series)
+    shared = foreign_device_ids(raw, device=device, series=series)
     if not shared:
         return []
-    return [raw[device].is_in(shared).alias("is_stranger")]
+    return [raw[device].is_in(shared).alias("is_foreign")]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from energy_platform.transforms.ordering import Ordered
+    from energy_platform.transforms.ordering import SortedReadings
 
 _NOT_YET: Final = np.iinfo(np.int64).min
 """Before every instant."""
@@ -42,7 +42,7 @@ UNCONFIRMED: Final = ("unconfirmed", "suspect")
 
 @dataclass(slots=True)
 class Unsettled:
-    """What a point carries beside its good readings, in Wh."""
+    """What a point carries besides its good readings, in Wh."""
 
     unconfirmed: list[Reading] = field(default_factory=list)
     zeros: list[int] = field(default_factory=list)
@@ -253,7 +253,7 @@ def carried_register(
 def next_state(
     states: States,
     *,
-    load: Ordered,
+    load: SortedReadings,
     good: Levels,
     previous: Levels | None,
     registers: Mapping[int, CounterState],
@@ -307,7 +307,7 @@ def next_state(
 
 
 def _rows(
-    load: Ordered,
+    load: SortedReadings,
     levels: Levels,
     *,
     kind: str,

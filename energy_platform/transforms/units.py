@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Conversion(NamedTuple):
-    """``canonical = said * multiplier / divisor + offset``.
+    """``canonical = value * multiplier / divisor + offset``.
 
     Attributes:
         unit: Canonical unit.
@@ -214,24 +214,35 @@ UNITLESS: Final[frozenset[str]] = frozenset({"power_factor", "state", "count", "
 
 
 def canonical_unit(quantity: str) -> str | None:
-    """Return the unit of a quantity, None for ``other``."""
+    """Return the unit of a quantity, None for ``other``.
+
+    Example:
+        >>> canonical_unit("reactive_energy_import"), canonical_unit("other")
+        ('varh', None)
+    """
     return CANONICAL_UNITS.get(quantity)  # type: ignore[call-overload, no-any-return]
 
 
 def conversion(name: str | None, *, quantity: str) -> Conversion | None:
-    """Return how numbers said in ``name`` become the canonical unit of a quantity.
+    """Return how numbers in the unit ``name`` become the canonical unit of a quantity.
 
     Args:
         name: Unit as the vendor says it: symbol or enumeration name; None or empty for none.
         quantity: What is measured.
 
     Returns:
-        None when the name is unknown, or is no unit of this quantity: nothing is guessed.
+        None when the name is unknown, or is not a unit of this quantity: nothing is guessed.
+
+    Example:
+        >>> conversion("kWh", quantity="active_energy_import")
+        Conversion(unit='Wh', multiplier=1000.0, divisor=1.0, offset=0.0)
+        >>> conversion("kW", quantity="active_energy_import") is None
+        True
     """
-    said = (name or "").strip()
-    if not said:
+    spelled = (name or "").strip()
+    if not spelled:
         return Conversion(canonical_unit(quantity) or "1") if quantity in UNITLESS else None
-    symbol = _OTHER_NAMES.get(said, said)
+    symbol = _OTHER_NAMES.get(spelled, spelled)
     special = _BY_QUANTITY.get((quantity, symbol))
     if special is not None:
         return special
@@ -243,7 +254,12 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
 
 
 def units_of(quantity: str) -> tuple[str, ...]:
-    """Return the symbols that numbers of a quantity may be said in; all of them for ``other``."""
+    """Return the symbols that numbers of a quantity may come in; all of them for ``other``.
+
+    Example:
+        >>> units_of("reactive_energy_import")
+        ('varh', 'kvarh', 'Mvarh')
+    """
     special = [unit for one, unit in _BY_QUANTITY if one == quantity]
     fitting = [unit for unit in _SYMBOLS if conversion(unit, quantity=quantity) is not None]
     return tuple(dict.fromkeys([*fitting, *special]))
@@ -252,7 +268,7 @@ def units_of(quantity: str) -> tuple[str, ...]:
 def meant_unit(name: str, *, quantity: str) -> str | None:
     """Return the symbol that a misspelt name of a unit of a quantity most likely means.
 
-    For people only: readings are never converted by a guess.
+    For display only: readings are never converted by a guess.
 
     Example:
         >>> meant_unit("Kwh", quantity="active_energy_import")
@@ -277,9 +293,14 @@ def _plain(name: str) -> str:
 
 
 def is_known(name: str | None) -> bool:
-    """Say whether a unit name is in the table, whatever it measures."""
-    said = (name or "").strip()
-    return _OTHER_NAMES.get(said, said) in _SYMBOLS
+    """Say whether a unit name is in the table, whatever it measures.
+
+    Example:
+        >>> is_known("KILOWATT_HOUR"), is_known("furlong")
+        (True, False)
+    """
+    spelled = (name or "").strip()
+    return _OTHER_NAMES.get(spelled, spelled) in _SYMBOLS
 
 
 _SNAP_ULPS: Final = 2.0**-51
@@ -291,7 +312,13 @@ place, and differences of such numbers would never be whole again.
 
 
 def snapped(value: pl.Expr) -> pl.Expr:
-    """Return the whole number where a converted value is one up to rounding, else the value."""
+    """Return the whole number where a converted value is one up to rounding, else the value.
+
+    Example:
+        >>> frame = pl.DataFrame({"wh": [1234.567 * 1000, 0.25]})
+        >>> frame.select(snapped(pl.col("wh"))).to_series().to_list()
+        [1234567.0, 0.25]
+    """
     whole = value.round()
     return pl.when((value - whole).abs() <= whole.abs() * _SNAP_ULPS).then(whole).otherwise(value)
 
@@ -303,6 +330,12 @@ def canonical(value: pl.Expr, *, by: Conversion | None = None) -> pl.Expr:
         value: Numbers as the vendor said them.
         by: One conversion for all rows; None to take the columns ``multiplier``, ``divisor`` and
             ``offset`` of the row.
+
+    Example:
+        >>> kelvin = conversion("K", quantity="temperature")
+        >>> frame = pl.DataFrame({"value": [300.0]})
+        >>> round(frame.select(canonical(pl.col("value"), by=kelvin)).item(), 2)
+        26.85
     """
     if by is not None:
         multiplier, divisor, offset = pl.lit(by.multiplier), pl.lit(by.divisor), pl.lit(by.offset)

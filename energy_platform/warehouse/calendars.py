@@ -66,18 +66,18 @@ def _period_end(start: date, *, grain: Grain) -> date:
     return start + (DAY if grain == "day" else 7 * DAY)
 
 
-def periods(touched: Mapping[str, Collection[date]]) -> pl.DataFrame:
+def periods(affected: Mapping[str, Collection[date]]) -> pl.DataFrame:
     """Return the local days given, and the weeks and months that hold them.
 
     Args:
-        touched: Local days by IANA zone.
+        affected: Local days by IANA zone.
 
     Returns:
         Columns ``PERIODS``, sorted.
     """
     rows = [
         (grain, timezone, start, starts_at, ends_at, (ends_at - starts_at).total_seconds())
-        for timezone, days in touched.items()
+        for timezone, days in affected.items()
         for grain in _GRAINS
         for start in {period_of(day, grain=grain) for day in days}
         for starts_at in (day_start(start, timezone=timezone),)
@@ -89,11 +89,11 @@ def periods(touched: Mapping[str, Collection[date]]) -> pl.DataFrame:
     )
 
 
-def quarter_hours(touched: Mapping[str, Collection[date]]) -> pl.DataFrame:
+def quarter_hours(affected: Mapping[str, Collection[date]]) -> pl.DataFrame:
     """Return the quarter-hours of local days with their place on the local clock.
 
     Args:
-        touched: Local days by IANA zone.
+        affected: Local days by IANA zone.
 
     Returns:
         Columns ``timezone, interval_start`` (UTC), ``local_start`` (naive), ``utc_offset_s,
@@ -104,7 +104,7 @@ def quarter_hours(touched: Mapping[str, Collection[date]]) -> pl.DataFrame:
     segments = pl.DataFrame(
         [
             (timezone, starts_at, ends_at, offset_s)
-            for timezone, days in touched.items()
+            for timezone, days in affected.items()
             for day in days
             for starts_at, ends_at, offset_s in _constant_offsets(day, timezone=timezone)
         ],

@@ -28,14 +28,14 @@ DELIVERY: Final = pl.Schema(
         "packets_refused": pl.Int64(),
         "behind_since": INSTANT,
         "lag_s": pl.Float64(),
-        "debt_wh": pl.Float64(),
-        "held": pl.Boolean(),
+        "held_back_wh": pl.Float64(),
+        "blocked": pl.Boolean(),
         "reason": pl.String(),
     }
 )
 """One row per Wattics stream: what ``mart_delivery`` shows."""
 
-_SHAPING: Final = (
+_FACT_ATTRIBUTES: Final = (
     "point_id",
     "quantity",
     "kind",
@@ -114,10 +114,10 @@ def delivery_rows(frame: pl.DataFrame | None) -> pl.DataFrame:
     )
 
 
-def shapes(portfolio: Portfolio) -> dict[str, str]:
+def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     """Return, per device, a digest of all that enters facts: its site, zone and points.
 
-    Points of one device bear on each other (a total makes the phases count no longer), so the
+    Points of one device affect each other (a total makes the phases count no longer), so the
     device is what is compared.
     """
     found: dict[str, list[tuple[object, ...]]] = {
@@ -125,8 +125,8 @@ def shapes(portfolio: Portfolio) -> dict[str, str]:
         for device_id, device in portfolio.devices.items()
     }
     for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):
-        found[row["device_id"]].append(tuple(row[name] for name in _SHAPING))
-    return {device_id: text_digest(repr(shape)) for device_id, shape in found.items()}
+        found[row["device_id"]].append(tuple(row[name] for name in _FACT_ATTRIBUTES))
+    return {device_id: text_digest(repr(attributes)) for device_id, attributes in found.items()}
 
 
 def site_devices(portfolio: Portfolio, *, known: Collection[str]) -> set[str]:

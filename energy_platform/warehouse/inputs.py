@@ -1,4 +1,4 @@
-"""The day files a build reads: which changed, which bear on the touched days, links to both.
+"""The day files a build reads: which changed, which overlap the affected days, links to both.
 
 A build must see every file as it was when it was planned, whatever is renamed over it meanwhile.
 Hard links give that for nothing: the link keeps the old bytes.
@@ -60,10 +60,10 @@ _SPANS: Final[Mapping[str, str]] = {
     CORE_CONSUMPTION_DELTAS.name: "min(start_at), max(end_at)",
     CORE_CONSUMPTION_INTERVALS.name: "min(interval_start), max(interval_start)",
 }
-"""First and last instant that the rows of a file bear on."""
+"""First and last instant that the rows of a file cover."""
 
 MARGIN: Final = timedelta(days=1)
-"""How far outside a touched day rows are looked for: what holds or steps into it."""
+"""How far outside an affected day rows are looked for: what holds or steps into it."""
 
 _BATCH: Final = 200
 
@@ -79,7 +79,7 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reach:
+class Coverage:
     """How far the raw days of a vendor reach.
 
     Attributes:
@@ -112,7 +112,7 @@ def survey(lake: Lake) -> dict[tuple[str, str], Input]:
     }
 
 
-def reach(lake: Lake, vendor: Vendor) -> Reach:
+def coverage(lake: Lake, vendor: Vendor) -> Coverage:
     """Return how far a vendor's raw days reach, reading footers from the newest day backwards."""
     table = day_tables()[vendor]
     until: datetime | None = None
@@ -122,8 +122,8 @@ def reach(lake: Lake, vendor: Vendor) -> Reach:
             continue
         until = until or complete_until_of(footer)
         if is_closed(footer):
-            return Reach(newest_closed_day=day, complete_until=until)
-    return Reach(newest_closed_day=None, complete_until=until)
+            return Coverage(newest_closed_day=day, complete_until=until)
+    return Coverage(newest_closed_day=None, complete_until=until)
 
 
 def reset_links(folder: Path) -> None:
@@ -180,7 +180,7 @@ def _content_id(path: Path) -> str:
 
 
 def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, folder: Path) -> None:
-    """Fill ``book.new_spans`` with what linked files bear on, per table, day and point."""
+    """Fill ``state.new_spans`` with what linked files cover, per table, day and point."""
     by_table: dict[str, list[str]] = {}
     for one in changed:
         by_table.setdefault(one.table, []).append(
@@ -190,7 +190,7 @@ def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, fo
         for start in range(0, len(paths), _BATCH):
             connection.execute(
                 f"""
-                insert into book.new_spans
+                insert into state.new_spans
                 select ?, strftime(day, '%Y-%m-%d'), point_id, {_SPANS[table]}
                 from read_parquet(?, hive_partitioning=true)
                 group by day, point_id

@@ -45,7 +45,7 @@ def _dbt() -> Path:
     """Return the dbt of this environment."""
     found = Path(sys.executable).with_name("dbt")
     if not found.exists():
-        raise WarehouseError(f"dbt is not installed beside {sys.executable}")
+        raise WarehouseError(f"dbt is not installed next to {sys.executable}")
     return found
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_STRIP: Final = ("book", "staging")
+_STRIP: Final = ("state", "staging")
 """Schemas that serve the build alone."""
 
 SANDBOX: Final = {
@@ -38,7 +38,7 @@ _HINT: Final = "python"
 
 ABOUT: Final = """
 create or replace table about as
-    from book.facts
+    from state.build_info
     union all by name
     select 'python' as key,
         'pip install duckdb pytz: without pytz, Python cannot fetch TIMESTAMPTZ columns' as value
@@ -47,7 +47,7 @@ comment on table about is
     'What the file was built from: newest day, reach of each vendor, versions, digests.';
 create or replace table about_inputs as
     select table_name, cast(day as date) as day, content_id, rows
-    from book.consumed
+    from state.input_files
     order by table_name, day;
 comment on table about_inputs is 'The day files of the lake that every figure rests on.';
 """
@@ -72,7 +72,7 @@ class Published:
     bytes: int
 
 
-def published_facts(path: Path) -> dict[str, str]:
+def published_info(path: Path) -> dict[str, str]:
     """Return what a published file says of itself; nothing when there is none.
 
     A file that cannot be read counts as none: the next publication replaces it.
@@ -81,11 +81,11 @@ def published_facts(path: Path) -> dict[str, str]:
         return {}
     try:
         with duckdb.connect(str(path), read_only=True) as db:
-            facts = dict(db.execute("select key, value from about").fetchall())
+            info = dict(db.execute("select key, value from about").fetchall())
     except duckdb.Error:
         return {}
-    facts.pop(_HINT, None)
-    return facts
+    info.pop(_HINT, None)
+    return info
 
 
 def publish_file(work: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ class BuildPlan:
 
     Attributes:
         stale: Whether a build is due.
-        why: What differs, for people.
+        why: What differs, for display.
     """
 
     stale: bool
@@ -29,10 +29,10 @@ class Prepared:
 
     Attributes:
         env: Environment of the dbt process, to be laid over the platform's own.
-        full: Whether everything is made anew.
-        why: Why everything is made anew; empty otherwise.
+        full: Whether everything is rebuilt.
+        why: Why everything is rebuilt; empty otherwise.
         changed: Day files that are new, changed or gone since the last finished build.
-        touched: Local days that are made anew, by zone.
+        affected: Local days that are rebuilt, by zone.
         linked: Day files handed to dbt.
     """
 
@@ -40,7 +40,7 @@ class Prepared:
     full: bool
     why: tuple[str, ...]
     changed: tuple[tuple[str, str], ...]
-    touched: Mapping[str, Sequence[date]]
+    affected: Mapping[str, Sequence[date]]
     linked: int
 
 
@@ -51,7 +51,7 @@ class Built:
     Attributes:
         prepared: What it was asked to do.
         rows: Rows per table.
-        output: What dbt said.
+        output: Output of dbt.
     """
 
     prepared: Prepared

@@ -1,8 +1,8 @@
-"""What is stale, what a build makes anew, and when it counts as finished.
+"""What is stale, what a build rebuilds, and when it counts as finished.
 
 The order makes every crash harmless: the days a build will touch are noted before dbt runs, and
 forgotten only after its tests passed. A build that was killed leaves them noted, and the next one
-makes them anew together with its own; the published file changes by a single rename.
+rebuilds them together with its own; the published file changes by a single rename.
 """
 
 from __future__ import annotations
@@ -19,22 +19,28 @@ import polars as pl
 from energy_platform.identity import device_of
 from energy_platform.schemas import INSTANT
 from energy_platform.sources.registry import sources
-from energy_platform.warehouse.book import Book, open_work
+from energy_platform.warehouse.affected import (
+    LONG_AGO,
+    affected_days,
+    data_until,
+    overlapping_inputs,
+)
+from energy_platform.warehouse.build_state import BuildState, open_work
 from energy_platform.warehouse.calendars import periods, quarter_hours
 from energy_platform.warehouse.dims import (
     delivery_rows,
+    device_fingerprints,
     dims,
     frame_digest,
     project_digest,
-    shapes,
     site_devices,
     text_digest,
 )
 from energy_platform.warehouse.errors import WarehouseError
 from energy_platform.warehouse.inputs import (
     Input,
+    coverage,
     link,
-    reach,
     reset_links,
     spans,
     survey,
@@ -46,10 +52,9 @@ from energy_platform.warehouse.publication import (
     Published,
     count_rows,
     publish_file,
-    published_facts,
+    published_info,
 )
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
-from energy_platform.warehouse.touched import LONG_AGO, bearing, horizon, touched_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +89,7 @@ class Warehouse:
     Attributes:
         data_dir: Folder for all that a run leaves.
         lake: The day files.
-        dbt_project_dir: The dbt project, its profile beside it.
+        dbt_project_dir: The dbt project, its profile next to it.
         late_days: Days that each vendor's daily run reads again.
     """
 
@@ -150,10 +155,10 @@ class Warehouse:
         Raises:
             LakeError: A day file is damaged.
         """
-        published = published_facts(self.published_file)
+        published = published_info(self.published_file)
         if not published:
             return BuildPlan(stale=True, why=("nothing is published",))
-        now = self._facts(portfolio, inputs=survey(self.lake), delivery=delivery)
+        now = self._build_info(portfolio, inputs=survey(self.lake), delivery=delivery)
         watched = {
             "inputs": "day files changed",
             "portfolio": "the portfolio changed",
@@ -173,8 +178,8 @@ class Warehouse:
     def prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> Prepared:
         """Make everything ready for ``dbt build``; hold ``locked()`` until ``commit``.
 
-        Links the day files that bear on the touched days, writes the touched days, the calendar
-        and the dimensions, and notes in the work file what the build will make anew.
+        Links the day files overlapping the affected days, writes the affected days, the calendar
+        and the dimensions, and notes in the work file what the build will rebuild.
 
         Args:
             portfolio: The portfolio as it is now.
@@ -203,14 +208,14 @@ class Warehouse:
         """
         with self.locked():
             prepared = self.prepare(portfolio, delivery=delivery)
-            self.lend_parse()
+            self.seed_partial_parse()
             output = run_dbt("build", env=prepared.env, folder=self.folder)
             self.commit()
             with duckdb.connect(str(self.work_file), read_only=True) as db:
                 rows = count_rows(db)
         return Built(prepared=prepared, rows=rows, output=output)
 
-    def lend_parse(self) -> None:
+    def seed_partial_parse(self) -> None:
         """Give dbt the parse made at set-up, when the build's folder has none yet."""
         parsed = self.dbt_project_dir / "target" / "partial_parse.msgpack"
         mine = self.target_path / parsed.name
@@ -221,27 +226,27 @@ class Warehouse:
     def commit(self) -> None:
         """Take the prepared build as finished, after dbt and its blocking tests passed."""
         with self.locked(), open_work(self.work_file) as db:
-            Book(db).commit()
+            BuildState(db).commit()
         shutil.rmtree(self.folder / "inputs", ignore_errors=True)
 
     def publish(self) -> Published:
         """Publish the finished build; readers see the old file or the new, whole.
 
         Raises:
-            WarehouseError: There is no finished build, or the copy is not what it should be.
+            WarehouseError: No build has finished, or the copy is not what it should be.
         """
         with self.locked():
-            facts = self._finished()
-            before = published_facts(self.published_file)
-            if before != facts:
+            info = self._finished()
+            before = published_info(self.published_file)
+            if before != info:
                 publish_file(self.work_file, self.published_file)
             with duckdb.connect(str(self.published_file), read_only=True) as db:
                 rows = count_rows(db)
         return Published(
             path=self.published_file,
-            written=before != facts,
+            written=before != info,
             rows=rows,
-            newest_day=facts.get("newest_day") or None,
+            newest_day=info.get("newest_day") or None,
             bytes=self.published_file.stat().st_size,
         )
 
@@ -253,14 +258,14 @@ class Warehouse:
         if not self.work_file.exists():
             raise WarehouseError("nothing to publish: no build has finished yet; run the build")
         with open_work(self.work_file) as db:
-            book = Book(db)
-            if not book.is_whole():
+            state = BuildState(db)
+            if not state.is_whole():
                 raise WarehouseError(
                     "nothing to publish: the last build did not finish; run the build again"
                 )
-            return book.facts()
+            return state.build_info()
 
-    def _facts(
+    def _build_info(
         self,
         portfolio: Portfolio,
         *,
@@ -268,24 +273,24 @@ class Warehouse:
         delivery: pl.DataFrame | None,
     ) -> dict[str, str]:
         """Return all that a build rests on, as the texts of ``about``."""
-        reaches = {vendor: reach(self.lake, vendor) for vendor in self.late_days}
-        facts = {
+        coverages = {vendor: coverage(self.lake, vendor) for vendor in self.late_days}
+        info = {
             "schema_version": SCHEMA_VERSION,
             "newest_day": max((one.day for one in inputs.values()), default=""),
-            "horizon_at": horizon(reaches, inputs=inputs).isoformat(),
+            "horizon_at": data_until(coverages, inputs=inputs).isoformat(),
         }
-        for vendor, found in reaches.items():
+        for vendor, found in coverages.items():
             final = found.final_before(self.late_days[vendor])
-            facts[f"newest_closed_day_{vendor}"] = found.newest_closed_day or ""
-            facts[f"final_before_{vendor}"] = final.isoformat() if final else ""
+            info[f"newest_closed_day_{vendor}"] = found.newest_closed_day or ""
+            info[f"final_before_{vendor}"] = final.isoformat() if final else ""
         state = delivery_rows(delivery).drop("lag_s")  # moves with the clock, not with the data
         return {
-            **facts,
+            **info,
             "inputs_digest": text_digest(repr(sorted(inputs.values()))),
             "portfolio_digest": text_digest(
                 repr([frame_digest(frame) for frame in dims(portfolio).values()])
             ),
-            "reach_digest": text_digest(repr(sorted(facts.items()))),
+            "reach_digest": text_digest(repr(sorted(info.items()))),
             "rules_digest": text_digest(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
             "inventory_digest": inventory_digest(self.lake),
             "delivery_digest": frame_digest(state),
@@ -294,53 +299,55 @@ class Warehouse:
     def _prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None) -> Prepared | None:
         """Prepare once; None when a day file was rewritten meanwhile."""
         inputs = survey(self.lake)
-        facts = self._facts(portfolio, inputs=inputs, delivery=delivery)
+        info = self._build_info(portfolio, inputs=inputs, delivery=delivery)
         links = self.folder / "inputs"
         reset_links(links)
-        why = self._why_full(portfolio, facts=facts)
+        why = self._why_full(portfolio, info=info)
         if why:
             _remove_database(self.work_file)
         with open_work(self.work_file) as db:
-            book = Book(db)
-            consumed = book.consumed()
+            state = BuildState(db)
+            before = state.input_files()
             changed = sorted(
-                key
-                for key in inputs.keys() | consumed.keys()
-                if inputs.get(key) != consumed.get(key)
+                key for key in inputs.keys() | before.keys() if inputs.get(key) != before.get(key)
             )
-            book.note_inputs(inputs.values())
+            state.note_inputs(inputs.values())
             present = [inputs[key] for key in changed if key in inputs]
             if link(self.lake, present, folder=links):
                 return None
             spans(db, present, folder=links)
-            book.note_marks(changed)
-            book.note_state(facts=facts, shapes=shapes(portfolio))
-            touched = touched_of(
-                book, portfolio=portfolio, changed=changed, facts=facts, full=bool(why)
+            state.note_extents(changed)
+            state.note_state(build_info=info, devices=device_fingerprints(portfolio))
+            affected = affected_days(
+                state, portfolio=portfolio, changed=changed, build_info=info, full=bool(why)
             )
-            held = bearing(book, inputs=inputs, touched=touched)
+            held = overlapping_inputs(state, inputs=inputs, affected=affected)
             if link(self.lake, held, folder=links):
                 return None
-            book.note_pending(touched)
-            self._hand_over(db, portfolio=portfolio, facts=facts, touched=touched)
+            state.note_dirty(affected)
+            self._hand_over(db, portfolio=portfolio, info=info, affected=affected)
             delivery_rows(delivery).write_parquet(self.folder / "delivery.parquet")
         return Prepared(
             env=self.env(),
             full=bool(why),
             why=why,
             changed=tuple(changed),
-            touched={timezone: sorted(days) for timezone, days in sorted(touched.items())},
+            affected={timezone: sorted(days) for timezone, days in sorted(affected.items())},
             linked=len({*held, *present}),
         )
 
-    def _why_full(self, portfolio: Portfolio, *, facts: Mapping[str, str]) -> tuple[str, ...]:
+    def _why_full(self, portfolio: Portfolio, *, info: Mapping[str, str]) -> tuple[str, ...]:
         """Say why the work file cannot be built on; empty when it can."""
         if not self.work_file.exists():
             return ("no build yet",)
         try:
             with open_work(self.work_file) as db:
-                book = Book(db)
-                before, old, known = book.facts(), book.shapes(), book.known_points()
+                state = BuildState(db)
+                before, old, known = (
+                    state.build_info(),
+                    state.device_fingerprints(),
+                    state.known_points(),
+                )
         except duckdb.IOException as error:
             if "lock" in str(error):
                 raise WarehouseError(
@@ -352,9 +359,9 @@ class Warehouse:
             return (f"the work file cannot be read ({error})",)
         if not before:
             return ("no build has finished yet",)
-        if before["rules_digest"] != facts["rules_digest"]:
+        if before["rules_digest"] != info["rules_digest"]:
             return ("the rules changed",)
-        new = shapes(portfolio)
+        new = device_fingerprints(portfolio)
         with_data = {device_of(point_id) for point_id in known}
         # A main that never said anything makes the use of its site unknown, on old days too.
         with_data |= site_devices(portfolio, known=known)
@@ -369,18 +376,18 @@ class Warehouse:
         db: duckdb.DuckDBPyConnection,
         *,
         portfolio: Portfolio,
-        facts: Mapping[str, str],
-        touched: Mapping[str, set[date]],
+        info: Mapping[str, str],
+        affected: Mapping[str, set[date]],
     ) -> None:
-        """Write what dbt reads beside the day files."""
+        """Write what dbt reads next to the day files."""
         vendors = pl.DataFrame(
             [
                 (
                     vendor,
-                    datetime.fromisoformat(facts[f"final_before_{vendor}"])
-                    if facts[f"final_before_{vendor}"]
+                    datetime.fromisoformat(info[f"final_before_{vendor}"])
+                    if info[f"final_before_{vendor}"]
                     else LONG_AGO,
-                    datetime.fromisoformat(facts["horizon_at"]),
+                    datetime.fromisoformat(info["horizon_at"]),
                 )
                 for vendor in self.late_days
             ],
@@ -391,13 +398,15 @@ class Warehouse:
             **dims(portfolio),
             **inventory_frames(self.lake),
             "vendors": vendors,
-            "touched": periods(touched),
-            "calendar": quarter_hours(touched),
+            "touched": periods(affected),
+            "calendar": quarter_hours(affected),
         }
         for name, frame in frames.items():
             frame.write_parquet(self.folder / f"{name}.parquet")
-        marks = str(self.folder / "marks.parquet").replace("'", "''")
-        db.execute(f"copy (from book.new_marks order by point_id) to '{marks}' (format parquet)")
+        target = str(self.folder / "marks.parquet").replace("'", "''")
+        db.execute(
+            f"copy (from state.new_point_extents order by point_id) to '{target}' (format parquet)"
+        )
 
 
 def _remove_database(path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from energy_platform.cli.simulated import PACE
 from energy_platform.installation.run_locks import is_held, locked_runs, owner_of
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
 from energy_platform_tests.alive.daemon import until
 
@@ -33,7 +33,7 @@ class Installation:
     """A data folder with simulated vendors; its environment is that of this process."""
 
     data: Path
-    fleet: FleetProcess
+    suite: SimulatorProcess
     environment: dict[str, str]
     started: list[Command] = field(default_factory=list)
 
@@ -120,7 +120,7 @@ def installation(data: Path) -> Iterator[Installation]:
     portfolio = data / "portfolio.yaml"
     start = datetime.fromisoformat(day_ago(4)).replace(tzinfo=UTC)
     portfolio.write_text(demo_portfolio(World(), start=start), encoding="utf-8")
-    with FleetProcess(skycentrics_history=True) as fleet:
+    with SimulatorProcess(skycentrics_history=True) as suite:
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -128,13 +128,13 @@ def installation(data: Path) -> Iterator[Installation]:
         }
         environment |= {
             **PACE,
-            **fleet.environment(),
+            **suite.environment(),
             "ENERGY_PLATFORM_DATA_DIR": str(data),
             "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
             "ENERGY_PLATFORM_ENV_FILE": os.devnull,
             "SKYCENTRICS_HISTORY_GAP": "15",
         }
-        found = Installation(data=data, fleet=fleet, environment=environment)
+        found = Installation(data=data, suite=suite, environment=environment)
         try:
             yield found
         finally:

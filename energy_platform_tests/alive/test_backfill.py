@@ -31,11 +31,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 @pytest.fixture
 def silent(place: Installation) -> Iterator[None]:
     """Socomec takes requests and never answers."""
-    place.fleet.ask("/faults", order={"set": ["socomec:never"]})
+    place.suite.ask("/faults", order={"set": ["socomec:never"]})
     try:
         yield
     finally:
-        place.fleet.ask("/faults", order={"clear": True})
+        place.suite.ask("/faults", order={"clear": True})
 
 
 def states(place: Installation) -> list[tuple[str, str]]:
@@ -73,11 +73,11 @@ def test_a_second_command_says_for_whom_it_waits_and_both_end_in_order_on_ctrl_c
 def test_killed_while_it_reads_and_while_it_refreshes_the_next_one_leaves_nothing_stale(
     place: Installation,
 ) -> None:
-    place.fleet.ask("/faults", order={"set": ["socomec:never"]})
+    place.suite.ask("/faults", order={"set": ["socomec:never"]})
     reading = place.command("backfill", "socomec", DAY, DAY)
     died = place.run_of("ingest_socomec")
     reading.kill()
-    place.fleet.ask("/faults", order={"clear": True})
+    place.suite.ask("/faults", order={"clear": True})
 
     refreshing = place.command("backfill", "socomec", DAY, DAY)
     assert f"run {died[:8]} of ingest_socomec had died" in refreshing.line("had died")
@@ -99,14 +99,14 @@ def test_a_day_that_cannot_be_read_is_named_and_what_landed_is_published(
     place: Installation,
 ) -> None:
     """One vendor refuses: the other one's day goes all the way, and the exit code says 1."""
-    place.fleet.ask("/faults", order={"set": ["socomec:http_403:path=datapoints"]})
+    place.suite.ask("/faults", order={"set": ["socomec:http_403:path=datapoints"]})
     try:
         earlier = day_ago(2)
         for name in ("SKYCENTRICS_CLIENT_ID", "SKYCENTRICS_CLIENT_SECRET"):
             place.environment.pop(name, None)
         code, output = place.command("backfill", "all", earlier, earlier).end()
     finally:
-        place.fleet.ask("/faults", order={"clear": True})
+        place.suite.ask("/faults", order={"clear": True})
     assert code == 1, output
     assert "socomec: 0 of 1 days landed" in output
     assert f"{earlier} was not read" in output

@@ -19,7 +19,7 @@ from energy_platform.lake.raw_days import land_day
 from energy_platform.settings import SettingsError
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform_tests.faults.harness import DAY, NOW, environment, open_rig
+from energy_platform_tests.faults.harness import DAY, NOW, environment, open_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def test_rows_that_the_vendor_took_back_are_replaced_on_an_operators_word(tmp_path: Path) -> None:
     data = tmp_path / "data"
     lake = Lake(data / "lake")
-    with open_rig(tmp_path) as rig, environment({"ENERGY_PLATFORM_DATA_DIR": str(data)}):
-        portfolio = rig.portfolio
+    with open_harness(tmp_path) as harness, environment({"ENERGY_PLATFORM_DATA_DIR": str(data)}):
+        portfolio = harness.portfolio
         with (
             environment({"ENERGY_PLATFORM_PORTFOLIO": str(tmp_path / "portfolio.yaml")}),
             open_source(

@@ -18,7 +18,7 @@ from energy_platform.defs.partitions import first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.simulators.world import World
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import small_world
@@ -40,10 +40,10 @@ def test_days_of_2015_are_read_like_any_others(
     content["devices"] = [one for one in content["devices"] if one["serial"] == METER]
     portfolio = tmp_path / "portfolio.yaml"
     portfolio.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with Fleet(world=world, wattics_streams=()) as fleet:
+    with SimulatorSuite(world=world, wattics_streams=()) as suite:
         environment = {
             name: value
-            for name, value in (os.environ | fleet.environment()).items()
+            for name, value in (os.environ | suite.environment()).items()
             if not name.startswith(("BELIMO", "SKYCENTRICS", "WATTICS", "ENERGY_PLATFORM"))
         } | {
             "ENERGY_PLATFORM_DATA_DIR": str(tmp_path / "data"),

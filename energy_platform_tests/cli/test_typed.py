@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 25, 22, tzinfo=UTC)
         (["delivery", "statu"], "Did you mean 'status'?"),
         (["sql", "--cvs"], "No such option: --cvs"),
         (["delivery", "events", "--lsat", "5"], "No such option: --lsat"),
-        (["delivery", "resend", "one"], "'letter'"),
+        (["delivery", "resend", "one"], "'dead_letter'"),
         (["delivery", "reconcile", "--days", "0"], "'--days'"),
         (["demo", "--days", "0"], "'--days'"),
         (["explain"], "Missing argument"),

@@ -29,7 +29,7 @@ from energy_platform.days import day_bounds
 from energy_platform.ingest.run import has_inventory, ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.sources.registry import day_tables, open_source, poll_source
 from energy_platform.sources.skycentrics import Landing
 
@@ -200,14 +200,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        FleetProcess(now=NOW, skycentrics_history=True) as fleet,
+        SimulatorProcess(now=NOW, skycentrics_history=True) as suite,
         contextlib.ExitStack() as stack,
     ):
-        os.environ.update({**ENVIRONMENT, **fleet.environment()})
+        os.environ.update({**ENVIRONMENT, **suite.environment()})
         work = Path(folder)
         portfolio = work / "portfolio.yaml"
-        portfolio.write_text(fleet.ask("/portfolio"), encoding="utf-8")
-        runs = Runs(control=fleet.url("control"), portfolio=portfolio)
+        portfolio.write_text(suite.ask("/portfolio"), encoding="utf-8")
+        runs = Runs(control=suite.url("control"), portfolio=portfolio)
         stack.callback(runs.close)
         runs.run(Place(work / "warm"), after=None)
         reference = Place(work / "reference")

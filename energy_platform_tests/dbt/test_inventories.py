@@ -12,8 +12,8 @@ import pytest
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.socomec import uid
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_CUSTOMERS, RAW_SOCOMEC_LAST_VALUES
 from energy_platform.warehouse import Warehouse
@@ -27,31 +27,33 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
-    with Fleet(clock=lambda: NOON) as fleet:
-        yield fleet
+def suite() -> Iterator[SimulatorSuite]:
+    with SimulatorSuite(clock=lambda: NOON) as suite:
+        yield suite
 
 
-def read_inventory(fleet: Fleet, lake: Lake, patch: pytest.MonkeyPatch) -> None:
+def read_inventory(suite: SimulatorSuite, lake: Lake, patch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("SOCOMEC_"):
             patch.delenv(name)
-    for name, value in (fleet.environment() | {"SOCOMEC_ATTEMPTS": "1"}).items():
+    for name, value in (suite.environment() | {"SOCOMEC_ATTEMPTS": "1"}).items():
         patch.setenv(name, value)
-    portfolio = parse_portfolio(fleet.portfolio())
+    portfolio = parse_portfolio(suite.portfolio())
     opened = open_source("socomec", portfolio=portfolio, landing=lake.root, logins=None)
     with opened as source:
         ingest_inventory(source, vendor="socomec", lake=lake)
 
 
 @pytest.fixture(scope="module")
-def warehouse(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def warehouse(
+    suite: SimulatorSuite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
     data = tmp_path_factory.mktemp("inventories")
     lake = Lake(data / "lake")
     made = Warehouse(data_dir=data, lake=lake, dbt_project_dir=PROJECT)
     with pytest.MonkeyPatch.context() as patch:
-        read_inventory(fleet, lake, patch)
-        made.build(parse_portfolio(fleet.portfolio()))
+        read_inventory(suite, lake, patch)
+        made.build(parse_portfolio(suite.portfolio()))
         made.publish()
         made.write_lake_views()
         yield made
@@ -70,7 +72,9 @@ def test_customers_are_there_with_their_devices(warehouse: Warehouse) -> None:
     assert rows == [("Demo customer", 2, 11), ("Demo customer abroad", 1, 4)]
 
 
-def test_a_last_value_names_its_point_site_and_customer(fleet: Fleet, warehouse: Warehouse) -> None:
+def test_a_last_value_names_its_point_site_and_customer(
+    suite: SimulatorSuite, warehouse: Warehouse
+) -> None:
     point = "socomec/SN000001/Global|0|130101"
     (row,) = asked(
         warehouse,
@@ -78,7 +82,7 @@ def test_a_last_value_names_its_point_site_and_customer(fleet: Fleet, warehouse:
         "from mart_last_values join dim_customer using (customer_uuid) "
         f"where point_id = '{point}'",
     )
-    newest = fleet.world.signals[point].newest(NOON.timestamp())
+    newest = suite.world.signals[point].newest(NOON.timestamp())
     assert newest is not None
     at, value = newest
     assert row == (
@@ -88,9 +92,9 @@ def test_a_last_value_names_its_point_site_and_customer(fleet: Fleet, warehouse:
 
 
 def test_every_last_value_is_there_once_alarms_as_texts_and_old_ones_with_their_date(
-    fleet: Fleet, warehouse: Warehouse
+    suite: SimulatorSuite, warehouse: Warehouse
 ) -> None:
-    signals = sum(len(one.signals) for one in fleet.world.of_vendor("socomec"))
+    signals = sum(len(one.signals) for one in suite.world.of_vendor("socomec"))
     assert asked(warehouse, "select count(*), count(distinct point_id) from mart_last_values") == [
         (signals, signals)
     ]
@@ -131,28 +135,28 @@ def test_the_live_views_show_the_snapshots(warehouse: Warehouse) -> None:
 
 
 def test_a_lake_without_any_inventory_builds_and_is_stale_once_there_is_one(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = Lake(tmp_path / "lake")
     warehouse = Warehouse(data_dir=tmp_path, lake=lake, dbt_project_dir=PROJECT)
-    portfolio = parse_portfolio(fleet.portfolio())
+    portfolio = parse_portfolio(suite.portfolio())
     warehouse.build(portfolio)
     warehouse.publish()
     assert asked(warehouse, "from dim_customer") == asked(warehouse, "from mart_last_values") == []
     assert not warehouse.plan(portfolio).stale
-    read_inventory(fleet, lake, monkeypatch)
+    read_inventory(suite, lake, monkeypatch)
     assert warehouse.plan(portfolio).why == ("the inventories changed",)
 
 
 def test_who_may_not_read_customers_has_the_last_values_all_the_same(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = Lake(tmp_path / "lake")
-    fleet.socomec.may_read_customers = False
+    suite.socomec.may_read_customers = False
     try:
-        read_inventory(fleet, lake, monkeypatch)
+        read_inventory(suite, lake, monkeypatch)
     finally:
-        fleet.socomec.may_read_customers = True
+        suite.socomec.may_read_customers = True
     assert lake.path(RAW_SOCOMEC_CUSTOMERS).exists()
     assert lake.read(RAW_SOCOMEC_CUSTOMERS).is_empty()
     assert lake.read(RAW_SOCOMEC_LAST_VALUES).height > 100

@@ -186,7 +186,7 @@ def _rejects(world: World) -> None:
 @pytest.fixture(scope="module")
 def delivery() -> pl.DataFrame:
     row: dict[str, Any] = dict.fromkeys(DELIVERY)
-    row |= {"stream_id": "s1", "site_id": "paris", "kind": "electricity", "held": False}
+    row |= {"stream_id": "s1", "site_id": "paris", "kind": "electricity", "blocked": False}
     return pl.DataFrame([row], schema=DELIVERY)
 
 

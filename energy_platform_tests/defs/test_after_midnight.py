@@ -41,6 +41,9 @@ MIDNIGHT = day_bounds(DAY)[1]
 class Quiet:
     """A vendor that has nothing to say of any day."""
 
+    def check_login(self) -> None:
+        """Need no login."""
+
     def inventory(self) -> dict[str, pl.DataFrame]:
         return {table.name: table.empty() for table in inventory_tables()["socomec"]}
 

@@ -17,7 +17,7 @@ from energy_platform.defs.partitions import DAILY, first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import CORE_TABLES
-from energy_platform.sources.registry import day_tables, tables
+from energy_platform.sources.registry import day_tables, sources, tables
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_raw_and_core_share_one_partitions_definition_and_backfill_in_one_run(
 
 
 def test_data_flows_one_way(graph: dg.AssetGraph) -> None:
-    rank = {"raw_socomec": 0, "raw_belimo": 0, "raw_skycentrics": 0, "core": 1}
+    rank = {**{source.group: 0 for source in sources().values()}, "core": 1}
     for key in graph.materializable_asset_keys:
         node = graph.get(key)
         for parent in node.parent_keys & graph.materializable_asset_keys:

@@ -67,6 +67,6 @@ def test_dg_checks_the_definitions(environment: dict[str, str]) -> None:
 def test_dg_lists_the_definitions(environment: dict[str, str]) -> None:
     found = json.loads(run("dg", "list", "defs", "--json", environment=environment))
     assert {"core_readings", "energy_duckdb", "wattics_packets"} <= {
-        one["key"] for one in found["assets"]
+        one["asset_key"] for one in found["assets"]
     }
     assert {one["name"] for one in found["jobs"]} >= {"refresh", "push", "everything"}

@@ -76,10 +76,10 @@ def run(job: str) -> dg.ExecuteInProcessResult:
 def test_a_push_does_not_compare_and_a_comparison_does_not_push(desk: Bench) -> None:
     done = run(reconcile.name)
     assert done.success
-    assert desk.sim.judgement().packets == 0
+    assert desk.sim.delivery_report().packets == 0
     names = {one.check_name for one in run(push.name).get_asset_check_evaluations()}
     assert names == {"nothing_refused"}
-    assert desk.sim.judgement().packets > 0
+    assert desk.sim.delivery_report().packets > 0
 
 
 def test_what_differs_is_a_warning_that_lists_the_stream_and_what_will_be_done(

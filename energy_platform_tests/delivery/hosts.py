@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from energy_platform.delivery import Ledger, LedgerError
 from energy_platform.portfolio import load_portfolio
-from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.killing import Order, noon, push_once, write_portfolio
 from energy_platform_tests.delivery.story import bench, point, regular, rising, steady, utc
 
@@ -85,7 +85,7 @@ class Scene(NamedTuple):
 
     def complaints(self) -> list[str]:
         """Say all that is not as it must be; empty when nothing was lost or doubled."""
-        judged = self.desk.sim.judgement()
+        judged = self.desk.sim.delivery_report()
         found = list(judged.complaints)
         states = self.desk.ledger.states()
         for stream_id, one in judged.streams.items():
@@ -122,7 +122,9 @@ def scene(
     end = START + timedelta(days=days)
     with (
         Ledger(url) as ledger,
-        bench(folder, ledger=ledger, now=end, conduct=WatticsConduct(latency_s=latency_s)) as desk,
+        bench(
+            folder, ledger=ledger, now=end, behaviour=WatticsBehaviour(latency_s=latency_s)
+        ) as desk,
     ):
         desk.agree(load_portfolio(path))
         for n in range(1, streams + 1):

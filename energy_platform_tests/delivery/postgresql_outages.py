@@ -56,7 +56,7 @@ def own_server() -> Iterator[Server]:
 
 
 def stored(told: Scene) -> int:
-    return told.desk.sim.judgement().packets
+    return told.desk.sim.delivery_report().packets
 
 
 def wait_for(told: Scene, packets: int, *, timeout_s: float = 60) -> None:

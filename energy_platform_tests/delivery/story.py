@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.simulators.faults import Faults
-    from energy_platform.simulators.gate import App
-    from energy_platform.simulators.wattics import WatticsConduct
+    from energy_platform.simulators.middleware import App
+    from energy_platform.simulators.wattics import WatticsBehaviour
     from energy_platform.transforms.policy import CounterPolicy
 
 GAP_AFTER = timedelta(hours=2)
@@ -257,7 +257,7 @@ class Bench:
     settings_extra: dict[str, object] = field(default_factory=dict)
 
     def settings(self, **changes: object) -> WatticsSettings:
-        """Return settings that point at the simulator, patient for a moment only."""
+        """Return settings that point at the simulator, retried for a moment only."""
         return WatticsSettings.model_validate(
             {
                 "base_url": self.url,
@@ -311,11 +311,11 @@ def bench(
     ledger: Ledger,
     now: datetime,
     faults: Faults | None = None,
-    conduct: WatticsConduct | None = None,
+    behaviour: WatticsBehaviour | None = None,
     before: Callable[[App], App] | None = None,
 ) -> Iterator[Bench]:
     """Open a bench whose clock stands at ``now``; ``before`` may stand before Wattics."""
-    sim = WatticsSimulator(faults=faults, conduct=conduct)
+    sim = WatticsSimulator(faults=faults, behaviour=behaviour)
     app = sim.app if before is None else before(sim.app)
     with LoopbackServers({"wattics": app}) as servers:
         yield Bench(

@@ -56,7 +56,7 @@ def agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Portfolio:
 
 @pytest.fixture
 def house(tmp_path: Path, agreed: Portfolio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """One day whose sixth value was refused: the value stream waits for a person."""
+    """One day whose sixth value was refused: the value stream waits for an operator."""
     data = tmp_path / "data"
     with Ledger.at(data / "ledger.sqlite") as ledger, bench(data, ledger=ledger, now=TODAY) as desk:
         monkeypatch.setenv("WATTICS_BASE_URL", desk.url)
@@ -95,15 +95,15 @@ def rows(*words: str) -> list[dict[str, Any]]:
     return found
 
 
-def the_letter() -> dict[str, Any]:
-    (letter,) = rows("letters")
-    return letter
+def the_dead_letter() -> dict[str, Any]:
+    (dead_letter,) = rows("dead-letters")
+    return dead_letter
 
 
 def test_before_the_first_push_it_says_so_and_makes_no_ledger(
     agreed: Portfolio, tmp_path: Path
 ) -> None:
-    for words in (["status"], ["letters"], ["events"], ["reconcile"], ["skip", "1"]):
+    for words in (["status"], ["dead-letters"], ["events"], ["reconcile"], ["skip", "1"]):
         code, said = run(*words)
         assert code == 2
         assert "nothing was delivered so far" in said
@@ -114,25 +114,25 @@ def test_status_says_how_far_each_stream_is_and_why_it_waits(house: Bench) -> No
     code, said = run("status")
     assert code == 0
     assert "1 refused packets await a decision" in said
-    assert "no push is due: nothing can be sent: part-1: waits for a person" in said
+    assert "no push is due: nothing can be sent: part-1: waits for an operator" in said
     standing = {row["stream_id"]: row for row in rows("status")}
-    assert the_letter()["stream_id"] == "part-1"
-    assert standing["part-1"]["held"]
+    assert the_dead_letter()["stream_id"] == "part-1"
+    assert standing["part-1"]["blocked"]
     assert "413" in standing["part-1"]["reason"]
     assert standing["el-1"]["last_acknowledged_at"] == (END - QUARTER).isoformat()
 
 
 def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Portfolio) -> None:
-    letter = the_letter()
-    assert letter["answer"] == 413
-    assert json.loads(letter["packet"])["id"] == letter["stream_id"]
-    code, said = run("resend", str(letter["id"]))
+    dead_letter = the_dead_letter()
+    assert dead_letter["answer"] == 413
+    assert json.loads(dead_letter["packet"])["id"] == dead_letter["stream_id"]
+    code, said = run("resend", str(dead_letter["id"]))
     assert code == 0
     assert "next push sends it again" in said
-    assert rows("letters") == []
-    assert [one["state"] for one in rows("letters", "--all")] == ["resent"]
+    assert rows("dead-letters") == []
+    assert [one["state"] for one in rows("dead-letters", "--all")] == ["resent"]
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert {one.missing_intervals for one in judged.streams.values()} == {0}
 
@@ -140,15 +140,15 @@ def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Po
 def test_a_refused_packet_is_skipped_and_the_stream_goes_on(
     house: Bench, agreed: Portfolio
 ) -> None:
-    letter = the_letter()
-    assert run("skip", str(letter["id"]))[0] == 0
+    dead_letter = the_dead_letter()
+    assert run("skip", str(dead_letter["id"]))[0] == 0
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
-    assert judged.streams[letter["stream_id"]].missing_intervals == 1
-    code, said = run("resend", str(letter["id"]))
+    judged = house.sim.delivery_report()
+    assert judged.streams[dead_letter["stream_id"]].missing_intervals == 1
+    code, said = run("resend", str(dead_letter["id"]))
     assert code == 2
     assert "no open refused packet" in said
-    kinds = [event["kind"] for event in rows("events", "--stream", letter["stream_id"])]
+    kinds = [event["kind"] for event in rows("events", "--stream", dead_letter["stream_id"])]
     assert kinds[-3:] == ["refused", "stopped", "skipped"]
 
 
@@ -156,12 +156,12 @@ def test_sending_behind_newer_packets_has_to_be_said(house: Bench) -> None:
     house.story.tell(END.date().isoformat())
     house.sim.faults.set("http_413=@1:method=POST")
     house.push(only("el-1"))
-    (letter,) = rows("letters", "--stream", "el-1")
-    code, said = run("resend", str(letter["id"]))
+    (dead_letter,) = rows("dead-letters", "--stream", "el-1")
+    code, said = run("resend", str(dead_letter["id"]))
     assert code == 2
     assert "behind newer ones" in said
-    assert run("resend", str(letter["id"]), "--behind")[0] == 0
-    assert rows("letters", "--stream", "el-1") == []
+    assert run("resend", str(dead_letter["id"]), "--behind")[0] == 0
+    assert rows("dead-letters", "--stream", "el-1") == []
 
 
 def test_reconcile_lists_what_differs_with_what_will_be_done(
@@ -171,9 +171,9 @@ def test_reconcile_lists_what_differs_with_what_will_be_done(
     assert code == 1
     assert "1 of 2 streams agree" in said
     found = {one["stream_id"]: one for one in rows("reconcile", "--days", "5")}
-    assert "a person decides" in found["part-1"]["action"]
+    assert "an operator decides" in found["part-1"]["action"]
     assert found["el-1"]["stored_until"] == found["el-1"]["ledger_until"]
-    run("skip", str(the_letter()["id"]))
+    run("skip", str(the_dead_letter()["id"]))
     house.push(agreed)
     code, said = run("reconcile")
     assert (code, "2 of 2 streams agree" in said) == (0, True)
@@ -202,20 +202,20 @@ def test_refused_packets_of_a_stream_that_is_gone_await_nobody(
     _, said = run("status")
     assert "await a decision" not in said
     assert "1 refused packets are of streams that the portfolio no longer has" in said
-    letter = the_letter()
-    assert letter["stream_in_portfolio"] is False
-    assert "its stream is gone" in run("letters")[1]
-    code, said = run("resend", str(letter["id"]))
+    dead_letter = the_dead_letter()
+    assert dead_letter["stream_in_portfolio"] is False
+    assert "its stream is gone" in run("dead-letters")[1]
+    code, said = run("resend", str(dead_letter["id"]))
     assert code == 2
     assert "the portfolio has no stream part-1 any more" in said
-    assert run("skip", str(letter["id"]))[0] == 0
+    assert run("skip", str(dead_letter["id"]))[0] == 0
     assert house.ledger.dead_letters() == []
 
 
 def test_a_ledger_that_is_no_database_is_one_sentence(agreed: Portfolio, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "ledger.sqlite").write_bytes(b"not a database, but long enough " * 40)
-    for words in (["status"], ["letters"], ["events"]):
+    for words in (["status"], ["dead-letters"], ["events"]):
         code, said = run(*words)
         assert code == 2
         assert "cannot be used as a SQLite database" in said

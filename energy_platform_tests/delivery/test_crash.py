@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from energy_platform.delivery.ledger import Ledger
 from energy_platform.portfolio import load_portfolio
-from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.killing import (
     Nursery,
     Order,
@@ -42,7 +42,7 @@ def test_killed_ten_times_every_interval_is_stored_once_and_in_order(
             tmp_path,
             ledger=ledger,
             now=end,
-            conduct=WatticsConduct(latency_s=0.01),
+            behaviour=WatticsBehaviour(latency_s=0.01),
         ) as desk,
     ):
         desk.agree(agreed)
@@ -67,7 +67,7 @@ def test_killed_ten_times_every_interval_is_stored_once_and_in_order(
         with Nursery(order, folder=tmp_path) as nursery:
             ended = list(kill_often(nursery, kills=10, longest_s=0.7, seed=11))
         assert sum(one.killed for one in ended) >= 4
-        judged = desk.sim.judgement()
+        judged = desk.sim.delivery_report()
         assert judged.clean, judged.complaints
         assert not judged.without_cookie
         for stream_id, one in judged.streams.items():

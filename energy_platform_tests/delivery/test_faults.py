@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.delivery import (
-    LetterError,
+    DeadLetterError,
     next_attempt,
     push,
-    resend_letter,
-    skip_letter,
+    resend_dead_letter,
+    skip_dead_letter,
 )
-from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -59,7 +59,7 @@ def house(desk: Bench, agreed: Portfolio) -> Bench:
 
 
 def all_there(desk: Bench) -> bool:
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     return all(
         (one.last_at, one.missing_intervals) == (utc("2026-03-01 23:45"), 0)
@@ -88,7 +88,7 @@ def test_under_each_fault_every_interval_is_stored_once_and_in_order(
     assert outcome.ok, outcome.problems
     assert all_there(house)
     # What may be repeated is a register whose answer was lost; values are looked up first.
-    assert house.sim.judgement().streams["part-1"].repeats == 0
+    assert house.sim.delivery_report().streams["part-1"].repeats == 0
 
 
 def test_a_hanging_answer_is_given_up_and_the_packet_sent_again(
@@ -120,7 +120,7 @@ def test_a_stream_in_trouble_does_not_hold_up_the_others(desk: Bench) -> None:
             START, utc("2026-03-01 23:55"), every=FIVE, value=rising(START, face_wh=0, power_w=900)
         )
     desk.story.tell("2026-03-01")
-    desk.sim.conduct = WatticsConduct(unknown_id=401)
+    desk.sim.behaviour = WatticsBehaviour(unknown_id=401)
     desk.sim.faults.set("http_503=1:retry_after=2")
     began = time.monotonic()
     finished: list[int] = []
@@ -139,7 +139,7 @@ def test_a_stream_in_trouble_does_not_hold_up_the_others(desk: Bench) -> None:
     assert time.monotonic() - began >= 2
     # Two streams were done while the third waited.
     assert 192 in finished
-    assert desk.sim.judgement().clean
+    assert desk.sim.delivery_report().clean
 
 
 def test_when_wattics_is_away_the_push_gives_up_and_the_next_one_sends_all(
@@ -147,7 +147,7 @@ def test_when_wattics_is_away_the_push_gives_up_and_the_next_one_sends_all(
 ) -> None:
     house.sim.faults.set("http_503=1.0")
     outcome = house.push(agreed, give_up_s=0.2)
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert not outcome.ok
     attempt = next_attempt(house.ledger, now=house.now)
     assert (attempt.number, attempt.is_due) == (2, False)
@@ -161,7 +161,7 @@ def test_nobody_listening_is_a_fault_that_can_heal(house: Bench, agreed: Portfol
     real = house.url
     house.url = "http://127.0.0.1:9/measurements/v2/unifiedjson/"
     outcome = house.push(agreed, give_up_s=0.2)
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     house.url = real
     assert house.push(agreed).ok
     assert all_there(house)
@@ -176,7 +176,7 @@ def test_a_refused_packet_is_kept_and_a_register_goes_on(house: Bench) -> None:
     (letter,) = house.ledger.dead_letters()
     assert letter.answer == 400
     assert letter.body.startswith(b'{"id":"el-1","tsISO8601":"2026-03-01T')
-    one = house.sim.judgement().streams["el-1"]
+    one = house.sim.delivery_report().streams["el-1"]
     assert (one.packets, one.missing_intervals) == (95, 1)
 
 
@@ -185,13 +185,13 @@ def test_a_refused_value_stops_its_stream_until_a_person_decides(house: Bench) -
     house.sim.faults.set("http_413=@6:method=POST")
     outcome = house.push(agreed)
     assert outcome.streams["part-1"].status == "stopped"
-    sent = house.sim.judgement().streams["part-1"].packets
+    sent = house.sim.delivery_report().streams["part-1"].packets
     house.sim.faults.clear()
     assert house.push(agreed).sent == 0
     (letter,) = house.ledger.dead_letters()
-    resend_letter(house.ledger, letter.id, now=house.now)
+    resend_dead_letter(house.ledger, letter.id, now=house.now)
     assert house.push(agreed).ok
-    one = house.sim.judgement().streams["part-1"]
+    one = house.sim.delivery_report().streams["part-1"]
     assert sent < one.packets == 95
     assert (one.missing_intervals, one.violations) == (0, {})
 
@@ -201,11 +201,11 @@ def test_a_refused_packet_may_be_skipped_and_is_not_sent_behind_newer_ones(house
     house.sim.faults.set("http_400=@6:method=POST")
     house.push(agreed)
     (letter,) = house.ledger.dead_letters()
-    with pytest.raises(LetterError, match="behind newer ones"):
-        resend_letter(house.ledger, letter.id, now=house.now)
-    skip_letter(house.ledger, letter.id, now=house.now)
-    with pytest.raises(LetterError, match="no open refused packet"):
-        skip_letter(house.ledger, letter.id, now=house.now)
+    with pytest.raises(DeadLetterError, match="behind newer ones"):
+        resend_dead_letter(house.ledger, letter.id, now=house.now)
+    skip_dead_letter(house.ledger, letter.id, now=house.now)
+    with pytest.raises(DeadLetterError, match="no open refused packet"):
+        skip_dead_letter(house.ledger, letter.id, now=house.now)
     assert house.push(agreed).sent == 0
 
 
@@ -213,14 +213,14 @@ def test_a_stream_wattics_does_not_know_does_not_burn_its_packets(house: Bench) 
     streams = ELECTRICITY.replace("el-1", "el-x")
     agreed = portfolio(streams)
     outcome = house.push(agreed)
-    assert outcome.streams["el-x"].status == "left"
+    assert outcome.streams["el-x"].status == "gave_up"
     assert outcome.refused == 5
     assert "not registered" in outcome.streams["el-x"].reason
     assert house.push(agreed).refused == 1
 
 
 def test_an_order_conflict_is_settled_by_reading_back(house: Bench, agreed: Portfolio) -> None:
-    house.sim.conduct = WatticsConduct(equal="conflict")
+    house.sim.behaviour = WatticsBehaviour(equal="conflict")
     house.sim.faults.set("stored_503=0.2")
     assert house.push(agreed).ok
     assert all_there(house)
@@ -228,19 +228,19 @@ def test_an_order_conflict_is_settled_by_reading_back(house: Bench, agreed: Port
 
 
 @pytest.mark.parametrize("expired", ["login", "refuse"])
-def test_an_expired_session_is_begun_anew(house: Bench, agreed: Portfolio, expired: str) -> None:
-    house.sim.conduct = WatticsConduct(expired_session=expired)  # type: ignore[arg-type]
+def test_an_expired_session_is_begun_again(house: Bench, agreed: Portfolio, expired: str) -> None:
+    house.sim.behaviour = WatticsBehaviour(expired_session=expired)  # type: ignore[arg-type]
     house.sim.faults.set("cookie_expiry=30")
     outcome = house.push(agreed)
     assert outcome.ok, outcome.problems
     assert all_there(house)
-    assert house.ledger.stopped_credentials() == {}
+    assert house.ledger.stopped_credentials("wattics") == {}
 
 
 def test_a_redirect_is_never_taken_for_success(house: Bench, agreed: Portfolio) -> None:
     house.sim.faults.set("redirect=1.0")
     outcome = house.push(agreed)
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert all("redirect" in one.reason for one in outcome.streams.values())
     assert outcome.acknowledged == 0
     house.sim.faults.clear()
@@ -257,7 +257,7 @@ def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
 ) -> None:
     for _ in range(4):
         outcome = house.push(agreed, password="wrong")
-        assert {one.status for one in outcome.streams.values()} == {"left"}
+        assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert unauthorized(house) == 1
     attempt = next_attempt(house.ledger, now=house.now)
     assert attempt.not_before == house.now + timedelta(minutes=5)
@@ -275,7 +275,7 @@ def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
 def test_a_stop_ends_the_push_soon_and_the_next_one_goes_on(
     house: Bench, agreed: Portfolio
 ) -> None:
-    house.sim.conduct = WatticsConduct(latency_s=0.02)
+    house.sim.behaviour = WatticsBehaviour(latency_s=0.02)
     stop = threading.Event()
     threading.Timer(0.6, stop.set).start()
     began = time.monotonic()
@@ -290,10 +290,10 @@ def test_a_stop_ends_the_push_soon_and_the_next_one_goes_on(
     assert time.monotonic() - began < 10
     assert outcome.interrupted
     assert 0 < outcome.acknowledged < 190
-    house.sim.conduct = WatticsConduct()
+    house.sim.behaviour = WatticsBehaviour()
     assert house.push(agreed).ok
     assert all_there(house)
-    assert house.sim.judgement().streams["el-1"].repeats == 0
+    assert house.sim.delivery_report().streams["el-1"].repeats == 0
 
 
 def test_a_stop_does_not_wait_for_an_answer_that_never_comes(
@@ -316,12 +316,12 @@ def test_a_stop_does_not_wait_for_an_answer_that_never_comes(
     assert not [one for one in threading.enumerate() if one.name.startswith("sender-")]
     house.sim.faults.clear()
     assert house.push(portfolio(VALUE)).ok
-    one = house.sim.judgement().streams["part-1"]
+    one = house.sim.delivery_report().streams["part-1"]
     assert (one.missing_intervals, one.repeats, one.violations) == (0, 0, {})
 
 
 def test_no_secret_is_in_the_ledger_or_an_outcome(house: Bench, agreed: Portfolio) -> None:
     outcome = house.push(agreed, password="hunter2-secret")
     text = repr(outcome) + repr(house.ledger.events()) + repr(house.ledger)
-    text += repr(house.ledger.stopped_credentials())
+    text += repr(house.ledger.stopped_credentials("wattics"))
     assert "hunter2" not in text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import delivery_frame, push_wanted, streams_behind
+from energy_platform.delivery import delivery_frame, push_wanted, stream_backlog
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.delivery.story import (
@@ -60,7 +60,7 @@ def house(desk: Bench, agreed: Portfolio) -> Bench:
 
 
 def newest(desk: Bench, stream: str) -> datetime | None:
-    return desk.sim.judgement().streams[stream].last_at
+    return desk.sim.delivery_report().streams[stream].last_at
 
 
 def lose(desk: Bench, day: str) -> None:
@@ -85,17 +85,17 @@ def test_streams_wait_before_a_missing_day_and_go_on_when_it_arrives(
     without_day(house, "2026-03-02")
     outcome = house.push(agreed)
     for stream in ("el-1", "t-1", "part-1"):
-        assert outcome.streams[stream].status == "held"
+        assert outcome.streams[stream].status == "blocked"
         assert "2026-03-02" in outcome.streams[stream].reason
         last = newest(house, stream)
         assert last is not None
         assert last < utc("2026-03-02 00:00")
     frame = delivery_frame(house.ledger, house.story.lake, agreed)
-    assert frame["held"].to_list() == [True] * 3
+    assert frame["blocked"].to_list() == [True] * 3
     house.story.tell("2026-03-02", "2026-03-04")
-    assert [one.stream_id for one in streams_behind(house.story.lake, house.ledger, agreed)]
+    assert [one.stream_id for one in stream_backlog(house.story.lake, house.ledger, agreed)]
     house.push(agreed)
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert all(one.missing_intervals == 0 for one in judged.streams.values())
     assert len(house.ledger.events(kind="hold")) == 3
@@ -130,10 +130,10 @@ def test_after_the_longest_hold_registers_and_gauges_pass_but_interval_values_ne
     # The day arrives after all: the register's later values stay right, nothing is sent behind.
     house.story.tell("2026-03-02", "2026-03-04")
     house.push(agreed)
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert judged.streams["part-1"].missing_intervals == 0
-    assert house.sim.judgement().streams["el-1"].missing_intervals > 90
+    assert house.sim.delivery_report().streams["el-1"].missing_intervals > 90
 
 
 def test_a_day_known_to_be_empty_holds_nothing(house: Bench, agreed: Portfolio) -> None:
@@ -182,11 +182,11 @@ def test_a_day_that_was_read_only_in_part_holds_until_it_is_closed(
     house.story.tell("2026-03-02", until=utc("2026-03-02 18:00"))
     house.story.tell("2026-03-03")
     outcome = house.push(agreed)
-    assert outcome.streams["t-1"].status == "held"
+    assert outcome.streams["t-1"].status == "blocked"
     assert newest(house, "t-1") == utc("2026-03-02 17:45")
     house.story.tell("2026-03-02", "2026-03-03")
     house.push(agreed)
-    assert house.sim.judgement().streams["t-1"].missing_intervals == 0
+    assert house.sim.delivery_report().streams["t-1"].missing_intervals == 0
 
 
 def test_a_day_that_was_not_closed_yet_is_no_alarm(house: Bench, agreed: Portfolio) -> None:
@@ -201,7 +201,7 @@ def test_a_day_that_was_not_closed_yet_is_no_alarm(house: Bench, agreed: Portfol
     house.story.tell("2026-03-02")
     house.story.tell("2026-03-03", until=house.now)
     house.push(agreed)
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     for one in judged.streams.values():
         assert one.missing_intervals == 0
@@ -219,4 +219,4 @@ def test_raw_days_that_are_not_refreshed_yet_are_waited_for(
     assert outcome.streams["t-1"].status == "delivered"
     house.story.tell("2026-03-03")
     house.push(agreed)
-    assert house.sim.judgement().streams["t-1"].missing_intervals == 0
+    assert house.sim.delivery_report().streams["t-1"].missing_intervals == 0

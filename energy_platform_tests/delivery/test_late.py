@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import push_wanted, reconcile, streams_behind
+from energy_platform.delivery import push_wanted, reconcile, stream_backlog
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -105,13 +105,13 @@ def test_late_values_are_sent_behind_the_cursor_where_that_is_agreed(house: Benc
     agreed = portfolio(STREAMS.replace("15m", "15m, allow_backfill: true"))
     house.agree(agreed)
     house.push(agreed)
-    assert streams_behind(house.story.lake, house.ledger, agreed) == ()
+    assert stream_backlog(house.story.lake, house.ledger, agreed) == ()
     house.story.tell("2026-03-01", "2026-03-02")
     assert push_wanted(house.story.lake, house.ledger, agreed, now=house.now) is not None
     outcome = house.push(agreed)
     assert outcome.ok
     assert outcome.acknowledged == 47
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     for stream in ("t-1", "part-1"):
         one = judged.streams[stream]
         assert (one.missing_intervals, one.duplicates, one.conflicts) == (0, 0, 0)
@@ -119,7 +119,7 @@ def test_late_values_are_sent_behind_the_cursor_where_that_is_agreed(house: Benc
     assert sum(parts.values()) == pytest.approx(4.0 * len(parts) / 4, abs=0.002)
     assert look(house, agreed)["part-1"].differences == ()
     assert house.push(agreed).sent == 0
-    assert streams_behind(house.story.lake, house.ledger, agreed) == ()
+    assert stream_backlog(house.story.lake, house.ledger, agreed) == ()
 
 
 def test_packets_stamped_at_their_sample_arrive_once_per_interval(house: Bench) -> None:
@@ -134,7 +134,7 @@ def test_packets_stamped_at_their_sample_arrive_once_per_interval(house: Bench) 
     house.story.registers[point(1)] = samples
     house.story.tell("2026-03-01", "2026-03-02")
     assert house.push(agreed).ok
-    judged = house.sim.judgement()
+    judged = house.sim.delivery_report()
     assert judged.clean, judged.complaints
     truth = dict(samples)
     found = house.values("el-1", "pC_1")

@@ -16,12 +16,12 @@ from energy_platform.delivery import LedgerError, open_ledger
 from energy_platform.delivery.ledger import (
     CredentialStop,
     Event,
-    Failure,
-    Intent,
     Ledger,
+    OutboxEntry,
+    PacketResult,
     Register,
     Run,
-    Settled,
+    StreamFailure,
     TakenOverError,
 )
 from energy_platform.delivery.ledger.tables import lease as lease_table
@@ -33,17 +33,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def intents(stream: str, count: int) -> list[Intent]:
-    return [Intent(stream, at_us, b'{"n":%d}' % at_us) for at_us in range(1, count + 1)]
+TO = "wattics"
+"""Where the streams go."""
 
 
-def planned(ledger: Ledger, stream: str = "s", count: int = 3) -> list[Intent]:
+def entries(stream: str, count: int) -> list[OutboxEntry]:
+    return [OutboxEntry(TO, stream, at_us, b'{"n":%d}' % at_us) for at_us in range(1, count + 1)]
+
+
+def planned(ledger: Ledger, stream: str = "s", count: int = 3) -> list[OutboxEntry]:
     """Enrol a stream and give it some packets."""
-    ledger.enrol([stream])
-    made = intents(stream, count)
+    ledger.register_streams([stream], destination=TO)
+    made = entries(stream, count)
     state = ledger.states()[stream]
     state.planned_until_us = state.last_packet_us = count
-    ledger.commit_plan({stream: state}, intents=made, now_us=5)
+    ledger.commit_plan({stream: state}, entries=made, now_us=5)
     return made
 
 
@@ -62,12 +66,12 @@ def test_opening_again_keeps_everything(ledger_url: str) -> None:
         state = first.states()["s"]
         state.registers["pC_1"] = Register(
             point_id="p",
-            basis="b",
-            anchor_wh=1.5,
-            anchor_us=2,
+            config_fingerprint="b",
+            baseline_wh=1.5,
+            baseline_us=2,
             sum_day="2026-03-01",
             sent_thousandths=9_007_199_254_740_993,
-            debt_wh=0.25,
+            held_back_wh=0.25,
         )
         first.commit_plan({"s": state}, now_us=6)
     with Ledger(SecretStr(ledger_url)) as second:
@@ -77,8 +81,11 @@ def test_opening_again_keeps_everything(ledger_url: str) -> None:
 
 def test_an_answer_settles_its_packet_and_moves_the_stream(ledger: Ledger) -> None:
     planned(ledger)
-    ledger.settle(
-        [Settled("s", 1, "acknowledged", 10, 200), Settled("s", 2, "acknowledged", 11, 204)]
+    ledger.record_results(
+        [
+            PacketResult("s", 1, "acknowledged", 10, 200),
+            PacketResult("s", 2, "acknowledged", 11, 204),
+        ]
     )
     assert [one.at_us for one in ledger.pending(["s"])["s"]] == [3]
     assert ledger.pending_counts() == {"s": 1}
@@ -90,17 +97,17 @@ def test_an_answer_settles_its_packet_and_moves_the_stream(ledger: Ledger) -> No
 
 def test_a_refused_packet_is_buried_whole_and_the_streak_is_counted(ledger: Ledger) -> None:
     planned(ledger, count=4)
-    ledger.settle([Settled("s", 1, "refused", 10, 400, "bad")])
-    ledger.settle([Settled("s", 2, "refused", 10, 422, "worse")])
+    ledger.record_results([PacketResult("s", 1, "refused", 10, 400, "bad")])
+    ledger.record_results([PacketResult("s", 2, "refused", 10, 422, "worse")])
     assert ledger.states()["s"].refused_streak == 2
     first, second = ledger.dead_letters()
     assert (first.body, first.answer, first.reason) == (b'{"n":1}', 400, "bad")
-    ledger.close_letter(first, state="resent", pending=True, now_us=12)
-    ledger.close_letter(second, state="discarded", pending=False, now_us=12)
+    ledger.close_dead_letter(first, state="resent", pending=True, now_us=12)
+    ledger.close_dead_letter(second, state="discarded", pending=False, now_us=12)
     assert ledger.dead_letters() == []
     assert [one.state for one in ledger.dead_letters(state=None)] == ["resent", "discarded"]
     assert [one.at_us for one in ledger.pending(["s"])["s"]] == [1, 3, 4]
-    ledger.settle([Settled("s", 1, "acknowledged", 13, 200)])
+    ledger.record_results([PacketResult("s", 1, "acknowledged", 13, 200)])
     assert ledger.states()["s"].refused_streak == 0
     assert [one.kind for one in ledger.events(stream_id="s")] == [
         "refused",
@@ -112,21 +119,21 @@ def test_a_refused_packet_is_buried_whole_and_the_streak_is_counted(ledger: Ledg
 
 def test_an_acknowledgement_behind_the_newest_does_not_move_it_back(ledger: Ledger) -> None:
     planned(ledger)
-    ledger.settle([Settled("s", 3, "acknowledged", 10, 200)])
-    ledger.settle([Settled("s", 1, "acknowledged", 11, 200)])
+    ledger.record_results([PacketResult("s", 3, "acknowledged", 10, 200)])
+    ledger.record_results([PacketResult("s", 1, "acknowledged", 11, 200)])
     state = ledger.states()["s"]
     assert (state.acknowledged, state.last_acknowledged_us) == (2, 3)
 
 
 def test_a_failure_is_remembered_until_something_gets_through(ledger: Ledger) -> None:
     planned(ledger)
-    ledger.settle([], failures=[Failure("s", 7, "busy", unclear=True, resume_us=99)])
-    ledger.settle([], failures=[Failure("s", 8, "still busy", unclear=True)])
+    ledger.record_results([], failures=[StreamFailure("s", 7, "busy", in_doubt=True, resume_us=99)])
+    ledger.record_results([], failures=[StreamFailure("s", 8, "still busy", in_doubt=True)])
     state = ledger.states()["s"]
-    assert (state.failure, state.failing_since_us, state.unclear) == ("still busy", 7, True)
-    ledger.settle([Settled("s", 1, "acknowledged", 10, 200)])
+    assert (state.failure, state.failing_since_us, state.in_doubt) == ("still busy", 7, True)
+    ledger.record_results([PacketResult("s", 1, "acknowledged", 10, 200)])
     state = ledger.states()["s"]
-    assert (state.failure, state.failing_since_us, state.unclear) == (None, None, False)
+    assert (state.failure, state.failing_since_us, state.in_doubt) == (None, None, False)
 
 
 def test_a_plan_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
@@ -134,7 +141,9 @@ def test_a_plan_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
     state = ledger.states()["s"]
     state.planned_until_us = 77
     with pytest.raises(sa.exc.IntegrityError):
-        ledger.commit_plan({"s": state}, intents=[Intent("s", 50, b"{}"), made[0]], now_us=8)
+        ledger.commit_plan(
+            {"s": state}, entries=[OutboxEntry(TO, "s", 50, b"{}"), made[0]], now_us=8
+        )
     assert ledger.states()["s"].planned_until_us == 3
     assert ledger.pending(["s"]) == {"s": made}
 
@@ -142,33 +151,49 @@ def test_a_plan_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
 def test_after_a_crash_only_streams_with_open_packets_are_in_doubt(ledger: Ledger) -> None:
     planned(ledger, "open")
     planned(ledger, "done")
-    ledger.settle([Settled("done", n, "acknowledged", 10, 200) for n in (1, 2, 3)])
-    ledger.doubt()
+    ledger.record_results([PacketResult("done", n, "acknowledged", 10, 200) for n in (1, 2, 3)])
+    ledger.mark_in_doubt(TO)
     states = ledger.states()
-    assert (states["open"].unclear, states["done"].unclear) == (True, False)
+    assert (states["open"].in_doubt, states["done"].in_doubt) == (True, False)
 
 
 def test_a_refused_credential_is_noted_once_and_freed(ledger: Ledger) -> None:
-    ledger.stop_credential(CredentialStop("default", 1, 300, "401"))
-    ledger.stop_credential(CredentialStop("default", 2, 600, "401 again"))
-    stop = ledger.stopped_credentials()["default"]
+    ledger.stop_credential(CredentialStop(TO, "default", 1, 300, "401"))
+    ledger.stop_credential(CredentialStop(TO, "default", 2, 600, "401 again"))
+    stop = ledger.stopped_credentials(TO)["default"]
     assert (stop.stopped_us, stop.probe_us) == (1, 600)
-    ledger.free_credential("default", now_us=700)
-    ledger.free_credential("default", now_us=701)
-    assert ledger.stopped_credentials() == {}
+    ledger.free_credential("default", destination=TO, now_us=700)
+    ledger.free_credential("default", destination=TO, now_us=701)
+    assert ledger.stopped_credentials(TO) == {}
     assert [one.kind for one in ledger.events()] == ["auth_stopped", "auth_recovered"]
 
 
+def test_destinations_have_runs_credentials_and_doubts_of_their_own(ledger: Ledger) -> None:
+    planned(ledger)
+    ledger.register_streams(["other"], destination="elsewhere")
+    ledger.commit_plan({}, entries=[OutboxEntry("elsewhere", "other", 1, b"{}")], now_us=5)
+    ledger.mark_in_doubt("elsewhere")
+    ledger.stop_credential(CredentialStop("elsewhere", "default", 1, 300, "401"))
+    ledger.set_run(Run(True, 1, 5, 6, "killed"), destination="elsewhere")
+    states = ledger.states()
+    assert (states["s"].in_doubt, states["other"].in_doubt) == (False, True)
+    assert {one: states[one].destination for one in states} == {"s": TO, "other": "elsewhere"}
+    assert ledger.stopped_credentials(TO) == {}
+    assert ledger.run(TO) is None
+    ledger.record_results([PacketResult("other", 1, "refused", 10, 400, "no")])
+    assert [one.destination for one in ledger.dead_letters()] == ["elsewhere"]
+
+
 def test_the_run_row_is_replaced(ledger: Ledger) -> None:
-    assert ledger.run() is None
-    ledger.set_run(Run(True, 1, 5, 6, "killed"))
-    ledger.set_run(Run(False, 0, 7, None, None))
-    assert ledger.run() == Run(False, 0, 7, None, None)
+    assert ledger.run(TO) is None
+    ledger.set_run(Run(True, 1, 5, 6, "killed"), destination=TO)
+    ledger.set_run(Run(False, 0, 7, None, None), destination=TO)
+    assert ledger.run(TO) == Run(False, 0, 7, None, None)
 
 
 def test_pruning_forgets_old_settled_packets_and_nothing_else(ledger: Ledger) -> None:
     planned(ledger)
-    ledger.settle([Settled("s", 1, "acknowledged", 10, 200)])
+    ledger.record_results([PacketResult("s", 1, "acknowledged", 10, 200)])
     ledger.prune(["s"], before_us=3)
     assert ledger.instants("s", after_us=0, until_us=9) == {2: "pending", 3: "pending"}
     assert ledger.first_instants(["s", "other"]) == {"s": 2}
@@ -191,7 +216,7 @@ def test_readers_and_a_writer_do_not_block_each_other(ledger: Ledger) -> None:
     for reader in readers:
         reader.start()
     for at_us in range(1, 201):
-        ledger.settle([Settled("s", at_us, "acknowledged", 10, 200)])
+        ledger.record_results([PacketResult("s", at_us, "acknowledged", 10, 200)])
     for reader in readers:
         reader.join()
     assert errors == []
@@ -272,7 +297,7 @@ def test_a_push_whose_lease_was_taken_writes_nothing_more(ledger: Ledger) -> Non
     with ledger.exclusive(stop=threading.Event()) as lease:
         assert lease is not None
         assert lease.may_send()
-        ledger.settle([Settled("s", 1, "acknowledged", 10, 200)])
+        ledger.record_results([PacketResult("s", 1, "acknowledged", 10, 200)])
         with ledger.engine.begin() as other:
             other.execute(
                 sa.update(lease_table).values(
@@ -281,21 +306,23 @@ def test_a_push_whose_lease_was_taken_writes_nothing_more(ledger: Ledger) -> Non
             )
         state = ledger.states()["s"]
         writes: list[Callable[[], None]] = [
-            lambda: ledger.settle([Settled("s", 2, "acknowledged", 11, 200)]),
-            lambda: ledger.commit_plan({"s": state}, intents=[Intent("s", 9, b"{}")], now_us=12),
-            lambda: ledger.set_run(Run(False, 0, 1, None, None)),
+            lambda: ledger.record_results([PacketResult("s", 2, "acknowledged", 11, 200)]),
+            lambda: ledger.commit_plan(
+                {"s": state}, entries=[OutboxEntry(TO, "s", 9, b"{}")], now_us=12
+            ),
+            lambda: ledger.set_run(Run(False, 0, 1, None, None), destination=TO),
             lambda: ledger.note(Event(1, "s", "hold", {})),
-            lambda: ledger.stop_credential(CredentialStop("default", 1, 2, "401")),
-            lambda: ledger.free_credential("default", now_us=1),
-            ledger.doubt,
+            lambda: ledger.stop_credential(CredentialStop(TO, "default", 1, 2, "401")),
+            lambda: ledger.free_credential("default", destination=TO, now_us=1),
+            lambda: ledger.mark_in_doubt(TO),
             lambda: ledger.prune(["s"], before_us=3),
-            lambda: ledger.enrol(["new"]),
+            lambda: ledger.register_streams(["new"], destination=TO),
         ]
         for write in writes:
             with pytest.raises(TakenOverError, match=r"host B took over.*nothing is lost"):
                 write()
         assert ledger.pending_counts() == {"s": 2}
-        assert ledger.run() is None
+        assert ledger.run(TO) is None
 
 
 def test_an_ended_push_leaves_the_lease_to_the_next_at_once(ledger: Ledger) -> None:
@@ -310,7 +337,7 @@ def test_an_ended_push_leaves_the_lease_to_the_next_at_once(ledger: Ledger) -> N
 def test_the_default_ledger_lies_in_the_data_folder(tmp_path: Path) -> None:
     settings = PlatformSettings(data_dir=tmp_path)
     with open_ledger(settings) as ledger:
-        ledger.enrol(["s"])
+        ledger.register_streams(["s"], destination=TO)
     assert (tmp_path / "ledger.sqlite").exists()
     url = SecretStr(f"sqlite:///{tmp_path}/elsewhere.sqlite")
     with open_ledger(PlatformSettings(data_dir=tmp_path, ledger_url=url)) as ledger:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.delivery import Ledger
-from energy_platform.simulators.wattics import WatticsConduct
+from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from energy_platform.simulators.gate import App
+    from energy_platform.simulators.middleware import App
 
 START = utc("2026-03-01 00:00")
 QUARTER = timedelta(minutes=15)
@@ -44,7 +44,7 @@ class Doorman:
     """Shows a page in place of some answers, and stores nothing then.
 
     Attributes:
-        turns_away: Numbers of the requests, from 1, that get the page.
+        turns_away: FieldValues of the requests, from 1, that get the page.
         always: Whether every request does.
         answers: The page and its type.
         method: Of the requests that are meant; empty: of all.
@@ -100,7 +100,7 @@ def house(tmp_path: Path, doorman: Doorman) -> Iterator[Bench]:
 
 def check(desk: Bench) -> None:
     """Every interval is there, once, and the ledger knows."""
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     states = desk.ledger.states()
     for stream_id, one in judged.streams.items():
@@ -122,7 +122,7 @@ def test_only_pages_are_an_error_that_shows_their_words_and_lose_nothing(
 ) -> None:
     doorman.always = True
     outcome = house.push(portfolio(STREAMS))
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert outcome.acknowledged == 0
     assert all("page for people" in one.reason for one in outcome.streams.values())
     doorman.always = False
@@ -135,7 +135,7 @@ def test_a_session_that_ends_for_good_in_mid_run_leaves_the_streams_soon(
 ) -> None:
     doorman.turns_away = set(range(40, 100_000))
     outcome = house.push(portfolio(STREAMS))
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert doorman.seen < 80
     doorman.turns_away = set()
     assert house.push(portfolio(STREAMS)).ok
@@ -146,14 +146,14 @@ def test_a_session_that_ends_for_good_in_mid_run_leaves_the_streams_soon(
 def test_a_server_that_thanks_with_a_page_is_understood_by_reading_back(
     house: Bench, *, readback: bool
 ) -> None:
-    house.sim.conduct = WatticsConduct(success_body=PAGE.decode())
+    house.sim.behaviour = WatticsBehaviour(success_body=PAGE.decode())
     outcome = house.push(portfolio(STREAMS), readback=readback)
     if readback:
         assert outcome.ok, outcome.problems
         check(house)
     else:
         # Nobody can know: the streams are left, with the reason, and nothing is skipped.
-        assert {one.status for one in outcome.streams.values()} == {"left"}
+        assert {one.status for one in outcome.streams.values()} == {"gave_up"}
         assert outcome.acknowledged == 0
 
 
@@ -170,15 +170,15 @@ def test_an_odd_answer_is_never_taken_for_stored_and_nothing_goes_twice(
             break
     assert outcome.ok, outcome.problems
     check(house)
-    assert house.sim.faults.struck[name] > 10
-    assert house.sim.faults.struck[f"stored_{name}"] > 10
+    assert house.sim.faults.occurred[name] > 10
+    assert house.sim.faults.occurred[f"stored_{name}"] > 10
 
 
 @pytest.mark.parametrize("name", ["page_words", "page_empty", "error_object"])
 def test_odd_answers_for_good_leave_the_streams_and_lose_nothing(house: Bench, name: str) -> None:
     house.sim.faults.set(f"{name}=1.0")
     outcome = house.push(portfolio(STREAMS))
-    assert {one.status for one in outcome.streams.values()} == {"left"}
+    assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert outcome.acknowledged == 0
     house.sim.faults.clear()
     assert house.push(portfolio(STREAMS)).ok
@@ -193,7 +193,7 @@ def read_backs(desk: Bench) -> int:
 def test_a_harmless_word_nobody_knows_is_proven_and_then_believed(
     house: Bench, *, readback: bool
 ) -> None:
-    house.sim.conduct = WatticsConduct(success_body='{"row":"a1b2","words":"merci"}')
+    house.sim.behaviour = WatticsBehaviour(success_body='{"row":"a1b2","words":"merci"}')
     outcome = house.push(portfolio(STREAMS), readback=readback)
     assert outcome.ok, outcome.problems
     check(house)
@@ -205,7 +205,7 @@ def test_a_word_that_also_came_with_nothing_stored_is_looked_up_each_time(
     house: Bench, doorman: Doorman
 ) -> None:
     word = '{"words":"merci"}'
-    house.sim.conduct = WatticsConduct(success_body=word)
+    house.sim.behaviour = WatticsBehaviour(success_body=word)
     doorman.answers = (word.encode(), b"application/json")
     doorman.method, doorman.turns_away = "POST", {5, 6, 7, 8}
     outcome = house.push(portfolio(STREAMS))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import Ledger, streams_behind
+from energy_platform.delivery import Ledger, stream_backlog
 from energy_platform.settings import SettingsError
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
@@ -51,7 +51,7 @@ def test_every_interval_arrives_once_in_order_and_the_registers_are_right(desk: 
     desk.story.tell("2026-03-01", "2026-03-04")
     outcome = desk.push(agreed)
     assert outcome.ok
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert judged.sessions <= desk.settings().parallel_streams
     for n in range(1, 9):
@@ -75,7 +75,7 @@ def test_a_second_push_with_nothing_new_sends_nothing(desk: Bench) -> None:
     again = desk.push(agreed)
     assert (again.sent, again.acknowledged, again.ok) == (0, 0, True)
     assert sum(desk.sim.requests.values()) == before
-    assert streams_behind(desk.story.lake, desk.ledger, agreed) == ()
+    assert stream_backlog(desk.story.lake, desk.ledger, agreed) == ()
 
 
 def test_the_next_day_goes_on_where_the_last_one_ended(desk: Bench) -> None:
@@ -85,12 +85,12 @@ def test_the_next_day_goes_on_where_the_last_one_ended(desk: Bench) -> None:
     desk.story.tell("2026-03-01", "2026-03-02")
     first = desk.push(agreed)
     desk.story.tell("2026-03-03", "2026-03-04")
-    assert [one.stream_id for one in streams_behind(desk.story.lake, desk.ledger, agreed)] == [
+    assert [one.stream_id for one in stream_backlog(desk.story.lake, desk.ledger, agreed)] == [
         "el-1"
     ]
     second = desk.push(agreed)
     assert first.acknowledged + second.acknowledged == 383
-    one = desk.sim.judgement().streams["el-1"]
+    one = desk.sim.delivery_report().streams["el-1"]
     assert (one.packets, one.missing_intervals, one.violations) == (383, 0, {})
 
 
@@ -104,7 +104,7 @@ def test_an_open_day_is_sent_as_it_grows_and_no_interval_twice(desk: Bench) -> N
         desk.now = at
         desk.story.tell("2026-03-04", until=at)
         desk.push(agreed)
-        newest = desk.sim.judgement().streams["el-1"].last_at
+        newest = desk.sim.delivery_report().streams["el-1"].last_at
         assert newest is not None
         # Settled at 00:07, 00:12 …: whatever ended before the newest reading is there at once.
         assert at - newest <= timedelta(minutes=20)
@@ -112,7 +112,7 @@ def test_an_open_day_is_sent_as_it_grows_and_no_interval_twice(desk: Bench) -> N
     desk.now = utc("2026-03-05 02:00")
     desk.story.tell("2026-03-04")
     desk.push(agreed)
-    one = desk.sim.judgement().streams["el-1"]
+    one = desk.sim.delivery_report().streams["el-1"]
     assert (one.packets, one.missing_intervals, one.violations) == (383, 0, {})
 
 
@@ -123,7 +123,7 @@ def test_a_packet_is_never_stamped_in_the_future(desk: Bench) -> None:
     desk.story.tell("2026-03-01", "2026-03-04")
     desk.now = utc("2026-03-02 10:07")
     desk.push(agreed)
-    assert desk.sim.judgement().streams["el-1"].last_at == utc("2026-03-02 10:00")
+    assert desk.sim.delivery_report().streams["el-1"].last_at == utc("2026-03-02 10:00")
 
 
 def test_the_subset_that_exists_is_sent_and_no_empty_packet(desk: Bench) -> None:
@@ -199,7 +199,7 @@ def test_values_are_sent_in_the_agreed_unit(desk: Bench) -> None:
     # Rounding of single values never adds up.
     hours = len(parts)
     assert sum(parts.values()) == pytest.approx(1.2345 * hours, abs=0.002)
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert all(one.missing_intervals == one.off_grid == 0 for one in judged.streams.values())
 
@@ -229,7 +229,7 @@ def test_days_with_a_clock_change_have_every_interval_once(
         first = start.date().isoformat()
         desk.story.tell(first, (end.date()).isoformat())
         assert desk.push(agreed).ok
-        judged = desk.sim.judgement()
+        judged = desk.sim.delivery_report()
         assert judged.clean, judged.complaints
         one = judged.streams["el-1"]
         assert one.packets == 3 * 96
@@ -259,9 +259,11 @@ def test_a_new_ledger_goes_on_from_what_wattics_holds(desk: Bench, tmp_path: Pat
     with Ledger.at(tmp_path / "another.sqlite") as another:
         desk.ledger = another
         assert desk.push(agreed).ok
-        one = desk.sim.judgement().streams["el-1"]
+        one = desk.sim.delivery_report().streams["el-1"]
         assert (one.packets, one.missing_intervals, one.violations) == (383, 0, {})
-        assert [event.kind for event in another.events(stream_id="el-1")] == ["adopted"]
+        assert [event.kind for event in another.events(stream_id="el-1")] == [
+            "resumed_from_readback"
+        ]
 
 
 def test_without_an_address_nothing_is_pushed_and_the_variable_is_named(desk: Bench) -> None:
@@ -331,6 +333,6 @@ def test_streams_of_different_credentials_use_their_own(tmp_path: Path) -> None:
             agreed, credentials={"partner": {"username": "partner", "password": "other"}}
         )
         assert outcome.ok
-        judged = sim.judgement()
+        judged = sim.delivery_report()
         assert judged.clean, judged.complaints
         assert judged.streams["el-2"].packets == 383

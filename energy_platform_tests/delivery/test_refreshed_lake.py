@@ -52,7 +52,7 @@ def joules(at: datetime) -> float:
 def land(desk: Bench, day: str, *, falls_at: datetime | None = None) -> None:
     """Land a day of whole joules; the register falls to a small value where told."""
     begin, end = day_bounds(day)
-    instants = pl.datetime_range(begin, end, FIVE, closed="left", eager=True, time_unit="us")
+    instants = pl.datetime_range(begin, end, FIVE, closed="gave_up", eager=True, time_unit="us")
     values = [
         joules(at) if falls_at is None or at < falls_at else 5e6 + joules(at) - joules(falls_at)
         for at in instants
@@ -85,7 +85,7 @@ def test_a_landed_day_waits_for_its_refresh_and_is_then_delivered_exactly(desk: 
     assert desk.push(agreed).acknowledged == 0
     refresh(desk.story.lake, portfolio=agreed)
     assert desk.push(agreed).ok
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert judged.streams["heat"].missing_intervals == 0
     found = desk.values("heat", "value")
@@ -114,4 +114,4 @@ def test_an_edited_policy_rebases_once_the_lake_follows_it(desk: Bench) -> None:
     hours = (max(after) - max(before)) / timedelta(hours=1)
     rise = after[max(after)] - before[max(before)]
     assert rise == pytest.approx(POWER_W * hours / 1000, abs=0.002)
-    assert desk.sim.judgement().clean
+    assert desk.sim.delivery_report().clean

@@ -49,7 +49,7 @@ def refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(desk: Bench) -> dict[datetime, float]:
     """Return the register as Wattics has it, after a look at the rest of its verdict."""
-    judged = desk.sim.judgement()
+    judged = desk.sim.delivery_report()
     assert judged.clean, judged.complaints
     return desk.values("el-1", "pC_1")
 
@@ -80,7 +80,7 @@ def test_a_reset_and_an_exchange_rise_at_wattics_and_keep_the_energy(meter: Benc
     assert values[max(values)] - values[min(values)] == pytest.approx(1200 * hours, abs=250)
 
 
-def test_a_dip_is_held_flat_until_caught_up_and_shown_as_debt(meter: Bench) -> None:
+def test_a_dip_is_held_flat_until_caught_up_and_shown_as_held_back(meter: Bench) -> None:
     samples = meter.story.registers[point(1)]
     low_at = utc("2026-03-01 12:00")
     meter.story.registers[point(1)] = [
@@ -96,14 +96,14 @@ def test_a_dip_is_held_flat_until_caught_up_and_shown_as_debt(meter: Bench) -> N
     assert falls_nowhere(values)
     assert len(set(flat)) == 1
     frame = delivery_frame(meter.ledger, meter.story.lake, agreed)
-    assert frame["debt_wh"][0] == pytest.approx(900 - 0.5 * 1200, abs=150)
+    assert frame["held_back_wh"][0] == pytest.approx(900 - 0.5 * 1200, abs=150)
     meter.story.tell("2026-03-01", "2026-03-02")
     meter.push(agreed)
     values = shown(meter)
     assert falls_nowhere(values)
     late = utc("2026-03-02 06:00")
     assert values[late] == round(dict(meter.story.registers[point(1)])[late])
-    assert delivery_frame(meter.ledger, meter.story.lake, agreed)["debt_wh"][0] == 0
+    assert delivery_frame(meter.ledger, meter.story.lake, agreed)["held_back_wh"][0] == 0
 
 
 def test_late_data_raise_the_next_value_and_nothing_before_it(meter: Bench) -> None:
@@ -229,7 +229,7 @@ def test_a_two_day_gap_sends_no_packets_and_one_catch_up(meter: Bench) -> None:
     values = shown(meter)
     assert not [at for at in values if gap[0] < at < gap[1]]
     assert values[gap[1]] - values[gap[0]] == 48 * 1200
-    judged = meter.sim.judgement().streams["el-1"]
+    judged = meter.sim.delivery_report().streams["el-1"]
     assert len(judged.gaps) == 1
 
 
@@ -300,4 +300,4 @@ def test_whatever_the_register_does_wattics_sees_no_fall_and_in_the_end_the_trut
             # late sample before the anchor would have added is not part of it.
             register = ledger.states()["el-1"].registers["pC_1"]
             assert seen[max(seen)] == pytest.approx(round(register.target_wh), abs=1)
-            assert register.debt_wh <= 1
+            assert register.held_back_wh <= 1

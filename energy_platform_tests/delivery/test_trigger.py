@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.days import day_range
+from energy_platform.days import day_range, microseconds
 from energy_platform.delivery import (
     Ledger,
     next_attempt,
     push_decision,
     push_wanted,
-    streams_behind,
+    stream_backlog,
 )
 from energy_platform.delivery.attempts import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.transforms.packets import microseconds
 from energy_platform_tests.delivery.story import (
     ELECTRICITY,
     Bench,
@@ -109,7 +108,7 @@ def test_new_data_of_other_streams_do_not_wait_for_a_failing_one(meter: Bench) -
     both = portfolio(ELECTRICITY + ELECTRICITY.replace("el-1", "el-x"))
     meter.story.tell("2026-03-01")
     outcome = meter.push(both)
-    assert outcome.streams["el-x"].status == "left"
+    assert outcome.streams["el-x"].status == "gave_up"
     assert push_wanted(meter.story.lake, meter.ledger, both, now=meter.now) is None
     meter.story.tell("2026-03-02")
     assert push_wanted(meter.story.lake, meter.ledger, both, now=meter.now) is not None
@@ -120,7 +119,7 @@ def test_a_stream_waiting_for_a_person_is_not_asked_for(meter: Bench) -> None:
     meter.story.tell("2026-03-01")
     meter.sim.faults.set("http_400=@4:method=POST")
     meter.push(agreed)
-    assert streams_behind(meter.story.lake, meter.ledger, agreed) == ()
+    assert stream_backlog(meter.story.lake, meter.ledger, agreed) == ()
 
 
 def test_ten_thousand_new_files_are_one_push(tmp_path: Path) -> None:
@@ -135,7 +134,7 @@ def test_ten_thousand_new_files_are_one_push(tmp_path: Path) -> None:
             path.hardlink_to(lake.path(table, day=days[0]))
     agreed = portfolio(ELECTRICITY)
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        ledger.enrol(["el-1"])
+        ledger.register_streams(["el-1"], destination="wattics")
         now = datetime(2026, 3, 5, tzinfo=UTC)
         first = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)
         again = push_wanted(lake, ledger, agreed, now=now, max_hold=HOLD)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import sqlalchemy as sa
 
-from energy_platform.delivery import push_decision, skip_letter
+from energy_platform.delivery import push_decision, skip_dead_letter
 from energy_platform.delivery.ledger import tables
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
@@ -95,7 +95,7 @@ def state_of(desk: Bench) -> tuple[Any, Any]:
     with desk.ledger.engine.connect() as connection:
         packets = connection.execute(sa.select(tables.packets)).all()
         streams = connection.execute(sa.select(tables.streams)).all()
-    return (desk.sim.judgement().packets, packets, desk.ledger.events()), streams
+    return (desk.sim.delivery_report().packets, packets, desk.ledger.events()), streams
 
 
 def attempt(desk: Bench, agreed: Portfolio, **changes: Any) -> Tried:
@@ -145,13 +145,13 @@ def test_a_push_is_wanted_exactly_when_it_would_do_something(house: Bench, seed:
         assert not tried.acted or decision.is_wanted or decision.next_attempt_at, decision
         assert not decision.is_wanted or tried.acted or tried.noted, decision
         for letter in house.ledger.dead_letters():
-            skip_letter(house.ledger, letter.id, now=house.now)
-        failing = any(one.status == "left" for one in tried.outcome.streams.values())
+            skip_dead_letter(house.ledger, letter.id, now=house.now)
+        failing = any(one.status == "gave_up" for one in tried.outcome.streams.values())
         if not failing and not house.ledger.pending_counts():
             after = decide(house, agreed)
             assert not after.is_wanted, after
     assert wanted
-    assert house.sim.judgement().clean, house.sim.judgement().complaints
+    assert house.sim.delivery_report().clean, house.sim.delivery_report().complaints
 
 
 def test_a_start_in_the_future_asks_for_nothing_until_it_comes(house: Bench) -> None:
@@ -233,7 +233,7 @@ def test_a_hold_that_is_over_while_its_day_may_still_close_asks_for_nothing(hous
     house.story.tell("2026-03-03")
     house.now = utc("2026-03-04 00:00")
     house.push(agreed)
-    assert house.ledger.states()["el-1"].held_day == "2026-03-02"
+    assert house.ledger.states()["el-1"].blocked_day == "2026-03-02"
     # A day of which a part is there waits for the run that closes it.
     house.story.tell("2026-03-02", until=utc("2026-03-02 12:00"))
     house.push(agreed)
@@ -251,7 +251,7 @@ def test_a_hold_that_is_over_while_its_day_may_still_close_asks_for_nothing(hous
 def test_streams_left_untried_in_an_outage_wait_for_the_pause_too(
     house: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("energy_platform.delivery.course.CHUNK_STREAMS", 1)
+    monkeypatch.setattr("energy_platform.delivery.run.CHUNK_STREAMS", 1)
     agreed = one_group(house)
     house.story.tell("2026-03-01")
     house.now = utc("2026-03-02 00:00")

@@ -20,7 +20,7 @@ from energy_platform.sources.socomec.tables import (
 )
 
 if TYPE_CHECKING:
-    from energy_platform.discovery import Found, FoundDevice, Guess
+    from energy_platform.discovery import ProposedDevice, ProposedPoint, VendorInventory
     from energy_platform.schemas import Table
 
 
@@ -53,7 +53,7 @@ def socomec(
     zone: str = "Europe/Paris",
     site_name: str = "Head office",
     last: tuple[dict[str, Any], ...] = (),
-) -> Found:
+) -> VendorInventory:
     site = {"uuid": "s1", "ca_uuid": "c", "name": site_name, "time_zone": zone}
     device = {
         "uuid": "d1",
@@ -102,7 +102,9 @@ def valve(serial: str = "V1", **more: Any) -> dict[str, Any]:
     } | more
 
 
-def belimo(*datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | None = None) -> Found:
+def belimo(
+    *datapoints: dict[str, Any], devices: tuple[dict[str, Any], ...] | None = None
+) -> VendorInventory:
     return get_source("belimo").discover(
         frame(RAW_BELIMO_DEVICES, *(devices if devices is not None else (valve(),)))
         | frame(RAW_BELIMO_DATAPROFILES, *datapoints)
@@ -123,22 +125,22 @@ def sensor(
     }
 
 
-def skycentrics(*sensors: dict[str, Any], name: str = "Roof gateway") -> Found:
+def skycentrics(*sensors: dict[str, Any], name: str = "Roof gateway") -> VendorInventory:
     return get_source("skycentrics").discover(
         frame(RAW_SKYCENTRICS_DEVICES, {"id": "1000000001", "name": name})
         | frame(RAW_SKYCENTRICS_SENSORS, *sensors)
     )
 
 
-def only_device(found: Found) -> FoundDevice:
+def only_device(found: VendorInventory) -> ProposedDevice:
     (device,) = found.devices.values()
     return device
 
 
-def only_point(found: Found) -> Guess:
+def only_point(found: VendorInventory) -> ProposedPoint:
     (point,) = only_device(found).points
     return point
 
 
-def told(guess: Guess) -> tuple[str, str]:
+def told(guess: ProposedPoint) -> tuple[str, str]:
     return guess.quantity, guess.kind

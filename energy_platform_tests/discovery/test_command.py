@@ -12,8 +12,8 @@ from rich.console import Console
 
 from energy_platform.cli.discover import INCOMPLETE, NOTHING, OK, run_discover
 from energy_platform.portfolio import load_portfolio
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,14 +26,16 @@ PREFIXES = ("SOCOMEC_", "BELIMO_", "SKYCENTRICS_", "WATTICS_", "ENERGY_PLATFORM_
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Fleet]:
+def served() -> Iterator[SimulatorSuite]:
     # A sensor of the world comes and goes every six hours; now it is gone.
-    with Fleet(clock=lambda: MORNING) as fleet:
-        yield fleet
+    with SimulatorSuite(clock=lambda: MORNING) as suite:
+        yield suite
 
 
 @pytest.fixture
-def fleet(served: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+def suite(
+    served: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SimulatorSuite]:
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith(PREFIXES):
@@ -61,26 +63,28 @@ def discover(*, dry_run: bool = False, yes: bool = False, answer: bool = False) 
     return code, screen.getvalue()
 
 
-def test_an_empty_folder_gets_a_portfolio_of_the_whole_fleet(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_empty_folder_gets_a_portfolio_of_the_whole_suite(
+    suite: SimulatorSuite, tmp_path: Path
+) -> None:
     code, screen = discover(answer=True)
     path = tmp_path / "portfolio.yaml"
     portfolio = load_portfolio(path)
     assert code == OK
-    assert len(portfolio.devices) == len([d for d in fleet.world.devices if d.signals])
+    assert len(portfolio.devices) == len([d for d in suite.world.devices if d.signals])
     assert "+version: 1" in screen
     assert "TO CONFIRM" in screen
     text = path.read_text(encoding="utf-8")
-    for name, secret in fleet.environment().items():
+    for name, secret in suite.environment().items():
         assert secret not in text or secret == "Socomec" or name.endswith("_RPS")
     assert "@" not in text
 
 
-def test_guesses_agree_with_the_reviewed_portfolio(fleet: Fleet, tmp_path: Path) -> None:
+def test_guesses_agree_with_the_reviewed_portfolio(suite: SimulatorSuite, tmp_path: Path) -> None:
     """What the reviewer calls ``other`` may be found out more closely, but never be an energy."""
     discover(yes=True)
     guessed = load_portfolio(tmp_path / "portfolio.yaml").points
     reviewed_path = tmp_path / "reviewed.yaml"
-    reviewed_path.write_text(fleet.portfolio(), encoding="utf-8")
+    reviewed_path.write_text(suite.portfolio(), encoding="utf-8")
     reviewed = load_portfolio(reviewed_path).points
     compared = reviewed.keys() & guessed.keys()
     assert len(compared) > 400
@@ -95,7 +99,7 @@ def test_guesses_agree_with_the_reviewed_portfolio(fleet: Fleet, tmp_path: Path)
 
 
 def test_nothing_is_written_before_somebody_agrees(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert discover(answer=False)[0] == INCOMPLETE
     assert discover(dry_run=True, yes=True)[0] == OK
@@ -104,7 +108,7 @@ def test_nothing_is_written_before_somebody_agrees(
     assert not (tmp_path / "portfolio.yaml").exists()
 
 
-def test_an_edited_portfolio_keeps_every_edit(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_edited_portfolio_keeps_every_edit(suite: SimulatorSuite, tmp_path: Path) -> None:
     discover(yes=True)
     path = tmp_path / "portfolio.yaml"
     text = path.read_text(encoding="utf-8")
@@ -126,7 +130,7 @@ def test_an_edited_portfolio_keeps_every_edit(fleet: Fleet, tmp_path: Path) -> N
     assert discover(yes=True)[1].rstrip().endswith("needs no addition")
 
 
-def test_a_link_to_the_portfolio_stays_a_link(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_link_to_the_portfolio_stays_a_link(suite: SimulatorSuite, tmp_path: Path) -> None:
     kept = tmp_path / "configuration" / "buildings.yaml"
     kept.parent.mkdir()
     kept.write_text("version: 1\nsites: []\n", encoding="utf-8")
@@ -137,7 +141,7 @@ def test_a_link_to_the_portfolio_stays_a_link(fleet: Fleet, tmp_path: Path) -> N
 
 
 def test_a_file_saved_while_the_question_stands_is_not_overwritten(
-    fleet: Fleet, tmp_path: Path
+    suite: SimulatorSuite, tmp_path: Path
 ) -> None:
     path = tmp_path / "portfolio.yaml"
     path.write_text("version: 1\nsites: []\n", encoding="utf-8")
@@ -153,7 +157,7 @@ def test_a_file_saved_while_the_question_stands_is_not_overwritten(
 
 
 def test_the_file_is_written_before_a_reader_of_the_diff_can_go_away(
-    fleet: Fleet, tmp_path: Path
+    suite: SimulatorSuite, tmp_path: Path
 ) -> None:
     class Head(io.StringIO):
         """A pipe whose reader has seen enough after ten lines."""
@@ -169,7 +173,7 @@ def test_the_file_is_written_before_a_reader_of_the_diff_can_go_away(
 
 
 def test_a_vendor_that_refuses_the_login_stops_no_other(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BELIMO_PASSWORD", "hunter2-wrong")
     code, screen = discover(yes=True)
@@ -178,13 +182,13 @@ def test_a_vendor_that_refuses_the_login_stops_no_other(
     assert "hunter2-wrong" not in screen
     portfolio = load_portfolio(tmp_path / "portfolio.yaml")
     assert {device.vendor for device in portfolio.devices.values()} == {"socomec", "skycentrics"}
-    monkeypatch.setenv("BELIMO_PASSWORD", fleet.environment()["BELIMO_PASSWORD"])
+    monkeypatch.setenv("BELIMO_PASSWORD", suite.environment()["BELIMO_PASSWORD"])
     assert discover(yes=True)[0] == OK
     assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == 42
 
 
 def test_without_credentials_nothing_is_written(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
         monkeypatch.delenv(f"{vendor}_CLIENT_ID")

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_platform.discovery.phases import phase_of
-from energy_platform.discovery.rules import judge
+from energy_platform.discovery.rules import classify
 from energy_platform.discovery.words import clean, usual_unit, words
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 from energy_platform_tests.discovery.inventories import (
     belimo,
@@ -226,8 +226,8 @@ def test_a_phase_is_read_from_a_name(text: str, phase: str) -> None:
 def test_words_that_nobody_knows_never_make_an_energy(
     unit: str | None, said: frozenset[str]
 ) -> None:
-    assert judge(unit, said).quantity not in ENERGY_QUANTITIES
-    assert judge(unit, said).kind != "register"
+    assert classify(unit, said).quantity not in ENERGY_QUANTITIES
+    assert classify(unit, said).kind != "register"
 
 
 @given(
@@ -241,7 +241,7 @@ def test_words_that_nobody_knows_never_make_an_energy(
 )
 def test_no_words_make_an_energy_out_of_a_power_or_of_no_unit(said: frozenset[str]) -> None:
     for unit in ("kW", "V", "", None, "furlong", "%"):
-        assert judge(unit, said).quantity not in ENERGY_QUANTITIES
+        assert classify(unit, said).quantity not in ENERGY_QUANTITIES
 
 
 @pytest.mark.parametrize("said", ["KILOWATT_HOUR", "kVAR", "m3/s", "luxes", "% of Wmax", "HERTZ"])

@@ -175,4 +175,4 @@ def test_the_command_writes_with_yes_and_only_then(
     assert run_limits(Console(file=out), yes=True) == 0
     (one,) = seen_power(Lake(tmp_path / "data" / "lake"), load_portfolio(path))
     assert one.max_power_w == one.proposed_w
-    assert f"{METER}: {one.words}" in out.getvalue()
+    assert f"{METER}: {one.description}" in out.getvalue()

@@ -24,14 +24,14 @@ from energy_platform_tests.discovery.inventories import (
 )
 
 if TYPE_CHECKING:
-    from energy_platform.discovery import Found, Guess
+    from energy_platform.discovery import ProposedPoint, VendorInventory
 
 HEAT = datapoint("evcloud.210", "heatingEnergy", "J")
 ENERGY = variable("130101", "Positive active energy", "WATT_HOUR")
 
 
-def proposed(text: str | None, **found: Found) -> str:
-    return propose(text, found).after  # type: ignore[arg-type]
+def proposed(text: str | None, **found: VendorInventory) -> str:
+    return propose(text, found).after
 
 
 def uncommented(text: str) -> str:
@@ -51,7 +51,7 @@ def uncommented(text: str) -> str:
     return "".join(alive)
 
 
-def registers(*titles: str, name: str = "Main incomer") -> dict[str, Guess]:
+def registers(*titles: str, name: str = "Main incomer") -> dict[str, ProposedPoint]:
     found = socomec(
         *(variable(str(n), title, "WATT_HOUR") for n, title in enumerate(titles)), name=name
     )
@@ -152,7 +152,7 @@ def test_one_place_of_three_vendors_is_one_site() -> None:
     assert {device.site for device in portfolio.devices.values()} == {"basel-works"}
     assert "site: basel-works  # TO CONFIRM: belimo calls it Tower, Basel, CH" in text
     assert portfolio.devices["belimo/V1"].confidence == "medium"
-    assert not propose(text, found).changes  # type: ignore[arg-type]
+    assert not propose(text, found).changes
 
 
 def test_a_place_known_from_the_portfolio_takes_another_vendors_devices() -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from energy_platform.discovery import DiscoveryError, Found, Proposal, confirmations, propose
+from energy_platform.discovery import (
+    DiscoveryError,
+    Proposal,
+    VendorInventory,
+    confirmations,
+    propose,
+)
 from energy_platform.identity import device_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
@@ -26,11 +32,11 @@ FLOW = datapoint("evcloud.130", "volumeFlow", "m3/s")
 ENERGY = variable("130101", "Active energy import", "WATT_HOUR")
 
 
-def proposed(text: str | None, **found: Found) -> Proposal:
-    return propose(text, found)  # type: ignore[arg-type]
+def proposed(text: str | None, **found: VendorInventory) -> Proposal:
+    return propose(text, found)
 
 
-def valves(*serials: str) -> Found:
+def valves(*serials: str) -> VendorInventory:
     return belimo(HEAT, POWER, devices=tuple(valve(serial) for serial in serials))
 
 

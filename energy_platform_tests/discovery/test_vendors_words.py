@@ -20,13 +20,13 @@ from energy_platform_tests.discovery.inventories import (
 )
 
 if TYPE_CHECKING:
-    from energy_platform.discovery import Guess
+    from energy_platform.discovery import ProposedPoint
 
 Told = tuple[str, str, str]
 """Quantity, kind and phase."""
 
 
-def meaning(guess: Guess) -> Told:
+def meaning(guess: ProposedPoint) -> Told:
     return guess.quantity, guess.kind, guess.phase
 
 

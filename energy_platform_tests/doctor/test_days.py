@@ -17,7 +17,7 @@ from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from energy_platform.doctor import Finding
+    from energy_platform.doctor import CheckResult
 
 MISSING = "2026-01-03"
 OVER = day_bounds(MISSING)[1]
@@ -44,7 +44,7 @@ def land(data: Path, day: str) -> None:
     )
 
 
-def found(data: Path, *, now: datetime) -> Finding:
+def found(data: Path, *, now: datetime) -> CheckResult:
     (finding,) = check_days(["socomec"], data_dir=data, now=now)
     return finding
 

@@ -14,13 +14,12 @@ from filelock import FileLock
 from rich.console import Console
 
 from energy_platform.cli.doctor import run_doctor
-from energy_platform.doctor import Finding, examine
+from energy_platform.doctor import CheckResult, run_checks
 from energy_platform.installation.origin import only_simulation
 from energy_platform.lake.lake import Lake
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.http.logins import refusals
-from energy_platform.sources.registry import day_tables
 from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
@@ -33,14 +32,16 @@ MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Fleet]:
+def served() -> Iterator[SimulatorSuite]:
     # A sensor of the world comes and goes every six hours; now it is gone.
-    with Fleet(clock=lambda: MORNING) as fleet:
-        yield fleet
+    with SimulatorSuite(clock=lambda: MORNING) as suite:
+        yield suite
 
 
 @pytest.fixture
-def healthy(served: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def healthy(
+    served: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """An installation without anything to complain about but what the vendors themselves lack."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
@@ -70,11 +71,11 @@ def small(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return healthy
 
 
-def examined(*, ahead: timedelta = timedelta(0)) -> list[Finding]:
-    return list(examine(names=os.environ, now=lambda: datetime.now(tz=UTC) + ahead))
+def examined(*, ahead: timedelta = timedelta(0)) -> list[CheckResult]:
+    return list(run_checks(names=os.environ, now=lambda: datetime.now(tz=UTC) + ahead))
 
 
-def complaints(findings: list[Finding]) -> dict[tuple[str, str], Finding]:
+def complaints(findings: list[CheckResult]) -> dict[tuple[str, str], CheckResult]:
     return {
         (one.check, one.subject): one
         for one in findings
@@ -84,7 +85,7 @@ def complaints(findings: list[Finding]) -> dict[tuple[str, str], Finding]:
     }
 
 
-def only_complaint(findings: list[Finding]) -> Finding:
+def only_complaint(findings: list[CheckResult]) -> CheckResult:
     (finding,) = complaints(findings).values()
     return finding
 
@@ -138,7 +139,7 @@ def test_a_wrong_credential_is_found_by_a_real_login(
 
 
 def test_a_refused_login_is_not_tried_again_by_looking_again(
-    healthy: Path, served: Fleet, monkeypatch: pytest.MonkeyPatch
+    healthy: Path, served: SimulatorSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOCOMEC_PASSWORD", "not-the-secret-9")
     complaints(examined())
@@ -149,7 +150,7 @@ def test_a_refused_login_is_not_tried_again_by_looking_again(
         assert "next try" in finding.message
         assert "--retry-login" in finding.advice
     assert refusals(healthy / "data") == [known]
-    again = examine(names=os.environ, retry_login=True)
+    again = run_checks(names=os.environ, retry_login=True)
     assert "Keycloak refused the user" in complaints(list(again))["credentials", "socomec"].message
     assert refusals(healthy / "data")[0].attempts == 2
     # Another password is tried at once, and the right one forgets.
@@ -240,7 +241,7 @@ def test_a_clock_that_is_wrong_is_told_for_every_server(
     assert ("behind" if ahead < 0 else "ahead") in clocks["belimo"].message
 
 
-def test_an_account_that_may_see_nothing_is_told(healthy: Path, served: Fleet) -> None:
+def test_an_account_that_may_see_nothing_is_told(healthy: Path, served: SimulatorSuite) -> None:
     served.set_faults(["socomec:http_403:path=/devices"])
     finding = complaints(examined())["rights", "socomec"]
     assert finding.level == "fail"
@@ -257,14 +258,16 @@ def test_a_portfolio_that_is_missing_or_broken_is_told(small: Path) -> None:
     assert "energy-platform discover" in only_complaint(examined()).advice
 
 
-def test_what_is_to_be_confirmed_is_counted(small: Path, served: Fleet) -> None:
+def test_what_is_to_be_confirmed_is_counted(small: Path, served: SimulatorSuite) -> None:
     path = small / "portfolio.yaml"
     text = served.portfolio().replace("timezone: Europe/Paris", "timezone: UTC  # TO CONFIRM: x")
     path.write_text(text, encoding="utf-8")
     assert "1 entries say TO CONFIRM" in complaints(examined())["portfolio", ""].message
 
 
-def test_devices_beyond_the_portfolio_and_lost_ones_are_told(healthy: Path, served: Fleet) -> None:
+def test_devices_beyond_the_portfolio_and_lost_ones_are_told(
+    healthy: Path, served: SimulatorSuite
+) -> None:
     text = served.portfolio().replace("serial: SN000005", "serial: SN999999")
     (healthy / "portfolio.yaml").write_text(
         text.replace("socomec/SN000005/", "socomec/SN999999/"), encoding="utf-8"
@@ -413,7 +416,7 @@ def test_real_credentials_beside_the_demos_data_are_said_and_still_tried(small: 
 
 
 def test_while_a_demo_runs_its_own_vendors_are_visited_and_no_real_one(
-    healthy: Path, served: Fleet, monkeypatch: pytest.MonkeyPatch
+    healthy: Path, served: SimulatorSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = healthy / "data"
     (data / "ORIGIN").write_text("demo\n", encoding="utf-8")
@@ -430,14 +433,18 @@ def test_while_a_demo_runs_its_own_vendors_are_visited_and_no_real_one(
     reached = [one for one in findings if one.check == "reach"]
     assert len(reached) == 5
     assert all(one.message.startswith("127.0.0.1 ") for one in reached)
-    assert {one.subject for one in findings if one.check == "credentials"} == {*day_tables()}
+    assert {one.subject for one in findings if one.check == "credentials"} == {
+        "socomec",
+        "belimo",
+        "skycentrics",
+    }
 
 
 def test_an_installation_that_tells_nobody_is_told(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL")
-    assert "nobody is told" in only_complaint(examined()).message
+    assert "nobody is notified" in only_complaint(examined()).message
     monkeypatch.setenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL", "json://hooks.example.com/secret-path")
     finding = only_complaint(examined())
     assert "in the clear" in finding.message

@@ -88,7 +88,7 @@ def land(lake: Lake, day: str, *values_wh: float, closed: bool = True) -> None:
     )
 
 
-def walk(lake: Lake, tmp_path: Path) -> None:
+def refreshed(lake: Lake, tmp_path: Path) -> None:
     refresh(lake, portfolio=load_portfolio(tmp_path / "portfolio.yaml"))
 
 
@@ -104,18 +104,18 @@ def test_a_new_folder_has_a_status_and_stays_empty(
     status = told(capsys)
     assert status["stale_days"] == {}
     assert status["published_newest_day"] is None
-    assert set(status["streams_behind"]) == {"heat"}
+    assert set(status["stream_backlog"]) == {"heat"}
     assert not (tmp_path / "data").exists()
 
 
-def test_days_that_wait_for_the_walk_are_stale_and_then_not(
+def test_days_that_wait_for_the_refresh_are_stale_and_then_not(
     lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     land(lake, DAYS[0], 100, 200, 300)
     land(lake, DAYS[1], 400, 500, closed=False)
     status = told(capsys)
     assert sorted(status["stale_days"]) == list(DAYS)
-    walk(lake, tmp_path)
+    refreshed(lake, tmp_path)
     status = told(capsys)
     assert status["stale_days"] == {}
     belimo = next(one for one in status["vendors"] if one["vendor"] == "belimo")
@@ -129,7 +129,7 @@ def test_a_register_reading_nobody_confirmed_is_listed(
     lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     land(lake, DAYS[0], 1000, 2000, 9_000_000)
-    walk(lake, tmp_path)
+    refreshed(lake, tmp_path)
     (suspect,) = told(capsys)["pending_suspects"]
     assert suspect["point_id"] == "belimo/V1/evcloud.210"
     assert suspect["good_wh"] == 2000
@@ -139,7 +139,7 @@ def test_a_raw_file_that_vanished_is_held_with_advice(
     lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     land(lake, DAYS[0], 1000, 2000)
-    walk(lake, tmp_path)
+    refreshed(lake, tmp_path)
     lake.path(RAW_BELIMO_SAMPLES, day=DAYS[0]).unlink()
     assert lake.days(CORE_READINGS) == [DAYS[0]]
     assert "vanished" in told(capsys)["held_days"][DAYS[0]]
@@ -231,7 +231,7 @@ def test_alerts_that_stand_are_listed_until_they_are_over(
         assert run_status(Console(file=screen, width=60), as_json=False) == 0
         assert "alerts that stand: 1" in screen.getvalue()
         line = "belimo has not answered (since 2026-01-05 07:30, last seen 2026-01-05 09:30, "
-        assert f"  {line}not told yet); Ask the vendor" in screen.getvalue().splitlines()
+        assert f"  {line}not notified yet); Ask the vendor" in screen.getvalue().splitlines()
         with store.transaction() as change:
             change.over([one.id for one in change.standing()], now=since + timedelta(hours=3))
     assert told(capsys)["standing_alerts"] == []

@@ -18,9 +18,8 @@ from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.lake.lake import Lake
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
-from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from energy_platform.schemas import Vendor
 
+SIMULATED = ("socomec", "belimo", "skycentrics")
 REFRESH = "refresh_when_stale"
 PUSH = "push_when_behind"
 
@@ -38,7 +38,7 @@ class Installation:
 
     data: Path
     runner: Runner
-    fleet: FleetProcess
+    suite: SimulatorProcess
     world: World
 
     @property
@@ -46,7 +46,7 @@ class Installation:
         return Lake(self.data / "lake")
 
     def ingest(
-        self, days: Sequence[str], *, vendors: Sequence[Vendor] = tuple(day_tables())
+        self, days: Sequence[str], *, vendors: Sequence[Vendor] = SIMULATED
     ) -> list[RunReport]:
         """Read days as the schedules do: one range run per vendor."""
         tags = range_tags(list(days))
@@ -68,7 +68,7 @@ class Installation:
         )
         return [
             self.runner.run(
-                request.job_name or definition.job.name,
+                request.job_name or str(definition.job_name),
                 tags=request.tags,
                 assets=request.asset_selection,
             )
@@ -98,9 +98,9 @@ class Installation:
             for path in sorted((self.data / "lake").rglob("day=*/part.parquet"))
         }
 
-    def judgement(self) -> Any:
+    def delivery_report(self) -> Any:
         """What Wattics received, judged by the simulator."""
-        return self.fleet.ask("/judgement")
+        return self.suite.ask("/delivery-report")
 
 
 def must_succeed(reports: Sequence[RunReport]) -> None:
@@ -119,18 +119,18 @@ def install(data: Path, *, first_day: str) -> Iterator[Installation]:
     portfolio.write_text(demo_portfolio(world, start=start), encoding="utf-8")
     kept = dict(os.environ)
     try:
-        with FleetProcess(skycentrics_history=True) as fleet:
+        with SimulatorProcess(skycentrics_history=True) as suite:
             os.environ.update(
                 {
                     **PACE,
-                    **fleet.environment(),
+                    **suite.environment(),
                     "ENERGY_PLATFORM_DATA_DIR": str(data),
                     "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
                     "SKYCENTRICS_HISTORY_GAP": "15",
                 }
             )
             with open_runner(data / "dagster") as runner:
-                yield Installation(data=data, runner=runner, fleet=fleet, world=world)
+                yield Installation(data=data, runner=runner, suite=suite, world=world)
     finally:
         os.environ.clear()
         os.environ.update(kept)

@@ -43,7 +43,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
 def test_a_refused_day_is_named_and_the_other_days_and_vendors_land(
     platform: Installation,
 ) -> None:
-    platform.fleet.ask(
+    platform.suite.ask(
         "/faults", order={"set": [f"skycentrics:http_400:path=b={REFUSED}"], "clear": True}
     )
     socomec, belimo, skycentrics = platform.ingest(DAYS)
@@ -67,12 +67,12 @@ def test_a_refused_day_is_named_and_the_other_days_and_vendors_land(
 
 def test_streams_of_the_missing_day_wait_for_it_and_catch_up(platform: Installation) -> None:
     must_succeed(platform.follow(PUSH))
-    waiting = platform.judgement()["streams"]["kolkata-pv"]
+    waiting = platform.delivery_report()["streams"]["kolkata-pv"]
     assert waiting["last_at"] < f"{REFUSED}T01"
-    platform.fleet.ask("/faults", order={"clear": True})
+    platform.suite.ask("/faults", order={"clear": True})
     must_succeed(platform.ingest([REFUSED], vendors=["skycentrics"]))
     must_succeed(platform.settle())
-    caught_up = platform.judgement()
+    caught_up = platform.delivery_report()
     assert caught_up["complaints"] == []
     assert caught_up["streams"]["kolkata-pv"]["missing_intervals"] == 0
     assert caught_up["streams"]["kolkata-pv"]["last_at"] > f"{DAYS[2]}T23"
@@ -104,7 +104,7 @@ def test_late_points_rewrite_exactly_their_day_and_the_marts_follow(
 ) -> None:
     before = platform.files()
     energy_before = _daily_energy(platform)
-    platform.fleet.ask("/clock", order={"now": "2026-02-06T12:00:00Z"})
+    platform.suite.ask("/clock", order={"now": "2026-02-06T12:00:00Z"})
     must_succeed(platform.ingest(DAYS))
     must_succeed(platform.settle())
     changed = {path for path, digest in platform.files().items() if before.get(path) != digest}
@@ -126,7 +126,7 @@ def test_late_points_rewrite_exactly_their_day_and_the_marts_follow(
     must_succeed(platform.ingest(DAYS))
     assert platform.follow(REFRESH, PUSH) == []
     assert platform.files() == again
-    assert platform.judgement()["complaints"] == []
+    assert platform.delivery_report()["complaints"] == []
 
 
 def _daily_energy(platform: Installation) -> dict[tuple[str, date], float]:
@@ -165,5 +165,5 @@ def _deliver_late(installation: Installation) -> None:
         for key in installation.world.signals
         if key.startswith(f"socomec/{LATE_SERIAL}/")
     ]
-    installation.fleet.ask("/events", order={"add": events})
-    installation.fleet.ask("/clock", order={"now": "2026-02-05T12:00:00Z"})
+    installation.suite.ask("/events", order={"add": events})
+    installation.suite.ask("/clock", order={"now": "2026-02-05T12:00:00Z"})

@@ -14,9 +14,9 @@ import pytest
 from energy_platform.cli.summary import QUERIES
 from energy_platform.days import day_bounds
 from energy_platform.portfolio import load_portfolio
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.sources.registry import day_tables
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform_tests.end_to_end.installation import (
     PUSH,
     REFRESH,
@@ -115,7 +115,7 @@ def test_the_day_the_clock_changes_has_23_hours_in_paris(platform: Installation)
 
 
 def test_wattics_holds_every_agreed_interval_once_in_order(platform: Installation) -> None:
-    judged = platform.judgement()
+    judged = platform.delivery_report()
     assert judged["complaints"] == []
     assert judged["without_cookie"] == 0
     streams = judged["streams"]
@@ -148,18 +148,18 @@ def test_the_queries_of_the_summary_and_the_readme_can_be_pasted(platform: Insta
 
 def test_delivered_packets_are_seen_in_the_published_file(platform: Installation) -> None:
     shown = dict(platform.sql("select stream_id, packets_acknowledged from mart_delivery"))
-    held = {name: one["packets"] for name, one in platform.judgement()["streams"].items()}
+    held = {name: one["packets"] for name, one in platform.delivery_report()["streams"].items()}
     assert shown == held
 
 
 def test_running_the_same_days_again_rewrites_nothing_and_sends_nothing(
     platform: Installation,
 ) -> None:
-    files, packets = platform.files(), platform.judgement()["packets"]
+    files, packets = platform.files(), platform.delivery_report()["packets"]
     must_succeed(platform.ingest(DAYS))
     assert platform.follow(REFRESH, PUSH) == []
     assert platform.files() == files
-    assert platform.judgement()["packets"] == packets
+    assert platform.delivery_report()["packets"] == packets
 
 
 def test_every_register_of_the_world_is_in_the_energy_tables(platform: Installation) -> None:

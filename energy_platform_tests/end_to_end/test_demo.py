@@ -83,7 +83,7 @@ def test_a_second_demo_rewrites_nothing_and_sends_nothing(data: Path, shown: str
 
 
 def test_the_commands_after_a_demo_work_on_the_demo(data: Path, shown: str) -> None:
-    for words in ("doctor", "status", "delivery status", "delivery letters"):
+    for words in ("doctor", "status", "delivery status", "delivery dead-letters"):
         said = CliRunner().invoke(app, shlex.split(words))
         assert said.exit_code == 0, said.output
         assert "fail " not in said.output

@@ -15,14 +15,19 @@ from typer.testing import CliRunner
 from energy_platform.cli.app import app
 from energy_platform.days import day_range
 from energy_platform.explain import ExplainError, Explanation, explain
-from energy_platform.explain.words import of_reading
+from energy_platform.explain.descriptions import describe_reading
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import refresh
-from energy_platform.refresh.stages import OUTSIDE_DAY
-from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_REGISTER_STATE
+from energy_platform.refresh.steps import OUTSIDE_DAY
+from energy_platform.schemas import (
+    CORE_CONSUMPTION_INTERVALS,
+    CORE_ENERGY_INTERVALS,
+    CORE_REGISTER_STATE,
+)
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, Signal, World
 from energy_platform.transforms.readings import Reason
+from energy_platform.transforms.units import canonical_unit
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 
 if TYPE_CHECKING:
@@ -60,8 +65,8 @@ def explained(
     return explain(lake, portfolio, point_id=METER, day=day), meter
 
 
-def said(chain: Explanation, word: str) -> list[str]:
-    return [words for one in chain.samples for words in one.words if words.startswith(word)]
+def decisions(chain: Explanation, word: str) -> list[str]:
+    return [one_of for one in chain.samples for one_of in one.decisions if one_of.startswith(word)]
 
 
 def test_a_reset_day_says_which_readings_were_believed_and_what_the_fall_was_worth(
@@ -69,14 +74,14 @@ def test_a_reset_day_says_which_readings_were_believed_and_what_the_fall_was_wor
 ) -> None:
     chain, meter = explained(tmp_path, kind="reset")
     assert chain.expected_s == 23 * 3600
-    assert len(said(chain, "unconfirmed: ")) == 2
-    (reset,) = said(chain, "reset: ")
+    assert len(decisions(chain, "unconfirmed: ")) == 2
+    (reset,) = decisions(chain, "reset: ")
     (step,) = [one for one in chain.steps if one.status == "reset"]
-    assert step.register_end_wh == step.energy_wh
-    assert "what it has counted since is the energy" in reset
+    assert step.register_end == step.amount
+    assert "what it has counted since is booked" in reset
     truth = meter.true_energy_wh(chain.starts_at.timestamp(), chain.ends_at.timestamp())
     lost = meter.true_energy_wh(step.start_at.timestamp(), MORNING.timestamp())
-    assert chain.energy_wh == pytest.approx(truth - lost, rel=1e-3)
+    assert chain.amount == pytest.approx(truth - lost, rel=1e-3)
     assert chain.closed_by is not None
 
 
@@ -86,13 +91,35 @@ def test_the_intervals_shown_add_up_to_the_figure_and_to_what_the_lake_holds(
     chain, _ = explained(tmp_path)
     inside = pl.col("interval_start").is_between(chain.starts_at, chain.ends_at, closed="left")
     held = Lake(tmp_path / "lake").scan(CORE_ENERGY_INTERVALS).filter(inside).collect()
-    assert chain.energy_wh == pytest.approx(held["energy_wh"].sum(), abs=1e-9)
+    assert chain.amount == pytest.approx(held["energy_wh"].sum(), abs=1e-9)
     assert chain.covered_s == chain.expected_s
     assert len(chain.intervals) == 23 * 4
     midnight = [one for one in chain.intervals if len(one.file_days) == 2]
     assert [one.start.hour for one in midnight] == [23]
     assert {one.status for one in chain.samples} == {"ok"}
-    assert chain.samples[0].said[0].value == chain.samples[0].value
+    assert chain.samples[0].raw[0].value == chain.samples[0].value
+
+
+@pytest.mark.parametrize("quantity", ["reactive_energy_import", "volume"])
+def test_what_is_no_energy_is_explained_in_its_own_unit(tmp_path: Path, quantity: str) -> None:
+    world = World()
+    signal = next(
+        one for one in world.signals.values() if one.quantity == quantity and one.kind == "register"
+    )
+    lake, portfolio = Lake(tmp_path / "lake"), portfolio_of(world)
+    land_signals(lake, [signal], days=DAYS)
+    refresh(lake, portfolio=portfolio)
+    chain = explain(lake, portfolio, point_id=signal.key, day=SUNDAY)
+    inside = pl.col("interval_start").is_between(chain.starts_at, chain.ends_at, closed="left")
+    held = lake.scan(CORE_CONSUMPTION_INTERVALS).filter(inside).collect()
+    assert chain.unit == canonical_unit(quantity) != "Wh"
+    assert chain.amount == pytest.approx(held["consumption"].sum())
+    assert chain.amount
+    assert chain.steps[0].description.endswith(f" {chain.unit}")
+    told = chain.as_json()
+    assert told["consumption"] == chain.amount
+    assert told["steps"][0]["register_end"] == chain.steps[0].register_end
+    assert "energy_wh" not in json.dumps(told, default=str)
 
 
 def test_the_step_over_local_midnight_is_among_the_days_steps(tmp_path: Path) -> None:
@@ -116,7 +143,7 @@ def test_what_goes_wrong_is_told_in_words(
     tmp_path: Path, kind: EventKind, amount: float, minutes: int | None, word: str
 ) -> None:
     chain, _ = explained(tmp_path, kind=kind, amount=amount, minutes=minutes)
-    assert said(chain, word)
+    assert decisions(chain, word)
 
 
 def test_a_correction_is_told_beside_the_reading_it_changed(tmp_path: Path) -> None:
@@ -130,7 +157,7 @@ def test_a_correction_is_told_beside_the_reading_it_changed(tmp_path: Path) -> N
     assert chain.corrections == (
         "offset 5 from 2026-03-29T09:00:00+00:00 to 2026-03-29T10:00:00+00:00: read off by hand",
     )
-    assert len(said(chain, "corrected by the portfolio (read off by hand)")) == 12
+    assert len(decisions(chain, "corrected by the portfolio (read off by hand)")) == 12
 
 
 def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -> None:
@@ -141,21 +168,23 @@ def test_what_is_refused_is_told_with_the_step_that_refused_it(tmp_path: Path) -
     portfolio = portfolio_of(world)
     refresh(lake, portfolio=portfolio)
     chain = explain(lake, portfolio, point_id=METER, day=SUNDAY)
-    assert chain.refused_wh == pytest.approx(5e9, rel=1e-3)
-    (step,) = [one for one in chain.steps if one.refused_wh]
-    assert "another meter, the jump is refused" in step.words
-    assert "Wh of what it showed is refused" in step.words
+    assert chain.refused_amount == pytest.approx(5e9, rel=1e-3)
+    (step,) = [one for one in chain.steps if one.refused_amount]
+    assert "another meter, the jump is refused" in step.description
+    assert "Wh of what it showed is refused" in step.description
     # Refused is refused until somebody says that it was energy.
     entry = f"{{points: ['{METER}'], reason: it was real, from: {SUNDAY}, to: 2026-03-30}}"
     accepting = portfolio_of(world, more=f"accept:\n  - {entry}\n")
     refresh(lake, portfolio=accepting)
     after = explain(lake, accepting, point_id=METER, day=SUNDAY)
-    assert after.refused_wh == 0
-    assert after.energy_wh == pytest.approx((chain.energy_wh or 0.0) + chain.refused_wh)
+    assert after.refused_amount == 0
+    assert after.amount == pytest.approx((chain.amount or 0.0) + chain.refused_amount)
     (line,) = after.corrections
     assert line.startswith("accept from 2026-03-28T23:00:00+00:00 to 2026-03-29T22:00:00+00:00")
     assert line.endswith(": it was real")
-    assert any("the portfolio accepts it: the jump is booked" in one.words for one in after.steps)
+    assert any(
+        "the portfolio accepts it: the jump is booked" in one.description for one in after.steps
+    )
 
 
 def test_a_learned_limit_is_told_with_what_it_was_learned_from(tmp_path: Path) -> None:
@@ -182,13 +211,13 @@ def test_a_day_on_which_the_register_stood_shows_the_step_that_its_energy_came_w
     tmp_path: Path,
 ) -> None:
     chain, meter = explained(tmp_path, kind="stuck", minutes=26 * 60)
-    (caught_up,) = [one for one in chain.steps if "stood still" in one.words]
+    (caught_up,) = [one for one in chain.steps if "stood still" in one.description]
     assert timedelta(0) < caught_up.end_at - MORNING - timedelta(hours=26) < timedelta(minutes=6)
-    assert chain.energy_wh is not None
-    assert chain.estimated_wh > chain.energy_wh / 2
+    assert chain.amount is not None
+    assert chain.estimated_amount > chain.amount / 2
     used = meter.true_energy_wh(chain.starts_at.timestamp(), chain.ends_at.timestamp())
     # The rest is Monday's: nobody knows how it was spread.
-    assert chain.energy_wh == pytest.approx(used, rel=0.5)
+    assert chain.amount == pytest.approx(used, rel=0.5)
 
 
 def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:
@@ -199,7 +228,7 @@ def test_a_reading_that_nothing_settled_is_pending(tmp_path: Path) -> None:
     portfolio = portfolio_of(world)
     refresh(lake, portfolio=portfolio)
     chain = explain(lake, portfolio, point_id=METER, day="2026-03-31")
-    assert said(chain, "pending: ")
+    assert decisions(chain, "pending: ")
     assert {one.kind for one in chain.after} >= {"good", "unconfirmed"}
     assert chain.closed_by is None
 
@@ -211,7 +240,7 @@ def test_days_that_wait_for_a_refresh_are_named(tmp_path: Path) -> None:
     chain = explain(lake, portfolio_of(world), point_id=METER, day=SUNDAY)
     assert set(chain.stale) == {"2026-03-28", "2026-03-29"}
     assert chain.intervals == ()
-    assert said(chain, "not judged yet")
+    assert decisions(chain, "not judged yet")
 
 
 def test_an_unknown_point_and_a_wrong_day_say_what_there_is(tmp_path: Path) -> None:
@@ -219,13 +248,13 @@ def test_an_unknown_point_and_a_wrong_day_say_what_there_is(tmp_path: Path) -> N
     lake, portfolio = Lake(tmp_path / "lake"), portfolio_of(world)
     with pytest.raises(ExplainError, match=r"did you mean .*socomec/SN000001/Global\|0\|130101"):
         explain(lake, portfolio, point_id="socomec/SN00001/Global|0|130101", day=SUNDAY)
-    with pytest.raises(ExplainError, match="no local day such as"):
+    with pytest.raises(ExplainError, match="not a local day such as"):
         explain(lake, portfolio, point_id=METER, day="yesterday")
 
 
 def test_a_day_without_data_is_no_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chain, _ = explained(tmp_path / "data", day="2026-03-20")
-    assert chain.energy_wh is None
+    assert chain.amount is None
     assert chain.data_from is not None
     monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
@@ -241,7 +270,7 @@ def test_a_day_without_data_is_no_zero(tmp_path: Path, monkeypatch: pytest.Monke
     "day", ["0001-01-01", "9999-12-31", "2026-02-30", "", "20260329", "2026-W13-7", "2026-3-29"]
 )
 def test_a_day_that_no_meter_has_seen_is_refused(tmp_path: Path, day: str) -> None:
-    with pytest.raises(ExplainError, match="no local day such as"):
+    with pytest.raises(ExplainError, match="not a local day such as"):
         explain(Lake(tmp_path / "lake"), portfolio_of(World()), point_id=METER, day=day)
 
 
@@ -268,14 +297,14 @@ def test_a_pipe_gets_each_decision_on_one_line(
     monkeypatch.setenv("COLUMNS", "40")
     (tmp_path / "portfolio.yaml").write_text(demo_portfolio(World()), encoding="utf-8")
     lines = CliRunner().invoke(app, ["explain", METER, SUNDAY]).stdout.splitlines()
-    (reset,) = said(chain, "reset: ")
+    (reset,) = decisions(chain, "reset: ")
     assert any(line.rstrip().endswith(reset) for line in lines)
 
 
 def test_every_reason_to_quarantine_a_reading_is_told_in_words_and_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "energy.md").read_text(encoding="utf-8")
     for reason in (*get_args(Reason), OUTSIDE_DAY):
-        assert of_reading(status="quarantined", reason=reason) != f"quarantined: {reason}"
+        assert describe_reading(status="quarantined", reason=reason) != f"quarantined: {reason}"
         assert f"`{reason}`" in page
 
 
@@ -290,7 +319,7 @@ def test_the_command_prints_the_chain_and_its_json(
     shown = CliRunner().invoke(app, ["explain", METER, SUNDAY])
     assert shown.exit_code == 0
     assert "reset: the register started again" in " ".join(shown.stdout.split())
-    assert f"Energy of {SUNDAY}: {chain.energy_wh:,.6f} Wh" in shown.stdout
+    assert f"Energy of {SUNDAY}: {chain.amount:,.6f} Wh" in shown.stdout
     told = json.loads(CliRunner().invoke(app, ["explain", METER, SUNDAY, "--json"]).stdout)
-    assert told["energy_wh"] == chain.energy_wh
+    assert told["energy_wh"] == chain.amount
     assert len(told["samples"]) == len(chain.samples)

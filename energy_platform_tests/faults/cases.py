@@ -1,4 +1,4 @@
-"""Every fault the simulators declare, where it strikes, and what may come of it."""
+"""Every fault the simulators declare, where it occurs, and what may come of it."""
 
 from __future__ import annotations
 
@@ -215,10 +215,10 @@ SWITCHES: Final = frozenset(
         *("capped_total", "short_pages", "refuse_device"),
     }
 )
-"""Faults that are a state of the simulator: it does not count when they strike."""
+"""Faults that are a state of the simulator: it does not count when they occur."""
 
 
-def strikes_once(case: Case) -> bool:
-    """Whether the simulator must have counted a strike; those at random may strike nowhere."""
+def occurs_once(case: Case) -> bool:
+    """Whether the simulator must have counted an occurrence; those at random may have none."""
     named = [fault.partition("=")[0].partition(":")[0] for fault in case.faults.split()]
     return "=0." not in case.faults and not SWITCHES & set(named)

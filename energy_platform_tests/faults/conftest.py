@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform_tests.faults.harness import Rig, open_rig
+from energy_platform_tests.faults.harness import FaultHarness, open_harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with open_rig(tmp_path_factory.mktemp("faults")) as opened:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultHarness]:
+    with open_harness(tmp_path_factory.mktemp("faults")) as opened:
         yield opened

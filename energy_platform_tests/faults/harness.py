@@ -24,8 +24,8 @@ from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.simulators.fleet import Fleet
 from energy_platform.simulators.skycentrics.readings import DATA_FAULTS
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.simulators.world import World
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.registry import day_tables, open_source, poll_source
@@ -100,7 +100,7 @@ class Result(NamedTuple):
     verdict: Verdict
     requests: int
     retries: int
-    struck: int
+    occurred: int
     seconds: float
     remark: str
 
@@ -154,10 +154,10 @@ def no_trust_store() -> Iterator[None]:
 
 
 @dataclass
-class Rig:
+class FaultHarness:
     """The vendors, and a faultless run of each to compare with."""
 
-    fleet: Fleet
+    suite: SimulatorSuite
     folder: Path
     _references: dict[str, bytes] = field(default_factory=dict)
     _runs: int = 0
@@ -185,7 +185,7 @@ class Rig:
         if polls_first:
             # A poll is the only reading of its instant: what it says can never be put right.
             self.poll(lake)
-        with self.struck_by(vendor, faults) as strikes:
+        with self.occurrences(vendor, faults) as occurred:
             run = self.run(vendor, lake=lake, polls=not polls_first)
         seconds = time.monotonic() - started
         requests = self.requests(vendor) - before
@@ -193,7 +193,7 @@ class Rig:
         if leaks := self.leaks(run, vendor=vendor, lake=lake):
             verdict, remark = "WRONG", f"shown where nobody may see it: {', '.join(leaks)}"
         shutil.rmtree(lake.root.parent, ignore_errors=True)
-        return Result(vendor, faults, verdict, requests, run.retries, strikes(), seconds, remark)
+        return Result(vendor, faults, verdict, requests, run.retries, occurred(), seconds, remark)
 
     def _verdict(  # noqa: PLR0911 - one return per verdict
         self, vendor: Vendor, run: Run, *, reference: bytes, lake: Lake
@@ -230,13 +230,13 @@ class Rig:
 
     def secrets(self) -> dict[str, str]:
         """What must never be shown, by what it is: credentials and every token issued."""
-        fleet = self.fleet
+        suite = self.suite
         credentials = {
             name: value
-            for name, value in fleet.environment().items()
+            for name, value in suite.environment().items()
             if name.endswith(("_SECRET", "_PASSWORD", "_USERNAME"))
         }
-        identities = (fleet.socomec.keycloak, fleet.belimo.identity)
+        identities = (suite.socomec.keycloak, suite.belimo.identity)
         issued = [
             token
             for one in identities
@@ -267,14 +267,14 @@ class Rig:
         return true.join(held, on=true.columns, how="anti", nulls_equal=True)
 
     @contextmanager
-    def struck_by(self, vendor: str, faults: str) -> Iterator[Callable[[], int]]:
-        """Switch faults on; yields a function that counts how often they struck."""
-        switches = self.fleet.faults[vendor]
-        struck = switches.struck.copy()
+    def occurrences(self, vendor: str, faults: str) -> Iterator[Callable[[], int]]:
+        """Switch faults on; yields a function that counts how often they occurred."""
+        switches = self.suite.faults[vendor]
+        before = switches.occurred.copy()
         for fault in faults.split():
             switches.set(fault)
         try:
-            yield lambda: switches.struck.total() - struck.total()
+            yield lambda: switches.occurred.total() - before.total()
         finally:
             switches.clear()
 
@@ -321,21 +321,21 @@ class Rig:
         """Poll at the instants of the day, as the sensor does; returns what went wrong."""
         missed: list[VendorError] = []
         for at in POLLS:
-            self.fleet.set_clock(at)
+            self.suite.set_clock(at)
             try:
                 report = poll_source(
                     "skycentrics",
                     lake=lake,
                     portfolio=Portfolio(),
                     landing=_landing(lake),
-                    now=self.fleet.now,
+                    now=self.suite.now,
                     logins=None,
                 )
                 missed += report.failed.values()
             except VendorError as error:
                 missed.append(error)
             finally:
-                self.fleet.set_clock(NOW)
+                self.suite.set_clock(NOW)
         return tuple(missed)
 
     @functools.cached_property
@@ -351,7 +351,7 @@ class Rig:
         return load_portfolio(path)
 
     def requests(self, vendor: str) -> int:
-        return int(getattr(self.fleet, vendor).requests.total())
+        return int(getattr(self.suite, vendor).requests.total())
 
 
 def _landing(lake: Lake) -> Path:
@@ -375,9 +375,9 @@ def missing_in(error: VendorError | None, *, vendor: str, day: bool = True) -> s
 
 
 @contextmanager
-def open_rig(folder: Path) -> Iterator[Rig]:
+def open_harness(folder: Path) -> Iterator[FaultHarness]:
     """Serve the small world and point this process at it."""
-    fleet = Fleet(world=small_world(), wattics_streams=(), skycentrics_history=True)
-    fleet.set_clock(NOW)
-    with no_trust_store(), fleet, environment({**PACE, **fleet.environment()}):
-        yield Rig(fleet, folder)
+    suite = SimulatorSuite(world=small_world(), wattics_streams=(), skycentrics_history=True)
+    suite.set_clock(NOW)
+    with no_trust_store(), suite, environment({**PACE, **suite.environment()}):
+        yield FaultHarness(suite, folder)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_platform_tests.faults.cases import cases
-from energy_platform_tests.faults.harness import Result, open_rig
+from energy_platform_tests.faults.harness import Result, open_harness
 
 if TYPE_CHECKING:
     from energy_platform.schemas import Vendor
@@ -34,11 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     verdicts: Counter[str] = Counter()
     bad = 0
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, open_rig(Path(folder)) as rig:
+    with tempfile.TemporaryDirectory() as folder, open_harness(Path(folder)) as harness:
         for case in [one for vendor in vendors for one in cases(vendor)]:
             if given.fault not in case.faults:
                 continue
-            result = rig.judge(case.vendor, case.faults)
+            result = harness.judge(case.vendor, case.faults)
             is_good = result.fits(case.expected)
             bad += not is_good
             verdicts[result.verdict] += 1

@@ -4,16 +4,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform_tests.faults.cases import Case, cases, strikes_once
+from energy_platform_tests.faults.cases import Case, cases, occurs_once
 
 if TYPE_CHECKING:
-    from energy_platform_tests.faults.harness import Rig
+    from energy_platform_tests.faults.harness import FaultHarness
 
 pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("case", cases("belimo"), ids=lambda case: case.faults)
-def test_under_a_fault_the_day_is_whole_or_absent_with_a_reason(rig: Rig, case: Case) -> None:
-    result = rig.judge(case.vendor, case.faults)
+def test_under_a_fault_the_day_is_whole_or_absent_with_a_reason(
+    harness: FaultHarness, case: Case
+) -> None:
+    result = harness.judge(case.vendor, case.faults)
     assert result.fits(case.expected), f"{result.verdict}: {result.remark}"
-    assert result.struck or not strikes_once(case), "the fault never struck: nothing was tested"
+    assert result.occurred or not occurs_once(case), "the fault never occurred: nothing was tested"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.schemas import Vendor
-    from energy_platform_tests.faults.harness import Rig
+    from energy_platform_tests.faults.harness import FaultHarness
 
 WIRE = ("httpx", "httpcore", "urllib3", "keycloak", "requests")
 DAY = "2026-03-03"
@@ -52,19 +52,19 @@ def loud() -> Iterator[None]:
 
 @pytest.mark.parametrize(("vendor", "faults"), HARSH, ids=str)
 def test_no_secret_is_logged_even_with_the_http_libraries_talking(
-    rig: Rig, vendor: Vendor, faults: str, loud: None
+    harness: FaultHarness, vendor: Vendor, faults: str, loud: None
 ) -> None:
-    result = rig.judge(vendor, faults)
+    result = harness.judge(vendor, faults)
     assert result.verdict != "WRONG", result.remark
 
 
-def test_a_leak_would_be_found(rig: Rig) -> None:
-    lake = rig.new_lake()
-    run = rig.run("socomec", lake=lake)
-    assert rig.leaks(run, vendor="socomec", lake=lake) == []
-    for name, secret in rig.secrets().items():
+def test_a_leak_would_be_found(harness: FaultHarness) -> None:
+    lake = harness.new_lake()
+    run = harness.run("socomec", lake=lake)
+    assert harness.leaks(run, vendor="socomec", lake=lake) == []
+    for name, secret in harness.secrets().items():
         told = run._replace(log=f"{run.log}\nheaders: {secret}")
-        assert name in rig.leaks(told, vendor="socomec", lake=lake)
+        assert name in harness.leaks(told, vendor="socomec", lake=lake)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_no_secret_is_in_dagsters_storage_or_in_any_file_of_a_run(
     logins = RefusedLogins.of(platform.data)
     refused: set[str] = set()
     for vendor, faults in HARSH:
-        platform.fleet.ask(
+        platform.suite.ask(
             "/faults",
             order={"clear": True, "set": [f"{vendor}:{fault}" for fault in faults.split()]},
         )
@@ -91,12 +91,12 @@ def test_no_secret_is_in_dagsters_storage_or_in_any_file_of_a_run(
             # So that the next faults are met, too.
             refused.add(refusal.source)
             logins.try_now(refusal.source, now=datetime.now(tz=UTC))
-    platform.fleet.ask("/faults", order={"clear": True})
+    platform.suite.ask("/faults", order={"clear": True})
     assert refused, "no refused login is remembered"
     assert all(report.success for report in platform.ingest([DAY]))
     secrets = {
         name: value.encode()
-        for name, value in platform.fleet.environment().items()
+        for name, value in platform.suite.environment().items()
         if name.endswith(("_SECRET", "_PASSWORD", "_USERNAME")) and not name.startswith("WATTICS")
     }
     files = [path for path in platform.data.rglob("*") if path.is_file()]

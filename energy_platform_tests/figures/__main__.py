@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from energy_platform_tests.figures.compare import compare
-from energy_platform_tests.figures.story import FIRST, Story
+from energy_platform_tests.figures.scenario import FIRST, Scenario
 
 MOST_SHOWN = 20
 
@@ -27,12 +27,12 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     began = time.monotonic()
-    story = Story(FIRST, days=options.days)
+    scenario = Scenario(FIRST, days=options.days)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        warehouse = story.build(folder)
+        warehouse = scenario.build(folder)
         print(f"{options.days} days derived and published in {time.monotonic() - began:.0f} s")
-        found = compare(story, folder, warehouse.published_file)
+        found = compare(scenario, folder, warehouse.published_file)
     for one in found:
         print(
             f"{one.table:24} {one.rows:9,} rows {one.figures:11,} figures "

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform_tests.figures.story import Story
+    from energy_platform_tests.figures.scenario import Scenario
 
 RELATIVE: Final = 1e-9
 ABSOLUTE: Final = 1e-5
@@ -42,9 +42,9 @@ class Compared(NamedTuple):
     differences: tuple[str, ...]
 
 
-def compare(story: Story, folder: Path, published: Path) -> list[Compared]:
+def compare(scenario: Scenario, folder: Path, published: Path) -> list[Compared]:
     """Compare every table that is made from readings or the portfolio."""
-    again = Recomputed(story, folder)
+    again = Recomputed(scenario, folder)
     with duckdb.connect(str(published), read_only=True) as db:
         return [_compared(db, table, key, list(rows)) for table, key, rows in _tables(again)]
 

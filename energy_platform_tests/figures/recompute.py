@@ -1,4 +1,4 @@
-"""Every published figure of the story, computed again from its raw files in plain Python.
+"""Every published figure of the scenario, computed again from its raw files in plain Python.
 
 Nothing of the platform's transforms, calendars or SQL is used: files are read with pyarrow, local
 days are those of ``zoneinfo``, registers are read with hindsight, knowing what comes after.
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import yaml
 
-from energy_platform_tests.figures.story import LATE_DAYS, Story
+from energy_platform_tests.figures.scenario import LATE_DAYS, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,19 +159,19 @@ def local(at: int, zone: ZoneInfo) -> datetime:
 
 
 class Recomputed:
-    """All figures of a story.
+    """All figures of a scenario.
 
     Args:
-        story: What happened.
+        scenario: What happened.
         folder: Its data folder.
     """
 
-    def __init__(self, story: Story, folder: Path) -> None:
-        self.end = int(story.end.timestamp())
-        self.start = int(story.start.timestamp())
-        self.portfolio = yaml.safe_load(story.portfolio)
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.end = int(scenario.end.timestamp())
+        self.start = int(scenario.start.timestamp())
+        self.portfolio = yaml.safe_load(scenario.portfolio)
         self.sites = {site["id"]: site for site in self.portfolio["sites"]}
-        self.strangers: list[tuple[str, Reading]] = []
+        self.foreign_device_ids: list[tuple[str, Reading]] = []
         self.points = {
             point.point_id: point
             for device in self.portfolio["devices"]
@@ -196,7 +196,7 @@ class Recomputed:
         self.daily: dict[tuple[str, date], Row] = {}
 
     def final_before(self, point: PointOf) -> int:
-        return self.end - LATE_DAYS[point.vendor] * 86_400  # type: ignore[index]
+        return self.end - LATE_DAYS[point.vendor] * 86_400
 
     def horizon(self, point: PointOf) -> int:
         return min(self.end, point.until or self.end)
@@ -222,7 +222,7 @@ class Recomputed:
         reading = Reading(int(row["at"].timestamp()), row["value"], row["value_text"])
         point = self.points.get(point_id)
         if point is None:
-            self.strangers.append((point_id, reading))
+            self.foreign_device_ids.append((point_id, reading))
             return
         point.readings.append(reading)
         if point.kind == "state":
@@ -506,7 +506,7 @@ class Recomputed:
                 row["refused_wh" if is_energy else "refused_consumption"] += step.refused
                 row["estimated_steps"] += step.is_estimated
             yield from rows.values()
-        for point_id, one in self.strangers:
+        for point_id, one in self.foreign_device_ids:
             row = zero | {"point_id": point_id, "site_id": None, "timezone": "UTC"}
             row |= {"expected_samples": None, "received_samples": 1, "quarantined_samples": 1}
             yield row | {"local_day": datetime.fromtimestamp(one.at, tz=UTC).date()}

@@ -8,12 +8,12 @@ import duckdb
 import pytest
 
 from energy_platform_tests.figures.compare import compare
-from energy_platform_tests.figures.story import FIRST, Story
+from energy_platform_tests.figures.scenario import FIRST, Scenario
 
 if TYPE_CHECKING:
     from energy_platform.warehouse import Warehouse
 
-STORY = Story(FIRST, days=14)
+STORY = Scenario(FIRST, days=14)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from energy_platform_tests.fortnight.judge import judge
-from energy_platform_tests.fortnight.story import REFRESH_EVERY, live
+from energy_platform_tests.fortnight.scenario import REFRESH_EVERY, live
 from energy_platform_tests.fortnight.troubles import FORTNIGHT, SHORT, SHORT_LASTS, Trouble
 
 
@@ -57,11 +57,11 @@ def main() -> int:
             seed=options.seed,
             refresh_every=None if options.raw else REFRESH_EVERY,
             say=say,
-        ) as story:
-            found = judge(story)
-    print(f"{'trouble':50} {'told':58} {'mail':6} webhook")
+        ) as scenario:
+            found = judge(scenario)
+    print(f"{'trouble':50} {'alert':58} {'mail':6} webhook")
     for row in found.rows:
-        print(f"{row.name:50} {row.told[:58]:58} {row.mail:6} {row.webhook}")
+        print(f"{row.name:50} {row.alert[:58]:58} {row.mail:6} {row.webhook}")
     print(*found.facts, f"{time.monotonic() - began:.0f} s", sep="\n")
     print(*(f"BREACH {one}" for one in found.breaches), sep="\n")
     print(f"{len(found.breaches)} breaches")

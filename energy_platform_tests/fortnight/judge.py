@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.alerts.messages import TITLES
 from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
 from energy_platform.defs.schedules import DAILY_MINUTE
+from energy_platform.disputed import disputed
 from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings
 from energy_platform.settings import WatticsSettings
 from energy_platform.sources.registry import day_tables
+from energy_platform_tests.fortnight.scenario import BEGIN
 from energy_platform_tests.fortnight.site import NAME, STREAMS
-from energy_platform_tests.fortnight.story import BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from energy_platform.alerts import Kind
+    from energy_platform.disputed import Disputed
     from energy_platform.schemas import Vendor
-    from energy_platform_tests.fortnight.story import Story
+    from energy_platform_tests.fortnight.scenario import Scenario
     from energy_platform_tests.fortnight.troubles import Trouble
 
 MOST_LOGINS: Final = 9
@@ -39,8 +41,8 @@ MOST_RUNS_A_DAY: Final = 150
 
 _PREFIX: Final = f"[energy_platform {NAME}] "
 
-Told = Counter[tuple[str, str, str]]
-"""Messages by phase (``begin``, ``over``), kind's title and subject."""
+AlertCounts = Counter[tuple[str, str, str]]
+"""Alerts by phase (``begin``, ``over``), kind's title and subject."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ class Row:
     """One trouble in the table: messages that began and ended it, by channel."""
 
     name: str
-    told: str
+    alert: str
     mail: str
     webhook: str
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Verdict:
     """The verdict.
 
     Attributes:
@@ -68,40 +70,41 @@ class Judgement:
     facts: tuple[str, ...]
 
 
-def judge(story: Story) -> Judgement:
+def judge(scenario: Scenario) -> Verdict:
     """Compare what happened with what must have."""
-    mail = _told(subject for subject, _ in story.site.mailbox.received)
-    webhook = _told(str(one["title"]) for one in story.site.webhook.received)
+    mail = _count_alerts(subject for subject, _ in scenario.site.mailbox.received)
+    webhook = _count_alerts(str(one["title"]) for one in scenario.site.webhook.received)
     breaches = [
-        *_days(story),
-        *_late(story),
-        *_alerts("mail", mail, story.troubles),
-        *_alerts("webhook", webhook, story.troubles),
-        *_logins(story),
-        *_checks(story),
-        *_runs(story),
-        *_wattics(story),
+        *_days(scenario),
+        *_late(scenario),
+        *_alerts("mail", mail, scenario),
+        *_alerts("webhook", webhook, scenario),
+        *_unfounded(scenario),
+        *_logins(scenario),
+        *_checks(scenario),
+        *_runs(scenario),
+        *_wattics(scenario),
     ]
-    rows = tuple(_row(one, mail=mail, webhook=webhook) for one in story.troubles)
-    most = max(story.refused_logins.values(), default=0)
-    late = max((_lateness(story, *key) for key in story.whole_at), default=timedelta(0))
+    rows = tuple(_row(one, mail=mail, webhook=webhook) for one in scenario.troubles)
+    most = max(scenario.refused_logins.values(), default=0)
+    late = max((_lateness(scenario, *key) for key in scenario.whole_at), default=timedelta(0))
     facts = (
         (
-            f"{story.lasts / DAY:.1f} days, {story.ticks} ticks, {len(story.runs)} runs, "
-            f"{sum(not one.report.success for one in story.runs)} of them failed"
+            f"{scenario.lasts / DAY:.1f} days, {scenario.ticks} ticks, {len(scenario.runs)} runs, "
+            f"{sum(not one.report.success for one in scenario.runs)} of them failed"
         ),
-        f"{len(story.whole_at)} days whole; the longest that one waited for its source: {late}",
+        f"{len(scenario.whole_at)} days whole; the longest that one waited for its source: {late}",
         f"{most} refused logins on the worst day",
         (
-            f"{len(story.site.mailbox.received)} mails, {len(story.site.webhook.received)} "
+            f"{len(scenario.site.mailbox.received)} mails, {len(scenario.site.webhook.received)} "
             "webhooks, digests included"
         ),
     )
-    return Judgement(rows=rows, breaches=tuple(breaches), facts=facts)
+    return Verdict(rows=rows, breaches=tuple(breaches), facts=facts)
 
 
-def _told(titles: Iterable[str]) -> Told:
-    found: Told = Counter()
+def _count_alerts(titles: Iterable[str]) -> AlertCounts:
+    found: AlertCounts = Counter()
     for title in titles:
         text = " ".join(title.split()).removeprefix(_PREFIX)
         phase = "over" if text.startswith("over: ") else "begin"
@@ -115,27 +118,31 @@ def _subjects(trouble: Trouble) -> list[str]:
     return sorted(STREAMS) if trouble.who == "wattics" else [trouble.who]
 
 
-def _wanted(troubles: Iterable[Trouble]) -> tuple[Counter[tuple[str, str]], Told]:
-    """Return what must be told, and what may be."""
+def _wanted(troubles: Iterable[Trouble]) -> tuple[Counter[tuple[str, str]], AlertCounts]:
+    """Return the alerts that must be sent, and those that may be."""
     must: Counter[tuple[str, str]] = Counter()
-    may: Told = Counter()
+    may: AlertCounts = Counter()
     for one in troubles:
         for subject in _subjects(one):
-            if one.told is not None:
-                must[TITLES[one.told], subject] += 1
-            if one.may_follow is not None:
-                may["", TITLES[one.may_follow], subject] += 1
+            if one.alert is not None:
+                must[TITLES[one.alert], subject] += 1
+            if one.allowed_alert is not None:
+                may["", TITLES[one.allowed_alert], subject] += 1
     return must, may
 
 
-def _alerts(channel: str, told: Told, troubles: Iterable[Trouble]) -> list[str]:
-    must, may = _wanted(troubles)
+def _alerts(channel: str, alerts: AlertCounts, scenario: Scenario) -> list[str]:
+    must, may = _wanted(scenario.troubles)
+    # A dispute stands until somebody decides about it, which nobody does here.
+    standing = {(TITLES["figure_disputed"], point) for point in _disputes(scenario)}
+    must.update(standing)
     found = []
-    keys = {(kind, subject) for _, kind, subject in told} | set(must)
+    keys = {(kind, subject) for _, kind, subject in alerts} | set(must)
     for kind, subject in sorted(keys):
-        begun, over = told["begin", kind, subject], told["over", kind, subject]
+        begun, over = alerts["begin", kind, subject], alerts["over", kind, subject]
         least, most = must[kind, subject], must[kind, subject] + may["", kind, subject]
-        if begun != over or not least <= begun <= most:
+        ended = 0 if (kind, subject) in standing else begun
+        if over != ended or not least <= begun <= most:
             found.append(
                 f"{channel}: '{kind}: {subject}' began {begun} times and was over {over} times, "
                 f"expected {least}" + (f" to {most}" if most > least else "")
@@ -143,21 +150,41 @@ def _alerts(channel: str, told: Told, troubles: Iterable[Trouble]) -> list[str]:
     return found
 
 
-def _row(trouble: Trouble, *, mail: Told, webhook: Told) -> Row:
-    def counts(told: Told, kind: Kind) -> str:
-        begun = sum(told["begin", TITLES[kind], one] for one in _subjects(trouble))
-        over = sum(told["over", TITLES[kind], one] for one in _subjects(trouble))
+def _disputes(scenario: Scenario) -> dict[str, Disputed]:
+    """Return what the platform disputes in the end, by point."""
+    platform = scenario.runner.platform
+    found = disputed(platform.lake, platform.portfolio())
+    return {one.point_id: one for one in found}
+
+
+def _unfounded(scenario: Scenario) -> list[str]:
+    """Return the disputes about registers with which nothing is wrong in the world.
+
+    Gaps and late samples change no register: only an event that changes values gives a reason.
+    """
+    wrong = {one.signal for one in scenario.site.suite.world.events if one.changes_values}
+    return [
+        f"disputed although nothing is wrong with the register: {one.description}"
+        for point, one in _disputes(scenario).items()
+        if point not in wrong
+    ]
+
+
+def _row(trouble: Trouble, *, mail: AlertCounts, webhook: AlertCounts) -> Row:
+    def counts(alerts: AlertCounts, kind: Kind) -> str:
+        begun = sum(alerts["begin", TITLES[kind], one] for one in _subjects(trouble))
+        over = sum(alerts["over", TITLES[kind], one] for one in _subjects(trouble))
         return f"{begun}+{over}"
 
-    if trouble.told is None:
+    if trouble.alert is None:
         return Row(trouble.name, "nothing", "-", "-")
-    what = f"{TITLES[trouble.told]}: {', '.join(_subjects(trouble))}"
-    return Row(trouble.name, what, counts(mail, trouble.told), counts(webhook, trouble.told))
+    what = f"{TITLES[trouble.alert]}: {', '.join(_subjects(trouble))}"
+    return Row(trouble.name, what, counts(mail, trouble.alert), counts(webhook, trouble.alert))
 
 
-def _days(story: Story) -> list[str]:
-    platform = story.runner.platform
-    last = day_before(day_of(BEGIN + story.lasts - DAY / 24))
+def _days(scenario: Scenario) -> list[str]:
+    platform = scenario.runner.platform
+    last = day_before(day_of(BEGIN + scenario.lasts - DAY / 24))
     found = []
     for vendor in day_tables():
         known = read(platform.lake, data_dir=platform.data, source=vendor)
@@ -168,7 +195,7 @@ def _days(story: Story) -> list[str]:
                 known,
                 start=day_of(BEGIN),
                 late_days=settings.late_days,
-                now=story.ended_at,
+                now=scenario.ended_at,
                 after=timedelta(minutes=30),
             )
         ]
@@ -181,18 +208,18 @@ def _days(story: Story) -> list[str]:
     return found
 
 
-def _lateness(story: Story, vendor: Vendor, day: str) -> timedelta:
+def _lateness(scenario: Scenario, vendor: Vendor, day: str) -> timedelta:
     due = day_bounds(day)[1] + timedelta(minutes=DAILY_MINUTE[vendor])
-    return story.whole_at[vendor, day] - due
+    return scenario.whole_at[vendor, day] - due
 
 
-def _late(story: Story) -> list[str]:
+def _late(scenario: Scenario) -> list[str]:
     found = []
-    for (vendor, day), at in sorted(story.whole_at.items()):
+    for (vendor, day), at in sorted(scenario.whole_at.items()):
         due = day_bounds(day)[1] + timedelta(minutes=DAILY_MINUTE[vendor])
         excused = any(
             one.who in {vendor, "machine"} and BEGIN + one.start <= due < BEGIN + one.end + DAY
-            for one in story.troubles
+            for one in scenario.troubles
             if one.lasts >= timedelta(hours=2)
         )
         if not excused and at - due > AT_ITS_TICK:
@@ -200,17 +227,17 @@ def _late(story: Story) -> list[str]:
     return found
 
 
-def _logins(story: Story) -> list[str]:
+def _logins(scenario: Scenario) -> list[str]:
     return [
         f"{source}: {number} refused logins on {day}"
-        for (source, day), number in sorted(story.refused_logins.items())
+        for (source, day), number in sorted(scenario.refused_logins.items())
         if number > MOST_LOGINS
     ]
 
 
-def _checks(story: Story) -> list[str]:
-    instance = story.runner.instance
-    keys = list(story.runner.definitions.get_repository_def().asset_graph.asset_check_keys)
+def _checks(scenario: Scenario) -> list[str]:
+    instance = scenario.runner.instance
+    keys = list(scenario.runner.definitions.get_repository_def().asset_graph.asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     return [
         f"the check {key.name} of {key.asset_key.to_user_string()} does not pass: "
@@ -226,15 +253,15 @@ def _failed(event: dg.EventLogEntry | None) -> bool:
     return not event.dagster_event.asset_check_evaluation_data.passed
 
 
-def _runs(story: Story) -> list[str]:
+def _runs(scenario: Scenario) -> list[str]:
     found = []
-    for one in story.runs:
+    for one in scenario.runs:
         if one.report.success:
             continue
         who = next((v for v in day_tables() if one.report.job == f"ingest_{v}"), None)
         excused = any(
             BEGIN + trouble.start - DAY / 24 <= one.due <= BEGIN + trouble.end + DAY / 4
-            for trouble in story.troubles
+            for trouble in scenario.troubles
             if trouble.who == who
             or (who is None and one.report.job == "inventories" and trouble.who in day_tables())
             or (
@@ -246,17 +273,17 @@ def _runs(story: Story) -> list[str]:
                 f"{one.report.job} ({one.kind}) failed at {one.due:%d %H:%M}: "
                 f"{'; '.join(one.report.errors)[:300]}"
             )
-    by_day = Counter(day_of(one.due) for one in story.runs)
+    by_day = Counter(day_of(one.due) for one in scenario.runs)
     found += [f"{n} runs on {day}" for day, n in by_day.items() if n > MOST_RUNS_A_DAY]
     return found
 
 
-def _wattics(story: Story) -> list[str]:
+def _wattics(scenario: Scenario) -> list[str]:
     if WatticsSettings().base_url is None:
         return []
-    judgement = story.site.fleet.wattics.judgement()
-    return [f"Wattics: {one}" for one in judgement.complaints] + [
+    report = scenario.site.suite.wattics.delivery_report()
+    return [f"Wattics: {one}" for one in report.complaints] + [
         f"Wattics: {name} misses {one.missing_intervals} intervals"
-        for name, one in judgement.streams.items()
+        for name, one in report.streams.items()
         if one.missing_intervals
     ]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.ingest.intraday import next_tick
 from energy_platform.simulators.demo_portfolio import demo_portfolio
-from energy_platform.simulators.process import FleetProcess
+from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _acknowledged(data: Path) -> int:
 
 
 @contextmanager
-def platform(data: Path, fleet: FleetProcess) -> Iterator[None]:
+def platform(data: Path, suite: SimulatorProcess) -> Iterator[None]:
     """Run the UI and its daemon on the simulators."""
     today = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     portfolio = data / "portfolio.yaml"
@@ -103,7 +103,7 @@ def platform(data: Path, fleet: FleetProcess) -> Iterator[None]:
         port = one.getsockname()[1]
     environment = {
         **os.environ,
-        **fleet.environment(),
+        **suite.environment(),
         **{
             f"{vendor}_{name}": value
             for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS")
@@ -140,14 +140,17 @@ def platform(data: Path, fleet: FleetProcess) -> Iterator[None]:
 def measure(*, cycles: int) -> dict[str, list[Cycle]]:
     """Return the cycles while all is well, and while one vendor hangs."""
     found: dict[str, list[Cycle]] = {"healthy": [], "one vendor hangs": []}
-    with tempfile.TemporaryDirectory() as folder, FleetProcess(skycentrics_history=True) as fleet:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SimulatorProcess(skycentrics_history=True) as suite,
+    ):
         data = Path(folder)
-        with platform(data, fleet):
+        with platform(data, suite):
             # The first cycle makes everything from nothing.
             _wait_for_tick(2)
             for state, cycle_list in found.items():
                 if state != "healthy":
-                    fleet.ask("/faults", order={"set": [HANGS]})
+                    suite.ask("/faults", order={"set": [HANGS]})
                 for _ in range(cycles):
                     cycle = watch(data, tick=_wait_for_tick(1))
                     cycle_list.append(cycle)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.simulators.demo_portfolio import demo_portfolio, demo_streams
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.simulators.world import World
 from energy_platform_tests.alerts.receivers import mail_server, webhook_server
 from energy_platform_tests.faults.harness import environment, no_trust_store
@@ -70,13 +70,13 @@ class Site:
 
     Attributes:
         folder: Its data folder.
-        fleet: The vendors and Wattics.
+        suite: The vendors and Wattics.
         mailbox: Where mails arrive.
         webhook: Where the webhook's messages arrive.
     """
 
     folder: Path
-    fleet: Fleet
+    suite: SimulatorSuite
     mailbox: Mailbox
     webhook: Webhook
 
@@ -90,13 +90,13 @@ def open_site(
     world.devices = tuple(one for one in world.devices if one.serial in DEVICES)
     world.signals = {signal.key: signal for one in world.devices for signal in one.signals}
     streams = [one for one in demo_streams(World(seed)) if one.id in STREAMS]
-    fleet = Fleet(world=world, wattics_streams=streams, skycentrics_history=True)
+    suite = SimulatorSuite(world=world, wattics_streams=streams, skycentrics_history=True)
     portfolio = folder / "portfolio.yaml"
     portfolio.write_text(_portfolio(seed, begin=begin), encoding="utf-8")
-    with no_trust_store(), fleet, mail_server() as mailbox, webhook_server() as webhook:
+    with no_trust_store(), suite, mail_server() as mailbox, webhook_server() as webhook:
         values = {
             **SETTINGS,
-            **fleet.environment(),
+            **suite.environment(),
             **{
                 f"{vendor}_START_DAY": begin.date().isoformat()
                 for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS")
@@ -114,7 +114,7 @@ def open_site(
             values["ENERGY_PLATFORM_ALERT_PUBLICATION_OLD_MIN"] = "off"
             values = {name: one for name, one in values.items() if not name.startswith("WATTICS_")}
         with environment(values):
-            yield Site(folder=folder, fleet=fleet, mailbox=mailbox, webhook=webhook)
+            yield Site(folder=folder, suite=suite, mailbox=mailbox, webhook=webhook)
 
 
 def _portfolio(seed: int, *, begin: datetime) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform_tests.fortnight.judge import judge
-from energy_platform_tests.fortnight.story import live
+from energy_platform_tests.fortnight.scenario import live
 from energy_platform_tests.fortnight.troubles import SHORT, SHORT_LASTS
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.long
-def test_troubles_heal_are_told_once_and_delay_no_other_source(
+def test_troubles_heal_raise_one_alert_each_and_delay_no_other_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with live(
         tmp_path, troubles=SHORT, lasts=SHORT_LASTS, intraday_minutes=240, refresh_every=None
-    ) as story:
-        found = judge(story)
+    ) as scenario:
+        found = judge(scenario)
     assert found.breaches == ()
-    told = {row.name: (row.mail, row.webhook) for row in found.rows}
-    assert set(told.values()) == {("1+1", "1+1")}
-    assert len(story.whole_at) == 3, "the day of three sources"
+    alerts = {row.name: (row.mail, row.webhook) for row in found.rows}
+    assert set(alerts.values()) == {("1+1", "1+1")}
+    assert len(scenario.whole_at) == 3, "the day of three sources"

@@ -1,4 +1,4 @@
-"""What goes wrong in the fortnight, when, and what somebody is to hear of it."""
+"""What goes wrong in the fortnight, when, and which alert it must raise."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Trouble:
         start: When it begins, after the first midnight.
         lasts: For how long; of a clock that is set back, by how much.
         faults: What the simulator is to do meanwhile.
-        told: What is to be told once, with its all-clear once; None: nothing.
-        may_follow: What may be told, with its all-clear, at most once: days that are still
-            missing while the source is back.
+        alert: Kind of the alert that must be sent once, with its all-clear once; None: none.
+        allowed_alert: Kind that may be sent, with its all-clear, at most once: days that are
+            still missing while the source is back.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Trouble:
     start: timedelta
     lasts: timedelta
     faults: tuple[str, ...] = ()
-    told: Kind | None = None
-    may_follow: Kind | None = None
+    alert: Kind | None = None
+    allowed_alert: Kind | None = None
 
     @property
     def end(self) -> timedelta:
@@ -55,7 +55,7 @@ class Trouble:
     def begin(self, site: Site) -> None:
         """Switch it on."""
         if self.how == "fault":
-            site.fleet.set_faults(f"{self.who}:{fault}" for fault in self.faults)
+            site.suite.set_faults(f"{self.who}:{fault}" for fault in self.faults)
         elif self.how == "closed port":
             variable, path = _ADDRESS[self.who]
             os.environ[variable] = f"http://127.0.0.1:{_closed_port()}{path}"
@@ -63,10 +63,10 @@ class Trouble:
     def finish(self, site: Site) -> None:
         """Switch it off."""
         if self.how == "fault":
-            site.fleet.faults[self.who].clear()
+            site.suite.faults[self.who].clear()
         elif self.how == "closed port":
             variable, _ = _ADDRESS[self.who]
-            os.environ[variable] = site.fleet.environment()[variable]
+            os.environ[variable] = site.suite.environment()[variable]
 
 
 def _closed_port() -> int:
@@ -95,8 +95,8 @@ FORTNIGHT: Final = (
         faults=("http_503",),
         start=_at(2, 7),
         lasts=_at(9),
-        told="source_silent",
-        may_follow="days_missing",
+        alert="source_silent",
+        allowed_alert="days_missing",
     ),
     Trouble(
         name="SkyCentrics refuses connections for 30 hours",
@@ -104,8 +104,8 @@ FORTNIGHT: Final = (
         how="closed port",
         start=_at(3, 10),
         lasts=_at(1, 6),
-        told="source_silent",
-        may_follow="days_missing",
+        alert="source_silent",
+        allowed_alert="days_missing",
     ),
     Trouble(
         name="SoData never answers for 14 hours",
@@ -114,7 +114,7 @@ FORTNIGHT: Final = (
         faults=("never",),
         start=_at(5, 4),
         lasts=_at(0, 14),
-        told="source_silent",
+        alert="source_silent",
     ),
     Trouble(
         name="Socomec's password is refused for two days",
@@ -123,8 +123,8 @@ FORTNIGHT: Final = (
         faults=("refuse_login",),
         start=_at(7, 10),
         lasts=_at(2),
-        told="source_refused",
-        may_follow="days_missing",
+        alert="source_refused",
+        allowed_alert="days_missing",
     ),
     Trouble(
         name="Wattics answers 503 for 6 hours",
@@ -133,7 +133,7 @@ FORTNIGHT: Final = (
         faults=("http_503",),
         start=_at(10, 4),
         lasts=_at(0, 6),
-        told="stream_stuck",
+        alert="stream_stuck",
     ),
     Trouble(
         name="the clock is set back by an hour",
@@ -167,7 +167,7 @@ SHORT: Final = (
         faults=("http_503",),
         start=_at(0, 3),
         lasts=_at(0, 15),
-        told="source_silent",
+        alert="source_silent",
     ),
     Trouble(
         name="Socomec's password is refused for fourteen hours",
@@ -176,7 +176,7 @@ SHORT: Final = (
         faults=("refuse_login",),
         start=_at(0, 5),
         lasts=_at(0, 14),
-        told="source_refused",
+        alert="source_refused",
     ),
 )
 """Of one day and a night."""

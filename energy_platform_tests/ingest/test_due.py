@@ -15,7 +15,7 @@ from energy_platform.ingest.due import (
     SourceDays,
     due,
     holes,
-    newest_block,
+    newest_chunk,
     read_source_days,
 )
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue, DayRecord
@@ -231,10 +231,10 @@ def test_before_the_daily_runs_had_their_turn_yesterday_is_not_over() -> None:
 
 def test_one_run_takes_the_newest_days_without_a_hole() -> None:
     days = ["2026-01-09", "2026-01-08", "2026-01-05"]
-    assert newest_block(days) == ["2026-01-08", "2026-01-09"]
+    assert newest_chunk(days) == ["2026-01-08", "2026-01-09"]
     many = list(reversed(day_range("2025-01-01", "2025-12-31")))
-    assert newest_block(many, most=3) == ["2025-12-29", "2025-12-30", "2025-12-31"]
-    assert newest_block([]) == []
+    assert newest_chunk(many, most=3) == ["2025-12-29", "2025-12-30", "2025-12-31"]
+    assert newest_chunk([]) == []
 
 
 @given(st.sets(st.integers(0, 60)), st.integers(1, 9))
@@ -243,11 +243,11 @@ def test_blocks_taken_one_after_the_other_take_every_day_once(numbers: set[int],
     left = sorted((f"{first + n * DAY:%Y-%m-%d}" for n in numbers), reverse=True)
     taken: list[str] = []
     while left:
-        block = newest_block(left, most=most)
-        assert 1 <= len(block) <= most
-        assert block == day_range(block[0], block[-1])
-        taken += reversed(block)
-        left = [day for day in left if day not in block]
+        chunk = newest_chunk(left, most=most)
+        assert 1 <= len(chunk) <= most
+        assert chunk == day_range(chunk[0], chunk[-1])
+        taken += reversed(chunk)
+        left = [day for day in left if day not in chunk]
     assert taken == sorted(taken, reverse=True)
     assert len(taken) == len(numbers)
 

@@ -90,7 +90,7 @@ def test_lines_that_cannot_be_read_are_found_with_their_numbers(
     read = env_file()
     assert [(one.line, one.lost) for one in read.problems] == [(3, True), (6, True)]
     with caplog.at_level(logging.DEBUG):
-        assert Settings.load().sources["socomec"].username == "me"
+        assert vars(Settings.load().sources["socomec"])["username"] == "me"
     assert not caplog.records
 
 

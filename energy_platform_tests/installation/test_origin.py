@@ -156,7 +156,7 @@ def test_after_a_demo_the_folder_decides_and_no_real_ledger_is_read(
     assert found.settings.platform.portfolio == tmp_path / "data" / "demo" / "portfolio.yaml"
     assert found.settings.platform.ledger_url is None
     assert found.settings.wattics.base_url is None
-    assert found.settings.sources["socomec"].password is None
+    assert vars(found.settings.sources["socomec"])["password"] is None
     (tmp_path / "data" / "ORIGIN").unlink()
     assert installation().settings.wattics.base_url == "https://real.example/"
 

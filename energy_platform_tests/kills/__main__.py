@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_range
 from energy_platform.defs.resources import Platform
-from energy_platform.delivery import streams_behind
+from energy_platform.delivery import stream_backlog
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import stale
 from energy_platform.schemas import CORE_TABLES
@@ -131,7 +131,7 @@ def _run(
     _backfill(place)
     lasts = time.monotonic() - began
     reference = _reference(place, folder)
-    ui, slowest, struck = Ui(place), Counter[str](), Counter[str]()
+    ui, slowest, killed = Ui(place), Counter[str](), Counter[str]()
     failures: list[str] = []
     try:
         for number in range(1, times + 1):
@@ -142,16 +142,16 @@ def _run(
                 failures.append(f"{number}: {target}: {error}")
                 _LOG.error("%s", failures[-1])
                 continue
-            struck[target] += 1
+            killed[target] += 1
             slowest[target] = max(slowest[target], round(needed))
             _LOG.info("%d: %s killed %s; all done after %.0f s", number, target, moment, needed)
     finally:
         ui.kill()
     _backfill(place)
     failures += _differences(reference, _content(place.data))
-    judged = place.fleet.ask("/judgement")
+    judged = place.suite.ask("/delivery-report")
     failures += judged["complaints"]
-    _LOG.info("killed: %s; slowest to be done, s: %s", dict(struck), dict(slowest))
+    _LOG.info("killed: %s; slowest to be done, s: %s", dict(killed), dict(slowest))
     _LOG.info("%d day files compared; %d packets at Wattics", len(reference), judged["packets"])
     for failure in failures:
         _LOG.error("%s", failure)
@@ -230,7 +230,7 @@ def _left(place: Installation) -> str:
                 return f"{len(days)} days are stale"
             plan = platform.warehouse.plan(portfolio, delivery=platform.delivered(portfolio))
             with platform.ledger() as ledger:
-                behind = streams_behind(
+                behind = stream_backlog(
                     platform.lake, ledger, portfolio, now=platform.now(), max_hold=hold
                 )
         except LakeError as error:

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from energy_platform.lake import lake as lake_module
 from energy_platform.lake import parquet as parquet_module
-from energy_platform.lake.lake import Lake, LakeError, stamp_of, stamp_text
+from energy_platform.lake.lake import FINGERPRINT, Lake, LakeError, fingerprint_of, fingerprint_text
 from energy_platform.lake.parquet import content_id
 from energy_platform.schemas import CORE_REGISTER_REJECTS
 from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
@@ -200,8 +200,13 @@ def test_scanning_leaves_out_days_without_a_file(lake: Lake) -> None:
     assert lake.scan(RAW_BELIMO_SAMPLES, days=["2026-02-28"]).collect().height == 0
 
 
-def test_stamps_survive_the_footer(lake: Lake) -> None:
-    stamp = {"core_readings": "abc", "rules": "energy-1 ü"}
-    lake.write(RAW_BELIMO_SAMPLES, samples([1.0]), day=DAY, meta={"stamp": stamp_text(stamp)})
-    assert stamp_of(lake.footer(RAW_BELIMO_SAMPLES, day=DAY)) == stamp
-    assert stamp_of(None) == {}
+def test_fingerprints_survive_the_footer(lake: Lake) -> None:
+    fingerprint = {"core_readings": "abc", "rules": "energy-1 ü"}
+    lake.write(
+        RAW_BELIMO_SAMPLES,
+        samples([1.0]),
+        day=DAY,
+        meta={FINGERPRINT: fingerprint_text(fingerprint)},
+    )
+    assert fingerprint_of(lake.footer(RAW_BELIMO_SAMPLES, day=DAY)) == fingerprint
+    assert fingerprint_of(None) == {}

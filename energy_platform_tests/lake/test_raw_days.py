@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy_platform.lake.lake import Lake, LakeError
-from energy_platform.lake.raw_days import Landed, land_day, land_snapshot
+from energy_platform.lake.raw_days import RawDayResult, land_day, land_snapshot
 from energy_platform.schemas import violations
 from energy_platform.sources.belimo.tables import RAW_BELIMO_DEVICES, RAW_BELIMO_SAMPLES
 
@@ -52,7 +52,7 @@ def land(
     until: datetime = END,
     closed: bool = True,
     whole: bool = True,
-) -> Landed:
+) -> RawDayResult:
     return land_day(
         lake,
         RAW_BELIMO_SAMPLES,

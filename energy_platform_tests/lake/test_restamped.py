@@ -104,9 +104,9 @@ def test_the_newer_answer_counts_once(tmp_path: Path, every: str, away: int) -> 
     site = Site(tmp_path, every=every)
     site.land(rows(*HUNDRED), POWER, hour=1)
     assert site.energy() == 400
-    anew = [(at + timedelta(seconds=away), 110.0) for at, _ in HUNDRED]
+    restamped = [(at + timedelta(seconds=away), 110.0) for at, _ in HUNDRED]
     moved = POWER.with_columns(pl.col("at") + timedelta(seconds=away))
-    site.land(rows(*anew), moved, hour=2)
+    site.land(rows(*restamped), moved, hour=2)
     assert site.energy() == 440
     assert any("S1: 4 increments came with another stamp" in one for one in site.warnings)
     aside = site.lake.read(reject_tables()["socomec"], day=DAY)
@@ -116,7 +116,7 @@ def test_the_newer_answer_counts_once(tmp_path: Path, every: str, away: int) -> 
     raw = site.lake.read(RAW_SOCOMEC_DATAPOINTS, day=DAY)
     assert raw.filter(pl.col("service_id") == "2").height == 8, "nothing else is ever dropped"
     # The same answer again changes nothing.
-    site.land(rows(*anew), moved, hour=3)
+    site.land(rows(*restamped), moved, hour=3)
     assert site.energy() == 440
     assert site.lake.read(reject_tables()["socomec"], day=DAY).equals(aside)
 
@@ -137,6 +137,6 @@ def test_an_answer_that_lacks_increments_loses_none(tmp_path: Path) -> None:
 
 def test_what_an_older_version_landed_twice_counts_once(tmp_path: Path) -> None:
     site = Site(tmp_path, every="15m")
-    anew = [(at + timedelta(seconds=30), 100.0) for at, _ in HUNDRED]
-    site.land(rows(*HUNDRED, *anew), hour=1)
+    restamped = [(at + timedelta(seconds=30), 100.0) for at, _ in HUNDRED]
+    site.land(rows(*HUNDRED, *restamped), hour=1)
     assert site.energy() == 400

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from energy_platform.lake import lake as lake_module
 from energy_platform.lake.lake import Lake
-from energy_platform.lake.raw_days import Landed, land_day
+from energy_platform.lake.raw_days import RawDayResult, land_day
 from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform_tests.lake.test_raw_days import DAY, END, pull
 
@@ -32,7 +32,7 @@ DAYS = st.lists(
 ).map(sorted)
 
 
-def land(lake: Lake, frame: pl.DataFrame | Iterable[pl.DataFrame]) -> Landed:
+def land(lake: Lake, frame: pl.DataFrame | Iterable[pl.DataFrame]) -> RawDayResult:
     return land_day(lake, RAW_BELIMO_SAMPLES, day=DAY, frame=frame, complete_until=END, closed=True)
 
 

@@ -61,9 +61,9 @@ def test_a_span_holds_on_the_days_it_touches() -> None:
         (accepting("from: 2026-07-01, to: 2026-07-02", point="socomec/SN9/x"), "unknown point"),
         (
             accepting("from: 2026-07-01, to: 2026-07-02", point="socomec/SN1/Global|0|2"),
-            "is no energy register",
+            "is not an energy register",
         ),
-        (accepting("from: yesterday, to: 2026-07-02"), "'yesterday' is no date"),
+        (accepting("from: yesterday, to: 2026-07-02"), "'yesterday' is not a date"),
         (accepting("from: 2026-07-01, to: 2026-07-02", reason="''"), "reason"),
     ],
 )

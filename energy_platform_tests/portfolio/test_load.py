@@ -144,7 +144,7 @@ def test_what_is_no_portfolio_is_told_in_one_line(text: str, part: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "part"),
     [
-        ("Europe/Paris", "Paris/Europe", 3, "no IANA time zone"),
+        ("Europe/Paris", "Paris/Europe", 3, "not an IANA time zone"),
         ("site: paris, name: Meter", "site: lyon, name: Meter", 10, "unknown site 'lyon'"),
         ("type: meter", "type: valve", 10, "unknown device type 'valve'"),
         ("interval: 15m", "interval: 7m", 12, "divide a day"),
@@ -338,5 +338,5 @@ devices:
     points = parse_portfolio(text).points
     assert points["socomec/A/v"].until == datetime(2026, 6, 30, 22, tzinfo=UTC)
     assert points["socomec/A/c"].until == datetime(2026, 6, 1, 12, tzinfo=UTC)
-    with pytest.raises(PortfolioError, match=r"yaml:8: .*no date such as"):
+    with pytest.raises(PortfolioError, match=r"yaml:8: .*not a date such as"):
         parse_portfolio(text.replace("until: 2026-07-01", "until: next summer"))

@@ -133,7 +133,7 @@ def test_a_unit_of_something_else_is_refused(quantity: str, unit: str) -> None:
 
 def test_a_streams_unit_must_fit_what_it_sends() -> None:
     message = refused(changed("unit: kWh, fields", "unit: kW, fields"))
-    assert message.startswith("portfolio.yaml:15: 'kW' is no unit of active_energy_import")
+    assert message.startswith("portfolio.yaml:15: 'kW' is not a unit of active_energy_import")
 
 
 @pytest.mark.parametrize("unit", ["Kwh", "furlongs", "%", "°F", ""])
@@ -243,7 +243,7 @@ def test_aliases_of_a_portfolio_that_repeats_itself_are_welcome() -> None:
     ("old", "new", "part"),
     [
         ("factor: 2", "factor: 2, from: 20260131", "2026-01-31"),
-        ("factor: 2", "factor: 2, from: soon", "'soon' is no date"),
+        ("factor: 2", "factor: 2, from: soon", "'soon' is not a date"),
         ("factor: 2", "factor: 2, from: 0001-01-01T00:00:00+14:00", "outside the calendar"),
         ("factor: 2", "factor: 2, from: 2026-02-30", "not valid YAML: day is out of range"),
         ("unit: kWh}", "unit: kWh, every: 99999999999999d}", "longer than a year"),

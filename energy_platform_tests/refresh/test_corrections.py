@@ -162,7 +162,7 @@ def test_swapped_words_are_explained_repaired_and_shown_in_the_marts(tmp_path: P
     assert energy(lake, swapped.key) == 0.0
     explained = word_swaps(lake.read(CORE_READINGS, day=days[1])).row(0, named=True)
     assert explained["point_id"] == swapped.key
-    assert explained["said"] * explained["factor"] == explained["repaired"]
+    assert explained["raw_value"] * explained["factor"] == explained["repaired"]
 
     warehouse = Warehouse(data_dir=tmp_path, lake=lake, dbt_project_dir=PROJECT)
     nothing = pl.DataFrame(schema=DELIVERY)

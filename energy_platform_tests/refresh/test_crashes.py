@@ -1,4 +1,4 @@
-"""Killed anywhere, the next walk finds by the stamps what is missing."""
+"""Killed anywhere, the next refresh finds by the fingerprints what is missing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def expected(before: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.mark.parametrize("after_rename", [False, True], ids=["before", "after"])
-def test_a_walk_cut_at_any_rename_is_finished_by_the_next(
+def test_a_refresh_cut_at_any_rename_is_finished_by_the_next(
     before: Lake,
     expected: Lake,
     tmp_path: Path,
@@ -85,7 +85,7 @@ def test_a_walk_cut_at_any_rename_is_finished_by_the_next(
     assert renames >= 9
 
 
-def test_a_walk_whose_caller_fails_goes_on_where_it_stopped(
+def test_a_refresh_whose_caller_fails_goes_on_where_it_stopped(
     before: Lake, expected: Lake, tmp_path: Path
 ) -> None:
     lake = copied(before, tmp_path / "lake")

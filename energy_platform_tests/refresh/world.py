@@ -11,7 +11,7 @@ import yaml
 
 from energy_platform.days import day_bounds, day_range
 from energy_platform.lake.lake import Lake
-from energy_platform.lake.raw_days import Landed, land_day
+from energy_platform.lake.raw_days import RawDayResult, land_day
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.refresh import Refreshed, refresh
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_TABLES
@@ -111,7 +111,7 @@ def raw_frame(vendor: str, samples: Iterable[Sample]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_TABLES[vendor].schema)
 
 
-def land(lake: Lake, samples: Iterable[Sample], *, days: Iterable[str] = ()) -> list[Landed]:
+def land(lake: Lake, samples: Iterable[Sample], *, days: Iterable[str] = ()) -> list[RawDayResult]:
     """Land samples in their days' files; ``days`` also get one where they have no samples."""
     every = list(samples)
     wanted = {(point_id.split("/")[0], day) for point_id, day, _, _ in every}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,17 +15,17 @@ NOON: Final = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def running_fleet() -> Iterator[Fleet]:
-    with Fleet() as fleet:
-        yield fleet
+def running_suite() -> Iterator[SimulatorSuite]:
+    with SimulatorSuite() as suite:
+        yield suite
 
 
 @pytest.fixture
-def fleet(running_fleet: Fleet) -> Iterator[Fleet]:
-    """A fleet without faults and events, at noon; counters start at zero."""
-    running_fleet.set_clock(NOON)
-    running_fleet.socomec.requests.clear()
-    running_fleet.belimo.requests.clear()
-    yield running_fleet
-    running_fleet.clear_faults()
-    running_fleet.world.clear_events()
+def suite(running_suite: SimulatorSuite) -> Iterator[SimulatorSuite]:
+    """A suite without faults and events, at noon; counters start at zero."""
+    running_suite.set_clock(NOON)
+    running_suite.socomec.requests.clear()
+    running_suite.belimo.requests.clear()
+    yield running_suite
+    running_suite.clear_faults()
+    running_suite.world.clear_events()

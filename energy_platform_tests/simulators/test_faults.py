@@ -1,4 +1,4 @@
-"""Faults strike when they were told to, and are refused when nobody understands them."""
+"""Faults occur when they were asked for, and unknown ones are refused."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import pytest
 from energy_platform.simulators.faults import Fault, FaultError, Faults, by_vendor
 
 
-def strikes(faults: Faults, name: str, *, times: int, path: str = "/") -> list[bool]:
-    return [faults.strikes(name, path=path) is not None for _ in range(times)]
+def failures(faults: Faults, name: str, *, times: int, path: str = "/") -> list[bool]:
+    return [faults.should_fail(name, path=path) is not None for _ in range(times)]
 
 
 def test_a_fault_without_a_rule_always_strikes() -> None:
-    assert strikes(Faults.parse("html"), "html", times=3) == [True] * 3
-    assert strikes(Faults.parse("html=on"), "html", times=3) == [True] * 3
+    assert failures(Faults.parse("html"), "html", times=3) == [True] * 3
+    assert failures(Faults.parse("html=on"), "html", times=3) == [True] * 3
 
 
 def test_a_count_strikes_on_the_next_occasions_only() -> None:
-    assert strikes(Faults.parse("http_503=2"), "http_503", times=4) == [True, True, False, False]
+    assert failures(Faults.parse("http_503=2"), "http_503", times=4) == [True, True, False, False]
 
 
 def test_a_schedule_strikes_on_exactly_its_occasions() -> None:
     faults = Faults.parse("http_500=@2+4")
-    assert strikes(faults, "http_500", times=5) == [False, True, False, True, False]
-    assert faults.struck["http_500"] == 2
+    assert failures(faults, "http_500", times=5) == [False, True, False, True, False]
+    assert faults.occurred["http_500"] == 2
 
 
 def test_a_rate_is_kept_on_average_and_repeats_with_its_seed() -> None:
-    first = strikes(Faults.parse("http_429=0.2"), "http_429", times=5_000)
+    first = failures(Faults.parse("http_429=0.2"), "http_429", times=5_000)
     assert sum(first) == pytest.approx(1_000, rel=0.1)
-    assert strikes(Faults.parse("http_429=0.2"), "http_429", times=5_000) == first
-    assert strikes(Faults.parse("http_429=0.2", seed=8), "http_429", times=5_000) != first
+    assert failures(Faults.parse("http_429=0.2"), "http_429", times=5_000) == first
+    assert failures(Faults.parse("http_429=0.2", seed=8), "http_429", times=5_000) != first
 
 
 def test_requests_of_another_path_or_method_are_no_occasions() -> None:
     faults = Faults.parse("http_500=1:path=/devices:method=get")
-    assert faults.strikes("http_500", path="/sites", method="GET") is None
-    assert faults.strikes("http_500", path="/devices?take=1", method="PUT") is None
-    assert faults.strikes("http_500", path="/devices?take=1", method="GET") is not None
+    assert faults.should_fail("http_500", path="/sites", method="GET") is None
+    assert faults.should_fail("http_500", path="/devices?take=1", method="PUT") is None
+    assert faults.should_fail("http_500", path="/devices?take=1", method="GET") is not None
 
 
 def test_several_faults_are_separated_by_blanks_or_commas_and_can_be_cleared() -> None:
@@ -47,16 +47,16 @@ def test_several_faults_are_separated_by_blanks_or_commas_and_can_be_cleared() -
     assert slow is not None
     assert slow.seconds == 0.5
     faults.clear("html")
-    assert faults.strikes("html") is None
+    assert faults.should_fail("html") is None
     faults.clear()
     assert faults.names() == ()
 
 
 def test_setting_a_fault_again_counts_afresh() -> None:
     faults = Faults.parse("http_503=1")
-    strikes(faults, "http_503", times=2)
+    failures(faults, "http_503", times=2)
     faults.set("http_503=1")
-    assert strikes(faults, "http_503", times=2) == [True, False]
+    assert failures(faults, "http_503", times=2) == [True, False]
 
 
 @pytest.mark.parametrize(

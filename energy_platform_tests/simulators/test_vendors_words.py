@@ -12,7 +12,7 @@ from energy_platform_tests.simulators.skycentrics.caller import Caller
 from energy_platform_tests.simulators.socomec.soda import Soda
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 SENSORS = {
     "BESS_STATE_OF_CHARGE": ("Charge", "%"),
@@ -54,8 +54,8 @@ SENSORS = {
 
 
 @pytest.fixture
-def sensors(fleet: Fleet) -> dict[str, dict[str, Any]]:
-    with Caller(urlsplit(fleet.url("skycentrics")).port or 0) as caller:
+def sensors(suite: SimulatorSuite) -> dict[str, dict[str, Any]]:
+    with Caller(urlsplit(suite.url("skycentrics")).port or 0) as caller:
         return caller.sensors()
 
 
@@ -101,8 +101,10 @@ TITLES = {
 
 
 @pytest.mark.parametrize("serial", TITLES)
-def test_a_meter_prints_the_titles_of_the_vendors_document(fleet: Fleet, serial: str) -> None:
-    soda = Soda(fleet)
+def test_a_meter_prints_the_titles_of_the_vendors_document(
+    suite: SimulatorSuite, serial: str
+) -> None:
+    soda = Soda(suite)
     device = next(one for one in soda.listing("/devices", take=50) if one["serialNumber"] == serial)
     variables = soda.get(f"/devices/{device['uuid']}/variables").json()["results"]
     assert TITLES[serial] <= {one["serviceTranslations"]["en"]["title"] for one in variables}
@@ -112,9 +114,9 @@ def test_a_meter_prints_the_titles_of_the_vendors_document(fleet: Fleet, serial:
 
 
 def test_a_ups_prints_titles_service_names_and_a_cadence_and_leaves_units_to_the_last_values(
-    fleet: Fleet,
+    suite: SimulatorSuite,
 ) -> None:
-    soda = Soda(fleet)
+    soda = Soda(suite)
     device = next(one for one in soda.listing("/devices", take=50) if "UPS" in one["name"])
     variables = soda.get(f"/devices/{device['uuid']}/variables").json()["results"]
     by_service = {one["serviceId"]: one for one in variables}
@@ -144,8 +146,10 @@ def test_a_ups_prints_titles_service_names_and_a_cadence_and_leaves_units_to_the
         assert variable["isComputed"] == service.startswith("1419")
 
 
-def test_a_valve_prints_what_it_counts_and_the_name_its_owner_gave_it(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_a_valve_prints_what_it_counts_and_the_name_its_owner_gave_it(
+    suite: SimulatorSuite,
+) -> None:
+    cloud = Cloud(suite)
     names = [one["displayName"] for one in cloud.devices(state="REGISTERED", limit=100)]
     assert "Energieventil Heizung 2.OG Sued-Ost" in names
     assert sum(name.startswith("Energieventil Heizung ") for name in names) >= 5

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from energy_platform.days import day_bounds
 from energy_platform.simulators.world.events import Event
-from energy_platform_tests.faults.harness import DAY, open_rig
+from energy_platform_tests.faults.harness import DAY, open_harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,8 @@ class Case:
         day: A UTC day before it with readings of each device.
         break_it: Makes every further answer fail.
         silence_it: Takes all readings of the day away; the devices stay.
-        login_paths: What may be asked by another method than GET, to log in.
+        other_calls: Patterns of what may be asked by another method than GET: what logs in, and
+            what reads although it is a POST.
     """
 
     portfolio: Portfolio
@@ -48,7 +49,7 @@ class Case:
     day: str
     break_it: Callable[[], None]
     silence_it: Callable[[], None]
-    login_paths: tuple[str, ...] = ()
+    other_calls: tuple[str, ...] = ()
 
 
 def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
@@ -65,20 +66,20 @@ def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
 
 
 @contextmanager
-def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -> Iterator[Case]:
+def simulated(source: str, folder: Path, *, other_calls: tuple[str, ...] = ()) -> Iterator[Case]:
     """Have a simulated source answer, with a few of its devices."""
-    with open_rig(folder) as rig:
+    with open_harness(folder) as rig:
         prefix = f"{source}_".upper()
         variables = {
-            name: value for name, value in rig.fleet.environment().items() if prefix in name
+            name: value for name, value in rig.suite.environment().items() if prefix in name
         }
         # The rig's own limit is for faults; here a slow machine must not look like one.
         os.environ[f"{prefix}TIMEOUT_S"] = "60"
         start, end = day_bounds(DAY)
 
         def silence() -> None:
-            for key in rig.fleet.world.signals:
-                rig.fleet.world.add_event(Event(signal=key, kind="gap", start=start, end=end))
+            for key in rig.suite.world.signals:
+                rig.suite.world.add_event(Event(signal=key, kind="gap", start=start, end=end))
 
         yield Case(
             portfolio=rig.portfolio,
@@ -91,6 +92,6 @@ def simulated(source: str, folder: Path, *, login_paths: tuple[str, ...] = ()) -
             now=end + timedelta(hours=1),
             day=DAY,
             silence_it=silence,
-            break_it=lambda: rig.fleet.set_faults([f"{source}:http_500=1.0"]),
-            login_paths=login_paths,
+            break_it=lambda: rig.suite.set_faults([f"{source}:http_500=1.0"]),
+            other_calls=other_calls,
         )

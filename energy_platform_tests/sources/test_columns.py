@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_platform.sources.columns import instants, settle, split_values
+from energy_platform.sources.columns import deduplicate, instants, split_values
 
 if TYPE_CHECKING:
     import random
@@ -75,10 +75,10 @@ def test_settling_leaves_one_row_per_key_whatever_the_order(
 ) -> None:
     schema = {"key": pl.Int64, "value": pl.Float64, "value_text": pl.String}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
-    settled = settle(frame, key=["key"])
+    settled = deduplicate(frame, key=["key"])
     mixed = list(rows)
     chance.shuffle(mixed)
-    other = settle(pl.DataFrame(mixed, schema=schema, orient="row"), key=["key"])
+    other = deduplicate(pl.DataFrame(mixed, schema=schema, orient="row"), key=["key"])
     assert settled.frame.equals(other.frame)
     assert settled.frame["key"].to_list() == sorted({key for key, _, _ in rows})
     assert settled.frame.height + settled.duplicates + settled.conflicts == len(rows)

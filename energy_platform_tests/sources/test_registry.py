@@ -18,6 +18,7 @@ from energy_platform.sources.registry import SourceError, get_source, registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
     from pathlib import Path
 
 BELIMO = get_source("belimo")
@@ -32,16 +33,25 @@ class Shown(ApiSettings):
     password: str | None = None
 
 
+class Unfinished(ApiSettings):
+    model_config = SettingsConfigDict(env_prefix="BELIMO_")
+    started: Fraction | None = None
+
+
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"name": "Belimo Cloud"}, "name: expected lower-case letters"),
     ({"name": "all"}, "name: expected lower-case letters"),
     ({"title": ""}, "title: expected the name shown to users"),
     ({"settings": dict}, "settings: expected a class derived from SourceSettings"),
     ({"settings": Unprefixed}, "settings: expected env_prefix 'BELIMO_'"),
-    ({"settings": Shown, "login": ("password",)}, "settings: password is a secret by its name"),
+    (
+        {"settings": Shown, "login": ("password",), "enabled_by": ()},
+        "settings: password is a secret by its name",
+    ),
+    ({"settings": Unfinished}, "settings: import the types of their fields at run time"),
     ({"login": ()}, "login: expected at least one setting"),
-    ({"login": ("licence",)}, "login: the settings have no licence"),
-    ({"login": ("rps",)}, "login: rps has a default"),
+    ({"login": ("licence",), "enabled_by": ()}, "login: the settings have no licence"),
+    ({"login": ("rps",), "enabled_by": ()}, "login: rps has a default"),
     ({"enabled_by": ("rps",)}, "enabled_by: rps is none of the login settings"),
     ({"day_table": None}, "day_table: expected a Table"),
     ({"day_table": replace(BELIMO.day_table, partitioned=False)}, "day_table: expected a part"),

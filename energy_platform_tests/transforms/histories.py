@@ -21,18 +21,18 @@ START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 QUARTER: Final = timedelta(minutes=15)
 POINT: Final = "socomec/1/Global|0|1"
 
-LAW: Final = settings(
-    max_examples=int(os.environ.get("LAW_EXAMPLES", "60")),
+PROPERTY: Final = settings(
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "60")),
     deadline=None,
-    derandomize="LAW_EXAMPLES" not in os.environ,
+    derandomize="PROPERTY_EXAMPLES" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""How often a law is tried; LAW_EXAMPLES asks for more, drawn anew each time."""
+"""How often a property is tried; PROPERTY_EXAMPLES asks for more, drawn again each time."""
 
-SLOW_LAW: Final = settings(
-    LAW, max_examples=LAW.max_examples if "LAW_EXAMPLES" in os.environ else 15
+SLOW_PROPERTY: Final = settings(
+    PROPERTY, max_examples=PROPERTY.max_examples if "PROPERTY_EXAMPLES" in os.environ else 15
 )
-"""For laws with many loads per example."""
+"""For properties with many loads per example."""
 
 
 def frame(
@@ -105,7 +105,7 @@ WILD_VALUES: Final = st.one_of(
     st.sampled_from([0.0, 0.0, 1.0, 5.0, 5.001, 99_990.0, 65_536.0 * 5000, 3600.0, 18e6, -3.0]),
     st.floats(0, 1e6, allow_nan=False).map(lambda value: round(value, 3)),
 )
-"""Readings without any sense; the laws hold all the same."""
+"""Readings without any sense; the properties hold all the same."""
 
 
 @st.composite

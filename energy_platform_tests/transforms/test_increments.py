@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from energy_platform.schemas import CORE_READINGS, CORE_REGISTER_REJECTS, violations
 from energy_platform.transforms.intervals import energy_intervals
-from energy_platform.transforms.registers import energy_of_readings
+from energy_platform.transforms.registers import compute_energy
 from energy_platform_tests.increment_cases import Case, cases
-from energy_platform_tests.transforms.histories import LAW, QUARTER, START
+from energy_platform_tests.transforms.histories import PROPERTY, QUARTER, START
 
 if TYPE_CHECKING:
     from energy_platform.transforms.counters import EnergyDeltas
@@ -68,7 +68,7 @@ def in_day_files(values: list[tuple[datetime, float]], points: pl.DataFrame) -> 
     state = None
     for day in sorted({at.date() for at, _ in values}):
         rows = readings([one for one in values if one[0].date() == day])
-        made = energy_of_readings(rows, points=points, state=state)
+        made = compute_energy(rows, points=points, state=state)
         state = made.state
         found.append(made)
     return found
@@ -135,7 +135,7 @@ def test_increments_stamped_anew_are_counted_once() -> None:
     values = [(START + n * QUARTER, 100.0) for n in range(4)]
     anew = [(at + timedelta(seconds=30), energy) for at, energy in values]
     for points in (point(every_s=900.0), point(width_s=900.0), point(width_s=900.0, stamp="start")):
-        made = energy_of_readings(readings([*values, *anew]), points=points)
+        made = compute_energy(readings([*values, *anew]), points=points)
         assert made.deltas["energy_wh"].sum() == 400
         assert made.rejects["at"].to_list() == [at for at, _ in anew]
         assert made.rejects["reason"].unique().to_list() == ["same_period"]
@@ -145,12 +145,12 @@ def test_increments_stamped_anew_are_counted_once() -> None:
 def test_a_pace_that_is_stated_too_long_loses_no_increment() -> None:
     """``pollingTime`` may say an hour where increments come every five minutes."""
     values = [(START + timedelta(minutes=5) * n, 1.0) for n in range(24)]
-    made = energy_of_readings(readings(values), points=point(every_s=3600.0))
+    made = compute_energy(readings(values), points=point(every_s=3600.0))
     assert made.deltas["energy_wh"].sum() == 24
     assert made.rejects.is_empty()
 
 
-@LAW
+@PROPERTY
 @given(
     steps=st.lists(st.tuples(st.integers(1, 2000), st.integers(0, 50)), max_size=20),
     cut=st.integers(0, 20),
@@ -165,9 +165,9 @@ def test_midnight_anywhere_and_any_order_change_nothing(
         at += timedelta(seconds=seconds)
         values.append((at, float(energy)))
     points = point(stamp=stamp, **{known: 900.0})
-    whole = energy_of_readings(readings(values[::-1] + values), points=points)
-    before = energy_of_readings(readings(values[:cut]), points=points)
-    after = energy_of_readings(readings(values[cut:]), points=points, state=before.state)
+    whole = compute_energy(readings(values[::-1] + values), points=points)
+    before = compute_energy(readings(values[:cut]), points=points)
+    after = compute_energy(readings(values[cut:]), points=points, state=before.state)
     assert pl.concat([before.deltas, after.deltas]).equals(whole.deltas)
     assert pl.concat([before.rejects, after.rejects]).equals(whole.rejects)
     assert after.state.equals(whole.state)

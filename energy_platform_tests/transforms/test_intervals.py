@@ -13,9 +13,9 @@ from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals, width_of
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform_tests.transforms.histories import (
-    LAW,
     POINT,
     POLICIES,
+    PROPERTY,
     QUARTER,
     START,
     frame,
@@ -92,7 +92,7 @@ def test_only_time_whose_energy_is_known_counts_as_covered(
     assert intervals["covered_s"].sum() == covered
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES, WIDTHS)
 def test_no_energy_is_lost_or_made_by_spreading(
     readings: pl.DataFrame, policy: CounterPolicy, width: str
@@ -109,7 +109,7 @@ def test_no_energy_is_lost_or_made_by_spreading(
     assert intervals["covered_s"].max() is None or intervals["covered_s"].max() <= seconds  # type: ignore[operator]
 
 
-@LAW
+@PROPERTY
 @given(
     st.floats(-1e12, 1e12, allow_subnormal=False),
     st.integers(0, 10**10),
@@ -143,7 +143,7 @@ def one_delta(energy: float, *, start_at: object, end_at: object) -> pl.DataFram
     return pl.DataFrame([row], schema=CORE_ENERGY_DELTAS.schema)
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES, st.integers(1, 10))
 def test_intervals_of_two_files_add_up_to_those_of_one(
     readings: pl.DataFrame, policy: CounterPolicy, hours: int
@@ -183,7 +183,7 @@ SPANS = st.lists(
 
 
 @given(spans=SPANS, width=st.sampled_from([5, 15, 60]))
-@LAW
+@PROPERTY
 def test_steps_that_overlap_are_each_spread_by_their_own_time(
     spans: list[tuple[str, int, int, float, bool]], width: int
 ) -> None:

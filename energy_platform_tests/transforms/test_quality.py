@@ -12,9 +12,9 @@ from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
+    frequent_resets,
     habits,
     intervals_conserve,
-    restless,
     serials_under_two_ids,
     spike_reversals,
     stuck,
@@ -22,7 +22,7 @@ from energy_platform.transforms.quality import (
     unexpected_quarantine,
     word_swaps,
 )
-from energy_platform_tests.transforms.histories import LAW, POLICIES, START, frame, wild
+from energy_platform_tests.transforms.histories import POLICIES, PROPERTY, START, frame, wild
 
 if TYPE_CHECKING:
     from energy_platform.transforms.policy import CounterPolicy
@@ -130,8 +130,8 @@ def test_only_what_nobody_decided_about_counts_as_quarantined() -> None:
 def test_a_register_that_keeps_falling_is_named() -> None:
     values = [1000.0, 999.0, 998.0, 997.0, 996.0]
     deltas = energy_deltas(frame(values)).deltas
-    assert restless(deltas)["falls"].to_list() == [4]
-    assert restless(energy_deltas(frame(values[:4])).deltas).height == 0
+    assert frequent_resets(deltas)["falls"].to_list() == [4]
+    assert frequent_resets(energy_deltas(frame(values[:4])).deltas).height == 0
 
 
 def test_reversed_spikes_are_listed() -> None:
@@ -150,7 +150,7 @@ def test_a_serial_number_under_two_ids_is_named() -> None:
     assert found.rows() == [("1", ["a", "b"])]
 
 
-@LAW
+@PROPERTY
 @given(wild(), POLICIES)
 def test_energy_is_conserved_by_intervals_and_totals(
     readings: pl.DataFrame, policy: CounterPolicy

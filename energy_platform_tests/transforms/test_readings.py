@@ -16,8 +16,8 @@ from energy_platform.sources.skycentrics.readings import skycentrics_to_readings
 from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
 from energy_platform.sources.socomec.readings import socomec_to_readings
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform.transforms.readings import Judged, Reason, judge
-from energy_platform_tests.transforms.histories import LAW, START
+from energy_platform.transforms.readings import Reason, ValidatedReadings, validate_readings
+from energy_platform_tests.transforms.histories import PROPERTY, START
 
 POINTS = pl.DataFrame(
     [
@@ -85,7 +85,7 @@ def judged_one(
     corrections: pl.DataFrame | None = None,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    result = judge(
+    result = validate_readings(
         common((point_id, at, value, text, unit)),
         points=POINTS,
         corrections=corrections,
@@ -154,7 +154,7 @@ def day_of(point_id: str, *values: float) -> list[tuple[str, str | None]]:
         (point_id, START + timedelta(minutes=position), value, None, None)
         for position, value in enumerate(values)
     ]
-    frame = judge(common(*rows), points=POINTS, corrections=None, states=None).frame
+    frame = validate_readings(common(*rows), points=POINTS, corrections=None, states=None).frame
     return list(frame.select("status", "reason").iter_rows())
 
 
@@ -215,7 +215,7 @@ def test_corrections_touch_their_time_and_no_other(
     entry: dict[str, Any], values: list[float]
 ) -> None:
     rows = common(*(("a/meter", START + timedelta(hours=h), 10.0, None, "Wh") for h in range(3)))
-    found = judge(rows, points=POINTS, corrections=correction("a/meter", **entry)).frame
+    found = validate_readings(rows, points=POINTS, corrections=correction("a/meter", **entry)).frame
     assert found["value"].to_list() == values
     changed = [value != 10.0 for value in values]
     assert [reason is not None for reason in found["reason"]] == changed
@@ -242,7 +242,7 @@ def test_equal_duplicates_merge_and_conflicting_ones_are_counted() -> None:
         ("a/power", START, None, None, "W"),
         ("a/power", START, 4.0, None, "W"),
     )
-    result = judge(rows, points=POINTS)
+    result = validate_readings(rows, points=POINTS)
     assert result.frame.select("point_id", "value").rows() == [
         ("a/joules", 1.0),
         ("a/meter", 3000.0),
@@ -257,7 +257,7 @@ def test_every_row_is_counted_by_its_status_or_reason() -> None:
         ("a/nobody", START, 3.0, None, None),
         ("a/nobody", START + timedelta(hours=1), 3.0, None, None),
     )
-    counts = judge(rows, points=POINTS).counts
+    counts = validate_readings(rows, points=POINTS).counts
     assert counts == {"ok": 1, "unknown_point": 2, "duplicates": 0, "conflicts": 0}
 
 
@@ -266,7 +266,7 @@ def test_a_series_stored_twice_once_shifted_by_an_hour_counts_once() -> None:
     said = [100.0 + n for n in range(200)]
     true = [("a/meter", at, value, None, "Wh") for at, value in zip(stamps, said, strict=True)]
     shifted = [(p, at + timedelta(hours=1), v, t, u) for p, at, v, t, u in true]
-    result = judge(common(*true, *shifted), points=POINTS)
+    result = validate_readings(common(*true, *shifted), points=POINTS)
     believed = result.frame.filter(pl.col("status") == "ok")
     assert believed["at"].to_list() == stamps
     assert result.counts["hour_shift"] == 200
@@ -274,10 +274,10 @@ def test_a_series_stored_twice_once_shifted_by_an_hour_counts_once() -> None:
 
 def test_a_register_that_stands_still_is_not_taken_for_a_shifted_copy() -> None:
     rows = [("a/meter", START + n * timedelta(minutes=15), 500.0, None, "Wh") for n in range(96)]
-    assert judge(common(*rows), points=POINTS).counts["ok"] == 96
+    assert validate_readings(common(*rows), points=POINTS).counts["ok"] == 96
 
 
-@LAW
+@PROPERTY
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from([0.0, 1.0, 2.0, None])))
 def test_the_order_of_raw_rows_changes_nothing(random: Any, values: list[float | None]) -> None:
     rows = [
@@ -291,12 +291,12 @@ def test_the_order_of_raw_rows_changes_nothing(random: Any, values: list[float |
     assert judged(rows).counts == judged(mixed).counts
 
 
-def judged(rows: list[Any]) -> Judged:
-    return judge(common(*rows), points=POINTS)
+def judged(rows: list[Any]) -> ValidatedReadings:
+    return validate_readings(common(*rows), points=POINTS)
 
 
 def test_nothing_in_nothing_out() -> None:
-    assert judge(common(), points=POINTS).frame.equals(CORE_READINGS.empty())
+    assert validate_readings(common(), points=POINTS).frame.equals(CORE_READINGS.empty())
 
 
 def test_point_ids_survive_a_transfer_and_name_the_vendor() -> None:
@@ -366,7 +366,7 @@ def judged_polls(raw: pl.DataFrame) -> dict[int, str]:
     known = [{"point_id": one, "quantity": "active_energy_import"} for one in sensors]
     points = pl.DataFrame(known, schema=POINTS.schema)
     points = points.with_columns(kind=pl.lit("register"), sign=pl.lit(1, pl.Int64()))
-    frame = judge(skycentrics_to_readings(raw), points=points).frame
+    frame = validate_readings(skycentrics_to_readings(raw), points=points).frame
     return {
         (at - START) // timedelta(minutes=1): reason or status
         for at, status, reason in frame.select("at", "status", "reason").iter_rows()
@@ -395,7 +395,7 @@ def test_a_poll_that_shows_two_times_of_a_sensor_went_back_in_neither() -> None:
     assert set(judged_polls(polled((5, 5, 2.0), (4, 5, 1.0))).values()) == {"ok"}
 
 
-@LAW
+@PROPERTY
 @given(
     st.lists(
         st.tuples(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 30)), st.just(1.0)),
@@ -444,7 +444,7 @@ LONG_AFTER = 7 * 3600
 
 
 @pytest.mark.parametrize(
-    ("devices", "strangers"),
+    ("devices", "foreign_device_ids"),
     [
         ([("a", 0, 100.0), ("b", 200, 5000.0)], {"b"}),
         ([("b", 0, 100.0), ("a", 200, 5000.0)], {"b"}),
@@ -457,17 +457,17 @@ LONG_AFTER = 7 * 3600
     ],
 )
 def test_devices_that_share_a_serial_number_never_mix(
-    devices: list[tuple[str, int, float]], strangers: set[str]
+    devices: list[tuple[str, int, float]], foreign_device_ids: set[str]
 ) -> None:
     raw = samples_of(*devices)
     points = POINTS.head(1).with_columns(
         point_id=pl.lit("socomec/000000/Global|0|130101"), unit=pl.lit("Wh")
     )
-    frame = judge(socomec_to_readings(raw), points=points).frame
-    kept = raw.filter(~pl.col("device_uuid").is_in(sorted(strangers)))
+    frame = validate_readings(socomec_to_readings(raw), points=points).frame
+    kept = raw.filter(~pl.col("device_uuid").is_in(sorted(foreign_device_ids)))
     believed = frame.filter(pl.col("status") == "ok")
     assert set(believed["value"]) == set(kept["value"])
     aside = frame.filter(pl.col("reason") == "shared_serial")
-    if strangers and not set(raw["at"]) - set(kept["at"]):
+    if foreign_device_ids and not set(raw["at"]) - set(kept["at"]):
         assert aside.is_empty(), "a believed reading of the same instant stands for both"
     assert frame.height == believed.height + aside.height

@@ -1,4 +1,4 @@
-"""A build makes anew what changed, and ends where a build from nothing ends."""
+"""A build rebuilds what changed, and ends where a build from nothing ends."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     normal = warehouse.build(world.portfolio).prepared
 
     # The meter speaks again: its step bears on all days of the silence. The build is killed half
-    # way; an old day it had made anew is put back to what it was before.
+    # way; an old day it had rebuilt is put back to what it was before.
     world.write(["2026-03-30", "2026-03-31"])
     world.scale[meter] = 3.0
     world.write(["2026-03-08"])
@@ -168,7 +168,7 @@ def test_builds_step_by_step_end_where_a_build_from_nothing_ends(chain: Chain) -
 
 def test_a_normal_day_looks_at_no_old_one(chain: Chain) -> None:
     assert not chain.normal.full
-    for days in chain.normal.touched.values():
+    for days in chain.normal.affected.values():
         assert min(days) >= date(2026, 3, 19)
 
 
@@ -182,21 +182,21 @@ def test_a_point_that_speaks_again_settles_the_days_of_its_silence(chain: Chain)
 
 def test_a_step_over_a_silence_touches_all_its_days(chain: Chain) -> None:
     assert {date(2026, 3, 27), date(2026, 3, 28), date(2026, 3, 29)} <= set(
-        chain.killed.touched["Europe/Paris"]
+        chain.killed.affected["Europe/Paris"]
     )
 
 
-def test_days_begun_by_a_killed_build_are_made_anew(chain: Chain) -> None:
-    assert date(2026, 3, 8) in chain.killed.touched["Europe/Paris"]
-    for zone, days in chain.killed.touched.items():
-        assert set(days) <= set(chain.last.touched[zone])
+def test_days_begun_by_a_killed_build_are_rebuilt(chain: Chain) -> None:
+    assert date(2026, 3, 8) in chain.killed.affected["Europe/Paris"]
+    for zone, days in chain.killed.affected.items():
+        assert set(days) <= set(chain.last.affected[zone])
 
 
-def test_nothing_new_makes_nothing_anew(chain: Chain, tmp_path: Path) -> None:
+def test_nothing_new_rebuilds_nothing(chain: Chain, tmp_path: Path) -> None:
     prepared = chain.copy(tmp_path).prepare(chain.world.portfolio)
     assert not prepared.full
     assert prepared.changed == ()
-    assert not any(prepared.touched.values())
+    assert not any(prepared.affected.values())
 
 
 def test_a_build_reads_the_files_it_was_planned_with(chain: Chain, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_build_reads_the_files_it_was_planned_with(chain: Chain, tmp_path: Pat
         other.publish()
     again = other.prepare(world.portfolio)
     assert again.changed == ()
-    assert date.fromisoformat(day) in again.touched["Europe/Paris"]
+    assert date.fromisoformat(day) in again.affected["Europe/Paris"]
 
 
 def test_a_site_that_moves_to_another_zone_is_built_from_nothing(
@@ -244,10 +244,10 @@ def test_a_new_device_without_data_costs_no_rebuild(chain: Chain, tmp_path: Path
     other = chain.copy(tmp_path)
     prepared = other.prepare(more)
     assert not prepared.full
-    assert not any(prepared.touched.values())
+    assert not any(prepared.affected.values())
 
 
-def test_a_work_file_that_cannot_be_read_is_made_anew(chain: Chain, tmp_path: Path) -> None:
+def test_a_work_file_that_cannot_be_read_is_rebuilt(chain: Chain, tmp_path: Path) -> None:
     other = chain.copy(tmp_path)
     other.work_file.write_bytes(b"not a database" * 1000)
     prepared = other.prepare(chain.world.portfolio)

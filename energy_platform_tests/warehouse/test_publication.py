@@ -17,9 +17,9 @@ import pytest
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.warehouse import Warehouse, WarehouseError, publication
-from energy_platform.warehouse.book import Book, open_work
+from energy_platform.warehouse.build_state import BuildState, open_work
 from energy_platform.warehouse.lake_views import write_lake_views
-from energy_platform.warehouse.publication import published_facts
+from energy_platform.warehouse.publication import published_info
 from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
 ROWS = 50_000
@@ -35,15 +35,16 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def finish_build(warehouse: Warehouse, *, version: int) -> None:
     """Leave a work file as a finished build leaves it: two tables that belong together."""
     with open_work(warehouse.work_file) as db:
-        book = Book(db)
+        state = BuildState(db)
         db.execute("create schema if not exists staging")
         db.execute("create or replace view staging.stg_readings as select 1 as one")
         for table in ("fct_a", "fct_b"):
             db.execute(
                 f"create or replace table {table} as select {version} as v from range({ROWS})"
             )
-        book.note_state(facts={"version": str(version), "newest_day": "2026-01-01"}, shapes={})
-        book.commit()
+        info = {"version": str(version), "newest_day": "2026-01-01"}
+        state.note_state(build_info=info, devices={})
+        state.commit()
 
 
 def readings(count: int) -> pl.DataFrame:
@@ -99,7 +100,7 @@ def test_a_reader_keeps_the_file_it_opened(warehouse: Warehouse) -> None:
         finish_build(warehouse, version=2)
         warehouse.publish()
         assert reader.execute("select max(v) from fct_a").fetchone() == (1,)
-    assert published_facts(warehouse.published_file)["version"] == "2"
+    assert published_info(warehouse.published_file)["version"] == "2"
 
 
 def test_what_is_published_cannot_be_written_and_has_no_private_schema(
@@ -131,7 +132,7 @@ def test_a_clients_leftover_log_is_not_replayed_into_the_new_file(warehouse: War
     finish_build(warehouse, version=2)
     warehouse.publish()
     assert not leftover.exists()
-    assert published_facts(warehouse.published_file)["version"] == "2"
+    assert published_info(warehouse.published_file)["version"] == "2"
 
 
 def test_rows_that_are_still_in_the_write_ahead_log_are_published(warehouse: Warehouse) -> None:
@@ -183,10 +184,10 @@ def test_a_publication_that_dies_leaves_the_old_file_whole(
             patch.setattr(publication, "count_rows", lambda _: next(counts))
         with pytest.raises((OSError, WarehouseError)):
             warehouse.publish()
-    assert published_facts(warehouse.published_file)["version"] == "1"
+    assert published_info(warehouse.published_file)["version"] == "1"
     assert [path.name for path in warehouse.data_dir.glob(".energy*")] == []
     assert warehouse.publish().written
-    assert published_facts(warehouse.published_file)["version"] == "2"
+    assert published_info(warehouse.published_file)["version"] == "2"
 
 
 def test_a_published_file_that_is_damaged_is_replaced(warehouse: Warehouse) -> None:
@@ -195,17 +196,17 @@ def test_a_published_file_that_is_damaged_is_replaced(warehouse: Warehouse) -> N
     warehouse.published_file.unlink()
     warehouse.published_file.write_bytes(b"x" * 5000)
     assert warehouse.publish().written
-    assert published_facts(warehouse.published_file)["version"] == "1"
+    assert published_info(warehouse.published_file)["version"] == "1"
 
 
 def test_an_unfinished_build_is_never_published(warehouse: Warehouse) -> None:
     finish_build(warehouse, version=1)
     warehouse.publish()
     with open_work(warehouse.work_file) as db:
-        Book(db).note_pending({})
+        BuildState(db).note_dirty({})
     with pytest.raises(WarehouseError, match="did not finish"):
         warehouse.publish()
-    assert published_facts(warehouse.published_file)["version"] == "1"
+    assert published_info(warehouse.published_file)["version"] == "1"
 
 
 def test_the_lake_file_shows_the_day_files_live_and_says_so(warehouse: Warehouse) -> None:

@@ -9,8 +9,8 @@ select
     packets_refused,
     behind_since,
     lag_s,
-    debt_wh as held_back_wh,
-    held,
+    held_back_wh,
+    blocked,
     reason
 from {{ prepared("delivery") }}
 order by stream_id

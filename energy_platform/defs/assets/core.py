@@ -47,9 +47,9 @@ from energy_platform.transforms.limits import over_limit, refused_energy
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
+    frequent_resets,
     habits,
     intervals_conserve,
-    restless,
     serials_under_two_ids,
     spike_reversals,
     stuck,
@@ -61,12 +61,12 @@ from energy_platform.transforms.quality import (
 CONSERVATION: Final = "conservation_of_energy"
 COMPLETENESS: Final = "completeness"
 QUARANTINE: Final = "nothing_quarantined"
-FALLS: Final = "registers_run_forward"
+FALLS: Final = "no_frequent_resets"
 SPIKES: Final = "no_spike_reversals"
 REFUSED: Final = "nothing_refused"
 CONSUMPTION: Final = "no_consumption_refused"
 LIMITS: Final = "limits_fit"
-STUCK: Final = "gauges_move"
+STUCK: Final = "no_stuck_gauges"
 POWER: Final = "registers_agree_with_power"
 SERIALS: Final = "one_id_per_serial"
 
@@ -162,8 +162,8 @@ def core(
         done = refresh(lake, portfolio=portfolio, on_day=report)
     except (PortfolioError, LakeError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    for held in done.held:
-        context.log.warning("%s: %s", held.day, held.why)
+    for blocked in done.blocked:
+        context.log.warning("%s: %s", blocked.day, blocked.why)
     changed = [day.day for day in done.days]
     newest = max((day for day in changed if day in asked), default=None)
     if newest is not None:
@@ -221,7 +221,7 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
                 {
                     "point": row["point_id"],
                     "readings": row["readings"],
-                    "said": f"{row['said']:.15g} {row['unit'] or ''}".rstrip(),
+                    "raw_value": f"{row['raw_value']:.15g} {row['unit'] or ''}".rstrip(),
                     "factor": f"{row['factor']!r} (1/65536)",
                     "repaired": f"{row['repaired']:.15g} {row['unit'] or ''}".rstrip(),
                 }
@@ -232,7 +232,7 @@ def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
             [
                 dg.TableColumn("point", "string"),
                 dg.TableColumn("readings", "int"),
-                dg.TableColumn("said", "string"),
+                dg.TableColumn("raw_value", "string"),
                 dg.TableColumn("factor", "string"),
                 dg.TableColumn("repaired", "string"),
             ]
@@ -354,7 +354,7 @@ def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> 
         after=lake.read(CORE_REGISTER_STATE, day=day),
     )
     return "; ".join(
-        f"{kept.found_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
+        f"{kept.actual_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
         for where, kept in (("intervals", spread), ("the carried totals", carried))
         if not kept.holds
     )
@@ -380,7 +380,7 @@ def _doubts(
     since = days_before(day, MOVED_WITHIN)
     moved = known.filter(pl.col("moved_day") >= since)
     yield STUCK, _named(stuck(readings, points=points, moved=moved))
-    yield FALLS, _named(restless(deltas))
+    yield FALLS, _named(frequent_resets(deltas))
     yield REFUSED, _refused(refused_energy(deltas, readings=readings))
     yield LIMITS, _over_limit(over_limit(deltas, points=points))
     back = spike_reversals(deltas)

@@ -74,7 +74,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
                     len(prepared.changed),
                     "everything is made anew: " + "; ".join(prepared.why)
                     if prepared.full
-                    else f"local days made anew: {_days(prepared.touched)}",
+                    else f"local days made anew: {_days(prepared.affected)}",
                 )
                 dbt = DbtCliResource(
                     project_dir=project,

@@ -45,7 +45,7 @@ MOST_DEVICES: Final = 50
 """Partial devices that the metadata of a day lists; the catalogue has all."""
 
 ROWS_KEPT: Final = "rows_kept"
-PULL_IS_CLEAN: Final = "pull_is_clean"
+PULL_HAS_NO_ANOMALIES: Final = "pull_has_no_anomalies"
 
 
 def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
@@ -106,7 +106,9 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         check_specs=[
             contract_spec(table),
             warn_spec(table, ROWS_KEPT, "A day read again has all the rows it had."),
-            warn_spec(table, PULL_IS_CLEAN, "No contradictions, no missing values, no warnings."),
+            warn_spec(
+                table, PULL_HAS_NO_ANOMALIES, "No contradictions, no missing values, no warnings."
+            ),
         ],
     )
     def raw_day(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
@@ -165,7 +167,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_IS_CLEAN, oddities(outcomes)),
+                warn_result(table, PULL_HAS_NO_ANOMALIES, oddities(outcomes)),
             ],
         )
 

@@ -137,7 +137,7 @@ def wattics_reconciled(
             "wattics_was_asked": settings.base_url is not None and settings.readback,
             "late_intervals": sum(one.late for one in found),
             "undelivered_wh": round(sum(one.undelivered_wh for one in found)),
-            "debt_wh": round(sum(one.debt_wh for one in found)),
+            "held_back_wh": round(sum(one.held_back_wh for one in found)),
             "differences": _differences(different[:MOST_SHOWN]),
         },
     )

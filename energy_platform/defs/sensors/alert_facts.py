@@ -22,7 +22,7 @@ from energy_platform.alerts.conditions import (
     source_conditions,
     stream_conditions,
 )
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, instant
 from energy_platform.defs.housekeeping import housekeeping
 from energy_platform.defs.instance.living_runs import DIED
 from energy_platform.defs.jobs import INGEST, JOBS, inventories, push
@@ -30,7 +30,7 @@ from energy_platform.defs.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.delivery import LEDGER_FILE
 from energy_platform.disputed import disputed
 from energy_platform.ingest.due import REPORTED_FROM, holes_of
-from energy_platform.ingest.heard import heard_at
+from energy_platform.ingest.last_answer import last_answer_at
 from energy_platform.ingest.run import is_configured
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.lake.usage import growth_a_day
@@ -38,7 +38,6 @@ from energy_platform.refresh import stale
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.http.logins import refusals
 from energy_platform.sources.registry import day_tables
-from energy_platform.transforms.packets import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +141,7 @@ def _sources(
             vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
         )
         refusal = refused.get(vendor)
-        heard = heard_at(
+        heard = last_answer_at(
             platform.data, lake=platform.lake, landing=platform.landing(vendor), source=vendor
         )
         if heard is not None and ("source_silent", vendor) not in stands:

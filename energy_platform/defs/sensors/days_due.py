@@ -35,7 +35,7 @@ from energy_platform.ingest.due import (
     SourceDays,
     due,
     holes,
-    newest_block,
+    newest_chunk,
     start_of,
 )
 from energy_platform.ingest.intraday import newest_tick
@@ -130,7 +130,7 @@ def _ask(
     """Return the run to ask for, or why there is none."""
     if reason := hindrance(vendor, instance=instance):
         return reason
-    days = newest_block(found.days)
+    days = newest_chunk(found.days)
     last = newest_run(instance, job=INGEST[vendor])
     key = "" if last is None else last.dagster_run.run_id
     if _kept_today_waiting(last, minutes=minutes, now=now):

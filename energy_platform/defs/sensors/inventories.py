@@ -8,7 +8,7 @@ from energy_platform.defs.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.schedules import inventory_keys
 from energy_platform.defs.sensors.days_due import EVERY_S
-from energy_platform.ingest.heard import heard_at
+from energy_platform.ingest.last_answer import last_answer_at
 from energy_platform.ingest.run import is_configured
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.sources.registry import day_tables
@@ -37,7 +37,7 @@ def build_inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinit
             return dg.SkipReason("the newest inventories are read, being read, or not due yet")
         sources = [vendor for vendor in day_tables() if is_configured(vendor)]
         for vendor in sources:
-            heard = heard_at(
+            heard = last_answer_at(
                 platform.data, lake=platform.lake, landing=platform.landing(vendor), source=vendor
             )
             if heard is None or heard < record.create_timestamp:

@@ -7,7 +7,7 @@ from energy_platform.defs.ingest_requests import hindrance, ingest_tags
 from energy_platform.defs.jobs import INGEST
 from energy_platform.defs.partitions import first_partition
 from energy_platform.defs.resources import Platform
-from energy_platform.ingest.due import newest_block
+from energy_platform.ingest.due import newest_chunk
 from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.portfolio import Portfolio, PortfolioError
@@ -80,7 +80,7 @@ def build_poll_sensor(vendor: Vendor, *, status: dg.DefaultSensorStatus) -> dg.S
             f"from {len(report.landed)} devices"
         )
         reason = hindrance(vendor, instance=context.instance) if late else ""
-        days = [] if reason else newest_block(sorted(late, reverse=True))
+        days = [] if reason else newest_chunk(sorted(late, reverse=True))
         # Kept until a run can be asked for them.
         context.update_cursor(" ".join(sorted(late - set(days))))
         if not days:

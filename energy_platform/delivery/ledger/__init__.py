@@ -1,4 +1,4 @@
-"""The delivery ledger: intents before, answers after, a cursor per stream.
+"""The delivery ledger: packets before they are sent, answers after, a cursor per stream.
 
 SQLite beside the data by default, PostgreSQL by URL. What may happen twice after a crash, and why
 that is harmless, is written down in ``docs/delivery.md``.
@@ -13,11 +13,11 @@ from energy_platform.delivery.ledger.model import (
     DeadLetter,
     Event,
     EventKind,
-    Failure,
-    Intent,
+    OutboxEntry,
+    PacketResult,
     Register,
     Run,
-    Settled,
+    StreamFailure,
     StreamState,
 )
 from energy_platform.delivery.ledger.store import Ledger
@@ -27,15 +27,15 @@ __all__ = [
     "DeadLetter",
     "Event",
     "EventKind",
-    "Failure",
-    "Intent",
     "Lease",
     "LeaseTerms",
     "Ledger",
     "LedgerError",
+    "OutboxEntry",
+    "PacketResult",
     "Register",
     "Run",
-    "Settled",
+    "StreamFailure",
     "StreamState",
     "TakenOverError",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.delivery.ledger.database import Database
 from energy_platform.delivery.ledger.lease import Lease, LeaseTerms, owned
 from energy_platform.delivery.ledger.schema import migrate, open_engine
@@ -26,19 +26,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def patient(
+def retried(
     read: Callable[Concatenate[L, P], T],
 ) -> Callable[Concatenate[L, P], T]:
     """Let a method that only reads wait, during a push, for a database that is away."""
 
     @wraps(read)
     def waiting(self: L, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._database.patiently(lambda: read(self, *args, **kwargs))
+        return self._database.retry_reads(lambda: read(self, *args, **kwargs))
 
     return waiting
 
 
-class LedgerBase(Closing):
+class LedgerBase(Closeable):
     """An open ledger.
 
     Args:

@@ -1,4 +1,4 @@
-"""Transactions of the ledger: fenced while a push owns it, and patient with a server that restarts.
+"""Transactions of the ledger: fenced while a push owns it, and repeated when a server restarts.
 
 What the transactions hold is written in ``store`` and ``answers``.
 """
@@ -50,7 +50,7 @@ class Database:
         """Return a connection for reading, without a transaction."""
         return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    def patiently(self, read: Callable[[], T]) -> T:
+    def retry_reads(self, read: Callable[[], T]) -> T:
         """Read, again while the server is away.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energy_platform.transforms.packets import instant
+from energy_platform.days import instant
 
 
 class LedgerError(RuntimeError):

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 PacketStatus = Literal["pending", "acknowledged", "refused", "skipped"]
-"""Intent written; stored at Wattics; refused and set aside; set aside by a person."""
+"""Planned, to be sent; stored there; refused and set aside; set aside by an operator."""
 
 EventKind = Literal[
-    "adopted",
-    "anchored",
+    "resumed_from_readback",
+    "baseline_set",
     "rebase",
     "hold",
     "hold_released",
@@ -24,40 +24,40 @@ EventKind = Literal[
     "skipped",
     "late_sent",
 ]
-"""What happened to a stream or a credential, for people and for the reconcile."""
+"""What happened to a stream or a credential, for display and for the reconcile."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Register:
-    """How one cumulative field continues: ``pC(T) = max(sent, anchor + offset + energy to T)``.
+    """How one cumulative field continues: ``pC(T) = max(sent, baseline + offset + energy to T)``.
 
     Attributes:
         point_id: The point whose energy feeds the field.
-        basis: Digest of the policy, corrections and rules behind the energy.
-        anchor_wh: What the register showed at the anchor.
-        anchor_us: Instant of the anchor, a settled reading.
+        config_fingerprint: Digest of the policy, corrections and rules behind the energy.
+        baseline_wh: What the register showed at the baseline.
+        baseline_us: Instant of the baseline, a settled reading.
         offset_wh: Sum of all rebases.
-        sum_wh: Energy since the anchor in the day files before ``sum_day``.
+        sum_wh: Energy since the baseline in the day files before ``sum_day``.
         sum_day: First day whose file is not in ``sum_wh``.
-        sum_mark: Digest of the day files behind ``sum_wh``.
+        summed_version: Digest of the day files behind ``sum_wh``.
         target_wh: The register by the lake at ``sent_us``, before rounding and holding.
         sent_thousandths: Last value given to a packet, in thousandths of the field's unit.
         sent_us: Instant of that packet.
-        debt_wh: By how much the value sent is ahead of the lake; it is held flat meanwhile.
+        held_back_wh: By how much the value sent is ahead of the lake; it is held flat meanwhile.
     """
 
     point_id: str
-    basis: str
-    anchor_wh: float
-    anchor_us: int
+    config_fingerprint: str
+    baseline_wh: float
+    baseline_us: int
     offset_wh: float = 0.0
     sum_wh: float = 0.0
     sum_day: str = ""
-    sum_mark: str = ""
+    summed_version: str = ""
     target_wh: float = 0.0
     sent_thousandths: int = 0
     sent_us: int = 0
-    debt_wh: float = 0.0
+    held_back_wh: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,26 +65,28 @@ class StreamState:
     """Where one stream stands; instants are microseconds since the epoch.
 
     Attributes:
+        destination: Where its packets go; empty before it is registered.
         planned_until_us: Every grid instant up to here is decided; None before the first.
-        last_packet_us: Newest instant with an intent.
-        last_acknowledged_us: Newest instant Wattics acknowledged.
+        last_packet_us: Newest instant with a packet.
+        last_acknowledged_us: Newest acknowledged instant.
         acknowledged: Packets acknowledged.
         refused: Packets refused.
         refused_streak: Packets refused since the last acknowledged one.
         undelivered_wh: Energy of per-interval streams that fell into long gaps.
-        unclear: Whether the oldest pending packet may have arrived already.
-        stopped: Why a person has to look; None while the stream runs.
-        resume_us: Wattics asked to wait until then.
+        in_doubt: Whether the oldest pending packet may have arrived already.
+        stopped: Why an operator has to look; None while the stream runs.
+        resume_us: The destination asked to wait until then.
         failing_since_us: Since when nothing gets through.
         failure: What the newest attempt met; None after success.
-        held_day: Missing day the stream waits for.
-        held_since_us: When that was first seen.
+        blocked_day: Missing day the stream waits for.
+        blocked_since_us: When that was first seen.
         passed_day: Newest missing day that was passed.
-        looked_mark: State of the lake that had nothing to send for the stream.
-        late_mark: State of the lake whose late packets were sent, where that is agreed.
+        seen_version: State of the lake that had nothing to send for the stream.
+        late_seen_version: State of the lake whose late packets were sent, where that is agreed.
         registers: Cumulative fields by name.
     """
 
+    destination: str = ""
     planned_until_us: int | None = None
     last_packet_us: int | None = None
     last_acknowledged_us: int | None = None
@@ -92,33 +94,39 @@ class StreamState:
     refused: int = 0
     refused_streak: int = 0
     undelivered_wh: float = 0.0
-    unclear: bool = False
+    in_doubt: bool = False
     stopped: str | None = None
     resume_us: int | None = None
     failing_since_us: int | None = None
     failure: str | None = None
-    held_day: str | None = None
-    held_since_us: int | None = None
+    blocked_day: str | None = None
+    blocked_since_us: int | None = None
     passed_day: str | None = None
-    looked_mark: str | None = None
-    late_mark: str | None = None
+    seen_version: str | None = None
+    late_seen_version: str | None = None
     registers: dict[str, Register] = field(default_factory=dict)
 
 
-class Intent(NamedTuple):
-    """One packet that is to be sent, with its exact bytes."""
+class OutboxEntry(NamedTuple):
+    """One packet that is to be sent, with its exact bytes.
 
+    Attributes:
+        thousandths: The value per interval in it, which the ledger does not keep.
+    """
+
+    destination: str
     stream_id: str
     at_us: int
     body: bytes
+    thousandths: int = 0
 
 
-class Settled(NamedTuple):
+class PacketResult(NamedTuple):
     """What became of one packet.
 
     Attributes:
         status: ``acknowledged``, ``refused`` or ``skipped``.
-        answer: HTTP status, None when settled by read-back or by a person.
+        answer: HTTP status, None when settled by read-back or by an operator.
         reason: Why it was refused.
         settled_us: When.
     """
@@ -131,20 +139,20 @@ class Settled(NamedTuple):
     reason: str = ""
 
 
-class Failure(NamedTuple):
+class StreamFailure(NamedTuple):
     """Why a stream was left with packets pending.
 
     Attributes:
         reason: What was met.
-        unclear: Whether the oldest pending packet may have arrived all the same.
-        resume_us: When Wattics wants to be asked again.
-        stopped: Whether a person has to look before anything more is sent.
+        in_doubt: Whether the oldest pending packet may have arrived all the same.
+        resume_us: When the destination wants to be asked again.
+        stopped: Whether an operator has to look before anything more is sent.
     """
 
     stream_id: str
     at_us: int
     reason: str
-    unclear: bool = False
+    in_doubt: bool = False
     resume_us: int | None = None
     stopped: bool = False
 
@@ -159,9 +167,10 @@ class Event(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A packet Wattics refused, kept whole."""
+    """A packet its destination refused, kept whole."""
 
     id: int
+    destination: str
     stream_id: str
     at_us: int
     body: bytes
@@ -174,6 +183,7 @@ class DeadLetter(NamedTuple):
 class CredentialStop(NamedTuple):
     """A credential that was refused: nothing is sent with it before the probe."""
 
+    destination: str
     name: str
     stopped_us: int
     probe_us: int
@@ -181,7 +191,7 @@ class CredentialStop(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The newest push: whether it ended, and how many failed in a row."""
+    """The newest push to a destination: whether it ended, and how many failed in a row."""
 
     is_open: bool
     failures: int

@@ -17,7 +17,7 @@ from energy_platform.lake.sqlite import sqlite_engine
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0004"
 """Version the code works with; the newest migration."""
 
 _ADVISORY_KEY: Final = 0x656E5F6C6467
@@ -44,7 +44,7 @@ _CONNECTING: Final = {
 def open_engine(url: str) -> sa.Engine:
     """Return an engine for a ledger URL.
 
-    SQLite keeps a write-ahead log and syncs each commit: an intent that was committed is still
+    SQLite keeps a write-ahead log and syncs each commit: a packet that was committed is still
     there after a power cut. PostgreSQL is spoken to through psycopg 3, also behind a pgbouncer that
     pools by transaction: nothing depends on a session.
 
@@ -167,5 +167,5 @@ def _unusable(engine: sa.Engine, error: sa.exc.DBAPIError) -> str:
         )
     return (
         f"the ledger {engine.url.database} cannot be used as a SQLite database ({first}); put it "
-        "back from a copy, or move it away: a new one begins from what Wattics holds"
+        "back from a copy, or move it away: a new one begins from what is read back"
     )

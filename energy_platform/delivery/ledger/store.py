@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from energy_platform.delivery.ledger import tables
-from energy_platform.delivery.ledger.answers import (
-    are_written,
-    bury,
-    note_failure,
-    status_of,
-    tally,
-    write_events,
-)
-from energy_platform.delivery.ledger.base import patient
+from energy_platform.delivery.ledger.base import retried
 from energy_platform.delivery.ledger.model import (
     Event,
-    Failure,
-    Intent,
+    OutboxEntry,
+    PacketResult,
     Register,
-    Settled,
+    StreamFailure,
     StreamState,
 )
-from energy_platform.delivery.ledger.notes import Notes
+from energy_platform.delivery.ledger.records import LedgerRecords
+from energy_platform.delivery.ledger.results import (
+    are_written,
+    record_failure,
+    status_of,
+    update_counts,
+    write_dead_letters,
+    write_events,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,18 +38,18 @@ _PLAN_COLUMNS: Final = (
     "planned_until_us",
     "last_packet_us",
     "undelivered_wh",
-    "held_day",
-    "held_since_us",
+    "blocked_day",
+    "blocked_since_us",
     "passed_day",
-    "looked_mark",
-    "late_mark",
+    "seen_version",
+    "late_seen_version",
 )
 """Columns of a stream that planning writes; all others belong to the answers."""
 
 _REGISTER_COLUMNS: Final = tuple(column.name for column in fields(Register))
 
 
-class Ledger(Notes):
+class Ledger(LedgerRecords):
     """What was intended, acknowledged and refused, for every stream.
 
     Safe to use from several threads. One push at a time: see ``exclusive``.
@@ -64,7 +64,7 @@ class Ledger(Notes):
 
     # --- streams -------------------------------------------------------------------------------
 
-    @patient
+    @retried
     def states(self) -> dict[str, StreamState]:
         """Return where every stream stands, by stream id."""
         with self._read() as connection:
@@ -78,9 +78,9 @@ class Ledger(Notes):
                     found[stream_id].registers[field] = Register(**row)
         return found
 
-    def enrol(self, stream_ids: Iterable[str]) -> None:
-        """Make sure that each stream has a row."""
-        rows = [{"stream_id": stream_id} for stream_id in stream_ids]
+    def register_streams(self, stream_ids: Iterable[str], *, destination: str) -> None:
+        """Make sure that each stream has a row; one that has keeps its destination."""
+        rows = [{"stream_id": stream_id, "destination": destination} for stream_id in stream_ids]
         if rows:
 
             def work(connection: sa.Connection) -> None:
@@ -92,25 +92,26 @@ class Ledger(Notes):
         self,
         states: Mapping[str, StreamState],
         *,
-        intents: Sequence[Intent] = (),
+        entries: Sequence[OutboxEntry] = (),
         events: Sequence[Event] = (),
         now_us: int,
     ) -> None:
-        """Write, at once, what was decided for some streams: intents, cursors and registers."""
+        """Write, at once, what was decided for some streams: entries, cursors and registers."""
 
         def work(connection: sa.Connection) -> None:
-            if intents:
+            if entries:
                 connection.execute(
                     sa.insert(tables.packets),
                     [
                         {
-                            "stream_id": intent.stream_id,
-                            "at_us": intent.at_us,
-                            "body": intent.body,
+                            "stream_id": entry.stream_id,
+                            "at_us": entry.at_us,
+                            "body": entry.body,
                             "status": "pending",
-                            "intent_us": now_us,
+                            "planned_us": now_us,
+                            "destination": entry.destination,
                         }
-                        for intent in intents
+                        for entry in entries
                     ],
                 )
             if states:
@@ -128,8 +129,8 @@ class Ledger(Notes):
             write_events(connection, events)
 
         def is_done(connection: sa.Connection) -> bool:
-            if intents:
-                return status_of(connection, intents[0]) is not None
+            if entries:
+                return status_of(connection, entries[0]) is not None
             return are_written(connection, events)
 
         self._database.write(work, is_done=is_done)
@@ -155,9 +156,9 @@ class Ledger(Notes):
 
     # --- packets -------------------------------------------------------------------------------
 
-    @patient
+    @retried
     def pending_counts(self) -> dict[str, int]:
-        """Return how many packets of each stream have an intent and no answer."""
+        """Return how many packets of each stream are planned and not yet answered."""
         packets = tables.packets
         query = (
             sa.select(packets.c.stream_id, sa.func.count())
@@ -167,7 +168,7 @@ class Ledger(Notes):
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    @patient
+    @retried
     def pending_since(self) -> dict[str, int]:
         """Return the oldest instant without an answer of each stream that has one."""
         packets = tables.packets
@@ -179,26 +180,28 @@ class Ledger(Notes):
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    @patient
-    def pending(self, stream_ids: Sequence[str]) -> dict[str, list[Intent]]:
+    @retried
+    def pending(self, stream_ids: Sequence[str]) -> dict[str, list[OutboxEntry]]:
         """Return the packets without an answer of some streams, in order."""
         packets = tables.packets
-        found: dict[str, list[Intent]] = defaultdict(list)
+        found: dict[str, list[OutboxEntry]] = defaultdict(list)
         with self._read() as connection:
             for start in range(0, len(stream_ids), _STREAMS_PER_QUERY):
                 query = (
-                    sa.select(packets.c.stream_id, packets.c.at_us, packets.c.body)
+                    sa.select(
+                        packets.c.destination, packets.c.stream_id, packets.c.at_us, packets.c.body
+                    )
                     .where(
                         packets.c.status == "pending",
                         packets.c.stream_id.in_(stream_ids[start : start + _STREAMS_PER_QUERY]),
                     )
                     .order_by(packets.c.stream_id, packets.c.at_us)
                 )
-                for stream_id, at_us, body in connection.execute(query):
-                    found[stream_id].append(Intent(stream_id, at_us, bytes(body)))
+                for name, stream_id, at_us, body in connection.execute(query):
+                    found[stream_id].append(OutboxEntry(name, stream_id, at_us, bytes(body)))
         return dict(found)
 
-    @patient
+    @retried
     def first_instants(self, stream_ids: Iterable[str]) -> dict[str, int]:
         """Return the oldest instant that each of some streams has a packet for."""
         packets = tables.packets
@@ -214,7 +217,7 @@ class Ledger(Notes):
             }
         return {stream_id: at_us for stream_id, at_us in found.items() if at_us is not None}
 
-    @patient
+    @retried
     def instants(self, stream_id: str, *, after_us: int, until_us: int) -> dict[int, str]:
         """Return the instants in ``(after, until]`` that have a packet, with its status."""
         packets = tables.packets
@@ -226,14 +229,16 @@ class Ledger(Notes):
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def settle(self, settled: Sequence[Settled], *, failures: Sequence[Failure] = ()) -> None:
+    def record_results(
+        self, results: Sequence[PacketResult], *, failures: Sequence[StreamFailure] = ()
+    ) -> None:
         """Write what became of some packets, and which streams were left, in one transaction."""
-        if not settled and not failures:
+        if not results and not failures:
             return
         packets = tables.packets
 
         def work(connection: sa.Connection) -> None:
-            if settled:
+            if results:
                 connection.execute(
                     sa.update(packets)
                     .where(
@@ -253,16 +258,16 @@ class Ledger(Notes):
                             "new_settled_us": one.settled_us,
                             "new_answer": one.answer,
                         }
-                        for one in settled
+                        for one in results
                     ],
                 )
-                tally(connection, settled)
-                bury(connection, [one for one in settled if one.status == "refused"])
+                update_counts(connection, results)
+                write_dead_letters(connection, [one for one in results if one.status == "refused"])
             for failure in failures:
-                note_failure(connection, failure)
+                record_failure(connection, failure)
 
         def is_done(connection: sa.Connection) -> bool:
-            return bool(settled) and status_of(connection, settled[0]) != "pending"
+            return bool(results) and status_of(connection, results[0]) != "pending"
 
         self._database.write(work, is_done=is_done)
 
@@ -287,14 +292,16 @@ class Ledger(Notes):
 
             self._database.write(work)
 
-    def doubt(self) -> None:
-        """Mark every stream with packets pending as unclear: the push before ended in a crash."""
+    def mark_in_doubt(self, destination: str) -> None:
+        """Mark the streams with packets pending as in doubt: the push before crashed."""
         packets, streams = tables.packets, tables.streams
         pending = sa.select(packets.c.stream_id).where(packets.c.status == "pending")
 
         def work(connection: sa.Connection) -> None:
             connection.execute(
-                sa.update(streams).where(streams.c.stream_id.in_(pending)).values(unclear=True)
+                sa.update(streams)
+                .where(streams.c.destination == destination, streams.c.stream_id.in_(pending))
+                .values(in_doubt=True)
             )
 
         self._database.write(work)

@@ -22,23 +22,26 @@ streams: Final = sa.Table(
     "streams",
     metadata,
     sa.Column("stream_id", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False, comment="Name of where it goes."),
     sa.Column("planned_until_us", sa.BigInteger, comment="All up to here is decided."),
-    sa.Column("last_packet_us", sa.BigInteger, comment="Newest instant with an intent."),
+    sa.Column("last_packet_us", sa.BigInteger, comment="Newest instant with a packet."),
     sa.Column("last_acknowledged_us", sa.BigInteger, comment="Newest acknowledged instant."),
     sa.Column("acknowledged", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("refused", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("refused_streak", sa.Integer, nullable=False, server_default="0"),
     sa.Column("undelivered_wh", sa.Float, nullable=False, server_default="0"),
-    sa.Column("unclear", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("stopped", sa.Text, comment="Why a person has to look; null while it runs."),
-    sa.Column("resume_us", sa.BigInteger, comment="Wattics asked to wait until then."),
+    sa.Column("in_doubt", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("stopped", sa.Text, comment="Why an operator has to look; null while it runs."),
+    sa.Column("resume_us", sa.BigInteger, comment="The destination asked to wait until then."),
     sa.Column("failing_since_us", sa.BigInteger),
     sa.Column("failure", sa.Text, comment="What the newest attempt met; null after success."),
-    sa.Column("held_day", sa.Text, comment="The missing day the stream waits for."),
-    sa.Column("held_since_us", sa.BigInteger),
+    sa.Column("blocked_day", sa.Text, comment="The missing day the stream waits for."),
+    sa.Column("blocked_since_us", sa.BigInteger),
     sa.Column("passed_day", sa.Text, comment="Newest missing day that was passed."),
-    sa.Column("looked_mark", sa.Text, comment="State of the lake that had nothing to send."),
-    sa.Column("late_mark", sa.Text, comment="State of the lake whose late packets were sent."),
+    sa.Column("seen_version", sa.Text, comment="State of the lake that had nothing to send."),
+    sa.Column(
+        "late_seen_version", sa.Text, comment="State of the lake whose late packets were sent."
+    ),
 )
 
 registers: Final = sa.Table(
@@ -47,17 +50,22 @@ registers: Final = sa.Table(
     sa.Column("stream_id", sa.Text, primary_key=True),
     sa.Column("field", sa.Text, primary_key=True),
     sa.Column("point_id", sa.Text, nullable=False),
-    sa.Column("basis", sa.Text, nullable=False, comment="Digest of policy, corrections and rules."),
-    sa.Column("anchor_wh", sa.Float, nullable=False),
-    sa.Column("anchor_us", sa.BigInteger, nullable=False),
+    sa.Column(
+        "config_fingerprint",
+        sa.Text,
+        nullable=False,
+        comment="Digest of policy, corrections and rules.",
+    ),
+    sa.Column("baseline_wh", sa.Float, nullable=False),
+    sa.Column("baseline_us", sa.BigInteger, nullable=False),
     sa.Column("offset_wh", sa.Float, nullable=False),
     sa.Column("sum_wh", sa.Float, nullable=False, comment="Energy before sum_day."),
     sa.Column("sum_day", sa.Text, nullable=False),
-    sa.Column("sum_mark", sa.Text, nullable=False, comment="Digest of the files summed."),
+    sa.Column("summed_version", sa.Text, nullable=False, comment="Digest of the files summed."),
     sa.Column("target_wh", sa.Float, nullable=False, comment="Register by the lake at sent_us."),
     sa.Column("sent_thousandths", sa.BigInteger, nullable=False),
     sa.Column("sent_us", sa.BigInteger, nullable=False),
-    sa.Column("debt_wh", sa.Float, nullable=False, server_default="0"),
+    sa.Column("held_back_wh", sa.Float, nullable=False, server_default="0"),
 )
 
 packets: Final = sa.Table(
@@ -67,9 +75,10 @@ packets: Final = sa.Table(
     sa.Column("at_us", sa.BigInteger, primary_key=True),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="The exact bytes sent."),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("intent_us", sa.BigInteger, nullable=False),
+    sa.Column("planned_us", sa.BigInteger, nullable=False),
     sa.Column("settled_us", sa.BigInteger),
     sa.Column("answer", sa.Integer, comment="HTTP status; null when settled by read-back."),
+    sa.Column("destination", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -92,6 +101,7 @@ dead_letters: Final = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("refused_us", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="open"),
+    sa.Column("destination", sa.Text, nullable=False),
 )
 
 events: Final = sa.Table(
@@ -107,6 +117,7 @@ events: Final = sa.Table(
 credentials: Final = sa.Table(
     "credentials",
     metadata,
+    sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("stopped_us", sa.BigInteger, nullable=False),
     sa.Column("probe_us", sa.BigInteger, nullable=False, comment="No request before then."),
@@ -116,7 +127,7 @@ credentials: Final = sa.Table(
 runs: Final = sa.Table(
     "runs",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, comment="Always 1."),
+    sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("is_open", sa.Boolean, nullable=False, comment="True after a crash, too."),
     sa.Column("failures", sa.Integer, nullable=False, comment="Failed runs in a row."),
     sa.Column("started_us", sa.BigInteger, nullable=False),
@@ -130,7 +141,7 @@ lease: Final = sa.Table(
     # The key: a change of it waits for transactions that hold it shared, a heartbeat does not.
     sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("token", sa.Text, comment="Of the push that holds it; null when it is free."),
-    sa.Column("owner", sa.Text, comment="Host and process, for people."),
+    sa.Column("owner", sa.Text, comment="Host and process, for display."),
     sa.Column("place", sa.Text, comment="The lock file that its host holds meanwhile."),
     sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column(
@@ -140,6 +151,6 @@ lease: Final = sa.Table(
         server_default="0",
         comment="Unchanged for so long, it is over and none of its packets is under way.",
     ),
-    sa.Column("taken_us", sa.BigInteger, comment="By the server's clock, for people."),
-    sa.Column("beat_us", sa.BigInteger, comment="By the server's clock, for people."),
+    sa.Column("taken_us", sa.BigInteger, comment="By the server's clock, for display."),
+    sa.Column("beat_us", sa.BigInteger, comment="By the server's clock, for display."),
 )

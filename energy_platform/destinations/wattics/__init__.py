@@ -5,26 +5,38 @@ Source: Wattics data collection API, sections 1 to 8.
 
 from __future__ import annotations
 
-from energy_platform.destinations.wattics.answers import (
-    AUTHENTICATION_STATUSES,
-    EXCERPT_LENGTH,
-    TRANSIENT_STATUSES,
-    Answer,
-    AnswerKind,
-    classify,
-)
-from energy_platform.destinations.wattics.client import RedirectedError, WatticsClient
-from energy_platform.destinations.wattics.readback import LastPacket, packet_of
+from typing import TYPE_CHECKING, Final
 
-__all__ = [
-    "AUTHENTICATION_STATUSES",
-    "EXCERPT_LENGTH",
-    "TRANSIENT_STATUSES",
-    "Answer",
-    "AnswerKind",
-    "LastPacket",
-    "RedirectedError",
-    "WatticsClient",
-    "classify",
-    "packet_of",
-]
+from energy_platform.destinations.base import Destination
+from energy_platform.destinations.wattics.client import WatticsClient
+from energy_platform.destinations.wattics.packets import encode
+from energy_platform.destinations.wattics.stream import WatticsStream, fields_of
+from energy_platform.settings import WatticsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DESTINATION", "WatticsClient"]
+
+
+def _connect(
+    settings: WatticsSettings, credential: str, may_send: Callable[[], bool]
+) -> WatticsClient:
+    return WatticsClient(
+        settings, credential=settings.all_credentials()[credential], may_send=may_send
+    )
+
+
+DESTINATION: Final = Destination(
+    name="wattics",
+    title="Wattics",
+    settings=WatticsSettings,
+    stream_model=WatticsStream,
+    fields=fields_of,
+    encode=encode,
+    connect=_connect,
+    reads_back=True,
+    # Whether a value that comes twice counts twice is not documented (section 6).
+    is_repeatable=False,
+)
+"""What the registry knows of Wattics."""

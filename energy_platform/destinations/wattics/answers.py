@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from html import unescape
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import httpcore
 
+from energy_platform.destinations.base import Answer
 from energy_platform.sources.http.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from energy_platform.destinations.wattics.line import Fault
-
-AnswerKind = Literal["stored", "unclear", "refused", "authentication", "transient", "redirect"]
-"""What an answer means for the sender; ``unclear``: a good status whose body proves nothing."""
+    from energy_platform.destinations.base import AnswerKind
+    from energy_platform.destinations.wattics.connection import Fault
 
 TRANSIENT_STATUSES: Final = frozenset({408, 425, 429})
 """Answers below 500 after which the same packet is sent again."""
@@ -30,29 +29,7 @@ EXCERPT_LENGTH: Final = 300
 
 _MARKUP: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 _LONGEST_LOOK: Final = 20_000
-"""Bytes of a body that are looked at for people."""
-
-
-class Answer(NamedTuple):
-    """What came of one packet.
-
-    Attributes:
-        kind: What it means.
-        status: HTTP status; None when no answer came.
-        retry_after_s: Seconds Wattics asked to wait.
-        reason: One line for people.
-        excerpt: Begin of the body of a refusal, without markup and without secrets.
-        unclear: Whether the packet may be stored although no answer said so.
-        shape: Of an unclear answer that may be learned to mean stored (``bodies.Judged``).
-    """
-
-    kind: AnswerKind
-    status: int | None
-    retry_after_s: float | None
-    reason: str
-    excerpt: str
-    unclear: bool
-    shape: str = ""
+"""Bytes of a body that are looked at for display."""
 
 
 def classify(status: int, *, success_codes: Collection[int] = (200, 201, 202, 204)) -> AnswerKind:
@@ -98,5 +75,5 @@ def no_answer(error: Fault) -> Answer:
         # Texts of the HTTP library may name addresses.
         reason=f"{reason} ({type(error).__name__})",
         excerpt="",
-        unclear=not never_sent,
+        in_doubt=not never_sent,
     )

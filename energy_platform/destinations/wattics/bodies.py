@@ -16,7 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from energy_platform.destinations.wattics.line import Header
+    from energy_platform.destinations.wattics.connection import Header
 
 Verdict = Literal["stored", "unknown", "not_stored"]
 """Says stored; a word of an API that nobody knows yet; a page, or an error in a good status."""
@@ -110,12 +110,12 @@ _VARYING: Final = re.compile(
 )
 
 
-class Judged(NamedTuple):
+class BodyMeaning(NamedTuple):
     """What the content of an answer says.
 
     Attributes:
         verdict: See ``Verdict``.
-        words: Why it is not simply stored, for people.
+        words: Why it is not simply stored, for display.
         shape: The same for answers that differ in instants and numbers only; empty when the
             answer may never be learned.
     """
@@ -125,7 +125,7 @@ class Judged(NamedTuple):
     shape: str = ""
 
 
-STORED: Final = Judged("stored")
+STORED: Final = BodyMeaning("stored")
 
 
 def judge_body(
@@ -135,7 +135,7 @@ def judge_body(
     status: int = 200,
     is_whole: bool = True,
     sent: bytes = b"",
-) -> Judged:
+) -> BodyMeaning:
     """Say whether the content of an answer with a good status means stored.
 
     An answer of this API is empty, or one JSON object, or a word such as OK, typed as JSON, as
@@ -157,12 +157,12 @@ def judge_body(
         elif key == b"content-encoding":
             encoding = value.strip().lower().decode("latin-1")
         elif key == b"refresh" or (key == b"location" and status == HTTPStatus.OK):
-            return Judged("not_stored", "an answer that sends elsewhere came")
+            return BodyMeaning("not_stored", "an answer that sends elsewhere came")
     if not body and not media and not encoding and is_whole:
         return STORED  # what nearly every packet gets
     refused = _refused_form(media, encoding, body, is_whole=is_whole)
     if refused:
-        return Judged("not_stored", refused)
+        return BodyMeaning("not_stored", refused)
     text = _text_of(body)
     return _judge_text(text, media=media, sent=sent) if text else STORED
 
@@ -184,24 +184,26 @@ def _refused_form(media: str, encoding: str, body: bytes, *, is_whole: bool) -> 
     return "" if is_whole else "an answer that was cut off came"
 
 
-def _judge_text(text: bytes, *, media: str, sent: bytes) -> Judged:
+def _judge_text(text: bytes, *, media: str, sent: bytes) -> BodyMeaning:
     try:
-        said = msgspec.json.decode(text)
+        decoded = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         verdict = _of_word(text.decode("utf-8", "replace"))
     except RecursionError:
-        return Judged("not_stored", "an answer nested too deep came")
+        return BodyMeaning("not_stored", "an answer nested too deep came")
     else:
-        if isinstance(said, list) and len(said) == 1:
-            said = said[0]
-        verdict = _of_object(said, sent=sent) if isinstance(said, dict) else _of_scalar(said)
+        if isinstance(decoded, list) and len(decoded) == 1:
+            decoded = decoded[0]
+        verdict = (
+            _of_object(decoded, sent=sent) if isinstance(decoded, dict) else _of_scalar(decoded)
+        )
     if verdict == "stored":
         return STORED
     if verdict == "not_stored":
-        return Judged(verdict, "an answer that says something went wrong came")
+        return BodyMeaning(verdict, "an answer that says something went wrong came")
     known = len(text) <= LONGEST_WORD and text.isascii()
     shape = f"{media} {_VARYING.sub(b'#', text).decode()}" if known else ""
-    return Judged("unknown", "an answer that is not known to mean stored came", shape)
+    return BodyMeaning("unknown", "an answer that is not known to mean stored came", shape)
 
 
 def _of_word(text: str) -> Verdict:
@@ -211,27 +213,27 @@ def _of_word(text: str) -> Verdict:
     return "not_stored" if _BAD_WORDS.search(text) else "unknown"
 
 
-def _of_scalar(said: object) -> Verdict:
-    if said is True:
+def _of_scalar(decoded: object) -> Verdict:
+    if decoded is True:
         return "stored"
-    if said is False:
+    if decoded is False:
         return "not_stored"
-    if isinstance(said, str):
-        return _of_word(said)
-    if isinstance(said, int | float):
+    if isinstance(decoded, str):
+        return _of_word(decoded)
+    if isinstance(decoded, int | float):
         # A lone 0 may be a code of success as well as the number of rows that were kept.
-        return "stored" if said == 1 or (said != 0 and _is_good_code(said)) else "unknown"
+        return "stored" if decoded == 1 or (decoded != 0 and _is_good_code(decoded)) else "unknown"
     return "unknown"
 
 
-def _of_object(said: dict[str, object], *, sent: bytes) -> Verdict:
+def _of_object(decoded: dict[str, object], *, sent: bytes) -> Verdict:
     """Say what an object says: any word of an error outweighs every word of success."""
-    if not said:
+    if not decoded:
         return "stored"
-    signs = set(_signs(said, own=_own_words(sent)))
+    signs = set(_signs(decoded, own=_own_words(sent)))
     if "not_stored" in signs:
         return "not_stored"
-    if "stored" in signs or _is_echo(said, sent=sent):
+    if "stored" in signs or _is_echo(decoded, sent=sent):
         return "stored"
     return "unknown"
 
@@ -242,17 +244,17 @@ def _own_words(sent: bytes) -> frozenset[str]:
     return frozenset(value for value in packet.values() if isinstance(value, str))
 
 
-def _signs(said: object, *, own: frozenset[str], level: int = 0) -> Iterator[Verdict]:
+def _signs(decoded: object, *, own: frozenset[str], level: int = 0) -> Iterator[Verdict]:
     if level > DEEPEST:
         yield "unknown"
-    elif isinstance(said, list):
-        for one in said:
+    elif isinstance(decoded, list):
+        for one in decoded:
             yield from _signs(one, own=own, level=level + 1)
-    elif isinstance(said, dict):
-        for name, value in said.items():
+    elif isinstance(decoded, dict):
+        for name, value in decoded.items():
             yield _sign(re.sub(r"[^a-z]", "", str(name).lower()), value)
             yield from _signs(value, own=own, level=level + 1)
-    elif isinstance(said, str) and said not in own and _BAD_WORDS.search(said):
+    elif isinstance(decoded, str) and decoded not in own and _BAD_WORDS.search(decoded):
         yield "not_stored"
 
 
@@ -293,10 +295,10 @@ def _is_good_code(value: object) -> bool:
     return value == 0 or HTTPStatus.OK <= value < HTTPStatus.MULTIPLE_CHOICES
 
 
-def _is_echo(said: dict[str, object], *, sent: bytes) -> bool:
+def _is_echo(decoded: dict[str, object], *, sent: bytes) -> bool:
     """Whether an object repeats the packet: the same stream and the same stamp."""
-    if "id" not in said or not sent:
+    if "id" not in decoded or not sent:
         return False
     packet = msgspec.json.decode(sent)
-    stamp = next((said[key] for key in _TIME_KEYS if key in said), None)
-    return bool(said["id"] == packet.get("id") and stamp == packet.get("tsISO8601"))
+    stamp = next((decoded[key] for key in _TIME_KEYS if key in decoded), None)
+    return bool(decoded["id"] == packet.get("id") and stamp == packet.get("tsISO8601"))

@@ -13,41 +13,37 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from energy_platform.closing import Closing
-from energy_platform.destinations.wattics.answers import Answer, classify, excerpt, no_answer
+from energy_platform.closeable import Closeable
+from energy_platform.destinations.base import Answer, RedirectedError
+from energy_platform.destinations.wattics.answers import classify, excerpt, no_answer
 from energy_platform.destinations.wattics.bodies import judge_body
-from energy_platform.destinations.wattics.line import FAULTS, Line, Patience
+from energy_platform.destinations.wattics.connection import FAULTS, KeepAliveConnection, Timeouts
 from energy_platform.destinations.wattics.readback import packet_of
-from energy_platform.settings import LOOPBACK, required
+from energy_platform.settings import LOOPBACK
 from energy_platform.sources.http.errors import (
     AuthenticationError,
     ContractError,
     PermanentError,
     TransientError,
 )
-from energy_platform.sources.http.masking import hush_wire_loggers, place
-from energy_platform.sources.http.pace import Clock, retry_after_s
+from energy_platform.sources.http.masking import safe_url, silence_http_loggers
+from energy_platform.sources.http.rate_limit import Clock, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from energy_platform.destinations.wattics.answers import AnswerKind
-    from energy_platform.destinations.wattics.line import Header, Said
-    from energy_platform.destinations.wattics.readback import LastPacket
-    from energy_platform.settings import WatticsCredential, WatticsSettings
+    from energy_platform.destinations.base import AnswerKind, LastPacket
+    from energy_platform.destinations.wattics.connection import Header, HttpResponse
+    from energy_platform.settings import BasicCredential, WatticsSettings
 
 _LATER: Final = "Run it again later"
 _CREDENTIAL: Final = "Check the Wattics credential of this stream group"
-_STORED: Final = Answer("stored", 200, None, "stored (HTTP 200)", "", unclear=False)
+_STORED: Final = Answer("stored", 200, None, "stored (HTTP 200)", "", in_doubt=False)
 """What nearly every packet gets."""
 
 
 def _always() -> bool:
     return True
-
-
-class RedirectedError(PermanentError):
-    """The question was answered with another place, or with a page for people: no session."""
 
 
 class _About(TypedDict):
@@ -56,7 +52,7 @@ class _About(TypedDict):
     subject: str
 
 
-class WatticsClient(Closing):
+class WatticsClient(Closeable):
     """One connection to the collector, with its own cookies.
 
     Args:
@@ -74,15 +70,11 @@ class WatticsClient(Closing):
         self,
         settings: WatticsSettings,
         *,
-        credential: WatticsCredential,
+        credential: BasicCredential,
         clock: Clock | None = None,
         may_send: Callable[[], bool] = _always,
     ) -> None:
-        base_url = required(
-            settings.base_url,
-            variable="WATTICS_BASE_URL",
-            why="there is no default, so that nothing is pushed to production by accident",
-        )
+        base_url = settings.required_url()
         parts = urlsplit(base_url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise ValueError("WATTICS_BASE_URL: expected https:// (http on loopback only)")
@@ -91,10 +83,12 @@ class WatticsClient(Closing):
         self._success_codes = settings.success_codes
         self._credential = credential
         self._clock = clock or Clock()
-        hush_wire_loggers()
-        patience = Patience(settings.connect_timeout_s, settings.read_timeout_s)
-        self._line = Line(self._url, patience=patience, ca_file=settings.ca_file, may_send=may_send)
-        self._push_url = self._line.url(self._url.raw_path)
+        silence_http_loggers()
+        timeouts = Timeouts(settings.connect_timeout_s, settings.read_timeout_s)
+        self._connection = KeepAliveConnection(
+            self._url, timeouts=timeouts, ca_file=settings.ca_file, may_send=may_send
+        )
+        self._push_url = self._connection.url(self._url.raw_path)
         known_as = f"{credential.username}:{credential.password.get_secret_value()}"
         self._basic = b64encode(known_as.encode()).decode()
         self._headers: list[Header] = [
@@ -117,13 +111,13 @@ class WatticsClient(Closing):
 
     def close(self) -> None:
         """Close the connection and forget the cookies."""
-        self._line.close()
+        self._connection.close()
         self._cookies.clear()
         self._cookie = []
 
     def abort(self) -> None:
         """End the request under way and let no other begin; may come from another thread."""
-        self._line.abort()
+        self._connection.abort()
 
     def push(self, body: bytes) -> Answer:
         """Send one packet once.
@@ -141,12 +135,12 @@ class WatticsClient(Closing):
             raise ValueError("expected one JSON object on one line")
         length: Header = (b"Content-Length", b"%d" % len(body))
         try:
-            said = self._exchange(
+            response = self._exchange(
                 b"POST", self._push_url, headers=[*self._push_headers, length], body=body
             )
         except FAULTS as error:
             return no_answer(error)
-        return self._judge(said, sent=body)
+        return self._judge(response, sent=body)
 
     def last_packet(self, stream_id: str) -> LastPacket | None:
         """Read back the last packet stored for a stream.
@@ -166,7 +160,7 @@ class WatticsClient(Closing):
         about = _About(vendor="wattics", endpoint="read-back", subject=stream_id)
         target = self._url.copy_with(params={"stream": stream_id}).raw_path
         try:
-            said = self._exchange(b"GET", self._line.url(target), headers=self._headers)
+            response = self._exchange(b"GET", self._connection.url(target), headers=self._headers)
         except FAULTS as error:
             raise TransientError(
                 no_answer(error).reason,
@@ -174,38 +168,40 @@ class WatticsClient(Closing):
                 advice=_LATER,
                 **about,
             ) from None
-        if said.status in {HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT}:
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT}:
             return None
-        if not HTTPStatus.OK <= said.status < HTTPStatus.MULTIPLE_CHOICES:
-            self._raise_refusal(self._judge(said, sent=b""), about=about)
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            self._raise_refusal(self._judge(response, sent=b""), about=about)
         try:
-            found = packet_of(said.body, stream_id=stream_id) if said.is_whole else None
+            found = packet_of(response.body, stream_id=stream_id) if response.is_whole else None
         except ValueError as error:
-            self._check_read_back(said, about=about)
+            self._check_read_back(response, about=about)
             raise ContractError(
                 f"the answer cannot be read as a packet: {error}",
-                status=said.status,
+                status=response.status,
                 advice="Set WATTICS_READBACK=false and report the shape that came",
                 **about,
             ) from None
         if found is None:
-            self._check_read_back(said, about=about)
+            self._check_read_back(response, about=about)
         return found
 
-    def _check_read_back(self, said: Said, *, about: _About) -> None:
+    def _check_read_back(self, response: HttpResponse, *, about: _About) -> None:
         """Refuse a page or an error in place of a packet: nothing stored must not be concluded.
 
         Raises:
             TransientError: The answer was cut off, or is an object that says error.
             RedirectedError: A page, or another place.
         """
-        judged = judge_body(said.headers, said.body, is_whole=said.is_whole)
-        if judged.verdict != "not_stored":
+        meaning = judge_body(response.headers, response.body, is_whole=response.is_whole)
+        if meaning.verdict != "not_stored":
             return
-        is_object = said.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in {b"{", b"["}
-        if said.is_whole and not is_object:
-            raise RedirectedError(judged.words, status=said.status, **about)
-        raise TransientError(judged.words, kind="body", status=said.status, advice=_LATER, **about)
+        is_object = response.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in {b"{", b"["}
+        if response.is_whole and not is_object:
+            raise RedirectedError(meaning.words, status=response.status, **about)
+        raise TransientError(
+            meaning.words, kind="body", status=response.status, advice=_LATER, **about
+        )
 
     def _raise_refusal(self, answer: Answer, *, about: _About) -> NoReturn:
         status = answer.status
@@ -226,20 +222,20 @@ class WatticsClient(Closing):
 
     def _exchange(
         self, method: bytes, url: httpcore.URL, *, headers: list[Header], body: bytes = b""
-    ) -> Said:
+    ) -> HttpResponse:
         """Send with the cookies there are, and keep those that come."""
         if self._cookies_end:
             self._choose_cookies()
-        said = self._line.exchange(method, url, headers=headers + self._cookie, body=body)
-        for name, _ in said.headers:
+        response = self._connection.exchange(method, url, headers=headers + self._cookie, body=body)
+        for name, _ in response.headers:
             if name.lower() == b"set-cookie":
                 request = httpx.Request(method.decode(), self._url)
                 self._cookies.extract_cookies(
-                    httpx.Response(said.status, headers=said.headers, request=request)
+                    httpx.Response(response.status, headers=response.headers, request=request)
                 )
                 self._choose_cookies()
                 break
-        return said
+        return response
 
     def _choose_cookies(self) -> None:
         """Work out which cookies go to the collector, once for all requests until they change."""
@@ -249,13 +245,13 @@ class WatticsClient(Closing):
         self._cookie = [(b"Cookie", value.encode())] if value else []
         self._cookies_end = any(cookie.expires is not None for cookie in self._cookies.jar)
 
-    def _judge(self, said: Said, *, sent: bytes) -> Answer:
-        status = said.status
+    def _judge(self, response: HttpResponse, *, sent: bytes) -> Answer:
+        status = response.status
         kind = classify(status, success_codes=self._success_codes)
         if kind == "stored":
-            return self._judge_good(said, sent=sent)
+            return self._judge_good(response, sent=sent)
         if kind == "redirect":
-            to = place(said.header(b"location") or "")
+            to = safe_url(response.header(b"location") or "")
             reason = f"redirected to {to}; check WATTICS_BASE_URL"
         else:
             reason = {
@@ -263,33 +259,43 @@ class WatticsClient(Closing):
                 "authentication": "Wattics refused the credential",
                 "transient": "Wattics is busy or broken",
             }[kind]
-        return self._answer(said, kind, reason)
+        # A 5xx may come after storing; a conflict may be with the packet itself, stored before.
+        in_doubt = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.CONFLICT
+        return self._answer(response, kind, reason, in_doubt=in_doubt)
 
-    def _judge_good(self, said: Said, *, sent: bytes) -> Answer:
+    def _judge_good(self, response: HttpResponse, *, sent: bytes) -> Answer:
         """Look at what came with a good status: a page or an error does not mean stored."""
-        status = said.status
+        status = response.status
         if status == HTTPStatus.NO_CONTENT:
-            return Answer("stored", status, None, f"stored (HTTP {status})", "", unclear=False)
-        judged = judge_body(
-            said.headers, said.body, status=status, is_whole=said.is_whole, sent=sent
+            return Answer("stored", status, None, f"stored (HTTP {status})", "", in_doubt=False)
+        meaning = judge_body(
+            response.headers, response.body, status=status, is_whole=response.is_whole, sent=sent
         )
-        if judged.verdict != "stored":
-            # Whoever said it may have stored the packet before.
-            return self._answer(said, "unclear", judged.words, unclear=True, shape=judged.shape)
+        if meaning.verdict != "stored":
+            # Whoever answered may have stored the packet before.
+            return self._answer(
+                response, "in_doubt", meaning.words, in_doubt=True, shape=meaning.shape
+            )
         if status == HTTPStatus.OK:
             return _STORED
-        return Answer("stored", status, None, f"stored (HTTP {status})", "", unclear=False)
+        return Answer("stored", status, None, f"stored (HTTP {status})", "", in_doubt=False)
 
     def _answer(
-        self, said: Said, kind: AnswerKind, reason: str, *, unclear: bool = False, shape: str = ""
+        self,
+        response: HttpResponse,
+        kind: AnswerKind,
+        reason: str,
+        *,
+        in_doubt: bool = False,
+        shape: str = "",
     ) -> Answer:
         return Answer(
             kind=kind,
-            status=said.status,
-            retry_after_s=retry_after_s(said.header(b"retry-after"), now=self._clock.now()),
-            reason=f"{reason} (HTTP {said.status})",
-            excerpt=excerpt(said.body, hidden=self._secrets()),
-            unclear=unclear,
+            status=response.status,
+            retry_after_s=retry_after_s(response.header(b"retry-after"), now=self._clock.now()),
+            reason=f"{reason} (HTTP {response.status})",
+            excerpt=excerpt(response.body, hidden=self._secrets()),
+            in_doubt=in_doubt,
             shape=shape,
         )
 

@@ -5,27 +5,15 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
+
+from energy_platform.destinations.base import LastPacket
 
 _TIME_KEYS: Final = ("tsISO8601", "tsiso8601", "timestamp", "ts", "time", "date")
 _LAST_SECOND: Final = 4_102_444_800
 """Begin of 2100 in epoch seconds; a larger number is in milliseconds."""
-
-
-class LastPacket(NamedTuple):
-    """The last packet that Wattics received and stored for a stream.
-
-    Attributes:
-        stream_id: The stream asked for.
-        at: Sampling instant, UTC.
-        fields: The numbers of the packet by field name.
-    """
-
-    stream_id: str
-    at: datetime
-    fields: dict[str, float]
 
 
 def packet_of(body: bytes, *, stream_id: str) -> LastPacket | None:
@@ -45,27 +33,27 @@ def packet_of(body: bytes, *, stream_id: str) -> LastPacket | None:
     if not body:
         return None
     try:
-        said = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError(f"{len(body)} bytes that are not JSON") from None
-    if isinstance(said, list):
-        if len(said) > 1:
-            raise ValueError(f"a list of {len(said)} elements")
-        said = said[0] if said else None
-    if said in (None, {}, ""):
+    if isinstance(decoded, list):
+        if len(decoded) > 1:
+            raise ValueError(f"a list of {len(decoded)} elements")
+        decoded = decoded[0] if decoded else None
+    if decoded in (None, {}, ""):
         return None
-    if not isinstance(said, dict):
-        raise ValueError(f"a {type(said).__name__} instead of an object")  # noqa: TRY004
-    named = said.get("id")
+    if not isinstance(decoded, dict):
+        raise ValueError(f"a {type(decoded).__name__} instead of an object")  # noqa: TRY004
+    named = decoded.get("id")
     if named is not None and str(named) != stream_id:
         raise ValueError("a packet of another stream")
-    when = next((said[key] for key in _TIME_KEYS if said.get(key) is not None), None)
+    when = next((decoded[key] for key in _TIME_KEYS if decoded.get(key) is not None), None)
     at = _instant(when)
     if at is None:
         return None
     fields = {
         str(key): float(value)
-        for key, value in said.items()
+        for key, value in decoded.items()
         if key not in _TIME_KEYS
         and isinstance(value, int | float)
         and not isinstance(value, bool)

@@ -1,6 +1,6 @@
 """The Belimo Cloud and BelimoID as local servers."""
 
-from energy_platform.simulators.belimo.conduct import FAULTS
+from energy_platform.simulators.belimo.faults import FAULTS
 from energy_platform.simulators.belimo.identity import BelimoIdentity
 from energy_platform.simulators.belimo.server import BelimoSimulator
 

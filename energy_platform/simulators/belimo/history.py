@@ -145,12 +145,12 @@ class History:
         return b",".join(spoiled)
 
     def _spoiled(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if self._faults.strikes("null_value"):
+        if self._faults.should_fail("null_value"):
             kept = pl.when(pl.int_range(pl.len()) % NULL_EVERY != 0).then(pl.col("value"))
             frame = frame.with_columns(kept.alias("value"))
-        if self._faults.strikes("mixed_types"):
+        if self._faults.should_fail("mixed_types"):
             frame = frame.with_columns(pl.col("value").cast(pl.String))
-        if self._faults.strikes("extra_keys"):
+        if self._faults.should_fail("extra_keys"):
             frame = frame.with_columns(pl.lit("GOOD").alias("quality"))
         return frame
 

@@ -108,7 +108,7 @@ class BelimoIdentity:
 
     def _login(self, form: dict[str, str]) -> Response:
         named = (form.get("username"), form.get("password"))
-        if self.faults.strikes("refuse_login") or named != (
+        if self.faults.should_fail("refuse_login") or named != (
             self.account.username,
             self.account.password,
         ):
@@ -124,7 +124,7 @@ class BelimoIdentity:
     def _renewal(self, form: dict[str, str]) -> Response:
         token = form.get("refresh_token", "")
         held = self._refresh.get(token)
-        refused = self.faults.strikes("refuse_refresh")
+        refused = self.faults.should_fail("refuse_refresh")
         if refused or held is None or time.monotonic() >= held.expires:
             return _refusal(403, "invalid_grant", "Unknown or invalid refresh token.")
         if form.get("audience", AUDIENCE) != AUDIENCE:

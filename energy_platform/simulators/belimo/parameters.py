@@ -48,7 +48,7 @@ class Page:
 
     @classmethod
     def read(cls, query: Mapping[str, str], *, faults: Faults, path: str, clamp: bool) -> Self:
-        """Read ``limit`` and ``offset`` and let the listing faults strike.
+        """Read ``limit`` and ``offset`` and apply the faults of listings.
 
         Raises:
             ParameterError: Not whole numbers, or a limit above 2000.
@@ -63,9 +63,9 @@ class Page:
         if not 1 <= limit <= MAX_LIMIT or offset < 0:
             raise ParameterError(f"limit must be 1 to {MAX_LIMIT}, offset at least 0")
         first = offset
-        if offset > 0 and faults.strikes("page_drift", path=path):
+        if offset > 0 and faults.should_fail("page_drift", path=path):
             first -= 1
-        if offset > 0 and faults.strikes("repeated_page", path=path):
+        if offset > 0 and faults.should_fail("repeated_page", path=path):
             first = 0
         truncated = faults.active("truncate")
         capped = faults.active("capped_total")
@@ -75,11 +75,11 @@ class Page:
             limit=limit,
             first=first,
             endless=faults.active("endless_pages") is not None,
-            extra=1 if faults.strikes("wrong_total", path=path) else 0,
+            extra=1 if faults.should_fail("wrong_total", path=path) else 0,
             most=None if truncated is None else int(truncated.amount or 0),
             cap=None if capped is None else int(capped.amount or 0),
             size=limit if short is None else max(1, min(limit, int(short.amount or 1))),
-            has_total=not faults.strikes("no_total", path=path),
+            has_total=not faults.should_fail("no_total", path=path),
         )
 
     def total(self, records: int) -> int | None:

@@ -23,12 +23,12 @@ from energy_platform.simulators.belimo.answers import (
     iso,
     refusal,
 )
-from energy_platform.simulators.belimo.conduct import FAULTS
 from energy_platform.simulators.belimo.definitions import (
     expanded,
     find_datapoint,
     find_profile,
 )
+from energy_platform.simulators.belimo.faults import FAULTS
 from energy_platform.simulators.belimo.history import (
     DEFAULT_POINTS,
     Buckets,
@@ -53,7 +53,12 @@ from energy_platform.simulators.belimo.inventory import (
 from energy_platform.simulators.belimo.parameters import Page, bounds, instant, ordered
 from energy_platform.simulators.belimo.streams import ChangeStreams
 from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.gate import IDENTITY_PREFIX, Gate, Requests, identity_faults
+from energy_platform.simulators.middleware import (
+    IDENTITY_PREFIX,
+    FaultMiddleware,
+    Requests,
+    identity_faults,
+)
 from energy_platform.simulators.world import Clock, Samples, World, real_time
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from energy_platform.simulators.gate import App
+    from energy_platform.simulators.middleware import App
 
 DOWNLOAD_S: Final = 600.0
 
@@ -104,13 +109,13 @@ class BelimoSimulator:
         self._recent: deque[float] = deque()
         self._downloads: dict[str, tuple[float, bytes]] = {}
         self._streams = ChangeStreams(self._inventory, now=self._now)
-        self.app: App = Gate(
+        self.app: App = FaultMiddleware(
             Starlette(routes=self._routes()),
             faults=self.faults,
             requests=self.requests,
             endpoint=endpoint,
         )
-        self.identity_app: App = Gate(
+        self.identity_app: App = FaultMiddleware(
             Starlette(routes=self.identity.routes()),
             faults=self.faults,
             requests=self.requests,
@@ -333,7 +338,7 @@ class BelimoSimulator:
                 scope, name, start=start, end=end, now=self._now()
             )
             # Unknown ids are ignored without an error, and so are texts.
-            left_out = self.faults.strikes("left_out_series", path=request.url.path)
+            left_out = self.faults.should_fail("left_out_series", path=request.url.path)
             if signal is not None and base_type(signal) != "text" and not left_out:
                 series.append(self._history.series(signal, samples, buckets=buckets))
         head = msgspec.json.encode({"from": iso(start), "to": iso(end), "resolution": resolution})
@@ -353,7 +358,7 @@ class BelimoSimulator:
         )
         total = int(samples.at.size)
         first = page.first % total if page.endless and total else page.first
-        if self.faults.strikes("left_out_series", path=request.url.path):
+        if self.faults.should_fail("left_out_series", path=request.url.path):
             total = first = 0
             samples = Samples(samples.at[:0], samples.values[:0])
         limit = page.size if page.most is None else max(0, min(page.size, page.most - first))
@@ -365,7 +370,7 @@ class BelimoSimulator:
             descending=direction == "DESC",
             with_milliseconds=scope.number % 2 == 0,
         )
-        if data and self.faults.strikes("odd_rows", path=request.url.path):
+        if data and self.faults.should_fail("odd_rows", path=request.url.path):
             data = self._history.odd(data)
         filters = {"from": iso(start), "to": iso(end), "datapointId": datapoint}
         return body(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from energy_platform.simulators.skycentrics.server import (
     DEMO_CREDENTIAL,
     FAULTS,
-    SkycentricsConduct,
+    SkycentricsBehaviour,
     SkycentricsCredential,
     SkycentricsSimulator,
 )
@@ -16,7 +16,7 @@ from energy_platform.simulators.skycentrics.server import (
 __all__ = [
     "DEMO_CREDENTIAL",
     "FAULTS",
-    "SkycentricsConduct",
+    "SkycentricsBehaviour",
     "SkycentricsCredential",
     "SkycentricsSimulator",
 ]

@@ -140,18 +140,18 @@ def history(device: Device, *, begin: int, end: int, gap_s: int, now: float) -> 
 
 
 def spoil(snapshots: Iterable[Snapshot], *, device: Device, faults: Faults) -> Any:
-    """Apply the data faults that strike this answer; returns what is to be encoded."""
+    """Apply the data faults that are due; returns what is to be encoded."""
     spoiled: list[Any] = list(snapshots)
-    struck = {name for name in DATA_FAULTS if faults.strikes(name)}
+    applied = {name for name in DATA_FAULTS if faults.should_fail(name)}
     swapped = {signal.address for signal in device.signals if "word_swapped" in signal.traits}
     texts = {signal.address for signal in device.signals if signal.states}
-    for snapshot in spoiled if struck else ():
-        _spoil_sensors(snapshot, struck=struck, swapped=swapped, texts=texts)
-    if struck & {"unknown_key", "no_sensor_time", "odd_sensors", "odd_records"}:
+    for snapshot in spoiled if applied else ():
+        _spoil_sensors(snapshot, applied=applied, swapped=swapped, texts=texts)
+    if applied & {"unknown_key", "no_sensor_time", "odd_sensors", "odd_records"}:
         spoiled = msgspec.to_builtins(spoiled)
         for snapshot in spoiled:
-            _change_keys(snapshot, struck=struck)
-    return _with_odd_records(spoiled) if "odd_records" in struck else spoiled
+            _change_keys(snapshot, applied=applied)
+    return _with_odd_records(spoiled) if "odd_records" in applied else spoiled
 
 
 def _with_odd_records(records: list[Any]) -> list[Any]:
@@ -161,20 +161,20 @@ def _with_odd_records(records: list[Any]) -> list[Any]:
 
 
 def _spoil_sensors(
-    snapshot: Snapshot, *, struck: set[str], swapped: set[str], texts: set[str]
+    snapshot: Snapshot, *, applied: set[str], swapped: set[str], texts: set[str]
 ) -> None:
-    shift = HOUR_S * (("time_future" in struck) - ("time_back" in struck))
+    shift = HOUR_S * (("time_future" in applied) - ("time_back" in applied))
     for number, sensor in enumerate(snapshot.sensors):
-        sensor.time = 0 if "time_zero" in struck else sensor.time + shift
-        if "word_repair" in struck and sensor.id in swapped and sensor.data is not None:
+        sensor.time = 0 if "time_zero" in applied else sensor.time + shift
+        if "word_repair" in applied and sensor.id in swapped and sensor.data is not None:
             sensor.data = float(sensor.data) / WORD
-        if "boolean_data" in struck and sensor.id in texts:
+        if "boolean_data" in applied and sensor.id in texts:
             sensor.data = sensor.data == "active"
-        elif number % _EVERY == 0 and "null_data" in struck:
+        elif number % _EVERY == 0 and "null_data" in applied:
             sensor.data = None
-        elif number % _EVERY == 0 and "text_data" in struck:
+        elif number % _EVERY == 0 and "text_data" in applied:
             sensor.data = f"{sensor.data}"
-        elif number % _EVERY == 0 and "nan_data" in struck and sensor.data is not None:
+        elif number % _EVERY == 0 and "nan_data" in applied and sensor.data is not None:
             sensor.data = NAN
 
 
@@ -183,8 +183,8 @@ def encoded(spoiled: Any) -> bytes:
     return msgspec.json.encode(spoiled).replace(b'"\\u0000NaN"', b"NaN")
 
 
-def _change_keys(snapshot: dict[str, Any], *, struck: set[str]) -> None:
-    if "unknown_key" in struck:
+def _change_keys(snapshot: dict[str, Any], *, applied: set[str]) -> None:
+    if "unknown_key" in applied:
         snapshot["connection"] = {"rssi": -61}
         power = {"apparent": 1210.0, "real": 1180.5}
         snapshot["ct"] = [
@@ -193,11 +193,11 @@ def _change_keys(snapshot: dict[str, Any], *, struck: set[str]) -> None:
         ]
         for sensor in snapshot["sensors"]:
             sensor["quality"] = "good"
-    if "odd_sensors" in struck:
+    if "odd_sensors" in applied:
         for sensor in snapshot["sensors"][::ODD_EVERY]:
             sensor["time"] = None
         snapshot["sensors"][1:1] = [{"data": 1.0, "time": 0}, 7, None]
-    if "no_sensor_time" in struck:
+    if "no_sensor_time" in applied:
         for sensor in snapshot["sensors"]:
             del sensor["time"]
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.gate import Gate
+from energy_platform.simulators.middleware import FaultMiddleware
 from energy_platform.simulators.skycentrics.readings import (
     DATA_FAULTS,
     encoded,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from energy_platform.simulators.gate import Requests
+    from energy_platform.simulators.middleware import Requests
     from energy_platform.simulators.world import Clock, Device
 
 DEVICES_PATH: Final = "/api/devices/"
@@ -77,7 +77,7 @@ DEMO_CREDENTIAL: Final = SkycentricsCredential(client="demo-client", secret="dem
 
 
 @dataclass
-class SkycentricsConduct:
+class SkycentricsBehaviour:
     """Behaviour the document leaves open; may be changed while running.
 
     Attributes:
@@ -111,7 +111,7 @@ class SkycentricsSimulator:
         credentials: Clients that may sign requests.
         faults: What goes wrong; may be changed while running.
         clock: Current time; the real one by default. Samples after it do not exist.
-        history: Whether the history call exists; also ``conduct.history``.
+        history: Whether the history call exists; also ``behaviour.history``.
 
     Attributes:
         requests: Answers by ``"METHOD endpoint"`` and status; status 0 stands for no answer.
@@ -130,12 +130,12 @@ class SkycentricsSimulator:
         self.credentials = tuple(credentials)
         self.faults = (faults or Faults()).knowing(FAULTS)
         self.clock = clock
-        self.conduct = SkycentricsConduct(history=history)
+        self.behaviour = SkycentricsBehaviour(history=history)
         self.requests: Requests = Counter()
         self._accounts = {c.client: c for c in self.credentials}
         self._secrets = {c.client: c.secret for c in self.credentials}
         self._devices = {d.serial: d for d in self.world.of_vendor("skycentrics")}
-        self._gate = Gate(
+        self._app = FaultMiddleware(
             self._serve,
             faults=self.faults,
             requests=self.requests,
@@ -145,7 +145,7 @@ class SkycentricsSimulator:
     @property
     def app(self) -> ASGIApp:
         """The ASGI application, as the server runs it."""
-        return self._gate
+        return self._app
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -165,7 +165,7 @@ class SkycentricsSimulator:
         if request.method != "GET":
             raise _ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "this simulator is read-only")
         if route.proper:
-            if self.conduct.wrong_slash == "redirect":
+            if self.behaviour.wrong_slash == "redirect":
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(route.proper + query, status_code=301)
             raise _ApiError(HTTPStatus.NOT_FOUND, "not found")
@@ -182,7 +182,7 @@ class SkycentricsSimulator:
         try:
             signed = Signed.of(request.scope)
             client = check_signature(signed, body=body, secrets=self._secrets)
-            if self.faults.strikes("check_date"):
+            if self.faults.should_fail("check_date"):
                 check_date(signed.date, now=self.clock(), tolerance=SKEW)
         except SignatureError as error:
             raise _ApiError(HTTPStatus.UNAUTHORIZED, str(error)) from error
@@ -202,7 +202,7 @@ class SkycentricsSimulator:
             for serial, device in self._devices.items()
             if (account.devices is None or serial in account.devices) and mac in {None, device.mac}
         ]
-        return found[:-1] if self.faults.strikes("left_out_gateway") else found
+        return found[:-1] if self.faults.should_fail("left_out_gateway") else found
 
     def _described(self, device: Device) -> dict[str, Any]:
         described = {
@@ -222,7 +222,7 @@ class SkycentricsSimulator:
         return Response(encoded(spoiled), media_type="application/json")
 
     def _history(self, request: Request, device: Device) -> Response:
-        if not self.conduct.history:
+        if not self.behaviour.history:
             raise _ApiError(HTTPStatus.NOT_FOUND, "not found")
         query = request.query_params
         begin, end = (_naive_utc(query.get(name), name=name) for name in ("b", "e"))
@@ -243,7 +243,7 @@ class SkycentricsSimulator:
             snapshots = snapshots[: int(truncated.amount or 0)]
         body = encoded(spoil(snapshots, device=device, faults=self.faults))
         wants_gzip = "application/gzip" in request.headers.get("accept", "")
-        if wants_gzip and not self.faults.strikes("gzip_ignored"):
+        if wants_gzip and not self.faults.should_fail("gzip_ignored"):
             return Response(gzip.compress(body, compresslevel=1), media_type="application/gzip")
         return Response(body, media_type="application/json")
 

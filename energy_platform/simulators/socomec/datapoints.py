@@ -194,14 +194,14 @@ class History:
                     left -= samples.at.size
                 data = self._data(one, query, signal=signal, samples=samples)
             parts.append(self._head(one, query, signal=signal) + data + b"]}")
-        if self._faults.strikes("series_left_out"):
+        if self._faults.should_fail("series_left_out"):
             parts = parts[1:]
         for name, status in (("too_large", 413), ("too_slow", 504)):
             limit = self._limit(name)
             if limit is not None and found > limit:
                 raise QueryError(f"more than {limit} points", status=status)
         echo = dict(query.echo)
-        if self._faults.strikes("extra_keys"):
+        if self._faults.should_fail("extra_keys"):
             echo |= EXTRA
         head = msgspec.json.encode(echo)
         return head[:-1] + b',"series":[' + b",".join(parts) + b"]}"
@@ -213,7 +213,7 @@ class History:
             return
         refused = min(key[0] for key in self._inventory.signals)
         if any(one["deviceUuid"] == refused for one in query.series):
-            self._faults.strikes("device_refused")
+            self._faults.should_fail("device_refused")
             raise QueryError(f"device {refused} is not available", status=status)
 
     def _shortened(self, samples: Samples, query: Query) -> Samples:
@@ -277,7 +277,7 @@ class History:
     ) -> bytes:
         if query.granularity == "raw":
             data = rows(self._spoiled(_raw(signal, samples)))
-            if self._faults.strikes("odd_rows"):
+            if self._faults.should_fail("odd_rows"):
                 odd = msgspec.json.encode(ODD_ROWS)[1:-1]
                 return odd + b"," + data if data else odd
             return data
@@ -292,12 +292,12 @@ class History:
 
     def _spoiled(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with the faults that touch single points."""
-        if self._faults.strikes("null_value"):
+        if self._faults.should_fail("null_value"):
             kept = pl.when(pl.int_range(pl.len()) % NULL_EVERY != 0).then(pl.col("value"))
             frame = frame.with_columns(kept.alias("value"))
-        if self._faults.strikes("mixed_types"):
+        if self._faults.should_fail("mixed_types"):
             frame = frame.with_columns(pl.col("value").cast(pl.String))
-        if self._faults.strikes("extra_keys"):
+        if self._faults.should_fail("extra_keys"):
             frame = frame.with_columns(pl.lit("GOOD").alias("quality"))
         return frame
 

@@ -138,7 +138,7 @@ class Keycloak:
 
     def _login(self, form: dict[str, str], *, issuer: str) -> Response:
         named = (form.get("username"), form.get("password"))
-        if self.faults.strikes("refuse_login") or named != (
+        if self.faults.should_fail("refuse_login") or named != (
             self.account.username,
             self.account.password,
         ):
@@ -154,7 +154,7 @@ class Keycloak:
         issued = self._refresh.get(form.get("refresh_token", ""))
         if issued is None:
             return _refusal(400, "invalid_grant", "Invalid refresh token")
-        if self.faults.strikes("refuse_refresh") or time.monotonic() >= issued.expires:
+        if self.faults.should_fail("refuse_refresh") or time.monotonic() >= issued.expires:
             return _refusal(400, "invalid_grant", "Token is not active")
         if not self.enabled:
             return _refusal(400, "invalid_grant", "User disabled")

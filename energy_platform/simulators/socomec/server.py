@@ -14,7 +14,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.gate import IDENTITY_PREFIX, Gate, Requests, identity_faults
+from energy_platform.simulators.middleware import (
+    IDENTITY_PREFIX,
+    FaultMiddleware,
+    Requests,
+    identity_faults,
+)
 from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
 from energy_platform.simulators.socomec.inventory import CA_UUID, Inventory, Record, last_value
 from energy_platform.simulators.socomec.keycloak import Keycloak
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from energy_platform.simulators.gate import App
+    from energy_platform.simulators.middleware import App
 
 FAULTS: Final = frozenset(
     {
@@ -118,13 +123,13 @@ class SocomecSimulator:
         self._inventory = Inventory(world)
         self._history = History(self._inventory, faults=self.faults, seed=world.seed)
         self._seen: dict[str, int] = {}
-        self.app: App = Gate(
+        self.app: App = FaultMiddleware(
             Starlette(routes=self._routes()),
             faults=self.faults,
             requests=self.requests,
             endpoint=_endpoint,
         )
-        self.identity_app: App = Gate(
+        self.identity_app: App = FaultMiddleware(
             Starlette(routes=self.keycloak.routes()),
             faults=self.faults,
             requests=self.requests,
@@ -245,8 +250,8 @@ class SocomecSimulator:
         if faults.active("no_rights"):
             records = []
         total = len(records)
-        drifted = skip > 0 and faults.strikes("page_drift", path=request.url.path)
-        repeated = skip > 0 and faults.strikes("repeated_page", path=request.url.path)
+        drifted = skip > 0 and faults.should_fail("page_drift", path=request.url.path)
+        repeated = skip > 0 and faults.should_fail("repeated_page", path=request.url.path)
         endless = faults.active("endless_pages")
         if drifted:
             skip -= 1
@@ -254,10 +259,10 @@ class SocomecSimulator:
             skip = 0
         if endless is not None and records:
             total, skip = skip + take + total, skip % len(records)
-        if faults.strikes("wrong_total", path=request.url.path):
+        if faults.should_fail("wrong_total", path=request.url.path):
             total += 1
         page: Record = {"total": total, "results": records[skip : skip + take], "take": take}
-        return _json(page | EXTRA if faults.strikes("extra_keys") else page)
+        return _json(page | EXTRA if faults.should_fail("extra_keys") else page)
 
     def _gateway(self, request: Request) -> Response:
         record = self._inventory.device_records[request.path_params["device"]]
@@ -345,6 +350,6 @@ def _json(content: Any) -> Response:
 
 
 def _error(status: int, message: str) -> Response:
-    phrase = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+    phrase = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not VendorInventory"}
     content = {"statusCode": status, "message": [message], "error": phrase.get(status, "Error")}
     return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)

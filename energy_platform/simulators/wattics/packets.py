@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.wattics.streams import WatticsConduct
+    from energy_platform.simulators.wattics.streams import WatticsBehaviour
 
 ELECTRICAL: Final = frozenset(
     [f"{name}_{phase}" for name in ("aP", "rP", "apP", "v", "c", "pC") for phase in (1, 2, 3)]
@@ -70,7 +70,7 @@ class Packet(NamedTuple):
         return "value" if "value" in self.values else "electricity"
 
 
-def read_packet(body: bytes, *, conduct: WatticsConduct) -> Packet:
+def read_packet(body: bytes, *, behaviour: WatticsBehaviour) -> Packet:
     """Read and validate one request body.
 
     Raises:
@@ -90,14 +90,14 @@ def read_packet(body: bytes, *, conduct: WatticsConduct) -> Packet:
         raise PacketRefusedError("id must be a string")
     try:
         at_ms, offset_s = _instant(packet.pop("tsISO8601", None))
-        return Packet(stream, at_ms, offset_s, _values(packet, conduct=conduct))
+        return Packet(stream, at_ms, offset_s, _values(packet, behaviour=behaviour))
     except PacketRefusedError as error:
         error.stream = stream
         raise
 
 
-def _values(fields: dict[str, Any], *, conduct: WatticsConduct) -> dict[str, float]:
-    values = fields if _plain(fields) else _sorted_out(fields, conduct=conduct)
+def _values(fields: dict[str, Any], *, behaviour: WatticsBehaviour) -> dict[str, float]:
+    values = fields if _plain(fields) else _sorted_out(fields, behaviour=behaviour)
     if not values:
         raise PacketRefusedError("the packet has no known field")
     if "value" in values and len(values) > 1:
@@ -134,14 +134,14 @@ def _instant(stamp: Any) -> tuple[int, int]:
     return at_ms, 0 if offset is None else round(offset.total_seconds())
 
 
-def _sorted_out(fields: dict[str, Any], *, conduct: WatticsConduct) -> dict[str, float]:
+def _sorted_out(fields: dict[str, Any], *, behaviour: WatticsBehaviour) -> dict[str, float]:
     values = numbers(fields)
     for name in fields.keys() - values.keys():
         if name not in _KNOWN:
-            if conduct.unknown_fields == "refuse":
+            if behaviour.unknown_fields == "refuse":
                 raise PacketRefusedError(f"unknown field {name[:40]!r}")
         elif fields[name] is not None:
             raise PacketRefusedError(f"{name} must be a number")
-        elif conduct.nulls == "refuse":
+        elif behaviour.nulls == "refuse":
             raise PacketRefusedError(f"{name} is null; leave the field out")
     return values

@@ -14,26 +14,26 @@ from energy_platform.simulators.wattics.exchange import Answer
 
 if TYPE_CHECKING:
     from energy_platform.simulators.wattics.events import ReceivedPacket
-    from energy_platform.simulators.wattics.streams import WatticsConduct, WatticsStream
+    from energy_platform.simulators.wattics.streams import WatticsBehaviour, WatticsStream
 
 JSON: Final = (b"content-type", b"application/json;charset=utf-8")
 """Content type of every JSON answer."""
 
 
 def last_packet(
-    last: ReceivedPacket | None, *, stream: WatticsStream, conduct: WatticsConduct
+    last: ReceivedPacket | None, *, stream: WatticsStream, behaviour: WatticsBehaviour
 ) -> Answer:
     """Return the packet stored last in the shape this Wattics uses."""
     if last is None:
-        return _nothing(stream, conduct=conduct)
-    if conduct.readback == "packet":
+        return _nothing(stream, behaviour=behaviour)
+    if behaviour.readback == "packet":
         return Answer(200, last.body.encode(), (JSON,))
-    if conduct.readback == "array":
+    if behaviour.readback == "array":
         return Answer(200, f"[{last.body}]".encode(), (JSON,))
     packet: dict[str, Any] = msgspec.json.decode(last.body)
-    if conduct.readback == "epoch_ms":
+    if behaviour.readback == "epoch_ms":
         packet["tsISO8601"] = last.at_ms
-    elif conduct.readback == "utc":
+    elif behaviour.readback == "utc":
         at = datetime.fromtimestamp(last.at_ms / 1000, tz=UTC)
         packet["tsISO8601"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     else:
@@ -41,8 +41,8 @@ def last_packet(
     return Answer(200, msgspec.json.encode(packet), (JSON,))
 
 
-def _nothing(stream: WatticsStream, *, conduct: WatticsConduct) -> Answer:
-    match conduct.readback_nothing:
+def _nothing(stream: WatticsStream, *, behaviour: WatticsBehaviour) -> Answer:
+    match behaviour.readback_nothing:
         case "404":
             return Answer(404)
         case "200":

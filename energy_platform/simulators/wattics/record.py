@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
+from energy_platform.simulators.wattics.counters import StreamCounters
 from energy_platform.simulators.wattics.events import (
     Event,
     Incident,
@@ -22,15 +23,14 @@ from energy_platform.simulators.wattics.events import (
     read_event,
     utc,
 )
-from energy_platform.simulators.wattics.judgement import VIOLATIONS, Judgement
-from energy_platform.simulators.wattics.tally import StreamTally
+from energy_platform.simulators.wattics.report import VIOLATIONS, DeliveryReport
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
     from energy_platform.simulators.wattics.packets import Packet
-    from energy_platform.simulators.wattics.streams import WatticsConduct, WatticsStream
+    from energy_platform.simulators.wattics.streams import WatticsBehaviour, WatticsStream
 
 MAX_KEPT_BODY: Final = 500
 """Characters kept of a refused body."""
@@ -52,7 +52,7 @@ class WatticsRecord:
     """
 
     def __init__(self, streams: tuple[WatticsStream, ...], *, path: Path | None = None) -> None:
-        self._logs = {stream.id: StreamTally(stream) for stream in streams}
+        self._logs = {stream.id: StreamCounters(stream) for stream in streams}
         self._incidents: Counter[str] = Counter()
         self.refusals: list[Refusal] = []
         self._number = 0
@@ -67,14 +67,14 @@ class WatticsRecord:
 
     def register(self, stream: WatticsStream) -> None:
         """Add a stream; a known id keeps its packets and gets the new agreement."""
-        log = StreamTally(stream)
+        log = StreamCounters(stream)
         with self._lock:
             known = self._logs.get(stream.id)
             if known is not None:
                 for packet in known.arrivals:
                     log.fold(packet, values=packet.values)
                     log.unanswered |= known.unanswered & {packet.number}
-                log.tally["refused"] = known.tally["refused"]
+                log.counts["refused"] = known.counts["refused"]
             self._logs[stream.id] = log
 
     def stream(self, stream_id: str) -> WatticsStream | None:
@@ -94,7 +94,7 @@ class WatticsRecord:
         body: bytes,
         received_at: float,
         route: str,
-        conduct: WatticsConduct,
+        behaviour: WatticsBehaviour,
         overlapping: bool,
     ) -> ReceivedPacket:
         """Keep one packet of a registered stream and tell what became of it."""
@@ -107,7 +107,7 @@ class WatticsRecord:
             body.decode(),
             received_at,
             route,
-            log.outcome(packet, conduct=conduct),
+            log.outcome(packet, behaviour=behaviour),
             overlapping,
         )
         self._keep(received, values=packet.values)
@@ -152,10 +152,10 @@ class WatticsRecord:
             per_interval = self._logs[stream_id].per_interval()
         return {utc(start * 1000): count for start, count in per_interval.items()}
 
-    def judgement(self) -> Judgement:
+    def delivery_report(self) -> DeliveryReport:
         """The verdict on everything received so far."""
         with self._lock:
-            streams = {stream_id: log.judgement() for stream_id, log in self._logs.items()}
+            streams = {stream_id: log.report() for stream_id, log in self._logs.items()}
         complaints = [
             f"stream {stream_id}: {count} {VIOLATIONS[name]}"
             for stream_id, judged in streams.items()
@@ -166,7 +166,7 @@ class WatticsRecord:
             complaints.append(f"{without} requests without the cookie they had been given")
         if foreign:
             complaints.append(f"{foreign} requests with the cookie of another credential")
-        return Judgement(
+        return DeliveryReport(
             streams=streams,
             packets=sum(judged.packets for judged in streams.values()),
             refused=len(self.refusals),
@@ -199,7 +199,7 @@ class WatticsRecord:
         if isinstance(event, Refusal):
             self.refusals.append(event)
             if log is not None:
-                log.tally["refused"] += 1
+                log.counts["refused"] += 1
         elif log is not None and isinstance(event, ReceivedPacket):
             log.fold(event, values=event.values if values is None else values)
         elif log is not None:

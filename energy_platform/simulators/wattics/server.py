@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.gate import Gate
+from energy_platform.simulators.middleware import FaultMiddleware
 from energy_platform.simulators.wattics.exchange import Answer, Exchange, Header
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
 from energy_platform.simulators.wattics.packets import Packet, PacketRefusedError, read_packet
@@ -27,7 +27,7 @@ from energy_platform.simulators.wattics.record import WatticsRecord
 from energy_platform.simulators.wattics.sessions import Sessions, Visit
 from energy_platform.simulators.wattics.streams import (
     DEMO_CREDENTIAL,
-    WatticsConduct,
+    WatticsBehaviour,
     WatticsCredential,
     WatticsStream,
 )
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from energy_platform.simulators.gate import Requests
+    from energy_platform.simulators.middleware import Requests
     from energy_platform.simulators.wattics.events import ReceivedPacket
-    from energy_platform.simulators.wattics.judgement import Judgement
+    from energy_platform.simulators.wattics.report import DeliveryReport
 
 PUSH_PATH: Final = "/measurements/v2/unifiedjson/"
 """Push and read-back; the final slash belongs to it."""
@@ -108,7 +108,7 @@ _LOGIN_PAGE: Final = Answer(
 )
 
 
-class _StoringGate(Gate):
+class _StoringFaultMiddleware(FaultMiddleware):
     """Cuts the answer of a stored packet here, where it is known that it was stored."""
 
     async def _cut(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +122,7 @@ class WatticsSimulator:
         streams: Registered streams.
         credentials: Basic credentials, each for one group of streams.
         faults: What goes wrong on the wire; may be changed while running.
-        conduct: Behaviour the document leaves open; may be replaced while running.
+        behaviour: Behaviour the document leaves open; may be replaced while running.
         clock: Current time; the real one by default.
         record: File that keeps what was received; ``None`` keeps memory only.
 
@@ -136,11 +136,11 @@ class WatticsSimulator:
         streams: Iterable[WatticsStream] = (),
         credentials: Iterable[WatticsCredential] = (DEMO_CREDENTIAL,),
         faults: Faults | None = None,
-        conduct: WatticsConduct | None = None,
+        behaviour: WatticsBehaviour | None = None,
         clock: Callable[[], datetime] | None = None,
         record: Path | None = None,
     ) -> None:
-        self.conduct = conduct or WatticsConduct()
+        self.behaviour = behaviour or WatticsBehaviour()
         self.faults = (faults or Faults()).knowing(FAULTS)
         self.credentials = tuple(credentials)
         self.clock = clock or (lambda: datetime.now(tz=UTC))
@@ -149,7 +149,7 @@ class WatticsSimulator:
         self._record = WatticsRecord(tuple(streams), path=record)
         self._by_basic = {c.basic().encode(): c for c in self.credentials}
         self._in_flight: defaultdict[str, list[Exchange]] = defaultdict(list)
-        self._gate = _StoringGate(
+        self._app = _StoringFaultMiddleware(
             self._serve,
             faults=self.faults,
             requests=self.requests,
@@ -160,7 +160,7 @@ class WatticsSimulator:
     @property
     def app(self) -> ASGIApp:
         """The ASGI application, as the server runs it."""
-        return self._gate
+        return self._app
 
     @property
     def streams(self) -> tuple[WatticsStream, ...]:
@@ -187,9 +187,9 @@ class WatticsSimulator:
         """
         return self._record.packets_per_interval(stream)
 
-    def judgement(self) -> Judgement:
+    def delivery_report(self) -> DeliveryReport:
         """The verdict on everything received so far."""
-        return self._record.judgement()
+        return self._record.delivery_report()
 
     @property
     def record(self) -> WatticsRecord:
@@ -216,7 +216,7 @@ class WatticsSimulator:
             cookie,
             credential="" if credential is None else credential.username,
             client=scope.get("client"),
-            scope=self.conduct.cookie_scope,
+            scope=self.behaviour.cookie_scope,
         )
         method, path = scope["method"], scope["path"]
         route = self._route(path)
@@ -250,9 +250,9 @@ class WatticsSimulator:
 
     def _route(self, path: str) -> str | None:
         route = _ROUTES.get(path)
-        if route == "unifiedjson_utc" and not self.conduct.utc_route:
+        if route == "unifiedjson_utc" and not self.behaviour.utc_route:
             return None
-        if route == "unifiedjson_partial" and not self.conduct.partial_route:
+        if route == "unifiedjson_partial" and not self.behaviour.partial_route:
             return None
         return route
 
@@ -274,16 +274,16 @@ class WatticsSimulator:
         if credential is None:
             self._record.note("unauthorized")
             return _UNAUTHORIZED
-        if self.faults.strikes("unauthorized"):
+        if self.faults.should_fail("unauthorized"):
             return _UNAUTHORIZED
         if visit.arrival == "missing":
             self._record.note("without_cookie", credential=user)
-            if self.conduct.strict_cookies:
+            if self.behaviour.strict_cookies:
                 return _UNAUTHORIZED
         elif visit.arrival == "foreign":
             self._record.note("foreign_cookie", credential=user)
-        elif visit.arrival == "expired" and self.conduct.expired_session != "renew":
-            return _LOGIN if self.conduct.expired_session == "login" else _UNAUTHORIZED
+        elif visit.arrival == "expired" and self.behaviour.expired_session != "renew":
+            return _LOGIN if self.behaviour.expired_session == "login" else _UNAUTHORIZED
         if route is None:
             return _refused(404, f"no such route: {path}")
         return self._odd_answer(method)
@@ -294,7 +294,7 @@ class WatticsSimulator:
             (
                 ODD_ANSWERS[name]
                 for name in self.faults.names()
-                if name in ODD_ANSWERS and self.faults.strikes(name, method=method)
+                if name in ODD_ANSWERS and self.faults.should_fail(name, method=method)
             ),
             None,
         )
@@ -305,7 +305,7 @@ class WatticsSimulator:
             return
         received_at = self.clock().timestamp()
         try:
-            packet = read_packet(body, conduct=self.conduct)
+            packet = read_packet(body, behaviour=self.behaviour)
             self._agreed(packet, credential=credential)
         except PacketRefusedError as error:
             self._record.refuse(
@@ -329,7 +329,7 @@ class WatticsSimulator:
                 body=body,
                 received_at=received_at,
                 route=route,
-                conduct=self.conduct,
+                behaviour=self.behaviour,
                 overlapping=any(not other.left for other in others),
             )
             await self._finish(exchange, received)
@@ -342,7 +342,7 @@ class WatticsSimulator:
         if fault is not None:
             self._record.unanswered(received)
         # Always yields, so that a request already waiting is seen to overlap.
-        if not await exchange.pause(self.conduct.latency_s):
+        if not await exchange.pause(self.behaviour.latency_s):
             if fault is None:
                 self._record.unanswered(received)
         elif fault == "stored_cut":
@@ -359,7 +359,7 @@ class WatticsSimulator:
     def _fault_after_storing(self, exchange: Exchange) -> str | None:
         if exchange.cut_short:
             return "stored_cut"
-        return next((name for name in _STORED if self.faults.strikes(name)), None)
+        return next((name for name in _STORED if self.faults.should_fail(name)), None)
 
     def _agreed(self, packet: Packet, *, credential: WatticsCredential) -> None:
         """Refuse what was not registered for this credential.
@@ -370,9 +370,9 @@ class WatticsSimulator:
         stream = self._record.stream(packet.stream)
         if stream is None or stream.group != credential.group:
             raise PacketRefusedError(
-                f"stream {packet.stream[:80]!r} is not registered", status=self.conduct.unknown_id
+                f"stream {packet.stream[:80]!r} is not registered", status=self.behaviour.unknown_id
             )
-        if self.conduct.wrong_kind == "refuse" and packet.kind != stream.kind:
+        if self.behaviour.wrong_kind == "refuse" and packet.kind != stream.kind:
             raise PacketRefusedError(
                 f"stream {stream.id} is of kind {stream.kind}, not {packet.kind}", stream=stream.id
             )
@@ -380,9 +380,9 @@ class WatticsSimulator:
     def _stored(self, received: ReceivedPacket) -> Answer:
         if received.outcome == "conflict":
             return _refused(409, "older than or equal to what is stored")
-        conduct = self.conduct
-        body = b"" if conduct.success == NO_CONTENT else conduct.success_body.encode()
-        return Answer(conduct.success, body, (JSON,) if body else ())
+        behaviour = self.behaviour
+        body = b"" if behaviour.success == NO_CONTENT else behaviour.success_body.encode()
+        return Answer(behaviour.success, body, (JSON,) if body else ())
 
     def _read_back(self, query: bytes, credential: WatticsCredential) -> Answer:
         wanted = parse_qs(query.decode(errors="replace"), keep_blank_values=True).get("stream")
@@ -390,5 +390,7 @@ class WatticsSimulator:
             return _refused(400, "the parameter stream is missing")
         stream = self._record.stream(wanted[0])
         if stream is None or stream.group != credential.group:
-            return _refused(self.conduct.unknown_id, f"stream {wanted[0][:80]!r} is not registered")
-        return last_packet(self._record.last(stream.id), stream=stream, conduct=self.conduct)
+            return _refused(
+                self.behaviour.unknown_id, f"stream {wanted[0][:80]!r} is not registered"
+            )
+        return last_packet(self._record.last(stream.id), stream=stream, behaviour=self.behaviour)

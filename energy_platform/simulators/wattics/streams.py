@@ -1,4 +1,4 @@
-"""What was agreed with Wattics before the first packet: streams, credentials, conduct.
+"""What was agreed with Wattics before the first packet: streams, credentials, behaviour.
 
 Source: Wattics data collection API, sections 2, 10 and 15.
 """
@@ -75,7 +75,7 @@ DEMO_CREDENTIAL: Final = WatticsCredential(username="demo-user", password="demo-
 """Invented credential of a simulator that was given none."""
 
 
-class WatticsConduct(msgspec.Struct, frozen=True, kw_only=True):
+class WatticsBehaviour(msgspec.Struct, frozen=True, kw_only=True):
     """How this Wattics behaves where the document leaves it open (section 15).
 
     Attributes:

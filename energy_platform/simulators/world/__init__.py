@@ -18,7 +18,7 @@ from energy_platform.simulators.world.devices import Device
 from energy_platform.simulators.world.events import EVENT_KINDS, Event, EventKind, parse_event
 from energy_platform.simulators.world.gateways import build_skycentrics
 from energy_platform.simulators.world.meters import build_socomec
-from energy_platform.simulators.world.signals import Cadence, Samples, Signal, scatter
+from energy_platform.simulators.world.signals import Cadence, Samples, Signal, jitter
 from energy_platform.simulators.world.sites import Site, build_sites
 from energy_platform.simulators.world.valves import build_belimo
 
@@ -36,9 +36,9 @@ __all__ = [
     "Signal",
     "Site",
     "World",
+    "jitter",
     "parse_event",
     "real_time",
-    "scatter",
 ]
 
 Clock = Callable[[], datetime]

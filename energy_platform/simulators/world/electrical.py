@@ -30,7 +30,7 @@ _J_PER_WH: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DeviceContext:
     """Where the signals being made belong."""
 
     site: Site
@@ -42,7 +42,7 @@ class Place:
 
 
 def service(
-    place: Place,
+    device: DeviceContext,
     number: str,
     name: str,
     model: Model,
@@ -57,19 +57,19 @@ def service(
     traits: frozenset[str] = frozenset(),
 ) -> Signal:
     """A signal of one service, addressed ``itemType|itemIndex|serviceId``."""
-    address = f"{place.item}|{number}"
+    address = f"{device.item}|{number}"
     return Signal(
-        key=f"socomec/{place.serial}/{address}",
+        key=f"socomec/{device.serial}/{address}",
         vendor="socomec",
-        device=place.serial,
-        site=place.site.key,
+        device=device.serial,
+        site=device.site.key,
         address=address,
         name=name,
         quantity=quantity,
         kind=kind,
         unit=unit,
         model=model,
-        cadence=place.cadence,
+        cadence=device.cadence,
         phase=phase,
         role=role,
         label=label,
@@ -79,18 +79,18 @@ def service(
 
 
 def electrical(
-    place: Place, curve: Curve, *, pf: float, power: str = "Positive active power"
+    device: DeviceContext, curve: Curve, *, pf: float, power: str = "Positive active power"
 ) -> list[Signal]:
     """Voltages, currents, powers, power factor and frequency behind one power curve.
 
     Args:
-        place: Where they belong.
+        device: Where they belong.
         curve: The power.
         pf: Power factor, 0 to 1.
         power: What the vendor calls the power; one that has both signs is a total.
     """
-    nominal = NOMINAL_V[place.site.key]
-    hertz = NOMINAL_HZ[place.site.key]
+    nominal = NOMINAL_V[device.site.key]
+    hertz = NOMINAL_HZ[device.site.key]
     reactive = float(np.tan(np.arccos(pf)))
 
     def volts(phase: int) -> Callable[[Floats], Floats]:
@@ -110,7 +110,7 @@ def electrical(
     for phase in (1, 2, 3):
         made.append(
             service(
-                place,
+                device,
                 f"13000{phase}",
                 f"V{phase}",
                 GaugeModel(volts(phase), 1),
@@ -122,7 +122,7 @@ def electrical(
         )
         made.append(
             service(
-                place,
+                device,
                 f"13001{phase}",
                 f"I{phase}",
                 GaugeModel(amperes(phase), 2),
@@ -133,7 +133,7 @@ def electrical(
         )
     made += [
         service(
-            place,
+            device,
             "130021",
             power,
             GaugeModel(lambda t: watts(t) / 1_000, 3),
@@ -142,7 +142,7 @@ def electrical(
             decimals=3,
         ),
         service(
-            place,
+            device,
             "130031",
             "Total reactive power",
             GaugeModel(lambda t: watts(t) * reactive / 1_000, 3),
@@ -151,7 +151,7 @@ def electrical(
             decimals=3,
         ),
         service(
-            place,
+            device,
             "130041",
             "Total apparent power",
             GaugeModel(lambda t: np.abs(watts(t)) / pf / 1_000, 3),
@@ -160,7 +160,7 @@ def electrical(
             decimals=3,
         ),
         service(
-            place,
+            device,
             "130051",
             "Power factor",
             GaugeModel(lambda t: np.full(t.shape, pf), 3),
@@ -169,7 +169,7 @@ def electrical(
             decimals=3,
         ),
         service(
-            place,
+            device,
             "130061",
             "Frequency",
             GaugeModel(hz, 2),
@@ -180,9 +180,9 @@ def electrical(
     return made
 
 
-def between_phases(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
+def between_phases(device: DeviceContext, curve: Curve, *, pf: float) -> list[Signal]:
     """Voltages between phases and the current of the neutral, which the larger meters print."""
-    nominal = NOMINAL_V[place.site.key]
+    nominal = NOMINAL_V[device.site.key]
 
     def volts(pair: int) -> Callable[[Floats], Floats]:
         return lambda t: 3**0.5 * nominal * (1.0 + 0.01 * np.sin(2 * np.pi * t / 5_400.0 + pair))
@@ -193,7 +193,7 @@ def between_phases(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
 
     pairs = [
         service(
-            place,
+            device,
             number,
             name,
             GaugeModel(volts(phases), 1),
@@ -209,7 +209,7 @@ def between_phases(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
         )
     ]
     in_neutral = service(
-        place,
+        device,
         "130014",
         "In",
         GaugeModel(neutral, 2),
@@ -221,7 +221,7 @@ def between_phases(place: Place, curve: Curve, *, pf: float) -> list[Signal]:
 
 
 def register(
-    place: Place,
+    device: DeviceContext,
     number: str,
     name: str,
     curve: Curve,
@@ -234,19 +234,19 @@ def register(
     """An energy index: whole watt-hours, or kilowatt-hours with two decimals."""
     step_j = _J_PER_WH * (10.0 if in_kwh else 1.0)
     return service(
-        place,
+        device,
         number,
         name,
         RegisterModel(
             curve=curve,
             step_j=step_j,
             decimals=2 if in_kwh else 0,
-            start_counts=1_000_003 * (place.number + 1),
+            start_counts=1_000_003 * (device.number + 1),
         ),
         quantity=quantity,
         unit=unit or ("KILOWATT_HOUR" if in_kwh else "WATT_HOUR"),
         kind="register",
         decimals=2 if in_kwh else 0,
         label="Index",
-        role=place.role if role is None else role,
+        role=device.role if role is None else role,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 (the control endpoint decodes events by it)
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -34,6 +34,14 @@ EventKind = Literal[
     "shifted",
 ]
 EVENT_KINDS: tuple[str, ...] = get_args(EventKind)
+
+_CHANGING_VALUES: Final = frozenset(
+    {
+        *("reset", "exchange", "rollover", "dip", "spike", "zeros"),
+        *("null", "stuck", "word_swap", "unit_change"),
+    }
+)
+"""The kinds that ``change_values`` knows; the others remove, repeat or move samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,11 @@ class Event:
     def end_s(self) -> float:
         """Epoch seconds of the end; infinite for an event that lasts."""
         return float("inf") if self.end is None else self.end.timestamp()
+
+    @property
+    def changes_values(self) -> bool:
+        """Whether it changes what the sensor shows, rather than which samples there are."""
+        return self.kind in _CHANGING_VALUES
 
     def covers(self, at: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         """Which of the epoch seconds lie inside the event."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from energy_platform.simulators.world.devices import Device
 from energy_platform.simulators.world.sensors import (
-    Place,
+    DeviceContext,
     counter,
     feeders,
     gauge,
@@ -42,9 +42,9 @@ WORD: Final = 65_536.0
 _KWH_J: Final = 3.6e6
 
 
-def _battery(place: Place) -> list[Signal]:
-    site = place.site
-    capacity_kwh = 256.5 * (1 + place.number)
+def _battery(device: DeviceContext) -> list[Signal]:
+    site = device.site
+    capacity_kwh = 256.5 * (1 + device.number)
 
     def available(t: Floats) -> Floats:
         return site.state_of_charge(t) / 100 * capacity_kwh
@@ -58,7 +58,7 @@ def _battery(place: Place) -> list[Signal]:
         # The two registers whose 16-bit words are exchanged: whole kWh of a young battery, so that
         # the true figure is plausible and the shown one is not.
         sensor(
-            place,
+            device,
             f"BESS_LIFETIME_{way}_COUNTER",
             RegisterModel(
                 curve=curve * 0.001, step_j=_KWH_J, start_counts=5_000 * times, factor=WORD
@@ -74,7 +74,7 @@ def _battery(place: Place) -> list[Signal]:
     ]
     return [
         sensor(
-            place,
+            device,
             "BESS_STATE_OF_CHARGE",
             GaugeModel(site.state_of_charge, 1),
             label="Charge",
@@ -83,7 +83,7 @@ def _battery(place: Place) -> list[Signal]:
             decimals=1,
         ),
         sensor(
-            place,
+            device,
             "BESS_AVAILABLE_DISCHARGE_CAPACITY",
             GaugeModel(available, 1),
             label="Energy",
@@ -92,7 +92,7 @@ def _battery(place: Place) -> list[Signal]:
             decimals=1,
         ),
         sensor(
-            place,
+            device,
             # The room that is left, not what is stored.
             "BESS_AVAILABLE_CHARGE_CAPACITY",
             GaugeModel(lambda t: capacity_kwh - available(t), 1),
@@ -101,10 +101,10 @@ def _battery(place: Place) -> list[Signal]:
             quantity="other",
             decimals=1,
         ),
-        gauge(place, "BESS_PCS_CHARGE_DISCHARGE_REAL_POWER", power),
-        reactive(place, "BESS_PCS_CHARGE_DISCHARGE_REACTIVE_POWER", power, share=0.05),
+        gauge(device, "BESS_PCS_CHARGE_DISCHARGE_REAL_POWER", power),
+        reactive(device, "BESS_PCS_CHARGE_DISCHARGE_REACTIVE_POWER", power, share=0.05),
         counter(
-            place,
+            device,
             "BESS_CHARGE_ENERGY",
             site.charge,
             quantity="battery_energy_charge",
@@ -112,7 +112,7 @@ def _battery(place: Place) -> list[Signal]:
             start=900,
         ),
         counter(
-            place,
+            device,
             "BESS_DISCHARGE_ENERGY",
             site.discharge,
             quantity="battery_energy_discharge",
@@ -121,7 +121,7 @@ def _battery(place: Place) -> list[Signal]:
         ),
         *lifetime,
         sensor(
-            place,
+            device,
             "BESS_SYSTEM_AVERAGE_VOLTAGE",
             GaugeModel(volts, 1),
             label="Voltage",
@@ -130,7 +130,7 @@ def _battery(place: Place) -> list[Signal]:
             decimals=1,
         ),
         sensor(
-            place,
+            device,
             "BESS_SYSTEM_AVERAGE_CURRENT",
             GaugeModel(lambda t: power.power_w(t) / volts(t), 1),
             label="Current",
@@ -138,12 +138,12 @@ def _battery(place: Place) -> list[Signal]:
             quantity="current",
             decimals=1,
         ),
-        setpoint(place, "BESS_REACTIVE_POWER_SETPOINT", 0.0, unit="kVAR"),
-        *_states(place),
+        setpoint(device, "BESS_REACTIVE_POWER_SETPOINT", 0.0, unit="kVAR"),
+        *_states(device),
     ]
 
 
-def _states(place: Place) -> list[Signal]:
+def _states(device: DeviceContext) -> list[Signal]:
     """Alarms and modes: numbers that are not measured, and never averaged or summed."""
     plan: tuple[tuple[str, Kind, tuple[int, ...]], ...] = (
         ("BESS_ALARMS_BITFIELD_1_5", "bitfield", (0, 4, 20, 1_024)),
@@ -154,9 +154,9 @@ def _states(place: Place) -> list[Signal]:
     )
     return [
         sensor(
-            place,
+            device,
             name,
-            StateModel(codes, 7_200, 17, place.number * 10 + position),
+            StateModel(codes, 7_200, 17, device.number * 10 + position),
             label="State",
             unit="",
             quantity="state",
@@ -171,47 +171,47 @@ INVERTERS: Final = ((1, 0.6), (2, 0.4))
 """Number and share of the two inverters of a plant."""
 
 
-def _solar(place: Place) -> list[Signal]:
-    solar = place.site.solar
+def _solar(device: DeviceContext) -> list[Signal]:
+    solar = device.site.solar
     made: list[Signal] = []
     for number, share in INVERTERS:
         made += [
-            gauge(place, f"SOLAR_INVERTER_{number}_ACTIVE_POWER", solar * share),
+            gauge(device, f"SOLAR_INVERTER_{number}_ACTIVE_POWER", solar * share),
             counter(
-                place,
+                device,
                 f"SOLAR_INVERTER_{number}_ENERGY",
                 solar * share,
                 quantity="generation_energy",
                 role="generation",
                 start=1_200 * number,
             ),
-            setpoint(place, f"SETPOINT_SOLAR_EDGE_INVERTER_{number}", 100.0, unit="% of Wmax"),
+            setpoint(device, f"SETPOINT_SOLAR_EDGE_INVERTER_{number}", 100.0, unit="% of Wmax"),
         ]
     return [
         *made,
         # Both inverters together: no third plant.
-        gauge(place, "SOLAR_INVERTER_BREAKER_ACTIVE_POWER", solar),
-        setpoint(place, "PV_SYSTEM_REAL_POWER_SETPOINT_LIMIT_TOTAL", 120.0, unit="kW"),
+        gauge(device, "SOLAR_INVERTER_BREAKER_ACTIVE_POWER", solar),
+        setpoint(device, "PV_SYSTEM_REAL_POWER_SETPOINT_LIMIT_TOTAL", 120.0, unit="kW"),
     ]
 
 
-def _building(place: Place) -> list[Signal]:
+def _building(device: DeviceContext) -> list[Signal]:
     """The building meter: it checks the main meter and is no part of the site's balance."""
-    site = place.site
+    site = device.site
     net = site.imported - site.exported
     hertz = 60.0 if site.key == "los-angeles" else 50.0
     return [
-        gauge(place, "E30A_3 kW: 3ph Total", net),
-        reactive(place, "E30A_3 kVAR: 3ph Total", net, share=0.29),
+        gauge(device, "E30A_3 kW: 3ph Total", net),
+        reactive(device, "E30A_3 kVAR: 3ph Total", net, share=0.29),
         counter(
-            place,
+            device,
             "E30A_3 kWh Energy: 3ph Total",
             site.imported,
             quantity="active_energy_import",
             start=40_000,
         ),
         sensor(
-            place,
+            device,
             "E30A_3 Power Factor: 3ph Total",
             GaugeModel(lambda t: np.full(t.shape, 0.96), 2),
             label="State",
@@ -219,7 +219,7 @@ def _building(place: Place) -> list[Signal]:
             quantity="power_factor",
         ),
         sensor(
-            place,
+            device,
             "E30A_3 Frequency",
             GaugeModel(lambda t: hertz + 0.02 * np.sin(2 * np.pi * t / 1_800.0), 2),
             label="Frequency",
@@ -227,7 +227,7 @@ def _building(place: Place) -> list[Signal]:
             quantity="frequency",
         ),
         sensor(
-            place,
+            device,
             "E30A_3 Amps: 3ph Average",
             GaugeModel(lambda t: np.abs(net.power_w(t)) / 3 / 277.0, 1),
             label="Current",
@@ -235,11 +235,11 @@ def _building(place: Place) -> list[Signal]:
             quantity="current",
             decimals=1,
         ),
-        *_voltages(place),
+        *_voltages(device),
     ]
 
 
-def _voltages(place: Place) -> list[Signal]:
+def _voltages(device: DeviceContext) -> list[Signal]:
     """Six voltages and two averages; the vendor's country calls its phases A, B and C."""
 
     def volts(nominal: float, turn: int) -> Callable[[Floats], Floats]:
@@ -257,7 +257,7 @@ def _voltages(place: Place) -> list[Signal]:
     )
     return [
         sensor(
-            place,
+            device,
             f"E30A_3 VOLTS {name}",
             GaugeModel(volts(nominal, phase), 1),
             label="Voltage",
@@ -274,28 +274,28 @@ def build_skycentrics(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ..
     """Two gateways with about sixty sensors each; all of a gateway's sensors share their stamps."""
     by_key = {site.key: site for site in sites}
     made: list[Device] = []
-    for number, (site_key, device) in enumerate(GATEWAYS):
-        place = Place(
+    for number, (site_key, serial) in enumerate(GATEWAYS):
+        device = DeviceContext(
             site=by_key[site_key],
-            device=device,
+            device=serial,
             cadence=Cadence(period_s=60, spread_s=1, key=seed * 1_000 + 900 + number),
             number=number,
         )
         made.append(
             Device(
                 vendor="skycentrics",
-                serial=device,
+                serial=serial,
                 name=f"{site_key}-gateway",
                 site=site_key,
                 model="250",
                 mac=f"0200000000{number + 1:02x}",
                 signals=tuple(
-                    _battery(place)
-                    + _solar(place)
-                    + _building(place)
-                    + feeders(place)
-                    + zones(place)
-                    + oddities(place)
+                    _battery(device)
+                    + _solar(device)
+                    + _building(device)
+                    + feeders(device)
+                    + zones(device)
+                    + oddities(device)
                 ),
             )
         )

@@ -12,7 +12,7 @@ from energy_platform.simulators.world.devices import Device
 from energy_platform.simulators.world.electrical import (
     NOMINAL_HZ,
     NOMINAL_V,
-    Place,
+    DeviceContext,
     between_phases,
     electrical,
     register,
@@ -37,19 +37,25 @@ STATISTICS_S: Final = 3_600
 
 
 def _meter(
-    place: Place, curve: Curve, *, in_kwh: bool, energy: str, pf: float, names: tuple[str, str]
+    device: DeviceContext,
+    curve: Curve,
+    *,
+    in_kwh: bool,
+    energy: str,
+    pf: float,
+    names: tuple[str, str],
 ) -> list[Signal]:
     """A three-phase meter of one load, plant or inverter with one energy register.
 
     ``names`` are those of the active and the reactive register.
     """
-    made = electrical(place, curve, pf=pf)
-    index = register(place, "130101", names[0], curve, quantity=energy, in_kwh=in_kwh)
+    made = electrical(device, curve, pf=pf)
+    index = register(device, "130101", names[0], curve, quantity=energy, in_kwh=in_kwh)
     reactive = curve * float(np.tan(np.arccos(pf)))
     made += [
         index,
         register(
-            place,
+            device,
             "130103",
             names[1],
             reactive,
@@ -61,7 +67,7 @@ def _meter(
     if isinstance(index.model, RegisterModel):
         made.append(
             service(
-                place,
+                device,
                 "130111",
                 "IMeterEnergy_Active_Delta",
                 IncrementModel(index.model),
@@ -75,28 +81,28 @@ def _meter(
     return made
 
 
-def _main_meter(place: Place) -> list[Signal]:
-    site = place.site
+def _main_meter(device: DeviceContext) -> list[Signal]:
+    site = device.site
     net = site.imported - site.exported
     return [
-        *electrical(place, net, pf=0.96, power="Total active power"),
-        *between_phases(place, net, pf=0.96),
+        *electrical(device, net, pf=0.96, power="Total active power"),
+        *between_phases(device, net, pf=0.96),
         register(
-            place,
+            device,
             "130101",
             "Positive active energy",
             site.imported,
             quantity="active_energy_import",
         ),
         register(
-            place,
+            device,
             "130102",
             "Negative active energy",
             site.exported,
             quantity="active_energy_export",
         ),
         register(
-            place,
+            device,
             "130103",
             "Positive reactive energy",
             site.imported * 0.29,
@@ -105,7 +111,7 @@ def _main_meter(place: Place) -> list[Signal]:
             role="none",
         ),
         register(
-            place,
+            device,
             "130104",
             "Negative reactive energy",
             site.imported * 0.01,
@@ -116,12 +122,12 @@ def _main_meter(place: Place) -> list[Signal]:
     ]
 
 
-def _battery(place: Place) -> list[Signal]:
-    site = place.site
+def _battery(device: DeviceContext) -> list[Signal]:
+    site = device.site
     return [
-        *electrical(place, site.charge - site.discharge, pf=0.99, power="Total active power"),
+        *electrical(device, site.charge - site.discharge, pf=0.99, power="Total active power"),
         register(
-            place,
+            device,
             "130101",
             "Energy charged",
             site.charge,
@@ -129,7 +135,7 @@ def _battery(place: Place) -> list[Signal]:
             in_kwh=True,
         ),
         register(
-            place,
+            device,
             "130102",
             "Energy discharged",
             site.discharge,
@@ -137,7 +143,7 @@ def _battery(place: Place) -> list[Signal]:
             in_kwh=True,
         ),
         service(
-            place,
+            device,
             "130121",
             "State of charge",
             GaugeModel(site.state_of_charge, 1),
@@ -148,9 +154,9 @@ def _battery(place: Place) -> list[Signal]:
     ]
 
 
-def _ups(place: Place, curve: Curve) -> list[Signal]:
+def _ups(device: DeviceContext, curve: Curve) -> list[Signal]:
     nominal_w = curve.constant_w * 2.0
-    key = place.number
+    key = device.number
 
     def rate(t: Floats) -> Floats:
         return curve.power_w(t) / nominal_w * 100
@@ -162,13 +168,13 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
     # One second a second on the inverter, one in two hundred on the bypass; shown in 0.01 h.
     on_inverter = RegisterModel(curve=Curve(constant_w=1.0), step_j=36.0, decimals=2)
     on_bypass = RegisterModel(curve=Curve(constant_w=0.005), step_j=36.0, decimals=2)
-    hourly = replace(place, cadence=replace(place.cadence, period_s=STATISTICS_S))
+    hourly = replace(device, cadence=replace(device.cadence, period_s=STATISTICS_S))
     phases = [
         service(
-            place,
+            device,
             f"14010{5 + phase}",
             f"Ups output current L{phase}",
-            GaugeModel(lambda t: curve.power_w(t) / 3 / 0.95 / NOMINAL_V[place.site.key], 1),
+            GaugeModel(lambda t: curve.power_w(t) / 3 / 0.95 / NOMINAL_V[device.site.key], 1),
             quantity="current",
             unit="AMPERE",
             phase=phase,
@@ -178,7 +184,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
     ]
     return [
         service(
-            place,
+            device,
             "140100",
             "Ups output global load rate",
             GaugeModel(rate, 0),
@@ -188,7 +194,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
         ),
         *phases,
         service(
-            place,
+            device,
             "140110",
             "Ups output active power",
             GaugeModel(lambda t: curve.power_w(t) / 1_000, 2),
@@ -196,16 +202,16 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             unit="KILOWATT",
         ),
         service(
-            place,
+            device,
             "140112",
             "Ups output frequency",
-            GaugeModel(lambda t: np.full(t.shape, NOMINAL_HZ[place.site.key]), 1),
+            GaugeModel(lambda t: np.full(t.shape, NOMINAL_HZ[device.site.key]), 1),
             quantity="frequency",
             unit="HERTZ",
             decimals=1,
         ),
         service(
-            place,
+            device,
             "140120",
             "Ups ambient temperature",
             GaugeModel(battery_c, 1),
@@ -215,7 +221,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             label="Battery",
         ),
         service(
-            place,
+            device,
             "140121",
             "Ups battery capacity",
             GaugeModel(lambda t: np.full(t.shape, 100.0), 0),
@@ -225,7 +231,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             label="Battery",
         ),
         service(
-            place,
+            device,
             "140122",
             "Ups battery negative voltage",
             GaugeModel(lambda t: 270.0 + 0.4 * np.sin(2 * np.pi * t / DAY_S + key), 1),
@@ -235,7 +241,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             label="Battery",
         ),
         register(
-            place,
+            device,
             "140130",
             "Ups output active energy",
             curve,
@@ -243,7 +249,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             in_kwh=True,
         ),
         service(
-            place,
+            device,
             "140140",
             "Operating mode",
             StateModel((2, 1, 3), 3_600, 97, key),
@@ -253,7 +259,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             decimals=0,
         ),
         service(
-            place,
+            device,
             "140141",
             "Number of unit into the Ups",
             GaugeModel(lambda t: np.full(t.shape, 3.0), 0),
@@ -290,7 +296,7 @@ def _ups(place: Place, curve: Curve) -> list[Signal]:
             kind="increment",
         ),
         service(
-            place,
+            device,
             "150001",
             "General alarm",
             StateModel((0, 1), 7_200, 61, key),
@@ -326,7 +332,7 @@ def build_socomec(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ...]:
                 period_s=310 if "UPS" in title else 300, spread_s=55, key=seed * 1_000 + number
             )
             item = "Load|1" if role == "sub" and "UPS" not in title else "Global|0"
-            place = Place(
+            device = DeviceContext(
                 site=site, serial=serial, cadence=cadence, number=number, item=item, role=role
             )
             made.append(
@@ -337,7 +343,7 @@ def build_socomec(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ...]:
                     site=site.key,
                     model=model,
                     gateway=gateway,
-                    signals=tuple(_services(place, title)),
+                    signals=tuple(_services(device, title)),
                 )
             )
     return tuple(made)
@@ -359,16 +365,16 @@ def _plan(site: Site) -> list[tuple[str, str, Role]]:
     return plan
 
 
-def _services(place: Place, title: str) -> list[Signal]:
-    site = place.site
+def _services(device: DeviceContext, title: str) -> list[Signal]:
+    site = device.site
     match title:
         case "main meter":
-            return _main_meter(place)
+            return _main_meter(device)
         case "battery inverter":
-            return _battery(place)
+            return _battery(device)
         case "solar plant":
             return _meter(
-                place,
+                device,
                 site.solar,
                 in_kwh=False,
                 energy="generation_energy",
@@ -376,12 +382,12 @@ def _services(place: Place, title: str) -> list[Signal]:
                 names=("Active energy", "Reactive energy"),
             )
         case "UPS":
-            return _ups(place, site.loads["ups"])
+            return _ups(device, site.loads["ups"])
         case _:
             return _meter(
-                place,
+                device,
                 site.loads[title],
-                in_kwh=place.number % 2 == 0,
+                in_kwh=device.number % 2 == 0,
                 energy="active_energy_import",
                 pf=0.92,
                 names=("Ea+", "Er+"),

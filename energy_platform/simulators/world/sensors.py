@@ -32,7 +32,7 @@ _KWH_J: Final = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DeviceContext:
     """Where the sensors being made belong."""
 
     site: Site
@@ -42,7 +42,7 @@ class Place:
 
 
 def sensor(
-    place: Place,
+    device: DeviceContext,
     name: str,
     model: Model,
     *,
@@ -59,17 +59,17 @@ def sensor(
     """A sensor; its id is its name with underscores for blanks."""
     address = name.replace(" ", "_")
     return Signal(
-        key=f"skycentrics/{place.device}/{address}",
+        key=f"skycentrics/{device.device}/{address}",
         vendor="skycentrics",
-        device=place.device,
-        site=place.site.key,
+        device=device.device,
+        site=device.site.key,
         address=address,
         name=name,
         quantity=quantity,
         kind=kind,
         unit=unit,
         model=model,
-        cadence=place.cadence,
+        cadence=device.cadence,
         phase=phase,
         role=role,
         label=label,
@@ -80,11 +80,17 @@ def sensor(
 
 
 def counter(
-    place: Place, name: str, curve: Curve, *, quantity: str, role: Role = "none", start: int = 0
+    device: DeviceContext,
+    name: str,
+    curve: Curve,
+    *,
+    quantity: str,
+    role: Role = "none",
+    start: int = 0,
 ) -> Signal:
     """A counter in kWh with two decimals."""
     return sensor(
-        place,
+        device,
         name,
         RegisterModel(curve=curve, step_j=_KWH_J / 100, decimals=2, start_counts=start * 100),
         label="Energy",
@@ -95,11 +101,13 @@ def counter(
     )
 
 
-def gauge(place: Place, name: str, curve: Curve, *, unit: str = "kW", decimals: int = 3) -> Signal:
+def gauge(
+    device: DeviceContext, name: str, curve: Curve, *, unit: str = "kW", decimals: int = 3
+) -> Signal:
     """A power in kW or W."""
     divisor = 1_000.0 if unit == "kW" else 1.0
     return sensor(
-        place,
+        device,
         name,
         GaugeModel(lambda t: curve.power_w(t) / divisor, decimals),
         label="Power",
@@ -109,10 +117,10 @@ def gauge(place: Place, name: str, curve: Curve, *, unit: str = "kW", decimals: 
     )
 
 
-def reactive(place: Place, name: str, curve: Curve, *, share: float) -> Signal:
+def reactive(device: DeviceContext, name: str, curve: Curve, *, share: float) -> Signal:
     """A reactive power in kVAR, a share of an active one."""
     return sensor(
-        place,
+        device,
         name,
         GaugeModel(lambda t: curve.power_w(t) * share / 1_000, 3),
         label="Reactive Power",
@@ -122,10 +130,10 @@ def reactive(place: Place, name: str, curve: Curve, *, share: float) -> Signal:
     )
 
 
-def setpoint(place: Place, name: str, value: float, *, unit: str) -> Signal:
+def setpoint(device: DeviceContext, name: str, value: float, *, unit: str) -> Signal:
     """What something is told to do; never a measured power."""
     return sensor(
-        place,
+        device,
         name,
         GaugeModel(lambda t: np.full(t.shape, value), 1),
         label="Power Setpoint",
@@ -135,29 +143,29 @@ def setpoint(place: Place, name: str, value: float, *, unit: str) -> Signal:
     )
 
 
-def feeders(place: Place) -> list[Signal]:
+def feeders(device: DeviceContext) -> list[Signal]:
     """Branch circuits: power in W beside the kW of the building, one counter that never moves."""
     made: list[Signal] = []
     for feeder in range(1, FEEDERS + 1):
         curve = load(
             2_000.0 + 900.0 * feeder,
-            solar_offset_s=place.site.solar_offset_s,
+            solar_offset_s=device.site.solar_offset_s,
             busiest_hour=8.0 + feeder,
         )
         dead = Curve() if feeder == FEEDERS else curve
         made += [
-            gauge(place, f"Feeder [{feeder:04d}] Power", dead, unit="W", decimals=1),
+            gauge(device, f"Feeder [{feeder:04d}] Power", dead, unit="W", decimals=1),
             counter(
-                place,
+                device,
                 f"Feeder [{feeder:04d}] kWh Energy",
                 dead,
                 quantity="active_energy_import",
                 start=0 if feeder == FEEDERS else 70,
             ),
             sensor(
-                place,
+                device,
                 f"Feeder [{feeder:04d}] Trip Status",
-                StateModel((0, 1, 3), 14_400, 53, place.number * 100 + feeder),
+                StateModel((0, 1, 3), 14_400, 53, device.number * 100 + feeder),
                 label="Power",
                 unit="",
                 quantity="state",
@@ -168,16 +176,16 @@ def feeders(place: Place) -> list[Signal]:
     return made
 
 
-def zones(place: Place) -> list[Signal]:
+def zones(device: DeviceContext) -> list[Signal]:
     """Lighting units: a text state, a level, and what could be shed; illuminance of the first."""
     made: list[Signal] = []
     for zone in range(ZONES):
         unit = f"SSU [{FIRST_UNIT + zone:04d}]"
         made += [
             sensor(
-                place,
+                device,
                 f"{unit} BV420_ZStat",
-                StateModel((0, 1), 3_600, 3, place.number * 200 + zone),
+                StateModel((0, 1), 3_600, 3, device.number * 200 + zone),
                 label="State",
                 unit="",
                 quantity="state",
@@ -186,7 +194,7 @@ def zones(place: Place) -> list[Signal]:
                 states=("active", "inactive"),
             ),
             sensor(
-                place,
+                device,
                 f"{unit} AV421_ZDim",
                 GaugeModel(
                     lambda t: np.round(55 + 40 * np.sin(2 * np.pi * t / (6 * HOUR_S)), 0), 0
@@ -200,7 +208,7 @@ def zones(place: Place) -> list[Signal]:
     first = f"SSU [{FIRST_UNIT:04d}]"
     made += [
         sensor(
-            place,
+            device,
             f"{first} {name}",
             GaugeModel(lambda t: np.full(t.shape, 100.0), 0),
             label="Power",
@@ -213,7 +221,7 @@ def zones(place: Place) -> list[Signal]:
     ]
     made.append(
         sensor(
-            place,
+            device,
             f"{first} AO100288_PHS",
             GaugeModel(lambda t: 300.0 + 250.0 * np.sin(2 * np.pi * t / (24 * HOUR_S)), 0),
             label="State",
@@ -225,13 +233,13 @@ def zones(place: Place) -> list[Signal]:
     return made
 
 
-def oddities(place: Place) -> list[Signal]:
+def oddities(device: DeviceContext) -> list[Signal]:
     """What a real answer holds besides: a duplicate point, a stale one, one that vanished."""
     return [
         sensor(
-            place,
+            device,
             "SEL_RELAY_TRIP_STATUS_POWER_ELEMENT",
-            StateModel((0, 1), 14_400, 211, place.number),
+            StateModel((0, 1), 14_400, 211, device.number),
             label="Power",
             unit="",
             quantity="state",
@@ -239,7 +247,7 @@ def oddities(place: Place) -> list[Signal]:
             decimals=0,
         ),
         sensor(
-            place,
+            device,
             "Lighting Zone 1 (Sheddable) Level",
             GaugeModel(lambda t: np.full(t.shape, 80.0), 0),
             label="Lighting Control",
@@ -247,11 +255,11 @@ def oddities(place: Place) -> list[Signal]:
             quantity="other",
             decimals=0,
         ),
-        gauge(place, "Legacy Meter kW", place.site.loads["ups"]),
+        gauge(device, "Legacy Meter kW", device.site.loads["ups"]),
         sensor(
-            place,
+            device,
             "Legacy Meter kW_DUP",
-            GaugeModel(lambda t: place.site.loads["ups"].power_w(t) / 1_000 + 1.5, 3),
+            GaugeModel(lambda t: device.site.loads["ups"].power_w(t) / 1_000 + 1.5, 3),
             label="Power",
             unit="kW",
             quantity="active_power",
@@ -259,9 +267,9 @@ def oddities(place: Place) -> list[Signal]:
             traits=frozenset({"dup"}),
         ),
         sensor(
-            place,
+            device,
             "Weather Station Temp",
-            GaugeModel(place.site.outdoor_c, 1),
+            GaugeModel(device.site.outdoor_c, 1),
             label="State",
             unit="",
             quantity="other",
@@ -269,7 +277,7 @@ def oddities(place: Place) -> list[Signal]:
             traits=frozenset({"stale"}),
         ),
         sensor(
-            place,
+            device,
             "Cellar Pump Power",
             GaugeModel(lambda t: np.full(t.shape, 750.0), 0),
             label="Power",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,21 +16,6 @@ if TYPE_CHECKING:
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Vendor = Literal["socomec", "belimo", "skycentrics"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
-
-_VALUE_EVENTS: Final = frozenset(
-    {
-        "reset",
-        "exchange",
-        "rollover",
-        "dip",
-        "spike",
-        "zeros",
-        "null",
-        "stuck",
-        "word_swap",
-        "unit_change",
-    }
-)
 
 
 class Samples(NamedTuple):
@@ -86,10 +71,10 @@ class Cadence:
     def _in_slot(self, slot: Ints) -> Ints:
         if self.spread_s <= 1:
             return slot * self.period_s
-        return slot * self.period_s + scatter(slot, key=self.key) % self.spread_s
+        return slot * self.period_s + jitter(slot, key=self.key) % self.spread_s
 
 
-def scatter(numbers: Ints, *, key: int) -> Ints:
+def jitter(numbers: Ints, *, key: int) -> Ints:
     """A fixed, well mixed non-negative number for each number (splitmix64)."""
     salt = np.uint64(key * 0x9E3779B97F4A7C15 % 2**64)
     mixed = numbers.astype(np.uint64) + salt
@@ -177,7 +162,7 @@ class StateModel:
 
     def values(self, at: Ints, *, cadence: Cadence) -> Floats:  # noqa: ARG002 (the protocol's)
         """Codes as floats."""
-        drawn = scatter(at // self.hold_s, key=self.key)
+        drawn = jitter(at // self.hold_s, key=self.key)
         others = 1 + drawn // self.rarity % max(1, len(self.codes) - 1)
         index = np.where(drawn % self.rarity == 0, np.minimum(others, len(self.codes) - 1), 0)
         return np.asarray(self.codes, dtype=np.float64)[index]
@@ -269,7 +254,7 @@ class Signal:
         """What the sensor shows at any instants, events that change values included."""
         values = self.model.values(at, cadence=self.cadence)
         for event in self.events:
-            if event.kind in _VALUE_EVENTS:
+            if event.changes_values:
                 # A second event meets the register as the first one left it, not the clean one.
                 at_start = self._value_before(event)
                 values = change_values(event, at=at, values=values, at_start=at_start)
@@ -304,7 +289,7 @@ class Signal:
         for earlier in self.events:
             if earlier is event:
                 break
-            if earlier.kind in _VALUE_EVENTS:
+            if earlier.changes_values:
                 before = self._value_before(earlier)
                 values = change_values(earlier, at=at, values=values, at_start=before)
         return float(values[0])

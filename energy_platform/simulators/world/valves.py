@@ -43,7 +43,9 @@ SIDES: Final = ("Nord-West", "Sued-Ost", "Nord-Ost", "Sued-West")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class DeviceContext:
+    """The valve whose signals are being made."""
+
     site: Site
     serial: str
     cadence: Cadence
@@ -51,7 +53,7 @@ class _Place:
 
 
 def _signal(
-    place: _Place,
+    device: DeviceContext,
     datapoint: str,
     name: str,
     model: Model,
@@ -65,17 +67,17 @@ def _signal(
     traits: frozenset[str] = frozenset(),
 ) -> Signal:
     return Signal(
-        key=f"belimo/{place.serial}/{datapoint}",
+        key=f"belimo/{device.serial}/{datapoint}",
         vendor="belimo",
-        device=place.serial,
-        site=place.site.key,
+        device=device.serial,
+        site=device.site.key,
         address=datapoint,
         name=name,
         quantity=quantity,
         kind=kind,
         unit=unit,
         model=model,
-        cadence=place.cadence,
+        cadence=device.cadence,
         carrier=carrier,
         states=states,
         decimals=decimals,
@@ -83,10 +85,10 @@ def _signal(
     )
 
 
-def _valve(place: _Place) -> tuple[Signal, ...]:
-    n = place.number
-    heating = heat_load(9_000.0 + 700.0 * n, site=place.site, season=1.0, number=n)
-    cooling = heat_load(6_000.0 + 900.0 * n, site=place.site, season=-1.0, number=n + 3)
+def _valve(device: DeviceContext) -> tuple[Signal, ...]:
+    n = device.number
+    heating = heat_load(9_000.0 + 700.0 * n, site=device.site, season=1.0, number=n)
+    cooling = heat_load(6_000.0 + 900.0 * n, site=device.site, season=-1.0, number=n + 3)
 
     def power(t: Floats) -> Floats:
         return heating.power_w(t) + cooling.power_w(t)
@@ -104,7 +106,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
     volume = Curve(constant_w=float(heating.constant_w + cooling.constant_w) / 3.344e7)
     return (
         _signal(
-            place,
+            device,
             "evcloud.200",
             "coolingEnergy",
             RegisterModel(curve=cooling, step_j=1.0, start_counts=1_000_000_000 * (n + 1)),
@@ -115,7 +117,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             carrier="cooling",
         ),
         _signal(
-            place,
+            device,
             "evcloud.210",
             "heatingEnergy",
             RegisterModel(curve=heating, step_j=1.0, start_counts=2_000_000_000 * (n + 1)),
@@ -127,7 +129,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             traits=frozenset({"no_unit"}),
         ),
         _signal(
-            place,
+            device,
             "evcloud.140",
             "absolutePower",
             GaugeModel(power, 1),
@@ -136,7 +138,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             decimals=1,
         ),
         _signal(
-            place,
+            device,
             "evcloud.150",
             "supplyTemperature",
             GaugeModel(supply_k, 2),
@@ -144,7 +146,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             unit="K",
         ),
         _signal(
-            place,
+            device,
             "evcloud.160",
             "returnTemperature",
             GaugeModel(lambda t: supply_k(t) - difference(t), 2),
@@ -152,7 +154,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             unit="K",
         ),
         _signal(
-            place,
+            device,
             "evcloud.170",
             "temperatureDifference",
             GaugeModel(difference, 2),
@@ -160,7 +162,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             unit="K",
         ),
         _signal(
-            place,
+            device,
             "evcloud.130",
             "volumeFlow",
             GaugeModel(flow, 7),
@@ -170,7 +172,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             carrier="water",
         ),
         _signal(
-            place,
+            device,
             "evcloudplus.461",
             "totalVolume",
             RegisterModel(curve=volume, step_j=0.001, decimals=3, start_counts=1_000 * n),
@@ -181,7 +183,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             carrier="water",
         ),
         _signal(
-            place,
+            device,
             "evcloud.120",
             "valvePosition",
             GaugeModel(lambda t: 50.0 + 35.0 * np.sin(2 * np.pi * t / 43_200.0 + n), 0),
@@ -192,7 +194,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             traits=frozenset({"no_description"} if n % 5 == 0 else ()),
         ),
         _signal(
-            place,
+            device,
             "evcloud.300",
             "flushing",
             StateModel((0, 1), 3_600, 41, n),
@@ -203,7 +205,7 @@ def _valve(place: _Place) -> tuple[Signal, ...]:
             traits=frozenset({"boolean"}),
         ),
         _signal(
-            place,
+            device,
             "default.1",
             "health",
             StateModel((0, 1), 21_600, 29, n),
@@ -225,7 +227,7 @@ def build_belimo(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ...]:
             number += 1
             serial = f"{22_000 + number}-{50_000 + number * 7}-{100 + number}-{seed % 1_000:03d}"
             period = 21_600 if number == QUIET else 300
-            place = _Place(
+            device = DeviceContext(
                 site=site,
                 serial=serial,
                 cadence=Cadence(period_s=period, spread_s=90, key=seed * 1_000 + 500 + number),
@@ -238,7 +240,7 @@ def build_belimo(sites: tuple[Site, ...], *, seed: int) -> tuple[Device, ...]:
                     name=_name(site, number),
                     site=site.key,
                     model=_profile(number),
-                    signals=_valve(place),
+                    signals=_valve(device),
                     traits=_traits(number),
                 )
             )

@@ -13,7 +13,7 @@ from energy_platform.settings import required
 from energy_platform.sources.http.client import Auth, Call, Transport
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.rate_limit import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

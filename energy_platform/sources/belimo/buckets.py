@@ -111,7 +111,7 @@ class Buckets:
 def at_ends(frame: pl.DataFrame, *, request: BucketRequest, width: timedelta) -> Rows:
     """Move buckets from the start they are stamped with to their end.
 
-    A stamp off the grid that was asked for is no bucket of it: when its value held is not known,
+    A stamp off the grid that was asked for is not a bucket of it: when its value held is not known,
     so that it is set aside.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 import polars as pl
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.sources.belimo.auth import BelimoAuth
 from energy_platform.sources.belimo.decoding import (
     EMPTY,
@@ -37,9 +37,9 @@ from energy_platform.sources.belimo.paging import Paged, read_all
 from energy_platform.sources.belimo.samples import Answer, Asked, read_samples
 from energy_platform.sources.http.client import Auth, Call, Transport
 from energy_platform.sources.http.errors import ContractError
-from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.messages import segment
 from energy_platform.sources.http.patience import Patience
-from energy_platform.sources.http.wire import segment
+from energy_platform.sources.http.rate_limit import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from energy_platform.sources.belimo.settings import BelimoSettings
     from energy_platform.sources.http.client import Stats
     from energy_platform.sources.http.logins import RefusedLogins
-    from energy_platform.sources.http.wire import Param
+    from energy_platform.sources.http.messages import Param
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ _SAMPLES: Final = SampleDecoder()
 _TIMESERIES: Final = TimeseriesDecoder()
 
 
-class BelimoClient(Closing):
+class BelimoClient(Closeable):
     """Speaks HTTP only: no orchestration, no files, no environment.
 
     One client may be used from several threads; the transport keeps the account's rate.

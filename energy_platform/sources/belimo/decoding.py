@@ -17,7 +17,7 @@ from energy_platform.sources.belimo.models import (
     loose_device,
 )
 from energy_platform.sources.columns import INSTANT_FORMATS, split_values
-from energy_platform.sources.http import lenient
+from energy_platform.sources.http import tolerant_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +36,14 @@ _NAIVE_FORMATS: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
 
 
 class Odd(NamedTuple):
-    """A row that is no sample, as it was said.
+    """A row that is not a sample, as it was said.
 
     Attributes:
         near: Instant of the readable sample before it, for want of one of its own; None at the
             begin of an answer.
         stamp_text: Its stamp.
         value_text: Its value.
-        reason: Why it is no sample.
+        reason: Why it is not a sample.
     """
 
     near: datetime | None
@@ -86,7 +86,7 @@ class SampleDecoder:
         try:
             page = _SAMPLES.decode(buf)
         except msgspec.DecodeError:
-            loose = msgspec.convert(lenient.loads(buf), Page[Any])
+            loose = msgspec.convert(tolerant_json.loads(buf), Page[Any])
             rows = loose_rows(loose.data or [])
             return SamplePage(
                 rows, len(loose.data or ()), loose.paging.total if loose.paging else None
@@ -111,7 +111,7 @@ class TimeseriesDecoder:
         try:
             answer = _TIMESERIES.decode(buf)
         except msgspec.DecodeError:
-            return _loose_series(lenient.loads(buf))
+            return _loose_series(tolerant_json.loads(buf))
         found = {
             series.datapoint_id: rows_of(
                 [sample.timestamp for sample in series.values or ()],
@@ -144,7 +144,7 @@ class DeviceDecoder:
         try:
             page = _LISTED.decode(buf)
         except msgspec.DecodeError:
-            loose = msgspec.convert(lenient.loads(buf), Page[Any])
+            loose = msgspec.convert(tolerant_json.loads(buf), Page[Any])
             found = [loose_device(one) for one in loose.data or ()]
             devices = [one for one in found if one is not None]
             return DevicePage(devices, loose.paging, len(found) - len(devices))

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import (
+    SHARED,
+    ProposedDevice,
+    ProposedPoint,
+    ProposedSite,
+    VendorInventory,
+)
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import judge
+from energy_platform.discovery.rules import classify
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.identity import is_told_apart
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.sources.belimo.tables import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,15 +42,15 @@ _CARRIERS: Final[dict[Quantity, Carrier]] = {
 }
 
 
-def found_at_belimo(inventory: Mapping[str, pl.DataFrame]) -> Found:
+def found_at_belimo(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: devices and dataprofiles."""
     profiles = inventory[RAW_BELIMO_DATAPROFILES.name]
-    guesses: dict[str, tuple[list[Guess], dict[str, str]]] = {
+    guesses: dict[str, tuple[list[ProposedPoint], dict[str, str]]] = {
         str(name): _points(list(part.iter_rows(named=True)))
         for (name,), part in profiles.group_by(["dataprofile"], maintain_order=True)
     }
-    sites: dict[str, FoundSite] = {}
-    devices: dict[str, FoundDevice] = {}
+    sites: dict[str, ProposedSite] = {}
+    devices: dict[str, ProposedDevice] = {}
     remarks: list[str] = []
     frame = inventory[RAW_BELIMO_DEVICES.name].sort("serial_number", "last_seen_at")
     for row in frame.iter_rows(named=True):
@@ -61,16 +67,16 @@ def found_at_belimo(inventory: Mapping[str, pl.DataFrame]) -> Found:
         devices[serial] = _device(
             row, points, left_out, site=site.key, known=row["dataprofile"] in guesses
         )
-    return Found(sites=sites, devices=devices, remarks=tuple(remarks))
+    return VendorInventory(sites=sites, devices=devices, remarks=tuple(remarks))
 
 
-def _site(row: Mapping[str, Any]) -> FoundSite:
+def _site(row: Mapping[str, Any]) -> ProposedSite:
     project, city = clean(row["project_name"]), clean(row["address_city"])
     country = clean(row["address_country"]).upper()
     zone, reason = candidate(city=city, country=country)
     name = ", ".join(part for part in (project, city, country) if part)
     is_code = len(country) == 2 and country.isalpha()  # noqa: PLR2004 - ISO 3166 alpha-2
-    return FoundSite(
+    return ProposedSite(
         key=f"{project}|{city}|{country}",
         name=name or "Belimo devices without an address",
         timezone=zone,
@@ -82,14 +88,14 @@ def _site(row: Mapping[str, Any]) -> FoundSite:
 
 def _device(
     row: Mapping[str, Any],
-    points: Sequence[Guess],
+    points: Sequence[ProposedPoint],
     left_out: Mapping[str, str],
     *,
     site: str,
     known: bool,
-) -> FoundDevice:
+) -> ProposedDevice:
     profile = row["dataprofile"] or ""
-    return FoundDevice(
+    return ProposedDevice(
         vendor="belimo",
         serial=row["serial_number"],
         site=site,
@@ -107,7 +113,7 @@ def _device(
     )
 
 
-def _points(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Guess], dict[str, str]]:
+def _points(rows: Sequence[Mapping[str, Any]]) -> tuple[list[ProposedPoint], dict[str, str]]:
     left_out = {
         row["datapoint_id"]: "may be written only"
         for row in rows
@@ -118,14 +124,14 @@ def _points(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Guess], dict[str, s
     return once(in_order), left_out
 
 
-def _point(row: Mapping[str, Any]) -> Guess:
+def _point(row: Mapping[str, Any]) -> ProposedPoint:
     key, unit = row["datapoint_id"], row["unit"]
     name, description = clean(row["name"]), clean(row["description"])
     shown = name or description or key
     why = f'"{description or shown}"' + (f", unit {clean(unit)}" if unit else ", no unit")
     if row["basetype"] in {"text", "bool"}:
         is_bool = row["basetype"] == "bool"
-        return Guess(
+        return ProposedPoint(
             key=key,
             name=shown,
             quantity="state",
@@ -135,12 +141,12 @@ def _point(row: Mapping[str, Any]) -> Guess:
             confidence="high" if is_bool else "medium",
             why=f'"{shown}" is a {row["basetype"]}',
         )
-    judged = judge(unit, words(name, description))
+    classified = classify(unit, words(name, description))
     quantity, kind, confidence, doubt = (
-        judged.quantity,
-        judged.kind,
-        judged.confidence,
-        judged.doubt,
+        classified.quantity,
+        classified.kind,
+        classified.confidence,
+        classified.doubt,
     )
     is_energy = kind == "register" and quantity in ENERGY_QUANTITIES
     documented = DOCUMENTED.get(key)
@@ -154,7 +160,7 @@ def _point(row: Mapping[str, Any]) -> Guess:
         confidence = "medium"
     elif quantity == "active_power":
         doubt = "thermal power: set the carrier, heating or cooling"
-    return Guess(
+    return ProposedPoint(
         key=key,
         name=shown,
         quantity=quantity,

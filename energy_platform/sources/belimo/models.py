@@ -115,7 +115,7 @@ def loose_device(said: object) -> Device | None:
         said: One element of a listing.
 
     Returns:
-        None when it is no object or has no id, so that nothing can be asked of it.
+        None when it is not an object or has no id, so that nothing can be asked of it.
     """
     if not isinstance(said, dict) or not isinstance(said.get("id"), str) or not said["id"]:
         return None

@@ -65,7 +65,7 @@ class Whole(NamedTuple):
 
     Attributes:
         frame: Its samples.
-        odd: What is no sample.
+        odd: What is not a sample.
         doubts: Where it is not shown to be whole.
         cut: Samples that came only when they were asked for again.
     """
@@ -176,7 +176,7 @@ class _Search:
     def thicken(self) -> None:
         """Look into a window whose samples are clearly sparser than on the days before.
 
-        One small piece tells a vendor that leaves samples out of long answers from a series that
+        One small chunk tells a vendor that leaves samples out of long answers from a series that
         became slower.
         """
         start, end = self._window.start, self._window.end

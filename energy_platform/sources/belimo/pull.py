@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from energy_platform.days import day_bounds
-from energy_platform.sources.belimo.reading import Failure, Piece, Plan, Reader
+from energy_platform.sources.base import DayPull
+from energy_platform.sources.belimo.reading import Chunk, Failure, Plan, Reader
 from energy_platform.sources.belimo.tables import (
     RAW_BELIMO_DATAPROFILES,
     RAW_BELIMO_DEVICES,
@@ -26,9 +27,9 @@ from energy_platform.sources.belimo.wholeness import (
     device_days,
     rejects_of,
 )
-from energy_platform.sources.columns import instants, settle
+from energy_platform.sources.columns import deduplicate, instants
 from energy_platform.sources.coverage import nothing_before
-from energy_platform.sources.http.errors import PermanentError, VendorError
+from energy_platform.sources.http.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from energy_platform.sources.belimo.client import BelimoClient
     from energy_platform.sources.belimo.models import Device
-    from energy_platform.sources.coverage import DeviceDay, Earlier, Reject
+    from energy_platform.sources.coverage import Earlier
 
 log = logging.getLogger(__name__)
 
@@ -58,31 +59,6 @@ FIRST_STRETCH: Final = 2
 
 MAX_STRETCH: Final = 14
 """Days asked for at once: seven full pages at the usual cadence, hardly a request wasted."""
-
-
-class DayPull(NamedTuple):
-    """What one day of a pull came to.
-
-    Attributes:
-        day: The UTC day.
-        frame: Rows of raw_belimo__samples; None when the day failed.
-        error: Why the day failed.
-        duplicates: Rows that repeated another exactly.
-        conflicts: Rows that gave another value for the same sample.
-        nulls: Rows without a number and without a text.
-        warnings: What somebody should look at, one sentence each.
-        devices: What each device gave, and why it is not whole where it is not.
-    """
-
-    day: str
-    frame: pl.DataFrame | None
-    error: VendorError | None = None
-    duplicates: int = 0
-    conflicts: int = 0
-    nulls: int = 0
-    warnings: tuple[str, ...] = ()
-    devices: tuple[DeviceDay, ...] = ()
-    rejects: tuple[Reject, ...] = ()
 
 
 def inventory(client: BelimoClient) -> dict[str, pl.DataFrame]:
@@ -216,16 +192,16 @@ def days(
         with ThreadPoolExecutor(
             max_workers=client.settings.max_in_flight, thread_name_prefix="belimo"
         ) as pool:
-            pieces = [
-                piece
+            chunks = [
+                chunk
                 for found in pool.map(
                     lambda plan: reader.read(plan, days=stretch, until=until),  # noqa: B023
                     planned.plans,
                 )
-                for piece in found
+                for chunk in found
             ]
-        pieces.sort(key=lambda piece: (piece.plan.device_id, piece.plan.datapoint_id))
-        densest = max((piece.found.frame.height for piece in pieces), default=0) // len(stretch)
+        chunks.sort(key=lambda chunk: (chunk.plan.device_id, chunk.plan.datapoint_id))
+        densest = max((chunk.found.frame.height for chunk in chunks), default=0) // len(stretch)
         length = _stretch(series=len(planned.plans), per_day=max(EXPECTED_PER_DAY, densest))
         said = (*planned.warnings, *reader.take_warnings())
         since: dict[Plan, str] = {}
@@ -235,7 +211,7 @@ def days(
             yield _day(
                 day,
                 planned=planned,
-                pieces=[one for one in pieces if one.first <= day <= one.last],
+                chunks=[one for one in chunks if one.first <= day <= one.last],
                 failures=[one for one in reader.failures if one.day == day],
                 since=since,
                 until=until,
@@ -322,7 +298,7 @@ def _day(
     day: str,
     *,
     planned: Planned,
-    pieces: Sequence[Piece],
+    chunks: Sequence[Chunk],
     failures: Sequence[Failure],
     since: Mapping[Plan, str],
     until: datetime,
@@ -330,8 +306,8 @@ def _day(
 ) -> DayPull:
     start, end = day_bounds(day)
     end = min(end, until)
-    devices = device_days(planned, pieces, failures, day=day, until=until, since=since)
-    if failures and not pieces:
+    devices = device_days(planned, chunks, failures, day=day, until=until, since=since)
+    if failures and not chunks:
         # No device answered: that is the vendor, and the day is unknown.
         return DayPull(day, None, failures[0].error, warnings=warnings, devices=devices)
     warnings = (
@@ -342,17 +318,17 @@ def _day(
             if one.why_partial and any(one.device == f.plan.serial_number for f in failures)
         ),
     )
-    rejects = rejects_of(pieces, day=day)
+    rejects = rejects_of(chunks, day=day)
     parts: list[pl.DataFrame] = []
     series: set[tuple[str, str]] = set()
     duplicates = conflicts = 0
-    for piece in pieces:
-        inside = piece.found.frame.filter(pl.col("at").is_between(start, end, closed="left"))
-        rows = settle(inside, key=["at"])
+    for chunk in chunks:
+        inside = chunk.found.frame.filter(pl.col("at").is_between(start, end, closed="left"))
+        rows = deduplicate(inside, key=["at"])
         duplicates += rows.duplicates
         conflicts += rows.conflicts
         if rows.frame.height:
-            plan = piece.plan
+            plan = chunk.plan
             series.add((plan.device_id, plan.datapoint_id))
             parts.append(
                 rows.frame.select(
@@ -372,7 +348,7 @@ def _day(
     frame = pl.concat(parts)
     if len(series) < len(parts):
         # Two inventory rows may lead to one data scope after a transfer.
-        settled = settle(frame, key=RAW_BELIMO_SAMPLES.sort_key)
+        settled = deduplicate(frame, key=RAW_BELIMO_SAMPLES.sort_key)
         frame = settled.frame
         duplicates += settled.duplicates
         conflicts += settled.conflicts

@@ -64,7 +64,7 @@ class Plan(NamedTuple):
     production_id: str | None = None
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """What came for one datapoint over the days from ``first`` to ``last``."""
 
     plan: Plan
@@ -119,23 +119,23 @@ class Reader:
             self._warnings.clear()
         return noted
 
-    def read(self, plan: Plan, *, days: Sequence[str], until: datetime) -> list[Piece]:
+    def read(self, plan: Plan, *, days: Sequence[str], until: datetime) -> list[Chunk]:
         """Read one datapoint; days that fail are put into ``failures``.
 
         Raises:
             AuthenticationError: The credentials are refused.
         """
-        pieces: list[Piece] = []
+        chunks: list[Chunk] = []
         open_days = [day for day in days if day_bounds(day)[0] < until]
         for first, last in contiguous(open_days):
-            pieces += self._range(plan, days=day_range(first, last), until=until)
+            chunks += self._range(plan, days=day_range(first, last), until=until)
         if open_days:
             with self._lock:
-                answers = self._answering if pieces else self._refusing
+                answers = self._answering if chunks else self._refusing
                 answers.add(plan.serial_number)
-        return pieces
+        return chunks
 
-    def _range(self, plan: Plan, *, days: list[str], until: datetime) -> list[Piece]:
+    def _range(self, plan: Plan, *, days: list[str], until: datetime) -> list[Chunk]:
         with self._lock:
             down = self._down
         if down is not None:
@@ -210,7 +210,7 @@ class Reader:
             return False
         return True
 
-    def _ask(self, plan: Plan, *, days: Sequence[str], until: datetime) -> Piece:
+    def _ask(self, plan: Plan, *, days: Sequence[str], until: datetime) -> Chunk:
         current = self._moved(plan)
         try:
             found = self._fetch(current, days=days, until=until)
@@ -246,7 +246,7 @@ class Reader:
                 f"belimo device {plan.serial_number}: the vendor cuts its answers; {found.cut} "
                 f"samples of {plan.datapoint_id} came only when they were asked for again"
             )
-        return Piece(current, days[0], days[-1], found)
+        return Chunk(current, days[0], days[-1], found)
 
     def _moved(self, plan: Plan) -> Plan:
         """Return the plan under the id its device is known to have now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from energy_platform.identity import serial_segments
-from energy_platform.transforms.shared_serials import stranger_column
+from energy_platform.transforms.shared_serials import foreign_column
 
 
 def belimo_to_readings(raw: pl.DataFrame) -> pl.DataFrame:
@@ -21,5 +21,5 @@ def belimo_to_readings(raw: pl.DataFrame) -> pl.DataFrame:
         "value",
         pl.col("value_text").alias("text"),
         pl.lit(None, pl.String()).alias("unit"),
-        *stranger_column(raw, device="device_id", series=("datapoint_id",)),
+        *foreign_column(raw, device="device_id", series=("datapoint_id",)),
     )

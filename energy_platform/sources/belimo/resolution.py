@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from energy_platform.durations import SECONDS_PER_UNIT
+
 SECONDS_A_DAY: Final = 86_400
 
 LONGEST_NUMBER: Final = 6
-"""Digits of a duration; longer ones are no resolution of anything."""
+"""Digits of a duration; longer ones are not a resolution of anything."""
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": SECONDS_A_DAY}
+_UNITS: Final = {unit: SECONDS_PER_UNIT[unit] for unit in ("s", "m", "h", "d")}
+"""The text is sent to Belimo as typed: its own units, and whole numbers only."""
 
 
 class Resolution(NamedTuple):
@@ -35,6 +38,11 @@ def read_resolution(text: str) -> Resolution:
 
     Raises:
         ValueError: It is neither.
+
+    >>> read_resolution("15m")
+    Resolution(width=datetime.timedelta(seconds=900), is_count=False)
+    >>> read_resolution("96")
+    Resolution(width=datetime.timedelta(seconds=900), is_count=True)
     """
     number, unit = (text, "") if text[-1:].isdecimal() else (text[:-1], text[-1:])
     if number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER:

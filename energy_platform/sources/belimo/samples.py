@@ -64,9 +64,9 @@ class _Chain(NamedTuple):
 
     Attributes:
         frame: Samples inside the window, page after page.
-        odd: What is no sample.
+        odd: What is not a sample.
         missing: How many more elements were announced than came.
-        strangers: Samples outside the window.
+        foreign_device_ids: Samples outside the window.
         pages: Requests it took.
         fault: Why a second reading is needed.
     """
@@ -74,7 +74,7 @@ class _Chain(NamedTuple):
     frame: pl.DataFrame
     odd: Counter[Odd]
     missing: int
-    strangers: int
+    foreign_device_ids: int
     pages: int
     fault: str
 
@@ -123,7 +123,7 @@ def read_samples(
         cut += chain.frame.height if low > start else 0
         held = pl.concat([held, chain.frame])
         if chain.frame.is_empty():
-            if chain.strangers:
+            if chain.foreign_device_ids:
                 doubt = "the vendor answers with samples of another time than asked for"
             elif low > start:
                 proven_from = low
@@ -158,7 +158,7 @@ def _steady(fetch: Fetch, *, low: datetime, end: datetime, limit: int, asked: As
 def _chain(fetch: Fetch, *, low: datetime, end: datetime, limit: int, asked: Asked) -> _Chain:
     held = EMPTY
     odd: list[Odd] = []
-    offset = strangers = 0
+    offset = foreign_device_ids = 0
     total: int | None = None
     fault = ""
     for pages in range(1, MAX_PAGES + 1):
@@ -168,7 +168,7 @@ def _chain(fetch: Fetch, *, low: datetime, end: datetime, limit: int, asked: Ask
         if pages == 1 or page.elements:
             total = page.total
         inside = page.rows.frame.filter(pl.col("at").is_between(low, end, closed="left"))
-        strangers += page.rows.frame.height - inside.height
+        foreign_device_ids += page.rows.frame.height - inside.height
         fresh = inside if pages == 1 else not_in(inside, held)
         odd += page.rows.odd
         held = pl.concat([held, fresh])
@@ -182,8 +182,8 @@ def _chain(fetch: Fetch, *, low: datetime, end: datetime, limit: int, asked: Ask
             break
     else:
         raise _endless(asked)
-    missing = max(0, (total or 0) - held.height - strangers - len(odd))
-    return _Chain(held, Counter(odd), missing, strangers, pages, fault)
+    missing = max(0, (total or 0) - held.height - foreign_device_ids - len(odd))
+    return _Chain(held, Counter(odd), missing, foreign_device_ids, pages, fault)
 
 
 def _endless(asked: Asked) -> ContractError:

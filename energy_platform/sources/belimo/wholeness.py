@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.sources.belimo.reading import Failure, Piece, Plan
+    from energy_platform.sources.belimo.reading import Chunk, Failure, Plan
 
 NOT_VISIBLE: Final = "in the portfolio, but not visible to this account"
 
@@ -37,7 +37,7 @@ class Planned(NamedTuple):
 
 def device_days(
     planned: Planned,
-    pieces: Sequence[Piece],
+    chunks: Sequence[Chunk],
     failures: Sequence[Failure],
     *,
     day: str,
@@ -48,7 +48,7 @@ def device_days(
 
     Args:
         planned: What was to be read.
-        pieces: What came for this day.
+        chunks: What came for this day.
         failures: What could not be read on this day.
         day: The UTC day.
         until: Exclusive upper bound of all samples.
@@ -64,18 +64,18 @@ def device_days(
         _add(reasons, failure.plan, _failure(failure, since=since.get(failure.plan, day)))
     gave: dict[str, list[pl.Series]] = {}
     answered: dict[str, set[str]] = {}
-    for piece in pieces:
-        serial = piece.plan.serial_number
-        at = piece.found.frame["at"]
+    for chunk in chunks:
+        serial = chunk.plan.serial_number
+        at = chunk.found.frame["at"]
         inside = at.filter(at.is_between(start, end, closed="left")).unique()
         if inside.len():
             gave.setdefault(serial, []).append(inside)
-            answered.setdefault(serial, set()).add(piece.plan.datapoint_id)
-        for doubt in piece.found.doubts:
+            answered.setdefault(serial, set()).add(chunk.plan.datapoint_id)
+        for doubt in chunk.found.doubts:
             if doubt.start < end and doubt.end > start:
                 low, high = max(doubt.start, start), min(doubt.end, end)
                 where = "" if (low, high) == (start, end) else f" ({low:%H:%M} to {high:%H:%M} UTC)"
-                _add(reasons, piece.plan, doubt.why + where)
+                _add(reasons, chunk.plan, doubt.why + where)
     found = []
     for serial in sorted(asked):
         stamps = gave.get(serial, [])
@@ -103,16 +103,16 @@ def asked_serials(planned: Planned) -> frozenset[str]:
     return frozenset(plan.serial_number for plan in planned.plans)
 
 
-def rejects_of(pieces: Iterable[Piece], *, day: str) -> tuple[Reject, ...]:
-    """Return the odd rows of a day; one without an instant lies beside the sample before it."""
+def rejects_of(chunks: Iterable[Chunk], *, day: str) -> tuple[Reject, ...]:
+    """Return the odd rows of a day; one without an instant lies next to the sample before it."""
     rejects = []
-    for piece in pieces:
-        for odd, times in piece.found.odd.items():
-            own = piece.first if odd.near is None else day_of(odd.near)
+    for chunk in chunks:
+        for odd, times in chunk.found.odd.items():
+            own = chunk.first if odd.near is None else day_of(odd.near)
             if own == day:
                 reject = Reject(
-                    piece.plan.serial_number,
-                    piece.plan.datapoint_id,
+                    chunk.plan.serial_number,
+                    chunk.plan.datapoint_id,
                     odd.stamp_text,
                     odd.value_text,
                     odd.reason,

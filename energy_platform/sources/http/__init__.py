@@ -1,1 +1,5 @@
-"""The HTTP transport of all sources: patience, logins, masking, limits; no vendor's name."""
+"""The HTTP transport of all sources: allowed calls, rate, retries, time limits, logins, masking.
+
+Belongs here: what is the same for every API. Does not belong here: the name, the paths, the login
+or the messages of any one of them.
+"""

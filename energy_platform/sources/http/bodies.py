@@ -118,6 +118,9 @@ def plain_json(body: bytes, *, charset: str | None = None) -> bytes:
     Args:
         body: JSON in any Unicode encoding, or anything else, which is returned as it is.
         charset: What the answer says of itself; believed only of what is not UTF-8.
+
+    >>> plain_json('{"name": "Zähler"}'.encode("utf-16")).decode()
+    '{"name": "Zähler"}'
     """
     for mark, name in _MARKS:
         if body.startswith(mark):
@@ -144,6 +147,9 @@ def quoted_literals(body: bytes) -> bytes | None:
 
     As a text each is one odd value, which is set aside by itself; as it came, it would cost every
     value of the answer.
+
+    >>> quoted_literals(b'{"value": NaN, "name": "NaN"}')
+    b'{"value": "NaN", "name": "NaN"}'
     """
     if body.startswith(GZIP_MAGIC) or not (b"NaN" in body or b"Infinity" in body):
         return None
@@ -153,7 +159,11 @@ def quoted_literals(body: bytes) -> bytes | None:
 
 
 def is_json(body: bytes) -> bool:
-    """Say whether a body is JSON that can be decoded."""
+    """Say whether a body is JSON that can be decoded.
+
+    >>> is_json(b"[1, 2]"), is_json(b"<html>")
+    (True, False)
+    """
     try:
         msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -162,7 +172,11 @@ def is_json(body: bytes) -> bool:
 
 
 def error_object(body: bytes) -> bool:
-    """Say whether a body is an object that reports an error, whatever its status said."""
+    """Say whether a body is an object that reports an error, whatever its status said.
+
+    >>> error_object(b'{"error": "no rights"}'), error_object(b'{"items": []}')
+    (True, False)
+    """
     if len(body) > _SMALL or body.lstrip()[:1] != b"{":
         return False
     try:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import stamina
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.settings import LOOPBACK
 from energy_platform.sources.http.authorisation import Auth
 from energy_platform.sources.http.errors import (
@@ -29,22 +29,22 @@ from energy_platform.sources.http.errors import (
     VendorError,
 )
 from energy_platform.sources.http.exchange import Exchanger
-from energy_platform.sources.http.masking import hush_wire_loggers, remark
-from energy_platform.sources.http.pace import Clock, Pace
-from energy_platform.sources.http.patience import Patience, is_silence
-from energy_platform.sources.http.statuses import judged
-from energy_platform.sources.http.wire import (
+from energy_platform.sources.http.masking import error_summary, silence_http_loggers
+from energy_platform.sources.http.messages import (
     ANY_BODY,
     JSON_BODY,
-    About,
     Decoder,
     Param,
+    RequestContext,
     Response,
     body_of,
     decoded,
     query_text,
     segment,
 )
+from energy_platform.sources.http.patience import Patience, is_silence
+from energy_platform.sources.http.rate_limit import Clock, RateLimiter
+from energy_platform.sources.http.statuses import judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +76,7 @@ class Stats(NamedTuple):
     received_bytes: int = 0
 
 
-class Transport(Closing):
+class Transport(Closeable):
     """A paced, retrying, read-only connection to one vendor.
 
     Args:
@@ -136,11 +136,11 @@ class Transport(Closing):
         self._clock = clock or Clock()
         self._patience = patience or Patience(source=vendor, clock=self._clock)
         self._simple = simple
-        self._pace = Pace(rps=rps, clock=self._clock)
+        self._rate_limiter = RateLimiter(rps=rps, clock=self._clock)
         self._slots = threading.BoundedSemaphore(max_in_flight)
         self._stats_lock = threading.Lock()
         self._stats = Stats()
-        hush_wire_loggers()
+        silence_http_loggers()
         self._exchanger = Exchanger(
             base_url,
             timeout_s=timeout_s,
@@ -173,7 +173,7 @@ class Transport(Closing):
         day: str | None = None,
         subject: str | None = None,
         accept: Accept = "json",
-        give_up: Callable[[TransientError], bool] | None = None,
+        retry_filter: Callable[[TransientError], bool] | None = None,
     ) -> Response:
         """Make one call and return its whole answer.
 
@@ -189,7 +189,8 @@ class Transport(Closing):
             day: UTC day the call is for, for messages.
             subject: What the call is about, for messages.
             accept: ``json`` treats a body that is obviously not JSON as a fault that can heal.
-            give_up: Says for which faults not to try again, because the caller heals them itself.
+            retry_filter: Says for which faults not to try again, because the caller heals them
+                itself.
 
         Raises:
             PermanentError: The call is not on the list, or the vendor refused it.
@@ -208,7 +209,7 @@ class Transport(Closing):
             headers=headers,
             day=day,
             subject=subject,
-            give_up=give_up,
+            retry_filter=retry_filter,
         )[1]
 
     def fetch(
@@ -225,7 +226,7 @@ class Transport(Closing):
         headers: Mapping[str, str] | None = None,
         day: str | None = None,
         subject: str | None = None,
-        give_up: Callable[[TransientError], bool] | None = None,
+        retry_filter: Callable[[TransientError], bool] | None = None,
     ) -> tuple[T, Response]:
         """Make one call and decode its answer; a body that does not parse is tried again.
 
@@ -239,7 +240,9 @@ class Transport(Closing):
             PermanentError: As :meth:`request`.
             TransientError: As :meth:`request`.
         """
-        about = About(self.vendor, endpoint, day, subject, hidden=tuple((form or {}).values()))
+        about = RequestContext(
+            self.vendor, endpoint, day, subject, hidden=tuple((form or {}).values())
+        )
         self._check_allowed(method, path, about)
         body_headers, body = body_of(json=json, form=form, content=content)
         wire_headers = {"Accept": "application/json", **body_headers, **(headers or {})}
@@ -250,7 +253,7 @@ class Transport(Closing):
             nonlocal failures
             if not isinstance(error, TransientError) or error.exhausted:
                 return False
-            if give_up is not None and give_up(error):
+            if retry_filter is not None and retry_filter(error):
                 return False
             failures += 1
             if failures >= self._attempts:
@@ -273,7 +276,7 @@ class Transport(Closing):
             raise
         raise AssertionError("stamina either returns or raises")
 
-    def _check_allowed(self, method: str, path: str, about: About) -> None:
+    def _check_allowed(self, method: str, path: str, about: RequestContext) -> None:
         plain = unquote(path)
         bad_path = (
             not path.startswith("/")
@@ -288,7 +291,7 @@ class Transport(Closing):
                 **about.fields(),
             )
 
-    def _pause(self, error: TransientError, *, failures: int, about: About) -> float:
+    def _pause(self, error: TransientError, *, failures: int, about: RequestContext) -> float:
         """Return the seconds to wait before the next attempt, and count it.
 
         Raises:
@@ -296,7 +299,7 @@ class Transport(Closing):
         """
         if error.retry_after_s:
             pause = min(error.retry_after_s, self._max_retry_after_s)
-            self._pace.hold(pause)
+            self._rate_limiter.hold(pause)
         else:
             ceiling = min(self._max_backoff_s, self._backoff_s * 2 ** (failures - 1))
             pause = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
@@ -314,7 +317,7 @@ class Transport(Closing):
         query: Mapping[str, str] | None,
         headers: Mapping[str, str],
         body: bytes | None,
-        about: About,
+        about: RequestContext,
     ) -> Response:
         """One attempt, with one repeat after a 401 if the credentials could be renewed."""
         with self._auth.attempt():
@@ -337,12 +340,12 @@ class Transport(Closing):
             raise AuthenticationError(
                 "the credentials were refused" + (" even after a renewal" if renewed else ""),
                 status=401,
-                code=remark(response.content, hidden=about.hidden).code,
+                code=error_summary(response.content, hidden=about.hidden).code,
                 advice=f"Check the {self.vendor.upper()}_* credentials and that the user is active",
                 **about.fields(),
             )
 
-    def _exchange(self, request: httpx.Request, *, about: About) -> Response:
+    def _exchange(self, request: httpx.Request, *, about: RequestContext) -> Response:
         """Send once, in turn, as long as the run's patience lasts.
 
         Raises:
@@ -355,7 +358,7 @@ class Transport(Closing):
         try:
             # Asked in turn: others may have found out meanwhile that nobody answers.
             self._patience.admit(about)
-            if not self._pace.wait(at_most_s=self._patience.left_s):
+            if not self._rate_limiter.wait(at_most_s=self._patience.left_s):
                 raise self._patience.spent(about)
             response = self._timed(request, about=about)
         finally:
@@ -370,7 +373,7 @@ class Transport(Closing):
         )
         return response
 
-    def _timed(self, request: httpx.Request, *, about: About) -> Response:
+    def _timed(self, request: httpx.Request, *, about: RequestContext) -> Response:
         self._count(requests=1)
         started = self._clock.monotonic()
         try:
@@ -386,7 +389,7 @@ class Transport(Closing):
         self._patience.answered()
         return response
 
-    def _look_whether_down(self, about: About) -> None:
+    def _look_whether_down(self, about: RequestContext) -> None:
         """Ask for something simple, once: any answer shows that the source is there."""
         if self._simple is None:
             self._patience.down()

@@ -53,7 +53,7 @@ class VendorError(Exception):
         self.code = code
 
     def __str__(self) -> str:
-        """Return the one line for people."""
+        """Return the one line for display."""
         about = [f"{self.vendor} {self.endpoint}"]
         if self.subject:
             about.append(self.subject)

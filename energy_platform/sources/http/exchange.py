@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.sources.http.bodies import (
     ACCEPT_ENCODING,
     CutPackingError,
@@ -19,14 +19,14 @@ from energy_platform.sources.http.connections import (
     connection_pool,
 )
 from energy_platform.sources.http.errors import ContractError, TransientError
-from energy_platform.sources.http.wire import Response, wire_faults
+from energy_platform.sources.http.messages import Response, wire_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from energy_platform.sources.http.pace import Clock
-    from energy_platform.sources.http.wire import About
+    from energy_platform.sources.http.messages import RequestContext
+    from energy_platform.sources.http.rate_limit import Clock
 
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 """An answer larger than this is not one of ours; reading on would only exhaust memory."""
@@ -38,7 +38,7 @@ _KEEPALIVE_S: Final = 5.0
 """How long an idle connection is kept, as httpx does by default."""
 
 
-class Exchanger(Closing):
+class Exchanger(Closeable):
     """Connections to one host, for several threads.
 
     Args:
@@ -99,7 +99,7 @@ class Exchanger(Closing):
         )
 
     def exchange(
-        self, request: httpx.Request, *, about: About, at_most_s: float = float("inf")
+        self, request: httpx.Request, *, about: RequestContext, at_most_s: float = float("inf")
     ) -> Response:
         """Send once and return the whole answer, unpacked.
 

@@ -85,7 +85,11 @@ _REFUSAL: Final = msgspec.json.Decoder(Refusal)
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Return how long a login rests after so many refusals in a row."""
+    """Return how long a login rests after so many refusals in a row.
+
+    >>> [str(pause_after(attempts)) for attempts in (1, 2, 3, 9)]
+    ['0:15:00', '0:30:00', '1:00:00', '6:00:00']
+    """
     return min(FIRST_PAUSE * float(1 << min(max(attempts, 1) - 1, 30)), LONGEST_PAUSE)
 
 

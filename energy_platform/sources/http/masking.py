@@ -35,15 +35,19 @@ _WIRE_LOGGERS: Final = ("httpx", "httpcore", "urllib3", "keycloak")
 """Libraries that log addresses, headers or bodies of calls."""
 
 
-class Remark(NamedTuple):
-    """What a vendor said about an error: a code for programs, words for people."""
+class ErrorSummary(NamedTuple):
+    """What a vendor said about an error: a code for programs, words for display."""
 
     code: str | None
     words: str
 
 
 def mask(text: str, *, hidden: Iterable[str] = ()) -> str:
-    """Take known secrets, and whatever looks like one, out of a text."""
+    """Take known secrets, and whatever looks like one, out of a text.
+
+    >>> mask("no client 8f14e45fceea167a5a36 for me@example.com")
+    'no client *** for ***'
+    """
     for secret in sorted({value for value in hidden if len(value) >= 3}, key=len, reverse=True):  # noqa: PLR2004
         text = text.replace(secret, MASK)
     return _SECRET_LIKE.sub(MASK, text)
@@ -58,19 +62,22 @@ def without_contacts(name: str) -> str:
     return _PHONE.sub(MASK, _EMAIL.sub(MASK, name))
 
 
-def remark(body: bytes, *, hidden: Iterable[str] = ()) -> Remark:
+def error_summary(body: bytes, *, hidden: Iterable[str] = ()) -> ErrorSummary:
     """Read the code and a short masked message out of an error body of any shape.
 
     Args:
         body: Body of a non-2xx answer: JSON of several habits, HTML, anything.
         hidden: Secrets of the request, should the vendor echo them.
+
+    >>> error_summary(b'{"error": "invalid_grant", "error_description": "Token is not active"}')
+    ErrorSummary(code='invalid_grant', words='Token is not active')
     """
     try:
         answer = msgspec.json.decode(plain_json(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Remark(None, "")
+        return ErrorSummary(None, "")
     if not isinstance(answer, dict):
-        return Remark(None, "")
+        return ErrorSummary(None, "")
     code = next(
         (
             value
@@ -88,11 +95,15 @@ def remark(body: bytes, *, hidden: Iterable[str] = ()) -> Remark:
             words = " ".join(mask(value, hidden=hidden).split())[:_LONGEST_REMARK]
             break
     hidden_code = code is not None and mask(code, hidden=hidden) != code
-    return Remark(None if hidden_code else code, words)
+    return ErrorSummary(None if hidden_code else code, words)
 
 
-def place(url: str) -> str:
-    """Return host and path of an address, without its query."""
+def safe_url(url: str) -> str:
+    """Return host and path of an address, without its query.
+
+    >>> safe_url("https://user:secret@api.example.com/v1/data?token=secret")
+    'api.example.com/v1/data'
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -111,7 +122,7 @@ class _QueryFilter(logging.Filter):
         return True
 
 
-def hush_wire_loggers() -> None:
+def silence_http_loggers() -> None:
     """Keep the HTTP libraries from logging addresses with queries, headers and bodies.
 
     They are set to warnings only, and their queries are cut even if somebody turns them up.

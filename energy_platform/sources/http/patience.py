@@ -19,8 +19,8 @@ from energy_platform.sources.http.errors import (
 
 if TYPE_CHECKING:
     from energy_platform.sources.http.errors import VendorError
-    from energy_platform.sources.http.pace import Clock
-    from energy_platform.sources.http.wire import About
+    from energy_platform.sources.http.messages import RequestContext
+    from energy_platform.sources.http.rate_limit import Clock
 
 ROUNDS: Final = 5
 """Attempts without any answer, one after the other, before a source counts as down: as many as one
@@ -65,7 +65,7 @@ class Patience:
         """Seconds until the run's limit."""
         return self._started + self._per_day_s * self._days - self._clock.monotonic()
 
-    def admit(self, about: About) -> None:
+    def admit(self, about: RequestContext) -> None:
         """Let a call begin.
 
         Raises:
@@ -96,7 +96,7 @@ class Patience:
             **about.fields(),
         )
 
-    def spent(self, about: About, *, last: VendorError | None = None) -> RunLimitError:
+    def spent(self, about: RequestContext, *, last: VendorError | None = None) -> RunLimitError:
         """Return the error of a run that has taken its time.
 
         Args:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from energy_platform.sources.http.errors import PermanentError, TransientError
-from energy_platform.sources.http.masking import place, remark
-from energy_platform.sources.http.pace import retry_after_s
+from energy_platform.sources.http.masking import error_summary, safe_url
+from energy_platform.sources.http.rate_limit import retry_after_s
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from energy_platform.sources.http.wire import About, Response
+    from energy_platform.sources.http.messages import RequestContext, Response
 
 TRANSIENT_STATUSES: Final = frozenset({408, 425, 429})
 """Answers below 500 that can heal by waiting; every 5xx can too."""
@@ -28,7 +28,7 @@ _ADVICE: Final[dict[int, str]] = {
 }
 
 
-def judged(response: Response, *, about: About, now: datetime) -> Response:
+def judged(response: Response, *, about: RequestContext, now: datetime) -> Response:
     """Return a good answer.
 
     Args:
@@ -43,11 +43,11 @@ def judged(response: Response, *, about: About, now: datetime) -> Response:
     status = response.status
     if httpx.codes.is_success(status):
         return response
-    code, words = remark(response.content, hidden=about.hidden)
+    code, words = error_summary(response.content, hidden=about.hidden)
     said = ": ".join(part for part in (code, words) if part)
     if httpx.codes.is_redirect(status):
         raise PermanentError(
-            f"redirected to {place(response.headers.get('location', ''))}; not followed",
+            f"redirected to {safe_url(response.headers.get('location', ''))}; not followed",
             status=status,
             advice="Check the base URL in the settings",
             **about.fields(),

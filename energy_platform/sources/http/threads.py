@@ -15,7 +15,11 @@ R = TypeVar("R")
 
 
 def in_order(items: Sequence[T], work: Callable[[T], R], *, threads: int) -> Iterator[R]:
-    """Do work in threads and yield the results in order, with few of them waiting in memory."""
+    """Do work in threads and yield the results in order, with few of them waiting in memory.
+
+    >>> list(in_order([3, 1, 2], lambda one: one * one, threads=2))
+    [9, 1, 4]
+    """
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:

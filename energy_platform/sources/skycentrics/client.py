@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.settings import required
-from energy_platform.sources.http import lenient
+from energy_platform.sources.http import tolerant_json
 from energy_platform.sources.http.bodies import plain_json
 from energy_platform.sources.http.client import Call, Transport
 from energy_platform.sources.http.errors import (
@@ -23,9 +23,9 @@ from energy_platform.sources.http.errors import (
     PermanentError,
     TransientError,
 )
-from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.messages import segment
 from energy_platform.sources.http.patience import Patience
-from energy_platform.sources.http.wire import segment
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.skycentrics.models import (
     Device,
     Record,
@@ -92,7 +92,7 @@ class _DevicesDecoder:
         try:
             return _LISTED.decode(buf), 0
         except msgspec.DecodeError:
-            return loose_devices(lenient.loads(buf))
+            return loose_devices(tolerant_json.loads(buf))
 
 
 _DEVICES: Final = _DevicesDecoder()
@@ -100,7 +100,7 @@ _RECORD: Final = _RecordDecoder()
 _HISTORY: Final = _HistoryDecoder()
 
 
-class SkycentricsClient(Closing):
+class SkycentricsClient(Closeable):
     """Speaks HTTP only: no orchestration, no files, no environment.
 
     Args:
@@ -172,7 +172,7 @@ class SkycentricsClient(Closing):
     def devices(self) -> list[Device]:
         """Return the devices of the account (not in the vendor's own document).
 
-        An element that is no device, or has no id, costs no other; it is named in the log.
+        An element that is not a device, or has no id, costs no other; it is named in the log.
         """
         devices, odd = self._transport.fetch(
             "GET", "/devices/", decoder=_DEVICES, endpoint="devices"

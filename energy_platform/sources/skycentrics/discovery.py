@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import (
+    ProposedDevice,
+    ProposedPoint,
+    ProposedSite,
+    VendorInventory,
+)
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import judge, of_phase, role_of
+from energy_platform.discovery.rules import classify, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.vocabulary import BATTERY, CAPACITY, CHARGE, DISCHARGE
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.sources.skycentrics.tables import (
     RAW_SKYCENTRICS_DEVICES,
     RAW_SKYCENTRICS_SENSORS,
 )
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.readings import WORD
 from energy_platform.transforms.units import conversion
 
@@ -38,18 +43,18 @@ _ELECTRIC: Final = frozenset(
 )
 
 
-def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> Found:
+def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: gateways and sensors."""
     sensors = inventory[RAW_SKYCENTRICS_SENSORS.name]
-    sites: dict[str, FoundSite] = {}
-    devices: dict[str, FoundDevice] = {}
+    sites: dict[str, ProposedSite] = {}
+    devices: dict[str, ProposedDevice] = {}
     for row in inventory[RAW_SKYCENTRICS_DEVICES.name].iter_rows(named=True):
         own = list(sensors.filter(pl.col("device_id") == row["id"]).iter_rows(named=True))
         name = clean(row["name"]) or f"SkyCentrics gateway {row['id']}"
         zone, reason = candidate(city=None, country=None, name=name)
-        sites[row["id"]] = FoundSite(key=row["id"], name=name, timezone=zone, confirm=reason)
+        sites[row["id"]] = ProposedSite(key=row["id"], name=name, timezone=zone, confirm=reason)
         guesses = once([_point(sensor) for sensor in own])
-        devices[row["id"]] = FoundDevice(
+        devices[row["id"]] = ProposedDevice(
             vendor="skycentrics",
             serial=row["id"],
             site=row["id"],
@@ -58,18 +63,18 @@ def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> Found:
             points=tuple(sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES)),
             remarks=tuple(_capacity(own)) if guesses else ("it answers no sensors",),
         )
-    return Found(sites=sites, devices=devices)
+    return VendorInventory(sites=sites, devices=devices)
 
 
-def _point(row: Mapping[str, Any]) -> Guess:
+def _point(row: Mapping[str, Any]) -> ProposedPoint:
     key, units = row["sensor_id"], row["units"]
     said = words(key, row["name"])
-    judged = judge(units, said)
-    phase = phase_of(row["name"], key, quantity=judged.quantity)
-    judged = of_phase(judged, said, phase=phase)
-    quantity, kind = judged.quantity, judged.kind
+    classified = classify(units, said)
+    phase = phase_of(row["name"], key, quantity=classified.quantity)
+    classified = of_phase(classified, said, phase=phase)
+    quantity, kind = classified.quantity, classified.kind
     is_energy = kind == "register" and quantity in ENERGY_QUANTITIES
-    doubts = [judged.doubt]
+    doubts = [classified.doubt]
     if "dup" in said:
         doubts.append("a duplicate point of the gateway with a value of its own")
     if quantity == "active_power" and said & BATTERY:
@@ -89,9 +94,9 @@ def _point(row: Mapping[str, Any]) -> Guess:
         states, confirm = states_of([row["value_text"]])
         quantity, kind = "state", "state"
         doubts = [confirm]
-    unit = usual_unit(units or judged.unit)
+    unit = usual_unit(units or classified.unit)
     shown = clean(row["name"]) or key
-    return Guess(
+    return ProposedPoint(
         key=key,
         name=shown,
         quantity=quantity,
@@ -99,11 +104,11 @@ def _point(row: Mapping[str, Any]) -> Guess:
         kind=kind,
         phase=phase,
         carrier="electricity" if unit in _ELECTRIC else None,
-        role=_role(said, counts=judged.counts and "dup" not in said) if is_energy else None,
+        role=_role(said, counts=classified.counts and "dup" not in said) if is_energy else None,
         states=states,
         needs_power=is_energy,
         is_implausible=is_swapped,
-        confidence=judged.confidence,
+        confidence=classified.confidence,
         why=f'"{shown}"' + (f" in {clean(units)}" if unit else ", no unit"),
         confirm="; ".join(doubt for doubt in doubts if doubt),
     )

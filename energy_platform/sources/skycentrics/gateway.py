@@ -19,11 +19,11 @@ from energy_platform.sources.http.errors import (
     PermanentError,
     VendorError,
 )
-from energy_platform.sources.skycentrics.fold import (
-    Folded,
+from energy_platform.sources.skycentrics.merging import (
     Gap,
-    fold,
+    MergedPolls,
     gaps,
+    merge_polls,
     observed_in_history,
     observed_in_polls,
     record_instants,
@@ -71,7 +71,7 @@ class GatewayDay(NamedTuple):
         is_empty: Whether neither a poll nor a record came.
     """
 
-    folded: Folded
+    merged: MergedPolls
     polls: int
     torn: int
     gaps: list[Gap]
@@ -113,11 +113,11 @@ def gateway_day(
     observed = observed_in_polls(polls.lines)
     if cover.records:
         observed = pl.concat([observed, observed_in_history(device_id, cover.records)])
-    folded = fold(observed, start=window[0], end=window[1])
+    merged = merge_polls(observed, start=window[0], end=window[1])
     damaged = polls.damaged.get(device_id, [])
     listed = frozenset(observed["sensor_id"].unique())
     return GatewayDay(
-        folded,
+        merged,
         polls=len(polls.own.get(device_id, ())),
         torn=polls.torn,
         gaps=cover.left,
@@ -128,12 +128,12 @@ def gateway_day(
         ],
         device=_device_day(
             device_id,
-            folded.frame,
+            merged.frame,
             asked=len(listed | spoke),
             why="; ".join(_reasons(cover, damaged=damaged)),
         ),
         rejects=[
-            *_rejects_of_samples(device_id, folded.odd),
+            *_rejects_of_samples(device_id, merged.odd),
             *_rejects_of_records(
                 device_id, [*(line.answer for line in polls.lines), *cover.records]
             ),
@@ -214,7 +214,7 @@ class _Cover:
             end -= SECOND
         return (start, end) if start < end else None
 
-    def settle(self, span: Span) -> None:
+    def deduplicate(self, span: Span) -> None:
         """Keep that a span brought nothing new."""
         self._settled.add(span)
 
@@ -263,7 +263,7 @@ def _ask_again(cover: _Cover, client: SkycentricsClient, *, day: str) -> None:
         for span in spans:
             inside = cover.inside(span, gap_minutes=client.settings.history_gap)
             if inside is None:
-                cover.settle(span)
+                cover.deduplicate(span)
                 continue
             asks += 1
             start, end = inside
@@ -279,12 +279,12 @@ def _ask_again(cover: _Cover, client: SkycentricsClient, *, day: str) -> None:
                     f"history {start:%H:%M} to {end:%H:%M} UTC could not be asked for again: "
                     f"{_said(error)}"
                 )
-                cover.settle(span)
+                cover.deduplicate(span)
                 continue
             fresh = cover.add(more, gap_minutes=client.settings.history_gap)
             cut += fresh
             if not fresh:
-                cover.settle(span)
+                cover.deduplicate(span)
         if asks > MOST_ASKS:
             break
     if cut:

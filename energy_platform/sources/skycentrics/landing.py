@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from energy_platform.days import day_of
-from energy_platform.sources.http import lenient
+from energy_platform.sources.http import tolerant_json
 from energy_platform.sources.skycentrics.models import Record, Sensor, record_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _READS: Final = 5
 
 
 Zoned = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An instant; one without a zone is no instant."""
+"""An instant; one without a zone is not an instant."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ class Landing:
             body: The answer as it came.
 
         Raises:
-            msgspec.DecodeError: The body is no newest data; nothing was written.
+            msgspec.DecodeError: The body is not newest data; nothing was written.
             OSError: The disk refuses; the poll is not acknowledged.
         """
         polled_at = polled_at.astimezone(UTC)
@@ -296,7 +296,7 @@ def _file_name(device_id: str) -> str:
 
 
 def _valid_day(time: int | None, *, polled_at: datetime) -> str | None:
-    """Return the day of a sensor's time; None for one that is no possible sample time."""
+    """Return the day of a sensor's time; None for one that is not a possible sample time."""
     if time is None or not 0 < time <= (polled_at + FUTURE_TOLERANCE).timestamp():
         return None
     day = day_of(datetime.fromtimestamp(time, tz=UTC))
@@ -308,7 +308,7 @@ def _one_line(body: bytes) -> bytes:
     try:
         return msgspec.json.format(body, indent=-1)
     except msgspec.DecodeError:
-        return msgspec.json.encode(lenient.loads(body))
+        return msgspec.json.encode(tolerant_json.loads(body))
 
 
 def unzipped(data: bytes) -> tuple[bytes, bool]:

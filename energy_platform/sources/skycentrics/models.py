@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from energy_platform.sources.http import lenient
+from energy_platform.sources.http import tolerant_json
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 """First bytes of a gzip file, which history comes as, not as a content encoding."""
@@ -40,7 +40,7 @@ class Sensor(msgspec.Struct, frozen=True, gc=False):
     type: str | None = None
     units: str | None = None
     time_text: str | None = None
-    """A time that is no epoch second, as it was said."""
+    """A time that is not an epoch second, as it was said."""
 
 
 class SetAside(msgspec.Struct, frozen=True):
@@ -112,10 +112,10 @@ def record_of(answer: bytes) -> Record:
     try:
         record = _RECORD.decode(answer)
     except msgspec.DecodeError:
-        record = _lenient(lenient.loads(answer))
+        record = _lenient(tolerant_json.loads(answer))
     else:
         if not all(sensor.id for sensor in record.sensors or ()):
-            record = _lenient(lenient.loads(answer))
+            record = _lenient(tolerant_json.loads(answer))
     if record.sensors is None:
         raise msgspec.ValidationError("Object missing required field `sensors`")
     return record
@@ -133,10 +133,10 @@ def records_of(answer: bytes) -> list[Record]:
     try:
         records = _RECORDS.decode(answer)
     except msgspec.DecodeError:
-        return _lenient_records(lenient.loads(answer))
+        return _lenient_records(tolerant_json.loads(answer))
     if all(sensor.id for record in records for sensor in record.sensors or ()):
         return records
-    return _lenient_records(lenient.loads(answer))
+    return _lenient_records(tolerant_json.loads(answer))
 
 
 def _lenient_records(said: Any) -> list[Record]:
@@ -217,7 +217,7 @@ def _epoch(said: object) -> int | None:
         epoch = int(float(said))
     except (ValueError, OverflowError):
         return None
-    # Beyond what a column of whole numbers holds it is no second of any clock.
+    # Beyond what a column of whole numbers holds it is not a second of any clock.
     return epoch if abs(epoch) < MOST_SECONDS else None
 
 

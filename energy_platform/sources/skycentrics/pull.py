@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.sources.skycentrics.client import SkycentricsClient
-    from energy_platform.sources.skycentrics.fold import Folded, Gap
     from energy_platform.sources.skycentrics.landing import Landed, Landing
+    from energy_platform.sources.skycentrics.merging import Gap, MergedPolls
     from energy_platform.sources.skycentrics.models import Sensor
 
 log = logging.getLogger(__name__)
@@ -277,9 +277,9 @@ def day(
     for device_id, sensor_id in before or ():
         spoke.setdefault(device_id, set()).add(sensor_id)
     listed = set(device_ids) - left_out
-    folded = sorted((listed | set(landing.gateways(day))) - left_out)
+    merged = sorted((listed | set(landing.gateways(day))) - left_out)
     gone = sorted(set(spoke) - listed - left_out)
-    if not folded:
+    if not merged:
         raise PermanentError(
             "the inventory holds no gateway to read",
             vendor="skycentrics",
@@ -298,24 +298,24 @@ def day(
             poll_s=poll_s,
             spoke=frozenset(spoke.get(device_id, ())) if end <= until else frozenset(),
         )
-        for device_id in folded
+        for device_id in merged
     ]
     errors = [part.error for part in parts if part.error is not None]
     if errors and all(part.is_empty for part in parts):
         raise errors[0].about(day=day)
-    frame = pl.concat([RAW_SKYCENTRICS_SAMPLES.empty(), *(part.folded.frame for part in parts)])
+    frame = pl.concat([RAW_SKYCENTRICS_SAMPLES.empty(), *(part.merged.frame for part in parts)])
     left = [gap for part in parts for gap in part.gaps]
     return DayPull(
         day=day,
         frame=frame,
         polls=sum(part.polls for part in parts),
         from_history=frame.filter(pl.col("source") == "history").height,
-        duplicates=sum(part.folded.duplicates for part in parts),
-        conflicts=sum(part.folded.conflicts for part in parts),
+        duplicates=sum(part.merged.duplicates for part in parts),
+        conflicts=sum(part.merged.conflicts for part in parts),
         nulls=frame.filter(pl.col("value").is_null() & pl.col("value_text").is_null()).height,
-        untimed=sum(part.folded.untimed for part in parts),
-        future=sum(part.folded.future for part in parts),
-        backward=sum(part.folded.backward for part in parts),
+        untimed=sum(part.merged.untimed for part in parts),
+        future=sum(part.merged.future for part in parts),
+        backward=sum(part.merged.backward for part in parts),
         torn=sum(part.torn for part in parts),
         gaps=tuple(left),
         warnings=(
@@ -323,7 +323,7 @@ def day(
             *(warning for part in parts for warning in part.warnings),
             *(f"skycentrics gateway {one}: {NOT_LISTED}" for one in gone),
             *_gap_warning(left),
-            *_clock_warning([part.folded for part in parts]),
+            *_clock_warning([part.merged for part in parts]),
         ),
         devices=(
             *(
@@ -333,7 +333,7 @@ def day(
             *(
                 DeviceDay(one, len(spoke[one]), 0, 0, None, None, NOT_LISTED)
                 for one in gone
-                if one not in folded
+                if one not in merged
             ),
         ),
         rejects=tuple(reject for part in parts for reject in part.rejects),
@@ -355,16 +355,16 @@ def _gap_warning(left: Sequence[Gap]) -> list[str]:
     return [f"skycentrics: no polls and no history (UTC): {shown}{more}"]
 
 
-def _clock_warning(folded: Sequence[Folded]) -> list[str]:
+def _clock_warning(merged: Sequence[MergedPolls]) -> list[str]:
     warnings = []
-    if future := sum(one.future for one in folded):
-        sensors = [sensor for one in folded for sensor in one.future_sensors]
+    if future := sum(one.future for one in merged):
+        sensors = [sensor for one in merged for sensor in one.future_sensors]
         more = f" and {len(sensors) - SHOWN} more" if len(sensors) > SHOWN else ""
         warnings.append(
             f"skycentrics: {future} samples stamped ahead of their poll are kept in the "
             f"landing only; check the clock of {', '.join(sensors[:SHOWN])}{more}"
         )
-    if untimed := sum(one.untimed for one in folded):
+    if untimed := sum(one.untimed for one in merged):
         warnings.append(
             f"skycentrics: {untimed} samples without a time are kept in the landing only"
         )

@@ -59,7 +59,7 @@ def token(
 
 
 class Signer(Auth):
-    """Signs each attempt anew, from the bytes that leave.
+    """Signs each attempt again, from the bytes that leave.
 
     There is no login that could be refused, every request can be. So the first request of a client
     goes alone; once one was accepted the others go side by side.

@@ -26,7 +26,7 @@ _PLAIN_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 """How datapoints are stamped (section 5): whole seconds and a Z."""
 
 
-class Part(NamedTuple):
+class Chunk(NamedTuple):
     """Points of one series out of one answer, in the order they came.
 
     Attributes:
@@ -43,7 +43,7 @@ class Part(NamedTuple):
     at: npt.NDArray[np.int64]
     values: list[Any]
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> Part:
+    def where(self, keep: npt.NDArray[np.bool_]) -> Chunk:
         """Return the points for which ``keep`` is true."""
         if keep.all():
             return self
@@ -57,13 +57,13 @@ class Answer(NamedTuple):
     """One answer in columns, its odd rows apart.
 
     Attributes:
-        parts: Its series.
+        chunks: Its series.
         odd: Rows that are no datapoints.
         is_elsewhere: Whether it says to be about another window: it proves nothing.
         left_out: Series that were asked for and that it does not name.
     """
 
-    parts: list[Part]
+    chunks: list[Chunk]
     odd: list[OddRow]
     is_elsewhere: bool = False
     left_out: frozenset[SeriesKey] = frozenset()
@@ -71,36 +71,36 @@ class Answer(NamedTuple):
     @property
     def points(self) -> int:
         """Points over all series."""
-        return sum(len(part.values) for part in self.parts)
+        return sum(len(chunk.values) for chunk in self.chunks)
 
 
 def laid_out(answer: Datapoints) -> Answer:
-    """Lay an answer out in columns; rows whose stamp is no instant are set aside."""
+    """Lay an answer out in columns; rows whose stamp is not an instant are set aside."""
     odd = list(answer.odd) if isinstance(answer, MendedDatapoints) else []
     at = _instants([point.at for series in answer.series for point in series.data])
-    parts = []
+    chunks = []
     first = 0
     for series in answer.series:
         count = len(series.data)
         values = [point.value for point in series.data]
         head = (series.key, series.data_type, series.device_time_zone)
-        part = Part(*head, at[first : first + count], values)
-        unreadable = part.at == _NO_INSTANT
+        chunk = Chunk(*head, at[first : first + count], values)
+        unreadable = chunk.at == _NO_INSTANT
         if unreadable.any():
             for row in np.flatnonzero(unreadable).tolist():
                 texts = series.data[row].at, text_of(values[row])
                 odd.append(OddRow(series.key, *texts, UNREADABLE_STAMP))
-            part = part.where(~unreadable)
-        parts.append(part)
+            chunk = chunk.where(~unreadable)
+        chunks.append(chunk)
         first += count
-    return Answer(parts, odd)
+    return Answer(chunks, odd)
 
 
 _NO_INSTANT: Final = np.iinfo(np.int64).min
 
 
 def _instants(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Parse stamps; what is no instant with a zone becomes ``_NO_INSTANT``."""
+    """Parse stamps; what is not an instant with a zone becomes ``_NO_INSTANT``."""
     said = pl.Series("at", texts, dtype=pl.String)
     # Four times as fast as a format with decimals, and what the vendor really sends.
     parsed = _parsed(said, _PLAIN_INSTANT)

@@ -29,9 +29,9 @@ from energy_platform.sources.http.errors import (
 )
 from energy_platform.sources.http.exchange import Exchanger
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.http.masking import hush_wire_loggers, remark
+from energy_platform.sources.http.masking import error_summary, silence_http_loggers
+from energy_platform.sources.http.messages import RequestContext, body_of
 from energy_platform.sources.http.patience import Patience, is_silence
-from energy_platform.sources.http.wire import About, body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ Grant = Literal["password", "refresh_token"]
 _BAD_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
 """Codes by which Keycloak refuses the client rather than the user."""
 
-_ABOUT: Final = About("socomec", "token", None, None)
+_ABOUT: Final = RequestContext("socomec", "token", None, None)
 """The one call of this file, for messages."""
 
 _BUSY: Final = frozenset({408, 425, 429})
@@ -184,7 +184,7 @@ class KeycloakAuth(Auth):
         self._settings = settings
         self._clock = clock or Clock()
         self._backoff_s = settings.backoff_s if backoff_s is None else backoff_s
-        hush_wire_loggers()
+        silence_http_loggers()
         base_url = settings.keycloak_url.rstrip("/") + "/"
         self._logins = RefusedLogins() if logins is None else logins
         self._credentials = (base_url, settings.realm, *self._hidden)
@@ -349,10 +349,10 @@ class KeycloakAuth(Auth):
             return self._misplaced("redirected", status=status)
         if status in _BUSY or status >= 500:  # noqa: PLR2004 - server errors
             return self._transient("Keycloak is busy or broken", status=status)
-        code, words = remark(error.response_body or b"", hidden=self._hidden)
+        code, words = error_summary(error.response_body or b"", hidden=self._hidden)
         if status not in {400, 401, 403}:
             return self._misplaced("no token endpoint there", status=status)
-        said = ": ".join(part for part in (code, words) if part)
+        said = ": ".join(chunk for chunk in (code, words) if chunk)
         who = "the client" if code in _BAD_CLIENT else "the user"
         settings = (
             "SOCOMEC_CLIENT_ID and SOCOMEC_CLIENT_SECRET"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from energy_platform.closing import Closing
+from energy_platform.closeable import Closeable
 from energy_platform.sources.http.client import Call, Clock, Stats, Transport, segment
 from energy_platform.sources.http.errors import ContractError, PermanentError, TransientError
 from energy_platform.sources.http.patience import Patience
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from energy_platform.sources.coverage import Before
     from energy_platform.sources.http.client import Decoder
     from energy_platform.sources.http.logins import RefusedLogins
+    from energy_platform.sources.socomec.batch_size import HistoryRequest
     from energy_platform.sources.socomec.models import Datapoints
-    from energy_platform.sources.socomec.portions import Ask
     from energy_platform.sources.socomec.refusals import Refusals
     from energy_platform.sources.socomec.settings import SocomecSettings
 
@@ -83,7 +83,7 @@ class _Listing(NamedTuple, Generic[Listed]):
     is_repeating: bool
 
 
-class SocomecClient(Closing):
+class SocomecClient(Closeable):
     """Reads what one SoLive Pro user can see at SoData; may be used from several threads.
 
     Args:
@@ -146,7 +146,7 @@ class SocomecClient(Closing):
         return self._transport.stats
 
     def take_warnings(self) -> list[str]:
-        """Return what was odd about the answers since the last call, and forget it."""
+        """Return the anomalies of the answers since the last call, and forget it."""
         with self._lock:
             taken, self._warnings = self._warnings, []
         return taken + self._history.take_warnings()
@@ -273,7 +273,7 @@ class SocomecClient(Closing):
 
         Raises:
             ContractError: An answer is of another shape, or of other series, than asked for.
-            VendorError: A portion could not be read, however small.
+            VendorError: A chunk could not be read, however small.
         """
         return self._history.read(
             ca,
@@ -286,11 +286,11 @@ class SocomecClient(Closing):
             is_sampled=is_sampled,
         )
 
-    def _portion(self, ca: str, ask: Ask) -> Datapoints:
+    def _portion(self, ca: str, request: HistoryRequest) -> Datapoints:
         query = {
-            "from": _instant(ask.start),
+            "from": _instant(request.start),
             # Rows beyond a bound that was moved up are dropped afterwards.
-            "to": _instant(ask.end + timedelta(microseconds=999)),
+            "to": _instant(request.end + timedelta(microseconds=999)),
             "timezone": "UTC",
             # With true the vendor reads the bounds as local wall time despite their Z (section 7).
             "useDeviceLocalTimezone": False,
@@ -302,10 +302,10 @@ class SocomecClient(Closing):
                     "itemIndex": key.item_index,
                     "serviceId": key.service_id,
                 }
-                for key in ask.series
+                for key in request.series
             ],
         }
-        devices = sorted({key.device_uuid for key in ask.series})
+        devices = sorted({key.device_uuid for key in request.series})
         return self._transport.fetch(
             "PUT",
             _path(ca, self.settings.datapoints_path),
@@ -313,7 +313,7 @@ class SocomecClient(Closing):
             endpoint=ENDPOINT,
             json=query,
             subject=f"device {devices[0]}" + (f" and {len(devices) - 1} more" * (len(devices) > 1)),
-            give_up=lambda error: gives_up_on(ask, error),
+            retry_filter=lambda error: gives_up_on(request, error),
         )[0]
 
     def _get(
@@ -407,8 +407,8 @@ class SocomecClient(Closing):
             self._warnings.append(text)
 
 
-def _path(ca: str, *parts: str) -> str:
-    return "/".join((_ROOT, *(segment(part) for part in (ca, *parts))))
+def _path(ca: str, *chunks: str) -> str:
+    return "/".join((_ROOT, *(segment(chunk) for chunk in (ca, *chunks))))
 
 
 def _instant(at: datetime) -> str:

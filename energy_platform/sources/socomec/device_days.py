@@ -25,7 +25,7 @@ UNKNOWN_DEVICE: Final = "unknown"
 
 
 class Series(NamedTuple):
-    """A series to read, with what its rows carry beside the answer."""
+    """A series to read, with what its rows carry besides the answer."""
 
     key: SeriesKey
     serial_number: str
@@ -114,7 +114,7 @@ class DeviceDays:
 
 
 def _why(device: _Device) -> str:
-    """Say for people what of a device is not shown to be whole; the same words each time."""
+    """Say for display what of a device is not shown to be whole; the same words each time."""
     said = []
     for reason, series in sorted(device.reasons.items()):
         if len(series) == device.asked:

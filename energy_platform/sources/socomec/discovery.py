@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import SHARED, Found, FoundDevice, FoundSite, Guess
+from energy_platform.discovery.found import (
+    SHARED,
+    ProposedDevice,
+    ProposedPoint,
+    ProposedSite,
+    VendorInventory,
+)
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import judge, of_phase, role_of
+from energy_platform.discovery.rules import classify, of_phase, role_of
 from energy_platform.discovery.states import states_of
 from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
 from energy_platform.identity import is_told_apart
-from energy_platform.portfolio.model import ENERGY_QUANTITIES
 from energy_platform.sources.socomec.keys import socomec_key
 from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_DEVICES,
@@ -27,6 +32,7 @@ from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
+from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
@@ -47,14 +53,14 @@ NO_SITE: Final = "socomec without site"
 _ROLE: Final = "main, sub, generation, storage or none; only what counts in the site's use"
 
 
-def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> Found:
+def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: sites, devices, variables."""
     sites = {
         row["uuid"]: _site(row) for row in inventory[RAW_SOCOMEC_SITES.name].iter_rows(named=True)
     }
     variables = inventory[RAW_SOCOMEC_VARIABLES.name]
     seen = _words_seen(inventory.get(RAW_SOCOMEC_LAST_VALUES.name))
-    devices: dict[str, FoundDevice] = {}
+    devices: dict[str, ProposedDevice] = {}
     remarks: list[str] = []
     frame = inventory[RAW_SOCOMEC_DEVICES.name].sort("serial_number")
     gateways = set(frame["gateway_uuid"].drop_nulls())
@@ -70,7 +76,7 @@ def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> Found:
         if key not in sites:
             sites[key] = _unseen_site(row, key=key)
         devices[serial] = _device(row, own, site=key, seen=seen)
-    return Found(sites=sites, devices=devices, remarks=tuple(remarks))
+    return VendorInventory(sites=sites, devices=devices, remarks=tuple(remarks))
 
 
 def _words_seen(last: pl.DataFrame | None) -> dict[str, list[str]]:
@@ -83,10 +89,10 @@ def _words_seen(last: pl.DataFrame | None) -> dict[str, list[str]]:
     return found
 
 
-def _site(row: Mapping[str, Any]) -> FoundSite:
+def _site(row: Mapping[str, Any]) -> ProposedSite:
     zone = row["time_zone"]
     known = is_zone(zone)
-    return FoundSite(
+    return ProposedSite(
         key=row["uuid"],
         name=clean(row["name"]) or f"Socomec site {row['uuid'][:8]}",
         timezone=zone if known else UNKNOWN_ZONE,
@@ -94,10 +100,10 @@ def _site(row: Mapping[str, Any]) -> FoundSite:
     )
 
 
-def _unseen_site(row: Mapping[str, Any], *, key: str) -> FoundSite:
+def _unseen_site(row: Mapping[str, Any], *, key: str) -> ProposedSite:
     zone = row["time_zone"]
     known = is_zone(zone)
-    return FoundSite(
+    return ProposedSite(
         key=key,
         name="Socomec devices without a visible site" if key == NO_SITE else f"Site {key[:8]}",
         timezone=zone if known else UNKNOWN_ZONE,
@@ -112,7 +118,7 @@ def _device(
     *,
     site: str,
     seen: Mapping[str, Sequence[str]],
-) -> FoundDevice:
+) -> ProposedDevice:
     called = words(row["name"], row["model_name"])
     left_out = {_key(one): "not active at SoData" for one in own if one["active"] is False}
     guesses = [
@@ -130,7 +136,7 @@ def _device(
     has_energy = any(one.quantity in ENERGY_QUANTITIES for one in points)
     role = role if has_energy else "none"
     remarks = [] if own else ["SoData lists no variables for it"]
-    return FoundDevice(
+    return ProposedDevice(
         vendor="socomec",
         serial=row["serial_number"],
         site=site,
@@ -152,23 +158,25 @@ def _key(one: Mapping[str, Any]) -> str:
     return socomec_key(one["item_type"], one["item_index"], one["service_id"])
 
 
-def _told_apart(guess: Guess) -> Guess:
+def _told_apart(guess: ProposedPoint) -> ProposedPoint:
     item_type, item_index, _ = guess.key.removeprefix("|").split("|", 2)
     return replace(guess, name=f"{guess.name} ({item_type} {item_index})")
 
 
-def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str] = ()) -> Guess:
+def _point(
+    one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str] = ()
+) -> ProposedPoint:
     title, service = clean(one["title"]), clean(one["service_name"])
     unit = one["unit"]
     said = words(title, service, one["service_group"])
     shown = title or service or f"service {one['service_id']}"
     counted = f" in {clean(unit)}" if unit else ", no unit"
     is_increment = _is_increment(one, said=words(title))
-    judged = judge(unit, said - {"delta"} if is_increment else said, device=device)
-    phase = phase_of(title, None if title else service, quantity=judged.quantity)
-    judged = of_phase(judged, said, phase=phase)
-    quantity, kind = judged.quantity, judged.kind
-    confidence, doubts = judged.confidence, [judged.doubt]
+    classified = classify(unit, said - {"delta"} if is_increment else said, device=device)
+    phase = phase_of(title, None if title else service, quantity=classified.quantity)
+    classified = of_phase(classified, said, phase=phase)
+    quantity, kind = classified.quantity, classified.kind
+    confidence, doubts = classified.confidence, [classified.doubt]
     states: tuple[tuple[str, float], ...] = ()
     why = f'"{shown}"{counted}'
     if one["service_type"] == ALARM:
@@ -177,7 +185,7 @@ def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str
     elif is_increment:
         kind, why = "increment", f'"{service or shown}"{counted} is an increment by its name'
         confidence = "medium" if one["is_computed"] else "low"
-        if judged.kind != "register" and quantity not in {"operating_time", "count"}:
+        if classified.kind != "register" and quantity not in {"operating_time", "count"}:
             quantity, doubts = ("other" if unit else "count"), []
     if kind == "state":
         states, confirm = states_of(seen)
@@ -185,15 +193,15 @@ def _point(one: Mapping[str, Any], *, device: frozenset[str], seen: Sequence[str
     if one["is_scaled"]:
         doubts.append("a coefficient is set at SoData and taken as applied")
     is_energy = quantity in ENERGY_QUANTITIES
-    return Guess(
+    return ProposedPoint(
         key=_key(one),
         name=shown,
         quantity=quantity,
-        unit=usual_unit(unit or judged.unit) or ("count" if quantity == "count" else None),
+        unit=usual_unit(unit or classified.unit) or ("count" if quantity == "count" else None),
         kind=kind,
         phase=phase,
-        # The register beside an increment already counts in the site's balance.
-        role="none" if is_energy and (kind == "increment" or not judged.counts) else None,
+        # The register next to an increment already counts in the site's balance.
+        role="none" if is_energy and (kind == "increment" or not classified.counts) else None,
         states=states,
         # What is sent on a change has no cadence.
         every=None if one["service_type"] == ALARM else _cadence(one["polling_time"]),

@@ -2,7 +2,7 @@
 
 Nothing about limits is documented, and an answer has no flag that says it was cut short. What a
 window's answers do not show to be whole is asked for again by itself: more is taken and the
-portions learn from it, the same again is proof, and what stays open is said.
+chunks learn from it, the same again is proof, and what stays open is said.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from energy_platform.sources.http.errors import (
     VendorError,
 )
 from energy_platform.sources.socomec.answers import Answer, laid_out
+from energy_platform.sources.socomec.batch_size import MIN_WINDOW, AdaptiveBatchSize, HistoryRequest
 from energy_platform.sources.socomec.echo import ENDPOINT, check, is_of_window, name_of, text_of
-from energy_platform.sources.socomec.portions import MIN_WINDOW, Appetite, Ask
 from energy_platform.sources.socomec.proof import Batch
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from energy_platform.sources.coverage import Before
-    from energy_platform.sources.socomec.answers import Part
+    from energy_platform.sources.socomec.answers import Chunk
     from energy_platform.sources.socomec.models import Datapoints, SeriesKey
     from energy_platform.sources.socomec.odd_rows import OddRow
     from energy_platform.sources.socomec.proof import Group
@@ -53,10 +53,10 @@ _HEALS_BY_WAITING: Final = frozenset({401, 408, 413, 414, 425, 429, 502, 503, 50
 
 
 class Fetch(Protocol):
-    """Asks the vendor for one portion."""
+    """Asks the vendor for one chunk."""
 
-    def __call__(self, ca: str, ask: Ask) -> Datapoints:
-        """Make one request; faults that a smaller portion heals are raised at once."""
+    def __call__(self, ca: str, request: HistoryRequest) -> Datapoints:
+        """Make one request; faults that a smaller chunk heals are raised at once."""
         ...
 
 
@@ -64,13 +64,13 @@ class Reading(NamedTuple):
     """All that came for some series of a window.
 
     Attributes:
-        parts: Points by series and answer; of a series the earlier read come first.
+        chunks: Points by series and answer; of a series the earlier read come first.
         odd: Rows that are no datapoints.
         unproven: Why a series is not shown to be whole, by series.
         is_sampled: Whether a short stretch of it was compared with a request for that alone.
     """
 
-    parts: list[Part]
+    chunks: list[Chunk]
     odd: list[OddRow]
     unproven: dict[SeriesKey, str]
     is_sampled: bool = False
@@ -78,11 +78,11 @@ class Reading(NamedTuple):
     @property
     def points(self) -> int:
         """Points over all series."""
-        return sum(len(part.values) for part in self.parts)
+        return sum(len(chunk.values) for chunk in self.chunks)
 
 
 class History:
-    """Reads windows of raw history, whatever portions that takes.
+    """Reads windows of raw history, whatever chunks that takes.
 
     Args:
         fetch: Makes one request.
@@ -94,10 +94,10 @@ class History:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._warnings: list[str] = []
-        self.appetite = Appetite(max_window=max_window, max_series=max_series)
+        self.batch_size = AdaptiveBatchSize(max_window=max_window, max_series=max_series)
 
     def take_warnings(self) -> list[str]:
-        """Return what was odd since the last call, and forget it."""
+        """Return the anomalies since the last call, and forget it."""
         with self._lock:
             taken, self._warnings = self._warnings, []
         return taken
@@ -127,102 +127,104 @@ class History:
             is_sampled: Whether to compare with a short request, as for an unusual pace.
 
         Raises:
-            VendorError: A portion could not be read, however small, and not for a device's sake.
+            VendorError: A chunk could not be read, however small, and not for a device's sake.
         """
         batch = Batch(series, start=start, end=end, before=before, is_open=is_open)
         unproven: dict[SeriesKey, str] = {}
         was_sampled = False
         if series and start < end:
-            for answer in self._portions(ca, Ask(batch.series, start, end), refusals):
+            for answer in self._chunks(ca, HistoryRequest(batch.series, start, end), refusals):
                 batch.take(answer)
             self._leave_refused(batch, refusals, unproven)
             if is_sampled or batch.looks_thinned():
                 was_sampled = self._compare_with_sample(ca, batch, refusals)
             self._prove(ca, batch, refusals, unproven)
-        return Reading(batch.parts, batch.odd, unproven, was_sampled)
+        return Reading(batch.chunks, batch.odd, unproven, was_sampled)
 
-    def _portions(self, ca: str, ask: Ask, refusals: Refusals | None) -> Iterator[Answer]:
+    def _chunks(
+        self, ca: str, request: HistoryRequest, refusals: Refusals | None
+    ) -> Iterator[Answer]:
         """Yield answers that together are the vendor's answer to one question."""
-        waiting = [ask]
-        asked_again: set[Ask] = set()
+        waiting = [request]
+        asked_again: set[HistoryRequest] = set()
         while waiting:
-            ask = waiting.pop()
+            request = waiting.pop()
             if refusals is not None:
-                series = tuple(key for key in ask.series if not refusals.of(key.device_uuid))
+                series = tuple(key for key in request.series if not refusals.of(key.device_uuid))
                 if not series:
                     continue
-                ask = ask._replace(series=series)
-            if pieces := self._fit(ask):
-                waiting.extend(reversed(pieces))
+                request = request._replace(series=series)
+            if chunks := self._fit(request):
+                waiting.extend(reversed(chunks))
                 continue
             try:
-                answer = self._fetched(ca, ask)
+                answer = self._fetched(ca, request)
             except VendorError as error:
-                pieces = self._remedy(ask, error)
-                if pieces:
+                chunks = self._remedy(request, error)
+                if chunks:
                     log.info("%s; asking for less at once", error)
-                    waiting.extend(reversed(pieces))
+                    waiting.extend(reversed(chunks))
                 elif (
                     refusals is not None
                     and isinstance(error, PermanentError)
                     and _is_about_a_device(error)
-                    and ask not in asked_again
+                    and request not in asked_again
                 ):
                     # A stray refusal must not cost a device its day.
-                    asked_again.add(ask)
-                    waiting.append(ask)
+                    asked_again.add(request)
+                    waiting.append(request)
                 elif refusals is not None and _is_about_a_device(error):
-                    refusals.refused(ask.series[0].device_uuid, error)
+                    refusals.refused(request.series[0].device_uuid, error)
                 else:
                     raise
                 continue
             if refusals is not None:
-                refusals.answered(key.device_uuid for key in ask.series)
-            self.appetite.digested(points=answer.points)
+                refusals.answered(key.device_uuid for key in request.series)
+            self.batch_size.on_success(points=answer.points)
             yield answer
 
-    def _fetched(self, ca: str, ask: Ask) -> Answer:
-        """Fetch a portion; once more when the answer is about another window."""
-        answer = self._fetch(ca, ask)
-        check(answer, ask)
-        if not is_of_window(answer, ask):
-            log.info("socomec datapoints: an answer about another window (%s)", name_of(ask))
-            answer = self._fetch(ca, ask)
-            check(answer, ask)
-        asked = frozenset(ask.series)
-        # What was not asked for beside what was is nobody's here.
+    def _fetched(self, ca: str, request: HistoryRequest) -> Answer:
+        """Fetch a chunk; once more when the answer is about another window."""
+        answer = self._fetch(ca, request)
+        check(answer, request)
+        if not is_of_window(answer, request):
+            log.info("socomec datapoints: an answer about another window (%s)", name_of(request))
+            answer = self._fetch(ca, request)
+            check(answer, request)
+        asked = frozenset(request.series)
+        # What was not asked for besides what was is nobody's here.
         answer.series = [series for series in answer.series if series.key in asked]
         return laid_out(answer)._replace(
-            is_elsewhere=not is_of_window(answer, ask),
+            is_elsewhere=not is_of_window(answer, request),
             left_out=asked - {series.key for series in answer.series},
         )
 
-    def _fit(self, ask: Ask) -> tuple[Ask, ...]:
+    def _fit(self, request: HistoryRequest) -> tuple[HistoryRequest, ...]:
         """Cut a request to the present appetite; nothing when it already fits."""
-        window, count = self.appetite.portion
-        if len(ask.series) > count:
+        window, count = self.batch_size.size
+        if len(request.series) > count:
             return (
-                ask._replace(series=ask.series[:count]),
-                ask._replace(series=ask.series[count:]),
+                request._replace(series=request.series[:count]),
+                request._replace(series=request.series[count:]),
             )
-        if ask.window > window:
-            middle = ask.start + window
-            return ask._replace(end=middle), ask._replace(start=middle)
+        if request.window > window:
+            middle = request.start + window
+            return request._replace(end=middle), request._replace(start=middle)
         return ()
 
-    def _remedy(self, ask: Ask, error: VendorError) -> tuple[Ask, ...]:
-        """Return smaller portions that may get through where this one failed."""
+    def _remedy(self, request: HistoryRequest, error: VendorError) -> tuple[HistoryRequest, ...]:
+        """Return smaller chunks that may get through where this one failed."""
         if error.endpoint != ENDPOINT:
             return ()
         if error.status in _TOO_LARGE or heals_by_less(error):
-            return self.appetite.cut(ask)
+            return self.batch_size.cut(request)
         if not _is_about_a_device(error):
             return ()
-        if len({key.device_uuid for key in ask.series}) > 1:
+        if len({key.device_uuid for key in request.series}) > 1:
             # One device that is refused must not hide which one it is, nor cost the others.
-            return _by_device(ask)
+            return _by_device(request)
         # A single device is told by all attempts: one that is hasty has not had them.
-        return (ask._replace(is_hasty=False),) if ask.is_hasty else ()
+        return (request._replace(is_hasty=False),) if request.is_hasty else ()
 
     def _leave_refused(
         self, batch: Batch, refusals: Refusals | None, unproven: dict[SeriesKey, str]
@@ -231,7 +233,7 @@ class History:
             error = refusals.of(key.device_uuid) if refusals is not None else None
             if error is not None:
                 unproven[key] = f"the vendor refuses the device{_status(error)}: {error.reason}"
-        batch.settle(unproven)
+        batch.close(unproven)
 
     def _prove(
         self,
@@ -249,7 +251,7 @@ class History:
             for group in batch.groups(questions):
                 elsewhere = batch.answers_elsewhere
                 batch.take_left_out()
-                gained = sum(self._more(ca, batch, ask, refusals) for ask in group.asks)
+                gained = sum(self._more(ca, batch, request, refusals) for request in group.requests)
                 if gained:
                     batch.is_cut = batch.is_cut or gained > FEW_MORE * came
                 elif batch.answers_elsewhere > elsewhere:
@@ -258,7 +260,7 @@ class History:
                             f"asked for {text_of(first)} to {text_of(last)}, the answers are about "
                             "another window"
                         )
-                    batch.settle(unproven)
+                    batch.close(unproven)
                 else:
                     self._prove_group(ca, batch, group, refusals)
             self._leave_refused(batch, refusals, unproven)
@@ -271,10 +273,11 @@ class History:
                     f"and {text_of(last)} brought other points"
                 )
         if batch.is_cut and batch.points > came:
-            self.appetite.cut_short(came=came, found=batch.points)
+            self.batch_size.cut_short(came=came, found=batch.points)
+            name = name_of(HistoryRequest(batch.series, batch.start, batch.end))
             self._warn(
                 f"the vendor cuts answers without saying so: {came} points came at first, "
-                f"{batch.points} were found ({name_of(Ask(batch.series, batch.start, batch.end))})"
+                f"{batch.points} were found ({name})"
             )
 
     def _prove_group(self, ca: str, batch: Batch, group: Group, refusals: Refusals | None) -> None:
@@ -289,8 +292,10 @@ class History:
             if is_answered or not self._more(ca, batch, batch.alone(question), refusals):
                 batch.prove([question])
 
-    def _more(self, ca: str, batch: Batch, ask: Ask, refusals: Refusals | None) -> int:
-        return sum(batch.take_more(answer) for answer in self._portions(ca, ask, refusals))
+    def _more(
+        self, ca: str, batch: Batch, request: HistoryRequest, refusals: Refusals | None
+    ) -> int:
+        return sum(batch.take_more(answer) for answer in self._chunks(ca, request, refusals))
 
     def _ask_alone(
         self,
@@ -308,7 +313,7 @@ class History:
             and not is_known_silent(key, batch.before)
         ]
         for key in left_out[:MOST_ALONE]:
-            self._more(ca, batch, Ask((key,), batch.start, batch.end), refusals)
+            self._more(ca, batch, HistoryRequest((key,), batch.start, batch.end), refusals)
         for key in left_out:
             if batch.is_left_out(key):
                 unproven[key] = (
@@ -324,13 +329,13 @@ class History:
         """
         came = batch.points
         was_sampled = batch.sample() is not None
-        while (ask := batch.sample()) is not None and self._more(ca, batch, ask, refusals):
-            self.appetite.never_longer_than(ask.window)
+        while (request := batch.sample()) is not None and self._more(ca, batch, request, refusals):
+            self.batch_size.never_longer_than(request.window)
             known = batch.points
-            self._more(ca, batch, Ask(batch.series, batch.start, batch.end), refusals)
-            if ask.window <= MIN_WINDOW or batch.points == known:
+            self._more(ca, batch, HistoryRequest(batch.series, batch.start, batch.end), refusals)
+            if request.window <= MIN_WINDOW or batch.points == known:
                 break
-        name = name_of(Ask(batch.series, batch.start, batch.end))
+        name = name_of(HistoryRequest(batch.series, batch.start, batch.end))
         if batch.points > came * (1 + FEW_MORE):
             self._warn(
                 f"the vendor thins out answers about long windows: {came} points came at first, "
@@ -353,10 +358,10 @@ def heals_by_less(error: VendorError) -> bool:
     )
 
 
-def gives_up_on(ask: Ask, error: TransientError) -> bool:
-    """Whether a portion is better cut than tried again."""
-    return (ask.is_hasty and _is_about_a_device(error)) or (
-        not ask.is_smallest and heals_by_less(error)
+def gives_up_on(request: HistoryRequest, error: TransientError) -> bool:
+    """Whether a chunk is better cut than tried again."""
+    return (request.is_hasty and _is_about_a_device(error)) or (
+        not request.is_smallest and heals_by_less(error)
     )
 
 
@@ -371,15 +376,15 @@ def _is_about_a_device(error: VendorError) -> bool:
     )
 
 
-def _by_device(ask: Ask) -> tuple[Ask, ...]:
+def _by_device(request: HistoryRequest) -> tuple[HistoryRequest, ...]:
     """Return two requests for half of the devices each."""
-    devices = sorted({key.device_uuid for key in ask.series})
+    devices = sorted({key.device_uuid for key in request.series})
     first = set(devices[: len(devices) // 2])
     sides = [
-        tuple(key for key in ask.series if (key.device_uuid in first) is is_first)
+        tuple(key for key in request.series if (key.device_uuid in first) is is_first)
         for is_first in (True, False)
     ]
-    return tuple(ask._replace(series=side, is_hasty=True) for side in sides)
+    return tuple(request._replace(series=side, is_hasty=True) for side in sides)
 
 
 def _status(error: VendorError) -> str:

@@ -8,11 +8,17 @@ from energy_platform.identity import escaped
 
 
 def socomec_key(item_type: str, item_index: str, service_id: str) -> str:
-    """Return a service triple as one key; parts with a bar are escaped behind a third bar."""
-    parts = (item_type, item_index, service_id)
-    if any("|" in part for part in parts):
-        return "|" + "|".join(escaped(part, "|") for part in parts)
-    return "|".join(parts)
+    """Return a service triple as one key; parts with a bar are escaped behind a third bar.
+
+    >>> socomec_key("Global", "0", "140100")
+    'Global|0|140100'
+    >>> socomec_key("A|B", "0", "1")
+    '|A%7CB|0|1'
+    """
+    chunks = (item_type, item_index, service_id)
+    if any("|" in chunk for chunk in chunks):
+        return "|" + "|".join(escaped(chunk, "|") for chunk in chunks)
+    return "|".join(chunks)
 
 
 def socomec_keys(raw: pl.DataFrame) -> pl.Series:
@@ -22,12 +28,12 @@ def socomec_keys(raw: pl.DataFrame) -> pl.Series:
     plain = pl.format("{}|{}|{}", *triple)
     if not raw.select(pl.any_horizontal(one.any() for one in has_bar)).item():
         return raw.select(plain).to_series()
-    parts = (
+    chunks = (
         pl.col(name)
         .str.replace_all("%", "%25", literal=True)
         .str.replace_all("|", "%7C", literal=True)
         for name in triple
     )
     return raw.select(
-        pl.when(pl.any_horizontal(has_bar)).then(pl.format("|{}|{}|{}", *parts)).otherwise(plain)
+        pl.when(pl.any_horizontal(has_bar)).then(pl.format("|{}|{}|{}", *chunks)).otherwise(plain)
     ).to_series()

@@ -1,7 +1,7 @@
 """Decoding of history answers, in which one odd row costs no other row.
 
 The fast path decodes the documented shape. Only an answer that does not fit is looked at entry by
-entry: what is no datapoint is set aside with its reason, all others are kept.
+entry: what is not a datapoint is set aside with its reason, all others are kept.
 """
 
 from __future__ import annotations

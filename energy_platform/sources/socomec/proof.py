@@ -19,7 +19,7 @@ from energy_platform.sources.coverage import (
     longest_usual_step,
     unproven_spans,
 )
-from energy_platform.sources.socomec.portions import MIN_WINDOW, Ask
+from energy_platform.sources.socomec.batch_size import MIN_WINDOW, HistoryRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from energy_platform.sources.coverage import Before
-    from energy_platform.sources.socomec.answers import Answer, Part
+    from energy_platform.sources.socomec.answers import Answer, Chunk
     from energy_platform.sources.socomec.models import SeriesKey
     from energy_platform.sources.socomec.odd_rows import OddRow
 
 OPEN_LAG: Final = timedelta(hours=1)
-"""How far behind the present a series may be while its day is not over: gateways send in portions
+"""How far behind the present a series may be while its day is not over: gateways send in chunks
 (a polling time of 3600 is in the vendor's own example, section 4.1)."""
 
 QUIETER: Final = 1.5
@@ -64,7 +64,7 @@ class Group(NamedTuple):
     """Questions that are asked together, and the requests that answer them."""
 
     questions: tuple[Question, ...]
-    asks: tuple[Ask, ...]
+    requests: tuple[HistoryRequest, ...]
 
 
 class Batch:
@@ -90,7 +90,7 @@ class Batch:
         self.series = tuple(series)
         self.start, self.end = start, end
         self.before, self.is_open = before, is_open
-        self.parts: list[Part] = []
+        self.chunks: list[Chunk] = []
         self.odd: list[OddRow] = []
         self.first_points = 0
         self.is_cut = False
@@ -102,16 +102,16 @@ class Batch:
         self._known: dict[SeriesKey, npt.NDArray[np.int64]] = {}
         self._answered: set[SeriesKey] = set()
         self._proven: dict[SeriesKey, list[Span]] = {}
-        self._settled: set[SeriesKey] = set()
+        self._closed: set[SeriesKey] = set()
         self._left_out_lately: set[SeriesKey] = set()
 
     def take(self, answer: Answer) -> None:
         """Add an answer to the first reading of the window."""
-        for part in answer.parts:
-            self._answered.add(part.key)
-            if len(part.values):
-                self.parts.append(part)
-                self._learn(part)
+        for chunk in answer.chunks:
+            self._answered.add(chunk.key)
+            if len(chunk.values):
+                self.chunks.append(chunk)
+                self._learn(chunk)
         self.odd += answer.odd
         self.first_points += answer.points
         self._measure(answer)
@@ -123,12 +123,12 @@ class Batch:
             How many points that is.
         """
         gained = 0
-        for part in answer.parts:
-            self._answered.add(part.key)
-            inside = (part.at >= _us(self.start)) & (part.at < _us(self.end))
-            new = part.where(inside & ~np.isin(part.at, self.stamps(part.key)))
+        for chunk in answer.chunks:
+            self._answered.add(chunk.key)
+            inside = (chunk.at >= _us(self.start)) & (chunk.at < _us(self.end))
+            new = chunk.where(inside & ~np.isin(chunk.at, self.stamps(chunk.key)))
             if len(new.values):
-                self.parts.append(new)
+                self.chunks.append(new)
                 self._learn(new)
                 gained += len(new.values)
         self._measure(answer)
@@ -140,12 +140,12 @@ class Batch:
         self.answers_elsewhere += answer.is_elsewhere
         self._left_out_lately |= answer.left_out
         self.largest_answer = max(self.largest_answer, answer.points)
-        longest = max((len(part.values) for part in answer.parts), default=0)
+        longest = max((len(chunk.values) for chunk in answer.chunks), default=0)
         self.largest_series = max(self.largest_series, longest)
 
-    def _learn(self, part: Part) -> None:
-        inside = part.at[(part.at >= _us(self.start)) & (part.at < _us(self.end))]
-        self._known[part.key] = np.union1d(self.stamps(part.key), inside)
+    def _learn(self, chunk: Chunk) -> None:
+        inside = chunk.at[(chunk.at >= _us(self.start)) & (chunk.at < _us(self.end))]
+        self._known[chunk.key] = np.union1d(self.stamps(chunk.key), inside)
 
     def stamps(self, key: SeriesKey) -> npt.NDArray[np.int64]:
         """Return the known instants of a series inside the window, sorted."""
@@ -165,9 +165,9 @@ class Batch:
         taken, self._left_out_lately = self._left_out_lately, set()
         return taken
 
-    def settle(self, keys: Iterable[SeriesKey]) -> None:
+    def close(self, keys: Iterable[SeriesKey]) -> None:
         """Ask no more about some series: refused, or as much as there is to know."""
-        self._settled.update(keys)
+        self._closed.update(keys)
 
     def prove(self, questions: Iterable[Question]) -> None:
         """Note that asking again brought nothing new for some stretches."""
@@ -179,7 +179,7 @@ class Batch:
         return [
             Question(key, *span)
             for key in self.series
-            if key not in self._settled
+            if key not in self._closed
             for span in self._spans(key)
             if not any(a <= span[0] and span[1] <= b for a, b in self._proven.get(key, ()))
         ]
@@ -214,58 +214,60 @@ class Batch:
         found = [self._as_halves(blank)] if blank else []
         stretches = _overlapping(others)
         if len(stretches) > MOST_STRETCHES:
-            pieces = self._as_pieces(others, count=4)
-            if all(map(self._is_provable, pieces.asks)):
-                return [*found, pieces]
+            chunks = self._as_chunks(others, count=4)
+            if all(map(self._is_provable, chunks.requests)):
+                return [*found, chunks]
         for stretch in stretches:
             found += self._narrowed(stretch)
         return found
 
-    def alone(self, question: Question) -> Ask:
+    def alone(self, question: Question) -> HistoryRequest:
         """Return the request for one stretch of one series."""
         return self._exactly((question.key,), question.start, question.end)
 
-    def _exactly(self, keys: tuple[SeriesKey, ...], start: datetime, end: datetime) -> Ask:
+    def _exactly(
+        self, keys: tuple[SeriesKey, ...], start: datetime, end: datetime
+    ) -> HistoryRequest:
         # The point before the gap is known and need not be asked for.
         first = start + (_ONE_MS if start > self.start else timedelta())
-        return Ask(keys, min(first, end - _ONE_MS), end)
+        return HistoryRequest(keys, min(first, end - _ONE_MS), end)
 
     def _as_halves(self, blank: Sequence[Question]) -> Group:
         """Ask for series with next to no points: for these alone, or for half of the window."""
         keys = {one.key for one in blank}
         is_smaller = 2 * len(keys) <= len(self.series) and self.first_points
         has_points = any(len(self.stamps(key)) for key in keys)
-        return self._as_pieces(blank, count=1 if is_smaller and not has_points else 2)
+        return self._as_chunks(blank, count=1 if is_smaller and not has_points else 2)
 
-    def _as_pieces(self, questions: Sequence[Question], *, count: int) -> Group:
-        """Ask for the whole window of some series in pieces of equal length, smaller if need be."""
+    def _as_chunks(self, questions: Sequence[Question], *, count: int) -> Group:
+        """Ask for the whole window of some series in chunks of equal length, smaller if need be."""
         keys = tuple(sorted({one.key for one in questions}))
         length = max(MIN_WINDOW, (self.end - self.start) / count)
-        asks: list[Ask] = []
+        requests: list[HistoryRequest] = []
         at = self.start
         while at < self.end:
-            asks += self._provable(Ask(keys, at, min(self.end, at + length)))
+            requests += self._provable(HistoryRequest(keys, at, min(self.end, at + length)))
             at += length
-        return Group(tuple(questions), tuple(asks))
+        return Group(tuple(questions), tuple(requests))
 
-    def _provable(self, ask: Ask) -> list[Ask]:
+    def _provable(self, request: HistoryRequest) -> list[HistoryRequest]:
         """Cut a request until the points already known cannot fill it up to a limit."""
-        if self._is_provable(ask):
-            return [ask]
-        pieces = ask.shorter() or ask.narrower()
-        return [one for piece in pieces for one in self._provable(piece)] or [ask]
+        if self._is_provable(request):
+            return [request]
+        chunks = request.shorter() or request.narrower()
+        return [one for chunk in chunks for one in self._provable(chunk)] or [request]
 
-    def _is_provable(self, ask: Ask) -> bool:
-        known = [self._between(key, ask.start, ask.end) for key in ask.series]
+    def _is_provable(self, request: HistoryRequest) -> bool:
+        known = [self._between(key, request.start, request.end) for key in request.series]
         return 2 * sum(known) <= self.largest_answer and 2 * max(known) <= self.largest_series
 
     def _narrowed(self, stretch: list[Question]) -> list[Group]:
         """Ask for a stretch of several series at once, or for parts of it if much is known."""
         keys = tuple(sorted({one.key for one in stretch}))
         start = min(one.start for one in stretch)
-        ask = self._exactly(keys, start, max(one.end for one in stretch))
-        if len(stretch) == 1 or self._is_provable(ask):
-            return [Group(tuple(stretch), (ask,))]
+        request = self._exactly(keys, start, max(one.end for one in stretch))
+        if len(stretch) == 1 or self._is_provable(request):
+            return [Group(tuple(stretch), (request,))]
         ordered = sorted(stretch, key=lambda one: (one.start, one.end))
         middle = len(ordered) // 2
         return [*self._narrowed(ordered[:middle]), *self._narrowed(ordered[middle:])]
@@ -292,7 +294,7 @@ class Batch:
             return None
         return timedelta(microseconds=int(np.median(np.diff(at))))
 
-    def sample(self) -> Ask | None:
+    def sample(self) -> HistoryRequest | None:
         """Return a short request in the middle of what came, to compare with; None without."""
         steps = {key: step for key in self.series if (step := self.step(key)) is not None}
         if not steps:
@@ -304,7 +306,7 @@ class Batch:
         at = self.stamps(fastest)
         middle = _EPOCH + timedelta(microseconds=int(at[len(at) // 2]))
         start = max(self.start, min(middle, self.end - length))
-        return Ask(tuple(sorted(steps)), start, start + length)
+        return HistoryRequest(tuple(sorted(steps)), start, start + length)
 
 
 _NONE: Final = np.empty(0, dtype=np.int64)

@@ -14,7 +14,7 @@ import polars as pl
 
 from energy_platform.days import day_bounds
 from energy_platform.schemas import INSTANT
-from energy_platform.sources.columns import settle, split_values
+from energy_platform.sources.columns import deduplicate, split_values
 from energy_platform.sources.http.errors import ContractError, PermanentError, VendorError
 from energy_platform.sources.http.threads import in_order
 from energy_platform.sources.socomec.device_days import DeviceDays, Series
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.sources.coverage import Before, DeviceDay, Reject
-    from energy_platform.sources.socomec.answers import Part
+    from energy_platform.sources.socomec.answers import Chunk
     from energy_platform.sources.socomec.client import SocomecClient
     from energy_platform.sources.socomec.history import Reading
 
@@ -58,7 +58,7 @@ class DayPull(NamedTuple):
             the smallest value that is not zero.
         nulls: Rows without a value.
         outside: Rows with an instant outside the window asked for, dropped.
-        warnings: What was odd, for people.
+        warnings: Anomalies, for display.
         devices: What each device gave, and why it is not whole where it is not.
         rejects: Odd rows that were set aside.
     """
@@ -140,7 +140,7 @@ def day(
         PermanentError: The snapshots hold nothing to read, or the vendor refused every device.
         VendorError: What the vendor could not answer; names the day, the device where it can.
     """
-    parts = list(
+    pulled = list(
         chunks(
             client,
             day=day,
@@ -151,19 +151,19 @@ def day(
             before=before,
         )
     )
-    frames = [part.frame for part in parts if part.frame.height]
+    frames = [chunk.frame for chunk in pulled if chunk.frame.height]
     return DayPull(
         pl.concat(frames) if frames else RAW_SOCOMEC_DATAPOINTS.empty(),
-        series=sum(part.series for part in parts),
-        silent_series=sum(part.silent_series for part in parts),
-        skipped_series=sum(part.skipped_series for part in parts),
-        duplicates=sum(part.duplicates for part in parts),
-        conflicts=sum(part.conflicts for part in parts),
-        nulls=sum(part.nulls for part in parts),
-        outside=sum(part.outside for part in parts),
-        warnings=tuple(warning for part in parts for warning in part.warnings),
-        devices=tuple(device for part in parts for device in part.devices),
-        rejects=tuple(reject for part in parts for reject in part.rejects),
+        series=sum(chunk.series for chunk in pulled),
+        silent_series=sum(chunk.silent_series for chunk in pulled),
+        skipped_series=sum(chunk.skipped_series for chunk in pulled),
+        duplicates=sum(chunk.duplicates for chunk in pulled),
+        conflicts=sum(chunk.conflicts for chunk in pulled),
+        nulls=sum(chunk.nulls for chunk in pulled),
+        outside=sum(chunk.outside for chunk in pulled),
+        warnings=tuple(warning for chunk in pulled for warning in chunk.warnings),
+        devices=tuple(device for chunk in pulled for device in chunk.devices),
+        rejects=tuple(reject for chunk in pulled for reject in chunk.rejects),
     )
 
 
@@ -227,7 +227,7 @@ def chunks(
 
 
 def _refuse_unreadable(said: DeviceDays, *, day: str) -> None:
-    """Fail a day of which not one row could be read: that is no odd row, but another API."""
+    """Fail a day of which not one row could be read: that is not an odd row, but another API."""
     if said.rows or not said.rejected:
         return
     example = said.example
@@ -351,34 +351,34 @@ def _frame(answered: Sequence[_Answered]) -> pl.DataFrame:
     Of several answers for the same series the earlier comes first; the column ``ordinal`` says
     which series a row belongs to.
     """
-    found: list[tuple[int, Series, Part]] = []
+    found: list[tuple[int, Series, Chunk]] = []
     first = 0
     for batch, reading in answered:
         ordinals = {one.key: number for number, one in enumerate(batch)}
-        parts = [(ordinals[part.key], part) for part in reading.parts]
-        parts.sort(key=_ordinal)
-        found += [(first + number, batch[number], part) for number, part in parts]
+        chunks = [(ordinals[chunk.key], chunk) for chunk in reading.chunks]
+        chunks.sort(key=_ordinal)
+        found += [(first + number, batch[number], chunk) for number, chunk in chunks]
         first += len(batch)
     heads = pl.DataFrame(
         [
-            (*one.key, part.data_type, part.device_time_zone, one.ca, one.serial_number, number)
-            for number, one, part in found
+            (*one.key, chunk.data_type, chunk.device_time_zone, one.ca, one.serial_number, number)
+            for number, one, chunk in found
         ],
         schema=_HEAD_SCHEMA,
         orient="row",
     )
-    lengths = [len(part.values) for _, _, part in found]
+    lengths = [len(chunk.values) for _, _, chunk in found]
     which = np.repeat(np.arange(len(found), dtype=np.uint32), lengths)
-    values = split_values([value for _, _, part in found for value in part.values])
-    instants = [part.at for _, _, part in found]
+    values = split_values([value for _, _, chunk in found for value in chunk.values])
+    instants = [chunk.at for _, _, chunk in found]
     at = pl.Series("at", np.concatenate(instants) if instants else [], dtype=pl.Int64)
     shared = heads[which].get_columns()
     count = len(SeriesKey._fields)
     return pl.DataFrame([*shared[:count], at.cast(INSTANT), *values, *shared[count:]])
 
 
-def _ordinal(part: tuple[int, Part]) -> int:
-    return part[0]
+def _ordinal(chunk: tuple[int, Chunk]) -> int:
+    return chunk[0]
 
 
 _HEAD_SCHEMA: Final = {
@@ -405,5 +405,5 @@ def _settled(rows: pl.DataFrame) -> _Settled:
         return _Settled(rows, 0, 0)
     # Which of several texts stays must not depend on the order they came in.
     ordered = rows.sort("value_text", nulls_last=True, maintain_order=True)
-    frame, duplicates, conflicts = settle(ordered, key=("ordinal", "at"))
+    frame, duplicates, conflicts = deduplicate(ordered, key=("ordinal", "at"))
     return _Settled(frame, duplicates, conflicts)

@@ -8,7 +8,7 @@ import polars as pl
 
 from energy_platform.identity import serial_segments
 from energy_platform.sources.socomec.keys import socomec_keys
-from energy_platform.transforms.shared_serials import stranger_column
+from energy_platform.transforms.shared_serials import foreign_column
 
 SERVICE: Final = ("item_type", "item_index", "service_id")
 """The columns that make a service of a device."""
@@ -27,5 +27,5 @@ def socomec_to_readings(raw: pl.DataFrame) -> pl.DataFrame:
         "value",
         pl.col("value_text").alias("text"),
         pl.lit(None, pl.String()).alias("unit"),
-        *stranger_column(raw, device="device_uuid", series=SERVICE),
+        *foreign_column(raw, device="device_uuid", series=SERVICE),
     )

@@ -222,7 +222,7 @@ def _last_value_frame(values: Sequence[tuple[Device, LastValue]]) -> pl.DataFram
 
 
 def _dates(texts: Sequence[str | None]) -> pl.Series:
-    """Read the dates one by one: one that is no instant is null."""
+    """Read the dates one by one: one that is not an instant is null."""
     said = pl.Series("at", texts, dtype=pl.String)
     read = [
         said.str.to_datetime(shape, time_unit="us", time_zone="UTC", strict=False)

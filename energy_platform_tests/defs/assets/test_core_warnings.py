@@ -82,7 +82,7 @@ def test_swapped_words_are_told_with_the_factor_that_would_repair_them(tmp_path:
     row = table.records[0].data
     assert row["point"] == swapped
     assert row["factor"] == "1.52587890625e-05 (1/65536)"
-    said, repaired = (float(str(row[name]).split()[0]) for name in ("said", "repaired"))
+    said, repaired = (float(str(row[name]).split()[0]) for name in ("raw_value", "repaired"))
     assert repaired == said / 65_536
     assert "nothing_quarantined" in warned(result)
     decided = demo_portfolio(world, reviewed=True)
@@ -110,7 +110,7 @@ def test_a_clean_day_warns_of_nothing(tmp_path: Path) -> None:
                 Event(METER, "dip", at, at + timedelta(minutes=5), 90_000.0)
                 for at in (NOON + n * timedelta(minutes=30) for n in range(4))
             ],
-            "registers_run_forward",
+            "no_frequent_resets",
         ),
     ],
 )
@@ -166,8 +166,8 @@ def test_a_gauge_that_moved_and_shows_one_value_all_day_is_warned_of(tmp_path: P
     lake = Lake(tmp_path / "lake")
     land_signals(lake, [world.signals[METER], world.signals[power]], days=[DAY_BEFORE])
     result = materialized(tmp_path, world, METER, power)
-    assert warned(result) == {"gauges_move", "registers_agree_with_power"}
-    days = evaluation(result, "gauges_move").metadata["days"]
+    assert warned(result) == {"no_stuck_gauges", "registers_agree_with_power"}
+    days = evaluation(result, "no_stuck_gauges").metadata["days"]
     assert isinstance(days, dg.TableMetadataValue)
     assert [record.data for record in days.records] == [{"day": DAY, "what": power}]
 
@@ -178,7 +178,7 @@ def test_a_setpoint_that_always_shows_one_value_is_no_alarm(tmp_path: Path) -> N
     world.add_event(Event(power, "stuck", NOON - timedelta(days=9)))
     lake = Lake(tmp_path / "lake")
     land_signals(lake, [world.signals[power]], days=[DAY_BEFORE])
-    assert "gauges_move" not in warned(materialized(tmp_path, world, power))
+    assert "no_stuck_gauges" not in warned(materialized(tmp_path, world, power))
 
 
 def test_a_run_with_other_days_neither_hides_a_warning_nor_repeats_it_for_ever(

@@ -18,23 +18,23 @@ from energy_platform.lake.lake import Lake
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform_tests.faults.harness import DAY, open_rig
+from energy_platform_tests.faults.harness import DAY, open_harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform_tests.faults.harness import Rig
+    from energy_platform_tests.faults.harness import FaultHarness
 
 TABLE = RAW_SOCOMEC_DATAPOINTS.name
 EARLIER = "2026-03-02"
 
 
 @contextmanager
-def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
+def installation(folder: Path) -> Iterator[tuple[FaultHarness, Platform]]:
     """The simulated vendors and a data folder that has their inventory."""
-    with open_rig(folder) as rig:
-        _ = rig.portfolio
+    with open_harness(folder) as harness:
+        _ = harness.portfolio
         platform = Platform.of(
             PlatformSettings(
                 data_dir=folder / "data",
@@ -42,9 +42,11 @@ def installation(folder: Path) -> Iterator[tuple[Rig, Platform]]:
                 dbt_project_dir=folder,
             )
         )
-        with open_source("socomec", portfolio=rig.portfolio, landing=folder, logins=None) as source:
+        with open_source(
+            "socomec", portfolio=harness.portfolio, landing=folder, logins=None
+        ) as source:
             ingest_inventory(source, vendor="socomec", lake=platform.lake)
-        yield rig, platform
+        yield harness, platform
 
 
 def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]]:
@@ -70,8 +72,8 @@ def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]
 
 
 def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_path: Path) -> None:
-    with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "device_refused=403"):
+    with installation(tmp_path) as (harness, platform):
+        with harness.occurrences("socomec", "device_refused=403"):
             success, said = run(platform, DAY)
         with platform.catalogue() as catalogue:
             record = catalogue.days("socomec")[DAY]
@@ -94,8 +96,8 @@ def test_a_refused_device_is_listed_in_the_days_metadata_and_the_day_lands(tmp_p
 
 
 def test_days_that_landed_are_told_when_a_refused_login_ends_the_run(tmp_path: Path) -> None:
-    with installation(tmp_path) as (rig, platform):
-        with rig.struck_by("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
+    with installation(tmp_path) as (harness, platform):
+        with harness.occurrences("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
             success, said = run(platform, EARLIER, DAY)
         with Catalogue.of(platform.data) as catalogue:
             states = {day: one.state for day, one in catalogue.days("socomec").items()}

@@ -210,12 +210,12 @@ def test_today_comes_between_two_blocks_when_its_tick_fell_into_one(
     platform: Platform, instance: dg.DagsterInstance
 ) -> None:
     close(platform, "2026-01-01", "2026-01-06")
-    block = ("2026-01-07", "2026-01-09")
+    chunk = ("2026-01-07", "2026-01-09")
     minutes = timedelta(minutes=1)
-    add_run(instance, kind="due", days=block, at=NOW - 8 * minutes, lasts=2 * minutes)
-    close(platform, *day_range(*block))
+    add_run(instance, kind="due", days=chunk, at=NOW - 8 * minutes, lasts=2 * minutes)
+    close(platform, *day_range(*chunk))
     assert asked(look(platform, instance)) == ("due", "2026-01-02", "2026-01-05")
-    add_run(instance, kind="due", days=block, at=NOW - 8 * minutes, lasts=6 * minutes)
+    add_run(instance, kind="due", days=chunk, at=NOW - 8 * minutes, lasts=6 * minutes)
     # A newer run is the first of the list, whenever it was made.
     assert asked(look(platform, instance)) == ("intraday", "2026-01-10", "2026-01-10")
     close(platform, *day_range("2026-01-02", "2026-01-05"))

@@ -15,6 +15,7 @@ from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors import polls
 from energy_platform.installation import upgrade
 from energy_platform.lake.raw_days import land_day
+from energy_platform.portfolio import Portfolio
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import day_tables
 from energy_platform.sources.skycentrics.pull import PollReport
@@ -74,6 +75,21 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
             complete_until=FAILED_AT + timedelta(hours=9),
             closed=False,
         )
+    inbox = tmp_path / "inbox" / "meter"
+    inbox.mkdir(parents=True)
+    rows = [f"{DAY}T{hour:02}:00:00Z,{hour}" for hour in range(24)]
+    (inbox / "march.csv").write_text("\n".join(["time,Energy [kWh]", *rows]), encoding="utf-8")
+    monkeypatch.setenv("FILES_FOLDER", str(inbox.parent))
+    monkeypatch.setenv("FILES_SETTLE_S", "0")
+    taken = polls.poll_source(
+        "files",
+        lake=platform.lake,
+        portfolio=Portfolio(),
+        landing=platform.landing("files"),
+        now=lambda: NOW,
+        logins=None,
+    )
+    assert taken.landed
     late = PollReport(landed={}, failed={}, late_days=frozenset({DAY}))
     monkeypatch.setattr(polls, "poll_source", lambda *_, **__: late)
     return platform

@@ -271,7 +271,8 @@ def test_a_failed_push_of_one_stream_holds_no_new_data_of_others_up(
                 started_us=now_us,
                 next_us=now_us + 60_000_000,
                 error="another stream: no connection",
-            )
+            ),
+            destination="wattics",
         )
     assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
 

@@ -17,15 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from energy_platform.destinations.wattics import (
-    AnswerKind,
-    RedirectedError,
-    WatticsClient,
-    classify,
-    packet_of,
-)
+from energy_platform.destinations.base import AnswerKind, RedirectedError
+from energy_platform.destinations.wattics import WatticsClient
+from energy_platform.destinations.wattics.answers import classify
 from energy_platform.destinations.wattics.bodies import judge_body
-from energy_platform.settings import SettingsError, WatticsCredential, WatticsSettings
+from energy_platform.destinations.wattics.readback import packet_of
+from energy_platform.settings import BasicCredential, SettingsError, WatticsSettings
 from energy_platform.sources.http.errors import (
     AuthenticationError,
     ContractError,
@@ -90,14 +87,14 @@ def client(server: Loopback, *, password: str = PASSWORD, **changes: Any) -> Wat
         "read_timeout_s": 2,
         **changes,
     }
-    credential = WatticsCredential(username=USER, password=SecretStr(password))
+    credential = BasicCredential(username=USER, password=SecretStr(password))
     return WatticsClient(WatticsSettings(**options), credential=credential)
 
 
 def test_a_packet_leaves_byte_for_byte_with_the_credential_unasked(collector: Collector) -> None:
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.status, answer.unclear) == ("stored", 200, False)
+    assert (answer.kind, answer.status, answer.in_doubt) == ("stored", 200, False)
     (seen,) = collector.seen
     assert (seen.method, seen.target, seen.body) == ("POST", PATH, PACKET)
     assert seen.headers["content-type"] == "application/json"
@@ -130,7 +127,7 @@ def test_the_address_gets_its_final_slash(collector: Collector) -> None:
 
 
 def test_nothing_is_pushed_without_a_configured_address() -> None:
-    credential = WatticsCredential(username=USER, password=SecretStr(PASSWORD))
+    credential = BasicCredential(username=USER, password=SecretStr(PASSWORD))
     with pytest.raises(SettingsError, match="WATTICS_BASE_URL"):
         WatticsClient(WatticsSettings(base_url=None), credential=credential)
 
@@ -214,7 +211,7 @@ def test_an_answer_that_never_comes_leaves_it_unclear_whether_the_packet_is_stor
     with client(collector, read_timeout_s=0.2) as wattics:
         answer = wattics.push(PACKET)
         stop.set()
-    assert (answer.kind, answer.status, answer.unclear) == ("transient", None, True)
+    assert (answer.kind, answer.status, answer.in_doubt) == ("transient", None, True)
 
 
 def test_an_answer_that_trickles_in_without_end_is_given_up(collector: Collector) -> None:
@@ -233,7 +230,7 @@ def test_an_answer_that_trickles_in_without_end_is_given_up(collector: Collector
         began = time.monotonic()
         with client(collector, base_url=url, read_timeout_s=0.4) as wattics:
             answer = wattics.push(PACKET)
-    assert (answer.kind, answer.unclear) == ("transient", True)
+    assert (answer.kind, answer.in_doubt) == ("transient", True)
     assert time.monotonic() - began < 3
 
 
@@ -248,7 +245,7 @@ def test_an_abort_from_elsewhere_ends_the_request_and_nothing_more_is_sent(
         timer.start()
         answer = wattics.push(PACKET)
         stop.set()
-        assert (answer.kind, answer.unclear) == ("transient", True)
+        assert (answer.kind, answer.in_doubt) == ("transient", True)
         assert wattics.push(PACKET).kind == "transient"
     assert len(collector.seen) == 2
 
@@ -288,7 +285,7 @@ def test_a_connection_the_server_closed_is_opened_anew_and_no_packet_is_in_doubt
         for _ in range(3):
             collector.route = scripted(Reply(headers={"Connection": "close"}))
             answer = wattics.push(PACKET)
-            assert (answer.kind, answer.unclear) == ("stored", False)
+            assert (answer.kind, answer.in_doubt) == ("stored", False)
     assert len(collector.connections) == 3
 
 
@@ -347,7 +344,7 @@ def test_what_this_api_may_say_counts_as_stored(
     collector.route = scripted(Reply(body=body, headers=headers))
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.unclear) == ("stored", False)
+    assert (answer.kind, answer.in_doubt) == ("stored", False)
 
 
 NO_PROOF = [
@@ -420,7 +417,7 @@ def test_a_good_status_alone_is_no_proof_of_storing(
     collector.route = scripted(Reply(body=body, headers=headers))
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.status, answer.unclear) == ("unclear", 200, True)
+    assert (answer.kind, answer.status, answer.in_doubt) == ("in_doubt", 200, True)
 
 
 @pytest.mark.parametrize("stream", ["full-load", "session-7", "limit", "error-rate", "KO"])
@@ -451,7 +448,7 @@ def test_a_header_may_say_that_this_is_no_answer(
 ) -> None:
     collector.route = scripted(Reply(body=b"", headers=headers))
     with client(collector) as wattics:
-        assert wattics.push(PACKET).kind == "unclear"
+        assert wattics.push(PACKET).kind == "in_doubt"
 
 
 def test_what_was_created_may_have_a_place_and_no_content_needs_no_type(
@@ -517,7 +514,7 @@ def test_https_goes_through_the_proxy_of_the_environment_and_plain_loopback_neve
             answer = wattics.push(PACKET)
     assert heard[0].startswith(b"CONNECT collector.invalid:443 ")
     assert BASIC.encode() not in heard[0]
-    assert (answer.kind, answer.unclear) == ("transient", False)
+    assert (answer.kind, answer.in_doubt) == ("transient", False)
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
@@ -550,7 +547,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
             answer = wattics.push(PACKET)
         thread.join()
     assert failed
-    assert (answer.kind, answer.unclear) == ("transient", False)
+    assert (answer.kind, answer.in_doubt) == ("transient", False)
 
 
 def test_stored_but_cut_before_the_answer_is_unclear(collector: Collector) -> None:
@@ -561,7 +558,7 @@ def test_stored_but_cut_before_the_answer_is_unclear(collector: Collector) -> No
     collector.route = route
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.unclear) == ("transient", True)
+    assert (answer.kind, answer.in_doubt) == ("transient", True)
     assert STREAM in collector.stored
 
 
@@ -569,17 +566,17 @@ def test_a_good_status_whose_body_was_cut_is_unclear(collector: Collector) -> No
     collector.route = scripted(Reply(body=b"stored, thank you", cut=3))
     with client(collector) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.unclear) == ("unclear", True)
+    assert (answer.kind, answer.in_doubt) == ("in_doubt", True)
 
 
 def test_no_connection_means_surely_not_stored() -> None:
     with Loopback(scripted(Reply())).running() as server:
         url = server.url
     gone = WatticsSettings(base_url=url + PATH, connect_timeout_s=1)
-    credential = WatticsCredential(username=USER, password=SecretStr(PASSWORD))
+    credential = BasicCredential(username=USER, password=SecretStr(PASSWORD))
     with WatticsClient(gone, credential=credential) as wattics:
         answer = wattics.push(PACKET)
-    assert (answer.kind, answer.unclear) == ("transient", False)
+    assert (answer.kind, answer.in_doubt) == ("transient", False)
     assert url not in answer.reason
 
 

@@ -10,7 +10,7 @@ from energy_platform_tests.simulators.web import HTTP
 if TYPE_CHECKING:
     import httpx
 
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 AUDIENCE: Final = "https://api.cloud.belimo.com/"
 SCOPE: Final = "public.read offline_access read:dataprofile"
@@ -18,7 +18,7 @@ HEAT: Final = "evcloud.210"
 DAY: Final = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
 
 
-def token(fleet: Fleet, **changes: str) -> httpx.Response:
+def token(suite: SimulatorSuite, **changes: str) -> httpx.Response:
     form = {
         "grant_type": "password",
         "username": BELIMO.username,
@@ -28,14 +28,14 @@ def token(fleet: Fleet, **changes: str) -> httpx.Response:
         "audience": AUDIENCE,
         "scope": SCOPE,
     }
-    return HTTP.post(fleet.environment()["BELIMO_TOKEN_URL"], data=form | changes)
+    return HTTP.post(suite.environment()["BELIMO_TOKEN_URL"], data=form | changes)
 
 
-def valve(fleet: Fleet, *traits: str, number: int = 0) -> str:
+def valve(suite: SimulatorSuite, *traits: str, number: int = 0) -> str:
     """Serial number of a valve with these traits (none: a plain one)."""
     found = [
         device.serial
-        for device in fleet.world.of_vendor("belimo")
+        for device in suite.world.of_vendor("belimo")
         if (set(traits) <= device.traits if traits else not device.traits)
     ]
     return found[number]
@@ -44,9 +44,9 @@ def valve(fleet: Fleet, *traits: str, number: int = 0) -> str:
 class Cloud:
     """Calls with one access token."""
 
-    def __init__(self, fleet: Fleet, **changes: str) -> None:
-        granted = token(fleet, **changes).raise_for_status().json()
-        self._url = fleet.environment()["BELIMO_API_URL"]
+    def __init__(self, suite: SimulatorSuite, **changes: str) -> None:
+        granted = token(suite, **changes).raise_for_status().json()
+        self._url = suite.environment()["BELIMO_API_URL"]
         self._headers = {"authorization": f"Bearer {granted['access_token']}"}
 
     def get(self, path: str, **query: str | int) -> httpx.Response:

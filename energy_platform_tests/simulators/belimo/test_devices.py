@@ -12,34 +12,36 @@ from energy_platform_tests.simulators.web import HTTP
 from .cloud import Cloud, token, valve
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 
-def test_the_default_page_holds_twenty_of_them(fleet: Fleet) -> None:
-    page = Cloud(fleet).get("/devices", state="REGISTERED").json()
+def test_the_default_page_holds_twenty_of_them(suite: SimulatorSuite) -> None:
+    page = Cloud(suite).get("/devices", state="REGISTERED").json()
     assert len(page["data"]) == 20
     assert page["paging"] == {"total": 28, "offset": 0, "limit": 20}
     assert page["filter"] == {"state": "REGISTERED"}
 
 
 @pytest.mark.parametrize("limit", [1, 7, 20, 500, 2000])
-def test_every_page_size_lists_the_same_devices(fleet: Fleet, limit: int) -> None:
-    found = Cloud(fleet).devices(state="REGISTERED", limit=limit, sortBy="id")
+def test_every_page_size_lists_the_same_devices(suite: SimulatorSuite, limit: int) -> None:
+    found = Cloud(suite).devices(state="REGISTERED", limit=limit, sortBy="id")
     ids = [device["id"] for device in found]
     assert len(ids) == len(set(ids)) == 28
     assert ids == sorted(ids)
 
 
-def test_all_is_the_default_and_includes_unregistered_devices(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_all_is_the_default_and_includes_unregistered_devices(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
     assert len(cloud.devices(limit=100)) == 30
     spare = cloud.devices(state="UNREGISTERED", limit=100)
     assert [device["owner"] for device in spare] == [None, None]
 
 
-def test_search_looks_at_names_and_serial_numbers_and_must_not_be_empty(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
-    serial = valve(fleet)
+def test_search_looks_at_names_and_serial_numbers_and_must_not_be_empty(
+    suite: SimulatorSuite,
+) -> None:
+    cloud = Cloud(suite)
+    serial = valve(suite)
     assert [one["serialNumber"] for one in cloud.devices(search=serial)] == [serial]
     assert len(cloud.devices(search="kolkata")) >= 6
     assert cloud.devices(search="zzz") == []
@@ -59,21 +61,21 @@ def test_search_looks_at_names_and_serial_numbers_and_must_not_be_empty(fleet: F
     ],
 )
 def test_a_wrong_parameter_is_a_400_with_an_errors_member(
-    fleet: Fleet, change: dict[str, str | int]
+    suite: SimulatorSuite, change: dict[str, str | int]
 ) -> None:
-    refused = Cloud(fleet).get("/devices", **change)
+    refused = Cloud(suite).get("/devices", **change)
     assert refused.status_code == 400
     assert refused.json()["errors"]
 
 
-def test_a_limit_above_the_maximum_can_be_cut_instead(fleet: Fleet) -> None:
-    fleet.set_faults(["belimo:clamp_limit"])
-    page = Cloud(fleet).get("/devices", limit=5000).json()
+def test_a_limit_above_the_maximum_can_be_cut_instead(suite: SimulatorSuite) -> None:
+    suite.set_faults(["belimo:clamp_limit"])
+    page = Cloud(suite).get("/devices", limit=5000).json()
     assert page["paging"]["limit"] == 2000
 
 
-def test_odd_devices_are_there(fleet: Fleet) -> None:
-    devices = Cloud(fleet).devices(state="REGISTERED", limit=100)
+def test_odd_devices_are_there(suite: SimulatorSuite) -> None:
+    devices = Cloud(suite).devices(state="REGISTERED", limit=100)
     assert sum(device["dataprofile"] is None for device in devices) == 2
     assert sum("lastSeen" not in device["health"] for device in devices) == 1
     states = [device["health"]["state"] for device in devices]
@@ -81,8 +83,8 @@ def test_odd_devices_are_there(fleet: Fleet) -> None:
     assert any(device["displayName"] == device["serialNumber"] for device in devices)
 
 
-def test_stats_count_online_and_problems(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_stats_count_online_and_problems(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
     stats = cloud.get("/devices/stats").json()
     assert stats["totalDevices"] == 28
     assert sum(stats["connection"].values()) == 28
@@ -91,9 +93,9 @@ def test_stats_count_online_and_problems(fleet: Fleet) -> None:
     assert cloud.get("/devices/stats", owner="other").json()["totalDevices"] == 0
 
 
-def test_a_state_has_one_timestamp_and_every_type_of_value(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
-    identity = fleet.belimo.device_id(valve(fleet))
+def test_a_state_has_one_timestamp_and_every_type_of_value(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
+    identity = suite.belimo.device_id(valve(suite))
     near = cloud.get(f"/devices/{identity}").json()["state"]
     state = cloud.get(f"/devices/{identity}/data").json()
     assert state == near
@@ -107,16 +109,16 @@ def test_a_state_has_one_timestamp_and_every_type_of_value(fleet: Fleet) -> None
     assert values["default.1"] in {"OK", "WARN"}
 
 
-def test_a_state_of_the_past_can_be_asked_for_in_two_ways(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
-    path = f"/devices/{fleet.belimo.device_id(valve(fleet))}/data"
+def test_a_state_of_the_past_can_be_asked_for_in_two_ways(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
+    path = f"/devices/{suite.belimo.device_id(valve(suite))}/data"
     iso = cloud.get(path, at="2026-01-01T06:00:00Z").json()
     assert iso == cloud.get(path, at=1_767_247_200_000).json()
     assert iso["timestamp"] <= "2026-01-01T06:00:00.000Z"
 
 
-def test_profiles_say_units_except_where_they_do_not(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_profiles_say_units_except_where_they_do_not(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
     profile = cloud.get("/definitions/dataprofiles/energyvalve3/1.2", expanded="true").json()
     features = {one["id"]: one["featureValues"] for one in profile["datapoints"]}
     assert features["evcloud.200"]["default.unit"] == "J"
@@ -127,15 +129,15 @@ def test_profiles_say_units_except_where_they_do_not(fleet: Fleet) -> None:
     assert all(isinstance(text, str) for one in features.values() for text in one.values())
 
 
-def test_a_datapoint_of_another_profile_has_no_description(fleet: Fleet) -> None:
+def test_a_datapoint_of_another_profile_has_no_description(suite: SimulatorSuite) -> None:
     path = "/definitions/dataprofiles/device.belimo.energy-valve-Version3/1.2.2"
-    profile = Cloud(fleet).get(path, expanded="true").json()
+    profile = Cloud(suite).get(path, expanded="true").json()
     features = {one["id"]: one["featureValues"] for one in profile["datapoints"]}
     assert "default.description" not in features["evcloud.120"]
 
 
-def test_profiles_are_listed_found_by_last_and_shortened_on_request(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_profiles_are_listed_found_by_last_and_shortened_on_request(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
     listed = cloud.get("/definitions/dataprofiles", expanded="false").json()
     assert listed["paging"]["total"] == 2
     assert all("datapoints" not in profile for profile in listed["data"])
@@ -146,17 +148,19 @@ def test_profiles_are_listed_found_by_last_and_shortened_on_request(fleet: Fleet
     assert datapoint["featureValues"]["default.name"] == "heatingEnergy"
 
 
-def test_the_version_needs_no_token_and_everything_else_does(fleet: Fleet) -> None:
-    base = fleet.environment()["BELIMO_API_URL"]
+def test_the_version_needs_no_token_and_everything_else_does(suite: SimulatorSuite) -> None:
+    base = suite.environment()["BELIMO_API_URL"]
     assert HTTP.get(base + "/api-info").json() == {"version": "3.5.0"}
     assert HTTP.get(base + "/devices").json() == {"error": "invalid_token"}
 
 
-def test_a_transferred_device_has_a_new_id_and_its_history_begins_anew(fleet: Fleet) -> None:
-    cloud, serial = Cloud(fleet), valve(fleet, number=3)
-    old = fleet.belimo.device_id(serial)
+def test_a_transferred_device_has_a_new_id_and_its_history_begins_anew(
+    suite: SimulatorSuite,
+) -> None:
+    cloud, serial = Cloud(suite), valve(suite, number=3)
+    old = suite.belimo.device_id(serial)
     before = cloud.raw(old)["paging"]["total"]
-    new = HTTP.post(fleet.url("control") + "/transfer", json={"serial": serial}).json()["id"]
+    new = HTTP.post(suite.url("control") + "/transfer", json={"serial": serial}).json()["id"]
     assert new != old
     assert cloud.get(f"/devices/{old}").status_code == 403
     assert [one["id"] for one in cloud.devices(search=serial)] == [new]
@@ -164,39 +168,39 @@ def test_a_transferred_device_has_a_new_id_and_its_history_begins_anew(fleet: Fl
     assert cloud.raw(new)["paging"]["total"] == 0
     types = [one["type"] for one in cloud.get(f"/devices/{new}/timeline").json()["data"]]
     assert types[0] == "OWNER_CHANGE"
-    moved = fleet.belimo.transfer(serial, with_data=True)
+    moved = suite.belimo.transfer(serial, with_data=True)
     assert moved not in {old, new}
 
 
-def test_a_transfer_can_be_switched_on_by_name(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_a_transfer_can_be_switched_on_by_name(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
     first = {one["serialNumber"]: one["id"] for one in cloud.devices(limit=100)}
-    fleet.set_faults(["belimo:transfer=9"])
+    suite.set_faults(["belimo:transfer=9"])
     second = {one["serialNumber"]: one["id"] for one in cloud.devices(limit=100)}
     changed = [serial for serial, identity in first.items() if second[serial] != identity]
     assert len(changed) == 1
 
 
-def test_two_requests_a_second_can_be_enforced(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
-    fleet.set_faults(["belimo:rate_limit=2:retry_after=1"])
+def test_two_requests_a_second_can_be_enforced(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
+    suite.set_faults(["belimo:rate_limit=2:retry_after=1"])
     answers = [cloud.get("/devices/stats") for _ in range(4)]
     assert [answer.status_code for answer in answers].count(429) >= 1
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.headers["retry-after"] == "1"
 
 
-def test_a_write_is_refused_and_remembered(fleet: Fleet) -> None:
-    cloud, identity = Cloud(fleet), fleet.belimo.device_id(valve(fleet))
+def test_a_write_is_refused_and_remembered(suite: SimulatorSuite) -> None:
+    cloud, identity = Cloud(suite), suite.belimo.device_id(valve(suite))
     assert cloud.post(f"/devices/{identity}/data", {"evcloud.120": 1}).status_code in {403, 405}
-    assert fleet.belimo.writes[-1].startswith("POST /api/v3/devices/")
+    assert suite.belimo.writes[-1].startswith("POST /api/v3/devices/")
 
 
-def test_the_change_stream_sends_devices_and_heartbeats(fleet: Fleet) -> None:
-    cloud, identity = Cloud(fleet), fleet.belimo.device_id(valve(fleet))
+def test_the_change_stream_sends_devices_and_heartbeats(suite: SimulatorSuite) -> None:
+    cloud, identity = Cloud(suite), suite.belimo.device_id(valve(suite))
     opened = cloud.post("/devices/change-stream", {"includedDeviceIds": [identity]}).json()
-    url = f"{fleet.environment()['BELIMO_API_URL']}/devices/change-stream/{opened['token']}"
-    headers = {"authorization": f"Bearer {token(fleet).json()['access_token']}"}
+    url = f"{suite.environment()['BELIMO_API_URL']}/devices/change-stream/{opened['token']}"
+    headers = {"authorization": f"Bearer {token(suite).json()['access_token']}"}
     with HTTP.stream("GET", url, headers=headers) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.iter_lines()

@@ -13,7 +13,7 @@ from energy_platform_tests.simulators.web import HTTP
 from .cloud import DAY, HEAT, Cloud, valve
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,15 +25,15 @@ def samples_of(answer: dict[str, Any]) -> list[tuple[int, Any]]:
     ]
 
 
-def heat(fleet: Fleet, *, traits: tuple[str, ...] = ()) -> tuple[str, str]:
+def heat(suite: SimulatorSuite, *, traits: tuple[str, ...] = ()) -> tuple[str, str]:
     """Device id and point id of a valve's heat register."""
-    serial = valve(fleet, *traits)
-    return fleet.belimo.device_id(serial), f"belimo/{serial}/{HEAT}"
+    serial = valve(suite, *traits)
+    return suite.belimo.device_id(serial), f"belimo/{serial}/{HEAT}"
 
 
-def test_raw_samples_are_what_the_world_measured_in_whole_joules(fleet: Fleet) -> None:
-    identity, key = heat(fleet)
-    found = samples_of(Cloud(fleet).raw(identity))
+def test_raw_samples_are_what_the_world_measured_in_whole_joules(suite: SimulatorSuite) -> None:
+    identity, key = heat(suite)
+    found = samples_of(Cloud(suite).raw(identity))
     start = MIDNIGHT.timestamp()
     truth = World().signals[key].samples(start, start + 86_400)
     assert found == list(zip(truth.at.tolist(), truth.values.tolist(), strict=True))
@@ -41,9 +41,9 @@ def test_raw_samples_are_what_the_world_measured_in_whole_joules(fleet: Fleet) -
 
 
 @pytest.mark.parametrize("limit", [1, 20, 50, 2000])
-def test_pages_join_without_loss_or_duplicate(fleet: Fleet, limit: int) -> None:
-    identity, _ = heat(fleet)
-    cloud = Cloud(fleet)
+def test_pages_join_without_loss_or_duplicate(suite: SimulatorSuite, limit: int) -> None:
+    identity, _ = heat(suite)
+    cloud = Cloud(suite)
     window = {"to": "2026-01-01T04:00:00Z"}
     joined: list[tuple[int, Any]] = []
     while True:
@@ -55,9 +55,9 @@ def test_pages_join_without_loss_or_duplicate(fleet: Fleet, limit: int) -> None:
     assert len(joined) == page["paging"]["total"] > 20
 
 
-def test_from_is_inclusive_to_exclusive_and_both_are_echoed(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
-    cloud = Cloud(fleet)
+def test_from_is_inclusive_to_exclusive_and_both_are_echoed(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
+    cloud = Cloud(suite)
     stamps = [one["timestamp"] for one in cloud.raw(identity)["data"]]
     window = cloud.raw(identity, **{"from": stamps[5], "to": stamps[9]})
     assert [one["timestamp"] for one in window["data"]] == stamps[5:9]
@@ -66,20 +66,20 @@ def test_from_is_inclusive_to_exclusive_and_both_are_echoed(fleet: Fleet) -> Non
 
 
 def test_without_a_limit_a_page_holds_twenty_and_descending_begins_with_the_newest(
-    fleet: Fleet,
+    suite: SimulatorSuite,
 ) -> None:
-    identity, _ = heat(fleet)
-    cloud = Cloud(fleet)
+    identity, _ = heat(suite)
+    cloud = Cloud(suite)
     path = f"/devices/{identity}/data/history/datapoints/{HEAT}"
     page = cloud.get(path, **DAY, sortDirection="DESC").json()
     assert len(page["data"]) == 20
     assert samples_of(page)[0] == samples_of(cloud.raw(identity))[-1]
 
 
-def test_both_stamp_formats_occur(fleet: Fleet) -> None:
-    cloud = Cloud(fleet)
+def test_both_stamp_formats_occur(suite: SimulatorSuite) -> None:
+    cloud = Cloud(suite)
     lengths = {
-        len(cloud.raw(fleet.belimo.device_id(valve(fleet, number=n)))["data"][0]["timestamp"])
+        len(cloud.raw(suite.belimo.device_id(valve(suite, number=n)))["data"][0]["timestamp"])
         for n in range(2)
     }
     assert lengths == {20, 24}
@@ -89,20 +89,24 @@ def test_both_stamp_formats_occur(fleet: Fleet) -> None:
     ("datapoint", "kind"),
     [("default.1", str), ("evcloud.300", bool), ("evcloud.120", int), ("evcloud.150", float)],
 )
-def test_values_have_the_type_of_their_datapoint(fleet: Fleet, datapoint: str, kind: type) -> None:
-    identity, _ = heat(fleet)
-    found = samples_of(Cloud(fleet).raw(identity, datapoint))
+def test_values_have_the_type_of_their_datapoint(
+    suite: SimulatorSuite, datapoint: str, kind: type
+) -> None:
+    identity, _ = heat(suite)
+    found = samples_of(Cloud(suite).raw(identity, datapoint))
     assert {type(value) for _, value in found} == {kind}
 
 
-def test_an_unknown_datapoint_has_no_samples(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
-    assert Cloud(fleet).raw(identity, "evcloud.999")["data"] == []
+def test_an_unknown_datapoint_has_no_samples(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
+    assert Cloud(suite).raw(identity, "evcloud.999")["data"] == []
 
 
-def test_buckets_are_stamped_with_their_start_and_hold_their_last_value(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
-    cloud = Cloud(fleet)
+def test_buckets_are_stamped_with_their_start_and_hold_their_last_value(
+    suite: SimulatorSuite,
+) -> None:
+    identity, _ = heat(suite)
+    cloud = Cloud(suite)
     path = f"/devices/{identity}/data/history/timeseries"
     answer = cloud.get(path, **DAY, datapointIds=f"{HEAT},evcloud.999", resolution="1h").json()
     assert [one["datapointId"] for one in answer["series"]] == [HEAT]
@@ -117,17 +121,17 @@ def test_buckets_are_stamped_with_their_start_and_hold_their_last_value(fleet: F
     assert buckets[0]["value"] == last
 
 
-def test_empty_buckets_are_absent(fleet: Fleet) -> None:
-    identity, _ = heat(fleet, traits=("quiet",))
+def test_empty_buckets_are_absent(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite, traits=("quiet",))
     path = f"/devices/{identity}/data/history/timeseries"
-    answer = Cloud(fleet).get(path, **DAY, datapointIds=HEAT, resolution="15m").json()
+    answer = Cloud(suite).get(path, **DAY, datapointIds=HEAT, resolution="15m").json()
     assert len(answer["series"][0]["values"]) == 4
 
 
-def test_a_number_of_points_is_a_resolution_too(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
+def test_a_number_of_points_is_a_resolution_too(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
     path = f"/devices/{identity}/data/history/timeseries"
-    found = Cloud(fleet).get(path, **DAY, datapointIds=HEAT).json()["series"][0]["values"]
+    found = Cloud(suite).get(path, **DAY, datapointIds=HEAT).json()["series"][0]["values"]
     assert len(found) == 100
 
 
@@ -143,23 +147,23 @@ def test_a_number_of_points_is_a_resolution_too(fleet: Fleet) -> None:
         {"from": "yesterday"},
     ],
 )
-def test_a_wrong_timeseries_query_is_refused(fleet: Fleet, change: dict[str, str]) -> None:
-    identity, _ = heat(fleet)
+def test_a_wrong_timeseries_query_is_refused(suite: SimulatorSuite, change: dict[str, str]) -> None:
+    identity, _ = heat(suite)
     query = {**DAY, "datapointIds": HEAT, "resolution": "1h", **change}
     path = f"/devices/{identity}/data/history/timeseries"
-    assert Cloud(fleet).get(path, **query).status_code == 400
+    assert Cloud(suite).get(path, **query).status_code == 400
 
 
-def test_a_device_without_profile_has_raw_samples_but_no_timeseries(fleet: Fleet) -> None:
-    identity, _ = heat(fleet, traits=("no_profile",))
-    cloud = Cloud(fleet)
+def test_a_device_without_profile_has_raw_samples_but_no_timeseries(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite, traits=("no_profile",))
+    cloud = Cloud(suite)
     path = f"/devices/{identity}/data/history/timeseries"
     assert cloud.get(path, **DAY, datapointIds=HEAT).status_code == 404
     assert cloud.raw(identity)["data"]
 
 
-def test_the_bucket_of_now_is_provisional(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
+def test_the_bucket_of_now_is_provisional(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
     path = f"/devices/{identity}/data/history/timeseries"
     query = {
         "from": "2026-03-03T11:00:00Z",
@@ -167,19 +171,19 @@ def test_the_bucket_of_now_is_provisional(fleet: Fleet) -> None:
         "datapointIds": HEAT,
         "resolution": "1h",
     }
-    cloud = Cloud(fleet)
-    fleet.set_clock(datetime(2026, 3, 3, 11, 30, tzinfo=UTC))
+    cloud = Cloud(suite)
+    suite.set_clock(datetime(2026, 3, 3, 11, 30, tzinfo=UTC))
     early = cloud.get(path, **query).json()["series"][0]["values"]
-    fleet.set_clock(datetime(2026, 3, 3, 12, tzinfo=UTC))
+    suite.set_clock(datetime(2026, 3, 3, 12, tzinfo=UTC))
     late = cloud.get(path, **query).json()["series"][0]["values"]
     assert early[-1]["timestamp"] == late[-1]["timestamp"] == "2026-03-03T11:00:00Z"
     assert early[-1]["value"] < late[-1]["value"]
 
 
-def test_the_csv_is_sparse_unsorted_and_has_one_timestamp_twice(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
+def test_the_csv_is_sparse_unsorted_and_has_one_timestamp_twice(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
     query = {**DAY, "datapointIds": f"evcloud.200,{HEAT}"}
-    table = Cloud(fleet).get(f"/devices/{identity}/data/download", **query)
+    table = Cloud(suite).get(f"/devices/{identity}/data/download", **query)
     assert table.headers["content-type"].startswith("text/csv")
     lines = table.text.split("\r\n")
     assert lines[0] == f"timestamp;evcloud.200;{HEAT}"
@@ -189,9 +193,9 @@ def test_the_csv_is_sparse_unsorted_and_has_one_timestamp_twice(fleet: Fleet) ->
     assert all(line.count(";") == 2 for line in lines[:-1])
 
 
-def test_a_download_link_needs_no_token(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
-    cloud = Cloud(fleet)
+def test_a_download_link_needs_no_token(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
+    cloud = Cloud(suite)
     query = {**DAY, "datapointIds": HEAT}
     link = cloud.get(f"/devices/{identity}/data/requestDownload", **query).json()
     assert HTTP.get(link["downloadUrl"]).text == (
@@ -200,44 +204,44 @@ def test_a_download_link_needs_no_token(fleet: Fleet) -> None:
     assert HTTP.get(link["downloadUrl"] + "x").status_code == 403
 
 
-def test_resets_gaps_and_late_samples_show_in_the_history(fleet: Fleet) -> None:
-    identity, key = heat(fleet)
-    cloud = Cloud(fleet)
+def test_resets_gaps_and_late_samples_show_in_the_history(suite: SimulatorSuite) -> None:
+    identity, key = heat(suite)
+    cloud = Cloud(suite)
     clean = samples_of(cloud.raw(identity))
     noon = MIDNIGHT + timedelta(hours=12)
-    fleet.world.add_event(Event(key, "gap", noon - timedelta(hours=6), noon))
-    fleet.world.add_event(Event(key, "reset", noon))
+    suite.world.add_event(Event(key, "gap", noon - timedelta(hours=6), noon))
+    suite.world.add_event(Event(key, "reset", noon))
     found = samples_of(cloud.raw(identity))
     assert len(found) < len(clean)
     assert found[-1][1] < 1e9 < found[0][1]
-    fleet.world.clear_events()
-    fleet.set_faults(["belimo:late_points=6"])
+    suite.world.clear_events()
+    suite.set_faults(["belimo:late_points=6"])
     early = samples_of(cloud.raw(identity))
     assert early == [one for one in clean if one[0] < (MIDNIGHT + timedelta(hours=18)).timestamp()]
-    fleet.clear_faults()
+    suite.clear_faults()
     assert samples_of(cloud.raw(identity)) == clean
 
 
-def test_listings_of_samples_may_lie(fleet: Fleet) -> None:
-    identity, _ = heat(fleet)
-    cloud = Cloud(fleet)
+def test_listings_of_samples_may_lie(suite: SimulatorSuite) -> None:
+    identity, _ = heat(suite)
+    cloud = Cloud(suite)
     clean = samples_of(cloud.raw(identity))
-    fleet.set_faults(["belimo:page_drift"])
+    suite.set_faults(["belimo:page_drift"])
     assert samples_of(cloud.raw(identity, limit=10, offset=10))[0] == clean[9]
-    fleet.clear_faults()
-    fleet.set_faults(["belimo:repeated_page"])
+    suite.clear_faults()
+    suite.set_faults(["belimo:repeated_page"])
     assert samples_of(cloud.raw(identity, limit=10, offset=10)) == clean[:10]
-    fleet.clear_faults()
-    fleet.set_faults(["belimo:endless_pages"])
+    suite.clear_faults()
+    suite.set_faults(["belimo:endless_pages"])
     page = cloud.raw(identity, limit=10, offset=9_000)
     assert page["data"]
     assert page["paging"]["total"] > 9_010
-    fleet.clear_faults()
-    fleet.set_faults(["belimo:truncate=100"])
+    suite.clear_faults()
+    suite.set_faults(["belimo:truncate=100"])
     page = cloud.raw(identity)
     assert (len(page["data"]), page["paging"]["total"]) == (100, 100)
-    fleet.clear_faults()
-    fleet.set_faults(["belimo:null_value", "belimo:extra_keys"])
+    suite.clear_faults()
+    suite.set_faults(["belimo:null_value", "belimo:extra_keys"])
     spoiled = cloud.raw(identity)["data"]
     assert spoiled[0]["value"] is None
     assert all("quality" in one for one in spoiled)
@@ -251,14 +255,14 @@ def test_listings_of_samples_may_lie(fleet: Fleet) -> None:
     ],
 )
 def test_local_days_are_buckets_only_where_these_begin_with_the_window(
-    fleet: Fleet, from_start: bool, stamps: list[str]
+    suite: SimulatorSuite, from_start: bool, stamps: list[str]
 ) -> None:
     """Which of both the vendor does is not documented; a program may meet either."""
-    fleet.belimo.buckets_from_start = from_start
+    suite.belimo.buckets_from_start = from_start
     try:
-        path = f"/devices/{fleet.belimo.device_id(valve(fleet))}/data/history/timeseries"
+        path = f"/devices/{suite.belimo.device_id(valve(suite))}/data/history/timeseries"
         window = {"from": "2026-01-01T00:00:00+01:00", "to": "2026-01-03T00:00:00+01:00"}
-        answer = Cloud(fleet).get(path, datapointIds=HEAT, resolution="1d", **window).json()
+        answer = Cloud(suite).get(path, datapointIds=HEAT, resolution="1d", **window).json()
     finally:
-        fleet.belimo.buckets_from_start = False
+        suite.belimo.buckets_from_start = False
     assert [one["timestamp"] for one in answer["series"][0]["values"]] == stamps

@@ -15,7 +15,7 @@ from energy_platform.simulators.credentials import BELIMO
 from energy_platform_tests.simulators.web import HTTP
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 AUDIENCE: Final = "https://api.cloud.belimo.com/"
 SCOPE: Final = "public.read offline_access read:dataprofile"
@@ -36,8 +36,8 @@ class Session:
         return answer.json()
 
 
-def log_in(fleet: Fleet) -> Session:
-    environment = fleet.environment()
+def log_in(suite: SimulatorSuite) -> Session:
+    environment = suite.environment()
     granted = HTTP.post(
         environment["BELIMO_TOKEN_URL"],
         data={
@@ -56,10 +56,10 @@ def log_in(fleet: Fleet) -> Session:
     return Session(environment["BELIMO_API_URL"], granted["access_token"])
 
 
-def node_red_log_in(fleet: Fleet) -> dict[str, Any]:
+def node_red_log_in(suite: SimulatorSuite) -> dict[str, Any]:
     """Ask for a token as ``tokenReq`` of the connector does."""
     answer = HTTP.post(
-        fleet.environment()["BELIMO_TOKEN_URL"],
+        suite.environment()["BELIMO_TOKEN_URL"],
         data={
             "grant_type": "password",
             "username": BELIMO.username,

@@ -10,7 +10,7 @@ from energy_platform.simulators.credentials import SOCOMEC
 from energy_platform_tests.simulators.web import HTTP
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 TAKE = 25
 
@@ -18,7 +18,7 @@ TAKE = 25
 class Script:
     """One user of SoLive Pro; the form names no scope."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, suite: SimulatorSuite) -> None:
         form = {
             "grant_type": "password",
             "client_id": SOCOMEC.client_id,
@@ -26,9 +26,9 @@ class Script:
             "username": SOCOMEC.username,
             "password": SOCOMEC.password,
         }
-        url = fleet.url("socomec_identity")
+        url = suite.url("socomec_identity")
         answer = HTTP.post(f"{url}/realms/Socomec/protocol/openid-connect/token", data=form)
-        self._url = fleet.url("socomec") + "/api/v1/ca"
+        self._url = suite.url("socomec") + "/api/v1/ca"
         self._headers = {"authorization": f"Bearer {answer.json()['access_token']}"}
 
     def all(self, path: str, **query: str) -> list[dict[str, Any]]:

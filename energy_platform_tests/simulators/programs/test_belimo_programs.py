@@ -20,11 +20,11 @@ from .belimo_sample import (
 )
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 
-def test_the_python_example_goes_from_the_login_to_daily_energies(fleet: Fleet) -> None:
-    session = log_in(fleet)
+def test_the_python_example_goes_from_the_login_to_daily_energies(suite: SimulatorSuite) -> None:
+    session = log_in(suite)
     stats = session.get("/devices/stats")
     found = devices_called(session, "Heizung")
     assert 0 < len(found) < stats["totalDevices"]
@@ -44,26 +44,28 @@ def test_the_python_example_goes_from_the_login_to_daily_energies(fleet: Fleet) 
     key = f"belimo/{first['serialNumber']}/evcloud.210"
     for day, kwh in daily.items():
         start = datetime.fromisoformat(day).astimezone(UTC).timestamp()
-        true_wh = fleet.world.signals[key].true_energy_wh(start, start + 86_400)
+        true_wh = suite.world.signals[key].true_energy_wh(start, start + 86_400)
         assert kwh == pytest.approx(true_wh / 1_000, rel=0.01)
 
 
-def test_the_example_can_read_every_device_that_it_finds(fleet: Fleet) -> None:
-    session = log_in(fleet)
+def test_the_example_can_read_every_device_that_it_finds(suite: SimulatorSuite) -> None:
+    session = log_in(suite)
     for device in devices_called(session, "Heizung"):
         assert descriptions(session, device["dataprofile"]["entityId"])
         window = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-04T00:00:00Z"}
         assert len(daily_kwh(session, device["id"], "evcloud.200", **window)) == 2
 
 
-def test_a_datapoint_without_a_description_is_elsewhere(fleet: Fleet) -> None:
+def test_a_datapoint_without_a_description_is_elsewhere(suite: SimulatorSuite) -> None:
     with pytest.raises(KeyError, match=r"default\.description"):
-        descriptions(log_in(fleet), "device.belimo.energy-valve-Version3/1.2.2")
+        descriptions(log_in(suite), "device.belimo.energy-valve-Version3/1.2.2")
 
 
-def test_the_node_red_connector_reads_with_the_scopes_it_never_asked_for(fleet: Fleet) -> None:
-    granted = node_red_log_in(fleet)
-    session = Session(fleet.environment()["BELIMO_API_URL"], granted["access_token"])
+def test_the_node_red_connector_reads_with_the_scopes_it_never_asked_for(
+    suite: SimulatorSuite,
+) -> None:
+    granted = node_red_log_in(suite)
+    session = Session(suite.environment()["BELIMO_API_URL"], granted["access_token"])
     listed = session.get("/devices", state="REGISTERED", limit="2000")
     assert listed["paging"]["total"] == len(listed["data"]) < listed["paging"]["limit"]
     device = next(one["id"] for one in listed["data"] if one["dataprofile"])
@@ -87,15 +89,17 @@ def test_the_node_red_connector_reads_with_the_scopes_it_never_asked_for(fleet: 
         )
         assert len(answer["series"][0]["values"]) >= 2
     renewed = HTTP.post(
-        fleet.environment()["BELIMO_TOKEN_URL"],
+        suite.environment()["BELIMO_TOKEN_URL"],
         data={"grant_type": "refresh_token", "refresh_token": granted["refresh_token"]},
         auth=(BELIMO.client_id, BELIMO.client_secret),
     )
     assert Session(session.url, renewed.json()["access_token"]).get("/devices/stats")
 
 
-def test_single_answers_have_the_types_of_the_vendors_own_description(fleet: Fleet) -> None:
-    session = log_in(fleet)
+def test_single_answers_have_the_types_of_the_vendors_own_description(
+    suite: SimulatorSuite,
+) -> None:
+    session = log_in(suite)
     listed = session.get("/devices", state="REGISTERED", limit="100")["data"]
     texts = [one["health"].get("description", "") for one in listed]
     assert all(isinstance(text, str) for text in texts)

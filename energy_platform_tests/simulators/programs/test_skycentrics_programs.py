@@ -15,15 +15,15 @@ from energy_platform_tests.simulators.skycentrics.caller import Caller
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 
 @pytest.fixture
-def caller(fleet: Fleet) -> Iterator[Caller]:
-    fleet.skycentrics.conduct.history = True
-    with Caller(urlsplit(fleet.url("skycentrics")).port or 0) as caller:
+def caller(suite: SimulatorSuite) -> Iterator[Caller]:
+    suite.skycentrics.behaviour.history = True
+    with Caller(urlsplit(suite.url("skycentrics")).port or 0) as caller:
         yield caller
-    fleet.skycentrics.conduct.history = False
+    suite.skycentrics.behaviour.history = False
 
 
 def days_of(caller: Caller, device: int, *, first: date, days: int) -> dict[str, dict[str, Any]]:
@@ -40,7 +40,7 @@ def days_of(caller: Caller, device: int, *, first: date, days: int) -> dict[str,
 
 
 def test_the_pipeline_lists_devices_and_reads_two_days_of_them(
-    fleet: Fleet, caller: Caller
+    suite: SimulatorSuite, caller: Caller
 ) -> None:
     listed = caller.get("/api/devices/").json
     for device in listed:
@@ -50,7 +50,7 @@ def test_the_pipeline_lists_devices_and_reads_two_days_of_them(
     table = days_of(caller, first, first=date(2026, 1, 1), days=2)
     assert len(table) == 2 * 1_440 + 1
     energy = [row["E30A_3_kWh_Energy:_3ph_Total"] for _, row in sorted(table.items())]
-    signal = fleet.world.signals[f"skycentrics/{first}/E30A_3_kWh_Energy:_3ph_Total"]
+    signal = suite.world.signals[f"skycentrics/{first}/E30A_3_kWh_Energy:_3ph_Total"]
     start = 1_767_225_600
     truth_kwh = signal.true_energy_wh(start, start + 2 * 86_400) / 1_000
     assert energy[-1] - energy[0] == pytest.approx(truth_kwh, abs=0.02)

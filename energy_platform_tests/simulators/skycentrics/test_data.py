@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.skycentrics import SkycentricsConduct, SkycentricsSimulator
+from energy_platform.simulators.skycentrics import SkycentricsBehaviour, SkycentricsSimulator
 from energy_platform.simulators.world import Event
 from energy_platform_tests.simulators.skycentrics.caller import DATA, DEVICE, Caller
 
@@ -53,7 +53,7 @@ def test_the_slash_must_be_right(
     skycentrics: SkycentricsSimulator, caller: Caller, wrong: str, right: str
 ) -> None:
     assert caller.get(wrong).status == 404
-    skycentrics.conduct = SkycentricsConduct(wrong_slash="redirect")
+    skycentrics.behaviour = SkycentricsBehaviour(wrong_slash="redirect")
     reply = caller.get(wrong)
     assert (reply.status, reply.headers["location"]) == (301, right)
 
@@ -124,7 +124,7 @@ def test_there_is_no_history_unless_it_is_switched_on(caller: Caller) -> None:
 
 @pytest.fixture
 def history(skycentrics: SkycentricsSimulator) -> SkycentricsSimulator:
-    skycentrics.conduct = SkycentricsConduct(history=True)
+    skycentrics.behaviour = SkycentricsBehaviour(history=True)
     return skycentrics
 
 

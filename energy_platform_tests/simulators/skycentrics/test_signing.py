@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from energy_platform.simulators.skycentrics import (
-    SkycentricsConduct,
+    SkycentricsBehaviour,
     SkycentricsCredential,
     SkycentricsSimulator,
 )
@@ -30,7 +30,7 @@ VECTORS = {
 def test_the_published_signatures_are_accepted(
     skycentrics: SkycentricsSimulator, caller: Caller, target: str, published: str
 ) -> None:
-    skycentrics.conduct = SkycentricsConduct(history=True)
+    skycentrics.behaviour = SkycentricsBehaviour(history=True)
     reply = caller.raw("GET", target, {"Date": DATE, "X-SC-API-Token": published})
     assert reply.status == 200
 

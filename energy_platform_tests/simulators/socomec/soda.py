@@ -11,7 +11,7 @@ from energy_platform.simulators.socomec import CA_UUID, uid
 from energy_platform_tests.simulators.web import HTTP
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 ACCOUNT: Final = f"/api/v1/ca/{CA_UUID}"
 MAIN: Final = uid("device", "SN000001")
@@ -20,7 +20,7 @@ OPENID: Final = "/realms/Socomec/protocol/openid-connect"
 TOKEN_PATH: Final = f"{OPENID}/token"
 
 
-def login(fleet: Fleet, **changes: str) -> httpx.Response:
+def login(suite: SimulatorSuite, **changes: str) -> httpx.Response:
     form = {
         "grant_type": "password",
         "client_id": SOCOMEC.client_id,
@@ -28,19 +28,19 @@ def login(fleet: Fleet, **changes: str) -> httpx.Response:
         "username": SOCOMEC.username,
         "password": SOCOMEC.password,
     }
-    return HTTP.post(fleet.url("socomec_identity") + TOKEN_PATH, data=form | changes)
+    return HTTP.post(suite.url("socomec_identity") + TOKEN_PATH, data=form | changes)
 
 
-def renew(fleet: Fleet, refresh_token: str) -> httpx.Response:
-    return login(fleet, grant_type="refresh_token", refresh_token=refresh_token)
+def renew(suite: SimulatorSuite, refresh_token: str) -> httpx.Response:
+    return login(suite, grant_type="refresh_token", refresh_token=refresh_token)
 
 
 class Soda:
     """Calls with one access token."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        token = login(fleet).raise_for_status().json()["access_token"]
-        self._url = fleet.url("socomec") + ACCOUNT
+    def __init__(self, suite: SimulatorSuite) -> None:
+        token = login(suite).raise_for_status().json()["access_token"]
+        self._url = suite.url("socomec") + ACCOUNT
         self._headers = {"authorization": f"Bearer {token}"}
 
     def get(self, path: str, **query: str | int) -> httpx.Response:

@@ -16,20 +16,20 @@ from energy_platform_tests.simulators.web import HTTP
 from .soda import ACCOUNT, OPENID, TOKEN_PATH, login, renew
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 
-def calls_api(fleet: Fleet, token: str) -> int:
-    url = fleet.url("socomec") + ACCOUNT
+def calls_api(suite: SimulatorSuite, token: str) -> int:
+    url = suite.url("socomec") + ACCOUNT
     return HTTP.get(url, headers={"authorization": f"Bearer {token}"}).status_code
 
 
-def test_a_login_brings_both_tokens_and_their_lifetimes(fleet: Fleet) -> None:
-    granted = login(fleet, scope="openid").json()
+def test_a_login_brings_both_tokens_and_their_lifetimes(suite: SimulatorSuite) -> None:
+    granted = login(suite, scope="openid").json()
     assert granted["expires_in"] == 300
     assert granted["refresh_expires_in"] == 1800
     assert granted["token_type"] == "Bearer"
-    assert calls_api(fleet, granted["access_token"]) == 200
+    assert calls_api(suite, granted["access_token"]) == 200
 
 
 @pytest.mark.parametrize(
@@ -44,107 +44,111 @@ def test_a_login_brings_both_tokens_and_their_lifetimes(fleet: Fleet) -> None:
     ],
 )
 def test_a_wrong_login_is_refused_in_keycloaks_words(
-    fleet: Fleet, change: dict[str, str], status: int, error: str
+    suite: SimulatorSuite, change: dict[str, str], status: int, error: str
 ) -> None:
-    refused = login(fleet, **change)
+    refused = login(suite, **change)
     assert (refused.status_code, refused.json()["error"]) == (status, error)
 
 
-def test_only_forms_are_accepted(fleet: Fleet) -> None:
-    url = fleet.url("socomec_identity") + TOKEN_PATH
+def test_only_forms_are_accepted(suite: SimulatorSuite) -> None:
+    url = suite.url("socomec_identity") + TOKEN_PATH
     assert HTTP.post(url, json={"grant_type": "password"}).status_code == 415
     assert HTTP.get(url).status_code == 405
 
 
-def test_a_refresh_token_works_once_and_reuse_ends_the_session(fleet: Fleet) -> None:
-    first = login(fleet).json()["refresh_token"]
-    second = renew(fleet, first).json()["refresh_token"]
+def test_a_refresh_token_works_once_and_reuse_ends_the_session(suite: SimulatorSuite) -> None:
+    first = login(suite).json()["refresh_token"]
+    second = renew(suite, first).json()["refresh_token"]
     assert second != first
-    reused = renew(fleet, first)
+    reused = renew(suite, first)
     assert reused.status_code == 400
     assert "reuse" in reused.json()["error_description"]
-    assert renew(fleet, second).status_code == 400
+    assert renew(suite, second).status_code == 400
 
 
-def test_without_rotation_a_refresh_token_stays_good(fleet: Fleet) -> None:
-    keycloak = fleet.socomec.keycloak
+def test_without_rotation_a_refresh_token_stays_good(suite: SimulatorSuite) -> None:
+    keycloak = suite.socomec.keycloak
     keycloak.rotate = False
     try:
-        token = login(fleet).json()["refresh_token"]
-        assert [renew(fleet, token).status_code for _ in range(2)] == [200, 200]
+        token = login(suite).json()["refresh_token"]
+        assert [renew(suite, token).status_code for _ in range(2)] == [200, 200]
     finally:
         keycloak.rotate = True
 
 
-def test_an_access_token_dies_when_its_time_is_over(fleet: Fleet) -> None:
-    keycloak = fleet.socomec.keycloak
+def test_an_access_token_dies_when_its_time_is_over(suite: SimulatorSuite) -> None:
+    keycloak = suite.socomec.keycloak
     keycloak.access_ttl_s = 0.2
     try:
-        token = login(fleet).json()["access_token"]
-        assert calls_api(fleet, token) == 200
+        token = login(suite).json()["access_token"]
+        assert calls_api(suite, token) == 200
         time.sleep(0.25)
-        assert calls_api(fleet, token) == 401
+        assert calls_api(suite, token) == 401
     finally:
         keycloak.access_ttl_s = 300
 
 
-def test_a_token_can_die_in_the_middle_of_a_listing(fleet: Fleet) -> None:
-    fleet.set_faults(["socomec:expire_token_after=2"])
-    token = login(fleet).json()["access_token"]
-    assert [calls_api(fleet, token) for _ in range(3)] == [200, 200, 401]
-    assert calls_api(fleet, login(fleet).json()["access_token"]) == 200
+def test_a_token_can_die_in_the_middle_of_a_listing(suite: SimulatorSuite) -> None:
+    suite.set_faults(["socomec:expire_token_after=2"])
+    token = login(suite).json()["access_token"]
+    assert [calls_api(suite, token) for _ in range(3)] == [200, 200, 401]
+    assert calls_api(suite, login(suite).json()["access_token"]) == 200
 
 
-def test_a_refresh_can_be_refused_while_a_login_works(fleet: Fleet) -> None:
-    token = login(fleet).json()["refresh_token"]
-    fleet.set_faults(["socomec:refuse_refresh"])
-    refused = renew(fleet, token)
+def test_a_refresh_can_be_refused_while_a_login_works(suite: SimulatorSuite) -> None:
+    token = login(suite).json()["refresh_token"]
+    suite.set_faults(["socomec:refuse_refresh"])
+    refused = renew(suite, token)
     assert (refused.status_code, refused.json()["error_description"]) == (
         400,
         "Token is not active",
     )
-    assert login(fleet).status_code == 200
+    assert login(suite).status_code == 200
 
 
-def test_a_disabled_user_neither_logs_in_nor_uses_an_old_token(fleet: Fleet) -> None:
-    token = login(fleet).json()["access_token"]
-    fleet.socomec.keycloak.enabled = False
+def test_a_disabled_user_neither_logs_in_nor_uses_an_old_token(suite: SimulatorSuite) -> None:
+    token = login(suite).json()["access_token"]
+    suite.socomec.keycloak.enabled = False
     try:
-        assert login(fleet).json()["error_description"] == "Account disabled"
-        assert calls_api(fleet, token) == 401
+        assert login(suite).json()["error_description"] == "Account disabled"
+        assert calls_api(suite, token) == 401
     finally:
-        fleet.socomec.keycloak.enabled = True
+        suite.socomec.keycloak.enabled = True
 
 
-def test_revoked_tokens_are_worth_nothing(fleet: Fleet) -> None:
-    granted = login(fleet).json()
-    HTTP.post(fleet.url("control") + "/tokens", json={"refresh": True}).raise_for_status()
-    assert calls_api(fleet, granted["access_token"]) == 401
-    assert renew(fleet, granted["refresh_token"]).status_code == 400
+def test_revoked_tokens_are_worth_nothing(suite: SimulatorSuite) -> None:
+    granted = login(suite).json()
+    HTTP.post(suite.url("control") + "/tokens", json={"refresh": True}).raise_for_status()
+    assert calls_api(suite, granted["access_token"]) == 401
+    assert renew(suite, granted["refresh_token"]).status_code == 400
 
 
 @pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer wrong"])
-def test_the_api_answers_401_in_json_without_a_good_token(fleet: Fleet, header: str) -> None:
+def test_the_api_answers_401_in_json_without_a_good_token(
+    suite: SimulatorSuite, header: str
+) -> None:
     headers = {"authorization": header} if header else {}
-    refused = HTTP.get(fleet.url("socomec") + ACCOUNT, headers=headers)
+    refused = HTTP.get(suite.url("socomec") + ACCOUNT, headers=headers)
     assert refused.status_code == 401
     assert refused.json()["statusCode"] == 401
 
 
 @pytest.fixture
-def client(fleet: Fleet) -> KeycloakOpenID:
+def client(suite: SimulatorSuite) -> KeycloakOpenID:
     return KeycloakOpenID(
-        server_url=fleet.url("socomec_identity") + "/",
+        server_url=suite.url("socomec_identity") + "/",
         realm_name="Socomec",
         client_id=SOCOMEC.client_id,
         client_secret_key=SOCOMEC.client_secret,
     )
 
 
-def test_python_keycloak_discovers_logs_in_and_renews(fleet: Fleet, client: KeycloakOpenID) -> None:
+def test_python_keycloak_discovers_logs_in_and_renews(
+    suite: SimulatorSuite, client: KeycloakOpenID
+) -> None:
     assert client.well_known()["token_endpoint"].endswith(TOKEN_PATH)
     granted = client.token(SOCOMEC.username, SOCOMEC.password)
-    assert calls_api(fleet, client.refresh_token(granted["refresh_token"])["access_token"]) == 200
+    assert calls_api(suite, client.refresh_token(granted["refresh_token"])["access_token"]) == 200
 
 
 def test_python_keycloak_asks_who_is_logged_in(client: KeycloakOpenID) -> None:
@@ -158,14 +162,14 @@ def test_python_keycloak_asks_who_is_logged_in(client: KeycloakOpenID) -> None:
 
 
 def test_userinfo_wants_the_openid_scope_which_the_vendors_example_does_not_send(
-    fleet: Fleet,
+    suite: SimulatorSuite,
 ) -> None:
-    granted = login(fleet).json()
+    granted = login(suite).json()
     assert granted["scope"] == "email profile"
     assert "id_token" not in granted
-    assert calls_api(fleet, granted["access_token"]) == 200
+    assert calls_api(suite, granted["access_token"]) == 200
     refused = HTTP.get(
-        fleet.url("socomec_identity") + OPENID + "/userinfo",
+        suite.url("socomec_identity") + OPENID + "/userinfo",
         headers={"authorization": f"Bearer {granted['access_token']}"},
     )
     assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
@@ -186,60 +190,62 @@ def test_python_keycloak_checks_the_signature_of_a_token(client: KeycloakOpenID)
 
 
 def test_python_keycloak_looks_into_a_token_and_sees_it_die(
-    fleet: Fleet, client: KeycloakOpenID
+    suite: SimulatorSuite, client: KeycloakOpenID
 ) -> None:
     granted = client.token(SOCOMEC.username, SOCOMEC.password)
     seen = client.introspect(granted["access_token"])
     assert (seen["active"], seen["username"]) == (True, SOCOMEC.username)
     assert client.introspect(granted["refresh_token"])["active"]
     assert client.introspect("invented") == {"active": False}
-    HTTP.post(fleet.url("control") + "/tokens", json={"refresh": True}).raise_for_status()
+    HTTP.post(suite.url("control") + "/tokens", json={"refresh": True}).raise_for_status()
     assert client.introspect(granted["access_token"]) == {"active": False}
 
 
 def test_python_keycloak_logs_out_and_nothing_of_the_session_is_left(
-    fleet: Fleet, client: KeycloakOpenID
+    suite: SimulatorSuite, client: KeycloakOpenID
 ) -> None:
     granted = client.token(SOCOMEC.username, SOCOMEC.password)
     other = client.token(SOCOMEC.username, SOCOMEC.password)
     assert client.logout(granted["refresh_token"]) == {}
-    assert calls_api(fleet, granted["access_token"]) == 401
+    assert calls_api(suite, granted["access_token"]) == 401
     with pytest.raises(KeycloakPostError, match="Invalid refresh token"):
         client.refresh_token(granted["refresh_token"])
     with pytest.raises(KeycloakPostError, match="Invalid refresh token"):
         client.logout(granted["refresh_token"])
-    assert calls_api(fleet, other["access_token"]) == 200
+    assert calls_api(suite, other["access_token"]) == 200
 
 
-def test_a_token_can_be_revoked(fleet: Fleet) -> None:
-    granted = login(fleet).json()
-    url = fleet.url("socomec_identity") + OPENID + "/revoke"
+def test_a_token_can_be_revoked(suite: SimulatorSuite) -> None:
+    granted = login(suite).json()
+    url = suite.url("socomec_identity") + OPENID + "/revoke"
     form = {"client_id": SOCOMEC.client_id, "client_secret": SOCOMEC.client_secret}
     assert HTTP.post(url, data=form | {"token": granted["access_token"]}).status_code == 200
-    assert calls_api(fleet, granted["access_token"]) == 401
+    assert calls_api(suite, granted["access_token"]) == 401
     assert HTTP.post(url, data=form | {"token": "unknown"}).status_code == 200
     assert HTTP.post(url, data={"token": granted["refresh_token"]}).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/token/introspect", "/logout", "/revoke"])
-def test_who_is_no_client_learns_and_ends_nothing(fleet: Fleet, path: str) -> None:
-    granted = login(fleet).json()
+def test_who_is_no_client_learns_and_ends_nothing(suite: SimulatorSuite, path: str) -> None:
+    granted = login(suite).json()
     form = {
         "client_id": SOCOMEC.client_id,
         "client_secret": "wrong",
         "token": granted["access_token"],
         "refresh_token": granted["refresh_token"],
     }
-    refused = HTTP.post(fleet.url("socomec_identity") + OPENID + path, data=form)
+    refused = HTTP.post(suite.url("socomec_identity") + OPENID + path, data=form)
     assert refused.status_code == 401
     assert "active" not in refused.json()
-    assert calls_api(fleet, granted["access_token"]) == 200
+    assert calls_api(suite, granted["access_token"]) == 200
 
 
-def test_every_address_that_is_announced_answers(fleet: Fleet, client: KeycloakOpenID) -> None:
+def test_every_address_that_is_announced_answers(
+    suite: SimulatorSuite, client: KeycloakOpenID
+) -> None:
     announced = client.well_known()
     addresses = [announced[key] for key in announced if key.endswith(("_endpoint", "_uri"))]
     assert len(addresses) == 7
     for address in [*addresses, announced["issuer"]]:
-        assert address.startswith(fleet.url("socomec_identity"))
+        assert address.startswith(suite.url("socomec_identity"))
         assert HTTP.get(address).status_code != 404

@@ -11,7 +11,7 @@ from energy_platform_tests.simulators.web import HTTP
 from .soda import ACCOUNT, MAIN, Soda, login
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.fleet import Fleet
+    from energy_platform.simulators.suite import SimulatorSuite
 
 
 def uuids(records: list[dict[str, str]]) -> list[str]:
@@ -19,19 +19,19 @@ def uuids(records: list[dict[str, str]]) -> list[str]:
 
 
 @pytest.mark.parametrize("take", [1, 4, 15, 25, 50])
-def test_every_page_size_lists_the_same_devices(fleet: Fleet, take: int) -> None:
-    devices = Soda(fleet).listing("/devices", take=take)
+def test_every_page_size_lists_the_same_devices(suite: SimulatorSuite, take: int) -> None:
+    devices = Soda(suite).listing("/devices", take=take)
     assert len(devices) == 15
     assert len(set(uuids(devices))) == 15
 
 
-def test_take_is_fifty_and_skip_zero_unless_told(fleet: Fleet) -> None:
-    page = Soda(fleet).get("/devices").json()
+def test_take_is_fifty_and_skip_zero_unless_told(suite: SimulatorSuite) -> None:
+    page = Soda(suite).get("/devices").json()
     assert (page["take"], page["total"], len(page["results"])) == (50, 15, 15)
 
 
-def test_devices_hang_on_gateways_that_are_devices_themselves(fleet: Fleet) -> None:
-    soda = Soda(fleet)
+def test_devices_hang_on_gateways_that_are_devices_themselves(suite: SimulatorSuite) -> None:
+    soda = Soda(suite)
     devices = {one["uuid"]: one for one in soda.listing("/devices", take=50)}
     behind = [one for one in devices.values() if one["gatewayUuid"] is not None]
     assert len(behind) == 12
@@ -41,8 +41,8 @@ def test_devices_hang_on_gateways_that_are_devices_themselves(fleet: Fleet) -> N
     assert soda.get(f"/devices/{gateway['uuid']}/variables").json() == {"results": [], "total": 0}
 
 
-def test_devices_can_be_asked_for_by_site(fleet: Fleet) -> None:
-    soda = Soda(fleet)
+def test_devices_can_be_asked_for_by_site(suite: SimulatorSuite) -> None:
+    soda = Soda(suite)
     sites = soda.listing("/sites", take=50)
     assert {site["timeZone"] for site in sites} == {
         "Europe/Paris",
@@ -54,8 +54,8 @@ def test_devices_can_be_asked_for_by_site(fleet: Fleet) -> None:
     assert sum(found) == 15
 
 
-def test_variables_come_all_at_once_and_without_take(fleet: Fleet) -> None:
-    answer = Soda(fleet).get(f"/devices/{MAIN}/variables", take=2).json()
+def test_variables_come_all_at_once_and_without_take(suite: SimulatorSuite) -> None:
+    answer = Soda(suite).get(f"/devices/{MAIN}/variables", take=2).json()
     assert set(answer) == {"results", "total"}
     assert answer["total"] == len(answer["results"]) > 2
     one = answer["results"][0]
@@ -63,8 +63,10 @@ def test_variables_come_all_at_once_and_without_take(fleet: Fleet) -> None:
     assert isinstance(one["serviceId"], str)
 
 
-def test_last_values_are_texts_some_old_some_without_a_unit_one_an_alarm(fleet: Fleet) -> None:
-    soda = Soda(fleet)
+def test_last_values_are_texts_some_old_some_without_a_unit_one_an_alarm(
+    suite: SimulatorSuite,
+) -> None:
+    soda = Soda(suite)
     ups = next(one for one in soda.listing("/devices", take=50) if "UPS" in one["name"])
     answer = soda.get(f"/devices/{ups['uuid']}/last-values").json()
     values = answer["devices"][0]["values"]
@@ -78,8 +80,8 @@ def test_last_values_are_texts_some_old_some_without_a_unit_one_an_alarm(fleet: 
     assert {one["unit"] for one in values if "unit" in one} >= {"AMPERE", "PERCENTAGE"}
 
 
-def test_single_records_and_counts_are_there(fleet: Fleet) -> None:
-    soda = Soda(fleet)
+def test_single_records_and_counts_are_there(suite: SimulatorSuite) -> None:
+    soda = Soda(suite)
     customer = soda.listing("/customers", take=50)[0]["uuid"]
     site = soda.listing("/sites", take=50)[0]["uuid"]
     variable = soda.get(f"/devices/{MAIN}/variables").json()["results"][0]["uuid"]
@@ -95,63 +97,63 @@ def test_single_records_and_counts_are_there(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("path", ["/devices/nobody", "/sites/nowhere", "/devices/nobody/variables"])
-def test_an_unknown_uuid_is_not_found(fleet: Fleet, path: str) -> None:
-    assert Soda(fleet).get(path).status_code == 404
+def test_an_unknown_uuid_is_not_found(suite: SimulatorSuite, path: str) -> None:
+    assert Soda(suite).get(path).status_code == 404
 
 
-def test_another_corporate_account_is_not_found(fleet: Fleet) -> None:
-    token = login(fleet).json()["access_token"]
-    url = fleet.url("socomec") + "/api/v1/ca/other/sites"
+def test_another_corporate_account_is_not_found(suite: SimulatorSuite) -> None:
+    token = login(suite).json()["access_token"]
+    url = suite.url("socomec") + "/api/v1/ca/other/sites"
     assert HTTP.get(url, headers={"authorization": f"Bearer {token}"}).status_code == 404
 
 
-def test_without_rights_the_lists_are_empty_not_refused(fleet: Fleet) -> None:
-    fleet.set_faults(["socomec:no_rights"])
-    page = Soda(fleet).get("/devices").json()
+def test_without_rights_the_lists_are_empty_not_refused(suite: SimulatorSuite) -> None:
+    suite.set_faults(["socomec:no_rights"])
+    page = Soda(suite).get("/devices").json()
     assert (page["total"], page["results"]) == (0, [])
 
 
-def test_a_drifting_page_repeats_one_record_and_loses_another(fleet: Fleet) -> None:
-    fleet.set_faults(["socomec:page_drift=1:path=/devices"])
-    soda = Soda(fleet)
+def test_a_drifting_page_repeats_one_record_and_loses_another(suite: SimulatorSuite) -> None:
+    suite.set_faults(["socomec:page_drift=1:path=/devices"])
+    soda = Soda(suite)
     drifted = uuids(soda.listing("/devices", take=10))
     assert len(drifted) == 16
     assert drifted[9] == drifted[10]
     assert len(set(uuids(soda.listing("/devices", take=10)))) == 15
 
 
-def test_repeated_endless_and_miscounted_listings(fleet: Fleet) -> None:
-    soda = Soda(fleet)
-    fleet.set_faults(["socomec:repeated_page"])
+def test_repeated_endless_and_miscounted_listings(suite: SimulatorSuite) -> None:
+    soda = Soda(suite)
+    suite.set_faults(["socomec:repeated_page"])
     first, second = (soda.get("/devices", take=5, skip=skip).json() for skip in (0, 5))
     assert uuids(first["results"]) == uuids(second["results"])
-    fleet.clear_faults()
-    fleet.set_faults(["socomec:endless_pages"])
+    suite.clear_faults()
+    suite.set_faults(["socomec:endless_pages"])
     page = soda.get("/devices", take=5, skip=5_000).json()
     assert page["results"]
     assert page["total"] > 5_005
-    fleet.clear_faults()
-    fleet.set_faults(["socomec:wrong_total"])
+    suite.clear_faults()
+    suite.set_faults(["socomec:wrong_total"])
     assert soda.get("/devices").json()["total"] == 16
 
 
-def test_unknown_keys_may_appear(fleet: Fleet) -> None:
-    fleet.set_faults(["socomec:extra_keys"])
-    assert "revision" in Soda(fleet).get("/devices").json()
+def test_unknown_keys_may_appear(suite: SimulatorSuite) -> None:
+    suite.set_faults(["socomec:extra_keys"])
+    assert "revision" in Soda(suite).get("/devices").json()
 
 
-def test_a_write_is_refused_and_remembered(fleet: Fleet) -> None:
-    assert Soda(fleet).post("/devices").status_code == 403
-    assert fleet.socomec.writes[-1] == f"POST {ACCOUNT}/devices"
+def test_a_write_is_refused_and_remembered(suite: SimulatorSuite) -> None:
+    assert Soda(suite).post("/devices").status_code == 403
+    assert suite.socomec.writes[-1] == f"POST {ACCOUNT}/devices"
 
 
-def test_requests_are_counted_by_endpoint_without_ids(fleet: Fleet) -> None:
-    soda = Soda(fleet)
+def test_requests_are_counted_by_endpoint_without_ids(suite: SimulatorSuite) -> None:
+    soda = Soda(suite)
     soda.get("/devices")
     soda.get(f"/devices/{MAIN}")
     soda.get(f"/devices/{MAIN}/last-values")
     soda.get("/sites/count")
-    assert fleet.socomec.requests == {
+    assert suite.socomec.requests == {
         ("POST token", 200): 1,
         ("GET devices", 200): 1,
         ("GET devices/one", 200): 1,

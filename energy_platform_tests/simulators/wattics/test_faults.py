@@ -18,9 +18,9 @@ def test_a_packet_stored_without_an_answer_may_come_again(
     with Pusher(port) as pusher:
         assert pusher.push(meter(0)).status == 200
         assert pusher.push(meter(15)).status == 200
-    found = wattics.judgement().streams[METER.id]
+    found = wattics.delivery_report().streams[METER.id]
     assert (found.repeats, found.duplicates, found.packets) == (1, 0, 3)
-    assert wattics.judgement().clean, wattics.judgement().complaints
+    assert wattics.delivery_report().clean, wattics.delivery_report().complaints
     assert wattics.requests["POST unifiedjson", 0] == 1
 
 
@@ -31,7 +31,7 @@ def test_only_the_first_repeat_is_excused(wattics: WatticsSimulator, port: int) 
     with Pusher(port) as pusher:
         pusher.push(meter(0))
         pusher.push(meter(0))
-    found = wattics.judgement().streams[METER.id]
+    found = wattics.delivery_report().streams[METER.id]
     assert (found.repeats, found.duplicates) == (1, 1)
 
 
@@ -41,15 +41,15 @@ def test_a_server_may_store_and_then_fall_silent(wattics: WatticsSimulator, port
         pusher.push(meter(0))
     with Pusher(port) as pusher:
         assert pusher.push(meter(0)).status == 200
-    found = wattics.judgement().streams[METER.id]
+    found = wattics.delivery_report().streams[METER.id]
     assert (found.repeats, found.concurrent, found.packets) == (1, 0, 2)
 
 
 def test_a_503_may_lie_about_a_stored_packet(wattics: WatticsSimulator, pusher: Pusher) -> None:
     wattics.faults.set("stored_503=1")
     assert [pusher.push(meter(0)).status for _ in range(2)] == [503, 200]
-    assert wattics.judgement().streams[METER.id].repeats == 1
-    assert wattics.judgement().clean
+    assert wattics.delivery_report().streams[METER.id].repeats == 1
+    assert wattics.delivery_report().clean
 
 
 @pytest.mark.parametrize("fault", ["http_500", "http_502", "http_503", "http_404", "redirect"])
@@ -102,7 +102,7 @@ def test_a_slow_server_stores_nothing_for_a_client_that_left(
         pusher.push(meter(0))
     with Pusher(port) as pusher:
         assert pusher.push(meter(0)).status == 200
-    assert wattics.judgement().clean
+    assert wattics.delivery_report().clean
 
 
 def test_a_misspelt_fault_is_refused() -> None:

@@ -38,7 +38,7 @@ def test_the_python_client_sends_no_content_type_and_keeps_its_session(
     for minutes in (0, 15):
         body = json.dumps(meter(minutes)).encode()
         assert pusher.request("POST", PUSH_PATH, body).status == 200
-    assert wattics.judgement().without_cookie == 0
+    assert wattics.delivery_report().without_cookie == 0
 
 
 def test_a_credential_without_padding_and_in_lower_case_is_understood(
@@ -51,4 +51,4 @@ def test_a_credential_without_padding_and_in_lower_case_is_understood(
         assert (
             pusher.request("POST", PUSH_PATH, json.dumps(meter()).encode(), headers).status == 200
         )
-    assert wattics.judgement().packets == 1
+    assert wattics.delivery_report().packets == 1

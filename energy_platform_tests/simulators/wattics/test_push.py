@@ -8,7 +8,7 @@ import pytest
 
 from energy_platform.simulators.wattics import (
     PUSH_PATH,
-    WatticsConduct,
+    WatticsBehaviour,
     WatticsCredential,
     WatticsSimulator,
     WatticsStream,
@@ -81,21 +81,21 @@ def test_a_malformed_packet_is_refused_and_not_stored(
 ) -> None:
     assert pusher.push(body).status == 400
     assert wattics.packets(METER.id) == ()
-    assert wattics.judgement().refused == 1
+    assert wattics.delivery_report().refused == 1
     assert wattics.record.refusals[0].reason
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
 def test_an_unknown_stream_gets_the_status_that_was_set(status: Any) -> None:
-    simulator = WatticsSimulator(streams=(METER,), conduct=WatticsConduct(unknown_id=status))
+    simulator = WatticsSimulator(streams=(METER,), behaviour=WatticsBehaviour(unknown_id=status))
     with serving(simulator) as port, Pusher(port) as pusher:
         assert pusher.push(meter(stream="nobody")).status == status
         assert pusher.last("nobody").status == status
 
 
 def test_lenient_settings_let_nulls_and_unknown_fields_through() -> None:
-    lenient = WatticsConduct(nulls="accept", unknown_fields="accept")
-    simulator = WatticsSimulator(streams=(METER,), conduct=lenient)
+    lenient = WatticsBehaviour(nulls="accept", unknown_fields="accept")
+    simulator = WatticsSimulator(streams=(METER,), behaviour=lenient)
     with serving(simulator) as port, Pusher(port) as pusher:
         assert pusher.push(meter() | {"aP_2": None, "thd_1": 2.5}).status == 200
         assert pusher.push({"id": METER.id, "tsISO8601": stamp(), "aP_1": None}).status == 400
@@ -107,21 +107,21 @@ def wattics_values(simulator: WatticsSimulator) -> dict[str, float]:
 
 
 def test_the_wrong_kind_of_packet_can_be_refused() -> None:
-    simulator = WatticsSimulator(streams=(METER,), conduct=WatticsConduct(wrong_kind="refuse"))
+    simulator = WatticsSimulator(streams=(METER,), behaviour=WatticsBehaviour(wrong_kind="refuse"))
     with serving(simulator) as port, Pusher(port) as pusher:
         assert pusher.push({"id": METER.id, "tsISO8601": stamp(), "value": 1}).status == 400
 
 
 @pytest.mark.parametrize(
-    ("conduct", "status", "body"),
+    ("behaviour", "status", "body"),
     [
-        (WatticsConduct(success=201, success_body='{"ok":true}'), 201, b'{"ok":true}'),
-        (WatticsConduct(success=202), 202, b""),
-        (WatticsConduct(success=204, success_body="never sent"), 204, b""),
+        (WatticsBehaviour(success=201, success_body='{"ok":true}'), 201, b'{"ok":true}'),
+        (WatticsBehaviour(success=202), 202, b""),
+        (WatticsBehaviour(success=204, success_body="never sent"), 204, b""),
     ],
 )
-def test_success_may_look_different(conduct: WatticsConduct, status: int, body: bytes) -> None:
-    simulator = WatticsSimulator(streams=(METER,), conduct=conduct)
+def test_success_may_look_different(behaviour: WatticsBehaviour, status: int, body: bytes) -> None:
+    simulator = WatticsSimulator(streams=(METER,), behaviour=behaviour)
     with serving(simulator) as port, Pusher(port) as pusher:
         for minutes in (0, 15):
             reply = pusher.push(meter(minutes))
@@ -134,12 +134,12 @@ def test_success_may_look_different(conduct: WatticsConduct, status: int, body: 
 def test_an_older_packet_meets_the_policy_and_is_always_recorded(
     older: Any, status: int, stored: int
 ) -> None:
-    simulator = WatticsSimulator(streams=(METER,), conduct=WatticsConduct(older=older))
+    simulator = WatticsSimulator(streams=(METER,), behaviour=WatticsBehaviour(older=older))
     with serving(simulator) as port, Pusher(port) as pusher:
         pusher.push(meter(0))
         pusher.push(meter(30))
         assert pusher.push(meter(15)).status == status
-    judged = simulator.judgement().streams[METER.id]
+    judged = simulator.delivery_report().streams[METER.id]
     assert (judged.order_violations, judged.packets) == (1, stored)
 
 
@@ -149,11 +149,11 @@ def test_an_older_packet_meets_the_policy_and_is_always_recorded(
 def test_a_repeated_packet_meets_the_policy_and_is_always_recorded(
     equal: Any, status: int, stored: int
 ) -> None:
-    simulator = WatticsSimulator(streams=(METER,), conduct=WatticsConduct(equal=equal))
+    simulator = WatticsSimulator(streams=(METER,), behaviour=WatticsBehaviour(equal=equal))
     with serving(simulator) as port, Pusher(port) as pusher:
         pusher.push(meter(0))
         assert pusher.push(meter(0)).status == status
-    judged = simulator.judgement().streams[METER.id]
+    judged = simulator.delivery_report().streams[METER.id]
     assert (judged.duplicates, judged.packets) == (1, stored)
 
 
@@ -167,11 +167,11 @@ def test_optional_routes_exist_only_when_switched_on(
     utc = {"id": METER.id, "tsISO8601": "2026-01-15T11:00:00.000+00:00", "pC_1": 1}
     path = PUSH_PATH.replace("unifiedjson", "unifiedjson_utc")
     assert pusher.push(utc, path=path).status == 404
-    wattics.conduct = WatticsConduct(utc_route=True, partial_route=True)
+    wattics.behaviour = WatticsBehaviour(utc_route=True, partial_route=True)
     assert pusher.push(utc, path=path).status == 200
     partial = PUSH_PATH.replace("unifiedjson", "unifiedjson_partial")
     assert pusher.push(meter(15), path=partial).status == 200
-    assert wattics.judgement().streams[METER.id].wrong_offset == 0
+    assert wattics.delivery_report().streams[METER.id].wrong_offset == 0
 
 
 def test_other_methods_are_not_allowed(pusher: Pusher) -> None:
@@ -193,7 +193,7 @@ def test_without_good_credentials_the_documented_page_answers(
     assert b"HTTP Status 401 - Full authentication is required" in reply.body
     assert reply.headers["www-authenticate"] == 'Basic realm="demo"'
     assert wattics.packets(METER.id) == ()
-    assert wattics.judgement().unauthorized == 1
+    assert wattics.delivery_report().unauthorized == 1
 
 
 def test_a_credential_reaches_the_streams_of_its_group_only() -> None:
@@ -222,6 +222,6 @@ def test_both_kinds_of_packet_are_accepted_side_by_side(
     for minutes in (0, 15, 30):
         assert pusher.push(meter(minutes, pc=1000 + minutes)).status == 200
         assert pusher.push(gas(minutes)).status == 200
-    judgement = wattics.judgement()
-    assert judgement.clean, judgement.complaints
-    assert judgement.packets == 6
+    report = wattics.delivery_report()
+    assert report.clean, report.complaints
+    assert report.packets == 6

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from energy_platform.simulators.wattics import PUSH_PATH, WatticsConduct, WatticsSimulator
+from energy_platform.simulators.wattics import PUSH_PATH, WatticsBehaviour, WatticsSimulator
 from energy_platform.simulators.wattics.streams import WatticsStream
 from energy_platform_tests.simulators.wattics.pusher import METER, Pusher, meter, serving
 
@@ -19,7 +19,7 @@ def test_the_last_packet_is_read_back_to_the_byte(pusher: Pusher) -> None:
 
 
 def test_a_dropped_packet_is_not_read_back(wattics: WatticsSimulator, pusher: Pusher) -> None:
-    wattics.conduct = WatticsConduct(older="drop")
+    wattics.behaviour = WatticsBehaviour(older="drop")
     pusher.push(meter(30))
     pusher.push(meter(0))
     assert json.loads(pusher.last(METER.id).body) == meter(30)
@@ -47,13 +47,13 @@ def test_the_answer_may_have_another_shape(
     wattics: WatticsSimulator, pusher: Pusher, shape: Any, expected: object
 ) -> None:
     pusher.push(meter())
-    wattics.conduct = WatticsConduct(readback=shape)
+    wattics.behaviour = WatticsBehaviour(readback=shape)
     assert json.loads(pusher.last(METER.id).body) == expected
 
 
 def test_the_answer_may_have_unknown_keys(wattics: WatticsSimulator, pusher: Pusher) -> None:
     pusher.push(meter())
-    wattics.conduct = WatticsConduct(readback="extra_keys")
+    wattics.behaviour = WatticsBehaviour(readback="extra_keys")
     answer = json.loads(pusher.last(METER.id).body)
     assert answer.keys() - meter().keys() == {"receivedAt", "quality"}
     assert meter().items() <= answer.items()
@@ -72,7 +72,7 @@ def test_the_answer_may_have_unknown_keys(wattics: WatticsSimulator, pusher: Pus
 def test_nothing_stored_has_several_shapes(
     wattics: WatticsSimulator, pusher: Pusher, nothing: Any, status: int, body: bytes
 ) -> None:
-    wattics.conduct = WatticsConduct(readback_nothing=nothing)
+    wattics.behaviour = WatticsBehaviour(readback_nothing=nothing)
     reply = pusher.last(METER.id)
     assert (reply.status, reply.body) == (status, body)
 

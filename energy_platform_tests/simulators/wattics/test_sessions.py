@@ -6,7 +6,7 @@ import pytest
 
 from energy_platform.simulators.wattics import (
     DEMO_CREDENTIAL,
-    WatticsConduct,
+    WatticsBehaviour,
     WatticsCredential,
     WatticsSimulator,
 )
@@ -17,23 +17,23 @@ def test_a_sender_that_keeps_its_cookie_is_clean(wattics: WatticsSimulator, push
     first = pusher.push(meter(0))
     assert first.headers["set-cookie"].startswith("JSESSIONID=")
     assert "set-cookie" not in pusher.push(meter(15)).headers
-    judgement = wattics.judgement()
-    assert (judgement.sessions, judgement.without_cookie) == (1, 0)
-    assert judgement.clean
+    report = wattics.delivery_report()
+    assert (report.sessions, report.without_cookie) == (1, 0)
+    assert report.clean
 
 
 def test_a_sender_that_drops_its_cookie_is_counted(wattics: WatticsSimulator, port: int) -> None:
     with Pusher(port, cookies=False) as pusher:
         for minutes in (0, 15, 30):
             assert pusher.push(meter(minutes)).status == 200
-    assert wattics.judgement().without_cookie == 2
-    assert "without the cookie" in wattics.judgement().complaints[0]
+    assert wattics.delivery_report().without_cookie == 2
+    assert "without the cookie" in wattics.delivery_report().complaints[0]
 
 
 def test_strict_cookies_refuse_the_second_request_without_one(
     wattics: WatticsSimulator, port: int
 ) -> None:
-    wattics.conduct = WatticsConduct(strict_cookies=True)
+    wattics.behaviour = WatticsBehaviour(strict_cookies=True)
     with Pusher(port, cookies=False) as pusher:
         assert [pusher.push(meter(minutes)).status for minutes in (0, 15)] == [200, 401]
     with Pusher(port) as pusher:
@@ -46,19 +46,19 @@ def test_parallel_and_restarted_senders_may_begin_without_a_cookie(
     for minutes in (0, 15, 30):
         with Pusher(port) as pusher:
             pusher.push(meter(minutes))
-    judgement = wattics.judgement()
-    assert (judgement.without_cookie, judgement.sessions) == (0, 3)
+    report = wattics.delivery_report()
+    assert (report.without_cookie, report.sessions) == (0, 3)
     assert wattics.sessions.connections == 3
 
 
 def test_by_credential_only_the_very_first_request_may_lack_it(
     wattics: WatticsSimulator, port: int
 ) -> None:
-    wattics.conduct = WatticsConduct(cookie_scope="credential")
+    wattics.behaviour = WatticsBehaviour(cookie_scope="credential")
     for minutes in (0, 15, 30):
         with Pusher(port) as pusher:
             pusher.push(meter(minutes))
-    assert wattics.judgement().without_cookie == 2
+    assert wattics.delivery_report().without_cookie == 2
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_by_credential_only_the_very_first_request_may_lack_it(
 def test_a_cookie_that_expires_in_mid_run_is_replaced(
     wattics: WatticsSimulator, pusher: Pusher, expired: Any, statuses: list[int]
 ) -> None:
-    wattics.conduct = WatticsConduct(expired_session=expired)
+    wattics.behaviour = WatticsBehaviour(expired_session=expired)
     wattics.faults.set("cookie_expiry=2")
     replies = [pusher.push(meter(15 * number)) for number in range(4)]
     assert [reply.status for reply in replies] == statuses
     assert ["set-cookie" in reply.headers for reply in replies] == [True, False, True, False]
-    assert wattics.judgement().without_cookie == 0
+    assert wattics.delivery_report().without_cookie == 0
 
 
 def test_a_cookie_of_another_credential_is_noticed() -> None:
@@ -87,5 +87,5 @@ def test_a_cookie_of_another_credential_is_noticed() -> None:
         pusher.push(meter(0))
         pusher.credential = other
         assert pusher.push(meter(15)).status == 200
-    assert simulator.judgement().foreign_cookie == 1
-    assert not simulator.judgement().clean
+    assert simulator.delivery_report().foreign_cookie == 1
+    assert not simulator.delivery_report().clean

@@ -1,4 +1,4 @@
-"""The world's laws: what every figure of the platform is compared with."""
+"""Properties of the world: what every figure of the platform is compared with."""
 
 from __future__ import annotations
 

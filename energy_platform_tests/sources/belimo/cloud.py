@@ -16,7 +16,7 @@ from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 
 if TYPE_CHECKING:
-    from energy_platform.sources.http.pace import Clock
+    from energy_platform.sources.http.rate_limit import Clock
 
 DATA: Final = Path(__file__).parents[2] / "data" / "belimo"
 USER: Final = "service@example.com"

@@ -6,4 +6,4 @@ from functools import partial
 
 from energy_platform_tests.sources.cases import simulated
 
-serve = partial(simulated, "belimo", login_paths=("/oauth/token",))
+serve = partial(simulated, "belimo", other_calls=("/oauth/token",))

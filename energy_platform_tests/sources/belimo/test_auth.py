@@ -9,7 +9,7 @@ import pytest
 
 from energy_platform.settings import SettingsError
 from energy_platform.sources.http.errors import AuthenticationError
-from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform_tests.sources.belimo.cloud import CLIENT_SECRET, PASSWORD, USER, Cloud
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from energy_platform.days import day_bounds, day_range
 from energy_platform.settings import Settings, SettingsError
-from energy_platform.simulators.fleet import Fleet
+from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.belimo import pull
 from energy_platform.sources.belimo.buckets import OFF_GRID, BucketRequest, Buckets, at_ends
 from energy_platform.sources.belimo.client import BelimoClient
@@ -37,24 +37,24 @@ UP_TO_A_DAY: Final = (
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
-    with Fleet(clock=lambda: NOW, wattics_streams=()) as running:
+def suite() -> Iterator[SimulatorSuite]:
+    with SimulatorSuite(clock=lambda: NOW, wattics_streams=()) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def serial(fleet: Fleet) -> str:
+def serial(suite: SimulatorSuite) -> str:
     """A valve that is sampled every few minutes, and that the cloud knows a profile of."""
     return next(
         device.serial
-        for device in fleet.world.of_vendor("belimo")
+        for device in suite.world.of_vendor("belimo")
         if any(one.address == HEAT for one in device.signals)
     )
 
 
-def register(fleet: Fleet, serial: str, *, days: list[str], **mode: str) -> pl.DataFrame:
+def register(suite: SimulatorSuite, serial: str, *, days: list[str], **mode: str) -> pl.DataFrame:
     """Read a valve's heat register as ``point_id, at, value_wh``."""
-    environment = fleet.environment()
+    environment = suite.environment()
     settings = BelimoSettings.model_validate(
         {
             name.removeprefix("BELIMO_").lower(): value
@@ -99,17 +99,17 @@ def by_utc_day(readings: pl.DataFrame) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def raw(fleet: Fleet, serial: str) -> dict[str, float]:
-    return by_utc_day(register(fleet, serial, days=DAYS, history_mode="raw"))
+def raw(suite: SimulatorSuite, serial: str) -> dict[str, float]:
+    return by_utc_day(register(suite, serial, days=DAYS, history_mode="raw"))
 
 
 @pytest.mark.parametrize("resolution", UP_TO_A_DAY)
 def test_each_day_has_the_energy_of_the_raw_samples(
-    fleet: Fleet, serial: str, raw: dict[str, float], resolution: str
+    suite: SimulatorSuite, serial: str, raw: dict[str, float], resolution: str
 ) -> None:
     days = DAYS[:4]
     found = by_utc_day(
-        register(fleet, serial, days=days, history_mode="timeseries", resolution=resolution)
+        register(suite, serial, days=days, history_mode="timeseries", resolution=resolution)
     )
     # Of the last day nothing may close the last bucket yet, as with raw samples.
     for day in days[:-1]:
@@ -118,9 +118,9 @@ def test_each_day_has_the_energy_of_the_raw_samples(
 
 
 def test_a_week_in_one_bucket_has_the_energy_of_its_days(
-    fleet: Fleet, serial: str, raw: dict[str, float]
+    suite: SimulatorSuite, serial: str, raw: dict[str, float]
 ) -> None:
-    readings = register(fleet, serial, days=DAYS, history_mode="timeseries", resolution="7d")
+    readings = register(suite, serial, days=DAYS, history_mode="timeseries", resolution="7d")
     ends = [datetime(2026, 3, 26, tzinfo=UTC) + timedelta(days=7) * n for n in range(3)]
     assert readings["at"].to_list() == ends
     week = DAYS[:7]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from energy_platform.sources.base import DayPull
     from energy_platform.sources.belimo import BelimoClient
 
 LATER = at("2026-06-01T00:00:00+00:00")
@@ -48,21 +49,21 @@ def read(
     days: Sequence[str],
     until: datetime = LATER,
     wanted: Mapping[str, frozenset[str]] | None = WANTED,
-) -> list[pull.DayPull]:
-    tables = pull.inventory(client)
+) -> list[DayPull]:
+    frames = pull.inventory(client)
     return list(
         pull.days(
             client,
             days=days,
             until=until,
-            devices=tables["raw_belimo__devices"],
-            profiles=tables["raw_belimo__dataprofiles"],
+            devices=frames["raw_belimo__devices"],
+            profiles=frames["raw_belimo__dataprofiles"],
             wanted=wanted,
         )
     )
 
 
-def frame_of(pulled: pull.DayPull) -> pl.DataFrame:
+def frame_of(pulled: DayPull) -> pl.DataFrame:
     assert pulled.frame is not None
     assert violations(pulled.frame, table=SAMPLES) == []
     return pulled.frame
@@ -75,12 +76,12 @@ def test_the_inventory_keeps_its_contract_and_no_personal_data(cloud: Cloud) -> 
         else cloud.answer(seen)
     )
     with cloud.client() as client:
-        tables = pull.inventory(client)
-    for name, frame in tables.items():
+        frames = pull.inventory(client)
+    for name, frame in frames.items():
         assert violations(frame, table=tables()[name]) == []
         assert "example.com" not in frame.write_csv()
-    assert tables["raw_belimo__devices"]["dataprofile"].to_list() == [PROFILE, None]
-    units = dict(tables["raw_belimo__dataprofiles"].select("datapoint_id", "unit").iter_rows())
+    assert frames["raw_belimo__devices"]["dataprofile"].to_list() == [PROFILE, None]
+    units = dict(frames["raw_belimo__dataprofiles"].select("datapoint_id", "unit").iter_rows())
     assert units == {
         "default.1": None,
         "evcloud.140": "W",
@@ -161,7 +162,7 @@ def test_a_refused_day_is_refused_for_each_datapoint_by_itself(cloud: Cloud) -> 
 def test_a_vendor_that_is_down_fails_every_day_without_hammering_it(cloud: Cloud) -> None:
     cloud.fill(first="2026-01-01", days=60)
     with cloud.client(attempts=1) as client:
-        tables = pull.inventory(client)
+        frames = pull.inventory(client)
         cloud.is_down = True
         before = len(cloud.seen)
         pulled = list(
@@ -169,8 +170,8 @@ def test_a_vendor_that_is_down_fails_every_day_without_hammering_it(cloud: Cloud
                 client,
                 days=day_range("2026-01-01", "2026-03-01"),
                 until=LATER,
-                devices=tables["raw_belimo__devices"],
-                profiles=tables["raw_belimo__dataprofiles"],
+                devices=frames["raw_belimo__devices"],
+                profiles=frames["raw_belimo__dataprofiles"],
                 wanted={SERIAL: frozenset({"evcloud.210", "evcloud.200", "evcloud.140"})},
             )
         )
@@ -182,7 +183,7 @@ def test_a_vendor_that_is_down_fails_every_day_without_hammering_it(cloud: Cloud
 def test_refused_credentials_end_the_pull_at_once(cloud: Cloud) -> None:
     cloud.fill(first="2026-01-01", days=3)
     with cloud.client() as client:
-        tables = pull.inventory(client)
+        frames = pull.inventory(client)
         cloud.valid.clear()
         cloud.is_refresh_good = cloud.is_login_good = False
         with pytest.raises(AuthenticationError):
@@ -191,8 +192,8 @@ def test_refused_credentials_end_the_pull_at_once(cloud: Cloud) -> None:
                     client,
                     days=day_range("2026-01-01", "2026-01-03"),
                     until=LATER,
-                    devices=tables["raw_belimo__devices"],
-                    profiles=tables["raw_belimo__dataprofiles"],
+                    devices=frames["raw_belimo__devices"],
+                    profiles=frames["raw_belimo__dataprofiles"],
                 )
             )
     assert len(cloud.grants) == 3
@@ -235,15 +236,15 @@ def test_a_device_transferred_after_the_inventory_is_followed_by_its_serial_numb
 ) -> None:
     cloud.fill(first="2026-01-01", days=2, device_id="new-id")
     with cloud.client() as client:
-        tables = pull.inventory(client)
+        frames = pull.inventory(client)
         cloud.devices = [device("new-id", serial=SERIAL)]
         pulled = list(
             pull.days(
                 client,
                 days=["2026-01-01", "2026-01-02"],
                 until=LATER,
-                devices=tables["raw_belimo__devices"],
-                profiles=tables["raw_belimo__dataprofiles"],
+                devices=frames["raw_belimo__devices"],
+                profiles=frames["raw_belimo__dataprofiles"],
                 wanted=WANTED,
             )
         )
@@ -263,8 +264,8 @@ def test_valves_that_share_a_serial_number_are_followed_apart(cloud: Cloud) -> N
     cloud.fill(first="2026-01-01", days=1, device_id="new-b")
     cloud.devices = [shared("a", "P1"), shared("b", "P2")]
     with cloud.client() as client:
-        tables = pull.inventory(client)
-        devices = with_names(tables["raw_belimo__devices"], own_id="production_id")
+        frames = pull.inventory(client)
+        devices = with_names(frames["raw_belimo__devices"], own_id="production_id")
         # Both are transferred while they are read; the account lists them the other way round.
         cloud.devices = [shared("new-b", "P2"), shared("new-a", "P1")]
         (pulled,) = pull.days(
@@ -272,7 +273,7 @@ def test_valves_that_share_a_serial_number_are_followed_apart(cloud: Cloud) -> N
             days=["2026-01-01"],
             until=LATER,
             devices=devices,
-            profiles=tables["raw_belimo__dataprofiles"],
+            profiles=frames["raw_belimo__dataprofiles"],
             wanted=dict.fromkeys(["000000", "000000~P2"], WANTED[SERIAL]),
         )
     found = frame_of(pulled).select("serial_number", "device_id").unique().sort("serial_number")
@@ -283,14 +284,14 @@ def test_a_device_gone_from_the_account_is_a_warning_not_a_lost_day(cloud: Cloud
     cloud.devices.append(device("id-2", serial="s-2"))
     cloud.fill(first="2026-01-01", days=1)
     with cloud.client() as client:
-        tables = pull.inventory(client)
+        frames = pull.inventory(client)
         cloud.devices.pop()
         (pulled,) = pull.days(
             client,
             days=["2026-01-01"],
             until=LATER,
-            devices=tables["raw_belimo__devices"],
-            profiles=tables["raw_belimo__dataprofiles"],
+            devices=frames["raw_belimo__devices"],
+            profiles=frames["raw_belimo__dataprofiles"],
             wanted={**WANTED, "s-2": frozenset({"evcloud.210"})},
         )
     assert frame_of(pulled).height == 24
@@ -331,14 +332,14 @@ def test_two_ids_of_one_transferred_device_are_counted_once(cloud: Cloud) -> Non
     cloud.devices.append(device("new-id", serial=SERIAL))
     cloud.fill(first="2026-01-01", days=1, device_id="new-id")
     with cloud.client() as client:
-        tables = pull.inventory(client)
+        frames = pull.inventory(client)
         cloud.devices.pop(0)
         (pulled,) = pull.days(
             client,
             days=["2026-01-01"],
             until=LATER,
-            devices=tables["raw_belimo__devices"],
-            profiles=tables["raw_belimo__dataprofiles"],
+            devices=frames["raw_belimo__devices"],
+            profiles=frames["raw_belimo__dataprofiles"],
             wanted=WANTED,
         )
     assert frame_of(pulled).height == 24

@@ -19,6 +19,7 @@ from energy_platform_tests.sources.http.loopback import Reply, Seen, reply_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from energy_platform.sources.base import DayPull
     from energy_platform.sources.belimo import BelimoClient
     from energy_platform.sources.coverage import DeviceDay, Earlier
 
@@ -47,16 +48,16 @@ def read(
     wanted: Mapping[str, frozenset[str]] | None = None,
     earlier: Earlier = nothing_before,
     **changes: Any,
-) -> list[pull.DayPull]:
-    tables = pull.inventory(client)
+) -> list[DayPull]:
+    frames = pull.inventory(client)
     found = pull.days(
         client,
         days=days,
         earlier=earlier,
         **{
             "until": LATER,
-            "devices": tables["raw_belimo__devices"],
-            "profiles": tables["raw_belimo__dataprofiles"],
+            "devices": frames["raw_belimo__devices"],
+            "profiles": frames["raw_belimo__dataprofiles"],
             "wanted": wanted or {SERIAL: frozenset({HEAT})},
             **changes,
         },
@@ -64,24 +65,24 @@ def read(
     return list(found)
 
 
-def rows(pulled: pull.DayPull) -> int:
+def rows(pulled: DayPull) -> int:
     assert pulled.frame is not None, pulled.error
     assert violations(pulled.frame, table=SAMPLES) == []
     return pulled.frame.height
 
 
-def of(pulled: pull.DayPull, serial: str = SERIAL) -> DeviceDay:
+def of(pulled: DayPull, serial: str = SERIAL) -> DeviceDay:
     (one,) = [one for one in pulled.devices if one.device == serial]
     return one
 
 
-def pages(cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]) -> None:
-    """Let the history answer as ``conduct(samples, offset, limit)`` says."""
+def pages(cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]) -> None:
+    """Let the history answer as ``behaviour(samples, offset, limit)`` says."""
 
     def page(seen: Seen, items: list[Any]) -> Reply:
         if "/history/" not in seen.path:
             return Cloud.page(cloud, seen, items)
-        data, total = conduct(items, int(seen.query["offset"]), int(seen.query["limit"]))
+        data, total = behaviour(items, int(seen.query["offset"]), int(seen.query["limit"]))
         return reply_json({"data": data, "paging": {"total": total}})
 
     cloud.page = page  # type: ignore[method-assign]
@@ -139,7 +140,7 @@ def newest_first(items: list[Any], offset: int, limit: int) -> Page:
 
 
 @pytest.mark.parametrize(
-    "conduct",
+    "behaviour",
     [
         capped_total,
         clamped_and_capped,
@@ -156,10 +157,10 @@ def newest_first(items: list[Any], offset: int, limit: int) -> Page:
     ],
 )
 def test_whatever_the_pages_claim_all_samples_come(
-    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+    cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]
 ) -> None:
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
-    pages(cloud, conduct)
+    pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
         (pulled,) = read(client)
     assert rows(pulled) == POINTS
@@ -167,12 +168,12 @@ def test_whatever_the_pages_claim_all_samples_come(
     assert len(cloud.calls("/history/")) < 35
 
 
-@pytest.mark.parametrize("conduct", [capped_total, counts_the_page, ignores_the_offset])
+@pytest.mark.parametrize("behaviour", [capped_total, counts_the_page, ignores_the_offset])
 def test_the_client_alone_reads_on_where_the_vendor_claims_the_end(
-    cloud: Cloud, conduct: Callable[[list[Any], int, int], Page]
+    cloud: Cloud, behaviour: Callable[[list[Any], int, int], Page]
 ) -> None:
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
-    pages(cloud, conduct)
+    pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
         found = client.samples(
             DEVICE, HEAT, start=at("2026-01-01T00:00:00+00:00"), end=at("2026-01-02T00:00:00+00:00")

@@ -18,8 +18,8 @@ from energy_platform.sources.http.errors import (
     PermanentError,
     TransientError,
 )
-from energy_platform.sources.http.masking import mask, remark
-from energy_platform.sources.http.pace import Pace, retry_after_s
+from energy_platform.sources.http.masking import error_summary, mask
+from energy_platform.sources.http.rate_limit import RateLimiter, retry_after_s
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json, scripted
 
 if TYPE_CHECKING:
@@ -221,7 +221,9 @@ def test_every_attempt_is_signed_anew_over_the_final_request() -> None:
 def test_the_caller_can_heal_a_fault_by_asking_for_less() -> None:
     with Loopback(scripted(Reply(status=504))).running() as server, transport(server) as t:
         with pytest.raises(TransientError):
-            t.request("GET", "/things", endpoint="x", give_up=lambda error: error.status == 504)
+            t.request(
+                "GET", "/things", endpoint="x", retry_filter=lambda error: error.status == 504
+            )
         assert len(server.seen) == 1
 
 
@@ -294,12 +296,12 @@ class Time:
 
 def test_calls_are_spaced_to_the_agreed_rate_and_all_wait_when_told_to() -> None:
     time = Time()
-    pace = Pace(rps=2, clock=time.clock)
+    rate_limiter = RateLimiter(rps=2, clock=time.clock)
     starts = []
     for turn in range(5):
         if turn == 3:
-            pace.hold(30)
-        pace.wait()
+            rate_limiter.hold(30)
+        rate_limiter.wait()
         starts.append(time.now_s)
     assert starts == [100, 100.5, 101, 131, 131.5]
 
@@ -325,14 +327,16 @@ def test_retry_after_reads_seconds_and_dates_and_nothing_else() -> None:
 
 
 def test_messages_of_any_body_are_survived_and_masked() -> None:
-    assert remark(b"<html>") == (None, "")
-    assert remark(b"\xff\xfe") == (None, "")
-    assert remark(b'["a"]') == (None, "")
-    assert remark(b'{"error": "invalid_grant", "error_description": "Token is not active"}') == (
+    assert error_summary(b"<html>") == (None, "")
+    assert error_summary(b"\xff\xfe") == (None, "")
+    assert error_summary(b'["a"]') == (None, "")
+    assert error_summary(
+        b'{"error": "invalid_grant", "error_description": "Token is not active"}'
+    ) == (
         "invalid_grant",
         "Token is not active",
     )
-    assert remark(b'{"message": "user bob has no right"}', hidden=("bob",)).words == (
+    assert error_summary(b'{"message": "user bob has no right"}', hidden=("bob",)).words == (
         "user *** has no right"
     )
     assert mask("eyJhbGciOiJIUzI1NiJ9.e30.abc123 refused") == "*** refused"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from energy_platform.destinations.wattics import RedirectedError
+from energy_platform.destinations.base import RedirectedError
 from energy_platform.sources.http.errors import (
     AuthenticationError,
     ContractError,

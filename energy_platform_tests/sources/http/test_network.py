@@ -16,15 +16,15 @@ from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.doctor.vendors import reach
 from energy_platform.settings import (
     AlertSettings,
+    BasicCredential,
     SettingsError,
-    WatticsCredential,
     WatticsSettings,
 )
 from energy_platform.sources.belimo import BelimoClient
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.http.errors import ConnectionSetupError, TransientError, VendorError
-from energy_platform.sources.http.pace import Clock
 from energy_platform.sources.http.proxies import proxy_for
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.http.tls import ssl_context
 from energy_platform.sources.skycentrics import SkycentricsClient
 from energy_platform.sources.skycentrics.settings import SkycentricsSettings
@@ -103,7 +103,7 @@ BODIES = {
 def wattics(url: str, ca_file: Path | None) -> WatticsClient:
     return WatticsClient(
         WatticsSettings(base_url=f"{url}/x/", ca_file=ca_file),
-        credential=WatticsCredential(username="one", password="invented"),
+        credential=BasicCredential(username="one", password="invented"),
     )
 
 

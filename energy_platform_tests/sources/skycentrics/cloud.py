@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.skycentrics import SkycentricsClient
 from energy_platform.sources.skycentrics.settings import SkycentricsSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json

@@ -21,7 +21,7 @@ def minute(number: int) -> datetime:
     return MIDNIGHT + timedelta(minutes=number)
 
 
-def folded(folder: Path, *polls: tuple[int, dict[str, Any]]) -> pl.DataFrame:
+def merged(folder: Path, *polls: tuple[int, dict[str, Any]]) -> pl.DataFrame:
     """Land polls, by minute, and fold their day."""
     landing = Landing(folder)
     for at, said in polls:
@@ -40,7 +40,7 @@ def backward(raw: pl.DataFrame) -> list[datetime]:
 
 
 def test_a_sample_keeps_the_poll_that_first_showed_it(tmp_path: Path) -> None:
-    raw = folded(
+    raw = merged(
         tmp_path,
         (10, sensor(minute(9), 5.0)),
         (11, sensor(minute(9), 5.0)),
@@ -53,7 +53,7 @@ def test_a_sample_keeps_the_poll_that_first_showed_it(tmp_path: Path) -> None:
 
 
 def test_only_what_a_clock_says_while_it_lags_behind_itself_is_backward(tmp_path: Path) -> None:
-    raw = folded(
+    raw = merged(
         tmp_path,
         (10, sensor(minute(13), 5.0)),  # ahead, within what is borne
         (11, sensor(minute(11), 6.0)),  # set right
@@ -66,7 +66,7 @@ def test_only_what_a_clock_says_while_it_lags_behind_itself_is_backward(tmp_path
 
 
 def test_a_time_far_ahead_does_not_make_the_right_ones_backward(tmp_path: Path) -> None:
-    raw = folded(
+    raw = merged(
         tmp_path,
         (10, sensor(minute(90), 5.0)),
         (11, sensor(minute(11), 6.0)),

@@ -18,7 +18,7 @@ from energy_platform.sources.http.errors import (
     PermanentError,
     TransientError,
 )
-from energy_platform.sources.http.pace import Clock
+from energy_platform.sources.http.rate_limit import Clock
 from energy_platform.sources.skycentrics import SkycentricsClient
 from energy_platform.sources.skycentrics.models import record_of, records_of, unpacked
 from energy_platform.sources.skycentrics.signature import token

@@ -12,9 +12,9 @@ from energy_platform.schemas import violations
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
 from energy_platform.sources.registry import tables
 from energy_platform.sources.skycentrics import Landing, pull
-from energy_platform.sources.skycentrics.fold import fold as fold_rows
-from energy_platform.sources.skycentrics.fold import observed_in_polls
 from energy_platform.sources.skycentrics.landing import Line
+from energy_platform.sources.skycentrics.merging import merge_polls as fold_rows
+from energy_platform.sources.skycentrics.merging import observed_in_polls
 from energy_platform.sources.skycentrics.models import Record, Sensor
 from energy_platform_tests.sources.http.loopback import Reply
 from energy_platform_tests.sources.skycentrics.cloud import (
@@ -54,7 +54,7 @@ def land(landing: Landing, polled_at: datetime, *sensors: dict[str, Any]) -> Non
     landing.append(device_id=GATEWAY, polled_at=polled_at, body=answer(*sensors))
 
 
-def fold(
+def merge_polls(
     landing: Landing,
     *,
     client: SkycentricsClient | None = None,
@@ -80,17 +80,17 @@ def minute(number: int) -> datetime:
 
 def test_the_inventory_keeps_its_contract(cloud: Cloud) -> None:
     with cloud.client() as client:
-        tables = pull.inventory(client)
-    for name, frame in tables.items():
+        frames = pull.inventory(client)
+    for name, frame in frames.items():
         assert violations(frame, table=tables()[name]) == []
-    assert tables["raw_skycentrics__devices"].row(0, named=True) == {
+    assert frames["raw_skycentrics__devices"].row(0, named=True) == {
         "id": GATEWAY,
         "name": "demo-gateway",
         "type": 250,
         "group": 2001,
         "mac": "020000000001",
     }
-    assert tables["raw_skycentrics__sensors"].height == 5
+    assert frames["raw_skycentrics__sensors"].height == 5
 
 
 def test_a_poll_round_lands_what_answers_and_names_what_does_not(
@@ -106,13 +106,13 @@ def test_a_poll_round_lands_what_answers_and_names_what_does_not(
     assert report.landed[GATEWAY].samples == 5
     assert report.failed["2"].status == 500
     assert "newest data, 2" in str(report.failed["2"])
-    assert len(rows(fold(landing))) == 5
+    assert len(rows(merge_polls(landing))) == 5
 
 
 def test_an_unchanged_time_is_no_new_sample(landing: Landing) -> None:
     for number in range(5):
         land(landing, minute(number), sensor(minute(0), 5.0))
-    pulled = fold(landing)
+    pulled = merge_polls(landing)
     assert rows(pulled) == [(minute(0), 5.0, "poll")]
     assert (pulled.polls, pulled.duplicates, pulled.conflicts) == (5, 4, 0)
 
@@ -120,7 +120,7 @@ def test_an_unchanged_time_is_no_new_sample(landing: Landing) -> None:
 def test_a_standing_clock_does_not_rewrite_the_past(landing: Landing) -> None:
     for number in range(3):
         land(landing, minute(number), sensor(minute(0), 5.0 + number))
-    pulled = fold(landing)
+    pulled = merge_polls(landing)
     assert rows(pulled) == [(minute(0), 5.0, "poll")]
     assert pulled.conflicts == 2
 
@@ -128,19 +128,19 @@ def test_a_standing_clock_does_not_rewrite_the_past(landing: Landing) -> None:
 def test_a_null_gives_way_to_a_number_for_the_same_time(landing: Landing) -> None:
     land(landing, minute(0), sensor(minute(0), None))
     land(landing, minute(1), sensor(minute(0), 6.0))
-    assert rows(fold(landing)) == [(minute(0), 6.0, "poll")]
+    assert rows(merge_polls(landing)) == [(minute(0), 6.0, "poll")]
 
 
 def test_one_sensor_twice_in_a_poll_keeps_the_smallest_value_that_is_not_zero(
     landing: Landing,
 ) -> None:
     land(landing, minute(0), *(sensor(minute(0), value) for value in (9.0, 0.0, 4.0)))
-    assert rows(fold(landing)) == [(minute(0), 4.0, "poll")]
+    assert rows(merge_polls(landing)) == [(minute(0), 4.0, "poll")]
 
 
 def test_a_duplicate_point_with_a_suffix_stays_a_sensor_of_its_own(landing: Landing) -> None:
     land(landing, minute(0), sensor(minute(0), 1.0), sensor(minute(0), 2.0, id="Meter_1_DUP"))
-    assert [row[1] for row in rows(fold(landing))] == [1.0, 2.0]
+    assert [row[1] for row in rows(merge_polls(landing))] == [1.0, 2.0]
 
 
 def test_texts_booleans_and_nulls_are_kept_as_said(landing: Landing) -> None:
@@ -152,7 +152,7 @@ def test_texts_booleans_and_nulls_are_kept_as_said(landing: Landing) -> None:
         sensor(minute(0), None, id="c"),
         sensor(minute(0), 0, id="d", units=""),
     )
-    pulled = fold(landing)
+    pulled = merge_polls(landing)
     assert pulled.frame is not None
     assert pulled.frame.select("value", "value_text", "units").rows() == [
         (None, "active", "kWh"),
@@ -172,7 +172,7 @@ def test_times_that_cannot_be_right_are_counted_and_kept_out(landing: Landing) -
         sensor(minute(4), id="a little ahead"),
         sensor(minute(90), id="wrong clock"),
     )
-    pulled = fold(landing)
+    pulled = merge_polls(landing)
     assert pulled.frame is not None
     assert pulled.frame["sensor_id"].to_list() == ["a little ahead"]
     assert (pulled.untimed, pulled.future) == (2, 1)
@@ -182,9 +182,9 @@ def test_times_that_cannot_be_right_are_counted_and_kept_out(landing: Landing) -
 def test_a_time_once_in_the_future_does_not_become_true_by_waiting(landing: Landing) -> None:
     for number in range(0, 120, 30):
         land(landing, minute(number), sensor(minute(90), 5.0))
-    assert rows(fold(landing)) == []
+    assert rows(merge_polls(landing)) == []
     land(landing, minute(91), sensor(minute(90), 6.0))
-    assert rows(fold(landing)) == [(minute(90), 6.0, "poll")]
+    assert rows(merge_polls(landing)) == [(minute(90), 6.0, "poll")]
 
 
 def test_a_time_going_back_is_kept_and_counted_once(landing: Landing) -> None:
@@ -192,7 +192,7 @@ def test_a_time_going_back_is_kept_and_counted_once(landing: Landing) -> None:
     land(landing, minute(11), sensor(minute(3), 6.0))
     land(landing, minute(12), sensor(minute(3), 6.0))
     land(landing, minute(13), sensor(minute(10), 5.0))
-    pulled = fold(landing)
+    pulled = merge_polls(landing)
     assert [row[0] for row in rows(pulled)] == [minute(3), minute(10)]
     assert pulled.backward == 1
 
@@ -200,23 +200,23 @@ def test_a_time_going_back_is_kept_and_counted_once(landing: Landing) -> None:
 def test_a_sample_belongs_to_the_day_of_its_time_not_of_its_poll(landing: Landing) -> None:
     before, after = MIDNIGHT - timedelta(seconds=10), MIDNIGHT + timedelta(seconds=10)
     land(landing, minute(1), sensor(before, 1.0), sensor(after, 2.0, id="Other"))
-    assert rows(fold(landing)) == [(after, 2.0, "poll")]
-    assert rows(fold(landing, day="2025-12-31")) == [(before, 1.0, "poll")]
+    assert rows(merge_polls(landing)) == [(after, 2.0, "poll")]
+    assert rows(merge_polls(landing, day="2025-12-31")) == [(before, 1.0, "poll")]
 
 
 def test_an_open_day_holds_nothing_from_after_the_present(landing: Landing) -> None:
     land(landing, minute(0), sensor(minute(0)))
     land(landing, minute(3), sensor(minute(3)))
-    assert [row[0] for row in rows(fold(landing, until=minute(3)))] == [minute(0)]
+    assert [row[0] for row in rows(merge_polls(landing, until=minute(3)))] == [minute(0)]
 
 
 def test_folding_twice_and_after_archiving_gives_the_same_rows(landing: Landing) -> None:
     for number in range(30):
         land(landing, minute(number), sensor(minute(number), float(number)))
-    first = fold(landing).frame
-    again = fold(landing).frame
+    first = merge_polls(landing).frame
+    again = merge_polls(landing).frame
     landing.archive(today="2026-02-01")
-    archived = fold(landing).frame
+    archived = merge_polls(landing).frame
     assert first is not None
     assert again is not None
     assert archived is not None
@@ -259,7 +259,7 @@ def _epoch(number: int) -> int:
 def test_missing_polls_are_a_gap_never_interpolated(landing: Landing) -> None:
     for number in (*range(10), *range(30, 40)):
         land(landing, minute(number), sensor(minute(number)))
-    pulled = fold(landing, until=minute(40))
+    pulled = merge_polls(landing, until=minute(40))
     assert [(gap.start, gap.end) for gap in pulled.gaps] == [(minute(9), minute(30))]
     assert len(rows(pulled)) == 20
     assert "00:09:00 to 00:30:00" in pulled.warnings[0]
@@ -272,7 +272,7 @@ def test_a_day_polled_without_a_gap_does_not_ask_for_history(
     for number in range(30):
         land(landing, minute(number), sensor(minute(number)))
     with cloud.client() as client:
-        pulled = fold(landing, client=client, until=minute(30))
+        pulled = merge_polls(landing, client=client, until=minute(30))
     assert pulled.gaps == ()
     assert not cloud.seen
 
@@ -282,7 +282,7 @@ def test_history_fills_the_gap_and_polls_win(cloud: Cloud, landing: Landing) -> 
     for number in range(10):
         land(landing, minute(number), sensor(minute(number), 100.0 + number))
     with cloud.client() as client:
-        pulled = fold(landing, client=client, until=minute(40))
+        pulled = merge_polls(landing, client=client, until=minute(40))
     assert [row[2] for row in rows(pulled)] == ["poll"] * 10 + ["history"] * 30
     assert rows(pulled)[9][1] == 109.0
     assert rows(pulled)[10][1] == 10.0
@@ -299,7 +299,7 @@ def test_a_history_sensor_without_a_time_has_its_records_time_unrounded(
         {"sensors": [{"id": "a", "data": 2}], "time": "2026-01-01 01:59:59Z"},
     ]
     with cloud.client(history="on") as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert [row[:2] for row in rows(pulled)] == [
         (minute(60) - timedelta(seconds=1), 1.0),
         (minute(120) - timedelta(seconds=1), 2.0),
@@ -311,14 +311,14 @@ def test_the_boundary_record_of_the_next_day_stays_in_its_day(
 ) -> None:
     cloud.records = records(MIDNIGHT, count=25, step=timedelta(hours=1))
     with cloud.client() as client:
-        assert len(rows(fold(landing, client=client))) == 24
+        assert len(rows(merge_polls(landing, client=client))) == 24
 
 
 def test_an_account_without_history_leaves_the_gap_and_says_so(
     cloud: Cloud, landing: Landing
 ) -> None:
     with cloud.client() as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert rows(pulled) == []
     assert len(pulled.gaps) == 1
     assert pulled.warnings
@@ -328,10 +328,10 @@ def test_history_switched_off_is_never_asked_and_switched_on_must_answer(
     cloud: Cloud, landing: Landing
 ) -> None:
     with cloud.client(history="off") as client:
-        fold(landing, client=client)
+        merge_polls(landing, client=client)
     assert not cloud.seen
     with cloud.client(history="on") as client, pytest.raises(PermanentError) as caught:
-        fold(landing, client=client)
+        merge_polls(landing, client=client)
     assert caught.value.day == DAY
 
 
@@ -378,6 +378,6 @@ def test_a_day_of_sixty_sensors_folds_in_seconds(landing: Landing) -> None:
     for number in range(0, 1440, 10):
         at = minute(number)
         land(landing, at, *(sensor(at, float(number), id=name) for name in names))
-    pulled = fold(landing)
+    pulled = merge_polls(landing)
     assert isinstance(pulled.frame, pl.DataFrame)
     assert pulled.frame.height == 144 * 60

@@ -60,7 +60,7 @@ def land(
     landing.append(device_id=gateway, polled_at=polled_at, body=answer(*sensors))
 
 
-def fold(
+def merge_polls(
     landing: Landing,
     *,
     client: SkycentricsClient | None = None,
@@ -97,8 +97,8 @@ def histories(cloud: Cloud) -> list[Seen]:
     return [seen for seen in cloud.seen if "b" in seen.query]
 
 
-def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
-    """Let the history answer with what ``conduct`` makes of the right records."""
+def serve(cloud: Cloud, behaviour: Callable[[list[Any]], list[Any]]) -> None:
+    """Let the history answer with what ``behaviour`` makes of the right records."""
     cloud.packs = False
     whole = cloud.route
 
@@ -106,7 +106,7 @@ def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
         reply = whole(seen)
         if "b" not in seen.query or reply.status != 200:
             return reply
-        return reply_json(conduct(json.loads(reply.body)))
+        return reply_json(behaviour(json.loads(reply.body)))
 
     cloud.route = route
 
@@ -114,14 +114,14 @@ def serve(cloud: Cloud, conduct: Callable[[list[Any]], list[Any]]) -> None:
 def test_polls_that_cover_the_day_show_it_to_be_whole(landing: Landing) -> None:
     for number in range(60):
         land(landing, minute(number), sensor(minute(number)), sensor(minute(number), id="Other"))
-    pulled = fold(landing, until=minute(60))
+    pulled = merge_polls(landing, until=minute(60))
     assert of(pulled) == (GATEWAY, 2, 2, 120, minute(0), minute(59), "")
 
 
 def test_a_gap_between_polls_is_said_with_from_and_to(landing: Landing) -> None:
     for number in (*range(30), *range(90, 120)):
         land(landing, minute(number), sensor(minute(number)))
-    assert of(fold(landing, until=minute(120))).why_partial == (
+    assert of(merge_polls(landing, until=minute(120))).why_partial == (
         "no polls and no history (UTC): 00:29 to 01:30"
     )
 
@@ -136,7 +136,7 @@ def test_history_cut_at_any_number_is_asked_for_again(
     serve(cloud, lambda found: found[:most] if end == "oldest" else found[-most:])
     gap = int(step / timedelta(minutes=1))
     with cloud.client(history="on", history_gap=gap) as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert rows(pulled) == len(cloud.records)
     assert of(pulled).why_partial == ""
     assert any("cuts its history" in one and GATEWAY in one for one in pulled.warnings)
@@ -148,7 +148,7 @@ def test_history_that_leaves_a_hole_is_asked_for_the_hole_once(
     cloud.records = records(MIDNIGHT, count=1441, step=timedelta(minutes=1))
     del cloud.records[600:700]
     with cloud.client(history="on") as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert rows(pulled) == 1340
     assert of(pulled).why_partial == "no polls and no history (UTC): 09:59 to 11:40"
     assert [(one.query["b"][11:16], one.query["e"][11:16]) for one in histories(cloud)] == [
@@ -172,7 +172,7 @@ def test_a_window_that_is_too_long_for_the_vendor_is_asked_for_in_halves(
 
     cloud.route = route
     with cloud.client(history="on") as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert rows(pulled) == 1440
     assert of(pulled).why_partial == ""
 
@@ -186,7 +186,7 @@ def test_one_refusing_gateway_costs_no_other(cloud: Cloud, landing: Landing, sta
     for number in range(30):
         land(landing, minute(number), sensor(minute(number)))
     with cloud.client(history="on", attempts=1) as client:
-        pulled = fold(landing, client=client, device_ids=[GATEWAY, OTHER])
+        pulled = merge_polls(landing, client=client, device_ids=[GATEWAY, OTHER])
     assert of(pulled).rows == 30
     assert f"history: HTTP {status}" in of(pulled).why_partial
     assert "00:29 to 00:00" in of(pulled).why_partial
@@ -203,7 +203,7 @@ def test_the_first_gateway_without_history_hides_no_other_ones(
     whole = cloud.route
     cloud.route = lambda seen: Reply(status=404) if f"/{GATEWAY}/" in seen.path else whole(seen)
     with cloud.client() as client:
-        pulled = fold(landing, client=client, device_ids=[GATEWAY, OTHER])
+        pulled = merge_polls(landing, client=client, device_ids=[GATEWAY, OTHER])
     assert of(pulled, OTHER).rows == 1440
 
 
@@ -211,18 +211,18 @@ def test_a_vendor_of_which_nothing_comes_fails_the_day(cloud: Cloud, landing: La
     cloud.gateways = [GATEWAY, OTHER]
     cloud.history_status = 502
     with cloud.client(history="on", attempts=1) as client, pytest.raises(VendorError) as caught:
-        fold(landing, client=client, device_ids=[GATEWAY, OTHER])
+        merge_polls(landing, client=client, device_ids=[GATEWAY, OTHER])
     assert caught.value.day == DAY
 
 
 def test_an_account_without_gateways_is_no_empty_day(landing: Landing) -> None:
     with pytest.raises(PermanentError, match="no gateway"):
-        fold(landing, device_ids=[])
+        merge_polls(landing, device_ids=[])
 
 
 def test_a_gateway_that_the_account_lists_no_more_is_said(landing: Landing) -> None:
     land(landing, minute(0), sensor(minute(0)))
-    pulled = fold(landing, until=minute(2), before={(OTHER, "Meter_1"): SPOKE})
+    pulled = merge_polls(landing, until=minute(2), before={(OTHER, "Meter_1"): SPOKE})
     assert of(pulled, OTHER)[1:4] == (1, 0, 0)
     assert "lists it no more" in of(pulled, OTHER).why_partial
     assert any(OTHER in warning for warning in pulled.warnings)
@@ -234,7 +234,7 @@ def test_a_gateway_left_out_is_neither_read_nor_missed(cloud: Cloud, landing: La
     land(landing, minute(0), sensor(minute(0)))
     land(landing, minute(0), sensor(minute(0)), gateway=OTHER)
     with cloud.client() as client:
-        pulled = fold(
+        pulled = merge_polls(
             landing,
             client=client,
             device_ids=[GATEWAY, OTHER],
@@ -251,7 +251,7 @@ def test_a_sensor_that_spoke_before_and_is_in_no_answer_is_said(landing: Landing
         if number % 60 == 0:
             land(landing, minute(number), sensor(minute(number)))
     before: Before = {(GATEWAY, "Meter_1"): SPOKE, (GATEWAY, "Gone_2"): SPOKE}
-    pulled = fold(landing, before=before, poll_s=3600)
+    pulled = merge_polls(landing, before=before, poll_s=3600)
     assert of(pulled)[1:3] == (2, 1)
     assert of(pulled).why_partial == "", "what the gateway does not upload nobody can ask for"
     assert any("Gone_2" in warning and "Meter_1" not in warning for warning in pulled.warnings)
@@ -280,7 +280,7 @@ def test_an_odd_sensor_is_set_aside_and_costs_no_other(
     landing: Landing, odd: Any, reason: str
 ) -> None:
     land(landing, minute(0), sensor(minute(0), 1.0), odd, sensor(minute(0), 2.0, id="Z"))
-    pulled = fold(landing, until=minute(2))
+    pulled = merge_polls(landing, until=minute(2))
     assert rows(pulled) == 2
     (reject,) = pulled.rejects
     assert reason in reject.reason
@@ -294,7 +294,7 @@ def test_a_number_that_json_does_not_have_costs_no_poll(landing: Landing, litera
     landing.append(
         device_id=GATEWAY, polled_at=minute(0), body=body.replace(b'"@"', literal.encode())
     )
-    pulled = fold(landing, until=minute(2))
+    pulled = merge_polls(landing, until=minute(2))
     assert pulled.frame is not None
     assert pulled.frame.select("value", "value_text").rows() == [(None, literal), (2.0, None)]
 
@@ -304,7 +304,7 @@ def test_an_odd_history_record_costs_no_other(cloud: Cloud, landing: Landing, od
     cloud.records = records(MIDNIGHT, count=1440, step=timedelta(minutes=1))
     serve(cloud, lambda found: [*found[:20], odd, *found[20:]])
     with cloud.client(history="on") as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert rows(pulled) == 1440
 
 
@@ -330,7 +330,7 @@ def test_a_damaged_landing_file_is_said_and_costs_no_other_gateway(
         landing.archive(today="2026-02-01")
     (path,) = (tmp_path / f"day={DAY}").glob(f"{GATEWAY}.jsonl*")
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    pulled = fold(landing, device_ids=[GATEWAY, OTHER], until=minute(60))
+    pulled = merge_polls(landing, device_ids=[GATEWAY, OTHER], until=minute(60))
     assert of(pulled, OTHER).rows == 60
     assert of(pulled, OTHER).why_partial == ""
     assert of(pulled).why_partial or of(pulled).rows >= 58
@@ -342,7 +342,7 @@ def test_a_damaged_landing_file_is_said_and_costs_no_other_gateway(
     # Polls that come later for this day, and its next archiving, must not stumble either.
     land(landing, minute(59) + timedelta(seconds=30), sensor(minute(59)))
     landing.archive(today="2026-02-01")
-    again = fold(landing, device_ids=[GATEWAY], until=minute(60))
+    again = merge_polls(landing, device_ids=[GATEWAY], until=minute(60))
     assert of(again).rows >= of(pulled).rows
 
 
@@ -365,7 +365,7 @@ def test_a_line_of_nonsense_in_the_middle_is_skipped_and_said(tmp_path: Path, li
     path = tmp_path / f"day={DAY}" / f"{GATEWAY}.jsonl"
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([*lines[:10], line, *lines[10:]]) + b"\n")
-    pulled = fold(landing, until=minute(20))
+    pulled = merge_polls(landing, until=minute(20))
     assert rows(pulled) == 20
     assert pulled.torn == 1
     assert any("cannot be read" in warning for warning in pulled.warnings)
@@ -384,9 +384,9 @@ def test_one_refusing_gateway_keeps_its_place_in_the_inventory(cloud: Cloud) -> 
     whole = cloud.route
     cloud.route = lambda seen: Reply(status=500) if f"/{OTHER}/" in seen.path else whole(seen)
     with cloud.client(attempts=1) as client:
-        tables = pull.inventory(client)
-    assert tables["raw_skycentrics__devices"]["id"].to_list() == [GATEWAY, OTHER]
-    assert set(tables["raw_skycentrics__sensors"]["device_id"]) == {GATEWAY}
+        frames = pull.inventory(client)
+    assert frames["raw_skycentrics__devices"]["id"].to_list() == [GATEWAY, OTHER]
+    assert set(frames["raw_skycentrics__sensors"]["device_id"]) == {GATEWAY}
 
 
 def test_an_odd_element_of_the_listing_costs_no_gateway(cloud: Cloud) -> None:
@@ -413,7 +413,7 @@ def test_a_gzip_history_with_an_odd_number_is_read(cloud: Cloud, landing: Landin
 
     cloud.route = route
     with cloud.client(history="on") as client:
-        pulled = fold(landing, client=client)
+        pulled = merge_polls(landing, client=client)
     assert rows(pulled) == 1440
     assert pulled.frame is not None
     assert pulled.frame["value_text"].to_list().count("NaN") == 1

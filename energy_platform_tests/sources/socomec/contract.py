@@ -6,4 +6,8 @@ from functools import partial
 
 from energy_platform_tests.sources.cases import simulated
 
-serve = partial(simulated, "socomec", login_paths=("/realms/Socomec/protocol/openid-connect/",))
+serve = partial(
+    simulated,
+    "socomec",
+    other_calls=(r"/realms/Socomec/protocol/openid-connect/\w+", r"/api/v1/ca/[^/]+/datapoints"),
+)

@@ -139,21 +139,21 @@ class SoData:
         results = records[skip : skip + take]
         return reply_json({"total": len(records), "results": results, "take": take})
 
-    def datapoints(self, ask: dict[str, Any]) -> Reply:
-        self.asks.append(ask)
-        start, end = (datetime.fromisoformat(ask[key]) for key in ("from", "to"))
-        if end - start > self.max_window or len(ask["series"]) > self.max_series:
+    def datapoints(self, request: dict[str, Any]) -> Reply:
+        self.asks.append(request)
+        start, end = (datetime.fromisoformat(request[key]) for key in ("from", "to"))
+        if end - start > self.max_window or len(request["series"]) > self.max_series:
             return reply_json({"statusCode": self.too_large}, status=self.too_large)
         known = {one["uuid"] for one in self.listings["devices"]}
         answers = []
-        for one in reversed(ask["series"]):
+        for one in reversed(request["series"]):
             if one["deviceUuid"] not in known:
                 return reply_json({"statusCode": 404, "message": "Unknown device"}, status=404)
             key = SeriesKey(one["deviceUuid"], one["itemType"], one["itemIndex"], one["serviceId"])
             inside = [(at, value) for at, value in self.points.get(key, ()) if start <= at < end]
             data = [{"at": stamp(at), "value": value} for at, value in inside[: self.cap]]
             answers.append({**one, "dataType": "number", "deviceTimeZone": "UTC", "data": data})
-        return reply_json({**ask, "series": answers})
+        return reply_json({**request, "series": answers})
 
 
 def settings(url: str, **changes: Any) -> SocomecSettings:

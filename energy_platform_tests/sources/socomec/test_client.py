@@ -136,10 +136,10 @@ def test_unknown_keys_nulls_and_missing_keys_are_survived() -> None:
 def test_the_history_request_is_the_documented_one() -> None:
     with connected(SoData()) as (client, server):
         client.datapoints(CA, series=[CURRENT], start=START, end=END)
-        ask = next(seen for seen in server.seen if seen.path.endswith("/datapoints"))
-        assert (ask.method, ask.path) == ("PUT", f"/api/v1/ca/{CA}/datapoints")
-        assert ask.headers["content-type"] == "application/json"
-        assert ask.json == {
+        request = next(seen for seen in server.seen if seen.path.endswith("/datapoints"))
+        assert (request.method, request.path) == ("PUT", f"/api/v1/ca/{CA}/datapoints")
+        assert request.headers["content-type"] == "application/json"
+        assert request.json == {
             "from": "2026-01-01T00:00:00Z",
             "to": "2026-01-02T00:00:00Z",
             "timezone": "UTC",
@@ -169,13 +169,13 @@ def test_the_documented_answer_is_read_by_its_keys() -> None:
     series = [CURRENT, SeriesKey(UPS, "Global", "0", "141935")]
     with connected(sodata) as (client, _):
         reading = client.datapoints(CA, series=series, start=START, end=END)
-    (part,) = reading.parts
-    assert part.key == series[1]
-    assert part.at.view("datetime64[us]").astype(str).tolist() == [
+    (chunk,) = reading.chunks
+    assert chunk.key == series[1]
+    assert chunk.at.view("datetime64[us]").astype(str).tolist() == [
         "2026-01-01T00:05:05.000000",
         "2026-01-01T00:10:14.000000",
     ]
-    assert part.values == [4, 4.5]
+    assert chunk.values == [4, 4.5]
 
 
 def test_an_answer_without_its_series_is_loud() -> None:

@@ -17,9 +17,9 @@ from energy_platform.sources.http.errors import (
     TransientError,
     VendorError,
 )
+from energy_platform.sources.socomec.batch_size import FULL_CHUNK, GROW_AFTER, HistoryRequest
 from energy_platform.sources.socomec.history import History, Reading
 from energy_platform.sources.socomec.models import Datapoints, Point, SeriesKey, SeriesPoints
-from energy_platform.sources.socomec.portions import FULL_PORTION, GROW_AFTER, Ask
 from energy_platform_tests.sources.socomec.sodata import CA, END, START, stamp
 
 DAY = END - START
@@ -40,12 +40,12 @@ class Limits:
     cap_series: int = 10**9
     cap_total: int = 10**9
     choke: type[TransientError] | int = 504
-    asks: list[Ask] = field(default_factory=list)
+    asks: list[HistoryRequest] = field(default_factory=list)
 
-    def __call__(self, ca: str, ask: Ask) -> Datapoints:
+    def __call__(self, ca: str, request: HistoryRequest) -> Datapoints:
         assert ca == CA
-        self.asks.append(ask)
-        if ask.window > self.window or len(ask.series) > self.series:
+        self.asks.append(request)
+        if request.window > self.window or len(request.series) > self.series:
             if self.choke == 413:
                 raise PermanentError("big", vendor="socomec", endpoint="datapoints", status=413)
             status = None if self.choke is TransientError else 504
@@ -53,14 +53,14 @@ class Limits:
             raise TransientError(
                 "slow", vendor="socomec", endpoint="datapoints", kind=kind, status=status
             )
-        parts, left = [], self.cap_total
-        for key in ask.series:
-            inside = [at for at in self.points.get(key, ()) if ask.start <= at < ask.end]
+        chunks, left = [], self.cap_total
+        for key in request.series:
+            inside = [at for at in self.points.get(key, ()) if request.start <= at < request.end]
             sent = inside[: min(self.cap_series, left)]
             left -= len(sent)
             data = [Point(stamp(at), 1.0) for at in sent]
-            parts.append(SeriesPoints(*key, data=data))
-        return Datapoints(parts, "raw", False)
+            chunks.append(SeriesPoints(*key, data=data))
+        return Datapoints(chunks, "raw", False)
 
 
 def history(vendor: Limits, *, series: int = 20) -> History:
@@ -75,9 +75,9 @@ def read(reader: History, series: tuple[SeriesKey, ...]) -> Counter[tuple[Series
 
 def came(reading: Reading) -> Counter[tuple[SeriesKey, str]]:
     return Counter(
-        (part.key, stamp(EPOCH + timedelta(microseconds=at)))
-        for part in reading.parts
-        for at in part.at.tolist()
+        (chunk.key, stamp(EPOCH + timedelta(microseconds=at)))
+        for chunk in reading.chunks
+        for at in chunk.at.tolist()
     )
 
 
@@ -160,13 +160,14 @@ def test_no_limit_of_any_kind_leaves_a_window_short_without_a_word(
         for key, step in zip(series, steps_s, strict=True)
     }
 
-    def fetch(ca: str, ask: Ask) -> Datapoints:
+    def fetch(ca: str, request: HistoryRequest) -> Datapoints:
         inside = {
-            key: [at for at in points[key] if ask.start <= at < ask.end] for key in ask.series
+            key: [at for at in points[key] if request.start <= at < request.end]
+            for key in request.series
         }
         left = limited(inside, most=most, how=how, order=order)
-        parts = [SeriesPoints(*key, data=[Point(stamp(at)) for at in left[key]]) for key in left]
-        return Datapoints(parts, "raw", False)
+        chunks = [SeriesPoints(*key, data=[Point(stamp(at)) for at in left[key]]) for key in left]
+        return Datapoints(chunks, "raw", False)
 
     reader = History(fetch=fetch, max_window=DAY, max_series=20)
     assert read(reader, series) == truth(Limits(points))
@@ -198,13 +199,13 @@ def test_portions_grow_back_after_the_vendor_has_recovered() -> None:
     vendor = Limits({}, window=timedelta(hours=6), series=4, choke=413)
     reader = history(vendor, series=16)
     read(reader, series)
-    window, most = reader.appetite.portion
+    window, most = reader.batch_size.size
     assert timedelta(hours=1) <= window <= timedelta(hours=12)
     assert 1 <= most <= 8
     vendor.window, vendor.series = DAY, 16
     for _ in range(20 * GROW_AFTER):
         read(reader, series[:4])
-    assert reader.appetite.portion == (DAY, 16)
+    assert reader.batch_size.size == (DAY, 16)
 
 
 def test_a_limit_of_the_vendor_is_not_probed_again_and_again() -> None:
@@ -212,15 +213,15 @@ def test_a_limit_of_the_vendor_is_not_probed_again_and_again() -> None:
     reader = history(vendor)
     for _ in range(100):
         read(reader, keys(20))
-    refused = [ask for ask in vendor.asks if ask.window > vendor.window]
+    refused = [request for request in vendor.asks if request.window > vendor.window]
     assert len(refused) < len(vendor.asks) / 20
-    assert reader.appetite.portion[1] == 20
+    assert reader.batch_size.size[1] == 20
 
 
 def test_very_full_answers_make_the_next_portions_smaller() -> None:
     reader = history(Limits({}))
-    reader.appetite.digested(points=FULL_PORTION + 1)
-    assert reader.appetite.portion == (DAY, 10)
+    reader.batch_size.on_success(points=FULL_CHUNK + 1)
+    assert reader.batch_size.size == (DAY, 10)
 
 
 def test_a_vendor_that_never_answers_is_given_up_after_the_smallest_portion() -> None:
@@ -242,8 +243,8 @@ def test_a_vendor_that_never_answers_is_given_up_after_the_smallest_portion() ->
 def test_a_failed_login_is_not_taken_for_a_large_request(error: VendorError) -> None:
     calls = []
 
-    def refuse(ca: str, ask: Ask) -> Datapoints:
-        calls.append(ask)
+    def refuse(ca: str, request: HistoryRequest) -> Datapoints:
+        calls.append(request)
         raise error
 
     reader = History(fetch=refuse, max_window=DAY, max_series=20)
@@ -261,8 +262,8 @@ def test_a_failed_login_is_not_taken_for_a_large_request(error: VendorError) -> 
     ],
 )
 def test_an_answer_to_another_question_is_refused(change: dict[str, object], said: str) -> None:
-    def other(ca: str, ask: Ask) -> Datapoints:
-        answer = Limits({})(ca, ask)
+    def other(ca: str, request: HistoryRequest) -> Datapoints:
+        answer = Limits({})(ca, request)
         for name, value in change.items():
             setattr(answer, name, value)
         return answer

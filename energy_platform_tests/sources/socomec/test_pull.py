@@ -55,10 +55,11 @@ def only_current(data: Sequence[Any]) -> SoData:
     """A SoData that gives these rows for one series, whatever the window, and no others."""
     sodata = SoData()
 
-    def answer(ask: dict[str, Any]) -> Reply:
+    def answer(request: dict[str, Any]) -> Reply:
         current = CURRENT.service_id
         said = [
-            {**one, "data": data if one["serviceId"] == current else []} for one in ask["series"]
+            {**one, "data": data if one["serviceId"] == current else []}
+            for one in request["series"]
         ]
         return reply_json({"series": said})
 
@@ -73,7 +74,7 @@ def rows(frame: pl.DataFrame) -> list[tuple[str, float | None]]:
     ]
 
 
-def fleet(points: Mapping[SeriesKey, Sequence[tuple[datetime, Any]]]) -> SoData:
+def suite(points: Mapping[SeriesKey, Sequence[tuple[datetime, Any]]]) -> SoData:
     """A SoData with these series and a device for each UUID they name."""
     sodata = SoData()
     sodata.listings["devices"] = [
@@ -249,7 +250,7 @@ def test_gateways_are_asked_only_when_they_measure_something() -> None:
     alarm = {"uuid": "a", "itemType": "G", "itemIndex": "0", "serviceId": "1"}
     sodata.variables[GATEWAY] = {"results": [{**alarm, "serviceType": "Alarm"}]}
     assert read_day(sodata).skipped_series == 2
-    asked = {one["deviceUuid"] for ask in sodata.asks for one in ask["series"]}
+    asked = {one["deviceUuid"] for request in sodata.asks for one in request["series"]}
     assert asked == {UPS}
     sodata.variables[GATEWAY] = {"results": [{**alarm, "serviceType": "Measure"}]}
     assert read_day(sodata).skipped_series == 1
@@ -272,12 +273,12 @@ def test_an_empty_inventory_is_no_empty_day() -> None:
 def test_a_device_that_is_refused_is_named_and_costs_no_other_its_day(status: int) -> None:
     keys = [SeriesKey(f"device-{n}", "Global", "0", str(s)) for n in range(5) for s in range(3)]
     minutes = [(START + timedelta(minutes=m), float(m)) for m in range(1440)]
-    sodata = fleet(dict.fromkeys(keys, minutes))
+    sodata = suite(dict.fromkeys(keys, minutes))
     answer = sodata.datapoints
 
-    def refuse(ask: dict[str, Any]) -> Reply:
-        is_refused = any(one["deviceUuid"] == "device-3" for one in ask["series"])
-        return reply_json({"message": "no"}, status=status) if is_refused else answer(ask)
+    def refuse(request: dict[str, Any]) -> Reply:
+        is_refused = any(one["deviceUuid"] == "device-3" for one in request["series"])
+        return reply_json({"message": "no"}, status=status) if is_refused else answer(request)
 
     sodata.datapoints = refuse  # type: ignore[method-assign]
     pulled = read_day(sodata, max_series=4)
@@ -293,11 +294,11 @@ def test_a_device_that_is_refused_is_named_and_costs_no_other_its_day(status: in
 def test_a_stray_refusal_costs_no_device_its_day() -> None:
     keys = [SeriesKey(f"device-{n}", "Global", "0", "1") for n in range(2)]
     minutes = [(START + timedelta(minutes=m), float(m)) for m in range(1440)]
-    sodata = fleet(dict.fromkeys(keys, minutes))
+    sodata = suite(dict.fromkeys(keys, minutes))
     answer, left = sodata.datapoints, [1]
 
-    def refuse_once(ask: dict[str, Any]) -> Reply:
-        return Reply(status=400) if left and left.pop() else answer(ask)
+    def refuse_once(request: dict[str, Any]) -> Reply:
+        return Reply(status=400) if left and left.pop() else answer(request)
 
     sodata.datapoints = refuse_once  # type: ignore[method-assign]
     pulled = read_day(sodata, max_series=1)
@@ -307,10 +308,10 @@ def test_a_stray_refusal_costs_no_device_its_day() -> None:
 
 @pytest.mark.parametrize("devices", [1, 2, 9])
 def test_a_vendor_that_refuses_every_device_has_failed(devices: int) -> None:
-    sodata = fleet({SeriesKey(f"device-{n}", "Global", "0", "1"): [] for n in range(devices)})
+    sodata = suite({SeriesKey(f"device-{n}", "Global", "0", "1"): [] for n in range(devices)})
     asked: list[int] = []
 
-    def refuse(ask: dict[str, Any]) -> Reply:
+    def refuse(request: dict[str, Any]) -> Reply:
         asked.append(1)
         return reply_json({"message": "no"}, status=403)
 
@@ -323,7 +324,7 @@ def test_a_vendor_that_refuses_every_device_has_failed(devices: int) -> None:
 def test_a_day_the_vendor_cannot_serve_fails_naming_the_day() -> None:
     sodata = SoData()
 
-    def down(ask: dict[str, Any]) -> Reply:
+    def down(request: dict[str, Any]) -> Reply:
         return Reply(status=503)
 
     sodata.datapoints = down  # type: ignore[method-assign]
@@ -340,9 +341,9 @@ def test_faults_on_the_way_leave_the_day_as_without_them() -> None:
         ]
         for n in range(40)
     }
-    clean = read_day(fleet(points), max_series=7)
+    clean = read_day(suite(points), max_series=7)
     assert clean.frame.height == 1200
-    faulty = fleet(points)
+    faulty = suite(points)
     faulty.max_window, faulty.max_series = timedelta(hours=7), 3
     answer = faulty.datapoints
     bad = (
@@ -353,13 +354,13 @@ def test_faults_on_the_way_leave_the_day_as_without_them() -> None:
     )
     attempts: dict[str, int] = {}
 
-    def hiccup(ask: dict[str, Any]) -> Reply:
-        attempt = attempts[str(ask)] = attempts.get(str(ask), 0) + 1
-        nth = list(attempts).index(str(ask))
+    def hiccup(request: dict[str, Any]) -> Reply:
+        attempt = attempts[str(request)] = attempts.get(str(request), 0) + 1
+        nth = list(attempts).index(str(request))
         if attempt == 1 and nth % 5 == 4:
             faulty.access.clear()
         # Every request fails up to three times in its own way, whatever the threads do meanwhile.
-        return bad[(nth + attempt) % 4] if attempt <= nth % 4 else answer(ask)
+        return bad[(nth + attempt) % 4] if attempt <= nth % 4 else answer(request)
 
     faulty.datapoints = hiccup  # type: ignore[method-assign]
     pulled = read_day(faulty, max_series=7, attempts=4)
@@ -375,10 +376,10 @@ def test_a_large_day_comes_in_parts_that_a_larger_day_does_not_make_larger() -> 
         ]
         for n in range(7)
     }
-    whole = read_day(fleet(points), max_series=100)
-    with connected(fleet(points), max_series=1) as (client, _):
+    whole = read_day(suite(points), max_series=100)
+    with connected(suite(points), max_series=1) as (client, _):
         tables = pull.inventory(client)
-        parts = list(
+        chunks = list(
             pull.chunks(
                 client,
                 day=DAY,
@@ -387,9 +388,9 @@ def test_a_large_day_comes_in_parts_that_a_larger_day_does_not_make_larger() -> 
                 variables=tables["raw_socomec__variables"],
             )
         )
-    assert [part.frame.height // 8_640 for part in parts] == [0, 2, 2, 2, 1]
-    assert [part.series for part in parts] == [0, 2, 2, 2, 1]
-    assert pl.concat(part.frame for part in parts).equals(whole.frame)
+    assert [chunk.frame.height // 8_640 for chunk in chunks] == [0, 2, 2, 2, 1]
+    assert [chunk.series for chunk in chunks] == [0, 2, 2, 2, 1]
+    assert pl.concat(chunk.frame for chunk in chunks).equals(whole.frame)
 
 
 @settings(max_examples=12, deadline=None)
@@ -411,7 +412,7 @@ def test_parts_written_one_after_the_other_are_the_sorted_day(
         ]
         for (device, service), stamps in minutes.items()
     }
-    pulled = read_day(fleet(points), max_series=at_once)
+    pulled = read_day(suite(points), max_series=at_once)
     assert schemas.violations(pulled.frame, table=RAW_SOCOMEC_DATAPOINTS) == []
     unique = {(key, at) for key, values in points.items() for at, _ in values}
     assert pulled.frame.height == len(unique)

@@ -39,6 +39,9 @@ class Source:
         self.sodata = sodata
         self.broken = broken or {}
 
+    def check_login(self) -> None:
+        """Need no login."""
+
     def inventory(self) -> dict[str, pl.DataFrame]:
         with connected(self.sodata, attempts=1) as (client, server):
             self._break(server)

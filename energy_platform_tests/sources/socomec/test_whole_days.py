@@ -18,7 +18,7 @@ from energy_platform.sources.socomec import SeriesKey, pull
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.sources.http.loopback import Reply, reply_json
 from energy_platform_tests.sources.socomec.sodata import DAY, END, START, connected, stamp
-from energy_platform_tests.sources.socomec.test_pull import LATER, fleet
+from energy_platform_tests.sources.socomec.test_pull import LATER, suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,19 +50,21 @@ class Vendor:
     change: Callable[[Row, Row], Row | None] = lambda _ask, series: series
     whole: Callable[[Row, list[Row]], list[Row]] = lambda _ask, series: series
     echo: Callable[[Row], Row] = lambda _ask: {}
-    asks: list[Row] = field(default_factory=list)
+    requests: list[Row] = field(default_factory=list)
 
     def read(
         self, *, before: Before | None = None, until: datetime = LATER, **changes: Any
     ) -> pull.DayPull:
-        sodata = fleet(self.points)
+        sodata = suite(self.points)
         true = sodata.datapoints
 
-        def changed(ask: Row) -> Reply:
-            self.asks.append(ask)
-            answer = json.loads(true(ask).body)
-            series = [one for each in answer["series"] if (one := self.change(ask, each))]
-            return reply_json({**answer, "series": self.whole(ask, series), **self.echo(ask)})
+        def changed(request: Row) -> Reply:
+            self.requests.append(request)
+            answer = json.loads(true(request).body)
+            series = [one for each in answer["series"] if (one := self.change(request, each))]
+            return reply_json(
+                {**answer, "series": self.whole(request, series), **self.echo(request)}
+            )
 
         sodata.datapoints = changed  # type: ignore[method-assign]
         with connected(sodata, **changes) as (client, _):
@@ -179,15 +181,15 @@ def test_portions_learn_from_a_limit_so_that_it_is_not_met_for_ever() -> None:
     assert pulled.frame.height == 40 * 1440
     cuts = sum("cuts answers" in said for said in pulled.warnings)
     assert cuts <= 4
-    assert len(vendor.asks) <= 20 * 5
+    assert len(vendor.requests) <= 20 * 5
 
 
 def test_a_series_left_out_of_an_answer_is_asked_for_again() -> None:
     points = {key: regular(300) for key in meters(4)}
     vendor = Vendor(
         points,
-        change=lambda ask, one: (
-            None if one["deviceUuid"] == "d2" and len(ask["series"]) > 3 else one
+        change=lambda request, one: (
+            None if one["deviceUuid"] == "d2" and len(request["series"]) > 3 else one
         ),
     )
 
@@ -200,10 +202,12 @@ def test_a_series_left_out_of_an_answer_is_asked_for_again() -> None:
 def test_a_second_answer_that_does_not_name_a_series_proves_nothing_of_it() -> None:
     points = {key: regular(300) for key in meters(3)}
 
-    def cut_and_then_left_out(ask: Row, series: Row) -> Row | None:
-        if series["deviceUuid"] != "d1" or len(ask["series"]) == 1:
-            return series if len(ask["series"]) < 3 else {**series, "data": series["data"][:200]}
-        first = len(ask["series"]) == 3 and ask["from"] == stamp(START)
+    def cut_and_then_left_out(request: Row, series: Row) -> Row | None:
+        if series["deviceUuid"] != "d1" or len(request["series"]) == 1:
+            return (
+                series if len(request["series"]) < 3 else {**series, "data": series["data"][:200]}
+            )
+        first = len(request["series"]) == 3 and request["from"] == stamp(START)
         return {**series, "data": series["data"][:200]} if first else None
 
     vendor = Vendor(points, change=cut_and_then_left_out)
@@ -220,7 +224,7 @@ def test_a_vendor_that_names_no_silent_series_costs_little_and_is_believed() -> 
 
     assert pulled.frame.height == vendor.rows()
     assert why(pulled) == {}
-    assert len(vendor.asks) <= 2 + 1 + 5
+    assert len(vendor.requests) <= 2 + 1 + 5
 
 
 def test_a_series_found_only_when_asked_alone_is_completed_too() -> None:
@@ -228,8 +232,10 @@ def test_a_series_found_only_when_asked_alone_is_completed_too() -> None:
     before = the_day_before(points)
     vendor = Vendor(
         points,
-        change=lambda ask, one: (
-            None if one["deviceUuid"] == "d2" and len(ask["series"]) > 1 else cut(500)(ask, one)
+        change=lambda request, one: (
+            None
+            if one["deviceUuid"] == "d2" and len(request["series"]) > 1
+            else cut(500)(request, one)
         ),
     )
 
@@ -254,7 +260,8 @@ def test_a_series_always_left_out_is_named_with_what_was_asked() -> None:
     assert "1 of 2 series (Global|0|s1)" in why(pulled)["SN-d1"]
     assert "2026-01-01T00:00Z to 2026-01-02T00:00Z and left out" in why(pulled)["SN-d1"]
     assert any(
-        [one["serviceId"] for one in ask["series"]] == [lost.service_id] for ask in vendor.asks
+        [one["serviceId"] for one in request["series"]] == [lost.service_id]
+        for request in vendor.requests
     )
 
 
@@ -268,7 +275,7 @@ def test_a_series_that_was_silent_before_is_not_asked_for_twice() -> None:
 
     assert why(pulled) == {}
     # One question and the sample.
-    assert len(vendor.asks) == 2
+    assert len(vendor.requests) == 2
 
 
 def test_an_empty_answer_for_a_series_that_had_data_the_day_before_is_asked_again() -> None:
@@ -276,8 +283,8 @@ def test_an_empty_answer_for_a_series_that_had_data_the_day_before_is_asked_agai
     before = the_day_before(points)
     vendor = Vendor(
         points,
-        change=lambda ask, one: (
-            {**one, "data": []} if one["deviceUuid"] == "d0" and len(ask["series"]) > 1 else one
+        change=lambda request, one: (
+            {**one, "data": []} if one["deviceUuid"] == "d0" and len(request["series"]) > 1 else one
         ),
     )
 
@@ -297,8 +304,8 @@ def test_an_answer_without_any_series_is_no_empty_day() -> None:
 
 @pytest.mark.parametrize("nth", [2, 3, 10])
 def test_answers_thinned_out_for_long_windows_are_found(nth: int) -> None:
-    def thinned(ask: Row, series: Row) -> Row:
-        start, end = (datetime.fromisoformat(ask[key]) for key in ("from", "to"))
+    def thinned(request: Row, series: Row) -> Row:
+        start, end = (datetime.fromisoformat(request[key]) for key in ("from", "to"))
         step = nth if end - start > timedelta(hours=6) else 1
         return {**series, "data": series["data"][::step]}
 
@@ -375,7 +382,7 @@ def test_healthy_days_cost_one_request_more_each() -> None:
     pulled = vendor.read(before=before, max_series=20)
 
     assert why(pulled) == {}
-    assert len(vendor.asks) == 40 // 20 + 1
+    assert len(vendor.requests) == 40 // 20 + 1
 
 
 def test_a_device_that_was_away_costs_one_more_request_for_all_its_series() -> None:
@@ -386,7 +393,7 @@ def test_a_device_that_was_away_costs_one_more_request_for_all_its_series() -> N
     pulled = vendor.read(before=the_day_before(points), max_series=20)
 
     assert why(pulled) == {}
-    assert len(vendor.asks) == 1 + 1 + 1
+    assert len(vendor.requests) == 1 + 1 + 1
 
 
 def test_series_sent_on_change_cost_little() -> None:
@@ -398,7 +405,7 @@ def test_series_sent_on_change_cost_little() -> None:
     pulled = vendor.read(before=the_day_before({**points, **rare}))
 
     assert pulled.frame.height == 21
-    assert len(vendor.asks) <= 3
+    assert len(vendor.requests) <= 3
 
 
 def test_the_present_is_not_taken_for_a_cut_but_a_cut_is_found() -> None:
@@ -406,7 +413,7 @@ def test_the_present_is_not_taken_for_a_cut_but_a_cut_is_found() -> None:
     late = [(at, v) for at, v in regular(300) if at < until - timedelta(minutes=40)]
     vendor = Vendor(dict.fromkeys(meters(2), late))
     assert why(vendor.read(until=until)) == {}
-    assert len(vendor.asks) == 1
+    assert len(vendor.requests) == 1
 
     vendor = Vendor(dict.fromkeys(meters(2), late), change=cut(100))
     assert vendor.read(until=until).frame.height == vendor.rows()
@@ -466,11 +473,11 @@ def test_a_value_that_is_no_number_is_kept_as_said_and_costs_no_other(said: str,
         START + timedelta(seconds=1500),
         marker,
     )
-    sodata = fleet(vendor.points)
+    sodata = suite(vendor.points)
     true = sodata.datapoints
 
-    def spelled(ask: Row) -> Reply:
-        return Reply(body=true(ask).body.replace(str(marker).encode(), said.encode()))
+    def spelled(request: Row) -> Reply:
+        return Reply(body=true(request).body.replace(str(marker).encode(), said.encode()))
 
     sodata.datapoints = spelled  # type: ignore[method-assign]
     with connected(sodata) as (client, _):
@@ -492,15 +499,17 @@ def test_a_series_whose_rows_are_no_list_is_asked_for_again() -> None:
     points = {key: regular(300) for key in meters(2)}
     vendor = Vendor(
         points,
-        change=lambda ask, one: (
-            {**one, "data": None} if one["deviceUuid"] == "d0" and len(ask["series"]) > 1 else one
+        change=lambda request, one: (
+            {**one, "data": None}
+            if one["deviceUuid"] == "d0" and len(request["series"]) > 1
+            else one
         ),
     )
     assert vendor.read().frame.height == 2 * 288
 
 
 def test_a_device_left_out_in_the_portfolio_is_not_asked_for() -> None:
-    sodata = fleet({key: regular(300) for key in meters(2)})
+    sodata = suite({key: regular(300) for key in meters(2)})
     with connected(sodata) as (client, _):
         tables = pull.inventory(client)
         pulled = pull.day(
@@ -512,7 +521,7 @@ def test_a_device_left_out_in_the_portfolio_is_not_asked_for() -> None:
             left_out={"SN-d1"},
         )
     assert [one.device for one in pulled.devices] == ["SN-d0"]
-    assert {one["deviceUuid"] for ask in sodata.asks for one in ask["series"]} == {"d0"}
+    assert {one["deviceUuid"] for request in sodata.asks for one in request["series"]} == {"d0"}
 
 
 def test_what_a_device_gave_is_counted() -> None:

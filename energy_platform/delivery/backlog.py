@@ -1,0 +1,360 @@
+"""Whether anything is to be sent, told cheaply: footers and cursors, no rows.
+
+One function says it (``push_decision``): to the sensor, to ``status`` and ``delivery status``, and
+at the end of a push. It follows the steps of a push (``preparation``, ``cursors``) with the same
+functions, so that what it asks for is what a push would do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from energy_platform.days import day_of, instant, microseconds
+from energy_platform.delivery.attempts import next_attempt
+from energy_platform.delivery.cursors import look_ahead, was_looked_at
+from energy_platform.delivery.day_reader import EVER_US
+from energy_platform.delivery.ledger import StreamState
+from energy_platform.delivery.preparation import awaits_refresh, rebased_streams
+from energy_platform.delivery.streams import plan_streams, why_unfit
+from energy_platform.delivery.watermarks import Completeness, late_since
+from energy_platform.destinations.base import DEFAULT_DESTINATION
+from energy_platform.transforms.sampling import grid
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime, timedelta
+
+    from energy_platform.delivery.attempts import Attempt
+    from energy_platform.delivery.ledger import CredentialStop, Ledger
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.lake.lake import Lake
+    from energy_platform.portfolio import Portfolio
+
+
+class Backlog(NamedTuple):
+    """A stream that a push has something for.
+
+    Attributes:
+        stream_id: The stream.
+        since: Oldest instant not yet acknowledged; None for a stream never planned.
+        pending: Packets planned and not yet answered.
+        is_retry: Whether the newest attempt failed: asking again may wait.
+        reason: One sentence for display.
+    """
+
+    stream_id: str
+    since: datetime | None
+    pending: int
+    is_retry: bool
+    reason: str
+
+
+class PushDecision(NamedTuple):
+    """Whether a push is to be asked for now, and why.
+
+    Attributes:
+        is_wanted: Whether to ask for one now.
+        behind: The streams a push has something for, pauses aside.
+        alert: Whether so many pushes failed in a row that an operator should know.
+        error: What the last one met; None when it went well.
+        next_attempt_at: When streams that failed are tried again; None when nothing waits for that.
+        last_started_at: When the last push began by the ledger; one that died before is not there.
+        reason: Why, or why not, in one sentence; never empty.
+    """
+
+    is_wanted: bool
+    behind: tuple[Backlog, ...]
+    alert: bool
+    error: str | None
+    next_attempt_at: datetime | None
+    last_started_at: datetime | None
+    reason: str
+
+
+class _Look(NamedTuple):
+    """What each stream has, or why it has to rest though it may have something."""
+
+    behind: list[Backlog]
+    resting: list[str]
+
+
+def push_decision(
+    lake: Lake,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    *,
+    now: datetime,
+    max_hold: timedelta | None = None,
+    credentials: Collection[str] | None = None,
+    destination: str = DEFAULT_DESTINATION,
+) -> PushDecision:
+    """Say whether a push run now would send or settle anything, and is due.
+
+    Streams whose newest attempt failed wait for the growing pause; new data for others does not.
+    After a push that was killed all wait.
+
+    Args:
+        lake: The day files; footers are read.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        now: The present.
+        max_hold: How long a missing day is waited for; None: for ever.
+        credentials: Names of those that are set; None: all are.
+        destination: Where to, by its name.
+    """
+    attempt = next_attempt(ledger, now=now, destination=destination)
+    plans = plan_streams(portfolio, to=destination)
+    if not plans:
+        return _decide(attempt, (), reason="the portfolio has no streams")
+    look = _look(
+        lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=credentials
+    )
+    behind = tuple(look.behind)
+    if not behind:
+        titles = {plan.destination.title for plan in plans.values()}
+        reason = f"{' and '.join(titles)} holds all that is ready"
+        if look.resting:
+            reason = f"nothing can be sent: {_summary(look.resting)}"
+        return _decide(attempt, behind, reason=reason)
+    waits = all(one.is_retry for one in behind) or attempt.was_killed
+    if waits and not attempt.is_due:
+        what = "was killed or is under way" if attempt.was_killed else "did not get all through"
+        reason = (
+            f"the last push {what} ({attempt.error}); next attempt at "
+            f"{attempt.not_before:%F %R} UTC"
+        )
+        return _decide(attempt, behind, reason=reason)
+    reason = _summary([f"{one.stream_id}: {one.reason}" for one in behind])
+    return _decide(attempt, behind, reason=reason, is_wanted=True)
+
+
+def push_wanted(
+    lake: Lake,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    *,
+    now: datetime,
+    max_hold: timedelta | None = None,
+    credentials: Collection[str] | None = None,
+    destination: str = DEFAULT_DESTINATION,
+) -> PushDecision | None:
+    """Return the decision when a push is wanted now, else None (see ``push_decision``)."""
+    decision = push_decision(
+        lake,
+        ledger,
+        portfolio,
+        now=now,
+        max_hold=max_hold,
+        credentials=credentials,
+        destination=destination,
+    )
+    return decision if decision.is_wanted else None
+
+
+def stream_backlog(
+    lake: Lake,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    *,
+    now: datetime | None = None,
+    max_hold: timedelta | None = None,
+) -> tuple[Backlog, ...]:
+    """Return the streams a push has something for; without ``now`` no clock is looked at.
+
+    A stream is behind when a packet of it has no answer, or when the lake changed after its cursor
+    since it was last looked at. Streams that wait for an operator are not.
+
+    Args:
+        lake: The day files; footers are read.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        now: The present, for pauses that were asked for and holds that end; None: none end.
+        max_hold: How long a missing day is waited for.
+    """
+    plans = plan_streams(portfolio)
+    look = _look(lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=None)
+    return tuple(look.behind)
+
+
+def _decide(
+    attempt: Attempt, behind: tuple[Backlog, ...], *, reason: str, is_wanted: bool = False
+) -> PushDecision:
+    return PushDecision(
+        is_wanted=is_wanted,
+        behind=behind,
+        alert=attempt.alert,
+        error=attempt.error,
+        next_attempt_at=attempt.not_before if behind and not attempt.is_due else None,
+        last_started_at=attempt.started_at,
+        reason=reason,
+    )
+
+
+def _summary(sentences: list[str]) -> str:
+    more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
+    return f"{sentences[0]}{more}"
+
+
+def _look(
+    lake: Lake,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    all_plans: Mapping[str, StreamPlan],
+    *,
+    now: datetime | None,
+    max_hold: timedelta | None,
+    credentials: Collection[str] | None,
+) -> _Look:
+    now_us = None if now is None else microseconds(now)
+    known = ledger.states()
+    states = {stream_id: known.get(stream_id) or StreamState() for stream_id in all_plans}
+    names = {plan.destination.name for plan in all_plans.values()}
+    stops = {name: ledger.stopped_credentials(name) for name in names} if now_us else {}
+    resting = {
+        stream_id: why
+        for stream_id, plan in all_plans.items()
+        if (
+            why := _why_resting(
+                plan, states[stream_id], now_us=now_us, stops=stops, credentials=credentials
+            )
+        )
+    }
+    plans = {one: plan for one, plan in all_plans.items() if one not in resting}
+    # A frame for the marts looks at no clock and at nothing but the lake and the ledger.
+    rebased = set() if now_us is None else rebased_streams(plans, states)
+    if awaits_refresh(rebased, lake=lake, portfolio=portfolio):
+        resting |= dict.fromkeys(sorted(rebased), "waits for the lake's refresh")
+        plans = {one: plan for one, plan in plans.items() if one not in rebased}
+        rebased = set()
+    look = _Look([], [f"{stream_id}: {why}" for stream_id, why in resting.items()])
+    if not plans:
+        return look
+    completeness = _completeness(lake, plans, states)
+    pending_since = ledger.pending_since()
+    pending = ledger.pending_counts()
+    holds = {} if now_us is None else _holds(plans, states, completeness, now_us, max_hold)
+    for stream_id, plan in plans.items():
+        state = states[stream_id]
+        reason = holds.get(stream_id, "")
+        if pending.get(stream_id):
+            reason = f"{pending[stream_id]} packets without an answer"
+        elif stream_id in rebased:
+            reason = "the portfolio reads its registers otherwise now"
+        reason = reason or _reason(plan, state, completeness=completeness, now_us=now_us)
+        if reason:
+            since_us = pending_since.get(stream_id) or _next_instant_us(
+                plan, state.planned_until_us
+            )
+            look.behind.append(
+                Backlog(
+                    stream_id=stream_id,
+                    since=None if since_us is None else instant(since_us),
+                    pending=pending.get(stream_id, 0),
+                    is_retry=state.failure is not None,
+                    reason=reason,
+                )
+            )
+    return look
+
+
+def _why_resting(
+    plan: StreamPlan,
+    state: StreamState,
+    *,
+    now_us: int | None,
+    stops: Mapping[str, Mapping[str, CredentialStop]],
+    credentials: Collection[str] | None,
+) -> str:
+    """Say why a push would turn a stream away at once; empty when it would not."""
+    if problem := why_unfit(plan, state):
+        return problem
+    if credentials is not None and plan.stream.credential not in credentials:
+        return f"credential {plan.stream.credential!r} is not set"
+    if state.stopped is not None:
+        return f"waits for an operator: {state.stopped}"
+    if now_us is None:
+        return ""
+    stop = stops[plan.destination.name].get(plan.stream.credential)
+    if stop is not None and now_us < stop.probe_us:
+        return f"{stop.reason}; next probe at {instant(stop.probe_us):%F %R} UTC"
+    if plan.start_us is not None and plan.start_us > now_us:
+        return f"begins at {instant(plan.start_us):%F %R} UTC"
+    if state.resume_us is not None and state.resume_us > now_us:
+        return f"{plan.destination.title} asked to wait until {instant(state.resume_us):%F %R} UTC"
+    return ""
+
+
+def _completeness(
+    lake: Lake, plans: Mapping[str, StreamPlan], states: Mapping[str, StreamState]
+) -> Completeness:
+    """Read the footers from the first day that a cursor still needs."""
+    cursors = [states[stream_id].planned_until_us for stream_id in plans]
+    known_us = [cursor for cursor in cursors if cursor is not None]
+    since = None if None in cursors else day_of(instant(min(known_us)))
+    late = late_since(lake) if any(plan.sends_late for plan in plans.values()) else None
+    if since is not None and late is not None:
+        since = min(since, late)
+    vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
+    return Completeness(lake, vendors=vendors, since=since)
+
+
+def _holds(
+    plans: Mapping[str, StreamPlan],
+    states: Mapping[str, StreamState],
+    completeness: Completeness,
+    now_us: int,
+    max_hold: timedelta | None,
+) -> dict[str, str]:
+    """Return the streams whose waiting for a missing day a push would begin or end."""
+    max_hold_us = EVER_US if max_hold is None else int(max_hold.total_seconds() * 1_000_000)
+    _, events = look_ahead(
+        plans,
+        states={stream_id: replace(states[stream_id]) for stream_id in plans},
+        completeness=completeness,
+        now_us=now_us,
+        max_hold_us=max_hold_us,
+    )
+    return {
+        event.stream_id: (
+            f"{event.detail['day']} is missing and has to be waited for"
+            if event.kind == "hold"
+            else f"the hold for {event.detail['day']} is over"
+        )
+        for event in events
+        if event.stream_id is not None
+    }
+
+
+def _reason(
+    plan: StreamPlan, state: StreamState, *, completeness: Completeness, now_us: int | None
+) -> str:
+    if state.planned_until_us is None:
+        first = completeness.first_day(plan.vendors)
+        if first is None or state.seen_version == completeness.mark(plan.vendors, since=first):
+            return ""
+        return "nothing sent yet"
+    if plan.sends_late and state.late_seen_version != completeness.late_seen_version(plan.vendors):
+        return "late values may be sent behind the cursor"
+    looked_until_us = was_looked_at(plan, state, completeness=completeness)
+    if looked_until_us >= EVER_US:
+        return ""
+    watermark = completeness.low_watermark(
+        plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
+    )
+    next_us = _next_instant_us(plan, max(state.planned_until_us, looked_until_us))
+    if next_us is None or next_us > min(watermark.until_us, now_us or EVER_US):
+        return ""
+    return "the lake has newer data"
+
+
+def _next_instant_us(plan: StreamPlan, after_us: int | None) -> int | None:
+    """Return the first grid instant after another; None before the first packet."""
+    if after_us is None:
+        return None
+    # The end of a UTC day belongs to its own grid, so the next instant lies here or tomorrow.
+    for at_us in (after_us, after_us + 86_400 * 1_000_000):
+        for one in grid(day_of(instant(at_us)), zone=plan.zone, interval_s=plan.interval_s):
+            if one.at_us > after_us:
+                return one.at_us
+    return None

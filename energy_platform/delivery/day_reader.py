@@ -1,0 +1,218 @@
+"""Day files as delivery needs them: small columns, numbered points, microseconds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import polars as pl
+
+from energy_platform.days import day_bounds, microseconds
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE
+from energy_platform.transforms.states import UNCONFIRMED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from energy_platform.lake.lake import Lake
+
+_KEPT_DAYS: Final = 3
+"""Day frames of one kind kept in memory: the day planned and its successors."""
+
+_DELTA_COLUMNS: Final = (
+    "start_at",
+    "end_at",
+    "energy_wh",
+    "register_start_wh",
+    "register_end_wh",
+    "estimated",
+)
+
+
+EVER_US: Final = 1 << 62
+"""Later than any instant."""
+
+
+class EnergyQuery(NamedTuple):
+    """Energy wanted of one register in ``(after, until]``, from the files of some days.
+
+    Attributes:
+        key: The caller's number for it.
+        point_id: The register.
+        after_us: Where it begins.
+        until_us: Where it ends; ``EVER_US`` for all that the files hold.
+        first_day: First file that counts.
+        end_day: First later file that does not count.
+    """
+
+    key: int
+    point_id: str
+    after_us: int
+    until_us: int
+    first_day: str
+    end_day: str
+
+
+class DayReader:
+    """Reads the energy and the gauges of some points, a day at a time.
+
+    Args:
+        lake: The day files.
+        registers: Points whose energy is delivered.
+        gauges: Points whose readings are delivered.
+    """
+
+    def __init__(self, lake: Lake, *, registers: Iterable[str], gauges: Iterable[str]) -> None:
+        self._lake = lake
+        registers, gauges = set(registers), set(gauges)
+        self.number: Final = {name: n for n, name in enumerate(sorted(registers | gauges))}
+        """The number that stands for each point in the frames."""
+        self._register_points = self._numbered(registers)
+        self._gauge_points = self._numbered(gauges)
+        self._deltas: OrderedDict[str, pl.DataFrame] = OrderedDict()
+        self._gauges: OrderedDict[str, pl.DataFrame] = OrderedDict()
+
+    def _numbered(self, points: set[str]) -> pl.LazyFrame:
+        names = sorted(points)
+        numbers = [self.number[name] for name in names]
+        schema = {"point_id": pl.String(), "point": pl.Int32()}
+        return pl.DataFrame({"point_id": names, "point": numbers}, schema=schema).lazy()
+
+    def deltas(self, day: str) -> pl.DataFrame:
+        """Return the steps of a day, in order: ``point`` and what ``energy_at`` takes."""
+        return _remembered(self._deltas, day, lambda: self._read_deltas([day]))
+
+    def gauges(self, day: str) -> pl.DataFrame:
+        """Return the usable readings of a day, in order: ``point, at, value``."""
+        return _remembered(self._gauges, day, lambda: self._read_gauges([day]))
+
+    def suspects(self, day: str) -> dict[str, int]:
+        """Return the points whose register has unconfirmed readings after a day, with the first."""
+        state = (
+            self._lake.scan(CORE_REGISTER_STATE, days=[day])
+            .filter(pl.col("kind").is_in(UNCONFIRMED))
+            .group_by("point_id")
+            .agg(pl.col("at").min().dt.epoch("us"))
+            .collect()
+        )
+        return dict(state.iter_rows())
+
+    def first_data(
+        self, points: Sequence[str], *, days: Sequence[str]
+    ) -> dict[str, tuple[str, int]]:
+        """Return, per point that occurs in some days, the first such day and its first instant."""
+        missing = set(points)
+        found: dict[str, tuple[str, int]] = {}
+        for day in days:
+            if not missing:
+                break
+            ends = self.deltas(day).lazy().select("point", at="end_at")
+            readings = self.gauges(day).lazy().select("point", "at")
+            firsts = pl.concat([ends, readings]).group_by("point").agg(pl.col("at").min())
+            names = {self.number[name]: name for name in missing}
+            for number, at_us in firsts.collect().iter_rows():
+                if number in names:
+                    found[names[number]] = (day, at_us)
+                    missing.discard(names[number])
+        return found
+
+    def energy(self, queries: Sequence[EnergyQuery], *, days: Sequence[str]) -> dict[int, float]:
+        """Return the energy of each query by its key.
+
+        A step that a query's bound cuts counts in proportion. Steps are added file by file, so that
+        memory does not grow with the number of days.
+
+        Args:
+            queries: What is wanted.
+            days: Days that have a file.
+        """
+        wanted = pl.DataFrame(
+            [
+                (s.key, self.number[s.point_id], s.after_us, s.until_us, s.first_day, s.end_day)
+                for s in queries
+            ],
+            schema={
+                "key": pl.Int64(),
+                "point": pl.Int32(),
+                "after": pl.Int64(),
+                "until": pl.Int64(),
+                "first_day": pl.String(),
+                "end_day": pl.String(),
+            },
+            orient="row",
+        ).lazy()
+        first = min((query.first_day for query in queries), default="")
+        end = max((query.end_day for query in queries), default="")
+        total = dict.fromkeys((query.key for query in queries), 0.0)
+        length = (pl.col("end_at") - pl.col("start_at")).cast(pl.Float64)
+        inside = pl.min_horizontal("end_at", "until") - pl.max_horizontal("start_at", "after")
+        share = (
+            pl.when(length > 0)
+            .then((inside.cast(pl.Float64) / length).clip(0.0, 1.0))
+            .otherwise(
+                ((pl.col("end_at") > pl.col("after")) & (pl.col("end_at") <= pl.col("until"))).cast(
+                    pl.Float64
+                )
+            )
+        )
+        for day in days:
+            if not first <= day < end:
+                continue
+            frame = self._deltas.get(day)
+            steps = self._scan_deltas([day]) if frame is None else frame.lazy()
+            due = wanted.filter(pl.col("first_day") <= day, pl.col("end_day") > day)
+            parts = (
+                steps.join(due, on="point")
+                .filter(pl.col("end_at") > pl.col("after"), pl.col("start_at") <= pl.col("until"))
+                .group_by("key")
+                .agg((pl.col("energy_wh").fill_null(0.0) * share).sum())
+                .collect()
+            )
+            for key, energy_wh in parts.iter_rows():
+                total[key] += energy_wh
+        return total
+
+    def _read_deltas(self, days: Sequence[str]) -> pl.DataFrame:
+        return self._scan_deltas(days).collect()
+
+    def _scan_deltas(self, days: Sequence[str]) -> pl.LazyFrame:
+        return (
+            self._lake.scan(CORE_ENERGY_DELTAS, days=days)
+            .join(self._register_points, on="point_id", maintain_order="left")
+            .select(
+                "point",
+                *(
+                    pl.col(name).dt.epoch("us") if name.endswith("_at") else pl.col(name)
+                    for name in _DELTA_COLUMNS
+                ),
+            )
+        )
+
+    def _read_gauges(self, days: Sequence[str]) -> pl.DataFrame:
+        return (
+            self._lake.scan(CORE_READINGS, days=days)
+            .filter(pl.col("status") == "ok", pl.col("value").is_not_null())
+            .join(self._gauge_points, on="point_id", maintain_order="left")
+            .filter(pl.col("value").is_finite())
+            .select("point", pl.col("at").dt.epoch("us"), "value")
+            .collect()
+        )
+
+
+def _remembered(
+    kept: OrderedDict[str, pl.DataFrame], day: str, read: Callable[[], pl.DataFrame]
+) -> pl.DataFrame:
+    frame = kept.get(day)
+    if frame is None:
+        frame = read()
+        kept[day] = frame
+        while len(kept) > _KEPT_DAYS:
+            kept.popitem(last=False)
+    else:
+        kept.move_to_end(day)
+    return frame
+
+
+def midnight_us(day: str) -> int:
+    """Return the start of a UTC day in microseconds."""
+    return microseconds(day_bounds(day)[0])

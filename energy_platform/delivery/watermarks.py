@@ -1,0 +1,273 @@
+"""How far the lake knows what happened, vendor by vendor, read from footers only.
+
+A day is known when its raw file is there and the core files were made from it: up to its end once
+it is closed or complete, up to ``complete_until`` while it is open. A closed day with zero rows is
+known to be empty; a day without a file is not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from datetime import date
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
+from energy_platform.lake.lake import LakeError, fingerprint_of
+from energy_platform.lake.raw_days import complete_until_of, is_closed
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.sources.registry import day_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from energy_platform.lake.lake import Footer, Lake
+    from energy_platform.schemas import Table, Vendor
+
+LATE_DAYS: Final = 35
+"""How far back late data are looked for; older ones are history."""
+
+_MODULUS: Final = 1 << 64
+
+
+class MissingDays(NamedTuple):
+    """A day that is not known although later ones are.
+
+    Attributes:
+        day: Partition key.
+        last_day: Last day of the run of unknown days that begins there.
+        reason: One sentence for display.
+        is_partial: Whether the day is there, but not up to its end.
+    """
+
+    day: str
+    last_day: str
+    reason: str
+    is_partial: bool
+
+
+class Watermark(NamedTuple):
+    """Up to which instant every needed day is known.
+
+    Attributes:
+        until_us: What was sampled before this instant was asked for.
+        closed_until_us: End of the last closed day before that.
+        missing: What keeps it from going on; None when nothing more is there.
+    """
+
+    until_us: int
+    closed_until_us: int
+    missing: MissingDays | None
+
+
+class _Known(NamedTuple):
+    until_us: int
+    is_closed: bool
+    is_refreshed: bool
+    token: int
+
+
+def next_day(day: str) -> str:
+    """Return the partition key one day later."""
+    return (date.fromisoformat(day) + DAY).isoformat()
+
+
+def late_since(lake: Lake) -> str | None:
+    """Return the first day that late data are looked for in; None for an empty lake."""
+    newest = max((*lake.days(CORE_READINGS), *lake.days(CORE_ENERGY_DELTAS)), default=None)
+    return None if newest is None else days_before(newest, LATE_DAYS)
+
+
+def _token(*parts: object) -> int:
+    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+class _Sums:
+    """Digests of day ranges: the sum of the days' digests, so any range is one subtraction."""
+
+    def __init__(self, tokens: dict[str, int]) -> None:
+        self._days: Final = sorted(tokens)
+        self._sums: Final = [0, *accumulate(tokens[day] for day in self._days)]
+
+    def between(self, first: str, end: str | None = None) -> int:
+        """Return the digest of the days from ``first``, up to but without ``end``."""
+        start = bisect_left(self._days, first)
+        stop = len(self._days) if end is None else bisect_left(self._days, end)
+        return (self._sums[max(stop, start)] - self._sums[start]) % _MODULUS
+
+
+class Completeness:
+    """Snapshot of which days of each vendor are known and whole.
+
+    Args:
+        lake: The day files.
+        vendors: Whose days matter.
+        since: First day that matters; None for all.
+    """
+
+    def __init__(
+        self, lake: Lake, *, vendors: Collection[Vendor], since: str | None = None
+    ) -> None:
+        readings, damaged = _footers(lake, CORE_READINGS, since=since)
+        deltas, damaged_deltas = _footers(lake, CORE_ENERGY_DELTAS, since=since)
+        self._damaged: dict[tuple[str, str], str] = {}
+        self._raw: dict[str, dict[str, _Known]] = {}
+        self._first: dict[str, str] = {}
+        self.delta_days: Final = sorted(deltas)
+        """Days that have energy deltas, in order."""
+        self.days: Final = sorted(deltas.keys() | readings.keys())
+        """Days that have anything to deliver, in order."""
+        broken = damaged | damaged_deltas
+        for vendor in vendors:
+            table = day_tables()[vendor]
+            footers, damaged_raw = _footers(lake, table, since=since)
+            self._first[vendor] = min(lake.days(table), default="")
+            self._raw[vendor] = {
+                day: _known(
+                    footer,
+                    day=day,
+                    is_refreshed=day not in broken
+                    and _is_refreshed(table, footer, readings.get(day), deltas.get(day)),
+                )
+                for day, footer in footers.items()
+            }
+            self._damaged.update({(vendor, day): why for day, why in damaged_raw.items()})
+        self._deltas: Final = _Sums({day: _token(day, f.content_id) for day, f in deltas.items()})
+        core = {
+            day: _token(
+                day,
+                deltas[day].content_id if day in deltas else "",
+                readings[day].content_id if day in readings else "",
+            )
+            for day in deltas.keys() | readings.keys()
+        }
+        self._core: Final = _Sums(core)
+        self._tokens: Final = {
+            vendor: _Sums({day: known.token for day, known in days.items()})
+            for vendor, days in self._raw.items()
+        }
+
+    def mark(self, vendors: Collection[str], *, since: str) -> str:
+        """Return a digest of all that is known of some vendors from a day on."""
+        total = self._core.between(since)
+        for vendor in vendors:
+            total += self._tokens[vendor].between(since)
+        return f"{total % _MODULUS:016x}"
+
+    def late_seen_version(self, vendors: Collection[str]) -> str:
+        """Return a digest of the days that late data are looked for in."""
+        return self.mark(vendors, since=days_before(self.days[-1], LATE_DAYS) if self.days else "")
+
+    def deltas_version(self, first: str, *, end: str) -> str:
+        """Return a digest of the energy of the days from ``first``, without ``end``."""
+        return f"{self._deltas.between(first, end):016x}"
+
+    def first_day(self, vendors: Collection[str]) -> str | None:
+        """Return the first day any of some vendors has a file for."""
+        return min((first for v in vendors if (first := self._first[v])), default=None)
+
+    def last_day(self, vendors: Collection[str]) -> str | None:
+        """Return the newest day any of some vendors has a file for."""
+        return max((max(days) for v in vendors if (days := self._raw[v])), default=None)
+
+    def low_watermark(
+        self, vendors: Collection[str], *, from_us: int, passed_day: str | None = None
+    ) -> Watermark:
+        """Return the low watermark across the given vendors, scanning forward from an instant.
+
+        Args:
+            vendors: Whose days are needed.
+            from_us: Where to begin.
+            passed_day: Holes up to this day were waited for long enough; they count as empty.
+        """
+        found = [
+            self._vendor_watermark(vendor, from_us=from_us, passed_day=passed_day or "")
+            for vendor in vendors
+        ]
+        until_us = min(one.until_us for one in found)
+        return Watermark(
+            until_us=until_us,
+            closed_until_us=min(one.closed_until_us for one in found),
+            missing=next(
+                (one.missing for one in found if one.missing and one.until_us == until_us), None
+            ),
+        )
+
+    def _vendor_watermark(self, vendor: str, *, from_us: int, passed_day: str) -> Watermark:
+        days = self._raw[vendor]
+        newest = max(days, default="")
+        # Before a vendor's first file there is nothing to wait for.
+        day = max(day_of(instant(from_us)), self._first[vendor])
+        closed_until_us = microseconds(day_bounds(day)[0])
+        while True:
+            start_us, end_us = (microseconds(bound) for bound in day_bounds(day))
+            known = days.get(day)
+            is_whole = known is not None and (known.is_closed or known.until_us >= end_us)
+            if known is not None and not known.is_refreshed:
+                return Watermark(start_us, closed_until_us, None)
+            if not is_whole and not (day <= passed_day and day < newest):
+                until_us = start_us if known is None else known.until_us
+                missing = self._missing_days(vendor, day) if day < newest else None
+                return Watermark(until_us, closed_until_us, missing)
+            if known is None or known.is_closed:
+                closed_until_us = end_us
+            day = next_day(day)
+
+    def _missing_days(self, vendor: str, day: str) -> MissingDays:
+        days = self._raw[vendor]
+        last = day
+        while (after := next_day(last)) not in days and after < max(days):
+            last = after
+        if (vendor, day) in self._damaged:
+            reason = self._damaged[vendor, day]
+        elif day in days:
+            reason = f"{vendor} has only part of {day}; run its day again"
+        else:
+            reason = f"{vendor} has no file for {day}; run its day again"
+        return MissingDays(day, last, reason, is_partial=day in days)
+
+
+def _known(footer: Footer, *, day: str, is_refreshed: bool) -> _Known:
+    until = complete_until_of(footer)
+    closed = is_closed(footer)
+    return _Known(
+        until_us=microseconds(until),
+        is_closed=closed,
+        is_refreshed=is_refreshed,
+        token=_token(day, until.isoformat(), closed, footer.content_id, is_refreshed),
+    )
+
+
+def _is_refreshed(
+    table: Table, raw: Footer, readings: Footer | None, deltas: Footer | None
+) -> bool:
+    """Whether the core files of a day were made from this raw file."""
+    if readings is None or deltas is None:
+        return False
+    made_of = fingerprint_of(readings)
+    if made_of and made_of.get(table.name) != raw.content_id:
+        return False
+    made_of = fingerprint_of(deltas)
+    return not made_of or made_of.get(CORE_READINGS.name) == readings.content_id
+
+
+def _footers(
+    lake: Lake, table: Table, *, since: str | None
+) -> tuple[dict[str, Footer], dict[str, str]]:
+    """Return the footers of a table from a day on, and what is wrong with damaged files."""
+    days: Sequence[str] = lake.days(table)
+    found: dict[str, Footer] = {}
+    damaged: dict[str, str] = {}
+    for day in days:
+        if since is not None and day < since:
+            continue
+        try:
+            footer = lake.footer(table, day=day)
+        except LakeError as error:
+            damaged[day] = str(error)
+        else:
+            if footer is not None:
+                found[day] = footer
+    return found, damaged

@@ -1,0 +1,259 @@
+"""What a destination is, and the registry of those there are.
+
+Belongs here: the types that delivery and a destination share, and the checks that a destination is
+whole when it is registered. Does not: the name of any destination but the default, how a packet is
+sent, when, or what was sent before (that is ``delivery``).
+
+A destination is one folder and one registration: an object of :class:`Destination`, named by the
+entry point group ``energy_platform.destinations`` of an installed package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass, fields
+from http import HTTPStatus
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+
+from energy_platform.settings import DestinationSettings
+from energy_platform.sources.http.errors import PermanentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from energy_platform.portfolio import Stream
+
+GROUP: Final = "energy_platform.destinations"
+"""Entry points that name a ``Destination``."""
+
+DEFAULT_DESTINATION: Final = "wattics"
+"""Where a stream goes whose portfolio entry names no destination; all of 0.1.0 went there."""
+
+_BUILT_IN: Final = ("energy_platform.destinations.wattics",)
+"""Modules of this package that hold a ``DESTINATION``."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+AnswerKind = Literal["stored", "in_doubt", "refused", "authentication", "transient", "redirect"]
+"""What an answer means for a packet.
+
+``stored``: it is there; ``in_doubt``: the answer looks good and proves nothing; ``refused``: it is
+never accepted as it is; ``authentication``: the credential is refused; ``transient``: the same
+packet may be sent again later; ``redirect``: something else than the destination answered.
+"""
+
+FieldContent = Literal["register", "gauge", "by_reading"]
+"""Cumulative energy; a number of the moment; whatever the stream's agreed ``reading`` says."""
+
+
+class FieldSpec(NamedTuple):
+    """One field of a packet.
+
+    Attributes:
+        name: As in the packet and in the portfolio.
+        unit: Of the number sent; None: the quantity's canonical unit.
+        content: What stands in it.
+        is_whole: Whether the number is whole: of registers whose unit has no decimals.
+    """
+
+    name: str
+    unit: str | None
+    content: FieldContent
+    is_whole: bool = False
+
+
+class Answer(NamedTuple):
+    """What came of one packet.
+
+    Attributes:
+        kind: What it means.
+        status: Status of the transport, such as HTTP's; None when no answer came.
+        retry_after_s: Seconds the destination asked to wait.
+        reason: One line for display.
+        excerpt: Begin of the body of a refusal, without markup and without secrets.
+        in_doubt: Whether the packet may be stored although no answer said so.
+        shape: The same for answers in doubt that mean the same, so that read-backs can prove what
+            they mean; empty when the answer may never be learned.
+    """
+
+    kind: AnswerKind
+    status: int | None
+    retry_after_s: float | None
+    reason: str
+    excerpt: str
+    in_doubt: bool
+    shape: str = ""
+
+
+class LastPacket(NamedTuple):
+    """The last packet that a destination received and stored for a stream.
+
+    Attributes:
+        stream_id: The stream asked for.
+        at: Sampling instant, UTC.
+        fields: The numbers of the packet by field name.
+    """
+
+    stream_id: str
+    at: datetime
+    fields: dict[str, float]
+
+
+class RedirectedError(PermanentError):
+    """The question was answered with another place, or with a page for people: no session."""
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a page came with a good status; a new session may help."""
+        return self.status == HTTPStatus.OK
+
+
+class Connection(Protocol):
+    """One connection with one credential, used by one thread at a time."""
+
+    def push(self, body: bytes) -> Answer:
+        """Send one packet once; faults of the network are answers too, not exceptions."""
+        ...
+
+    def last_packet(self, stream_id: str) -> LastPacket | None:
+        """Read back the last packet stored for a stream; None when nothing is stored.
+
+        Raises:
+            AuthenticationError: The credential is refused.
+            TransientError: No good answer came; nothing is known.
+            RedirectedError: Another place or a page came instead; there is no session.
+            PermanentError: The question was refused.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection and forget its session."""
+        ...
+
+    def abort(self) -> None:
+        """End the request under way and let no other begin; may come from another thread."""
+        ...
+
+
+class DestinationError(ValueError):
+    """A destination cannot be registered, or there is none of a name; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """All that delivery needs to know of a destination; whole, or not registered.
+
+    Attributes:
+        name: In the portfolio and the ledger: lower-case letters, digits, underscores.
+        title: For display.
+        settings: Its section of the settings; its ``destination`` is the name.
+        stream_model: What a stream's entry in the portfolio looks like.
+        fields: Returns the fields of a stream, in packet order.
+        encode: Returns the exact bytes of a packet: of a stream, at an instant on its own clock,
+            with the names and numbers of the fields that there are. The same again gives the same
+            bytes.
+        connect: Opens a connection with a credential by name; what asks before each request whether
+            it may leave comes last.
+        reads_back: Whether the last packet stored can be asked for.
+        is_repeatable: Whether any packet sent twice does no harm. Where not, that is so for
+            cumulative streams only, and what is in doubt is read back first.
+
+    Raises:
+        DestinationError: A part is missing or of the wrong kind.
+    """
+
+    name: str
+    title: str
+    settings: type[DestinationSettings]
+    stream_model: type[Stream]
+    fields: Callable[[Any], Sequence[FieldSpec]]
+    encode: Callable[[Any, datetime, Sequence[tuple[str, str]]], bytes]
+    connect: Callable[[Any, str, Callable[[], bool]], Connection]
+    reads_back: bool
+    is_repeatable: bool
+
+    def __post_init__(self) -> None:
+        problems = [*self._problems()]
+        if problems:
+            raise DestinationError(f"destination {self.name!r}: {'; '.join(problems)}")
+
+    def _problems(self) -> list[str]:
+        # The portfolio asks the registry while it is being imported.
+        from energy_platform.portfolio.model import Stream  # noqa: PLC0415
+
+        found = []
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            found.append("name has to be lower-case letters, digits and underscores")
+        if not isinstance(self.title, str) or not self.title:
+            found.append("title is missing")
+        if not (isinstance(self.settings, type) and issubclass(self.settings, DestinationSettings)):
+            found.append("settings has to be a subclass of DestinationSettings")
+        elif getattr(self.settings, "destination", None) != self.name:
+            found.append(f"settings.destination has to be {self.name!r}")
+        if not (isinstance(self.stream_model, type) and issubclass(self.stream_model, Stream)):
+            found.append("stream_model has to be a subclass of portfolio.Stream")
+        found += [
+            f"{one.name} has to be callable"
+            for one in fields(self)
+            if one.name in {"fields", "encode", "connect"}
+            and not callable(getattr(self, one.name, None))
+        ]
+        return found
+
+
+_registered: Final[dict[str, Destination]] = {}
+
+
+def register(destination: Destination) -> Destination:
+    """Add a destination to the registry.
+
+    Raises:
+        DestinationError: It is not a destination, or there is another one of its name.
+    """
+    if not isinstance(destination, Destination):
+        raise DestinationError(
+            f"expected a Destination of {__name__}, got a {type(destination).__name__}"
+        )
+    if _registered.setdefault(destination.name, destination) is not destination:
+        raise DestinationError(f"there are two destinations named {destination.name!r}")
+    return destination
+
+
+def destinations() -> dict[str, Destination]:
+    """Return every destination by name: those of this package, then those of entry points.
+
+    Raises:
+        DestinationError: An installed one cannot be loaded or is not whole.
+    """
+    for module in _BUILT_IN:
+        register(importlib.import_module(module).DESTINATION)
+    for point in entry_points(group=GROUP):
+        try:
+            found = point.load()
+        except DestinationError:
+            raise
+        except Exception as error:
+            raise DestinationError(
+                f"entry point {point.name!r} ({point.value}) of {GROUP} cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        register(found)
+    return dict(_registered)
+
+
+def destination(name: str) -> Destination:
+    """Return a destination by name.
+
+    Raises:
+        DestinationError: There is none of this name, or an installed one is not whole.
+    """
+    found = _registered.get(name)
+    if found is None:
+        every = destinations()
+        if name not in every:
+            raise DestinationError(f"unknown destination {name!r}; known: {', '.join(every)}")
+        found = every[name]
+    return found

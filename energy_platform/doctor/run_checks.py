@@ -1,0 +1,95 @@
+"""All checks in the order an operator would make them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from energy_platform.doctor.alerts import check_alerts
+from energy_platform.doctor.days import check_days
+from energy_platform.doctor.disk import check_disk, check_leftovers
+from energy_platform.doctor.environment import check_environment
+from energy_platform.doctor.limits import check_limits
+from energy_platform.doctor.portfolio import check_portfolio, compare
+from energy_platform.doctor.running import check_dagster, check_ledger, check_runs
+from energy_platform.doctor.vendors import check_source, visit
+from energy_platform.doctor.wattics import check_wattics
+from energy_platform.lake.lake import Lake
+from energy_platform.portfolio import Portfolio
+from energy_platform.settings import settings_from
+from energy_platform.sources.base import SourceContext
+from energy_platform.sources.http.logins import RefusedLogins
+from energy_platform.sources.registry import landing_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from energy_platform.discovery import VendorInventory
+    from energy_platform.doctor.check_result import CheckResult
+    from energy_platform.schemas import Vendor
+
+
+def _present() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def run_checks(
+    *,
+    names: Iterable[str],
+    now: Callable[[], datetime] = _present,
+    retry_login: bool = False,
+) -> Iterator[CheckResult]:
+    """Check the whole installation; each finding comes as soon as it is known.
+
+    Nothing is changed but what is known of refused logins, and nothing is sent to Wattics.
+
+    Args:
+        names: Names of the variables that are set, of the environment and of ``.env``.
+        now: The present.
+        retry_login: Whether to try logins that rest because they were refused.
+    """
+    environment = check_environment(names)
+    yield from environment.findings
+    settings = environment.settings
+    if settings is None:
+        return
+    data_dir = settings.platform.data_dir
+    yield from check_disk(data_dir, now=now())
+    yield from check_leftovers(data_dir)
+    yield from check_dagster(data_dir / "dagster")
+    yield from check_runs(data_dir / "dagster", now=now())
+    yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
+    yield from check_days(environment.complete, data_dir=data_dir, now=now())
+    is_demo = environment.idle_demo or environment.simulated is not None
+    if not is_demo:
+        # Nobody waits for messages of a demo.
+        yield from check_alerts(settings.alerts, data_dir=data_dir)
+    read = check_portfolio(settings.platform.portfolio)
+    yield from read.findings
+    if read.portfolio is not None:
+        yield from check_limits(read.portfolio, data_dir=data_dir)
+    found: dict[Vendor, VendorInventory] = {}
+    for vendor in environment.complete:
+        # A demo's vendors are those that are simulated, whatever this process's variables name.
+        with settings_from(environment.simulated):
+            visited = visit(
+                vendor,
+                portfolio=read.portfolio or Portfolio(),
+                landing=landing_folder(data_dir, source=vendor),
+                now=now,
+                logins=RefusedLogins.of(data_dir),
+                retry_login=retry_login,
+                lake=Lake(data_dir / "lake"),
+            )
+        yield from visited.findings
+        if visited.found is not None:
+            found[vendor] = visited.found
+    if read.text is not None:
+        yield from compare(read.text, found, name=settings.platform.portfolio.name)
+    for vendor in environment.complete:
+        context = SourceContext(
+            portfolio=read.portfolio or Portfolio(), landing=landing_folder(data_dir, source=vendor)
+        )
+        yield from check_source(vendor, settings.sources[vendor], context, now=now())
+    if read.portfolio is not None and not environment.idle_demo:
+        yield from check_wattics(settings.wattics, streams=read.portfolio.streams)

@@ -1,0 +1,57 @@
+"""Up to when a source was last asked and answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.lake.lake import Lake, LakeError
+from energy_platform.lake.raw_days import complete_until_of
+from energy_platform.sources.registry import day_tables, get_source
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from energy_platform.schemas import Vendor
+
+LATEST_DAYS: Final = 3
+"""Newest raw days whose footers say up to where a source was heard."""
+
+
+def last_answer_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> datetime | None:
+    """Return up to when a source was last asked and answered; None where it never was.
+
+    Args:
+        data_dir: Folder of the catalogue.
+        lake: The day files.
+        landing: Folder of the source's polls.
+        source: Which source.
+
+    Raises:
+        CatalogueError: The catalogue cannot be used.
+    """
+    poll = get_source(source).poll
+    if poll is not None and (polled := poll.polled_at(landing)) is not None:
+        # Its days are folded from polls, also when the source has long been silent.
+        return polled
+    table = day_tables()[source]
+    found = _answered(data_dir, source)
+    for day in lake.days(table)[-LATEST_DAYS:]:
+        try:
+            footer = lake.footer(table, day=day)
+        except LakeError:
+            # Named among the holes, with what to do.
+            continue
+        if footer is not None:
+            found.append(complete_until_of(footer))
+    return max(found, default=None)
+
+
+def _answered(data_dir: Path, source: Vendor) -> list[datetime]:
+    """Return when days that are over were read: their files end with the day."""
+    if not (data_dir / CATALOGUE_FILE).exists():
+        return []
+    with Catalogue.of(data_dir) as catalogue:
+        records = catalogue.days(source).values()
+    return [one.attempted_at for one in records if one.state != "failed"]

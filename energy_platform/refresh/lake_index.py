@@ -1,0 +1,256 @@
+"""What the footers say: which files there are, what they were made of, what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from energy_platform.lake.lake import LakeError, fingerprint_of
+from energy_platform.lake.parquet import content_id
+from energy_platform.refresh.config_fingerprints import UnknownPointSetError
+from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
+    CORE_ENERGY_DELTAS,
+    CORE_ENERGY_INTERVALS,
+    CORE_READINGS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+    CORE_TABLES,
+)
+from energy_platform.sources.registry import day_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energy_platform.lake.lake import Footer, Lake
+    from energy_platform.refresh.config_fingerprints import ConfigFingerprints, Purpose
+    from energy_platform.refresh.rules import Rules
+    from energy_platform.schemas import Table
+
+POINTS: Final = "points"
+"""Footer key of readings: name of the set of points that occur in the day."""
+
+STATE_FINGERPRINT: Final = "carry"
+"""Footer key of states: digest of all that can change the next day's deltas, so without totals."""
+
+FIRST_AT: Final = "first_at"
+LAST_AT: Final = "last_at"
+BUCKET_MIN: Final = "bucket_min"
+BUCKET_MAX: Final = "bucket_max"
+
+TIME_KEYS: Final[Mapping[str, tuple[str, str, str]]] = {
+    CORE_READINGS.name: ("at", FIRST_AT, LAST_AT),
+    CORE_ENERGY_DELTAS.name: ("end_at", FIRST_AT, LAST_AT),
+    CORE_REGISTER_REJECTS.name: ("at", FIRST_AT, LAST_AT),
+    CORE_REGISTER_STATE.name: ("at", FIRST_AT, LAST_AT),
+    CORE_ENERGY_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
+    CORE_CONSUMPTION_DELTAS.name: ("end_at", FIRST_AT, LAST_AT),
+    CORE_CONSUMPTION_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
+}
+"""Per derived table its time column and the footer keys of its bounds: ISO, absent without rows."""
+
+ALLOCATED_FROM: Final[Mapping[str, Table]] = {
+    CORE_ENERGY_INTERVALS.name: CORE_ENERGY_DELTAS,
+    CORE_CONSUMPTION_INTERVALS.name: CORE_CONSUMPTION_DELTAS,
+}
+"""Per table of intervals the steps it is made from."""
+
+_NONE_BEFORE: Final = "none"
+
+_RULES: Final = "rules"
+_PORTFOLIO: Final = "portfolio"
+
+Fingerprint = dict[str, str]
+"""Content ids, digests and versions by name: what a file was made of."""
+
+
+class LakeIndex:
+    """The footers of the lake at one moment, kept up to date by the run.
+
+    Attributes:
+        raw: Per day the footers of its raw files, by table name.
+        blocked: Per day what is wrong with its raw files.
+    """
+
+    def __init__(self, lake: Lake, *, configs: ConfigFingerprints, rules: Rules) -> None:
+        self._lake = lake
+        self._configs = configs
+        self._versions: Final = {
+            CORE_READINGS.name: rules.validate_version,
+            CORE_ENERGY_DELTAS.name: rules.energy_version,
+            CORE_REGISTER_STATE.name: rules.energy_version,
+            CORE_REGISTER_REJECTS.name: rules.energy_version,
+            CORE_ENERGY_INTERVALS.name: rules.allocate_version,
+            CORE_CONSUMPTION_DELTAS.name: rules.energy_version,
+            CORE_CONSUMPTION_INTERVALS.name: rules.allocate_version,
+        }
+        self.raw: Final[dict[str, dict[str, Footer]]] = {}
+        self.blocked: Final[dict[str, str]] = {}
+        self.damaged: Final[set[tuple[str, str]]] = set()
+        self._core: Final[dict[str, dict[str, Footer]]] = {table.name: {} for table in CORE_TABLES}
+        for table in day_tables().values():
+            found, damaged = _footers(lake, table)
+            for day, footer in found.items():
+                self.raw.setdefault(day, {})[table.name] = footer
+            self.blocked.update(damaged)
+        for table in CORE_TABLES:
+            self._core[table.name], damaged = _footers(lake, table)
+            self.damaged.update((table.name, day) for day in damaged)
+        for day, footer in self._core[CORE_READINGS.name].items():
+            self._block_vanished(day, footer)
+
+    @property
+    def days(self) -> list[str]:
+        """Every day that has a raw or a derived file, in order."""
+        return sorted(
+            {*self.raw, *self.blocked, *(day for found in self._core.values() for day in found)}
+            | {day for _, day in self.damaged}
+        )
+
+    def stored(self, table: Table, *, day: str) -> Footer | None:
+        """Return the footer of a derived file, None when it is missing or damaged."""
+        return self._core[table.name].get(day)
+
+    def put(self, table: Table, *, day: str, footer: Footer) -> None:
+        """Note a derived file that was written."""
+        self._core[table.name][day] = footer
+
+    def days_of(self, table: Table) -> list[str]:
+        """Return the days that have a sound file of a derived table, in order."""
+        return sorted(self._core[table.name])
+
+    def point_sets(self) -> set[str]:
+        """Return the names of all sets of points that days refer to."""
+        return {
+            footer.meta[POINTS]
+            for footer in self._core[CORE_READINGS.name].values()
+            if POINTS in footer.meta
+        }
+
+    def readings_fingerprint(self, day: str, *, points: str | None) -> Fingerprint:
+        """Return what the readings of a day should be made of.
+
+        Args:
+            day: Partition key.
+            points: Name of the set of points that occur in the day, None when unknown.
+        """
+        expected = {name: footer.content_id for name, footer in self.raw.get(day, {}).items()}
+        expected[_RULES] = self._version(CORE_READINGS)
+        expected[_PORTFOLIO] = (
+            "" if points is None else self._config("readings", day, points=points)
+        )
+        return expected
+
+    def energy_fingerprint(self, table: Table, *, day: str, before: str | None) -> Fingerprint:
+        """Return what a day's deltas, rejects or state should be made of.
+
+        Args:
+            table: One of the four.
+            day: Partition key; its readings are in place.
+            before: The nearest earlier day with a state, None when there is none.
+        """
+        readings = self._core[CORE_READINGS.name][day]
+        state = None if before is None else self._core[CORE_REGISTER_STATE.name][before]
+        expected = {
+            CORE_READINGS.name: readings.content_id,
+            STATE_FINGERPRINT: _NONE_BEFORE
+            if state is None
+            else state.meta.get(STATE_FINGERPRINT, ""),
+            _RULES: self._version(table),
+            _PORTFOLIO: self._config("energy", day, points=readings.meta.get(POINTS, "")),
+        }
+        if table is CORE_REGISTER_STATE:
+            expected[table.name] = _NONE_BEFORE if state is None else state.content_id
+        return expected
+
+    def intervals_fingerprint(self, table: Table, *, day: str) -> Fingerprint:
+        """Return what the intervals of a day, of energy or of consumption, should be made of."""
+        source = ALLOCATED_FROM[table.name]
+        deltas = self._core[source.name][day]
+        return {source.name: deltas.content_id, _RULES: self._version(table)}
+
+    def differences(
+        self, table: Table, *, day: str, expected: Fingerprint, ignore_state: bool = False
+    ) -> tuple[str, ...]:
+        """Say in what a derived file differs from what it should be made of; empty: fresh.
+
+        Args:
+            table: Contract of the derived table.
+            day: Partition key.
+            expected: What the file should be made of.
+            ignore_state: Whether to leave out the state before the day, because it is not known.
+        """
+        if (table.name, day) in self.damaged:
+            return (f"{table.name} is damaged",)
+        stored = self.stored(table, day=day)
+        if stored is None:
+            return (f"{table.name} is missing",)
+        was = fingerprint_of(stored)
+        return tuple(
+            _PHRASES.get(key, "{key} changed").format(key=key, table=table.name)
+            for key in sorted(was.keys() | expected.keys())
+            if was.get(key) != expected.get(key) and not (ignore_state and key in _STATE_KEYS)
+        )
+
+    def _config(self, purpose: Purpose, day: str, *, points: str) -> str:
+        try:
+            return self._configs.fingerprint(purpose, day=day, points=points)
+        except UnknownPointSetError:
+            again = self._configs.name_of(self._lake.read(CORE_READINGS, day=day)["point_id"])
+            return self._configs.fingerprint(purpose, day=day, points=again)
+
+    def _block_vanished(self, day: str, readings: Footer) -> None:
+        present = self.raw.get(day, {})
+        vanished = sorted(
+            key for key in fingerprint_of(readings) if key in _RAW_NAMES and key not in present
+        )
+        if vanished and day not in self.blocked:
+            names = " and ".join(f"{name}/day={day}" for name in vanished)
+            self.blocked[day] = (
+                f"{names}: the raw file vanished, its readings are kept. Run its day again; or, to "
+                f"give up its readings, remove {CORE_READINGS.name}/day={day}"
+            )
+
+    def _version(self, table: Table) -> str:
+        shape = hashlib.blake2b(repr(dict(table.schema)).encode(), digest_size=4).hexdigest()
+        return f"{self._versions[table.name]} {shape}"
+
+
+def state_fingerprint(state: pl.DataFrame) -> str:
+    """Return a digest of what the next day's deltas can depend on: all but the totals of energy.
+
+    So energy that changed in the past moves the totals of all later days, and nothing else.
+    """
+    is_total = pl.col("kind") == "good"
+    return content_id(state.with_columns(total_wh=pl.when(~is_total).then("total_wh")))
+
+
+def _footers(lake: Lake, table: Table) -> tuple[dict[str, Footer], dict[str, str]]:
+    """Read a table's footers by day, and by day what is wrong with the damaged ones."""
+    found: dict[str, Footer] = {}
+    damaged: dict[str, str] = {}
+    for day in lake.days(table):
+        try:
+            footer = lake.footer(table, day=day)
+        except LakeError as error:
+            damaged[day] = str(error)
+        else:
+            if footer is not None:
+                found[day] = footer
+    return found, damaged
+
+
+_RAW_NAMES: Final = frozenset(table.name for table in day_tables().values())
+
+_STATE_KEYS: Final = frozenset({STATE_FINGERPRINT, CORE_REGISTER_STATE.name})
+
+_PHRASES: Final = {
+    _RULES: "rules of {table} changed",
+    _PORTFOLIO: "the portfolio changed for points of the day ({table})",
+    STATE_FINGERPRINT: "the registers' state before the day changed",
+    CORE_REGISTER_STATE.name: "the registers' totals before the day changed",
+}
+"""How a difference is shown; other names are those of tables."""

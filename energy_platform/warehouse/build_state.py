@@ -1,0 +1,295 @@
+"""What the work file remembers of its builds.
+
+Kept inside the work file, schema ``state``, so that it can never say more than the tables next to
+it hold. ``input_files`` and ``spans`` describe the day files of the last finished build,
+``dirty_periods`` the local days that unfinished builds have begun to rebuild. While
+``in_progress`` has a row, the tables are not whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import duckdb
+import polars as pl
+
+from energy_platform.schemas import CORE_CONSUMPTION_DELTAS, CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.warehouse.inputs import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+MEMORY: Final = "768MB"
+"""Memory of a build; what does not fit spills to the warehouse folder."""
+
+_TABLES: Final = """
+create schema if not exists state;
+create table if not exists state.input_files (
+    table_name text, day text, content_id text, rows bigint, primary key (table_name, day)
+);
+create table if not exists state.spans (
+    table_name text, day text, point_id text, first_at timestamptz, last_at timestamptz
+);
+create table if not exists state.point_extents (
+    point_id text primary key,
+    first_reading_at timestamptz,
+    first_start_at timestamptz,
+    last_end_at timestamptz
+);
+create table if not exists state.device_fingerprints (device_id text primary key, digest text);
+create table if not exists state.build_info (key text primary key, value text);
+create table if not exists state.dirty_periods (timezone text, local_day date);
+create table if not exists state.in_progress (build text);
+create table if not exists state.new_input_files as from state.input_files limit 0;
+create table if not exists state.new_spans as from state.spans limit 0;
+create table if not exists state.new_point_extents as from state.point_extents limit 0;
+create table if not exists state.new_device_fingerprints
+    as from state.device_fingerprints limit 0;
+create table if not exists state.new_build_info as from state.build_info limit 0;
+"""
+
+
+class Span(NamedTuple):
+    """A stretch of time, both ends included."""
+
+    first: datetime
+    last: datetime
+
+
+class MovedExtent(NamedTuple):
+    """A point whose first or last instant is not what it was."""
+
+    point_id: str
+    span: Span
+
+
+class BuildState:
+    """The bookkeeping of one open work file."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._db = connection
+        self._db.execute(_TABLES)
+
+    @property
+    def db(self) -> duckdb.DuckDBPyConnection:
+        """The connection."""
+        return self._db
+
+    def input_files(self) -> dict[tuple[str, str], Input]:
+        """Return the day files of the last finished build."""
+        rows = self._db.execute(
+            "select table_name, day, content_id, rows from state.input_files"
+        ).fetchall()
+        return {
+            (table, day): Input(table=table, day=day, content_id=content_id, rows=count)
+            for table, day, content_id, count in rows
+        }
+
+    def build_info(self, *, new: bool = False) -> dict[str, str]:
+        """Return what was noted of the last finished build (or of the one under way)."""
+        table = "state.new_build_info" if new else "state.build_info"
+        return dict(self._db.execute(f"select key, value from {table}").fetchall())  # noqa: S608
+
+    def device_fingerprints(self) -> dict[str, str]:
+        """Return the digest of each device at the last finished build."""
+        query = "select device_id, digest from state.device_fingerprints"
+        return dict(self._db.execute(query).fetchall())
+
+    def dirty_periods(self) -> dict[str, set[date]]:
+        """Return the local days by zone that unfinished builds have begun."""
+        found: dict[str, set[date]] = defaultdict(set)
+        for timezone, day in self._db.execute("select * from state.dirty_periods").fetchall():
+            found[timezone].add(day)
+        return found
+
+    def is_whole(self) -> bool:
+        """Whether the tables are those of a finished build."""
+        row = self._db.execute("select count(*) from state.in_progress").fetchone()
+        return row == (0,) and bool(self.build_info())
+
+    def note_inputs(self, inputs: Iterable[Input]) -> None:
+        """Note the day files of the build under way."""
+        self._db.execute("delete from state.new_input_files; delete from state.new_spans")
+        rows = [(one.table, one.day, one.content_id, one.rows) for one in inputs]
+        self._insert("state.new_input_files", rows)
+
+    def note_extents(self, changed: Iterable[tuple[str, str]]) -> None:
+        """Work out first and last instants per point, given the spans of changed files."""
+        self._db.execute("create or replace temp table changed (table_name text, day text)")
+        self._insert("changed", list(changed))
+        self._db.execute(
+            """
+            delete from state.new_point_extents;
+            insert into state.new_point_extents
+            with spans as (
+                from state.spans anti join changed using (table_name, day)
+                union all
+                from state.new_spans
+            )
+            select
+                point_id,
+                min(first_at) filter (where table_name = $readings),
+                min(first_at) filter (where table_name in ($energy, $consumption)),
+                max(last_at) filter (where table_name in ($energy, $consumption))
+            from spans
+            where table_name in ($readings, $energy, $consumption)
+            group by point_id
+            """,
+            {
+                "readings": CORE_READINGS.name,
+                "energy": CORE_ENERGY_DELTAS.name,
+                "consumption": CORE_CONSUMPTION_DELTAS.name,
+            },
+        )
+
+    def note_state(self, *, build_info: Mapping[str, str], devices: Mapping[str, str]) -> None:
+        """Note what else the build under way rests on."""
+        self._db.execute(
+            "delete from state.new_build_info; delete from state.new_device_fingerprints"
+        )
+        self._insert("state.new_build_info", list(build_info.items()))
+        self._insert("state.new_device_fingerprints", list(devices.items()))
+
+    def note_dirty(self, affected: Mapping[str, Iterable[date]]) -> None:
+        """Note the days the build under way rebuilds, next to those of unfinished builds."""
+        self._db.execute("create or replace temp table affected (timezone text, local_day date)")
+        rows = [(timezone, day) for timezone, days in affected.items() for day in sorted(days)]
+        self._insert("affected", rows)
+        self._db.execute(
+            """
+            begin;
+            insert into state.dirty_periods
+            from affected anti join state.dirty_periods using (timezone, local_day);
+            delete from state.in_progress;
+            insert into state.in_progress values ('under way');
+            commit;
+            """
+        )
+
+    def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert rows at once; DuckDB takes a millisecond for each row it is given by itself."""
+        if rows:
+            self._db.register("incoming", pl.DataFrame(rows, orient="row").to_arrow())
+            self._db.execute(f"insert into {table} from incoming")
+            self._db.unregister("incoming")
+
+    def file_spans(self) -> list[tuple[str, str, Span]]:
+        """Return what each file covers, of the last finished build and of the one under way."""
+        rows = self._db.execute(
+            """
+            with known as (from state.spans union all from state.new_spans)
+            select table_name, day, min(first_at), max(last_at) from known group by all
+            """
+        ).fetchall()
+        return [
+            (table, day, Span(first.astimezone(UTC), last.astimezone(UTC)))
+            for table, day, first, last in rows
+        ]
+
+    def moved_extents(self, *, data_until: datetime) -> list[MovedExtent]:
+        """Return the stretches over which a point's first or last instant moved.
+
+        A point that appears or vanishes affects everything from its first instant to the end of
+        known data.
+        """
+        columns = ("first_reading_at", "first_start_at", "last_end_at")
+        parts = " union all ".join(
+            f"""
+            select
+                point_id,
+                least(
+                    coalesce(old.{column}, old.first_reading_at, new.{column}),
+                    coalesce(new.{column}, new.first_reading_at, old.{column})
+                ),
+                greatest(coalesce(old.{column}, $data_until), coalesce(new.{column}, $data_until))
+            from state.point_extents as old
+            full join state.new_point_extents as new using (point_id)
+            where old.{column} is distinct from new.{column}
+            """  # noqa: S608 (the columns are constants)
+            for column in columns
+        )
+        rows = self._db.execute(parts, {"data_until": data_until}).fetchall()
+        return [
+            MovedExtent(point_id, Span(first.astimezone(UTC), last.astimezone(UTC)))
+            for point_id, first, last in rows
+        ]
+
+    def extent(self) -> Span | None:
+        """Return the first and last instants of all points, old and new; None without any."""
+        row = self._db.execute(
+            """
+            with known as (from state.point_extents union all from state.new_point_extents)
+            select
+                min(least(first_reading_at, first_start_at)),
+                max(greatest(first_reading_at, first_start_at, last_end_at))
+            from known
+            """
+        ).fetchone()
+        if row is None or row[0] is None:
+            return None
+        return Span(row[0].astimezone(UTC), row[1].astimezone(UTC))
+
+    def known_points(self) -> set[str]:
+        """Return the points that have data, in the last finished build or the one under way."""
+        rows = self._db.execute(
+            "select point_id from state.point_extents "
+            "union select point_id from state.new_point_extents"
+        ).fetchall()
+        return {point_id for (point_id,) in rows}
+
+    def commit(self) -> None:
+        """Take the build under way as finished."""
+        self._db.execute(
+            """
+            begin;
+            delete from state.spans where exists (
+                select 1
+                from state.input_files as old
+                left join state.new_input_files as new using (table_name, day, content_id)
+                where
+                    new.day is null
+                    and old.table_name = spans.table_name
+                    and old.day = spans.day
+            );
+            delete from state.spans where exists (
+                select 1 from state.new_spans as new
+                where new.table_name = spans.table_name and new.day = spans.day
+            );
+            insert into state.spans from state.new_spans;
+            delete from state.input_files;
+            insert into state.input_files from state.new_input_files;
+            delete from state.point_extents;
+            insert into state.point_extents from state.new_point_extents;
+            delete from state.device_fingerprints;
+            insert into state.device_fingerprints from state.new_device_fingerprints;
+            delete from state.build_info;
+            insert into state.build_info from state.new_build_info;
+            delete from state.dirty_periods;
+            delete from state.in_progress;
+            delete from state.new_spans;
+            commit;
+            """
+        )
+
+
+def open_work(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a work file for writing.
+
+    Raises:
+        duckdb.Error: The file is damaged, or a build outside the platform's lock holds it.
+    """
+    connection = duckdb.connect(
+        str(path),
+        config={
+            "memory_limit": MEMORY,
+            "threads": "2",
+            "autoinstall_known_extensions": "false",
+            "storage_compatibility_version": "v1.0.0",
+            "temp_directory": str(path.parent / "spill"),
+        },
+    )
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
