@@ -1,8 +1,9 @@
-"""One tick of the push sensor's question over 10,002 new day files.
+"""Ticks of the push sensor over 10,002 day files: an idle one, one that looks, the first of all.
 
     python -m benchmarks.sensor
 
-The peer is a hive scan that counts the rows of the same files with polars.
+The peers are what a tick did before there was a catalogue, reading each file's footer, and a hive
+scan that counts the rows of the same files with polars.
 """
 
 from __future__ import annotations
@@ -61,10 +62,14 @@ def main() -> None:
                 path = lake.path(table, day=day)
                 path.parent.mkdir(parents=True)
                 path.hardlink_to(lake.path(table, day=days[0]))
+        began = time.perf_counter()
+        version = lake.version()
+        first = time.perf_counter() - began
+        idle = seconds(lambda: lake.version() == version)
         agreed = parse_portfolio(PORTFOLIO)
         with Ledger.at(Path(folder) / "ledger.sqlite") as ledger:
             ledger.register_streams(["el-1"], destination="wattics")
-            ours = seconds(
+            look = seconds(
                 lambda: push_wanted(
                     lake,
                     ledger,
@@ -73,14 +78,19 @@ def main() -> None:
                     max_hold=timedelta(hours=48),
                 )
             )
-        peer = seconds(
+        footers = seconds(
+            lambda: [lake.footer(table, day=day) for table in tables for day in lake.days(table)]
+        )
+        scan = seconds(
             lambda: [
                 pl.scan_parquet(lake.pattern(table)).select(pl.len()).collect() for table in tables
             ]
         )
     files = len(days) * len(tables)
     sys.stdout.write(
-        f"{files:,} files: ours {ours:.2f} s, polars hive scan {peer:.2f} s ({peer / ours:.1f}x)\n"
+        f"{files:,} files, seconds: first look {first:.2f}, idle tick {idle:.3f}, full look "
+        f"{look:.3f}; every footer {footers:.2f} ({footers / look:.1f}x a full look, "
+        f"{footers / idle:.0f}x an idle tick); polars hive scan {scan:.2f}\n"
     )
 
 

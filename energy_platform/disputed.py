@@ -1,7 +1,8 @@
-"""What registers showed and nobody booked, and limits that do not fit: point by point, in words.
+"""Refused energy, limits that do not fit and acceptances without effect, point by point.
 
-The register rule says it row by row; here it is put together for ``status``, ``doctor``, the
-report of a run and the alert, which all use the same words.
+The register rule decides row by row; here its rows are summed up for ``status``, ``doctor``, the
+report of a run and the alert, which all use the same sentences. What no rule has refused does not
+belong here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from energy_platform.days import day_of
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.transforms.limits import over_limit, refused_energy
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
+    from energy_platform.portfolio.resolved import Accepted
 
 RECENT_DAYS: Final = 35
 """Days of the lake that are looked at, the newest: a month that is being billed, and some days."""
@@ -95,16 +98,16 @@ class TooSmall:
     @property
     def description(self) -> str:
         """What was booked beyond which limit, and the one that is needed."""
-        said = f"{self.point_id}: {self.energy_wh:,.0f} Wh beyond its limit are booked; "
+        message = f"{self.point_id}: {self.energy_wh:,.0f} Wh beyond its limit are booked; "
         if self.max_power_w is None:
-            return f"{said}the learned limit grew to hold {self.needed_w:,.0f} W"
-        said += (
+            return f"{message}the learned limit grew to hold {self.needed_w:,.0f} W"
+        message += (
             f"max_power_w {self.max_power_w:,.6g} W is stated, it needs {self.needed_w:,.0f} W "
             "or more"
         )
         if self.is_kilowatts:
-            said += f". Were they kW? Then write {self.max_power_w * 1000:.15g}"
-        return said
+            message += f". Were they kW? Then write {self.max_power_w * 1000:.15g}"
+        return message
 
 
 def disputed(
@@ -163,6 +166,32 @@ def too_small(
         for row in found.drop("steps").iter_rows(named=True)
         if row["point_id"] in portfolio.points
     )
+
+
+def idle_acceptances(lake: Lake, portfolio: Portfolio) -> tuple[Accepted, ...]:
+    """List the entries of ``accept`` that book nothing, in the order of the portfolio.
+
+    An entry books what a step refused that ends within its span (docs/energy.md, accepted energy).
+    Where none does, the span was mistyped, or a correction or another limit has settled the matter
+    since. Spans that the lake's days do not reach yet are left out: there the step may still come.
+
+    Raises:
+        LakeError: A file of the lake is damaged.
+    """
+    known = lake.days(CORE_ENERGY_DELTAS)
+    found = []
+    for one in portfolio.accepted:
+        days = [day for day in known if day_of(one.start) <= day <= day_of(one.end)]
+        if not known or known[-1] < day_of(one.end):
+            continue
+        booked = lake.scan(CORE_ENERGY_DELTAS, days=days).filter(
+            pl.col("point_id") == one.point_id,
+            pl.col("reason") == "accepted",
+            pl.col("end_at").is_between(one.start, one.end, closed="left"),
+        )
+        if not days or not booked.select(pl.len()).collect().item():
+            found.append(one)
+    return tuple(found)
 
 
 def _recent(lake: Lake, days: Sequence[str] | None) -> pl.LazyFrame:

@@ -1,4 +1,7 @@
-"""The highest mean power that registers have shown: what limits are learned and proposed from."""
+"""The highest mean power that registers have shown: what limits are learned and proposed from.
+
+What a limit has kept out is in ``disputed``; the rule that applies it, in ``register_rule``.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,11 @@ HEADROOM: Final = 2.5
 is measured since the register showed less, which may be two readings ago."""
 
 FREQUENT_RESET_DAYS: Final = 3
-"""Days on which a register fell often, from which it is one that is reset often."""
+"""Days on which a register fell often, of two weeks, from which it is one that is reset often: one
+bad day is an accident."""
 
 _RATINGS: Final = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+"""Steps between two powers of ten, near those of the preferred numbers R10 (ISO 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)

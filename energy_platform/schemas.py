@@ -154,17 +154,56 @@ CORE_READINGS: Final = Table(
     sort_key=("point_id", "at"),
 )
 
-CORE_ENERGY_DELTAS: Final = Table(
-    name="core_energy_deltas",
-    description="Energy between settled readings, one row per step of a register.",
-    columns=(
+STATUS_WORDS: Final = (
+    "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok."
+)
+"""What a step can be, in order of precedence."""
+
+
+def _step_columns(what: str, *amounts: Column, methods: str) -> tuple[Column, ...]:
+    """Return the columns of a table of steps, of energy or of consumption."""
+    return (
         _key("point_id", "Stable id of the point."),
         _instant("end_at", "Reading that settled the step."),
         _instant("start_at", "Reading the step starts from; the reading itself for first rows."),
         _instant(
             "counted_from",
-            "When the energy began to flow: start_at, or earlier where the register stood still.",
+            f"When the {what} began to flow: start_at, or earlier where the register stood still.",
         ),
+        *amounts,
+        _col("status", _TEXT, STATUS_WORDS),
+        _col(
+            "estimated",
+            _BOOL,
+            f"Whether when the {what} flowed is known to no better than gap_after.",
+        ),
+        _col("dropped", _I64, "Readings between start and end that were never counted."),
+        _col("reason", _TEXT, "Why the status is not ok."),
+        _col("method", _TEXT, methods),
+    )
+
+
+def _bucket_columns(*amounts: Column, methods: str) -> tuple[Column, ...]:
+    """Return the columns of a table of buckets, of energy or of consumption."""
+    return (
+        _key("point_id", "Stable id of the point."),
+        _instant("interval_start", "Start of the bucket."),
+        *amounts,
+        _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
+        _col("method", _TEXT, methods),
+    )
+
+
+_COUNTED_IN: Final = (
+    _col("quantity", _TEXT, "What is counted.", nullable=False),
+    _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+)
+
+CORE_ENERGY_DELTAS: Final = Table(
+    name="core_energy_deltas",
+    description="Energy between settled readings, one row per step of a register.",
+    columns=_step_columns(
+        "energy",
         _col("register_start_wh", _F64, "Register at start_at.", unit="Wh"),
         _col("register_end_wh", _F64, "Register at end_at.", unit="Wh"),
         _col("energy_wh", _F64, "Energy of the step; null when unknown.", unit="Wh"),
@@ -174,19 +213,7 @@ CORE_ENERGY_DELTAS: Final = Table(
             "What the register showed and the rule did not book, signed.",
             unit="Wh",
         ),
-        _col(
-            "status",
-            _TEXT,
-            "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok.",
-        ),
-        _col(
-            "estimated",
-            _BOOL,
-            "Whether when the energy flowed is known to no better than gap_after.",
-        ),
-        _col("dropped", _I64, "Readings between start and end that never became energy."),
-        _col("reason", _TEXT, "Why the status is not ok."),
-        _col("method", _TEXT, "register, power or increment."),
+        methods="register, power or increment.",
     ),
     sort_key=("point_id", "end_at"),
 )
@@ -230,14 +257,11 @@ CORE_ENERGY_INTERVALS: Final = Table(
         "Contributions of the deltas that end on the day to 15-minute UTC buckets; "
         "a bucket's energy is the sum over all files."
     ),
-    columns=(
-        _key("point_id", "Stable id of the point."),
-        _instant("interval_start", "Start of the bucket."),
+    columns=_bucket_columns(
         _col("energy_wh", _F64, "Energy contributed to the bucket.", unit="Wh"),
         _col("estimated_wh", _F64, "Part of energy_wh spread over a long step.", unit="Wh"),
         _col("refused_wh", _F64, "What registers showed and was not booked, signed.", unit="Wh"),
-        _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
-        _col("method", _TEXT, "register, power or increment."),
+        methods="register, power or increment.",
     ),
     sort_key=("point_id", "interval_start"),
 )
@@ -248,33 +272,14 @@ CORE_CONSUMPTION_DELTAS: Final = Table(
         "Consumption that is not energy in watt-hours (m³, varh, VAh, s, counts) between settled "
         "readings, one row per step of a register."
     ),
-    columns=(
-        _key("point_id", "Stable id of the point."),
-        _instant("end_at", "Reading that settled the step."),
-        _instant("start_at", "Reading the step starts from; the reading itself for first rows."),
-        _instant(
-            "counted_from",
-            "When the amount began to flow: start_at, or earlier where the register stood still.",
-        ),
-        _col("quantity", _TEXT, "What is counted.", nullable=False),
-        _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+    columns=_step_columns(
+        "amount",
+        *_COUNTED_IN,
         _col("register_start", _F64, "Register at start_at, in the row's unit."),
         _col("register_end", _F64, "Register at end_at, in the row's unit."),
         _col("consumption", _F64, "Amount of the step, in the row's unit; null when unknown."),
         _col("refused", _F64, "What the register showed and the rule did not book, signed."),
-        _col(
-            "status",
-            _TEXT,
-            "first, exchange, rollover, reset, spike_reversal, over_limit, dip, gap or ok.",
-        ),
-        _col(
-            "estimated",
-            _BOOL,
-            "Whether when the amount flowed is known to no better than gap_after.",
-        ),
-        _col("dropped", _I64, "Readings between start and end that were never counted."),
-        _col("reason", _TEXT, "Why the status is not ok."),
-        _col("method", _TEXT, "register or increment."),
+        methods="register or increment.",
     ),
     sort_key=("point_id", "end_at"),
 )
@@ -285,16 +290,12 @@ CORE_CONSUMPTION_INTERVALS: Final = Table(
         "Contributions of the consumption deltas that end on the day to 15-minute UTC buckets; "
         "a bucket's consumption is the sum over all files."
     ),
-    columns=(
-        _key("point_id", "Stable id of the point."),
-        _instant("interval_start", "Start of the bucket."),
-        _col("quantity", _TEXT, "What is counted.", nullable=False),
-        _col("unit", _TEXT, "Canonical unit of the amounts in the row."),
+    columns=_bucket_columns(
+        *_COUNTED_IN,
         _col("consumption", _F64, "Amount contributed to the bucket, in the row's unit."),
         _col("estimated_consumption", _F64, "Part of consumption spread over a long step."),
         _col("refused", _F64, "What registers showed and was not booked, signed."),
-        _col("covered_s", _F64, "Seconds of the bucket covered by steps.", unit="s"),
-        _col("method", _TEXT, "register or increment."),
+        methods="register or increment.",
     ),
     sort_key=("point_id", "interval_start"),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+import pytest
+from hypothesis import is_hypothesis_test, settings
 
 # Tests speak of days of their own; data that lie in the working directory must not limit them.
 os.environ["ENERGY_PLATFORM_PARTITIONS_FROM"] = "2020-01-01"
@@ -12,3 +13,11 @@ os.environ["ENERGY_PLATFORM_PARTITIONS_FROM"] = "2020-01-01"
 # How long an example takes says more about the machine's other work than about the property.
 settings.register_profile("platform", deadline=None, print_blob=True)
 settings.load_profile("platform")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every hypothesis test, so that ``-m property`` finds one that nobody thought to mark."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.property)

@@ -54,7 +54,8 @@ class HardMeter:
         name: Serial number, and what is hard about it.
         every: Minutes between readings.
         step: Wh that its last digit stands for; no day can be known better.
-        shows: What it shows at each reading, in Wh, from what it counted.
+        unit: What it prints.
+        shows: What it shows at each reading, in its unit, from what it counted in Wh.
         policy: Lines of its point in the portfolio.
         needs: What the published days must say somewhere, beside being right or marked.
     """
@@ -62,6 +63,7 @@ class HardMeter:
     name: str
     every: int = 15
     step: int = 1
+    unit: str = "Wh"
     shows: Callable[[NDArray[np.int64]], NDArray[np.float64]] = field(
         default=lambda counted: counted.astype(np.float64)
     )
@@ -94,6 +96,22 @@ def _at(day: int, hour: float = 0) -> int:
 
 def _floored(step: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
     return lambda counted: (counted // step * step).astype(np.float64)
+
+
+def _megawatt_hours(counted: NDArray[np.int64]) -> NDArray[np.float64]:
+    shown: NDArray[np.float64] = np.round(counted // 1_000 / 1_000, 3)
+    return shown
+
+
+def _increments(*, stamped_at_start: bool) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+    """Return a meter that prints what was used in a period, at the instant of its start or end."""
+
+    def shows(counted: NDArray[np.int64]) -> NDArray[np.float64]:
+        used = np.diff(counted).astype(np.float64)
+        # The one period of which nothing is known: after the last instant, or before the first.
+        return np.append(used, np.nan) if stamped_at_start else np.insert(used, 0, np.nan)
+
+    return shows
 
 
 def _frozen(counted: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -160,6 +178,17 @@ def meters(days: int = DAYS) -> tuple[HardMeter, ...]:
             name="whole kWh, no limit", step=1000, shows=_floored(1000), policy="max_power_w: none"
         ),
         HardMeter(name="tenths of a kWh", step=100, shows=_floored(100)),
+        HardMeter(name="MWh with three decimals", step=1_000, unit="MWh", shows=_megawatt_hours),
+        HardMeter(
+            name="stamped at the start",
+            shows=_increments(stamped_at_start=True),
+            policy="kind: increment, stamp: start, width: 15m",
+        ),
+        HardMeter(
+            name="stamped at the end",
+            shows=_increments(stamped_at_start=False),
+            policy="kind: increment, stamp: end, width: 15m",
+        ),
         HardMeter(
             name="whole 100 kWh, no limit",
             step=100_000,
@@ -255,8 +284,8 @@ def _portfolio(hard: Sequence[HardMeter]) -> Portfolio:
     serial: {meter.name}
     site: here
     name: {meter.name}
-    points: [{{key: Global|0|1, name: Import, quantity: active_energy_import, unit: Wh,
-              {meter.policy}}}]"""
+    points: [{{key: Global|0|1, name: Import, quantity: active_energy_import,
+              unit: {meter.unit}, {meter.policy}}}]"""
         for meter in hard
     )
     site = "  - {id: here, name: Here, timezone: Europe/Paris}\n"

@@ -9,7 +9,7 @@ import pytest
 
 from energy_platform.alerts.conditions import dispute_conditions
 from energy_platform.cli.disputed import refused_lines, refused_of, report_lines
-from energy_platform.disputed import disputed, too_small
+from energy_platform.disputed import disputed, idle_acceptances, too_small
 from energy_platform.doctor.limits import check_limits
 from energy_platform.lake.lake import Lake
 from energy_platform.limits_seen import seen_power
@@ -119,3 +119,48 @@ def test_doctor_has_nothing_to_say_of_limits_that_fit(tmp_path: Path) -> None:
     # A rise of an hour, measured since the register showed less, two hours before.
     assert seen.power_w == 300
     assert seen.proposed_w == 800
+
+
+def test_doctor_says_an_acceptance_that_books_nothing(tmp_path: Path) -> None:
+    def accepting(first: str, last: str) -> Portfolio:
+        entry = f"{{points: ['{METER}'], reason: it was real, from: {first}, to: {last}}}"
+        return portfolio(more=f"accept:\n  - {entry}\n")
+
+    mistyped = accepting(DAYS[0], DAYS[1])
+    lake = lake_of(tmp_path, mistyped, jump=JUMP_WH)
+    messages = [one.message for one in check_limits(mistyped, data_dir=lake.root.parent)]
+    assert any("refused on" in message for message in messages)
+    (idle,) = [message for message in messages if "books nothing" in message]
+    assert idle.startswith(f"{METER}: accept from ")
+    # Another span books it; one that the data do not reach yet may still.
+    for first, last in ((DAYS[3], DAYS[4]), ("2030-01-01", "2030-01-02")):
+        plan = accepting(first, last)
+        refresh(lake, portfolio=plan)
+        assert idle_acceptances(lake, plan) == ()
+
+
+def test_doctor_says_a_counter_that_is_reset_often_to_be_read_with_keep(tmp_path: Path) -> None:
+    plan = stated("11000")
+    lake = Lake(tmp_path / "lake")
+    sessions = [
+        (METER, day, minute, 900.0 * (minute // 5 % 4 + 1))
+        for day in DAYS[:4]
+        for minute in range(0, 800, 5)
+    ]
+    land(lake, sessions)
+    refresh(lake, portfolio=plan)
+    (found,) = [
+        one
+        for one in check_limits(plan, data_dir=lake.root.parent)
+        if "is reset often" in one.message
+    ]
+    assert found.message.startswith(f"{METER}: fell ")
+    assert "`glitch: keep`" in found.advice
+    import_ = "quantity: active_energy_import"
+    kept = portfolio(PORTFOLIO.replace(import_, f"{import_}, glitch: keep"))
+    refresh(lake, portfolio=kept)
+    assert not [
+        one
+        for one in check_limits(kept, data_dir=lake.root.parent)
+        if "is reset often" in one.message
+    ]

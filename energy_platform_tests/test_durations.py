@@ -1,3 +1,5 @@
+"""Durations mean the same wherever they are typed."""
+
 from __future__ import annotations
 
 from datetime import timedelta

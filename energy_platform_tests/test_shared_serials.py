@@ -19,7 +19,7 @@ from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec import SocomecClient
-from energy_platform.sources.socomec.discovery import found_at_socomec
+from energy_platform.sources.socomec.discovery import discover_socomec
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DEVICES
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_two_meters_with_one_serial_number_have_each_its_own_energy(
             ingest_inventory(source, vendor="socomec", lake=lake)
             # Read again, both keep their names.
             ingest_inventory(source, vendor="socomec", lake=lake)
-            found = found_at_socomec(read_inventory(lake, vendor="socomec"))
+            found = discover_socomec(read_inventory(lake, vendor="socomec"))
             outcomes = list(ingest_days(source, vendor="socomec", lake=lake, days=DAYS, now=NOW))
         assert all(one.error is None for one in outcomes)
         portfolio = parse_portfolio(propose(None, {"socomec": found}, name="p.yaml").after)

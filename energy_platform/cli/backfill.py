@@ -145,10 +145,10 @@ def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path
         on_log=lambda line: say(f"  {line}"),
     )
     read = _what_was_read(report, vendor, days, data_dir=data_dir)
-    said = f"{vendor}: {len(read.landed)} of {len(days)} days landed, {read.rows} rows"
+    message = f"{vendor}: {len(read.landed)} of {len(days)} days landed, {read.rows} rows"
     if read.landed:
-        said += f", {read.written} days new or changed"
-    say(said)
+        message += f", {read.written} days new or changed"
+    say(message)
     for day, why in list(read.partial.items())[:_SHOWN]:
         say(f"  {day} is partial and will be asked for again: {why}")
     for day, why in list(read.missing.items())[:_SHOWN]:

@@ -53,7 +53,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
     def show(ledger: Ledger) -> int:
         lake = Lake(settings.platform.data_dir / "lake")
         rows = delivery_frame(ledger, lake, portfolio).to_dicts()
-        refused = open_dead_letters(ledger, portfolio.streams)
+        awaiting, at_rest = open_dead_letters(ledger, portfolio.streams)
         decision = push_decision(
             lake,
             ledger,
@@ -94,15 +94,15 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 f"{stop.reason}; next probe {instant(stop.probe_us):%F %R} UTC",
                 markup=False,
             )
-        if refused.awaiting:
+        if awaiting:
             console.print(
-                f"{len(refused.awaiting)} refused packets await a decision: "
+                f"{len(awaiting)} refused packets await a decision: "
                 "`energy-platform delivery dead-letters`",
                 markup=False,
             )
-        if refused.at_rest:
+        if at_rest:
             console.print(
-                f"{len(refused.at_rest)} refused packets are of streams that the portfolio no "
+                f"{len(at_rest)} refused packets are of streams that the portfolio no "
                 "longer has: nothing waits for them",
                 markup=False,
             )

@@ -107,10 +107,10 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
         ):
             began = time.monotonic()
             status.update(what)
-            said: list[str] = []
-            followed = follow(runner, say=said.append)
+            lines: list[str] = []
+            followed = follow(runner, say=lines.append)
             if followed == "failed":
-                errors += said
+                errors += lines
             else:
                 note(what if followed == "did" else f"{what}: nothing to do", began=began)
         if not errors:

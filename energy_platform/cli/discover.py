@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from energy_platform.cli.console import print_error
+from energy_platform.cli.portfolio_changes import (
+    INCOMPLETE,
+    NOTHING,
+    OK,
+    print_diff,
+    read_text,
+    refusal,
+    write_text,
+)
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
-from energy_platform.lake.files import staged
 from energy_platform.lake.lake import Lake
 from energy_platform.settings import Settings, variable
 from energy_platform.sources.http.logins import RefusedLogins
@@ -20,17 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from energy_platform.discovery import Proposal, ReadInventories
-
-OK: Final = 0
-"""The portfolio is up to date, was written, or was shown."""
-
-INCOMPLETE: Final = 1
-"""A vendor could not be read, or the changes were declined."""
-
-NOTHING: Final = 2
-"""No vendor could be read, or the portfolio cannot be extended."""
-
-_STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def run_discover(
@@ -76,11 +72,11 @@ def _discover(
         return NOTHING
     # A link stays a link.
     path = settings.portfolio.resolve()
-    before = _text(path)
+    before = read_text(path)
     proposal = propose(before, read.found, name=path.name)
     if yes and proposal.changes and not dry_run:
         # Before the long diff: whoever reads it may go away, such as `head`.
-        _write(path, proposal.after, before=before)
+        write_text(path, proposal.after, before=before)
         _print_written(console, path, proposal)
         _print_proposal(console, proposal, name=path.name)
         return INCOMPLETE if read.failed else OK
@@ -89,48 +85,12 @@ def _discover(
     if not proposal.changes:
         console.print(f"{path} needs no addition", markup=False)
         return done
-    if dry_run:
-        console.print("nothing was written (--dry-run)", markup=False)
-        return done
-    if ask is None and not sys.stdin.isatty():
-        console.print("nothing was written: no terminal to ask on; --yes writes", markup=False)
-        return NOTHING
-    if not (ask or _ask)(f"Write {path}?"):
-        console.print("nothing was written", markup=False)
-        return INCOMPLETE
-    _write(path, proposal.after, before=before)
+    code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
+    if code is not None:
+        return code or done
+    write_text(path, proposal.after, before=before)
     _print_written(console, path, proposal)
     return done
-
-
-def _ask(question: str) -> bool:
-    import typer  # noqa: PLC0415
-
-    return typer.confirm(question)
-
-
-def _text(path: Path) -> str | None:
-    """Return the file's text with its line breaks as they are; None when there is none."""
-    if not path.exists():
-        return None
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DiscoveryError(f"{path}: cannot be read: {error}") from error
-
-
-def _write(path: Path, text: str, *, before: str | None) -> None:
-    """Replace the text that the proposal was made from, and no other."""
-    if _text(path) != before:
-        raise DiscoveryError(f"{path} was changed in the meantime; run discover again")
-    mode = path.stat().st_mode & 0o777 if path.exists() else None
-    try:
-        with staged(path) as target:
-            target.write_bytes(text.encode())
-            if mode is not None:
-                target.chmod(mode)
-    except OSError as error:
-        raise DiscoveryError(f"{path}: cannot be written: {error}") from error
 
 
 def _print_written(console: Console, path: Path, proposal: Proposal) -> None:
@@ -152,8 +112,7 @@ def _print_vendors(console: Console, read: ReadInventories) -> None:
 
 
 def _print_proposal(console: Console, proposal: Proposal, *, name: str) -> None:
-    for line in proposal.diff(name=name):
-        console.print(line, style=_STYLES.get(line[:1], ""), markup=False, soft_wrap=True)
+    print_diff(console, proposal.diff(name=name))
     new = (
         f"{len(proposal.sites)} sites, {len(proposal.types)} device types and "
         f"{len(proposal.devices)} devices are new"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from energy_platform.cli.console import print_error
-from energy_platform.cli.discover import (
-    _STYLES,
-    INCOMPLETE,
+from energy_platform.cli.portfolio_changes import (
     NOTHING,
     OK,
-    _ask,
-    _text,
-    _write,
+    print_diff,
+    read_text,
+    refusal,
+    write_text,
 )
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
@@ -68,24 +66,17 @@ def _limits(
     seen = seen_power(Lake(settings.data_dir / "lake"), portfolio)
     if not seen:
         raise DiscoveryError("the lake has no registers to learn limits from; backfill some days")
-    before = _text(path) or ""
+    before = read_text(path) or ""
     proposal = propose_limits(before, seen, name=path.name)
     for line in proposal.lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for line in proposal.diff(name=path.name):
-        console.print(line, style=_STYLES.get(line[:1], ""), markup=False, soft_wrap=True)
+    print_diff(console, proposal.diff(name=path.name))
     if proposal.after == before:
         console.print(f"{path}: no limit to propose", markup=False, soft_wrap=True)
         return OK
-    if dry_run:
-        console.print("nothing was written (--dry-run)", markup=False)
-        return OK
-    if not yes and ask is None and not sys.stdin.isatty():
-        console.print("nothing was written: no terminal to ask on; --yes writes", markup=False)
-        return NOTHING
-    if not yes and not (ask or _ask)(f"Write {path}?"):
-        console.print("nothing was written", markup=False)
-        return INCOMPLETE
-    _write(path, proposal.after, before=before)
+    code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
+    if code is not None:
+        return code
+    write_text(path, proposal.after, before=before)
     console.print(f"wrote {path}", markup=False, soft_wrap=True)
     return OK

@@ -149,10 +149,10 @@ def _behind(platform: Platform) -> list[str]:
 def _say_published(report: RunReport, days: Sequence[str], *, say: Say) -> None:
     figures = _figures_of(report, "energy_duckdb")
     verb = "published" if figures.get("written") else "published file unchanged"
-    said = f"refresh: {f'{len(days)} days made fresh' if days else 'marts rebuilt'}; {verb}"
+    message = f"refresh: {f'{len(days)} days made fresh' if days else 'marts rebuilt'}; {verb}"
     if figures:
-        said += f", {figures['path']} up to {figures['newest_day']}"
-    say(said)
+        message += f", {figures['path']} up to {figures['newest_day']}"
+    say(message)
 
 
 def _figures_of(report: RunReport, asset: str) -> dict[str, Any]:

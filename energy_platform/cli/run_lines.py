@@ -50,9 +50,9 @@ class RunLines:
             self._at = file.tell()
         *lines, self._rest = content.split(b"\n")
         for line in lines:
-            said = shown(line.decode("utf-8", errors="replace"))
-            if said is not None:
-                yield said
+            text = shown(line.decode("utf-8", errors="replace"))
+            if text is not None:
+                yield text
 
 
 def shown(line: str) -> str | None:

@@ -14,7 +14,7 @@ from energy_platform.cli.status_troubles import Troubles, read_replacements, rea
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
 from energy_platform.ingest.due import SELF_HEALING_FROM, holes_of
 from energy_platform.installation.origin import installation
-from energy_platform.lake.lake import Lake, LakeError
+from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import blocked, stale, unconfirmed_readings
@@ -174,22 +174,12 @@ def read_status(settings: Settings) -> Status:
 
 
 def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:
-    raw = day_tables()[vendor]
-    days = lake.days(raw)
-    until: str | None = None
-    closed: str | None = None
-    for day in reversed(days):
-        try:
-            footer = lake.footer(raw, day=day)
-        except LakeError:
-            # Reported among the blocked days, with what to do.
-            continue
-        if footer is None:
-            continue
-        until = until or complete_until_of(footer).isoformat()
-        if is_closed(footer):
-            closed = day
-            break
+    files = lake.day_files(day_tables()[vendor])
+    days = [one.day for one in files]
+    # Damaged files are reported among the blocked days, with what to do.
+    sound = [(one.day, one.footer) for one in reversed(files) if one.footer is not None]
+    until = complete_until_of(sound[0][1]).isoformat() if sound else None
+    closed = next((day for day, footer in sound if is_closed(footer)), None)
     found = holes_of(vendor, lake=lake, data_dir=data_dir, now=now, after=SELF_HEALING_FROM)
     resting = [one.next_at for one in found if one.next_at is not None]
     is_due_now = len(resting) < len(found)

@@ -83,10 +83,10 @@ class Tree:
 
     def _listen(self, child: subprocess.Popen[str]) -> None:
         for line in child.stdout or ():
-            said = json.loads(line)
-            if said["event"] == "failed":
-                self._news.put(f"Dagster was stopped: {said['why']}")
-            elif said["event"] == "ended":
-                code = said["code"]
+            event = json.loads(line)
+            if event["event"] == "failed":
+                self._news.put(f"Dagster was stopped: {event['why']}")
+            elif event["event"] == "ended":
+                code = event["code"]
                 how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-                self._news.put(f"{said['component']} {how} and is started again")
+                self._news.put(f"{event['component']} {how} and is started again")

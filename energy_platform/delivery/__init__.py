@@ -9,26 +9,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.backlog import (
+    Attempt,
     Backlog,
     PushDecision,
+    next_attempt,
     push_decision,
     push_wanted,
     stream_backlog,
 )
-from energy_platform.delivery.dead_letters import (
+from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
+from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
+from energy_platform.delivery.reconcile import Reconciled, reconcile
+from energy_platform.delivery.report import (
     DeadLetterError,
-    OpenDeadLetters,
+    delivery_frame,
     open_dead_letters,
     resend_dead_letter,
     skip_dead_letter,
 )
-from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
-from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
-from energy_platform.delivery.push import push
-from energy_platform.delivery.reconcile import Reconciled, reconcile
-from energy_platform.delivery.report import delivery_frame
+from energy_platform.delivery.run import push
 
 if TYPE_CHECKING:
     from energy_platform.settings import PlatformSettings
@@ -39,7 +39,6 @@ __all__ = [
     "DeadLetterError",
     "Ledger",
     "LedgerError",
-    "OpenDeadLetters",
     "Progress",
     "PushDecision",
     "PushOutcome",

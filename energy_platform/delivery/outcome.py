@@ -1,13 +1,126 @@
-"""What came of a push, stream by stream."""
+"""What is given to senders, what came of it, and how far a push is.
+
+Belongs here: the records that pass between a push, its senders and whoever asked for it. Does not:
+what the ledger keeps (``ledger.model``).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from energy_platform.days import instant
 
 if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from energy_platform.delivery.backlog import PushDecision
+    from energy_platform.delivery.ledger import Ledger, OutboxEntry, StreamState
+    from energy_platform.delivery.preparation import PushState
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.destinations.base import LastPacket
+
+
+TaskEnd = Literal["drained", "gave_up", "interrupted"]
+"""All packets answered; given up for this run; stopped from outside."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SendTask:
+    """Packets of one stream, in order.
+
+    Attributes:
+        plan: The stream.
+        entries: What is to be sent.
+        in_doubt: Whether the first packet may have arrived already.
+        verify_first: Whether to ask what is stored before anything is sent again.
+        resume_from_readback: Whether to ask what is stored: the stream is new to the ledger.
+        refused_streak: Packets refused in a row before this task.
+        unexpected_pages: Answers in a row that proved nothing, with nothing stored.
+        attempts: Faults in a row.
+        failing_since: When they began, on the monotonic clock.
+        failing_since_us: When they began.
+        stored: What the destination said it stored last.
+        sent: Requests with a packet.
+        acknowledged: Packets acknowledged.
+        refused: Packets refused.
+    """
+
+    plan: StreamPlan
+    entries: deque[OutboxEntry]
+    in_doubt: bool = False
+    verify_first: bool = False
+    resume_from_readback: bool = False
+    refused_streak: int = 0
+    unexpected_pages: int = 0
+    attempts: int = 0
+    failing_since: float | None = None
+    failing_since_us: int = 0
+    stored: LastPacket | None = None
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+
+
+class TaskResult(NamedTuple):
+    """A task that no sender works on any more.
+
+    Attributes:
+        task: The task, with what is left of its packets.
+        end: How it ended.
+        reason: Why it was left.
+        is_stopped: Whether an operator has to look before the stream goes on.
+    """
+
+    task: SendTask
+    end: TaskEnd
+    reason: str = ""
+    is_stopped: bool = False
+
+
+StepKind = Literal["retry_later", "give_up", "await_probe", "session_lost"]
+"""The stream waits for a while; is left for this run; waits for another sender's probe of the
+credential, or for the lease; needs a new session, or has a wrong address."""
+
+
+class Obstacle(NamedTuple):
+    """Why a packet (or a question) did not get through.
+
+    Attributes:
+        kind: What follows.
+        reason: What was met; empty while a probe is waited for.
+        retry_after_s: Seconds the destination asked to wait.
+        is_stopped: Whether an operator has to look before the stream goes on.
+        resume_us: When the destination wants to be asked again.
+        may_heal: Of a lost session: whether to try again after a pause, with a new one.
+    """
+
+    kind: StepKind
+    reason: str = ""
+    retry_after_s: float | None = None
+    is_stopped: bool = False
+    resume_us: int | None = None
+    may_heal: bool = False
+
+
+class RetryPolicy(NamedTuple):
+    """How retried senders are.
+
+    Attributes:
+        max_backoff_s: Longest pause between two attempts.
+        give_up_s: How long a stream is tried before it is left for this run.
+        first_pause_s: Pause after the first fault.
+        reads_back: Whether what is in doubt may be settled by reading back.
+    """
+
+    max_backoff_s: float
+    give_up_s: float
+    first_pause_s: float
+    reads_back: bool
+
 
 OutcomeStatus = Literal["delivered", "waiting", "blocked", "gave_up", "stopped"]
 """All that is ready was delivered; nothing is known yet; a day is missing; given up for this run;
@@ -97,3 +210,120 @@ class Progress(NamedTuple):
     refused: int
     streams: int
     of_streams: int
+
+
+TELL_EVERY_S: Final = 1.0
+"""How often a push tells how far it is."""
+
+
+class ProgressCounter:
+    """The counts of one push.
+
+    Args:
+        of_streams: Streams in all.
+        on_progress: Told now and then.
+    """
+
+    def __init__(self, *, of_streams: int, on_progress: Callable[[Progress], None] | None) -> None:
+        self._of_streams = of_streams
+        self._on_progress = on_progress
+        self._streams: dict[str, tuple[int, int, int]] = {}
+        self._acknowledged = 0
+        self._refused = 0
+        self._heard_at: float | None = None
+        self._told_at = float("-inf")
+        self.planned = 0
+        """Packets planned or found pending so far."""
+
+    def add(self, task: SendTask) -> None:
+        """Count a task that ended."""
+        if task.acknowledged or task.refused:
+            self._heard_at = time.monotonic()
+        stream_id = task.plan.stream.id
+        sent, acknowledged, refused = self.of(stream_id)
+        self._streams[stream_id] = (
+            sent + task.sent,
+            acknowledged + task.acknowledged,
+            refused + task.refused,
+        )
+        self._acknowledged += task.acknowledged
+        self._refused += task.refused
+
+    def of(self, stream_id: str) -> tuple[int, int, int]:
+        """Return how many packets of a stream were sent, acknowledged and refused."""
+        return self._streams.get(stream_id, (0, 0, 0))
+
+    def heard_since(self, moment: float) -> bool:
+        """Whether any stream got through after a moment of the monotonic clock."""
+        return self._heard_at is not None and self._heard_at >= moment
+
+    def tell(self, in_hand: Iterable[SendTask], *, waiting: int, at_last: bool = False) -> None:
+        """Tell how far the push is, unless that was told a moment ago."""
+        now = time.monotonic()
+        if self._on_progress is None or (now - self._told_at < TELL_EVERY_S and not at_last):
+            return
+        self._told_at = now
+        working = list(in_hand)
+        self._on_progress(
+            Progress(
+                planned=self.planned,
+                acknowledged=self._acknowledged + sum(task.acknowledged for task in working),
+                refused=self._refused + sum(task.refused for task in working),
+                streams=self._of_streams - len(working) - waiting,
+                of_streams=self._of_streams,
+            )
+        )
+
+
+def push_outcome(
+    prepared: PushState,
+    *,
+    ledger: Ledger,
+    counter: ProgressCounter,
+    now_us: int,
+    interrupted: bool,
+) -> PushOutcome:
+    """Return what came of every stream of a push.
+
+    Args:
+        prepared: The streams, and how those ended that were taken off the list.
+        ledger: Where each stands now.
+        counter: What was counted meanwhile.
+        now_us: The present.
+        interrupted: Whether the push was stopped from outside.
+    """
+    states = ledger.states()
+    pending = ledger.pending_counts()
+    found = {}
+    for stream_id in sorted(prepared.plans):
+        state = states[stream_id]
+        status, reason = prepared.ends.get(stream_id) or _standing(
+            prepared.plans[stream_id], state, now_us=now_us, max_hold_us=prepared.max_hold_us
+        )
+        sent, acknowledged, refused = counter.of(stream_id)
+        last_us = state.last_acknowledged_us
+        found[stream_id] = StreamOutcome(
+            stream_id=stream_id,
+            status=status,
+            reason=reason,
+            sent=sent,
+            acknowledged=acknowledged,
+            refused=refused,
+            pending=pending.get(stream_id, 0),
+            until=None if last_us is None else instant(last_us),
+        )
+    return PushOutcome(found, interrupted=interrupted)
+
+
+def _standing(
+    plan: StreamPlan, state: StreamState, *, now_us: int, max_hold_us: int
+) -> tuple[OutcomeStatus, str]:
+    if state.blocked_day is None:
+        if state.last_acknowledged_us is None:
+            return "waiting", "there is no settled data yet"
+        return "delivered", ""
+    reason = f"waits for the missing day {state.blocked_day}"
+    is_overdue = now_us - (state.blocked_since_us or now_us) >= max_hold_us
+    if is_overdue and not plan.may_jump:
+        return "stopped", f"{reason}: values per interval never pass one; run that day again"
+    return "blocked", reason

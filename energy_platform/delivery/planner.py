@@ -1,7 +1,9 @@
-"""Decides, a day and some streams at a time, which packets are due and what is in them.
+"""Which packets are due, a day and some streams at a time; and which came too late to be.
 
 Nothing here is sent. Whatever is decided for an instant stands: it becomes an outbox entry with its
-exact bytes, or there will be no packet for it.
+exact bytes, or there will be no packet for it. What came too late is listed; it is sent behind the
+cursor only where that was agreed (``allow_backfill``), and only for values: a register's next value
+carries it.
 """
 
 from __future__ import annotations
@@ -9,38 +11,27 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from energy_platform.days import day_before, day_of, instant
 from energy_platform.delivery.day_reader import midnight_us
-from energy_platform.delivery.ledger import OutboxEntry
-from energy_platform.delivery.values import FieldValues, GridSlot, StreamWork
-from energy_platform.delivery.watermarks import next_day
+from energy_platform.delivery.ledger import OutboxEntry, StreamState
+from energy_platform.delivery.values import SLOTS, FieldValues, StreamWork
+from energy_platform.delivery.watermarks import LATE_DAYS, Watermark, next_day
 from energy_platform.transforms.sampling import gauges_at, grid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from energy_platform.delivery.day_reader import DayReader
-    from energy_platform.delivery.ledger import Event
+    from energy_platform.delivery.ledger import Event, Ledger
+    from energy_platform.delivery.preparation import PushState
     from energy_platform.delivery.streams import FieldPlan
-    from energy_platform.delivery.watermarks import Completeness, Watermark
-
-
-class DayPlan(NamedTuple):
-    """What was decided.
-
-    Attributes:
-        entries: Packets, chronological per stream.
-        events: What people should know of.
-    """
-
-    entries: list[OutboxEntry]
-    events: list[Event]
+    from energy_platform.delivery.watermarks import Completeness
 
 
 class Planner:
@@ -64,7 +55,7 @@ class Planner:
         self._newest: dict[tuple[str, str], dict[int, int]] = {}
         self._suspects: dict[str, dict[str, int]] = {}
 
-    def plan(self, day: str, works: Sequence[StreamWork]) -> DayPlan:
+    def plan(self, day: str, works: Sequence[StreamWork]) -> tuple[list[OutboxEntry], list[Event]]:
         """Decide the instants of a UTC day for some streams, as far as they are ready.
 
         Moves each stream's cursor and registers forward.
@@ -74,22 +65,22 @@ class Planner:
             works: The streams.
 
         Returns:
-            The packets to send, and events.
+            The packets to send, chronological per stream, and what an operator should know of.
         """
         end_us = midnight_us(next_day(day))
-        slots: list[GridSlot] = []
+        rows: list[tuple[int, int, int]] = []
         ends: list[int] = []
         clocks: dict[tuple[str, int], dict[int, datetime]] = {}
         for number, work in enumerate(works):
             ready_us = self._ready_us(day, work, end_us=end_us)
             ends.append(ready_us)
             found, locals_ = _slots(number, day, work, until_us=min(ready_us, end_us))
-            slots += found
+            rows += found
             clocks[work.plan.zone, work.plan.interval_s] = locals_
         self._values.advance(day, works)
-        decided = {slot.work: slot.at_us for slot in slots}
-        slots = self._at_samples(day, works, slots)
-        values, events = self._values.values(day, works, slots) if slots else ([], [])
+        decided = {number: at_us for number, at_us, _ in rows}
+        slots = self._at_samples(day, works, pl.DataFrame(rows, schema=SLOTS, orient="row"))
+        values, events = self._values.values(day, works, slots) if slots.height else ([], [])
         entries = []
         for (number, at_us), group in groupby(sorted(values), key=itemgetter(0, 1)):
             plan = works[number].plan
@@ -118,7 +109,7 @@ class Planner:
             elif number in decided:
                 work.state.planned_until_us = decided[number]
         self._values.advance(next_day(day), whole)
-        return DayPlan(entries, events)
+        return entries, events
 
     # --- readiness -----------------------------------------------------------------------------
 
@@ -177,55 +168,51 @@ class Planner:
         return self._suspects[newest]
 
     def _at_samples(
-        self, day: str, works: Sequence[StreamWork], slots: list[GridSlot]
-    ) -> list[GridSlot]:
+        self, day: str, works: Sequence[StreamWork], slots: pl.DataFrame
+    ) -> pl.DataFrame:
         """Move the instants of streams so agreed to the newest sample of their interval."""
-        sampled = {n for n, work in enumerate(works) if work.plan.stream.stamp == "sample"}
-        if not sampled:
+        fields = [
+            (number, self._frames.number[field.point.point_id], work.plan.interval_us)
+            for number, work in enumerate(works)
+            if work.plan.stream.stamp == "sample"
+            for field in work.plan.fields
+        ]
+        if not fields:
             return slots
         days = (day_before(day), day, next_day(day))
         samples = pl.concat(
             [self._frames.deltas(one).select("point", at="end_at") for one in days]
             + [self._frames.gauges(one).select("point", "at") for one in days]
         )
-        wanted = pl.DataFrame(
-            [
-                (place, self._frames.number[field.point.point_id], slot.at_us, plan.interval_us)
-                for place, slot in enumerate(slots)
-                if slot.work in sampled
-                for plan in (works[slot.work].plan,)
-                for field in plan.fields
-            ],
-            schema={
-                "place": pl.Int64(),
-                "point": pl.Int32(),
-                "at": pl.Int64(),
-                "width_us": pl.Int64(),
-            },
+        readings = samples.unique().sort("point", "at").with_columns(value=pl.lit(1.0))
+        asked = pl.DataFrame(
+            fields,
+            schema={"work": pl.Int32(), "point": pl.Int32(), "width_us": pl.Int64()},
             orient="row",
         )
-        readings = samples.unique().sort("point", "at").with_columns(value=pl.lit(1.0))
-        newest = dict(
-            gauges_at(readings, wanted=wanted)
+        numbered = slots.with_row_index("place")
+        newest = (
+            gauges_at(readings, wanted=numbered.join(asked, on="work", maintain_order="left"))
             .drop_nulls("read_at")
             .group_by("place")
             .agg(pl.col("read_at").max())
-            .iter_rows()
         )
-        moved = []
-        for place, slot in enumerate(slots):
-            if slot.work not in sampled:
-                moved.append(slot)
-            elif place in newest:
-                # A packet says milliseconds; the next interval begins after its end.
-                moved.append(slot._replace(at_us=newest[place] // 1000 * 1000))
-        return moved
+        is_sampled = pl.col("work").is_in(asked["work"].unique().implode())
+        return (
+            numbered.join(newest, on="place", how="left", maintain_order="left")
+            .filter(~is_sampled | pl.col("read_at").is_not_null())
+            # A packet says milliseconds; the next interval begins after its end.
+            .with_columns(
+                at=pl.when(is_sampled).then(pl.col("read_at") // 1000 * 1000).otherwise("at")
+            )
+            .select(*SLOTS)
+        )
 
 
 def _slots(
     number: int, day: str, work: StreamWork, *, until_us: int
-) -> tuple[list[GridSlot], dict[int, datetime]]:
-    """Return the instants of a day that a stream has to decide, and the day's grid on its clock."""
+) -> tuple[list[tuple[int, int, int]], dict[int, datetime]]:
+    """Return the rows of ``SLOTS`` that a stream has to decide, and the day's grid on its clock."""
     plan = work.plan
     instants = grid(day, zone=plan.zone, interval_s=plan.interval_s)
     earlier = grid(day_before(day), zone=plan.zone, interval_s=plan.interval_s)
@@ -237,6 +224,75 @@ def _slots(
     slots = []
     for one in instants:
         if after_us < one.at_us <= until_us:
-            slots.append(GridSlot(number, one.at_us, before_us))
+            slots.append((number, one.at_us, before_us))
         before_us = one.at_us
     return slots, {one.at_us: one.local for one in instants}
+
+
+CHUNK_STREAMS: Final = 256
+"""Streams looked at together."""
+
+
+def late_entries(
+    prepared: PushState,
+    *,
+    stream_ids: Iterable[str],
+    ledger: Ledger,
+    planner: Planner,
+    days: int = LATE_DAYS,
+) -> dict[str, list[OutboxEntry]]:
+    """Return the packets that would fill instants already decided without one.
+
+    The values of registers in them are not meant to be sent; only their instants count.
+
+    Args:
+        prepared: What the push (or the reconcile) knows.
+        stream_ids: Which streams.
+        ledger: The delivery ledger.
+        planner: Any planner over the same day files.
+        days: How many days back.
+    """
+    found: dict[str, list[OutboxEntry]] = {}
+    begun = [one for one in stream_ids if prepared.states[one].planned_until_us is not None]
+    firsts = ledger.first_instants(begun)
+    chosen = [*firsts]
+    if not chosen:
+        return found
+    newest_us = max(prepared.states[stream_id].planned_until_us or 0 for stream_id in chosen)
+    known = [day for day in prepared.completeness.days if day <= day_of(instant(newest_us))][-days:]
+    for start in range(0, len(chosen), CHUNK_STREAMS):
+        group = chosen[start : start + CHUNK_STREAMS]
+        for day in known:
+            for entry in _expected(prepared, group, planner=planner, day=day):
+                until_us = prepared.states[entry.stream_id].planned_until_us or 0
+                if firsts[entry.stream_id] < entry.at_us <= until_us:
+                    found.setdefault(entry.stream_id, []).append(entry)
+    for stream_id, entries in [*found.items()]:
+        there = ledger.instants(
+            stream_id, after_us=entries[0].at_us - 1, until_us=entries[-1].at_us
+        )
+        missing = [entry for entry in entries if entry.at_us not in there]
+        if missing:
+            found[stream_id] = missing
+        else:
+            del found[stream_id]
+    return found
+
+
+def _expected(
+    prepared: PushState, group: Sequence[str], *, planner: Planner, day: str
+) -> list[OutboxEntry]:
+    """Return the packets a day would give streams that had never been planned before."""
+    start_us = midnight_us(day)
+    end_us = midnight_us(next_day(day))
+    works = []
+    for stream_id in group:
+        until_us = prepared.states[stream_id].planned_until_us or 0
+        if until_us > start_us:
+            state = StreamState(planned_until_us=start_us)
+            # Everything decided is known; nothing is waited for.
+            reach_us = min(until_us, end_us) + prepared.plans[stream_id].hold_us
+            works.append(
+                StreamWork(prepared.plans[stream_id], state, Watermark(reach_us, reach_us, None))
+            )
+    return planner.plan(day, works)[0] if works else []

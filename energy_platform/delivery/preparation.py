@@ -1,32 +1,33 @@
-"""Before anything is sent: who may send, from where, how far, and registers brought up to date."""
+"""Before anything is sent: who may send, from where, how far, and registers brought up to date.
+
+Belongs here: where new streams begin, how one new to the ledger is resumed, how registers follow
+late data and changed rules. Does not: what is in a packet (``values``).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.days import day_of, instant
-from energy_platform.delivery.cursors import find_starts, look_ahead
-from energy_platform.delivery.day_reader import DayReader
-from energy_platform.delivery.registers import (
-    RegisterBinding,
-    advance_registers,
-    baseline_day,
-    is_rebased,
-)
+from energy_platform.days import day_of, instant, microseconds
+from energy_platform.delivery.day_reader import EVER_US, DayReader, EnergyQuery
+from energy_platform.delivery.ledger import Event, Register
 from energy_platform.delivery.streams import plan_streams, why_unfit
-from energy_platform.delivery.watermarks import Completeness, late_since
+from energy_platform.delivery.watermarks import Completeness, late_since, look_ahead, next_day
+from energy_platform.transforms.sampling import THOUSANDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping
 
-    from energy_platform.delivery.ledger import Event, Ledger, StreamState
+    from energy_platform.delivery.ledger import Ledger, StreamState
     from energy_platform.delivery.outcome import OutcomeStatus
-    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.delivery.streams import FieldPlan, StreamPlan
     from energy_platform.delivery.watermarks import Watermark
+    from energy_platform.destinations.base import LastPacket
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import DestinationSettings
+
 
 _HOUR_US: Final = 3600 * 1_000_000
 
@@ -175,7 +176,7 @@ def _completeness(
             days = []
             break
         days.append(day_of(instant(state.planned_until_us)))
-        days += [baseline_day(register) for register in state.registers.values()]
+        days += [register.baseline_day for register in state.registers.values()]
     vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
     late = late_since(lake)
     if days and late is not None:
@@ -240,3 +241,240 @@ def awaits_refresh(rebased: Collection[str], *, lake: Lake, portfolio: Portfolio
     from energy_platform import refresh  # noqa: PLC0415 - slow to import, needed after an edit
 
     return bool(refresh.stale(lake, portfolio))
+
+
+def find_starts(
+    plans: Mapping[str, StreamPlan],
+    *,
+    states: Mapping[str, StreamState],
+    completeness: Completeness,
+    frames: DayReader,
+    now_us: int,
+) -> None:
+    """Put the cursor of new streams just before their first data, or their agreed start.
+
+    Days before a point's first reading are not missing: there is nothing to wait for.
+
+    Args:
+        plans: The new streams.
+        states: All streams; changed in place.
+        completeness: Which days are known.
+        frames: The day files.
+        now_us: The present; a stream that is to begin later is left alone.
+    """
+    waiting = {}
+    first_days: dict[str, str] = {}
+    for stream_id, plan in plans.items():
+        # Each by its own vendors: others may have begun earlier or later.
+        first_day = completeness.first_day(plan.vendors)
+        if first_day is None or (plan.start_us or 0) > now_us:
+            continue
+        first_days[stream_id] = first_day
+        mark = completeness.mark(plan.vendors, since=first_day)
+        if states[stream_id].seen_version != mark:
+            waiting[stream_id] = plan
+            states[stream_id].seen_version = mark
+    by_start: dict[str, list[StreamPlan]] = {}
+    for stream_id, plan in waiting.items():
+        first_day = first_days[stream_id]
+        start = first_day if plan.start_us is None else day_of(instant(plan.start_us))
+        by_start.setdefault(max(start, first_day), []).append(plan)
+    for start, group in by_start.items():
+        points = sorted({field.point.point_id for plan in group for field in plan.fields})
+        days = [day for day in completeness.days if day >= start]
+        firsts = frames.first_data(points, days=days)
+        for plan in group:
+            instants = [
+                firsts[field.point.point_id][1]
+                for field in plan.fields
+                if field.point.point_id in firsts
+            ]
+            if instants:
+                begin_us = max(min(instants), plan.start_us or 0)
+                states[plan.stream.id].planned_until_us = begin_us - 1
+
+
+def resume_from_readback(
+    plan: StreamPlan,
+    state: StreamState,
+    *,
+    stored: LastPacket,
+    completeness: Completeness,
+    now_us: int,
+) -> list[Event]:
+    """Initialise a new stream's cursor from the last packet read back.
+
+    Registers continue from the value read back, so nothing falls and nothing is sent twice.
+
+    Args:
+        plan: The stream.
+        state: Where it stands; changed in place.
+        stored: What was read back.
+        completeness: Which days are known.
+        now_us: The present.
+    """
+    at_us = microseconds(stored.at)
+    state.planned_until_us = max(at_us, (plan.start_us or 0) - 1)
+    state.last_packet_us = at_us
+    day = day_of(stored.at)
+    for one in plan.fields:
+        value = stored.fields.get(one.name)
+        if one.kind != "register" or value is None:
+            continue
+        value_wh = value * one.conversion.multiplier / one.conversion.divisor
+        state.registers[one.name] = Register(
+            point_id=one.point.point_id,
+            config_fingerprint=one.config_fingerprint,
+            baseline_wh=value_wh,
+            baseline_us=at_us,
+            sum_day=day,
+            summed_version=completeness.deltas_version(day, end=day),
+            target_wh=value_wh,
+            sent_thousandths=round(value * THOUSANDTHS),
+            sent_us=at_us,
+        )
+    return [Event(now_us, plan.stream.id, "resumed_from_readback", {"last_us": at_us})]
+
+
+REBASE_FROM_WH: Final = 0.5
+"""A changed rule that moves a register by less than half a watt-hour moves no packet."""
+
+
+class RegisterBinding(NamedTuple):
+    """A register of the ledger with the field it belongs to now."""
+
+    stream_id: str
+    field: FieldPlan
+    register: Register
+
+
+def is_rebased(binding: RegisterBinding) -> bool:
+    """Whether the portfolio reads the register otherwise than when it was last sent."""
+    return (
+        binding.register.config_fingerprint != binding.field.config_fingerprint
+        or binding.register.point_id != binding.field.point.point_id
+    )
+
+
+def advance_registers(
+    bindings: Iterable[RegisterBinding],
+    *,
+    completeness: Completeness,
+    frames: DayReader,
+    now_us: int,
+) -> list[Event]:
+    """Bring registers up to date with what changed behind them in the lake.
+
+    Late data move the sum, so that the next value sent carries them. A changed policy, correction,
+    rule or point moves the offset instead: what was sent stays, and the register goes on from
+    there.
+
+    Args:
+        bindings: Registers to look at; changed in place.
+        completeness: Which days are known.
+        frames: The day files.
+        now_us: The present.
+
+    Returns:
+        One event per rebase.
+    """
+    events = []
+    rebased = []
+    for binding in bindings:
+        register = binding.register
+        if register.point_id != binding.field.point.point_id:
+            events.append(_repointed(binding, now_us=now_us))
+        elif register.config_fingerprint != binding.field.config_fingerprint:
+            rebased.append(binding)
+    events += _rebase(rebased, completeness=completeness, frames=frames, now_us=now_us)
+    outdated = [
+        binding
+        for binding in bindings
+        if binding.register.summed_version
+        != completeness.deltas_version(binding.register.baseline_day, end=binding.register.sum_day)
+    ]
+    queries = [
+        EnergyQuery(
+            key,
+            binding.register.point_id,
+            binding.register.baseline_us,
+            EVER_US,
+            binding.register.baseline_day,
+            binding.register.sum_day,
+        )
+        for key, binding in enumerate(outdated)
+    ]
+    sums = frames.energy(queries, days=completeness.delta_days) if queries else {}
+    for key, binding in enumerate(outdated):
+        register = binding.register
+        register.sum_wh = sums[key]
+        register.summed_version = completeness.deltas_version(
+            register.baseline_day, end=register.sum_day
+        )
+    return events
+
+
+def _rebase(
+    rebased: list[RegisterBinding], *, completeness: Completeness, frames: DayReader, now_us: int
+) -> list[Event]:
+    if not rebased:
+        return []
+    end = next_day(completeness.delta_days[-1]) if completeness.delta_days else ""
+    queries = [
+        EnergyQuery(
+            key,
+            binding.register.point_id,
+            binding.register.baseline_us,
+            binding.register.sent_us,
+            binding.register.baseline_day,
+            end,
+        )
+        for key, binding in enumerate(rebased)
+    ]
+    sums = frames.energy(queries, days=completeness.delta_days)
+    events = []
+    for key, binding in enumerate(rebased):
+        register = binding.register
+        by_new_rules = register.baseline_wh + register.offset_wh + sums[key]
+        moved_wh = register.target_wh - by_new_rules
+        register.config_fingerprint = binding.field.config_fingerprint
+        if abs(moved_wh) < REBASE_FROM_WH:
+            continue
+        register.offset_wh += moved_wh
+        events.append(
+            _event(
+                binding, now_us=now_us, moved_wh=moved_wh, why="policy, correction or rule changed"
+            )
+        )
+    return events
+
+
+def _repointed(binding: RegisterBinding, *, now_us: int) -> Event:
+    """Go on from the value sent last with another point."""
+    register = binding.register
+    why = f"fed by {binding.field.point.point_id} instead of {register.point_id}"
+    before_wh = register.baseline_wh + register.offset_wh
+    register.point_id = binding.field.point.point_id
+    register.config_fingerprint = binding.field.config_fingerprint
+    register.baseline_wh = register.target_wh
+    register.baseline_us = register.sent_us
+    register.offset_wh = 0.0
+    register.sum_wh = 0.0
+    register.sum_day = register.baseline_day
+    register.summed_version = ""
+    return _event(binding, now_us=now_us, moved_wh=register.baseline_wh - before_wh, why=why)
+
+
+def _event(binding: RegisterBinding, *, now_us: int, moved_wh: float, why: str) -> Event:
+    return Event(
+        now_us,
+        binding.stream_id,
+        "rebase",
+        {
+            "field": binding.field.name,
+            "why": why,
+            "moved_wh": round(moved_wh, 3),
+            "offset_wh": round(binding.register.offset_wh, 3),
+            "from_us": binding.register.sent_us,
+        },
+    )

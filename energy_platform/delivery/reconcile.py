@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.days import instant, microseconds
 from energy_platform.delivery.connections import Connections
-from energy_platform.delivery.late import late_entries
-from energy_platform.delivery.planner import Planner
+from energy_platform.delivery.planner import Planner, late_entries
 from energy_platform.delivery.preparation import survey
 from energy_platform.destinations.base import destination
 from energy_platform.sources.http.errors import VendorError

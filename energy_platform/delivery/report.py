@@ -1,30 +1,33 @@
-"""How delivery stands, for ``mart_delivery``, the status command and people."""
+"""How delivery stands, for ``mart_delivery``, the status command and the operator.
+
+Belongs here: what is shown of streams, and what an operator decides about refused packets. Does
+not: whether anything is to be sent (``backlog``), comparing with the destination (``reconcile``).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from energy_platform.days import MICROSECONDS, day_of, instant
+from energy_platform.days import MICROSECONDS, day_of, instant, microseconds
 from energy_platform.delivery.backlog import stream_backlog
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.streams import plan_streams, why_unfit
 from energy_platform.delivery.watermarks import Completeness
+from energy_platform.destinations.base import destination
 from energy_platform.warehouse import DELIVERY
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+    from datetime import datetime
+
     from energy_platform.delivery.backlog import Backlog
-    from energy_platform.delivery.ledger import Ledger
+    from energy_platform.delivery.ledger import DeadLetter, Ledger
     from energy_platform.delivery.streams import StreamPlan
     from energy_platform.delivery.watermarks import Watermark
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-
-
-class _Standing(NamedTuple):
-    is_blocked: bool
-    reason: str | None
 
 
 def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataFrame:
@@ -64,7 +67,7 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
                 plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
             )
         one = behind.get(stream_id)
-        standing = _standing(plan, state, behind=one)
+        is_blocked, reason = _standing(plan, state, behind=one)
         rows.append(
             {
                 "stream_id": stream_id,
@@ -78,8 +81,8 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
                 "behind_since": None if one is None else one.since,
                 "lag_s": _lag_s(state, watermark),
                 "held_back_wh": sum(register.held_back_wh for register in state.registers.values()),
-                "blocked": standing.is_blocked,
-                "reason": standing.reason,
+                "blocked": is_blocked,
+                "reason": reason,
             }
         )
     return pl.DataFrame(rows, schema=DELIVERY, orient="row")
@@ -95,16 +98,108 @@ def _lag_s(state: StreamState, watermark: Watermark | None) -> float | None:
     return max(0.0, (watermark.until_us - state.last_acknowledged_us) / MICROSECONDS)
 
 
-def _standing(plan: StreamPlan, state: StreamState, *, behind: Backlog | None) -> _Standing:
+def _standing(
+    plan: StreamPlan, state: StreamState, *, behind: Backlog | None
+) -> tuple[bool, str | None]:
+    """Return whether a stream is blocked, and what it waits for."""
     if problem := why_unfit(plan, state):
-        return _Standing(is_blocked=True, reason=problem)
+        return True, problem
     if state.stopped is not None:
-        return _Standing(is_blocked=True, reason=state.stopped)
+        return True, state.stopped
     if state.blocked_day is not None:
         stops = "" if plan.may_jump else "; values per interval never pass a missing day"
-        return _Standing(
-            is_blocked=True, reason=f"waits for the missing day {state.blocked_day}{stops}"
-        )
+        return True, f"waits for the missing day {state.blocked_day}{stops}"
     if state.failure is not None:
-        return _Standing(is_blocked=False, reason=state.failure)
-    return _Standing(is_blocked=False, reason=None if behind is None else behind.reason)
+        return False, state.failure
+    return False, None if behind is None else behind.reason
+
+
+class DeadLetterError(ValueError):
+    """A refused packet cannot be handled that way; the message says what can be done."""
+
+
+def open_dead_letters(
+    ledger: Ledger, streams: Container[str]
+) -> tuple[list[DeadLetter], list[DeadLetter]]:
+    """Sort the open refused packets by whether the portfolio still has their stream.
+
+    Args:
+        ledger: The delivery ledger.
+        streams: Ids of the portfolio's streams.
+
+    Returns:
+        Those of streams of the portfolio, which need a decision; and those of streams it no longer
+        has, which nothing waits for.
+    """
+    awaiting: list[DeadLetter] = []
+    at_rest: list[DeadLetter] = []
+    for dead_letter in ledger.dead_letters():
+        (awaiting if dead_letter.stream_id in streams else at_rest).append(dead_letter)
+    return awaiting, at_rest
+
+
+def resend_dead_letter(
+    ledger: Ledger,
+    dead_letter_id: int,
+    *,
+    now: datetime,
+    behind: bool = False,
+    streams: Container[str] | None = None,
+) -> DeadLetter:
+    """Let the next push send a refused packet again, with its very bytes.
+
+    Args:
+        ledger: The delivery ledger.
+        dead_letter_id: Its number, as listed.
+        now: The present.
+        behind: Send it even though newer packets of its stream were acknowledged since; only
+            where late packets were agreed.
+        streams: Ids of the portfolio's streams; None: not known.
+
+    Raises:
+        DeadLetterError: There is no such open refused packet, its stream has gone on, or the
+            portfolio no longer has it.
+    """
+    dead_letter = _open_dead_letter(ledger, dead_letter_id)
+    if streams is not None and dead_letter.stream_id not in streams:
+        raise DeadLetterError(
+            f"the portfolio has no stream {dead_letter.stream_id} any more, so no push would send "
+            f"packet {dead_letter_id}. Put the stream back, or skip the packet"
+        )
+    newest_us = ledger.states()[dead_letter.stream_id].last_acknowledged_us
+    if not behind and newest_us is not None and newest_us > dead_letter.at_us:
+        raise DeadLetterError(
+            f"stream {dead_letter.stream_id} has gone on to {instant(newest_us).isoformat()}: "
+            f"packet {dead_letter_id} would arrive behind newer ones. Skip it, or allow sending "
+            f"behind if {destination(dead_letter.destination).title} agreed to that"
+        )
+    ledger.close_dead_letter(dead_letter, state="resent", pending=True, now_us=microseconds(now))
+    return dead_letter
+
+
+def skip_dead_letter(ledger: Ledger, dead_letter_id: int, *, now: datetime) -> DeadLetter:
+    """Go on without a refused packet; its stream runs again.
+
+    Args:
+        ledger: The delivery ledger.
+        dead_letter_id: Its number, as listed.
+        now: The present.
+
+    Raises:
+        DeadLetterError: There is no such open refused packet.
+    """
+    dead_letter = _open_dead_letter(ledger, dead_letter_id)
+    ledger.close_dead_letter(
+        dead_letter, state="discarded", pending=False, now_us=microseconds(now)
+    )
+    return dead_letter
+
+
+def _open_dead_letter(ledger: Ledger, dead_letter_id: int) -> DeadLetter:
+    letters = {dead_letter.id: dead_letter for dead_letter in ledger.dead_letters()}
+    if dead_letter_id not in letters:
+        known = ", ".join(map(str, letters)) or "none"
+        raise DeadLetterError(
+            f"there is no open refused packet {dead_letter_id}; open ones: {known}"
+        )
+    return letters[dead_letter_id]

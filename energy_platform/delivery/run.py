@@ -1,36 +1,52 @@
-"""The course of a push: resume, plan, send and take back, until the lake has nothing more."""
+"""One push: everything that is ready, to one destination, in order, resumable at any moment.
+
+Belongs here: the loop of a push, from resuming what was left open to its outcome. Does not: what is
+in a packet (``planner``, ``values``), how one is sent (``sender``), when a push is asked for
+(``backlog``).
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from datetime import timedelta
 from queue import Empty
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import instant, microseconds
+from filelock import BaseFileLock
+
+from energy_platform.days import MICROSECONDS, microseconds
+from energy_platform.delivery.backlog import begin_run, end_run, push_decision
 from energy_platform.delivery.connections import CircuitBreaker
-from energy_platform.delivery.cursors import resume_from_readback, version_seen
-from energy_platform.delivery.late import late_entries
 from energy_platform.delivery.ledger import Event, StreamFailure
-from energy_platform.delivery.outcome import PushOutcome, StreamOutcome
-from energy_platform.delivery.planner import Planner
-from energy_platform.delivery.progress import ProgressCounter
+from energy_platform.delivery.ledger.lease import place_of
+from energy_platform.delivery.ledger.writer import AnswerWriter
+from energy_platform.delivery.outcome import (
+    ProgressCounter,
+    PushOutcome,
+    RetryPolicy,
+    SendTask,
+    push_outcome,
+)
+from energy_platform.delivery.planner import Planner, late_entries
+from energy_platform.delivery.preparation import prepare, resume_from_readback
 from energy_platform.delivery.sender import Senders
-from energy_platform.delivery.tasks import RetryPolicy, SendTask
 from energy_platform.delivery.values import StreamWork
-from energy_platform.delivery.writer import AnswerWriter
+from energy_platform.delivery.watermarks import version_seen
 from energy_platform.destinations.base import destination
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from energy_platform.delivery.ledger import Lease, Ledger, OutboxEntry, StreamState
-    from energy_platform.delivery.outcome import OutcomeStatus, Progress
+    from energy_platform.delivery.outcome import OutcomeStatus, Progress, TaskResult
     from energy_platform.delivery.preparation import PushState
-    from energy_platform.delivery.tasks import TaskResult
     from energy_platform.destinations.base import Connection
+    from energy_platform.lake.lake import Lake
+    from energy_platform.portfolio import Portfolio
     from energy_platform.settings import DestinationSettings
+
 
 CHUNK_STREAMS: Final = 256
 """Streams in hand at a time."""
@@ -53,12 +69,12 @@ class PushRun:
 
     Args:
         prepared: The streams, where they stand and how far they may go.
-        ledger: Intents go there before anything is sent, answers after.
+        ledger: Packets go there before anything is sent, answers after.
         settings: Address, credentials, patience.
         clock: The present.
         lease: The right to send; when it is lost, nothing more is.
         stop: Ends it soon when it is set.
-        on_progress: Told now and then how far it is.
+        on_progress: Called now and then with the progress.
     """
 
     def __init__(
@@ -132,7 +148,13 @@ class PushRun:
         if self._senders.error is not None:
             raise self._senders.error
         self._lease.check()
-        return self._outcome()
+        return push_outcome(
+            self._prepared,
+            ledger=self._ledger,
+            counter=self._progress,
+            now_us=self._now_us,
+            interrupted=self._stop.is_set(),
+        )
 
     def _break_off(self) -> None:
         """Stop at once: another host sends now."""
@@ -263,7 +285,7 @@ class PushRun:
                     break
         states = {stream_id: prepared.states[stream_id] for stream_id in chosen}
         before = {stream_id: state.planned_until_us for stream_id, state in states.items()}
-        made = self._planner.plan(
+        planned, events = self._planner.plan(
             day,
             [
                 StreamWork(prepared.plans[stream_id], state, prepared.watermarks[stream_id])
@@ -271,11 +293,9 @@ class PushRun:
             ],
         )
         by_stream: dict[str, list[OutboxEntry]] = {}
-        for entry in made.entries:
+        for entry in planned:
             by_stream.setdefault(entry.stream_id, []).append(entry)
-        self._ledger.commit_plan(
-            states, entries=made.entries, events=made.events, now_us=self._clock_us()
-        )
+        self._ledger.commit_plan(states, entries=planned, events=events, now_us=self._clock_us())
         for stream_id, state in states.items():
             del self._to_plan[stream_id]
             entries = by_stream.get(stream_id)
@@ -411,35 +431,81 @@ class PushRun:
         )
         self._tell(at_last=True)
 
-    def _outcome(self) -> PushOutcome:
-        states = self._ledger.states()
-        pending = self._ledger.pending_counts()
-        found = {}
-        for stream_id in sorted(self._prepared.plans):
-            state = states[stream_id]
-            status, reason = self._prepared.ends.get(stream_id) or self._standing(stream_id, state)
-            sent, acknowledged, refused = self._progress.of(stream_id)
-            last_us = state.last_acknowledged_us
-            found[stream_id] = StreamOutcome(
-                stream_id=stream_id,
-                status=status,
-                reason=reason,
-                sent=sent,
-                acknowledged=acknowledged,
-                refused=refused,
-                pending=pending.get(stream_id, 0),
-                until=None if last_us is None else instant(last_us),
-            )
-        return PushOutcome(found, interrupted=self._stop.is_set())
 
-    def _standing(self, stream_id: str, state: StreamState) -> tuple[OutcomeStatus, str]:
-        if state.blocked_day is None:
-            if state.last_acknowledged_us is None:
-                return "waiting", "there is no results data yet"
-            return "delivered", ""
-        reason = f"waits for the missing day {state.blocked_day}"
-        since_us = state.blocked_since_us or self._now_us
-        is_overdue = self._now_us - since_us >= self._prepared.max_hold_us
-        if is_overdue and not self._prepared.plans[stream_id].may_jump:
-            return "stopped", f"{reason}: values per interval never pass one; run that day again"
-        return "blocked", reason
+KEPT_DAYS: Final = 92
+"""Days of settled packets the ledger keeps, with their bytes."""
+
+
+def push(
+    lake: Lake,
+    *,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    settings: DestinationSettings,
+    clock: Callable[[], datetime],
+    stop: threading.Event | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> PushOutcome:
+    """Send every packet that is ready, and settle what an earlier push left open.
+
+    Waits for a push that is under way. Stopped or killed at any moment, the next one goes on
+    where this one ended.
+
+    Args:
+        lake: The day files.
+        ledger: What was sent and acknowledged.
+        portfolio: The streams as agreed; those of the settings' destination are sent.
+        settings: Of the destination: address, credentials, patience.
+        clock: The present; packets are never stamped later.
+        stop: Ends the push within ten seconds when it is set.
+        on_progress: Called now and then with the progress.
+
+    Returns:
+        What came of each stream; faults of the destination are outcomes, not exceptions.
+
+    Raises:
+        SettingsError: No base URL is set although there are streams.
+        TakenOverError: Another host took over, because this one was not heard of for too long.
+        LedgerError: The ledger's database stayed away.
+    """
+    name = settings.destination
+    if all(stream.destination != name for stream in portfolio.streams.values()):
+        return PushOutcome({}, interrupted=False)
+    settings.required_url()
+    stop = stop or threading.Event()
+    with (
+        lake.lock(f"{name}_push") as held,
+        ledger.exclusive(
+            stop=stop,
+            place=place_of(held.lock_file) if isinstance(held, BaseFileLock) else "",
+            under_way_s=settings.read_timeout_s,
+        ) as lease,
+    ):
+        if lease is None:
+            return PushOutcome({}, interrupted=True)
+        now_us = microseconds(clock())
+        if begin_run(ledger, destination=name, now_us=now_us):
+            ledger.mark_in_doubt(name)
+        state = prepare(lake, ledger=ledger, portfolio=portfolio, settings=settings, now_us=now_us)
+        outcome = PushRun(
+            state,
+            ledger=ledger,
+            settings=settings,
+            clock=clock,
+            lease=lease,
+            stop=stop,
+            on_progress=on_progress,
+        ).run()
+        ledger.prune(state.plans, before_us=now_us - KEPT_DAYS * 86_400 * MICROSECONDS)
+        now = clock()
+        end_run(ledger, destination=name, outcome=outcome, now_us=microseconds(now))
+        then = push_decision(
+            lake,
+            ledger,
+            portfolio,
+            now=now,
+            max_hold=timedelta(hours=settings.max_hold_h),
+            credentials=settings.all_credentials(),
+            destination=name,
+        )
+        return outcome._replace(then=then)

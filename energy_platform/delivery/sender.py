@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from energy_platform.delivery.connections import CircuitBreaker, Connections
 from energy_platform.delivery.ledger import PacketResult, StreamFailure
-from energy_platform.delivery.tasks import Leave, Pause, Redirected, TaskResult, Wait
+from energy_platform.delivery.outcome import Obstacle, TaskResult
 from energy_platform.destinations.base import RedirectedError
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from energy_platform.delivery.tasks import RetryPolicy, SendTask
-    from energy_platform.delivery.writer import AnswerWriter
+    from energy_platform.delivery.ledger.writer import AnswerWriter
+    from energy_platform.delivery.outcome import RetryPolicy, SendTask
     from energy_platform.destinations.base import Answer, Connection, LastPacket
 
 _LOG: Final = logging.getLogger(__name__)
@@ -188,21 +188,21 @@ class Senders:
             if self._stop.is_set():
                 self.finished.put(TaskResult(task, "interrupted"))
                 return
-            met = self._step(task, connections)
-            if met is None:
+            obstacle = self._step(task, connections)
+            if obstacle is None:
                 task.attempts = 0
                 task.failing_since = None
                 continue
-            if isinstance(met, Wait):
+            if obstacle.kind == "await_probe":
                 self._requeue(task, seconds=_PROOF_WAIT_S)
-            elif isinstance(met, Leave):
-                self._leave(task, met)
+            elif obstacle.kind == "give_up":
+                self._leave(task, obstacle)
             else:
-                self._pause(task, met)
+                self._pause(task, obstacle)
             return
         self.finished.put(TaskResult(task, "drained"))
 
-    def _pause(self, task: SendTask, pause: Pause) -> None:
+    def _pause(self, task: SendTask, obstacle: Obstacle) -> None:
         """Put a stream aside for a while, or give it up for this run."""
         now = time.monotonic()
         if task.failing_since is None:
@@ -212,70 +212,70 @@ class Senders:
         seconds = min(retry_policy.first_pause_s * 2.0**task.attempts, retry_policy.max_backoff_s)
         seconds *= self._random.uniform(0.5, 1.0)
         task.attempts += 1
-        asked = min(pause.retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
+        asked = min(obstacle.retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
         seconds = max(seconds, asked)
         if now + seconds - task.failing_since > retry_policy.give_up_s:
             resume_us = self._now_us() + int(asked * 1e6) if asked else None
-            self._leave(task, Leave(pause.reason, resume_us=resume_us))
+            self._leave(task, Obstacle("give_up", obstacle.reason, resume_us=resume_us))
         else:
             self._requeue(task, seconds=seconds)
 
-    def _leave(self, task: SendTask, leave: Leave) -> None:
+    def _leave(self, task: SendTask, obstacle: Obstacle) -> None:
         stream_id = task.plan.stream.id
         self._writer.fail(
             StreamFailure(
                 stream_id=stream_id,
                 at_us=task.failing_since_us or self._now_us(),
-                reason=leave.reason,
+                reason=obstacle.reason,
                 in_doubt=task.in_doubt,
-                resume_us=leave.resume_us,
-                stopped=leave.is_stopped,
+                resume_us=obstacle.resume_us,
+                stopped=obstacle.is_stopped,
             )
         )
-        _LOG.warning("%s stream %s: %s", task.plan.destination.name, stream_id, leave.reason)
-        self.finished.put(TaskResult(task, "gave_up", leave.reason, leave.is_stopped))
+        _LOG.warning("%s stream %s: %s", task.plan.destination.name, stream_id, obstacle.reason)
+        self.finished.put(TaskResult(task, "gave_up", obstacle.reason, obstacle.is_stopped))
 
-    def _step(self, task: SendTask, connections: Connections) -> Pause | Leave | Wait | None:
+    def _step(self, task: SendTask, connections: Connections) -> Obstacle | None:
         """Get one packet (or one question) answered; None when that went well."""
         if not self._may_send():
-            return Wait()
+            return Obstacle("await_probe")
         credential = task.plan.stream.credential
         allowed = self._breaker.ask(credential)
         if not allowed.is_open:
-            return Leave(allowed.reason) if allowed.reason else Wait()
+            return (
+                Obstacle("give_up", allowed.reason) if allowed.reason else Obstacle("await_probe")
+            )
         connection = connections.of(credential)
         try:
             if task.resume_from_readback or (task.verify_first and self._retry_policy.reads_back):
-                met = self._read_back(task, connection)
+                obstacle = self._read_back(task, connection)
             else:
-                met = self._send(task, connection)
+                obstacle = self._send(task, connection)
         except AuthenticationError as error:
             if connections.renew(credential):
                 return self._step(task, connections)
             reason = f"credential {credential!r} is refused: {error.reason}"
             self._breaker.refused(credential, reason=reason)
-            return Leave(reason)
-        if isinstance(met, Redirected):
+            return Obstacle("give_up", reason)
+        if obstacle is not None and obstacle.kind == "session_lost":
             is_renewed = connections.renew(credential)
-            if is_renewed and not met.may_heal:
+            if is_renewed and not obstacle.may_heal:
                 return self._step(task, connections)
-            met = Pause(met.reason) if met.may_heal else Leave(met.reason)
-        if met is None:
+            obstacle = obstacle._replace(kind="retry_later" if obstacle.may_heal else "give_up")
+        if obstacle is None:
             connections.served(credential)
             self._breaker.worked(credential)
         elif allowed.is_probe:
             self._breaker.undecided(credential)
-        return met
+        return obstacle
 
-    def _read_back(
-        self, task: SendTask, connection: Connection
-    ) -> Pause | Leave | Redirected | None:
+    def _read_back(self, task: SendTask, connection: Connection) -> Obstacle | None:
         """Ask what is stored, and settle what is there already."""
         stream_id = task.plan.stream.id
         try:
             stored = connection.last_packet(stream_id)
         except TransientError as error:
-            return Pause(str(error), error.retry_after_s)
+            return Obstacle("retry_later", str(error), error.retry_after_s)
         except AuthenticationError:
             raise
         except RedirectedError as error:
@@ -285,9 +285,10 @@ class Senders:
                 task.resume_from_readback = task.verify_first = False
                 return None
             variable = task.plan.destination.settings.variable("readback")
-            return Leave(
+            return Obstacle(
+                "give_up",
                 f"whether {stream_id} got its last packet is unclear and cannot be read back: "
-                f"{error}; {variable}=false sends it again"
+                f"{error}; {variable}=false sends it again",
             )
         task.stored = stored
         task.resume_from_readback = task.verify_first = task.in_doubt = False
@@ -309,7 +310,7 @@ class Senders:
             found = True
         return found
 
-    def _send(self, task: SendTask, connection: Connection) -> Pause | Leave | Redirected | None:
+    def _send(self, task: SendTask, connection: Connection) -> Obstacle | None:
         entry = task.entries[0]
         task.sent += 1
         answer = connection.push(entry.body)
@@ -321,7 +322,7 @@ class Senders:
             if answer.in_doubt:
                 task.in_doubt = True
                 task.verify_first = not task.plan.is_repeatable
-            return Pause(answer.reason, answer.retry_after_s)
+            return Obstacle("retry_later", answer.reason, answer.retry_after_s)
         if answer.kind == "authentication":
             raise AuthenticationError(
                 answer.reason,
@@ -330,14 +331,12 @@ class Senders:
                 status=answer.status,
             )
         if answer.kind == "redirect":
-            return Redirected(answer.reason)
+            return Obstacle("session_lost", answer.reason)
         if answer.kind == "in_doubt":
             return self._find_out(task, connection, answer)
         return self._refused(task, connection, answer)
 
-    def _find_out(
-        self, task: SendTask, connection: Connection, answer: Answer
-    ) -> Pause | Leave | Redirected | None:
+    def _find_out(self, task: SendTask, connection: Connection, answer: Answer) -> Obstacle | None:
         """Find out what an answer with a good status meant that does not say stored."""
         task.in_doubt = True
         words = f"{answer.reason}: {answer.excerpt}" if answer.excerpt else answer.reason
@@ -346,21 +345,21 @@ class Senders:
             return stray
         task.verify_first = True
         left = len(task.entries)
-        met = self._read_back(task, connection)
-        if met is not None:
-            return met
+        obstacle = self._read_back(task, connection)
+        if obstacle is not None:
+            return obstacle
         if len(task.entries) < left:
             self._learn(answer, was_stored=True)
             return None
         self._learn(answer, was_stored=False)
         return stray
 
-    def _unexpected_page(self, task: SendTask, reason: str, *, is_page: bool) -> Leave | Redirected:
+    def _unexpected_page(self, task: SendTask, reason: str, *, is_page: bool) -> Obstacle:
         """Begin a new session after an answer that was none; not for ever."""
         task.unexpected_pages += 1
         if task.unexpected_pages > UNEXPECTED_PAGES_IN_A_ROW:
-            return Leave(reason)
-        return Redirected(reason, may_heal=is_page)
+            return Obstacle("give_up", reason)
+        return Obstacle("session_lost", reason, may_heal=is_page)
 
     def _is_learned(self, answer: Answer) -> bool:
         """Whether an answer in doubt looks like those that were proven to mean stored.
@@ -378,16 +377,14 @@ class Senders:
         elif answer.shape:
             self._proofs[answer.shape] += 1
 
-    def _refused(
-        self, task: SendTask, connection: Connection, answer: Answer
-    ) -> Pause | Leave | Redirected | None:
+    def _refused(self, task: SendTask, connection: Connection, answer: Answer) -> Obstacle | None:
         """Set a refused packet aside, unless it turns out to be stored already."""
         if self._retry_policy.reads_back and (task.in_doubt or answer.in_doubt):
             try:
                 stored = connection.last_packet(task.plan.stream.id)
             except TransientError as error:
                 task.in_doubt = True
-                return Pause(str(error), error.retry_after_s)
+                return Obstacle("retry_later", str(error), error.retry_after_s)
             except AuthenticationError:
                 raise
             except RedirectedError as error:
@@ -407,13 +404,16 @@ class Senders:
         self._record(task, "refused", answer.status, reason=reason)
         task.refused_streak += 1
         if not task.plan.skips_refused:
-            return Leave(
+            return Obstacle(
+                "give_up",
                 f"{reason}. The stream waits: send the packet again or skip it with "
                 f"`energy-platform delivery`",
                 is_stopped=True,
             )
         if task.refused_streak >= REFUSALS_IN_A_ROW:
-            return Leave(f"{task.refused_streak} packets refused in a row, last: {reason}")
+            return Obstacle(
+                "give_up", f"{task.refused_streak} packets refused in a row, last: {reason}"
+            )
         return None
 
     def _record(
@@ -431,6 +431,6 @@ class Senders:
             task.refused_streak = 0
         else:
             task.refused += 1
-        self._writer.record_results(
+        self._writer.add(
             PacketResult(entry.stream_id, entry.at_us, status, self._now_us(), answer, reason)
         )

@@ -9,7 +9,6 @@ import polars as pl
 from energy_platform.days import day_before, day_of, instant
 from energy_platform.delivery.day_reader import EVER_US, EnergyQuery
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.delivery.registers import baseline_day
 from energy_platform.delivery.watermarks import next_day
 from energy_platform.transforms.sampling import (
     THOUSANDTHS,
@@ -43,12 +42,9 @@ class StreamWork(NamedTuple):
     watermark: Watermark
 
 
-class GridSlot(NamedTuple):
-    """One instant of one stream on the day planned."""
-
-    work: int
-    at_us: int
-    before_us: int
+SLOTS: Final = pl.Schema({"work": pl.Int32(), "at": pl.Int64(), "before": pl.Int64()})
+"""Instants of streams on the day planned: the stream's place among those planned together, the
+instant, and the one of the grid before it."""
 
 
 class FieldValue(NamedTuple):
@@ -81,20 +77,15 @@ class FieldValues:
         self._now_us = now_us
 
     def values(
-        self, day: str, works: Sequence[StreamWork], slots: Sequence[GridSlot]
+        self, day: str, works: Sequence[StreamWork], slots: pl.DataFrame
     ) -> tuple[list[FieldValue], list[Event]]:
         """Compute all field values of the given instants. Advances the streams' registers.
 
         Args:
             day: The UTC day planned.
             works: The streams.
-            slots: Their instants.
+            slots: Their instants, as in ``SLOTS``.
         """
-        frame = pl.DataFrame(
-            slots,
-            schema={"work": pl.Int32(), "at": pl.Int64(), "before": pl.Int64()},
-            orient="row",
-        )
         fields = [
             (number, field) for number, work in enumerate(works) for field in work.plan.fields
         ]
@@ -111,7 +102,7 @@ class FieldValues:
             },
             orient="row",
         )
-        wanted = frame.join(asked, on="work", maintain_order="left")
+        wanted = slots.join(asked, on="work", maintain_order="left")
         values = self._gauge_values(day, works, fields, wanted.filter(pl.col("kind") == "gauge"))
         energy = wanted.filter(pl.col("kind") != "gauge")
         if not energy.height:
@@ -336,7 +327,7 @@ class FieldValues:
             register.sum_wh += sums[key]
             register.sum_day = day
             register.summed_version = self._completeness.deltas_version(
-                baseline_day(register), end=day
+                register.baseline_day, end=day
             )
 
 

@@ -1,8 +1,8 @@
-"""How far the lake knows what happened, vendor by vendor, read from footers only.
+"""How far the lake knows what happened, vendor by vendor, and what streams wait for.
 
 A day is known when its raw file is there and the core files were made from it: up to its end once
 it is closed or complete, up to ``complete_until`` while it is open. A closed day with zero rows is
-known to be empty; a day without a file is not known.
+known to be empty; a day without a file is not known. Footers are read, no rows.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
-from energy_platform.lake.lake import LakeError, fingerprint_of
+from energy_platform.delivery.day_reader import EVER_US, midnight_us
+from energy_platform.delivery.ledger import Event
+from energy_platform.lake.lake import fingerprint_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
-    from energy_platform.lake.lake import Footer, Lake
+    from energy_platform.delivery.ledger import StreamState
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.lake.lake import CataloguedFile, Footer, Lake
     from energy_platform.schemas import Table, Vendor
+
 
 LATE_DAYS: Final = 35
 """How far back late data are looked for; older ones are history."""
@@ -110,8 +115,10 @@ class Completeness:
     def __init__(
         self, lake: Lake, *, vendors: Collection[Vendor], since: str | None = None
     ) -> None:
-        readings, damaged = _footers(lake, CORE_READINGS, since=since)
-        deltas, damaged_deltas = _footers(lake, CORE_ENERGY_DELTAS, since=since)
+        raw_tables = [day_tables()[vendor] for vendor in vendors]
+        files = lake.day_files(CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables, since=since)
+        readings, damaged = _footers(files, CORE_READINGS)
+        deltas, damaged_deltas = _footers(files, CORE_ENERGY_DELTAS)
         self._damaged: dict[tuple[str, str], str] = {}
         self._raw: dict[str, dict[str, _Known]] = {}
         self._first: dict[str, str] = {}
@@ -122,7 +129,7 @@ class Completeness:
         broken = damaged | damaged_deltas
         for vendor in vendors:
             table = day_tables()[vendor]
-            footers, damaged_raw = _footers(lake, table, since=since)
+            footers, damaged_raw = _footers(files, table)
             self._first[vendor] = min(lake.days(table), default="")
             self._raw[vendor] = {
                 day: _known(
@@ -254,20 +261,111 @@ def _is_refreshed(
 
 
 def _footers(
-    lake: Lake, table: Table, *, since: str | None
+    files: Iterable[CataloguedFile], table: Table
 ) -> tuple[dict[str, Footer], dict[str, str]]:
-    """Return the footers of a table from a day on, and what is wrong with damaged files."""
-    days: Sequence[str] = lake.days(table)
-    found: dict[str, Footer] = {}
-    damaged: dict[str, str] = {}
-    for day in days:
-        if since is not None and day < since:
+    """Return the footers of a table by day, and what is wrong with its damaged files."""
+    own = [one for one in files if one.table == table.name]
+    found = {one.day: one.footer for one in own if one.footer is not None}
+    return found, {one.day: one.damage for one in own if one.footer is None}
+
+
+_CLOSING_US: Final = 12 * 3600 * 1_000_000
+"""How long after its end a day may stay open without being called incomplete."""
+
+
+def version_seen(
+    plan: StreamPlan,
+    state: StreamState,
+    *,
+    completeness: Completeness,
+    watermark: Watermark | None,
+    now_us: int,
+) -> str:
+    """Return what to remember of a lake that had nothing more for a stream with a cursor.
+
+    Where the lake reaches beyond the present, only the instants up to now were looked at.
+    """
+    day = day_of(instant(state.planned_until_us or 0))
+    mark = completeness.mark(plan.vendors, since=day)
+    is_cut = watermark is not None and watermark.until_us > now_us
+    return f"{mark}@{now_us}" if is_cut else mark
+
+
+def was_looked_at(plan: StreamPlan, state: StreamState, *, completeness: Completeness) -> int:
+    """Return up to which instant the lake as it is had nothing more for a stream with a cursor."""
+    day = day_of(instant(state.planned_until_us or 0))
+    mark, _, until = (state.seen_version or "").partition("@")
+    if mark != completeness.mark(plan.vendors, since=day):
+        return 0
+    return int(until) if until else EVER_US
+
+
+def look_ahead(
+    plans: Mapping[str, StreamPlan],
+    *,
+    states: Mapping[str, StreamState],
+    completeness: Completeness,
+    now_us: int,
+    max_hold_us: int,
+) -> tuple[dict[str, Watermark], list[Event]]:
+    """Return how far each stream may go, and note what it waits for.
+
+    A missing day is waited for ``max_hold`` from when it was first seen; then it is passed and
+    listed, except by streams of values per interval.
+
+    Args:
+        plans: Streams with a cursor or without.
+        states: All streams; changed in place.
+        completeness: Which days are known.
+        now_us: The present.
+        max_hold_us: How long a missing day is waited for.
+    """
+    watermarks: dict[str, Watermark] = {}
+    events: list[Event] = []
+    seen: dict[tuple[tuple[str, ...], int, str | None], Watermark] = {}
+    for stream_id, plan in plans.items():
+        state = states[stream_id]
+        from_us = state.planned_until_us
+        if from_us is None:
             continue
-        try:
-            footer = lake.footer(table, day=day)
-        except LakeError as error:
-            damaged[day] = str(error)
-        else:
-            if footer is not None:
-                found[day] = footer
-    return found, damaged
+        while True:
+            asked = (plan.vendors, from_us, state.passed_day)
+            watermark = seen.get(asked)
+            if watermark is None:
+                watermark = completeness.low_watermark(
+                    plan.vendors, from_us=from_us, passed_day=state.passed_day
+                )
+                seen[asked] = watermark
+            missing = watermark.missing
+            if missing is not None and _may_still_close(missing, now_us=now_us):
+                break
+            if missing is None:
+                if state.blocked_day is not None:
+                    events.append(_released(stream_id, state, now_us=now_us, how="the day arrived"))
+                break
+            if state.blocked_day != missing.day:
+                state.blocked_day, state.blocked_since_us = missing.day, now_us
+                detail: dict[str, str | int | float | None] = {
+                    "day": missing.day,
+                    "reason": missing.reason,
+                    "stops": int(not plan.may_jump),
+                }
+                events.append(Event(now_us, stream_id, "hold", detail))
+            if not plan.may_jump or now_us - (state.blocked_since_us or now_us) < max_hold_us:
+                break
+            state.passed_day = missing.last_day
+            how = f"waited long enough; days {missing.day} to {missing.last_day} are passed"
+            events.append(_released(stream_id, state, now_us=now_us, how=how))
+        watermarks[stream_id] = watermark
+    return watermarks, events
+
+
+def _may_still_close(missing: MissingDays, *, now_us: int) -> bool:
+    """Whether a day that is there in part is simply waiting for the daily run to close it."""
+    return missing.is_partial and now_us < midnight_us(next_day(missing.day)) + _CLOSING_US
+
+
+def _released(stream_id: str, state: StreamState, *, now_us: int, how: str) -> Event:
+    detail: dict[str, str | int | float | None] = {"day": state.blocked_day, "how": how}
+    state.blocked_day = state.blocked_since_us = None
+    return Event(now_us, stream_id, "hold_released", detail)

@@ -184,24 +184,29 @@ class Destination:
         # The portfolio asks the registry while it is being imported.
         from energy_platform.portfolio.model import Stream  # noqa: PLC0415
 
+        # Whoever wrote the plug-in need not have checked its types.
+        part: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         found = []
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not isinstance(part["name"], str) or not _NAME.fullmatch(part["name"]):
             found.append("name has to be lower-case letters, digits and underscores")
-        if not isinstance(self.title, str) or not self.title:
+        if not isinstance(part["title"], str) or not part["title"]:
             found.append("title is missing")
-        if not (isinstance(self.settings, type) and issubclass(self.settings, DestinationSettings)):
+        if not _is_subclass(part["settings"], of=DestinationSettings):
             found.append("settings has to be a subclass of DestinationSettings")
-        elif getattr(self.settings, "destination", None) != self.name:
+        elif getattr(part["settings"], "destination", None) != self.name:
             found.append(f"settings.destination has to be {self.name!r}")
-        if not (isinstance(self.stream_model, type) and issubclass(self.stream_model, Stream)):
+        if not _is_subclass(part["stream_model"], of=Stream):
             found.append("stream_model has to be a subclass of portfolio.Stream")
         found += [
-            f"{one.name} has to be callable"
-            for one in fields(self)
-            if one.name in {"fields", "encode", "connect"}
-            and not callable(getattr(self, one.name, None))
+            f"{name} has to be callable"
+            for name in ("fields", "encode", "connect")
+            if not callable(part[name])
         ]
         return found
+
+
+def _is_subclass(what: object, *, of: type) -> bool:
+    return isinstance(what, type) and issubclass(what, of)
 
 
 _registered: Final[dict[str, Destination]] = {}
@@ -213,9 +218,10 @@ def register(destination: Destination) -> Destination:
     Raises:
         DestinationError: It is not a destination, or there is another one of its name.
     """
-    if not isinstance(destination, Destination):
+    found: object = destination
+    if not isinstance(found, Destination):
         raise DestinationError(
-            f"expected a Destination of {__name__}, got a {type(destination).__name__}"
+            f"expected a Destination of {__name__}, got a {type(found).__name__}"
         )
     if _registered.setdefault(destination.name, destination) is not destination:
         raise DestinationError(f"there are two destinations named {destination.name!r}")

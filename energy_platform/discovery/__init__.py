@@ -4,15 +4,15 @@ Each vendor has rules of its own; what its words do not say stays unknown. An ex
 is only ever added to: every byte of it stays.
 """
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.propose import DiscoveryError, Proposal, confirmations, propose
+from energy_platform.discovery.read import ReadInventories, read_inventories
+from energy_platform.discovery.vendor_inventory import (
     TO_CONFIRM,
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.propose import DiscoveryError, Proposal, confirmations, propose
-from energy_platform.discovery.read import ReadInventories, read_inventories
 
 __all__ = [
     "TO_CONFIRM",

@@ -17,7 +17,7 @@ from energy_platform.transforms.quality import habits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energy_platform.discovery.found import ProposedPoint, VendorInventory
+    from energy_platform.discovery.vendor_inventory import ProposedPoint, VendorInventory
     from energy_platform.lake.lake import Lake
 
 MOST_DEVIATION: Final = 1.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.discovery.keywords import free_name
 from energy_platform.discovery.streams import proposed_streams
-from energy_platform.discovery.words import free_name
 from energy_platform.discovery.yaml_entries import commented, indented, scalar
 from energy_platform.identity import point_id
 from energy_platform.transforms.readings import WORD
@@ -13,7 +13,7 @@ from energy_platform.transforms.readings import WORD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from energy_platform.discovery.found import ProposedDevice
+    from energy_platform.discovery.vendor_inventory import ProposedDevice
     from energy_platform.discovery.yaml_entries import Lines
 
 _CORRECTIONS: Final = (

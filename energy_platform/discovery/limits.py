@@ -72,16 +72,16 @@ def propose_limits(text: str, seen: Iterable[SeenPower], *, name: str) -> Limits
     lines: list[str] = []
     most: dict[Place, SeenPower] = {}
     for one in seen:
-        said = f"{one.point_id}: {one.description}, {one.rises:,} rises"
+        summary = f"{one.point_id}: {one.description}, {one.rises:,} rises"
         place = places.get(one.point_id)
         if one.max_power_w is not None:
-            lines.append(f"{said}; {one.max_power_w:,.6g} W is stated")
+            lines.append(f"{summary}; {one.max_power_w:,.6g} W is stated")
         elif place is None:
-            lines.append(f"{said}; no limit of its own is written, write {one.proposed_w:,.0f}")
+            lines.append(f"{summary}; no limit of its own is written, write {one.proposed_w:,.0f}")
         elif not one.is_enough:
-            lines.append(f"{said}: too few to propose a limit")
+            lines.append(f"{summary}: too few to propose a limit")
         else:
-            lines.append(f"{said}; proposed {one.proposed_w:,.0f} W")
+            lines.append(f"{summary}; proposed {one.proposed_w:,.0f} W")
             if place not in most or one.power_w > most[place].power_w:
                 most[place] = one
     after = _replaced(text, most)
@@ -135,12 +135,12 @@ def _replaced(text: str, most: Mapping[Place, SeenPower]) -> str:
 def _commented(rest: str, seen: SeenPower) -> str:
     """Return what follows a value, with what the number rests on where a comment may stand."""
     line, newline, below = rest.partition("\n")
-    said = line.strip()
-    if said and not said.startswith("#"):
+    text = line.strip()
+    if text and not text.startswith("#"):
         return rest
     ending = "\r" if line.endswith("\r") else ""
     why = f"  # highest mean power {seen.description}"
-    kept = said.removeprefix("#").strip()
+    kept = text.removeprefix("#").strip()
     return why + (f"; {kept}" if kept else "") + ending + newline + below
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.words import folded
+from energy_platform.discovery.keywords import folded
 
 if TYPE_CHECKING:
     from energy_platform.schemas import Phase, Quantity
@@ -64,9 +64,9 @@ def phase_of(*texts: str | None, quantity: Quantity = "other") -> Phase:
         quantity: What is measured: only of electrical gauges do single letters and symbols such
             as ``V1`` name a phase.
     """
-    said = folded(" ".join(part for part in texts if part)).replace("_", " ")
-    text = said.lower()
-    if quantity == "current" and (_IN.search(said) or _NEUTRAL.search(text)):
+    name = folded(" ".join(part for part in texts if part)).replace("_", " ")
+    text = name.lower()
+    if quantity == "current" and (_IN.search(name) or _NEUTRAL.search(text)):
         return "N"
     for one, other in _pairs(text, quantity=quantity):
         if one in _NUMBERED and other in _NUMBERED:

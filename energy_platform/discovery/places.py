@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.words import slug
+from energy_platform.discovery.keywords import slug
 from energy_platform.sources import source_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from energy_platform.discovery.found import ProposedSite
+    from energy_platform.discovery.vendor_inventory import ProposedSite
 
 _GENERIC: Final = frozenset(
     {"gateway", "site", "building", "office", "offices", "campus", "plant", "factory", "demo"}

@@ -1,4 +1,7 @@
-"""What the vendors' inventories would change in a portfolio, without changing what is there."""
+"""What the vendors' inventories would change in a portfolio, without changing what is there.
+
+Comparing belongs here; lines of YAML are made in ``yaml_entries`` and put in by ``yaml_editor``.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.comments import proposed_behind
-from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.keywords import free_name, slug
 from energy_platform.discovery.places import Place, matches
 from energy_platform.discovery.registers import once_per_site
-from energy_platform.discovery.words import free_name, slug
+from energy_platform.discovery.vendor_inventory import TO_CONFIRM
 from energy_platform.discovery.yaml_editor import NEW_FILE, PortfolioText, TextError
 from energy_platform.discovery.yaml_entries import (
     device_entry,
@@ -30,7 +33,7 @@ from energy_platform.portfolio.load import parse_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from energy_platform.discovery.found import (
+    from energy_platform.discovery.vendor_inventory import (
         ProposedDevice,
         ProposedPoint,
         ProposedSite,

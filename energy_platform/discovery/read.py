@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from energy_platform.discovery.found import VendorInventory
+    from energy_platform.discovery.vendor_inventory import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
     from energy_platform.sources.http.logins import RefusedLogins

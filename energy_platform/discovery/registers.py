@@ -11,15 +11,15 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.discovery.keywords import folded, keywords
 from energy_platform.discovery.vocabulary import NUMBERED, RESETTABLE, TARIFFS, WHOLE
-from energy_platform.discovery.words import folded, words
 from energy_platform.schemas import Role, Vendor
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energy_platform.discovery.found import ProposedDevice, ProposedPoint
+    from energy_platform.discovery.vendor_inventory import ProposedDevice, ProposedPoint
     from energy_platform.portfolio.model import PortfolioFile
 
 COUNTED_ROLES: Final = frozenset[Role | None]({"main", "generation", "storage"})
@@ -142,13 +142,13 @@ def _part(point: ProposedPoint) -> str:
 
 
 def _rank(point: ProposedPoint) -> tuple[bool, int, bool, str]:
-    said = words(point.name)
+    words = keywords(point.name)
     if _is_tariff(point):
         order = 3
     elif _is_resettable(point):
         order = 2
     else:
-        order = 0 if said & WHOLE else 1
+        order = 0 if words & WHOLE else 1
     return point.is_implausible, order, point.role == "none", point.key
 
 
@@ -157,4 +157,4 @@ def _is_tariff(point: ProposedPoint) -> bool:
 
 
 def _is_resettable(point: ProposedPoint) -> bool:
-    return bool(words(point.name) & RESETTABLE)
+    return bool(keywords(point.name) & RESETTABLE)

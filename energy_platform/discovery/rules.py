@@ -94,43 +94,45 @@ _GAUGES: Final[dict[str, Quantity]] = {
 
 
 def classify(
-    unit: str | None, said: AbstractSet[str], *, device: AbstractSet[str] = frozenset()
+    unit: str | None, words: AbstractSet[str], *, device: AbstractSet[str] = frozenset()
 ) -> Classification:
     """Judge a number.
 
     Args:
         unit: Unit as the vendor says it.
-        said: Words of the point's own names.
+        words: Words of the point's own names.
         device: Words of the device's names, for what it is part of.
     """
     if not (unit or "").strip():
-        return _without_unit(said)
+        return _without_unit(words)
     how = conversion(unit, quantity="other")
     if how is None:
         return _other(
             "low", f"the unit {unit!r} is not known, so its readings are quarantined; set the unit"
         )
-    if said & (SET | RATED | EXTREMES):
+    if words & (SET | RATED | EXTREMES):
         return _other("medium")
-    if said & OFFERED and how.unit in {"W", "var", "VA"}:
+    if words & OFFERED and how.unit in {"W", "var", "VA"}:
         return _other("medium")
-    if said & AVERAGE and how.unit not in _AVERAGED:
+    if words & AVERAGE and how.unit not in _AVERAGED:
         return _other("medium")
     if how.unit == "Wh":
-        return _energy(said, device=device)
+        return _energy(words, device=device)
     if how.unit in _GAUGES:
         return Classification(quantity=_GAUGES[how.unit], kind="gauge", confidence="high")
     special = _SPECIAL.get(how.unit)
-    return special(said) if special is not None else _other("medium")
+    return special(words) if special is not None else _other("medium")
 
 
 _AVERAGED: Final = frozenset({"V", "A", "Hz", "°C", "K", "%", "1"})
 """Units whose average over phases or cells is a quantity of its own; no power adds up by one."""
 
 
-def of_phase(classified: Classification, said: AbstractSet[str], *, phase: Phase) -> Classification:
+def of_phase(
+    classified: Classification, words: AbstractSet[str], *, phase: Phase
+) -> Classification:
     """Return what a judgement comes to of one phase, whose average is one over some time."""
-    if phase != "total" and said & AVERAGE:
+    if phase != "total" and words & AVERAGE:
         return _other("medium")
     return classified
 
@@ -143,15 +145,15 @@ def _gauge(quantity: Quantity, confidence: Confidence = "high", doubt: str = "")
     return Classification(quantity=quantity, kind="gauge", confidence=confidence, doubt=doubt)
 
 
-def _without_unit(said: AbstractSet[str]) -> Classification:
-    if said & BITS:
-        kind: Kind = "state" if said & STATES and said & ONE_STATE else "bitfield"
+def _without_unit(words: AbstractSet[str]) -> Classification:
+    if words & BITS:
+        kind: Kind = "state" if words & STATES and words & ONE_STATE else "bitfield"
         return Classification(quantity="state", kind=kind, confidence="medium")
-    if said & STATES:
+    if words & STATES:
         return Classification(quantity="state", kind="state", confidence="medium")
-    if _is_power_factor(said):
+    if _is_power_factor(words):
         return _gauge("power_factor", "medium")
-    if said & HOURS and not said & (SET | RATED | EXTREMES):
+    if words & HOURS and not words & (SET | RATED | EXTREMES):
         return Classification(
             quantity="operating_time",
             kind="gauge",
@@ -159,20 +161,20 @@ def _without_unit(said: AbstractSet[str]) -> Classification:
             doubt="the vendor says no unit; h is taken from the name",
             unit="h",
         )
-    if said & COUNTS and not said & (SET | RATED | EXTREMES):
+    if words & COUNTS and not words & (SET | RATED | EXTREMES):
         return _gauge("count", "medium")
     return _other("low", "no unit said; set quantity and unit if you know them")
 
 
-def _is_power_factor(said: AbstractSet[str]) -> bool:
-    return bool(said & {"pf", "cosphi", "leistungsfaktor"}) or any(
-        said >= both for both in ({"power", "factor"}, {"facteur", "puissance"}, {"cos", "phi"})
+def _is_power_factor(words: AbstractSet[str]) -> bool:
+    return bool(words & {"pf", "cosphi", "leistungsfaktor"}) or any(
+        words >= both for both in ({"power", "factor"}, {"facteur", "puissance"}, {"cos", "phi"})
     )
 
 
-def _plain_number(said: AbstractSet[str]) -> Classification:
+def _plain_number(words: AbstractSet[str]) -> Classification:
     """Judge a number of which the vendor says that it has no unit."""
-    classified = _without_unit(said)
+    classified = _without_unit(words)
     return (
         classified
         if classified.unit is None
@@ -180,61 +182,61 @@ def _plain_number(said: AbstractSet[str]) -> Classification:
     )
 
 
-def _percent(said: AbstractSet[str]) -> Classification:
-    if "soc" in said or any(
-        said >= both for both in ({"state", "charge"}, {"battery", "charge"}, {"etat", "charge"})
+def _percent(words: AbstractSet[str]) -> Classification:
+    if "soc" in words or any(
+        words >= both for both in ({"state", "charge"}, {"battery", "charge"}, {"etat", "charge"})
     ):
         return _gauge("state_of_charge")
-    if said & {"ladezustand", "ladestand"}:
+    if words & {"ladezustand", "ladestand"}:
         return _gauge("state_of_charge")
-    if said & BATTERY and said & CAPACITY:
+    if words & BATTERY and words & CAPACITY:
         return _gauge("state_of_charge", "medium", "charge, or health of the battery")
-    if _is_power_factor(said):
+    if _is_power_factor(words):
         return _gauge("power_factor", "medium")
-    if any(said >= one for one in LOAD_RATE):
+    if any(words >= one for one in LOAD_RATE):
         return _gauge("load_rate")
-    if said & LIGHT_LEVEL:
+    if words & LIGHT_LEVEL:
         return _gauge("lighting_level", "medium")
     return _other("medium")
 
 
-def _ampere_hours(said: AbstractSet[str]) -> Classification:
-    if said & CAPACITY:
+def _ampere_hours(words: AbstractSet[str]) -> Classification:
+    if words & CAPACITY:
         return _gauge("battery_capacity")
     return _other("medium")
 
 
-def _kelvin(said: AbstractSet[str]) -> Classification:
-    if said & DIFFERENCE:
+def _kelvin(words: AbstractSet[str]) -> Classification:
+    if words & DIFFERENCE:
         return _gauge("temperature_difference")
-    if said & TEMPERATURE:
+    if words & TEMPERATURE:
         return _gauge("temperature")
     return _other("low", "a temperature, or a difference of temperatures")
 
 
-def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Classification:
-    if said & STORED:
-        return _held(said)
-    if said & RESTARTING:
+def _energy(words: AbstractSet[str], *, device: AbstractSet[str]) -> Classification:
+    if words & STORED:
+        return _held(words)
+    if words & RESTARTING:
         return _other("low", "an energy that starts again each period; not a register")
-    if not said & COUNTING:
+    if not words & COUNTING:
         return _other("low", "an energy, but nothing says that it is a counter")
-    known = _said_directions(said, device=device)
+    known = _said_directions(words, device=device)
     if len(known) > 1:
         return _other("low", f"an energy that could be {' or '.join(sorted(known))}")
     if known:
-        return _directed(known.pop(), said, device=device)
-    if said & (CHARGE | DISCHARGE):
+        return _directed(known.pop(), words, device=device)
+    if words & (CHARGE | DISCHARGE):
         return _other("low", "an energy charged, but nothing says into what")
-    if said & (DELIVERED | RECEIVED):
+    if words & (DELIVERED | RECEIVED):
         return Classification(
-            quantity="active_energy_import" if said & DELIVERED else "active_energy_export",
+            quantity="active_energy_import" if words & DELIVERED else "active_energy_export",
             kind="register",
             confidence="low",
             doubt="delivered and received are said from the utility's side or from the site's",
             counts=False,
         )
-    is_generation = bool((said | device) & GENERATION)
+    is_generation = bool((words | device) & GENERATION)
     return Classification(
         quantity="generation_energy" if is_generation else "active_energy_import",
         kind="register",
@@ -243,24 +245,24 @@ def _energy(said: AbstractSet[str], *, device: AbstractSet[str]) -> Classificati
     )
 
 
-def _held(said: AbstractSet[str]) -> Classification:
+def _held(words: AbstractSet[str]) -> Classification:
     """Judge what a storage could take, holds, or can hold."""
-    is_capacity = bool(said & CAPACITY)
-    if is_capacity and said & CHARGE and not said & DISCHARGE:
+    is_capacity = bool(words & CAPACITY)
+    if is_capacity and words & CHARGE and not words & DISCHARGE:
         return _other("medium", "the room that is left in a storage, not what it holds")
-    if said & CHARGE and not said & DISCHARGE:
+    if words & CHARGE and not words & DISCHARGE:
         return _other("low", "what a storage holds, or the room that is left in it")
-    if is_capacity and not said & (STORED - CAPACITY):
+    if is_capacity and not words & (STORED - CAPACITY):
         return _other("low", "what a storage can hold, or what it holds")
     return _gauge("stored_energy")
 
 
 def _directed(
-    quantity: Quantity, said: AbstractSet[str], *, device: AbstractSet[str]
+    quantity: Quantity, words: AbstractSet[str], *, device: AbstractSet[str]
 ) -> Classification:
     """Judge a register whose direction is said; where the device makes it odd, it waits."""
     doubt = ""
-    if quantity == "generation_energy" and device & MAIN and not (said | device) & GENERATION:
+    if quantity == "generation_energy" and device & MAIN and not (words | device) & GENERATION:
         quantity = "active_energy_export"
         doubt = "production at a main meter is taken for what goes out"
     elif quantity in {"active_energy_import", "active_energy_export"} and device & GENERATION:
@@ -274,37 +276,37 @@ def _directed(
     )
 
 
-def direction_of(said: AbstractSet[str]) -> set[str]:
+def direction_of(words: AbstractSet[str]) -> set[str]:
     """Return the directions that some words say: import, export, both or none."""
     found: set[str] = set()
-    negative = bool(said & NEGATIVE)
-    if said & (IMPORT | POSITIVE) or (said & DELIVERED and said & USER - {"site"}):
+    negative = bool(words & NEGATIVE)
+    if words & (IMPORT | POSITIVE) or (words & DELIVERED and words & USER - {"site"}):
         found.add("import")
-    if said & RECEIVED and said & NETWORK:
+    if words & RECEIVED and words & NETWORK:
         found.add("import")
-    if said & EXPORT or negative:
+    if words & EXPORT or negative:
         found.add("export")
-    if (said & DELIVERED and said & NETWORK) or (said & RECEIVED and said & USER - {"site"}):
+    if (words & DELIVERED and words & NETWORK) or (words & RECEIVED and words & USER - {"site"}):
         found.add("export")
     return found
 
 
-def _said_directions(said: AbstractSet[str], *, device: AbstractSet[str]) -> set[Quantity]:
+def _said_directions(words: AbstractSet[str], *, device: AbstractSet[str]) -> set[Quantity]:
     known: set[Quantity] = set()
-    if said & HEAT:
+    if words & HEAT:
         known.add("heating_energy")
-    if said & COLD:
+    if words & COLD:
         known.add("cooling_energy")
-    if (said | device) & (BATTERY | {"ups"}):
-        if said & CHARGE:
+    if (words | device) & (BATTERY | {"ups"}):
+        if words & CHARGE:
             known.add("battery_energy_charge")
-        if said & DISCHARGE:
+        if words & DISCHARGE:
             known.add("battery_energy_discharge")
-    directions = direction_of(said)
+    directions = direction_of(words)
     # Socomec calls what goes out "negative (production)".
-    if (said & PRODUCED and not said & NEGATIVE) or (said & GENERATION and not directions):
+    if (words & PRODUCED and not words & NEGATIVE) or (words & GENERATION and not directions):
         known.add("generation_energy")
-    if said & NET:
+    if words & NET:
         known.add("active_energy_net")
     if "import" in directions:
         known.add("active_energy_import")
@@ -313,28 +315,28 @@ def _said_directions(said: AbstractSet[str], *, device: AbstractSet[str]) -> set
     return known
 
 
-def _volume(said: AbstractSet[str]) -> Classification:
-    if said & (WHOLE | {"volume", "volumen", "counter", "index"}) and not said & RESTARTING:
+def _volume(words: AbstractSet[str]) -> Classification:
+    if words & (WHOLE | {"volume", "volumen", "counter", "index"}) and not words & RESTARTING:
         return Classification(quantity="volume", kind="register", confidence="medium")
     return _other("low", "in m³, but nothing says that it is a counter")
 
 
-def _duration(said: AbstractSet[str]) -> Classification:
-    if said & RUNNING:
+def _duration(words: AbstractSet[str]) -> Classification:
+    if words & RUNNING:
         return Classification(quantity="operating_time", kind="register", confidence="medium")
     return _other("medium")
 
 
-def _apparent(said: AbstractSet[str]) -> Classification:
-    if said & RESTARTING or not said & COUNTING:
+def _apparent(words: AbstractSet[str]) -> Classification:
+    if words & RESTARTING or not words & COUNTING:
         return _other("low", "in VAh, but nothing says that it is a counter")
     return Classification(quantity="apparent_energy", kind="register", confidence="high")
 
 
-def _reactive(said: AbstractSet[str]) -> Classification:
-    if said & RESTARTING or not said & (COUNTING | POSITIVE | NEGATIVE):
+def _reactive(words: AbstractSet[str]) -> Classification:
+    if words & RESTARTING or not words & (COUNTING | POSITIVE | NEGATIVE):
         return _other("low", "in varh, but nothing says that it is a counter")
-    directions = direction_of(said)
+    directions = direction_of(words)
     if len(directions) > 1:
         return _other("low", "a reactive energy of both directions")
     return Classification(

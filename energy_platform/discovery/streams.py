@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.discovery.words import slug
+from energy_platform.discovery.keywords import slug
 from energy_platform.identity import point_id
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from energy_platform.discovery.found import ProposedDevice, ProposedPoint
+    from energy_platform.discovery.vendor_inventory import ProposedDevice, ProposedPoint
     from energy_platform.discovery.yaml_entries import Lines
     from energy_platform.schemas import Phase, Quantity
 

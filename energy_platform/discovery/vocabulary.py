@@ -1,7 +1,7 @@
 """The words by which vendors and their customers say what a number is: English, German, French.
 
-Every list has one meaning. Words stand as ``words`` gives them: lower case, without accents. Meters
-print them in the language of the site, and customers name devices in theirs.
+Every list has one meaning. Words stand as ``keywords`` gives them: lower case, without
+accents. Meters print them in the language of the site, and customers name devices in theirs.
 """
 
 from __future__ import annotations

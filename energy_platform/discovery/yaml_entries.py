@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from energy_platform.discovery.found import TO_CONFIRM
+from energy_platform.discovery.vendor_inventory import TO_CONFIRM
 from energy_platform.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from energy_platform.discovery.found import ProposedDevice, ProposedPoint, ProposedSite
+    from energy_platform.discovery.vendor_inventory import (
+        ProposedDevice,
+        ProposedPoint,
+        ProposedSite,
+    )
 
 Lines = list[str]
 

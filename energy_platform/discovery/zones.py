@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytz
 
-from energy_platform.discovery.words import clean, slug
+from energy_platform.discovery.keywords import clean, slug
 
 UNKNOWN_ZONE: Final = "UTC"
 """Placeholder of a zone that nothing names."""

@@ -9,6 +9,7 @@ from energy_platform.days import day_bounds
 from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.ingest.due import REPORTED_FROM, holes_of
 from energy_platform.lake.catalogue import CatalogueError
+from energy_platform.lake.catalogue_file import damaged_catalogues
 from energy_platform.lake.lake import Lake
 
 if TYPE_CHECKING:
@@ -37,12 +38,19 @@ def check_days(
         data_dir: The data folder.
         now: The present.
     """
+    for aside in damaged_catalogues(data_dir):
+        yield warn(
+            CHECK,
+            "catalogue",
+            f"{aside.name} was damaged and a new one begun; answers that were accepted stand in it",
+            "Remove it when it is of no use; days are judged again when they are read again",
+        )
     lake = Lake(data_dir / "lake")
     for source in sources:
         try:
             found = holes_of(source, lake=lake, data_dir=data_dir, now=now, after=REPORTED_FROM)
         except CatalogueError as error:
-            yield fail(CHECK, source, str(error), "Mend or remove the file; no reading is in it")
+            yield fail(CHECK, source, str(error), "Mend or remove it; no reading is in it")
             return
         yield _finding(source, found, now=now)
 
@@ -51,7 +59,7 @@ def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Check
     if not found:
         return ok(CHECK, source, "every day that is over is whole")
     newest = found[0]
-    said = (
+    message = (
         f"{len(found)} days are not whole; newest {newest.day}: {newest.kind} since "
         f"{newest.since:%Y-%m-%d %H:%M} UTC: {newest.reason}"
     )
@@ -61,4 +69,4 @@ def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Check
         f"`make ui` or the service asks for them again {again}; `energy-platform status` lists them"
     )
     is_old = any(now - day_bounds(one.day)[1] > FAILS_AFTER for one in found)
-    return (fail if is_old else warn)(CHECK, source, said, advice)
+    return (fail if is_old else warn)(CHECK, source, message, advice)

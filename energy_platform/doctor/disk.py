@@ -81,12 +81,14 @@ def forecast(free: int, *, grows: float | None) -> CheckResult:
 
 def judge_free(free: int) -> CheckResult:
     """Judge the bytes left on the disk."""
-    said = f"{free / 1024**3:.1f} GiB free"
+    message = f"{free / 1024**3:.1f} GiB free"
     if free < FREE_FAIL:
-        return fail("disk", "", said, "Make room: a day that does not fit fails, none is damaged")
+        return fail(
+            "disk", "", message, "Make room: a day that does not fit fails, none is damaged"
+        )
     if free < FREE_WARN:
-        return warn("disk", "", said, "Make room before it is needed")
-    return ok("disk", "", said)
+        return warn("disk", "", message, "Make room before it is needed")
+    return ok("disk", "", message)
 
 
 def check_leftovers(data_dir: Path) -> list[CheckResult]:

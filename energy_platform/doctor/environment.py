@@ -71,9 +71,9 @@ def check_environment(names: Iterable[str]) -> Environment:
             source.is_configured(settings.sources[name]) for name, source in sources().items()
         ):
             demo = simulated_installation(data_dir)
-            said = "running" if demo.simulated_now else "not running, nothing is read"
-            said = f"{data_dir} holds the demo's data; its simulated vendors are {said}"
-            findings.append(ok(CHECK, "", said))
+            message = "running" if demo.simulated_now else "not running, nothing is read"
+            message = f"{data_dir} holds the demo's data; its simulated vendors are {message}"
+            findings.append(ok(CHECK, "", message))
             if not demo.simulated_now:
                 return Environment(demo.settings, (), findings, idle_demo=True)
             settings, simulated = demo.settings, demo.values

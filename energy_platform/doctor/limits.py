@@ -1,10 +1,19 @@
-"""Check that registers are read by limits that fit: what is refused, what outruns its limit."""
+"""Check that registers are read by limits that fit: what is refused, accepted or outruns its limit.
+
+Only the sentences for ``doctor`` belong here; the rules are in ``disputed`` and ``limits_seen``.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.disputed import ADVICE, RECENT_DAYS, disputed, too_small
+from energy_platform.disputed import (
+    ADVICE,
+    RECENT_DAYS,
+    disputed,
+    idle_acceptances,
+    too_small,
+)
 from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.limits_seen import SeenPower, frequently_reset_points, seen_power
@@ -50,10 +59,21 @@ def _findings(lake: Lake, portfolio: Portfolio) -> Iterator[CheckResult]:
             yield warn(
                 CHECK, "", small.description, "Correct max_power_w in the portfolio; it is in W"
             )
-    told = {one.point_id for one in outrun}
+    named = {one.point_id for one in outrun}
     for seen in seen_power(lake, portfolio):
-        if seen.point_id not in told and (said := _too_large(seen)):
-            yield warn(CHECK, "", said, "Correct max_power_w; `discover --limits` proposes numbers")
+        if seen.point_id not in named and (message := _too_large(seen)):
+            yield warn(
+                CHECK, "", message, "Correct max_power_w; `discover --limits` proposes numbers"
+            )
+    for idle in idle_acceptances(lake, portfolio):
+        yield warn(
+            CHECK,
+            "",
+            f"{idle.point_id}: accept from {idle.start:%Y-%m-%d %H:%MZ} to "
+            f"{idle.end:%Y-%m-%d %H:%MZ} books nothing: no step with refused energy ends in it",
+            "Remove the entry, or correct its span: `energy-platform explain POINT DAY` shows when "
+            "the refused step ends",
+        )
     for point_id, falls, days in frequently_reset_points(lake, portfolio):
         yield warn(
             CHECK,

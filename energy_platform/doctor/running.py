@@ -29,13 +29,13 @@ def check_dagster(home: Path) -> list[CheckResult]:
         home: Folder of the instance, such as ``data/dagster``.
     """
     findings: list[CheckResult] = []
-    said = os.environ.get("DAGSTER_HOME")
-    if said and Path(said).absolute() != home.absolute():
+    configured = os.environ.get("DAGSTER_HOME")
+    if configured and Path(configured).absolute() != home.absolute():
         findings.append(
             warn(
                 "dagster",
                 "",
-                f"DAGSTER_HOME is {said}, the platform's is {home}",
+                f"DAGSTER_HOME is {configured}, the platform's is {home}",
                 "Unset DAGSTER_HOME; `make ui` sets its own",
             )
         )

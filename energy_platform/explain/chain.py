@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_bounds, day_of, day_range
+from energy_platform.days import day_of, day_range
 from energy_platform.explain.descriptions import (
+    describe_corrections,
     describe_learned,
     describe_policy,
-    describe_reading,
-    describe_reject,
     describe_step,
 )
 from energy_platform.explain.explanation import (
@@ -22,10 +20,9 @@ from energy_platform.explain.explanation import (
     CarriedReading,
     Contribution,
     Explanation,
-    RawRow,
-    Sample,
     Step,
 )
+from energy_platform.explain.samples import read_samples, rows_of_point
 from energy_platform.limits_seen import seen_power
 from energy_platform.refresh import stale
 from energy_platform.schemas import (
@@ -33,11 +30,8 @@ from energy_platform.schemas import (
     CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
-    CORE_READINGS,
-    CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
 )
-from energy_platform.sources.registry import get_source
 from energy_platform.transforms.quantities import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.register_rule import FEWEST_RISES
 from energy_platform.transforms.units import canonical_unit
@@ -130,7 +124,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
     utc_days = day_range(day_of(start), day_of(end - _MICRO))
     amounts = _CONSUMPTION if _is_consumption(point) else _ENERGY
     touching = _days_touching(lake, amounts, start=start, end=end)
-    deltas = _of_point(lake, amounts.deltas, point_id, days=sorted({*utc_days, *touching}))
+    deltas = rows_of_point(lake, amounts.deltas, point_id, days=sorted({*utc_days, *touching}))
     deltas = _neutral(deltas, amounts)
     unit = _unit(point, deltas) if amounts is _CONSUMPTION else ENERGY_UNIT
     steps = tuple(_step(row, portfolio, unit=unit) for row in _in_day(deltas, start=start, end=end))
@@ -149,11 +143,11 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         utc_days=tuple(utc_days),
         policy={one: describe_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
         learned=_learned(lake, portfolio, point_id, until=utc_days[-1]),
-        corrections=_corrections(portfolio, point_id, start=start, end=end),
+        corrections=describe_corrections(portfolio, point_id, start=start, end=end),
         before=_state(
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d < utc_days[0]]
         ),
-        samples=_samples(lake, point, days=utc_days, start=start, end=end, steps=steps),
+        samples=read_samples(lake, point, days=utc_days, start=start, end=end, steps=steps),
         steps=steps,
         after=_state(
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d <= utc_days[-1]]
@@ -258,18 +252,6 @@ def _days_touching(lake: Lake, amounts: _Amounts, *, start: datetime, end: datet
     return found
 
 
-def _of_point(lake: Lake, table: Table, point_id: str, *, days: list[str]) -> pl.DataFrame:
-    """Return a point's rows of some days with the day of their file."""
-    parts = [
-        lake.scan(table, days=[day])
-        .filter(pl.col("point_id") == point_id)
-        .with_columns(file_day=pl.lit(day))
-        .collect()
-        for day in days
-    ]
-    return pl.concat(parts) if parts else table.empty().with_columns(file_day=pl.lit(""))
-
-
 def _in_day(deltas: pl.DataFrame, *, start: datetime, end: datetime) -> list[dict[str, Any]]:
     inside = (pl.col("end_at") > start) & (pl.col("counted_from") < end)
     return list(deltas.filter(inside).sort("end_at").iter_rows(named=True))
@@ -294,7 +276,7 @@ def _step(row: dict[str, Any], portfolio: Portfolio, *, unit: str) -> Step:
 
 
 def _state(lake: Lake, point_id: str, *, days: list[str]) -> tuple[CarriedReading, ...]:
-    rows = _of_point(lake, CORE_REGISTER_STATE, point_id, days=days[-1:]).sort("at")
+    rows = rows_of_point(lake, CORE_REGISTER_STATE, point_id, days=days[-1:]).sort("at")
     return tuple(
         CarriedReading(
             at=row["at"], register=row["value_wh"], kind=row["kind"], total=row["total_wh"]
@@ -303,99 +285,11 @@ def _state(lake: Lake, point_id: str, *, days: list[str]) -> tuple[CarriedReadin
     )
 
 
-def _samples(
-    lake: Lake,
-    point: Point,
-    *,
-    days: list[str],
-    start: datetime,
-    end: datetime,
-    steps: tuple[Step, ...],
-) -> tuple[Sample, ...]:
-    is_inside = pl.col("at").is_between(start, end, closed="left")
-    raw: dict[datetime, list[RawRow]] = defaultdict(list)
-    for day in days:
-        rows = lake.scan(get_source(point.vendor).day_table, days=[day]).collect()
-        own = (
-            get_source(point.vendor)
-            .readings(rows)
-            .filter(is_inside, pl.col("point_id") == point.point_id)
-        )
-        for row in own.sort("at").iter_rows(named=True):
-            raw[row["at"]].append(RawRow(value=row["value"], text=row["text"], unit=row["unit"]))
-    judged = {
-        row["at"]: row
-        for row in _of_point(lake, CORE_READINGS, point.point_id, days=days)
-        .filter(is_inside)
-        .iter_rows(named=True)
-    }
-    later = [day for day in lake.days(CORE_REGISTER_REJECTS) if day >= days[0]]
-    ends = sorted({*days, *(step.file_day for step in steps)})
-    rejected = {
-        row["at"]: row["reason"]
-        for row in _of_point(
-            lake,
-            CORE_REGISTER_REJECTS,
-            point.point_id,
-            days=[day for day in later if day <= ends[-1]],
-        ).iter_rows(named=True)
-    }
-    return tuple(
-        Sample(
-            at=at,
-            raw=tuple(raw.get(at, ())),
-            value=row["value"] if row else None,
-            unit=row["unit"] if row else None,
-            status=row["status"] if row else None,
-            decisions=tuple(_decisions(at, row, rejected=rejected, steps=steps, point=point)),
-        )
-        for at in sorted({*raw, *judged})
-        for row in (judged.get(at),)
-    )
-
-
-def _decisions(
-    at: datetime,
-    row: dict[str, Any] | None,
-    *,
-    rejected: dict[datetime, str],
-    steps: tuple[Step, ...],
-    point: Point,
-) -> list[str]:
-    if row is None:
-        return ["not judged yet: the day waits for a refresh"]
-    found = [describe_reading(status=row["status"], reason=row["reason"])]
-    if row["status"] == "ok" and steps:
-        begins = point.kind == "increment" and point.stamped_at == "start"
-        found.append(_outcome(at, rejected=rejected, steps=steps, begins=begins))
-    return [one for one in found if one]
-
-
-def _outcome(
-    at: datetime, *, rejected: dict[datetime, str], steps: tuple[Step, ...], begins: bool
-) -> str:
-    """Say what became of a reading; ``begins`` says that its step begins at its stamp."""
-    for step in steps:
-        if (step.start_at if begins else step.end_at) == at:
-            return step.description
-        if at in rejected:
-            return describe_reject(rejected[at])
-        if step.start_at < at < step.end_at:
-            return (
-                f"unconfirmed: one of the readings that the one at {_clock(step.end_at)} confirmed"
-            )
-    return "pending: no later reading has settled it yet"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _intervals(
     lake: Lake, amounts: _Amounts, point_id: str, *, days: list[str], start: datetime, end: datetime
 ) -> tuple[Contribution, ...]:
     rows = (
-        _neutral(_of_point(lake, amounts.intervals, point_id, days=days), amounts)
+        _neutral(rows_of_point(lake, amounts.intervals, point_id, days=days), amounts)
         .filter(pl.col("interval_start").is_between(start, end, closed="left"))
         .sort("interval_start", "file_day")
         .group_by("interval_start", maintain_order=True)
@@ -417,7 +311,7 @@ def _intervals(
 def _closed_by(lake: Lake, amounts: _Amounts, point_id: str, *, end: datetime) -> datetime | None:
     later = [day for day in lake.days(amounts.deltas) if day >= day_of(end)]
     for day in later:
-        ends = _of_point(lake, amounts.deltas, point_id, days=[day])["end_at"]
+        ends = rows_of_point(lake, amounts.deltas, point_id, days=[day])["end_at"]
         at = ends.filter(ends >= end).min()
         if isinstance(at, datetime):
             return at
@@ -433,33 +327,3 @@ def _learned(lake: Lake, portfolio: Portfolio, point_id: str, *, until: str) -> 
         # The first rise is measured by nothing and not among them.
         if one.rises + 1 >= FEWEST_RISES
     )
-
-
-def _corrections(
-    portfolio: Portfolio, point_id: str, *, start: datetime, end: datetime
-) -> tuple[str, ...]:
-    first, _ = day_bounds(day_of(start))
-    _, last = day_bounds(day_of(end - _MICRO))
-    found = []
-    for one in portfolio.corrections:
-        if point_id not in one.points:
-            continue
-        if (one.start is not None and one.start >= last) or (
-            one.end is not None and one.end <= first
-        ):
-            continue
-        what = [
-            *(["drop"] if one.drop else []),
-            *([f"factor {one.factor:.12g}"] if one.factor is not None else []),
-            *([f"offset {one.offset:.12g}"] if one.offset is not None else []),
-            *(["policy"] if one.policy is not None else []),
-        ]
-        since = f"from {one.start.isoformat()}" if one.start else "from the first reading"
-        until = f"to {one.end.isoformat()}" if one.end else "on"
-        found.append(f"{', '.join(what)} {since} {until}: {one.reason}")
-    found += [
-        f"accept from {one.start.isoformat()} to {one.end.isoformat()}: {one.reason}"
-        for one in portfolio.accepted
-        if one.point_id == point_id and one.start < last and one.end > first
-    ]
-    return tuple(found)

@@ -1,19 +1,24 @@
-"""Each decision about a reading or a step, as a sentence."""
+"""Each decision about a reading or a step, and each entry of the portfolio, as a sentence.
+
+Only wording belongs here: what is decided, and in which order, is read from the lake.
+"""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.days import day_bounds, day_of
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.readings import CORRECTED, WORD
 from energy_platform.transforms.register_rule import LEARNED_FACTOR, MARGIN, power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
+    from datetime import datetime
 
+    from energy_platform.portfolio import Portfolio
     from energy_platform.transforms.policy import ResetMarker
 
 _STEPS: Final[Mapping[str, str]] = {
@@ -178,3 +183,34 @@ def describe_reading(*, status: str, reason: str | None) -> str:
     if reason and reason.startswith(CORRECTED):
         return f"corrected by the portfolio ({reason.removeprefix(CORRECTED)})"
     return ""
+
+
+def describe_corrections(
+    portfolio: Portfolio, point_id: str, *, start: datetime, end: datetime
+) -> tuple[str, ...]:
+    """Say what the portfolio changes on the UTC days of a window, a sentence per entry."""
+    first, _ = day_bounds(day_of(start))
+    _, last = day_bounds(day_of(end - timedelta(microseconds=1)))
+    found = []
+    for one in portfolio.corrections:
+        if point_id not in one.points:
+            continue
+        if (one.start is not None and one.start >= last) or (
+            one.end is not None and one.end <= first
+        ):
+            continue
+        what = [
+            *(["drop"] if one.drop else []),
+            *([f"factor {one.factor:.12g}"] if one.factor is not None else []),
+            *([f"offset {one.offset:.12g}"] if one.offset is not None else []),
+            *(["policy"] if one.policy is not None else []),
+        ]
+        since = f"from {one.start.isoformat()}" if one.start else "from the first reading"
+        until = f"to {one.end.isoformat()}" if one.end else "on"
+        found.append(f"{', '.join(what)} {since} {until}: {one.reason}")
+    found += [
+        f"accept from {one.start.isoformat()} to {one.end.isoformat()}: {one.reason}"
+        for one in portfolio.accepted
+        if one.point_id == point_id and one.start < last and one.end > first
+    ]
+    return tuple(found)

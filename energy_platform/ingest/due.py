@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
@@ -17,7 +16,7 @@ from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.lake.catalogue import CATALOGUE_FILE, LONGEST_PAUSE, Catalogue
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
-from energy_platform.sources.registry import day_tables, get_source, landing_folder, tables
+from energy_platform.sources.registry import day_tables, get_source, landing_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.lake.catalogue import DayRecord
+    from energy_platform.lake.lake import CataloguedFile
     from energy_platform.schemas import Vendor
     from energy_platform.settings import SourceSettings
 
@@ -130,8 +130,7 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
     Raises:
         CatalogueError: The catalogue cannot be used.
     """
-    table = day_tables()[source]
-    files = {day: file for day in lake.days(table) if (file := _file(lake, table.name, day))}
+    files = {one.day: _file(one) for one in lake.day_files(day_tables()[source])}
     spec = get_source(source)
     arrivals = None
     if spec.arrivals is not None:
@@ -386,27 +385,10 @@ def _with_news(
     }
 
 
-def _file(lake: Lake, table: str, day: str) -> DayFile | None:
-    path = lake.path(tables()[table], day=day)
+def _file(found: CataloguedFile) -> DayFile:
+    if found.footer is None:
+        return DayFile(closed=False, fault=found.damage)
     try:
-        stat = path.stat()
-    except FileNotFoundError:
-        # Set aside or replaced since the folder was listed.
-        return None
-    version = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    try:
-        return _file_of(lake, table, day, version)
+        return DayFile(closed=is_closed(found.footer), until=complete_until_of(found.footer))
     except LakeError as error:
         return DayFile(closed=False, fault=str(error))
-
-
-@lru_cache(maxsize=65_536)
-def _file_of(lake: Lake, table: str, day: str, version: tuple[int, int, int]) -> DayFile | None:
-    """Read a footer once per version of the file: a sensor asks each minute, for years of days."""
-    del version
-    footer = lake.footer(tables()[table], day=day)
-    return (
-        None
-        if footer is None
-        else DayFile(closed=is_closed(footer), until=complete_until_of(footer))
-    )

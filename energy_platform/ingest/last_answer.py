@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
-from energy_platform.lake.lake import Lake, LakeError
-from energy_platform.lake.raw_days import complete_until_of
+from energy_platform.lake.raw_days import COMPLETE_UNTIL, complete_until_of
 from energy_platform.sources.registry import day_tables, get_source
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
 
 LATEST_DAYS: Final = 3
@@ -37,14 +37,12 @@ def last_answer_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor)
         return polled
     table = day_tables()[source]
     found = _answered(data_dir, source)
-    for day in lake.days(table)[-LATEST_DAYS:]:
-        try:
-            footer = lake.footer(table, day=day)
-        except LakeError:
-            # Named among the holes, with what to do.
-            continue
-        if footer is not None:
-            found.append(complete_until_of(footer))
+    # A damaged file is named among the holes, with what to do.
+    found += [
+        complete_until_of(one.footer)
+        for one in lake.day_files(table)[-LATEST_DAYS:]
+        if one.footer is not None and COMPLETE_UNTIL in one.footer.meta
+    ]
     return max(found, default=None)
 
 

@@ -1,41 +1,43 @@
-"""The catalogue: what each source gave for each UTC day, and when a day is asked for again.
+"""The catalogue of days: what each source gave for each UTC day, and when it is asked for again.
 
-One SQLite file, ``data/catalogue.sqlite``. The lake's footers stay the truth about files; this
-holds what no file can say: a day that failed, a device that is missing, how often it was tried.
-Losing the file loses no reading: days are judged again when they are read again.
+One SQLite file, ``data/catalogue.sqlite``, shared with :mod:`energy_platform.lake.day_files`. Here
+belongs what no file can say: a day that failed, a device that is missing, how often it was tried,
+an answer that an operator accepted. Losing the file loses no reading: days are judged again when
+they are read again.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 import sqlalchemy as sa
 
 from energy_platform.closeable import Closeable
-from energy_platform.lake.sqlite import sqlite_engine
+from energy_platform.lake.catalogue_file import (
+    CATALOGUE_FILE,
+    CatalogueError,
+    catalogue_faults,
+    from_column,
+    open_catalogue,
+    to_column,
+)
 from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 DayState = Literal["whole", "partial", "failed"]
 """Whole: shown to be all there is. Partial: landed, something is missing. Failed: nothing new."""
-
-CATALOGUE_FILE: Final = "catalogue.sqlite"
 
 FIRST_PAUSE: Final = timedelta(minutes=10)
 """Pause after the first partial or failed attempt at a day; doubled with each further one."""
 
 LONGEST_PAUSE: Final = timedelta(hours=12)
 """The pause grows no further, so that a day is asked for at least twice a day."""
-
-
-class CatalogueError(RuntimeError):
-    """The catalogue cannot be used; the message names the file and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,18 @@ class Replacement:
     kept_in: str
 
 
+__all__ = [
+    "CATALOGUE_FILE",
+    "FIRST_PAUSE",
+    "LONGEST_PAUSE",
+    "Catalogue",
+    "CatalogueError",
+    "DayRecord",
+    "DayState",
+    "Replacement",
+    "pause_after",
+]
+
 _METADATA: Final = sa.MetaData()
 
 _SOURCE_DAYS: Final = sa.Table(
@@ -155,14 +169,12 @@ class Catalogue(Closeable):
         path: The SQLite file; created when missing.
 
     Raises:
-        CatalogueError: The file is not a catalogue, or the disk refuses.
+        CatalogueError: The disk refuses.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._faults():
-            self._engine = sqlite_engine(sa.make_url(f"sqlite:///{path}"))
-            _METADATA.create_all(self._engine)
+        self._engine = open_catalogue(path, _METADATA)
 
     @classmethod
     def of(cls, data_dir: Path) -> Catalogue:
@@ -247,8 +259,8 @@ class Catalogue(Closeable):
                     asked=row["asked"],
                     answered=row["answered"],
                     rows=row["rows"],
-                    first_at=_instant(row["first_us"]),
-                    last_at=_instant(row["last_us"]),
+                    first_at=from_column(row["first_us"]),
+                    last_at=from_column(row["last_us"]),
                     why_partial=row["why_partial"],
                 )
                 for row in connection.execute(query).mappings()
@@ -273,7 +285,7 @@ class Catalogue(Closeable):
 
     def note_replacement(self, replacement: Replacement) -> None:
         """Keep that an operator let a newer answer take the place of rows a day had."""
-        row = asdict(replacement) | {"at_us": _microseconds(replacement.at)}
+        row = asdict(replacement) | {"at_us": to_column(replacement.at)}
         del row["at"]
         with self._faults(), self._engine.begin() as connection:
             connection.execute(sa.insert(_REPLACEMENTS), row)
@@ -293,7 +305,7 @@ class Catalogue(Closeable):
         found = []
         for row in rows:
             fields = {name: value for name, value in row.items() if name not in {"id", "at_us"}}
-            at = _instant(row["at_us"])
+            at = from_column(row["at_us"])
             if at is not None:
                 found.append(Replacement(**fields, at=at))
         return tuple(found)
@@ -307,19 +319,16 @@ class Catalogue(Closeable):
         row = connection.execute(query).mappings().one_or_none()
         return None if row is None else _record_of(row)
 
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DatabaseError as error:
-            raise CatalogueError(
-                f"{self._path}: cannot be used ({error.orig}). If it is damaged, remove it: days "
-                "are judged again when they are read again"
-            ) from error
+    def _faults(self) -> AbstractContextManager[None]:
+        return catalogue_faults(self._path)
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Return how long a day rests after so many partial or failed attempts in a row."""
+    """Return how long a day rests after so many partial or failed attempts in a row.
+
+    >>> [str(pause_after(attempts)) for attempts in (1, 2, 3, 99)]
+    ['0:10:00', '0:20:00', '0:40:00', '12:00:00']
+    """
     doublings = min(max(attempts, 1), 30) - 1
     return min(FIRST_PAUSE * float(1 << doublings), LONGEST_PAUSE)
 
@@ -345,15 +354,15 @@ def _row_of(record: DayRecord) -> dict[str, object]:
         "why": record.why,
         "rows": record.rows,
         "answer_id": record.answer_id,
-        "since_us": _microseconds(record.since),
+        "since_us": to_column(record.since),
         "attempts": record.attempts,
-        "next_us": _microseconds(record.next_at),
-        "attempted_us": _microseconds(record.attempted_at),
+        "next_us": to_column(record.next_at),
+        "attempted_us": to_column(record.attempted_at),
     }
 
 
 def _record_of(row: sa.RowMapping) -> DayRecord:
-    since, attempted = _instant(row["since_us"]), _instant(row["attempted_us"])
+    since, attempted = from_column(row["since_us"]), from_column(row["attempted_us"])
     if since is None or attempted is None:
         raise CatalogueError("a day without an instant; remove catalogue.sqlite")
     return DayRecord(
@@ -365,7 +374,7 @@ def _record_of(row: sa.RowMapping) -> DayRecord:
         answer_id=row["answer_id"],
         since=since,
         attempts=row["attempts"],
-        next_at=_instant(row["next_us"]),
+        next_at=from_column(row["next_us"]),
         attempted_at=attempted,
     )
 
@@ -378,17 +387,7 @@ def _device_row(source: str, day: str, device: DeviceDay) -> dict[str, object]:
         "asked": device.asked,
         "answered": device.answered,
         "rows": device.rows,
-        "first_us": _microseconds(device.first_at),
-        "last_us": _microseconds(device.last_at),
+        "first_us": to_column(device.first_at),
+        "last_us": to_column(device.last_at),
         "why_partial": device.why_partial,
     }
-
-
-def _microseconds(at: datetime | None) -> int | None:
-    if at is None:
-        return None
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def _instant(us: int | None) -> datetime | None:
-    return None if us is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

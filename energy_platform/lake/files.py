@@ -29,6 +29,19 @@ _BOOT_ERROR_S: Final = 2.0
 """How far the system's time of boot, in whole seconds, may be off."""
 
 
+def file_states(*paths: Path) -> str:
+    """Return a text that is another one when a file changed, came or went; none is opened."""
+    states = []
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError:
+            states.append("-")
+        else:
+            states.append(f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns}")
+    return ", ".join(states)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename inside ``folder`` durable."""
     descriptor = os.open(folder, os.O_RDONLY)

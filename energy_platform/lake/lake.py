@@ -1,5 +1,10 @@
 """The Parquet lake: one file per table and UTC day, replaced whole or kept.
 
+Here belongs writing and reading whole files. What a file says of itself is in
+:mod:`energy_platform.lake.footers`, which files there are in
+:mod:`energy_platform.lake.day_files`, what a pull makes of a raw day in
+:mod:`energy_platform.lake.raw_days`.
+
 ``<table>/day=YYYY-MM-DD/part.parquet`` for partitioned tables, ``<table>/part.parquet`` for
 snapshots. A file's own metadata says what it holds: ``rows``, ``content_id`` (a digest of the
 rows alone), and whatever the writer adds, such as ``complete_until`` and ``closed`` of raw days or
@@ -9,9 +14,10 @@ frees it when a process dies.
 
 from __future__ import annotations
 
-import json
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -19,39 +25,50 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from energy_platform.lake.catalogue_file import CATALOGUE_FILE, CatalogueError
+from energy_platform.lake.day_files import (
+    DAY_PREFIX,
+    FILE_NAME,
+    SNAPSHOT,
+    CataloguedFile,
+    Changes,
+    DayFiles,
+    read_all,
+    scan_digest,
+)
 from energy_platform.lake.files import STAGED_SUFFIX, put_in_place, staged, staging
+from energy_platform.lake.footers import (
+    FINGERPRINT,
+    OWN_KEYS,
+    Footer,
+    LakeError,
+    fingerprint_of,
+    fingerprint_text,
+    read_footer,
+)
 from energy_platform.lake.parquet import ROW_GROUP, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from energy_platform.schemas import Table
 
-FINGERPRINT: Final = "stamp"
-"""Footer key of derived files: what they were made of. The key is of version 0.1.0."""
+__all__ = [
+    "FINGERPRINT",
+    "CataloguedFile",
+    "Changes",
+    "Footer",
+    "Lake",
+    "LakeError",
+    "StagedFile",
+    "Written",
+    "fingerprint_of",
+    "fingerprint_text",
+]
 
-_OWN_KEYS: Final = frozenset({"rows", "content_id"})
-
-
-class LakeError(RuntimeError):
-    """A file of the lake is not what its table says; the message names file and remedy."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Footer:
-    """What a day file says of itself.
-
-    Attributes:
-        rows: Number of rows.
-        content_id: Digest of the rows; equal rows in equal order give the same digest.
-        meta: What the writer added, such as ``closed`` or a fingerprint.
-    """
-
-    rows: int
-    content_id: str
-    meta: Mapping[str, str]
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +93,27 @@ class Lake:
     """The day files below one folder.
 
     Attributes:
-        root: Folder of the tables, such as ``data/lake``.
+        root: Folder of the tables, such as ``data/lake``. The catalogue lies next to it.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from energy_platform.schemas import CORE_REGISTER_REJECTS as TABLE
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> lake = Lake(Path(folder.name) / "lake")
+    >>> lake.write(TABLE, TABLE.empty(), day="2026-03-01", meta={"closed": "true"}).written
+    True
+    >>> lake.write(TABLE, TABLE.empty(), day="2026-03-01", meta={"closed": "true"}).written
+    False
+    >>> lake.days(TABLE)
+    ['2026-03-01']
+    >>> lake.footer(TABLE, day="2026-03-01").meta
+    {'closed': 'true'}
+    >>> version, files = lake.changed_since(0)
+    >>> [(one.table, one.day) for one in files]
+    [('core_register_rejects', '2026-03-01')]
+    >>> lake.changed_since(version).files
+    ()
+    >>> folder.cleanup()
     """
 
     root: Path
@@ -88,11 +125,11 @@ class Lake:
             kind = "one file per day" if table.partitioned else "one file"
             raise ValueError(f"{table.name} has {kind}; day={day!r} does not fit")
         folder = self.root / table.name
-        return (folder if day is None else folder / f"day={day}") / "part.parquet"
+        return (folder if day is None else folder / f"{DAY_PREFIX}{day}") / FILE_NAME
 
     def pattern(self, table: Table) -> str:
         """Return the glob over all files of a table."""
-        return str(self.root / table.name / ("day=*/" * table.partitioned) / "part.parquet")
+        return str(self.root / table.name / (f"{DAY_PREFIX}*/" * table.partitioned) / FILE_NAME)
 
     def lock(self, name: str) -> AbstractContextManager[object]:
         """Return the advisory lock of a table (or of another shared thing) by name.
@@ -116,9 +153,9 @@ class Lake:
         if not folder.is_dir():
             return []
         return sorted(
-            entry.name.removeprefix("day=")
+            entry.name.removeprefix(DAY_PREFIX)
             for entry in folder.iterdir()
-            if entry.name.startswith("day=") and (entry / "part.parquet").exists()
+            if entry.name.startswith(DAY_PREFIX) and (entry / FILE_NAME).exists()
         )
 
     def footer(self, table: Table, *, day: str | None = None) -> Footer | None:
@@ -127,31 +164,71 @@ class Lake:
         Raises:
             LakeError: The file is damaged or was not written by the platform.
         """
-        path = self.path(table, day=day)
         try:
-            meta = pl.read_parquet_metadata(path)
+            return read_footer(self.path(table, day=day))
         except FileNotFoundError:
             return None
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise LakeError(
-                f"{path}: damaged ({error}); remove it and run its day again"
-            ) from error
-        if not meta.keys() >= _OWN_KEYS:
-            raise LakeError(f"{path}: not written by the platform; remove it and run its day again")
-        return Footer(
-            rows=int(meta["rows"]),
-            content_id=meta["content_id"],
-            meta={
-                key: value
-                for key, value in meta.items()
-                if key not in _OWN_KEYS and not key.startswith("ARROW:")
-            },
-        )
 
     def footers(self, table: Table) -> dict[str, Footer]:
-        """Return the footer of every day of a table, by day in order."""
-        found = {day: self.footer(table, day=day) for day in self.days(table)}
-        return {day: footer for day, footer in found.items() if footer is not None}
+        """Return the footer of every day of a table, by day in order; no file is opened for it.
+
+        Raises:
+            LakeError: A file is damaged or was not written by the platform.
+        """
+        found: dict[str, Footer] = {}
+        for one in self.day_files(table):
+            if one.footer is None:
+                raise LakeError(one.damage)
+            found[one.day] = one.footer
+        return found
+
+    def day_files(self, *tables: Table, since: str | None = None) -> list[CataloguedFile]:
+        """Return the files of some tables as the catalogue knows them, by table and day in order.
+
+        Only what changed in the folder since the last look is opened, and of that the footers.
+
+        Args:
+            tables: Which ones.
+            since: First day that is wanted; None for all.
+        """
+        names = [table.name for table in tables]
+        try:
+            return self._files.listed(names, since=since)
+        except CatalogueError as error:
+            _LOG.warning("every footer is read: %s", error)
+            return read_all(self.root, names, since=since)
+
+    def version(self) -> int:
+        """Return the version of the lake: a number that rises with every file that changes.
+
+        Without a catalogue it is merely another one.
+        """
+        try:
+            return self._files.version()
+        except CatalogueError as error:
+            _LOG.warning("the folder alone says what changed: %s", error)
+            return scan_digest(self.root)
+
+    def changed_since(self, version: int) -> Changes:
+        """Return the version of the lake, and the files that changed since another.
+
+        Who keeps the number and asks with it the next time misses nothing: not what changed while
+        nobody looked, nor what was put, removed or copied by hand.
+
+        Args:
+            version: What an earlier answer said; 0 for everything.
+
+        Raises:
+            CatalogueError: The catalogue cannot be used.
+        """
+        return self._files.changed_since(version)
+
+    @cached_property
+    def _files(self) -> DayFiles:
+        return DayFiles(self.root, path=self.root.parent / CATALOGUE_FILE)
+
+    def _note(self, table: Table, day: str | None) -> None:
+        self._files.note(table.name, SNAPSHOT if day is None else day)
 
     def read(self, table: Table, *, day: str | None = None) -> pl.DataFrame:
         """Return the rows of a day (or snapshot); zero rows when there is no file.
@@ -210,7 +287,7 @@ class Lake:
             LakeError: A frame does not have the table's columns; nothing was changed.
         """
         added = dict(meta or {})
-        if clash := _OWN_KEYS & added.keys():
+        if clash := OWN_KEYS & added.keys():
             raise ValueError(f"metadata keys {sorted(clash)} belong to the lake")
         target = self.path(table, day=day)
         with self.lock(table.name):
@@ -223,6 +300,7 @@ class Lake:
                 if after == before:
                     path.unlink()
                     return Written(written=False, changed=False, before=before, after=after)
+            self._note(table, day)
         return Written(
             written=True,
             changed=before is None or before.content_id != after.content_id,
@@ -261,7 +339,13 @@ class Lake:
         with staging(target) as path, Writer(path, table=table) as writer:
             for block in _blocks(frames, table=table):
                 writer.add(block)
-            yield StagedFile(table=table, path=path, target=target, writer=writer)
+            yield StagedFile(
+                table=table,
+                path=path,
+                target=target,
+                writer=writer,
+                note=lambda: self._note(table, day),
+            )
 
     def leftovers(self) -> list[Path]:
         """Return staged files that a crash left behind."""
@@ -308,12 +392,14 @@ class StagedFile:
         path: The staged file.
         target: The file it may become.
         writer: The file's writer, open until the metadata is known.
+        note: Notes in the catalogue that it is in place.
     """
 
     table: Table
     path: Path
     target: Path
     writer: Writer
+    note: Callable[[], None]
 
     @property
     def content_id(self) -> str:
@@ -327,6 +413,7 @@ class StagedFile:
             return Written(written=False, changed=False, before=before, after=after)
         _finish(self.writer, meta)
         put_in_place(self.path, self.target)
+        self.note()
         return Written(
             written=True,
             changed=before is None or before.content_id != after.content_id,
@@ -365,16 +452,3 @@ def _conforming(frame: pl.DataFrame, *, table: Table, path: Path) -> pl.DataFram
 
 def _foreign(path: Path, *, table: Table) -> LakeError:
     return LakeError(f"{path}: columns are not those of {table.name}; run its day again")
-
-
-def fingerprint_text(fingerprint: Mapping[str, str]) -> str:
-    """Return the canonical text of a fingerprint, fit for a footer."""
-    return json.dumps(dict(fingerprint), sort_keys=True, separators=(",", ":"))
-
-
-def fingerprint_of(footer: Footer | None) -> dict[str, str]:
-    """Return the fingerprint a derived file carries; empty when there is none."""
-    if footer is None or FINGERPRINT not in footer.meta:
-        return {}
-    fingerprint: dict[str, str] = json.loads(footer.meta[FINGERPRINT])
-    return fingerprint

@@ -183,7 +183,24 @@ def _bounds(instants: Sequence[datetime]) -> list[datetime]:
 
 
 def deduplicate(frame: pl.DataFrame, *, table: Table) -> tuple[pl.DataFrame, int]:
-    """Sort by the key, one row each; return the rows and how many contradicted another."""
+    """Return rows sorted by the key, one each, and how many contradicted another.
+
+    Of rows that contradict each other the smallest value that is not zero is kept.
+
+    Raises:
+        LakeError: The frame does not have the table's columns, or a key is null.
+
+    >>> from energy_platform.schemas import Column, Table
+    >>> columns = (
+    ...     Column(name="at", dtype=pl.Int64(), description="When."),
+    ...     Column(name="value", dtype=pl.Float64(), description="What."),
+    ... )
+    >>> table = Table(name="t", description="Values.", columns=columns, sort_key=("at",))
+    >>> frame = pl.DataFrame({"at": [2, 1, 1], "value": [5.0, 0.0, 7.0]})
+    >>> rows, contradicting = deduplicate(frame, table=table)
+    >>> rows.rows(), contradicting
+    ([(1, 7.0), (2, 5.0)], 1)
+    """
     if frame.schema != table.schema:
         expected = ", ".join(f"{name} {dtype}" for name, dtype in table.schema.items())
         came = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())

@@ -7,7 +7,6 @@ neither repeat nor hide it. Both stand in the catalogue's file; losing it loses 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -15,11 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from energy_platform.closeable import Closeable
-from energy_platform.lake.catalogue import CATALOGUE_FILE, CatalogueError
-from energy_platform.lake.sqlite import sqlite_engine
+from energy_platform.lake.catalogue_file import (
+    CATALOGUE_FILE,
+    catalogue_faults,
+    open_catalogue,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _METADATA: Final = sa.MetaData()
@@ -63,9 +66,7 @@ class PointHabits(Closeable):
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / CATALOGUE_FILE
-        with self._faults():
-            self._engine = sqlite_engine(sa.make_url(f"sqlite:///{self._path}"))
-            _METADATA.create_all(self._engine)
+        self._engine = open_catalogue(self._path, _METADATA)
 
     def close(self) -> None:
         """Close the file."""
@@ -156,12 +157,5 @@ class PointHabits(Closeable):
     def _read(self) -> sa.Connection:
         return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DatabaseError as error:
-            raise CatalogueError(
-                f"{self._path}: cannot be used ({error.orig}). If it is damaged, remove it: "
-                "habits are learned again"
-            ) from error
+    def _faults(self) -> AbstractContextManager[None]:
+        return catalogue_faults(self._path)

@@ -138,6 +138,31 @@ def land_day(
             changed. A damaged file in place is set aside, and the pull takes its place.
         ValueError: ``complete_until`` has no zone, or a chunk does not follow the one before.
         Exception: What reading the chunks raises; nothing was changed.
+
+    A row that a newer answer no longer has is kept, and counted as lost:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from energy_platform.lake.lake import Lake
+    >>> from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES as TABLE
+    >>> row = {name: "x" for name in TABLE.schema} | {"value": 1.5}
+    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> frame = pl.DataFrame([row | {"at": noon}], schema=TABLE.schema)
+    >>> midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lake = Lake(Path(folder) / "lake")
+    ...     for answer in (frame, TABLE.empty()):
+    ...         result = land_day(
+    ...             lake,
+    ...             TABLE,
+    ...             day="2026-03-01",
+    ...             frame=answer,
+    ...             complete_until=midnight,
+    ...             closed=True,
+    ...         )
+    ...         print(result.rows, result.new, result.lost, result.written)
+    1 1 0 True
+    1 0 1 False
     """
     end = day_bounds(day)[1]
     if complete_until.tzinfo is None:

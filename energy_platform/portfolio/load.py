@@ -1,4 +1,8 @@
-"""From text to a cross-checked portfolio; every error names file and line."""
+"""From text to a cross-checked portfolio; every error names file and line.
+
+Checks across entries belong here, those of a single entry to ``model``, of a single value to
+``values``; how a problem is worded, to ``messages``.
+"""
 
 from __future__ import annotations
 
@@ -267,7 +271,7 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
         points=points,
         corrections=tuple(corrections),
         accepted=tuple(accepted),
-        streams={stream.id: stream for stream in file.streams},
+        streams={stream.id: stream.on_the_clock(zones[stream.site]) for stream in file.streams},
     )
     return portfolio, problems
 
@@ -354,7 +358,7 @@ def _unclear_period(spec: PointSpec, device: Device) -> str | None:
 
 def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> Point:
     ends = [one for one in (spec.until, device.until) if one is not None]
-    settings = spec.settings()
+    settings = spec.on_the_clock(timezone).settings()
     if _is_net(spec):
         settings = {**NET_REGISTER, **settings}
     elif (

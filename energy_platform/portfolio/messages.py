@@ -1,4 +1,4 @@
-"""What is wrong with an entry, in words: what was typed, what was meant, what may stand."""
+"""What is wrong with an entry, as a sentence: what was typed, what was meant, what may stand."""
 
 from __future__ import annotations
 

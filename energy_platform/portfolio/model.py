@@ -1,4 +1,7 @@
-"""The shape of portfolio.yaml, entry by entry, as it is typed."""
+"""The shape of portfolio.yaml, entry by entry, as it is typed.
+
+What an entry inherits, and what several entries say together, is resolved in ``load``.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,6 @@ from energy_platform.portfolio.values import (
     Duration,
     DurationOrNever,
     Id,
-    Instant,
     Limit,
     LocalInstant,
     Number,
@@ -69,7 +71,7 @@ class Site(_Entry):
 class ResetMarkerEntry(_Entry):
     """An announced exchange of a meter."""
 
-    at: Instant
+    at: LocalInstant
     final_wh: Number | None = None
     start_wh: Number | None = None
 
@@ -94,6 +96,16 @@ class PolicyEntry(_Entry):
     gap_after: DurationOrNever | None = None
     reset_markers: tuple[ResetMarkerEntry, ...] | None = None
 
+    def on_the_clock(self, timezone: str) -> Self:
+        """Return the entry with the dates of its markers as instants of a zone's clock."""
+        if self.reset_markers is None:
+            return self
+        markers = tuple(
+            marker.model_copy(update={"at": on_the_clock(marker.at, timezone=timezone)})
+            for marker in self.reset_markers
+        )
+        return self.model_copy(update={"reset_markers": markers})
+
     def settings(self) -> dict[str, Any]:
         """Return the ``CounterPolicy`` arguments this entry sets."""
         found: dict[str, Any] = {}
@@ -114,7 +126,8 @@ class PolicyEntry(_Entry):
 
     @model_validator(mode="after")
     def _is_a_policy(self) -> Self:
-        CounterPolicy(**self.settings())
+        # Which instant a date is does not matter here: the zone is not known yet.
+        CounterPolicy(**self.on_the_clock("UTC").settings())
         return self
 
 
@@ -221,11 +234,12 @@ class Correction(_Entry):
     def on_the_clock(self, timezone: str) -> Correction:
         """Return the correction with dates as instants, on its own clock or else the given one."""
         zone = self.timezone or timezone
-        bounds = {
+        read: dict[str, Any] = {
             name: None if moment is None else on_the_clock(moment, timezone=zone)
             for name, moment in (("start", self.start), ("end", self.end))
         }
-        return self.model_copy(update=bounds)
+        read["policy"] = None if self.policy is None else self.policy.on_the_clock(zone)
+        return self.model_copy(update=read)
 
 
 class Acceptance(_Entry):
@@ -251,11 +265,20 @@ class Stream(_Entry):
     reading: Literal["cumulative", "average", "per_interval"]
     unit: str | None = None
     timezone: Zone | None = None
-    start: Instant | None = None
+    start: LocalInstant | None = Field(
+        None, description="When it goes live; a date is its midnight on the clock of the stream."
+    )
     stamp: Literal["grid", "sample"] = "grid"
     on_reject: Literal["skip", "stop"] | None = None
     allow_backfill: bool = False
     fields: dict[str, Text] = Field(min_length=1)
+
+    def on_the_clock(self, timezone: str) -> Stream:
+        """Return the stream with its start as an instant, on its own clock or else the given."""
+        if self.start is None:
+            return self
+        start = on_the_clock(self.start, timezone=self.timezone or timezone)
+        return self.model_copy(update={"start": start})
 
     @model_validator(mode="after")
     def _is_agreed(self) -> Self:

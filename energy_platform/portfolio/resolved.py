@@ -1,4 +1,7 @@
-"""The portfolio as the platform uses it: every point with all that was inherited."""
+"""The portfolio as the platform uses it: every point with all that was inherited.
+
+No YAML and no pydantic: the rest of the platform asks these records and frames.
+"""
 
 from __future__ import annotations
 

@@ -99,9 +99,16 @@ def _local_instant(value: object) -> object:
 def on_the_clock(moment: datetime, *, timezone: str) -> datetime:
     """Return the instant that a moment as it was typed stands for.
 
+    Where a change of the clock repeats the time, it is the first of the two; where it skips the
+    time, it is that much later on the clock, so a skipped midnight is the first instant of its day.
+
     Args:
-        moment: An instant, or midnight without a zone where only a date was typed.
-        timezone: IANA zone on whose clock the date's midnight is meant.
+        moment: An instant, or a time without a zone, such as the midnight of a date.
+        timezone: IANA zone on whose clock such a time is meant.
+
+    Example:
+        >>> on_the_clock(datetime(2026, 3, 29), timezone="Europe/Paris").isoformat()
+        '2026-03-28T23:00:00+00:00'
     """
     if moment.tzinfo is not None:
         return moment
@@ -183,7 +190,6 @@ def _id(value: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
 LocalInstant = Annotated[datetime, BeforeValidator(_local_instant)]
 """An instant, or a date: the start of that day on the site's clock; see ``on_the_clock``."""
 ClockInstant = Annotated[datetime, BeforeValidator(_clock_instant)]

@@ -13,18 +13,17 @@ from energy_platform.refresh.results import (
     RefreshedTable,
     StaleDay,
 )
-from energy_platform.refresh.rules import Rules
 from energy_platform.refresh.run import blocked, refresh, stale
-from energy_platform.refresh.steps import RULES
+from energy_platform.refresh.steps import RULE_VERSIONS, RuleVersions
 from energy_platform.refresh.unconfirmed import unconfirmed_readings
 
 __all__ = [
-    "RULES",
+    "RULE_VERSIONS",
     "BlockedDay",
     "Refreshed",
     "RefreshedDay",
     "RefreshedTable",
-    "Rules",
+    "RuleVersions",
     "StaleDay",
     "blocked",
     "refresh",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import polars as pl
 
 from energy_platform.days import day_bounds
+from energy_platform.lake.digests import digest_of
 from energy_platform.lake.files import staged
 from energy_platform.schemas import INSTANT
 
@@ -169,16 +170,29 @@ class ConfigFingerprints:
             UnknownPointSetError: The set is not kept any more; keep it again.
         """
         touching = self._touching(purpose, day=day)
-        key = f"{purpose} {points} {_digest(repr(touching).encode()) if touching else ''}"
+        key = f"{purpose} {points} {digest_of(repr(touching)) if touching else ''}"
         known = self._cache.get(key)
         if known is None:
             known = self._fingerprint(purpose, points=points, touching=touching)
             self._cache.add(key, known)
         return known
 
+    def is_known_fresh(self, version: int, *, rules: str) -> bool:
+        """Whether a lake was found fresh at a version, with the same portfolio and rules."""
+        return self._cache.fresh == self._fresh(version, rules=rules)
+
+    def note_fresh(self, version: int, *, rules: str) -> None:
+        """Remember for the next process that a lake was found fresh at a version."""
+        self._cache.fresh = self._fresh(version, rules=rules)
+
     def save(self) -> None:
         """Write the cache for the next process."""
         self._cache.save()
+
+    def _fresh(self, version: int, *, rules: str) -> str:
+        # Policies that corrections change stand in no base.
+        policies = repr((self._portfolio.corrections, self._portfolio.accepted))
+        return f"{version} {digest_of(policies + rules)}"
 
     def forget_sets_except(self, names: Iterable[str]) -> None:
         """Remove the sets that no day names any more."""
@@ -246,7 +260,7 @@ class ConfigFingerprints:
             *(",".join(base["point_id"] + "=" + base["base"]) for base in self._bases.values()),
             repr(self._windows),
         ]
-        return _digest("\n".join(parts).encode())
+        return digest_of("\n".join(parts))
 
 
 class UnknownPointSetError(LookupError):
@@ -262,7 +276,7 @@ class PointSetStore:
     def keep(self, points: pl.Series) -> str:
         """Keep a set; return its name."""
         members = points.unique().sort().rename("point_id")
-        name = _digest("\n".join(members).encode())
+        name = digest_of("\n".join(members))
         path = self._path(name)
         if not path.exists():
             with staged(path) as target:
@@ -301,12 +315,15 @@ class _FingerprintCache:
         self._portfolio = portfolio
         self._known: dict[str, str] = {}
         self._used: dict[str, str] = {}
+        self.fresh = ""
+        """Version of the lake, and digest of the rules, at which nothing was stale."""
         try:
             said = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
             return
         if isinstance(said, dict) and said.get("portfolio") == portfolio:
             self._known = dict(said["fingerprints"])
+            self.fresh = said.get("fresh", "")
 
     def get(self, key: str) -> str | None:
         found = self._known.get(key)
@@ -318,9 +335,12 @@ class _FingerprintCache:
         self._known[key] = self._used[key] = value
 
     def save(self) -> None:
-        text = json.dumps(
-            {"portfolio": self._portfolio, "fingerprints": self._used}, sort_keys=True
-        ).encode()
+        content = {
+            "portfolio": self._portfolio,
+            "fingerprints": self._used,
+            "fresh": self.fresh,
+        }
+        text = json.dumps(content, sort_keys=True).encode()
         if self._path.exists() and self._path.read_bytes() == text:
             return
         with staged(self._path) as target:
@@ -328,9 +348,5 @@ class _FingerprintCache:
 
 
 def _bases(texts: Iterable[tuple[str, str]]) -> pl.DataFrame:
-    rows = [(point_id, _digest(text.encode())) for point_id, text in texts]
+    rows = [(point_id, digest_of(text)) for point_id, text in texts]
     return pl.DataFrame(rows, schema={"point_id": pl.String(), "base": pl.String()}, orient="row")
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

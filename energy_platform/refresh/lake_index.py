@@ -1,4 +1,9 @@
-"""What the footers say: which files there are, what they were made of, what they should be."""
+"""What the catalogue says of the lake, next to what it should say: the question of a refresh.
+
+Here belongs what a derived file should be made of, and in what a stored one differs from it. How
+it is made is in :mod:`energy_platform.refresh.steps`, in what order in
+:mod:`energy_platform.refresh.run`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.lake.lake import LakeError, fingerprint_of
+from energy_platform.lake.lake import fingerprint_of
 from energy_platform.lake.parquet import content_id
 from energy_platform.refresh.config_fingerprints import UnknownPointSetError
 from energy_platform.schemas import (
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.lake import Footer, Lake
     from energy_platform.refresh.config_fingerprints import ConfigFingerprints, Purpose
-    from energy_platform.refresh.rules import Rules
+    from energy_platform.refresh.steps import RuleVersions
     from energy_platform.schemas import Table
 
 POINTS: Final = "points"
@@ -75,30 +80,24 @@ class LakeIndex:
         blocked: Per day what is wrong with its raw files.
     """
 
-    def __init__(self, lake: Lake, *, configs: ConfigFingerprints, rules: Rules) -> None:
+    def __init__(self, lake: Lake, *, configs: ConfigFingerprints, versions: RuleVersions) -> None:
         self._lake = lake
         self._configs = configs
-        self._versions: Final = {
-            CORE_READINGS.name: rules.validate_version,
-            CORE_ENERGY_DELTAS.name: rules.energy_version,
-            CORE_REGISTER_STATE.name: rules.energy_version,
-            CORE_REGISTER_REJECTS.name: rules.energy_version,
-            CORE_ENERGY_INTERVALS.name: rules.allocate_version,
-            CORE_CONSUMPTION_DELTAS.name: rules.energy_version,
-            CORE_CONSUMPTION_INTERVALS.name: rules.allocate_version,
-        }
+        self._versions: Final = table_versions(versions)
         self.raw: Final[dict[str, dict[str, Footer]]] = {}
         self.blocked: Final[dict[str, str]] = {}
         self.damaged: Final[set[tuple[str, str]]] = set()
         self._core: Final[dict[str, dict[str, Footer]]] = {table.name: {} for table in CORE_TABLES}
-        for table in day_tables().values():
-            found, damaged = _footers(lake, table)
-            for day, footer in found.items():
-                self.raw.setdefault(day, {})[table.name] = footer
-            self.blocked.update(damaged)
-        for table in CORE_TABLES:
-            self._core[table.name], damaged = _footers(lake, table)
-            self.damaged.update((table.name, day) for day in damaged)
+        for one in lake.day_files(*day_tables().values(), *CORE_TABLES):
+            if one.table in self._core:
+                if one.footer is None:
+                    self.damaged.add((one.table, one.day))
+                else:
+                    self._core[one.table][one.day] = one.footer
+            elif one.footer is None:
+                self.blocked[one.day] = one.damage
+            else:
+                self.raw.setdefault(one.day, {})[one.table] = one.footer
         for day, footer in self._core[CORE_READINGS.name].items():
             self._block_vanished(day, footer)
 
@@ -138,7 +137,7 @@ class LakeIndex:
             points: Name of the set of points that occur in the day, None when unknown.
         """
         expected = {name: footer.content_id for name, footer in self.raw.get(day, {}).items()}
-        expected[_RULES] = self._version(CORE_READINGS)
+        expected[_RULES] = self._versions[CORE_READINGS.name]
         expected[_PORTFOLIO] = (
             "" if points is None else self._config("readings", day, points=points)
         )
@@ -159,7 +158,7 @@ class LakeIndex:
             STATE_FINGERPRINT: _NONE_BEFORE
             if state is None
             else state.meta.get(STATE_FINGERPRINT, ""),
-            _RULES: self._version(table),
+            _RULES: self._versions[table.name],
             _PORTFOLIO: self._config("energy", day, points=readings.meta.get(POINTS, "")),
         }
         if table is CORE_REGISTER_STATE:
@@ -170,7 +169,7 @@ class LakeIndex:
         """Return what the intervals of a day, of energy or of consumption, should be made of."""
         source = ALLOCATED_FROM[table.name]
         deltas = self._core[source.name][day]
-        return {source.name: deltas.content_id, _RULES: self._version(table)}
+        return {source.name: deltas.content_id, _RULES: self._versions[table.name]}
 
     def differences(
         self, table: Table, *, day: str, expected: Fingerprint, ignore_state: bool = False
@@ -214,9 +213,23 @@ class LakeIndex:
                 f"give up its readings, remove {CORE_READINGS.name}/day={day}"
             )
 
-    def _version(self, table: Table) -> str:
-        shape = hashlib.blake2b(repr(dict(table.schema)).encode(), digest_size=4).hexdigest()
-        return f"{self._versions[table.name]} {shape}"
+
+def table_versions(versions: RuleVersions) -> dict[str, str]:
+    """Return the version of the rules of each derived table, the shape of its columns in it."""
+    of_table = {
+        CORE_READINGS: versions.readings,
+        CORE_ENERGY_DELTAS: versions.energy,
+        CORE_REGISTER_STATE: versions.energy,
+        CORE_REGISTER_REJECTS: versions.energy,
+        CORE_ENERGY_INTERVALS: versions.intervals,
+        CORE_CONSUMPTION_DELTAS: versions.energy,
+        CORE_CONSUMPTION_INTERVALS: versions.intervals,
+    }
+    return {table.name: f"{version} {_shape(table)}" for table, version in of_table.items()}
+
+
+def _shape(table: Table) -> str:
+    return hashlib.blake2b(repr(dict(table.schema)).encode(), digest_size=4).hexdigest()
 
 
 def state_fingerprint(state: pl.DataFrame) -> str:
@@ -226,21 +239,6 @@ def state_fingerprint(state: pl.DataFrame) -> str:
     """
     is_total = pl.col("kind") == "good"
     return content_id(state.with_columns(total_wh=pl.when(~is_total).then("total_wh")))
-
-
-def _footers(lake: Lake, table: Table) -> tuple[dict[str, Footer], dict[str, str]]:
-    """Read a table's footers by day, and by day what is wrong with the damaged ones."""
-    found: dict[str, Footer] = {}
-    damaged: dict[str, str] = {}
-    for day in lake.days(table):
-        try:
-            footer = lake.footer(table, day=day)
-        except LakeError as error:
-            damaged[day] = str(error)
-        else:
-            if footer is not None:
-                found[day] = footer
-    return found, damaged
 
 
 _RAW_NAMES: Final = frozenset(table.name for table in day_tables().values())

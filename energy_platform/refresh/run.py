@@ -22,6 +22,7 @@ from energy_platform.refresh.lake_index import (
     Fingerprint,
     LakeIndex,
     state_fingerprint,
+    table_versions,
 )
 from energy_platform.refresh.results import (
     BlockedDay,
@@ -30,8 +31,12 @@ from energy_platform.refresh.results import (
     RefreshedTable,
     StaleDay,
 )
-from energy_platform.refresh.rules import EnergyInput, ReadingsInput
-from energy_platform.refresh.steps import RULES
+from energy_platform.refresh.steps import (
+    RULE_VERSIONS,
+    energy_of_day,
+    intervals_of_day,
+    validate_day,
+)
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
@@ -42,7 +47,6 @@ from energy_platform.schemas import (
     CORE_REGISTER_STATE,
 )
 from energy_platform.sources.registry import day_tables
-from energy_platform.transforms.consumption import consumption_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.lake import Footer, Lake
     from energy_platform.portfolio import Portfolio
-    from energy_platform.refresh.rules import Rules
+    from energy_platform.refresh.steps import RuleVersions
     from energy_platform.schemas import Table, Vendor
 
 LOCK: Final = "core"
@@ -89,19 +93,24 @@ class _UnreadableError(Exception):
         self.day = day
 
 
-def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[StaleDay, ...]:
+def stale(
+    lake: Lake, portfolio: Portfolio, *, versions: RuleVersions = RULE_VERSIONS
+) -> tuple[StaleDay, ...]:
     """Find the days whose derived files no longer follow from what they were made of.
 
-    Reads footers only. Days that become stale because an earlier day changes are found by the
+    Reads the catalogue only. Days that become stale because an earlier day changes are found by the
     refresh itself. Blocked days are not stale: no refresh can help them.
 
     Args:
         lake: The day files.
         portfolio: The portfolio as it is now.
-        rules: How days are outputs.
+        versions: Of the rules that make the days.
     """
     configs = ConfigFingerprints(portfolio, lake=lake)
-    index = LakeIndex(lake, configs=configs, rules=rules)
+    version, rules = lake.version(), repr(table_versions(versions))
+    if configs.is_known_fresh(version, rules=rules):
+        return ()
+    index = LakeIndex(lake, configs=configs, versions=versions)
     found = []
     before: str | None = None
     is_known = True
@@ -122,13 +131,17 @@ def stale(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[St
         is_known = index.stored(CORE_REGISTER_STATE, day=day) is not None
         if is_known:
             before = day
+    if not found:
+        configs.note_fresh(version, rules=rules)
     configs.save()
     return tuple(found)
 
 
-def blocked(lake: Lake, portfolio: Portfolio, *, rules: Rules = RULES) -> tuple[BlockedDay, ...]:
+def blocked(
+    lake: Lake, portfolio: Portfolio, *, versions: RuleVersions = RULE_VERSIONS
+) -> tuple[BlockedDay, ...]:
     """List the days whose raw files vanished or are damaged, with what to do."""
-    index = LakeIndex(lake, configs=ConfigFingerprints(portfolio, lake=lake), rules=rules)
+    index = LakeIndex(lake, configs=ConfigFingerprints(portfolio, lake=lake), versions=versions)
     return tuple(BlockedDay(day=day, why=why) for day, why in sorted(index.blocked.items()))
 
 
@@ -137,7 +150,7 @@ def refresh(
     *,
     portfolio: Portfolio,
     on_day: Callable[[RefreshedDay], None] | None = None,
-    rules: Rules = RULES,
+    versions: RuleVersions = RULE_VERSIONS,
 ) -> Refreshed:
     """Make every derived file follow from the raw days, the portfolio and the rules.
 
@@ -147,7 +160,7 @@ def refresh(
         lake: The day files.
         portfolio: The portfolio as it is now.
         on_day: Told of each day that was rebuilt, when its files are in place.
-        rules: How days are outputs.
+        versions: Of the rules that make the days.
 
     Returns:
         What was rebuilt, and the days that need an operator.
@@ -160,16 +173,16 @@ def refresh(
     with lake.lock(LOCK):
         while True:
             try:
-                return _RefreshRun(lake, configs=configs, rules=rules, on_day=on_day).run()
+                return _RefreshRun(lake, configs=configs, versions=versions, on_day=on_day).run()
             except _UnreadableError as error:
-                _discard(lake, error, configs=configs, rules=rules)
+                _discard(lake, error, configs=configs, versions=versions)
 
 
 def _discard(
-    lake: Lake, error: _UnreadableError, *, configs: ConfigFingerprints, rules: Rules
+    lake: Lake, error: _UnreadableError, *, configs: ConfigFingerprints, versions: RuleVersions
 ) -> None:
     """Remove an unreadable derived file that can be made again."""
-    blocked_days = LakeIndex(lake, configs=configs, rules=rules).blocked
+    blocked_days = LakeIndex(lake, configs=configs, versions=versions).blocked
     path = lake.path(error.table, day=error.day)
     if error.table is CORE_READINGS and error.day in blocked_days:
         raise LakeError(
@@ -196,14 +209,13 @@ class _RefreshRun:
         lake: Lake,
         *,
         configs: ConfigFingerprints,
-        rules: Rules,
+        versions: RuleVersions,
         on_day: Callable[[RefreshedDay], None] | None,
     ) -> None:
         self._lake = lake
         self._configs = configs
-        self._rules = rules
         self._on_day = on_day
-        self._index = LakeIndex(lake, configs=configs, rules=rules)
+        self._index = LakeIndex(lake, configs=configs, versions=versions)
         self._state: tuple[str, pl.DataFrame] | None = None
 
     def run(self) -> Refreshed:
@@ -268,7 +280,10 @@ class _RefreshRun:
             if outdated_by := index.differences(table, day=day, expected=fingerprint):
                 why += outdated_by
                 tables[table.name] = self._write(
-                    table, day, self._allocate(table, day), fingerprint=fingerprint
+                    table,
+                    day,
+                    intervals_of_day(table, self._read(ALLOCATED_FROM[table.name], day)),
+                    fingerprint=fingerprint,
                 )
         if not tables:
             return None
@@ -292,24 +307,22 @@ class _RefreshRun:
             return None, {}
         if not raw and day in index.blocked:
             return None, {}
-        validated = self._rules.validate(
-            ReadingsInput(
-                day=day,
-                raw=raw,
-                points=self._configs.points,
-                states=self._configs.states,
-                corrections=self._configs.corrections(day),
-            )
+        readings, merged = validate_day(
+            raw,
+            day=day,
+            points=self._configs.points,
+            states=self._configs.states,
+            corrections=self._configs.corrections(day),
         )
-        points = self._configs.name_of(validated.frame["point_id"])
+        points = self._configs.name_of(readings["point_id"])
         tables[CORE_READINGS.name] = self._write(
             CORE_READINGS,
             day,
-            validated.frame,
+            readings,
             fingerprint=index.readings_fingerprint(day, points=points),
             meta={POINTS: points},
         )
-        return validated.frame, validated.merged
+        return readings, merged
 
     def _read_raw(self, table: Table, day: str, present: dict[str, Footer]) -> pl.DataFrame:
         """Read a raw day and note its footer: a pull may have replaced it since it was listed."""
@@ -331,23 +344,20 @@ class _RefreshRun:
         fingerprints: Mapping[str, Fingerprint],
         tables: dict[str, RefreshedTable],
     ) -> None:
-        outputs = self._rules.energy(
-            EnergyInput(
-                day=day,
-                readings=readings,
-                state=None if before is None else self._state_of(before),
-                points=self._configs.energy_points,
-                policies=self._configs.policies(day),
-            )
+        energy = energy_of_day(
+            readings,
+            points=self._configs.energy_points,
+            state=None if before is None else self._state_of(before),
+            policies=self._configs.policies(day),
         )
         frames: tuple[tuple[Table, pl.DataFrame, dict[str, str]], ...] = (
-            (CORE_ENERGY_DELTAS, outputs.deltas, {}),
-            (CORE_CONSUMPTION_DELTAS, outputs.consumption, {}),
-            (CORE_REGISTER_REJECTS, outputs.rejects, {}),
+            (CORE_ENERGY_DELTAS, energy.deltas, {}),
+            (CORE_CONSUMPTION_DELTAS, energy.consumption, {}),
+            (CORE_REGISTER_REJECTS, energy.rejects, {}),
             (
                 CORE_REGISTER_STATE,
-                outputs.state,
-                {STATE_FINGERPRINT: state_fingerprint(outputs.state)},
+                energy.state,
+                {STATE_FINGERPRINT: state_fingerprint(energy.state)},
             ),
         )
         for table, frame, meta in frames:
@@ -356,13 +366,7 @@ class _RefreshRun:
                 tables[table.name] = self._write(
                     table, day, frame, fingerprint=fingerprint, meta=meta
                 )
-        self._state = (day, outputs.state)
-
-    def _allocate(self, table: Table, day: str) -> pl.DataFrame:
-        deltas = self._read(ALLOCATED_FROM[table.name], day)
-        if table is CORE_CONSUMPTION_INTERVALS:
-            return consumption_intervals(deltas, spread=self._rules.allocate)
-        return self._rules.allocate(deltas)
+        self._state = (day, energy.state)
 
     def _state_of(self, day: str) -> pl.DataFrame:
         if self._state is None or self._state[0] != day:

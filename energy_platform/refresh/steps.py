@@ -1,40 +1,94 @@
-"""The platform's rules, wired: raw rows to readings, readings to energy, energy to intervals."""
+"""The three steps that make a day: raw rows to readings, to energy, to intervals.
+
+Here belongs how a step puts the pure functions of ``transforms`` together for a day, and the
+versions of their rules. Which step a day needs, and in what order, is in
+:mod:`energy_platform.refresh.run`.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
 from energy_platform.days import day_bounds
-from energy_platform.refresh.rules import EnergyDay, EnergyInput, ReadingsInput, Rules, ValidatedDay
-from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.schemas import CORE_CONSUMPTION_INTERVALS, CORE_REGISTER_STATE
 from energy_platform.sources.registry import get_source
-from energy_platform.transforms.consumption import split_consumption
+from energy_platform.transforms.consumption import consumption_intervals, split_consumption
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import iter_point_batches
 from energy_platform.transforms.readings import validate_readings
 from energy_platform.transforms.registers import compute_energy
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energy_platform.schemas import Table, Vendor
+    from energy_platform.transforms.policy import CounterPolicy
+
 OUTSIDE_DAY: Final = "outside_day"
 """Reason of readings whose instant lies in another day than the file they came in."""
 
 _MERGED: Final = ("duplicates", "conflicts")
+"""Counts of the validation that say how many rows were merged away."""
 
 
-def validate_day(given: ReadingsInput) -> ValidatedDay:
-    """Validate the raw rows of a day, all vendors together."""
-    common = [get_source(vendor).readings(raw) for vendor, raw in given.raw.items()]
+class RuleVersions(NamedTuple):
+    """Versions of the rules of the three steps; another one makes every day stale.
+
+    Attributes:
+        readings: Of raw rows to readings.
+        energy: Of readings, and the state before, to energy and the state after.
+        intervals: Of deltas to intervals.
+    """
+
+    readings: str
+    energy: str
+    intervals: str
+
+
+RULE_VERSIONS: Final = RuleVersions(READINGS_RULES, ENERGY_RULES, INTERVAL_RULES)
+"""Those of this version of the platform."""
+
+
+class EnergyDay(NamedTuple):
+    """Energy and consumption of a day: rows of the four tables."""
+
+    deltas: pl.DataFrame
+    consumption: pl.DataFrame
+    state: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+def validate_day(
+    raw: Mapping[Vendor, pl.DataFrame],
+    *,
+    day: str,
+    points: pl.DataFrame,
+    states: pl.DataFrame,
+    corrections: pl.DataFrame,
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the readings of a day, and how many rows were merged away by kind of repetition.
+
+    Args:
+        raw: Rows of the raw day files, by vendor; vendors without a file are absent.
+        day: Partition key.
+        points: One row per point of the portfolio, the columns ``READING_COLUMNS`` of
+            ``config_fingerprints``.
+        states: One row per point and text state.
+        corrections: Value corrections that overlap the day, cut to it.
+    """
+    common = [get_source(vendor).readings(rows) for vendor, rows in raw.items()]
     if not common:
         empty = pl.Schema({"point_id": pl.String(), "at": pl.Datetime("us", "UTC")})
         common = [pl.DataFrame(schema=empty)]
-    start, end = day_bounds(given.day)
+    start, end = day_bounds(day)
     validated = validate_readings(
         pl.concat(common, how="diagonal"),
-        points=given.points,
-        corrections=given.corrections,
-        states=given.states,
+        points=points,
+        corrections=corrections,
+        states=states,
         now=end,
     )
     is_strayed = ~pl.col("at").is_between(start, end, closed="left") & (pl.col("status") == "ok")
@@ -46,33 +100,53 @@ def validate_day(given: ReadingsInput) -> ValidatedDay:
             reason=pl.when(is_strayed).then(pl.lit(OUTSIDE_DAY)).otherwise("reason"),
         )
     merged = {name: validated.counts[name] for name in _MERGED if validated.counts.get(name)}
-    return ValidatedDay(frame, merged)
+    return frame, merged
 
 
-def energy_of_day(given: EnergyInput) -> EnergyDay:
-    """Turn the readings of a day into energy, each point by its own method.
+def energy_of_day(
+    readings: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    state: pl.DataFrame | None,
+    policies: Mapping[str, CounterPolicy],
+) -> EnergyDay:
+    """Return the energy of a day's readings, each point by its own method.
 
     Points are taken some at a time, each with its own state, so that what the rule works on stays
     small however many there are.
+
+    Args:
+        readings: Rows of ``core_readings``.
+        points: One row per point that may become energy, the columns ``ENERGY_COLUMNS`` of
+            ``config_fingerprints``.
+        state: State at the end of the nearest earlier day, None before the first.
+        policies: By point, as they hold on the day.
     """
-    batches = list(iter_point_batches(given.readings))
-    state = CORE_REGISTER_STATE.empty() if given.state is None else given.state
-    states, points = (_shares(table, batches=batches) for table in (state, given.points))
-    outputs = [
-        compute_energy(batch, points=points[n], state=states[n], policy=given.policies)
+    batches = list(iter_point_batches(readings))
+    before = CORE_REGISTER_STATE.empty() if state is None else state
+    states, shares = (_shares(table, batches=batches) for table in (before, points))
+    parts = [
+        compute_energy(batch, points=shares[n], state=states[n], policy=policies)
         for n, batch in enumerate(batches)
     ]
     deltas, consumption = split_consumption(
-        pl.concat([part.deltas for part in outputs]), readings=given.readings, points=given.points
+        pl.concat([part.deltas for part in parts]), readings=readings, points=points
     )
     return EnergyDay(
         deltas=deltas,
         consumption=consumption,
-        state=pl.concat([states[-1], *(part.state for part in outputs)]).sort(
+        state=pl.concat([states[-1], *(part.state for part in parts)]).sort(
             CORE_REGISTER_STATE.sort_key
         ),
-        rejects=pl.concat([part.rejects for part in outputs]),
+        rejects=pl.concat([part.rejects for part in parts]),
     )
+
+
+def intervals_of_day(table: Table, deltas: pl.DataFrame) -> pl.DataFrame:
+    """Return the intervals of a day, of energy or of consumption, from its deltas."""
+    if table is CORE_CONSUMPTION_INTERVALS:
+        return consumption_intervals(deltas, spread=energy_intervals)
+    return energy_intervals(deltas)
 
 
 def _shares(table: pl.DataFrame, *, batches: list[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -89,14 +163,3 @@ def _shares(table: pl.DataFrame, *, batches: list[pl.DataFrame]) -> list[pl.Data
     ).partition_by("batch", as_dict=True, include_key=False)
     keys = [*range(len(batches)), None]
     return [found.get((key,), table.clear()) for key in keys]
-
-
-RULES: Final = Rules(
-    validate=validate_day,
-    validate_version=READINGS_RULES,
-    energy=energy_of_day,
-    energy_version=ENERGY_RULES,
-    allocate=energy_intervals,
-    allocate_version=INTERVAL_RULES,
-)
-"""How the platform makes a day."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from energy_platform.simulators.serve import ServeOptions, serve
-from energy_platform.simulators.suite import PORTS
+from energy_platform.simulators.suite import server_names
 from energy_platform.simulators.world import Bulk
 
 _BULK: Final = ("DEVICES", "SERVICES", "SECONDS")
@@ -32,8 +32,10 @@ def _bulk(text: str) -> Bulk:
 
 def _port(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
-    if name not in PORTS or not number.isdigit():
-        raise argparse.ArgumentTypeError(f"expected NAME=PORT with one of {', '.join(PORTS)}")
+    if name not in server_names() or not number.isdigit():
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=PORT with one of {', '.join(server_names())}"
+        )
     return name, int(number)
 
 

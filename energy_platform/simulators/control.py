@@ -1,7 +1,8 @@
 """The suite's control endpoint: what was received, and switches, for another process.
 
-``GET /delivery-report``, ``/packets/{stream}``, ``/requests``, ``/truth``, ``/portfolio`` and
-``/state``; ``POST /faults``, ``/events``, ``/clock``, ``/transfer``, ``/tokens``.
+``GET /requests``, ``/truth``, ``/portfolio`` and ``/state``; ``POST /faults``, ``/events``,
+``/clock`` and ``/tokens``; and what single simulators add (``control_reads``, ``control_orders``):
+``GET /delivery-report`` and ``/packets/{stream}`` of Wattics, ``POST /transfer`` of Belimo.
 """
 
 from __future__ import annotations
@@ -45,15 +46,8 @@ class ClockSwitch(msgspec.Struct, forbid_unknown_fields=True):
     now: datetime | None = None
 
 
-class Transfer(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /transfer``: a Belimo valve changes its owner and id."""
-
-    serial: str
-    with_data: bool = False
-
-
 class TokenSwitch(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /tokens``: all tokens of both identity servers become worthless."""
+    """Body of ``POST /tokens``: all tokens of the identity servers become worthless."""
 
     refresh: bool = False
 
@@ -71,17 +65,17 @@ class Control:
             "/faults": self._faults,
             "/events": self._events,
             "/clock": self._clock,
-            "/transfer": self._transfer,
             "/tokens": self._tokens,
         }
         gets: dict[str, Callable[[Request], Any]] = {
-            "/delivery-report": lambda _: suite.wattics.delivery_report(),
-            "/packets/{stream:path}": lambda r: suite.wattics.packets(r.path_params["stream"]),
             "/requests": lambda _: self._requests(),
             "/truth": self._truth,
             "/portfolio": lambda _: suite.portfolio(),
             "/state": lambda _: self._state(),
         }
+        for one in suite.simulators.values():
+            gets |= one.control_reads()
+            posts |= one.control_orders()
         self.app = Starlette(
             routes=[Route(path, _answer_get(serve)) for path, serve in gets.items()]
             + [Route(path, _answer_post(serve), methods=["POST"]) for path, serve in posts.items()]
@@ -106,29 +100,20 @@ class Control:
         self._suite.set_clock(msgspec.json.decode(body, type=ClockSwitch).now)
         return self._state()
 
-    def _transfer(self, body: bytes) -> Any:
-        order = msgspec.json.decode(body, type=Transfer)
-        return {"id": self._suite.belimo.transfer(order.serial, with_data=order.with_data)}
-
     def _tokens(self, body: bytes) -> Any:
         switch = msgspec.json.decode(body or b"{}", type=TokenSwitch)
-        self._suite.socomec.keycloak.revoke(refresh=switch.refresh)
-        self._suite.belimo.identity.revoke(refresh=switch.refresh)
+        for one in self._suite.simulators.values():
+            if one.identity is not None:
+                one.identity.revoke(refresh=switch.refresh)
         return self._state()
 
     def _requests(self) -> dict[str, dict[str, int]]:
-        counts = {
-            "socomec": self._suite.socomec.requests,
-            "belimo": self._suite.belimo.requests,
-            "skycentrics": self._suite.skycentrics.requests,
-            "wattics": self._suite.wattics.requests,
-        }
         return {
             vendor: {
                 f"{endpoint} {status}": number
-                for (endpoint, status), number in sorted(counted.items())
+                for (endpoint, status), number in sorted(one.requests.items())
             }
-            for vendor, counted in counts.items()
+            for vendor, one in self._suite.simulators.items()
         }
 
     def _truth(self, request: Request) -> dict[str, float]:
@@ -148,7 +133,7 @@ class Control:
                 for vendor, faults in suite.faults.items()
             },
             "events": suite.world.events,
-            "writes": {"socomec": suite.socomec.writes, "belimo": suite.belimo.writes},
+            "writes": {vendor: one.writes for vendor, one in suite.simulators.items()},
         }
 
 

@@ -6,7 +6,7 @@ streams are the same that the Wattics simulator registers.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +14,13 @@ import numpy as np
 import yaml
 
 from energy_platform.simulators.demo_streams import streams_of
+from energy_platform.simulators.registry import simulators
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from energy_platform.simulators.base import PortfolioRules
     from energy_platform.simulators.wattics import WatticsStream
     from energy_platform.simulators.world import Curve, Device, Event, Signal, World
 
@@ -52,26 +54,16 @@ KNOWN_UNITS: Final = {
     "Number of unit into the Ups": "count",
     "Delta Ups hours on Inverter": "h",
 }
-"""What a person knows of points whose vendor says no unit, by name."""
+"""What an operator knows of points whose vendor says no unit, by name."""
 
 WH_PER_UNIT: Final = {"WATT_HOUR": 1.0, "KILOWATT_HOUR": 1_000.0, "kWh": 1_000.0, "J": 1 / 3_600}
 """Watt-hours in the units of the world's energy registers."""
-
-FULL_VALVES: Final = 4
-"""Valves of which every datapoint is in the portfolio; of the others the important ones."""
-
-VALVE_POINTS: Final = frozenset(
-    {"evcloud.200", "evcloud.210", "evcloud.140", "evcloud.150", "evcloud.130"}
-)
 
 HEADROOM: Final = 1.5
 """Rated power as a multiple of the largest power the world can show."""
 
 BATTERY_CAPACITY_WH: Final = 513_000.0
 """Rated capacity behind the SkyCentrics lifetime counters."""
-
-LEAST_EVERY_S: Final = {"belimo": 0, "skycentrics": 300, "socomec": 0}
-"""The demo's SkyCentrics data come from history, a record every five minutes, not from polls."""
 
 HOUR_S: Final = 3_600
 """What a UPS counts by the hour has a cadence of its own beside its device's, seconds."""
@@ -138,7 +130,7 @@ def _reviewed_swaps(world: World) -> Entry:
 
 
 def _announced(world: World, event: Event) -> Entry:
-    """An exchange of a meter as the person on site wrote it down."""
+    """An exchange of a meter as it was written down on site."""
     signal = world.signals[event.signal]
     at = np.array([int(event.start_s)], dtype=np.int64)
     shown = float(signal.model.values(at, cadence=signal.cadence)[0])
@@ -158,9 +150,10 @@ def _announced(world: World, event: Event) -> Entry:
 def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
     """Device types and devices: devices with equal points share a type."""
     alike: dict[str, list[tuple[Device, list[Signal]]]] = defaultdict(list)
-    full = {valve.serial for valve in world.of_vendor("belimo")[:FULL_VALVES]}
+    seen: Counter[str] = Counter()
     for device in world.devices:
-        signals = _chosen(device, full=device.vendor != "belimo" or device.serial in full)
+        signals = _rules()[device.vendor].points(device, number=seen[device.vendor])
+        seen[device.vendor] += 1
         if signals:
             shape = repr([_point(signal, max_power_w=None) for signal in signals])
             alike[shape].append((device, signals))
@@ -178,34 +171,28 @@ def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
     return types, devices
 
 
-def _chosen(device: Device, *, full: bool) -> list[Signal]:
-    """The points of a device worth having; a vanished sensor is none."""
-    signals = [signal for signal in device.signals if "vanished" not in signal.traits]
-    if not full:
-        signals = [signal for signal in signals if signal.address in VALVE_POINTS]
-    return signals
+def _rules() -> dict[str, PortfolioRules]:
+    """How each vendor's devices are described, by vendor."""
+    return {one.name: one.portfolio for one in simulators() if one.portfolio is not None}
 
 
 def _type_name(device: Device, *, taken: dict[str, Entry]) -> str:
-    base = {
-        "belimo": "energy_valve",
-        "skycentrics": "super_skybox",
-        "socomec": device.model.lower().replace(" ", "_").replace("-", "_"),
-    }[device.vendor]
+    base = _rules()[device.vendor].device_type(device)
     number = sum(name == base or name.startswith(f"{base}_") for name in taken)
     return base if number == 0 else f"{base}_{number + 1}"
 
 
 def _device(device: Device, signals: list[Signal], *, type_name: str) -> Entry:
+    rules = _rules()[device.vendor]
     entry: Entry = {
         "vendor": device.vendor,
         "serial": device.serial,
         "site": device.site,
         "name": device.name,
         "type": type_name,
-        "every": _duration(max(signals[0].cadence.period_s, LEAST_EVERY_S[device.vendor])),
+        "every": _duration(max(signals[0].cadence.period_s, rules.every_at_least_s)),
     }
-    if device.vendor == "socomec":
+    if rules.has_device_role:
         entry["carrier"] = "electricity"
         entry["role"] = next((one.role for one in signals if one.role != "none"), "none")
     return entry
@@ -222,7 +209,7 @@ def _point(signal: Signal, *, max_power_w: float | None) -> Entry:
     entry |= _place(signal)
     if "stale" in signal.traits:
         entry["every"] = "1d"
-    elif signal.vendor == "socomec" and signal.cadence.period_s >= HOUR_S:
+    elif _rules()[signal.vendor].hourly_points and signal.cadence.period_s >= HOUR_S:
         entry["every"] = _duration(signal.cadence.period_s)
     if states := _states(signal):
         entry["states"] = states
@@ -237,7 +224,7 @@ def _point(signal: Signal, *, max_power_w: float | None) -> Entry:
 
 def _place(signal: Signal) -> Entry:
     """Carrier and role where they differ from the device's."""
-    if signal.vendor == "socomec":
+    if _rules()[signal.vendor].has_device_role:
         # The register beside an increment already counts in the site's balance.
         return {"role": "none"} if signal.kind == "increment" else {}
     entry: Entry = {}
@@ -249,9 +236,9 @@ def _place(signal: Signal) -> Entry:
 
 
 def _unit(signal: Signal) -> str:
-    """The unit to convert from: the vendor's for its rows, what a person knows where it has none.
+    """The unit to convert from: the vendor's, or what an operator knows where it has none.
 
-    A flow of a valve is told by its rows in m3/s.
+    A flow in m3/s arrives with this unit in its rows.
     """
     if signal.unit == "m3/s":
         return "m³/s"
@@ -265,14 +252,13 @@ def _unit(signal: Signal) -> str:
 
 
 def _states(signal: Signal) -> dict[str, float]:
-    """Words as numbers: only those a person has reviewed."""
+    """Words as numbers: only those that were reviewed."""
     if "alarm" in signal.traits:
         return {"INACTIVE": 0.0, "ACTIVE": 1.0}
     if "boolean" in signal.traits:
         return {"false": 0.0, "true": 1.0}
-    if signal.vendor == "skycentrics":
-        return {text: float(text == "active") for text in signal.states}
-    return {text: float(code) for code, text in enumerate(signal.states)}
+    number = _rules()[signal.vendor].code_of_state
+    return {text: number(position, text) for position, text in enumerate(signal.states)}
 
 
 def _rated_w(signal: Signal) -> float:

@@ -106,7 +106,7 @@ class SimulatorProcess:
         return dict(self._described["environment"])
 
     def url(self, name: str) -> str:
-        """Base URL of one server by its name in ``suite.PORTS``."""
+        """Base URL of one server by its name in ``suite.server_names``."""
         return str(self._described["urls"][name])
 
     def ask(self, path: str, *, order: dict[str, Any] | None = None, **query: str) -> Any:

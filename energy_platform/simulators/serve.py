@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from energy_platform.simulators.suite import PORTS, SimulatorSuite
+from energy_platform.simulators.suite import SimulatorSuite, server_names
 from energy_platform.simulators.world import Bulk, World, parse_event
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ServeOptions:
         bulk: Extra Socomec meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at; None follows the real one.
-        ports: Fixed ports by name (``suite.PORTS``).
+        ports: Fixed ports by name (``suite.server_names``).
         skycentrics_history: Whether the SkyCentrics account has the history call.
         wattics_record: File that keeps what Wattics received.
         as_json: Print one line of JSON instead of a table.
@@ -92,7 +92,7 @@ def _show(suite: SimulatorSuite) -> None:
     # A pipe has no width: what it gets is never broken.
     console = Console(width=None if sys.stdout.isatty() else 1_000)
     table = Table("server", "URL", title="Simulators on this machine, invented data")
-    for name in PORTS:
+    for name in server_names():
         table.add_row(name.replace("_", " "), suite.url(name))
     console.print(table)
     console.print("The platform reads them with this environment (invented credentials):\n")

@@ -1,51 +1,42 @@
-"""All four vendors over one world: servers, environment, control."""
+"""All registered simulators over one world: servers, environment, control."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from energy_platform.simulators.base import Simulator
 from energy_platform.simulators.belimo import BelimoSimulator
-from energy_platform.simulators.belimo.identity import TOKEN_PATH
 from energy_platform.simulators.control import Control
-from energy_platform.simulators.credentials import BELIMO, SOCOMEC
 from energy_platform.simulators.demo_portfolio import demo_portfolio, demo_streams
 from energy_platform.simulators.faults import Faults, by_vendor
+from energy_platform.simulators.registry import simulators
 from energy_platform.simulators.serving import LoopbackServers
-from energy_platform.simulators.skycentrics import DEMO_CREDENTIAL as SKYCENTRICS
 from energy_platform.simulators.skycentrics import SkycentricsSimulator
 from energy_platform.simulators.socomec import SocomecSimulator
-from energy_platform.simulators.wattics import DEMO_CREDENTIAL as WATTICS
-from energy_platform.simulators.wattics import PUSH_PATH, WatticsSimulator, WatticsStream
+from energy_platform.simulators.wattics import WatticsSimulator, WatticsStream
 from energy_platform.simulators.world import World, real_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from energy_platform.simulators.middleware import App
     from energy_platform.simulators.world import Clock
 
-VENDORS: Final = ("socomec", "belimo", "skycentrics", "wattics")
+CONTROL: Final = "control"
+"""Name of the control endpoint's server."""
 
-PORTS: Final = (
-    "socomec",
-    "socomec_identity",
-    "belimo",
-    "belimo_identity",
-    "skycentrics",
-    "wattics",
-    "control",
-)
-"""Names of the servers; each has a port."""
+AnySimulator = TypeVar("AnySimulator", bound=Simulator)
 
-SIMULATED_RPS: Final = "500"
-"""Requests per second that the simulators may be asked."""
+
+def server_names() -> tuple[str, ...]:
+    """Return the names of the servers, each of which has a port."""
+    return (*(name for one in simulators() for name in one.servers()), CONTROL)
 
 
 class SimulatorSuite:
-    """The simulators of all vendors, served on loopback while the context lasts.
+    """The registered simulators, served on loopback while the context lasts.
 
     Args:
         world: What there is to see; a clean one by default.
@@ -54,13 +45,11 @@ class SimulatorSuite:
         wattics_streams: Registered streams; the demo portfolio's by default.
         wattics_record: File that keeps what Wattics received over restarts.
         skycentrics_history: Whether the SkyCentrics account has the history call.
-        ports: Fixed ports by name (`PORTS`); free ones otherwise.
+        ports: Fixed ports by name (`server_names`); free ones otherwise.
 
     Attributes:
-        socomec: SoData and Keycloak.
-        belimo: Belimo Cloud and BelimoID.
-        skycentrics: SkyCentrics.
-        wattics: Wattics.
+        simulators: Every simulator by its vendor.
+        faults: The faults of each vendor.
         control: What another process may ask and switch.
 
     Raises:
@@ -81,36 +70,56 @@ class SimulatorSuite:
     ) -> None:
         self.world = world or World()
         self._clock = clock or real_time
-        switches = {vendor: Faults(seed=self.world.seed) for vendor in VENDORS}
-        self.socomec = SocomecSimulator(
-            world=self.world, faults=switches["socomec"], clock=self.now
-        )
-        self.belimo = BelimoSimulator(world=self.world, faults=switches["belimo"], clock=self.now)
-        self.skycentrics = SkycentricsSimulator(
-            world=self.world,
-            faults=switches["skycentrics"],
-            clock=self.now,
-            history=skycentrics_history,
-        )
+        self.faults = {one.name: Faults(seed=self.world.seed) for one in simulators()}
         streams = demo_streams(self.world) if wattics_streams is None else tuple(wattics_streams)
-        self.wattics = WatticsSimulator(
-            streams=streams, faults=switches["wattics"], clock=self.now, record=wattics_record
-        )
-        self.faults: dict[str, Faults] = switches
+        # What each is asked for beyond faults and clock; the others see the world.
+        options: dict[str, dict[str, Any]] = {
+            "skycentrics": {"world": self.world, "history": skycentrics_history},
+            "wattics": {"streams": streams, "record": wattics_record},
+        }
+        self.simulators: dict[str, Simulator] = {
+            one.name: one(
+                faults=self.faults[one.name],
+                clock=self.now,
+                **options.get(one.name, {"world": self.world}),
+            )
+            for one in simulators()
+        }
         self.set_faults(faults)
         self.control = Control(self)
-        self._servers = LoopbackServers(self._apps(), ports=ports)
+        apps = {name: app for one in self.simulators.values() for name, app in one.apps().items()}
+        self._servers = LoopbackServers({**apps, CONTROL: self.control.app}, ports=ports)
 
-    def _apps(self) -> dict[str, App]:
-        return {
-            "socomec": self.socomec.app,
-            "socomec_identity": self.socomec.identity_app,
-            "belimo": self.belimo.app,
-            "belimo_identity": self.belimo.identity_app,
-            "skycentrics": self.skycentrics.app,
-            "wattics": self.wattics.app,
-            "control": self.control.app,
-        }
+    def simulator(self, kind: type[AnySimulator]) -> AnySimulator:
+        """Return the simulator of a class.
+
+        Raises:
+            KeyError: It is not registered.
+        """
+        found = self.simulators[kind.name]
+        if not isinstance(found, kind):
+            raise KeyError(kind.__name__)
+        return found
+
+    @property
+    def socomec(self) -> SocomecSimulator:
+        """SoData and Keycloak."""
+        return self.simulator(SocomecSimulator)
+
+    @property
+    def belimo(self) -> BelimoSimulator:
+        """Belimo Cloud and BelimoID."""
+        return self.simulator(BelimoSimulator)
+
+    @property
+    def skycentrics(self) -> SkycentricsSimulator:
+        """SkyCentrics."""
+        return self.simulator(SkycentricsSimulator)
+
+    @property
+    def wattics(self) -> WatticsSimulator:
+        """Wattics."""
+        return self.simulator(WatticsSimulator)
 
     def __enter__(self) -> Self:
         self._servers.__enter__()
@@ -118,7 +127,8 @@ class SimulatorSuite:
 
     def __exit__(self, *details: object) -> None:
         self._servers.__exit__(*details)
-        self.wattics.close()
+        for one in self.simulators.values():
+            one.close()
 
     def now(self) -> datetime:
         """What time it is in the world."""
@@ -145,7 +155,7 @@ class SimulatorSuite:
         Raises:
             FaultError: A fault is unknown or written wrongly.
         """
-        for vendor, faults in by_vendor(texts, vendors=VENDORS).items():
+        for vendor, faults in by_vendor(texts, vendors=self.faults).items():
             self.faults[vendor].set(*faults)
 
     def clear_faults(self) -> None:
@@ -154,7 +164,7 @@ class SimulatorSuite:
             faults.clear()
 
     def url(self, name: str) -> str:
-        """Base URL of one server by its name in `PORTS`, without a final slash."""
+        """Base URL of one server by its name in `server_names`, without a final slash."""
         return self._servers.url(name)
 
     def portfolio(self) -> str:
@@ -163,33 +173,12 @@ class SimulatorSuite:
 
     def environment(self) -> dict[str, str]:
         """The environment variables that point the platform at these simulators."""
-        return {
-            "SOCOMEC_API_URL": self.url("socomec") + "/",
-            "SOCOMEC_KEYCLOAK_URL": self.url("socomec_identity") + "/",
-            "SOCOMEC_REALM": "Socomec",
-            "SOCOMEC_CLIENT_ID": SOCOMEC.client_id,
-            "SOCOMEC_CLIENT_SECRET": SOCOMEC.client_secret,
-            "SOCOMEC_USERNAME": SOCOMEC.username,
-            "SOCOMEC_PASSWORD": SOCOMEC.password,
-            "BELIMO_API_URL": self.url("belimo") + "/api/v3",
-            "BELIMO_TOKEN_URL": self.url("belimo_identity") + TOKEN_PATH,
-            "BELIMO_CLIENT_ID": BELIMO.client_id,
-            "BELIMO_CLIENT_SECRET": BELIMO.client_secret,
-            "BELIMO_USERNAME": BELIMO.username,
-            "BELIMO_PASSWORD": BELIMO.password,
-            "SKYCENTRICS_API_URL": self.url("skycentrics") + "/api",
-            "SKYCENTRICS_CLIENT_ID": SKYCENTRICS.client,
-            "SKYCENTRICS_CLIENT_SECRET": SKYCENTRICS.secret,
-            "WATTICS_BASE_URL": self.url("wattics") + PUSH_PATH,
-            "WATTICS_USERNAME": WATTICS.username,
-            "WATTICS_PASSWORD": WATTICS.password,
-            # They are on this machine: the pace that spares a real vendor would only be waiting.
-            "SOCOMEC_RPS": SIMULATED_RPS,
-            "BELIMO_RPS": SIMULATED_RPS,
-            "SKYCENTRICS_RPS": SIMULATED_RPS,
-        }
+        found: dict[str, str] = {}
+        for one in self.simulators.values():
+            found |= one.environment(self.url)
+        return found
 
     def describe(self) -> str:
         """URLs and environment as one line of JSON, for a parent process."""
-        urls = {name: self.url(name) for name in PORTS}
+        urls = {name: self.url(name) for name in server_names()}
         return json.dumps({"urls": urls, "environment": self.environment()})

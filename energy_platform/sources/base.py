@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.discovery.found import VendorInventory
+    from energy_platform.discovery.vendor_inventory import VendorInventory
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.sources.coverage import DeviceDay, Earlier, Reject

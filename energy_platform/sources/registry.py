@@ -157,6 +157,7 @@ def faults(spec: object) -> Iterator[str]:
 
 
 def _arrival_faults(spec: SourceSpec[Any]) -> Iterator[str]:
+    """Yield what is wrong with how a source is polled and what it says of its arrivals."""
     arrivals: object = spec.arrivals
     if arrivals is not None and not callable(arrivals):
         yield "arrivals: expected a function, or None"

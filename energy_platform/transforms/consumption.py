@@ -2,7 +2,8 @@
 
 They go through the same register rule and are spread over the same buckets as energy. They have
 tables of their own, with the unit in each row, so that no sum of a column named ``_wh`` can ever
-hold m³ or varh.
+hold m³ or varh. Only the way into and out of the columns of energy belongs here; the rule itself
+knows no unit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The register rule folded over the readings of one register, one at a time.
 
 This is the rule itself, written to be read; ``counters`` applies it to whole frames and comes
-here only for the readings that do not plausibly follow the one before.
+here only for the readings that do not plausibly follow the one before. What a single step is worth
+is in ``register_rule``; sorting, units and frames are not known here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Series that a vendor stored twice, once shifted by an hour."""
+"""Series that a vendor stored twice, once shifted by an hour.
+
+The only judgement of readings that needs a whole day of a series; all others look at one row and
+are in ``readings``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Final
 import polars as pl
 
 _HOUR: Final = timedelta(hours=1)
+"""What winter time and UTC, or summer and winter time, are apart."""
 
 _FEWEST_TWINS: Final = 8
 """A series counts as shifted only with this many distinct values seen again an hour later."""

@@ -3,7 +3,8 @@
 Vendors stamp the energy of a period at its end or at its start. Everything behind this knows ends
 only: an increment counts at the end of its period, as a register's step does.
 
-Periods of whole days are days on the site's clock, 23 or 25 hours where it changes.
+Periods of whole days are days on the site's clock, 23 or 25 hours where it changes. What becomes of
+the placed increments is in ``periods``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 import polars as pl
 
 DAY_S: Final = 86_400
+"""Widths that are multiples of it are days on a clock, of 23 to 25 hours."""
 
 SAME_PERIOD: Final = 0.5
 """Increments nearer than this share of a stated width are answers for one period."""

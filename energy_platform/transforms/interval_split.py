@@ -1,4 +1,7 @@
-"""Steps of registers as arrays, and their parts in the buckets they reach into."""
+"""Steps of registers as arrays, cut at the edges of the buckets they reach into.
+
+The arithmetic of ``intervals`` and nothing else: no frame leaves this module.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRID_WH: Final = 2.0**-20
-"""Inner bucket edges cut a step's energy at multiples of this."""
+"""Inner bucket edges cut a step's energy at multiples of this, a millionth of a watt-hour: sums of
+multiples of a power of two are exact in doubles (IEEE 754), in any order."""
 
 _GRID_HOLDS: Final = 2.0**33
 """Beyond this energy of one step a double has no digits left for the grid."""
 
 _SECOND_US: Final = 1_000_000
+"""Instants are microseconds, ``covered_s`` is seconds."""
 
 _BLOCK: Final = 16_384
 """Steps cut at a time: what is worked on then stays in the processor's cache."""

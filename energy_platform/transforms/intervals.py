@@ -6,6 +6,8 @@ bucket, and a bucket's energy is a plain sum over the files.
 What holds exactly: the contributions of one step, added in order, give the step's energy to the
 last bit. Inner contributions are multiples of 2^-20 Wh (a micro-watt-hour), so for registers that
 count whole watt-hours every sum of contributions is exact in any order, up to 2^33 Wh.
+
+Local days, months and statuses of periods belong to the marts (dbt), not here.
 """
 
 from __future__ import annotations

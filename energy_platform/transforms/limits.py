@@ -1,6 +1,7 @@
 """What a register's limit kept out, and the one that would have let it pass.
 
-Pure functions for checks and commands; the rule that applies limits is ``register_rule``.
+For checks and commands; the rule that applies limits is ``register_rule``, and what a lake of many
+days comes to is summed up in ``disputed`` and ``limits_seen``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import polars as pl
 from energy_platform.transforms.register_rule import MARGIN, SHORTEST_STEP_US
 
 CONFIRMED_BY: Final = 3
-"""Readings that settle a step, unless a policy says otherwise."""
+"""Readings that settle a step, unless a policy says otherwise (``CounterPolicy.confirm``)."""
 
 LEAST_LOADED: Final = 0.01
 """A load beyond its limit that is at least a hundredth of the same number in kW: the number is in

@@ -1,4 +1,8 @@
-"""Readings in order: one run of strictly rising instants per point, as arrays."""
+"""Readings in order: one run of strictly rising instants per point, as arrays.
+
+What every method of counting needs before it starts: sorting, merging duplicates, refusing what a
+double cannot hold, cutting large frames into batches. Nothing here judges a value.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,10 @@ EXACT_COUNTS: Final = 2.0**53
 """Doubles hold every whole number up to here, and only every other one beyond."""
 
 READINGS_AT_ONCE: Final = 524_288
-"""Readings of a piece: what the rule works on then stays below 150 MB."""
+"""Readings of a batch: what the rule works on then stays below 150 MB (docs/performance.md)."""
 
 _KEY_BITS: Final = 2**62
+"""Point and instant fit into one sortable integer below this; beyond, they are sorted apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +254,11 @@ def _beyond(point: str | None, value: float) -> str:
 def iter_point_batches(
     frame: pl.DataFrame, *, rows: int = READINGS_AT_ONCE
 ) -> Iterator[pl.DataFrame]:
-    """Cut a frame sorted by point into pieces without copying, never inside a point.
+    """Cut a frame sorted by point into batches without copying, never inside a point.
 
     Args:
         frame: Rows with ``point_id``, each point's together.
-        rows: Rows of a piece; more only where one point has more.
+        rows: Rows of a batch; more only where one point has more.
 
     Example:
         >>> frame = pl.DataFrame({"point_id": ["a", "a", "b", "c"]})

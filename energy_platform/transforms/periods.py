@@ -2,6 +2,7 @@
 
 Both carry the last reading over midnight in ``core_register_state``, so that no period is lost
 between two loads: kind ``good``, ``value_wh`` the last increment in Wh or the last power in W.
+Registers are in ``counters``.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
     from energy_platform.schemas import Method
 
 _US_PER_HOUR: Final = 3.6e9
+"""Watts times microseconds, divided by this, are watt-hours."""
 
 SAME_PERIOD: Final = "same_period"
 """Reason of increments that are a second answer for the period of the one before."""
 
 JITTER: Final = 1.5
-"""A period this much longer than expected is still one period; beyond, some are missing."""
+"""A period this much longer than expected is still one period; beyond, some are missing: with one
+missing the distance is at least twice the period, so the middle tells them apart."""
 
 
 def power_deltas(

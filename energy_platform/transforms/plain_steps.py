@@ -1,7 +1,8 @@
 """The register rule for readings that plausibly follow the one before, as arrays.
 
 The arithmetic is that of ``RegisterRule``, operation by operation, so that a reading settled here
-comes out to the last bit as the fold would have settled it.
+comes out to the last bit as the fold would have settled it (a law of the tests). Readings that do
+not plainly follow are only marked here; ``counter_state`` decides about them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from energy_platform.transforms.ordering import SortedReadings
     from energy_platform.transforms.register_rule import RegisterRule
 
+# Codes in place of words: a byte per step, and comparisons of arrays.
 STATUSES: Final[tuple[str, ...]] = get_args(DeltaStatus)
 REASONS: Final[tuple[str | None, ...]] = (*get_args(DeltaReason), None)
 STATUS_CODES: Final = {name: code for code, name in enumerate(STATUSES)}

@@ -1,4 +1,7 @@
-"""How one register is to be read: the settings of the register rule."""
+"""How one register is to be read: the settings of the register rule.
+
+Where they come from is the portfolio's business; what they do, ``register_rule``'s.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ ResetMarker = datetime | tuple[datetime, float, float]
 """An announced exchange: its instant, or (instant, final register Wh, start register Wh)."""
 
 GAP_AFTER: Final = timedelta(hours=2)
-"""Steps longer than this are estimates of when the energy flowed."""
+"""Steps longer than this are estimates of when the energy flowed: with eight quarter-hours
+missing, a load curve by quarter-hours is no longer measured (docs/energy.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

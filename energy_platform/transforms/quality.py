@@ -1,13 +1,14 @@
-"""Judgements about a day's data, for the asset checks: figures only, no severity.
+"""What is doubtful about a day's data, for the asset checks that warn: figures only, no severity.
 
-A check reports what a function here returns; frames are empty when there is nothing to say. About
-outside data they warn, about our own promises (conservation) they block.
+Each function takes a day's frames and returns the points to name; an empty frame is a clean day.
+How a check words and reports them belongs to ``defs``; promises of our own, whose checks block,
+are in ``conservation``; refused energy and limits in ``limits``.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 import polars as pl
 
@@ -16,51 +17,33 @@ from energy_platform.transforms.periods import power_deltas
 from energy_platform.transforms.readings import WORD
 
 MOST_FALLS: Final = 3
-"""A register that falls more often in a day has a broken meter, bus or configuration."""
+"""A register that falls more often in a day has a broken meter, bus or configuration, or counts per
+session and wants ``glitch: keep`` (docs/energy.md)."""
 
 FEWEST_STUCK: Final = 24
-"""A gauge is called stuck only after this many equal readings."""
+"""A gauge is called stuck only after this many equal readings: of hourly samples, a whole day."""
 
 MOST_DISAGREEMENT: Final = 0.2
-"""A register and the integral of its own power may differ by this share."""
+"""A register and the integral of its own power may differ by this share: power is sampled, a
+register is not, and a load that switches between two samples is missed (design, readings)."""
 
 FEWEST_REGULAR: Final = 12
 """Samples from which a day shows a point's cadence."""
 
 REGULAR_QUANTILE: Final = 0.9
+"""Nine steps of ten: a gap or two a day do not make a regular point irregular."""
+
 MOST_IRREGULAR: Final = 3.0
 """A point is regular when nine tenths of its steps are at most three usual ones."""
 
 SMALLEST_COMPARED_WH: Final = 1000.0
 """Below this energy a day's rounding outweighs any disagreement."""
 
-CONSERVED_RELATIVE: Final = 1e-9
-"""Rounding of sums of energies that are not whole watt-hours."""
-
 FALLS: Final = ("exchange", "rollover", "reset", "spike_reversal", "dip")
 """Statuses of steps in which the register came back lower, or was another one."""
 
 NEVER_STUCK: Final = ("register", "increment", "state", "bitfield")
 """Kinds whose values may rightly stay the same for a day."""
-
-
-class Conservation(NamedTuple):
-    """Whether energy was neither lost nor made.
-
-    Attributes:
-        expected_wh: What should be there.
-        actual_wh: What is there.
-        points: Points whose own figures differ: ``point_id, expected_wh, actual_wh``.
-    """
-
-    expected_wh: float
-    actual_wh: float
-    points: pl.DataFrame
-
-    @property
-    def holds(self) -> bool:
-        """Whether no point differs by more than rounding."""
-        return self.points.height == 0
 
 
 def habits(readings: pl.DataFrame) -> pl.DataFrame:
@@ -338,82 +321,6 @@ def serials_under_two_ids(raw: pl.DataFrame, *, serial: str, device: str) -> pl.
         .agg(pl.col(device).unique().sort().alias("devices"))
         .filter(pl.col("devices").list.len() > 1)
         .sort("serial")
-    )
-
-
-def intervals_conserve(deltas: pl.DataFrame, intervals: pl.DataFrame) -> Conservation:
-    """Say whether the intervals made of a day's deltas hold exactly their energy.
-
-    Example:
-        >>> deltas = pl.DataFrame({"point_id": ["main"], "energy_wh": [500.0]})
-        >>> halves = pl.DataFrame({"point_id": ["main", "main"], "energy_wh": [200.0, 300.0]})
-        >>> intervals_conserve(deltas, halves).holds
-        True
-        >>> intervals_conserve(deltas, halves.head(1)).points.rows()
-        [('main', 500.0, 200.0)]
-    """
-    return _compare(
-        deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
-        intervals.group_by("point_id").agg(pl.col("energy_wh").sum().alias("actual_wh")),
-        size=deltas.group_by("point_id").agg(pl.col("energy_wh").abs().sum().alias("size")),
-    )
-
-
-def totals_conserve(
-    deltas: pl.DataFrame, *, before: pl.DataFrame, after: pl.DataFrame
-) -> Conservation:
-    """Say whether the carried totals moved by exactly the energy of the deltas.
-
-    Args:
-        deltas: Rows of ``core_energy_deltas`` of one load.
-        before: ``core_register_state`` the load started from.
-        after: ``core_register_state`` it ended with.
-
-    Example:
-        >>> deltas = pl.DataFrame({"point_id": ["main"], "energy_wh": [500.0]})
-        >>> before = pl.DataFrame({"point_id": ["main"], "kind": ["good"], "total_wh": [9000.0]})
-        >>> after = before.with_columns(total_wh=pl.lit(9500.0))
-        >>> totals_conserve(deltas, before=before, after=after).holds
-        True
-    """
-
-    def totals(state: pl.DataFrame, name: str) -> pl.DataFrame:
-        return state.filter(pl.col("kind") == "good").select(
-            "point_id", pl.col("total_wh").alias(name)
-        )
-
-    moved = (
-        totals(after, "after")
-        .join(totals(before, "before"), on="point_id", how="left")
-        .select(
-            "point_id",
-            (pl.col("after") - pl.col("before").fill_null(0.0)).alias("actual_wh"),
-            (pl.col("after").abs() + pl.col("before").abs().fill_null(0.0)).alias("size"),
-        )
-    )
-    return _compare(
-        deltas.group_by("point_id").agg(pl.col("energy_wh").sum().alias("expected_wh")),
-        moved.select("point_id", "actual_wh"),
-        size=moved.select("point_id", "size"),
-    )
-
-
-def _compare(expected: pl.DataFrame, found: pl.DataFrame, *, size: pl.DataFrame) -> Conservation:
-    both = (
-        expected.join(found, on="point_id", how="full", coalesce=True)
-        .join(size, on="point_id", how="left")
-        .with_columns(pl.col("expected_wh", "actual_wh", "size").fill_null(0.0))
-    )
-    allowed = pl.col("size") * CONSERVED_RELATIVE
-    differing = (
-        both.filter((pl.col("expected_wh") - pl.col("actual_wh")).abs() > allowed)
-        .select("point_id", "expected_wh", "actual_wh")
-        .sort("point_id")
-    )
-    return Conservation(
-        expected_wh=float(both.get_column("expected_wh").sum()),
-        actual_wh=float(both.get_column("actual_wh").sum()),
-        points=differing,
     )
 
 

@@ -18,6 +18,7 @@ ENERGY_QUANTITIES: Final[frozenset[str]] = frozenset(
 """Quantities that become energy; stored energy is a gauge (design, units and quantities)."""
 
 _UNBOUND_BY_POWER: Final = frozenset({"volume", "operating_time", "count", "other"})
+"""Their amounts per hour are not watts, vars or volt-amperes."""
 
 CONSUMPTION_QUANTITIES: Final[frozenset[str]] = _UNBOUND_BY_POWER | {
     "reactive_energy_import",

@@ -48,13 +48,18 @@ CLOCK_ERROR: Final = timedelta(minutes=5)
 """How far a vendor's clock may run ahead (SkyCentrics, section 5)."""
 
 WORD: Final = 65_536.0
-"""A register with its two 16-bit words swapped shows its low word times this."""
+"""A register with its two 16-bit words swapped shows its low word times this.
+
+Modbus fixes the order of bytes in a word of 16 bits, not of the words of a longer number (Modbus
+application protocol V1.1b3, section 4.2).
+"""
 
 PLAIN_DECIMAL: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"
 """A number as a text: digits and one point; no separators of thousands, no decimal comma."""
 
 PLAUSIBLE_CYCLES: Final = 10_000
-"""Full cycles of a battery beyond which its lifetime counters are not believed."""
+"""Full cycles of a battery beyond which its lifetime counters are not believed: cells last for a
+few thousand."""
 
 NEVER_NEGATIVE: Final = frozenset(
     {
@@ -180,6 +185,7 @@ def validate_readings(
     return ValidatedReadings(frame, {**counts, "duplicates": duplicates, "conflicts": conflicts})
 
 
+# What validation needs of a point; other columns of the portfolio must not change a day.
 _POINT_COLUMNS: Final = (
     "point_id",
     "quantity",

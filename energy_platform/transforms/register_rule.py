@@ -2,7 +2,8 @@
 
 ``counter_state`` folds readings with it one by one, ``counters`` applies the same arithmetic to
 whole frames. Numbers are the vendor's own counts (whole for most meters), instants are
-microseconds since 1970.
+microseconds since 1970. The order of readings, and what several of them settle together, is not
+known here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from energy_platform.transforms.policy import CounterPolicy
 
 SHORTEST_STEP_US: Final = 60_000_000
-"""A rise is never measured over less than a minute: vendors stamp to the second, late or early."""
+"""A rise is never measured over less than a minute: vendors stamp to the second, late or early, and
+a whole count shown 2 s early would otherwise be a load of megawatts."""
 
 HOUR_US: Final = 3_600_000_000
 """Noise is a fall by at most an hour of the limit; a register that restarted after zeros may have
@@ -28,10 +30,12 @@ DAY_US: Final = 24 * HOUR_US
 stand still for hours: the first step seen then says nothing about power."""
 
 MARGIN: Final = 1.2
-"""A step may exceed rated power by a fifth: meters and ratings are not that exact."""
+"""A step may exceed rated power by a fifth: ratings are nominal, fuses carry more for a while, and
+a meter of class 2 is off by 2 % (IEC 62053-21)."""
 
 LEARNED_FACTOR: Final = 10.0
-"""A learned limit is ten times the highest power seen: loads grow, spikes are far beyond."""
+"""A learned limit is ten times the highest power seen: loads grow over the seasons, bad readings
+are far beyond (docs/energy.md, the limit)."""
 
 FEWEST_RISES: Final = 3
 """Rises after which a learned limit holds. The first is measured over a day (``DAY_US``) and says
@@ -48,11 +52,13 @@ SCALE_FACTORS: Final = (65_536.0, 1000.0, 3600.0)
 """Swapped words, kilo and hour: what a change of unit or word order multiplies a register by."""
 
 SCALE_TOLERANCE: Final = 0.01
+"""What was counted between the two readings, as a share of the register: little, in one step."""
 
 POWER_OF_TWO: Final = 0.5
 """The mantissa of a double that is a power of two already."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Origin of all instants in microseconds, as in Parquet and Arrow."""
 
 DeltaReason = Literal[
     "first_reading",

@@ -8,7 +8,8 @@ Registers of other amounts (m³, varh, VAh, hours run) are read by the same rule
 register is a number in its point's canonical unit; ``consumption.split_consumption`` then moves
 their steps to tables that say the unit, so that no published column named ``_wh`` holds them. Heat
 and electricity are distinguished by the point's quantity and carrier. The column ``method`` names
-the method of each row, so that none is mixed with another unseen.
+the method of each row, so that none is mixed with another unseen. The methods themselves are in
+``counters`` and ``periods``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Versions of the rules, for the stamps of derived day files.
 
 Whoever changes what a rule makes of the same input raises its version: every day made with the
-older one is then stale by itself.
+older one is then stale by itself. Nothing else belongs here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Devices that share a serial number, recognised by their samples of one day."""
+"""Devices that share a serial number, recognised by their samples of one day.
+
+How inventories name such devices apart belongs to ``identity``; this is for days that were landed
+under one number before.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FEW: Final = 2
-"""Samples among those of another id that may be the seam of a transfer."""
+"""Samples among those of another id that may be the seam of a transfer: old and new id overlap by a
+sample or two, two meters by a whole day (case of the serial number 000000)."""
 
 
 def foreign_device_ids(raw: pl.DataFrame, *, device: str, series: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ Rows of ``core_register_state`` by kind:
   reading restarted. Where there is no good reading yet, ``dropped`` of the newest counts.
 
 ``lower_at``, ``reached_at``, ``limit_w`` and ``rises`` of good and previous rows are those of a
-``Level``.
+``Level``. Reading and writing that frame belongs here, deciding anything does not.
 """
 
 from __future__ import annotations

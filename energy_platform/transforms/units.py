@@ -2,7 +2,8 @@
 
 The conversion depends on the quantity: 5 K of a temperature difference stay 5 K, 293.15 K of a
 temperature are 20 °C. A name that is not in the table is not guessed: its readings are
-quarantined (SoData API, section 8; Belimo cloud, section 7; SkyCentrics, section 7).
+quarantined (SoData API, section 8; Belimo cloud, section 7; SkyCentrics, section 7). What a
+quantity is good for is in ``quantities``.
 """
 
 from __future__ import annotations
@@ -197,6 +198,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 """Other names of the symbols above. Case matters: ``mW`` is not ``MW``."""
 
 _KELVIN_AT_ZERO_CELSIUS: Final = 273.15
+"""By definition of the degree Celsius (SI brochure, section 2.3.1)."""
 
 _BY_QUANTITY: Final[Mapping[tuple[str, str], Conversion]] = {
     ("temperature", "K"): Conversion("°C", offset=-_KELVIN_AT_ZERO_CELSIUS),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.schemas import INSTANT
 from energy_platform.transforms.units import canonical_unit, conversion
 
@@ -126,7 +127,7 @@ def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     }
     for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):
         found[row["device_id"]].append(tuple(row[name] for name in _FACT_ATTRIBUTES))
-    return {device_id: text_digest(repr(attributes)) for device_id, attributes in found.items()}
+    return {device_id: digest_of(repr(attributes)) for device_id, attributes in found.items()}
 
 
 def site_devices(portfolio: Portfolio, *, known: Collection[str]) -> set[str]:
@@ -151,12 +152,7 @@ def site_devices(portfolio: Portfolio, *, known: Collection[str]) -> set[str]:
 
 def frame_digest(frame: pl.DataFrame) -> str:
     """Return a digest of a small frame's rows."""
-    return text_digest(repr((frame.schema, frame.rows())))
-
-
-def text_digest(text: str) -> str:
-    """Return a short digest of a text."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return digest_of(repr((frame.schema, frame.rows())))
 
 
 def project_digest(project: Path) -> str:

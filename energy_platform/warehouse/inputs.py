@@ -98,31 +98,37 @@ class Coverage:
 
 
 def survey(lake: Lake) -> dict[tuple[str, str], Input]:
-    """Return every day file the marts are made from, by table and day; footers only.
+    """Return every day file the marts are made from, by table and day; none is opened.
 
     Raises:
         LakeError: A file is damaged.
     """
-    return {
-        (table.name, day): Input(
-            table=table.name, day=day, content_id=footer.content_id, rows=footer.rows
+    found: dict[tuple[str, str], Input] = {}
+    for one in lake.day_files(*INPUTS):
+        if one.footer is None:
+            raise LakeError(one.damage)
+        found[one.table, one.day] = Input(
+            table=one.table,
+            day=one.day,
+            content_id=one.footer.content_id,
+            rows=one.footer.rows,
         )
-        for table in INPUTS
-        for day, footer in lake.footers(table).items()
-    }
+    return found
 
 
 def coverage(lake: Lake, vendor: Vendor) -> Coverage:
-    """Return how far a vendor's raw days reach, reading footers from the newest day backwards."""
-    table = day_tables()[vendor]
+    """Return how far a vendor's raw days reach.
+
+    Raises:
+        LakeError: A day newer than the newest closed one is damaged.
+    """
     until: datetime | None = None
-    for day in reversed(lake.days(table)):
-        footer = lake.footer(table, day=day)
-        if footer is None:
-            continue
-        until = until or complete_until_of(footer)
-        if is_closed(footer):
-            return Coverage(newest_closed_day=day, complete_until=until)
+    for one in reversed(lake.day_files(day_tables()[vendor])):
+        if one.footer is None:
+            raise LakeError(one.damage)
+        until = until or complete_until_of(one.footer)
+        if is_closed(one.footer):
+            return Coverage(newest_closed_day=one.day, complete_until=until)
     return Coverage(newest_closed_day=None, complete_until=until)
 
 

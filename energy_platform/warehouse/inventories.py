@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.sources.registry import sources
-from energy_platform.warehouse.dims import frame_digest, text_digest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,4 +36,7 @@ def inventory_digest(lake: Lake) -> str:
         for table in source.mart_tables
         if table not in source.drifting_tables
     ]
-    return text_digest(repr([frame_digest(lake.read(table)) for table in steady]))
+    files = lake.day_files(*steady)
+    return digest_of(
+        repr([(one.table, one.footer.content_id if one.footer else one.damage) for one in files])
+    )

@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from energy_platform.identity import device_of
+from energy_platform.lake.digests import digest_of
 from energy_platform.schemas import INSTANT
 from energy_platform.sources.registry import sources
 from energy_platform.warehouse.affected import (
@@ -34,7 +35,6 @@ from energy_platform.warehouse.dims import (
     frame_digest,
     project_digest,
     site_devices,
-    text_digest,
 )
 from energy_platform.warehouse.errors import WarehouseError
 from energy_platform.warehouse.inputs import (
@@ -286,12 +286,12 @@ class Warehouse:
         state = delivery_rows(delivery).drop("lag_s")  # moves with the clock, not with the data
         return {
             **info,
-            "inputs_digest": text_digest(repr(sorted(inputs.values()))),
-            "portfolio_digest": text_digest(
+            "inputs_digest": digest_of(repr(sorted(inputs.values()))),
+            "portfolio_digest": digest_of(
                 repr([frame_digest(frame) for frame in dims(portfolio).values()])
             ),
-            "reach_digest": text_digest(repr(sorted(info.items()))),
-            "rules_digest": text_digest(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
+            "reach_digest": digest_of(repr(sorted(info.items()))),
+            "rules_digest": digest_of(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
             "inventory_digest": inventory_digest(self.lake),
             "delivery_digest": frame_digest(state),
         }

@@ -14,12 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy_platform.cli.simulated import PACE
 from energy_platform.installation.run_locks import is_held, locked_runs, owner_of
-from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import SimulatorProcess
-from energy_platform.simulators.world import World
 from energy_platform_tests.alive.daemon import until
+from energy_platform_tests.environment import simulated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,23 +115,15 @@ def day_ago(days: int) -> str:
 def installation(data: Path) -> Iterator[Installation]:
     """Set up a live installation against simulated vendors; Wattics' simulator is one of them."""
     data.mkdir(parents=True)
-    portfolio = data / "portfolio.yaml"
     start = datetime.fromisoformat(day_ago(4)).replace(tzinfo=UTC)
-    portfolio.write_text(demo_portfolio(World(), start=start), encoding="utf-8")
     with SimulatorProcess(skycentrics_history=True) as suite:
         environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("ENERGY_PLATFORM_", "DAGSTER_"))
         }
-        environment |= {
-            **PACE,
-            **suite.environment(),
-            "ENERGY_PLATFORM_DATA_DIR": str(data),
-            "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
-            "ENERGY_PLATFORM_ENV_FILE": os.devnull,
-            "SKYCENTRICS_HISTORY_GAP": "15",
-        }
+        environment |= simulated(data, suite, start=start)
+        environment["ENERGY_PLATFORM_ENV_FILE"] = os.devnull
         found = Installation(data=data, suite=suite, environment=environment)
         try:
             yield found

@@ -17,7 +17,7 @@ from energy_platform_tests.alive.command import Installation, day_ago, installat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.crash]
 
 DAY = day_ago(3)
 

@@ -19,7 +19,8 @@ from energy_platform.lake.raw_days import land_day
 from energy_platform.settings import SettingsError
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform_tests.faults.harness import DAY, NOW, environment, open_harness
+from energy_platform_tests.environment import environment
+from energy_platform_tests.faults.harness import DAY, NOW, open_harness
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,20 +10,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import yaml
 
 import energy_platform
 from energy_platform.days import day_range
 from energy_platform.defs.partitions import first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
-from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.suite import SimulatorSuite
-from energy_platform.simulators.world import World
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform_tests.faults.harness import small_world
+from energy_platform_tests.environment import small_portfolio, small_world
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 METER = "SN000001"
 DAYS = day_range("2015-03-28", "2015-03-30")
@@ -34,12 +31,9 @@ NEWEST = "2015-04-02"
 def test_days_of_2015_are_read_like_any_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = small_world()
-    content = yaml.safe_load(demo_portfolio(World()))
-    content |= {"streams": [], "corrections": []}
-    content["devices"] = [one for one in content["devices"] if one["serial"] == METER]
+    world = small_world({METER})
     portfolio = tmp_path / "portfolio.yaml"
-    portfolio.write_text(yaml.safe_dump(content), encoding="utf-8")
+    portfolio.write_text(small_portfolio({METER}, valve_points=()), encoding="utf-8")
     with SimulatorSuite(world=world, wattics_streams=()) as suite:
         environment = {
             name: value

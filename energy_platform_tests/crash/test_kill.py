@@ -1,3 +1,5 @@
+"""Raw runs killed at random moments; ``crash.kill`` is the same for as long as asked."""
+
 from __future__ import annotations
 
 import re
@@ -8,6 +10,7 @@ import pytest
 
 
 @pytest.mark.long
+@pytest.mark.crash
 def test_raw_runs_killed_at_random_moments_end_in_the_same_bytes() -> None:
     command = [sys.executable, "-m", "energy_platform_tests.crash.kill", "--times=10"]
     said = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

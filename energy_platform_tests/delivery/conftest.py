@@ -1,3 +1,5 @@
+"""A ledger in each database there is, and a Wattics to deliver to."""
+
 from __future__ import annotations
 
 import os
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 POSTGRES = "ENERGY_PLATFORM_TEST_POSTGRES_URL"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty ledger in each database there is."""
     if request.param == "sqlite":

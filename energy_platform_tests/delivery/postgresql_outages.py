@@ -31,6 +31,8 @@ from energy_platform_tests.delivery.relay import relay
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.postgres
+
 
 @contextmanager
 def ledger_of(url: str, *, setting: str = "") -> Iterator[str]:

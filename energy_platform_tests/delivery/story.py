@@ -287,7 +287,7 @@ class Bench:
             self.sim.register(
                 WatticsStream(
                     id=stream.id,
-                    kind=stream.kind,
+                    kind="electricity" if stream.kind == "electricity" else "value",
                     interval_s=int(stream.interval.total_seconds()),
                     reading=stream.reading,
                     timezone=portfolio.zone_of(stream),

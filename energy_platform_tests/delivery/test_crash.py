@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from energy_platform.delivery.ledger import Ledger
 from energy_platform.portfolio import load_portfolio
 from energy_platform.simulators.wattics import WatticsBehaviour
@@ -19,6 +21,8 @@ from energy_platform_tests.delivery.story import bench, point, regular, rising, 
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.crash
 
 STREAMS = 15
 DAYS = 1

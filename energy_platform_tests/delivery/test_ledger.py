@@ -254,6 +254,7 @@ def test_a_new_ledger_waits_for_the_one_who_is_just_making_it(tmp_path: Path) ->
     other.close()
 
 
+@pytest.mark.crash
 def test_a_commit_survives_a_power_cut(tmp_path: Path) -> None:
     with Ledger.at(tmp_path / "l.sqlite") as ledger, ledger.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

@@ -1,3 +1,5 @@
+"""A push from the lake to Wattics: what is sent, in which order, and what a later one adds."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

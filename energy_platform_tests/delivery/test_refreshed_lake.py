@@ -52,7 +52,7 @@ def joules(at: datetime) -> float:
 def land(desk: Bench, day: str, *, falls_at: datetime | None = None) -> None:
     """Land a day of whole joules; the register falls to a small value where told."""
     begin, end = day_bounds(day)
-    instants = pl.datetime_range(begin, end, FIVE, closed="gave_up", eager=True, time_unit="us")
+    instants = pl.datetime_range(begin, end, FIVE, closed="left", eager=True, time_unit="us")
     values = [
         joules(at) if falls_at is None or at < falls_at else 5e6 + joules(at) - joules(falls_at)
         for at in instants

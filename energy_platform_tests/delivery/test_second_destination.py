@@ -162,6 +162,7 @@ def test_lines_arrive_once_in_order_and_the_ledger_names_where(place: Place) -> 
         assert frame["stream_id"].to_list() == ["el-1", "line-1", "line-2", "line-3"]
 
 
+@pytest.mark.crash
 def test_killed_in_the_middle_it_goes_on_and_nothing_arrives_twice(place: Place) -> None:
     place.server.delay_s = 0.02
     order = json.dumps([str(place.folder), place.server.url])

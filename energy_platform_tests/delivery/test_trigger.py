@@ -15,7 +15,7 @@ from energy_platform.delivery import (
     push_wanted,
     stream_backlog,
 )
-from energy_platform.delivery.attempts import begin_run
+from energy_platform.delivery.backlog import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_is_asked_for_again_after_a_pause(meter: Bench) ->
     agreed = portfolio(ELECTRICITY)
     lake = meter.story.lake
     meter.story.tell("2026-03-01")
-    begin_run(meter.ledger, now_us=microseconds(meter.now))
+    begin_run(meter.ledger, destination="wattics", now_us=microseconds(meter.now))
     at_once = push_decision(lake, meter.ledger, agreed, now=meter.now)
     assert not at_once.is_wanted
     assert at_once.next_attempt_at == meter.now + timedelta(minutes=1)

@@ -68,7 +68,7 @@ def rows_of(engine: sa.Engine, *, old: bool = False) -> dict[str, list[list[tupl
             query = sa.select(
                 *(sa.column(then, table.c[now].type).label(now) for now, then in names.items())
             ).select_from(sa.table(table.name))
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {
                     name: bytes(value) if isinstance(value, memoryview) else value
                     for name, value in row.items()

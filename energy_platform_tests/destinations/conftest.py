@@ -1,3 +1,5 @@
+"""A destination that is installed as a package of its own."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

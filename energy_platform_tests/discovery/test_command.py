@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from energy_platform.cli.discover import INCOMPLETE, NOTHING, OK, run_discover
+from energy_platform.cli.discover import run_discover
+from energy_platform.cli.portfolio_changes import INCOMPLETE, NOTHING, OK
 from energy_platform.portfolio import load_portfolio
 from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES

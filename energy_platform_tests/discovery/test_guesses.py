@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.rules import classify
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 from energy_platform_tests.discovery.inventories import (
@@ -234,7 +234,9 @@ def test_words_that_nobody_knows_never_make_an_energy(
     said=st.frozensets(
         st.sampled_from(
             sorted(
-                words("energy import export charge heating total battery solar counter net today")
+                keywords(
+                    "energy import export charge heating total battery solar counter net today"
+                )
             )
         )
     )

@@ -69,8 +69,20 @@ def test_why_a_day_failed_and_when_it_is_asked_for_again_is_said(data: Path) -> 
     assert "from 05:10 UTC" in said.advice
 
 
-def test_a_catalogue_that_is_no_database_fails_with_what_to_do(data: Path) -> None:
+def test_a_damaged_catalogue_is_begun_again_and_the_old_one_named(data: Path) -> None:
+    for path in data.glob("catalogue.sqlite*"):
+        path.unlink()
     (data / "catalogue.sqlite").write_bytes(b"no database " * 1000)
+    assert found(data, now=OVER).level == "ok", "the days are known from their files"
+    aside, days = check_days(["socomec"], data_dir=data, now=OVER)
+    assert (aside.level, days.level) == ("warn", "ok")
+    assert aside.message.startswith("catalogue.sqlite.damaged-")
+
+
+def test_a_catalogue_that_cannot_be_opened_fails_with_what_to_do(data: Path) -> None:
+    for path in data.glob("catalogue.sqlite*"):
+        path.unlink()
+    (data / "catalogue.sqlite").mkdir()
     said = found(data, now=OVER)
     assert said.level == "fail"
     assert "catalogue.sqlite" in said.message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,13 +12,12 @@ import dagster as dg
 import duckdb
 import yaml
 
-from energy_platform.cli.simulated import PACE
 from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.lake.lake import Lake
-from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.process import SimulatorProcess
 from energy_platform.simulators.world import World
+from energy_platform_tests.environment import environment, simulated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,27 +111,13 @@ def must_succeed(reports: Sequence[RunReport]) -> None:
 @contextmanager
 def install(data: Path, *, first_day: str) -> Iterator[Installation]:
     """Set up a platform whose streams begin with ``first_day``."""
-    world = World()
-    portfolio = data / "portfolio.yaml"
     start = datetime.fromisoformat(first_day).replace(tzinfo=UTC)
-    portfolio.write_text(demo_portfolio(world, start=start), encoding="utf-8")
-    kept = dict(os.environ)
-    try:
-        with SimulatorProcess(skycentrics_history=True) as suite:
-            os.environ.update(
-                {
-                    **PACE,
-                    **suite.environment(),
-                    "ENERGY_PLATFORM_DATA_DIR": str(data),
-                    "ENERGY_PLATFORM_PORTFOLIO": str(portfolio),
-                    "SKYCENTRICS_HISTORY_GAP": "15",
-                }
-            )
-            with open_runner(data / "dagster") as runner:
-                yield Installation(data=data, runner=runner, suite=suite, world=world)
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
+    with (
+        SimulatorProcess(skycentrics_history=True) as suite,
+        environment(simulated(data, suite, start=start)),
+        open_runner(data / "dagster") as runner,
+    ):
+        yield Installation(data=data, runner=runner, suite=suite, world=World())
 
 
 def edit_portfolio(installation: Installation, **changes: Any) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 DAYS = ["2026-02-02", "2026-02-03", "2026-02-04"]
 REFUSED = "2026-02-03"

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from energy_platform.cli.discover import OK, run_discover
+from energy_platform.cli.discover import run_discover
+from energy_platform.cli.portfolio_changes import OK
 from energy_platform.days import day_bounds
 from energy_platform.portfolio import load_portfolio
 from energy_platform_tests.end_to_end.installation import (
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 DAYS = ["2026-03-24", "2026-03-25", "2026-03-26"]
 START, END = day_bounds(DAYS[0])[0], day_bounds(DAYS[-1])[1]

@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from energy_platform.cli.discover import OK, run_discover
+from energy_platform.cli.discover import run_discover
+from energy_platform.cli.portfolio_changes import OK
 from energy_platform.defs.runner import open_runner
 from energy_platform.sources.files.tables import RAW_FILES_SAMPLES
 from energy_platform_tests.end_to_end.installation import REFRESH, Installation, must_succeed

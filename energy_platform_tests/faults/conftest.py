@@ -1,3 +1,5 @@
+"""One harness for all tests of faults: starting the simulators costs more than most cases."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import re
 import shutil
-import ssl
 import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-from unittest import mock
 
 import polars as pl
-import yaml
 
 from energy_platform.days import day_bounds
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.skycentrics.readings import DATA_FAULTS
 from energy_platform.simulators.suite import SimulatorSuite
-from energy_platform.simulators.world import World
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.registry import day_tables, open_source, poll_source
+from energy_platform_tests.environment import (
+    environment,
+    no_trust_store,
+    small_portfolio,
+    small_world,
+)
 from energy_platform_tests.faults.cases import TIMEOUT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from energy_platform.ingest.run import DayOutcome
@@ -56,7 +56,7 @@ DEVICES: Final = frozenset(
 SIGNATURE: Final = re.compile(r"demo-client:[A-Za-z0-9+/]{27}=")
 """What signs a request to SkyCentrics."""
 
-POINTS: Final = 4
+POINTS: Final = frozenset({"evcloud.200", "evcloud.210", "evcloud.140", "evcloud.150"})
 """Datapoints of a valve that are read."""
 
 PACE: Final = {
@@ -123,34 +123,6 @@ class _Lines(logging.Handler):
     @property
     def retries(self) -> int:
         return sum("trying again" in line for line in self.lines)
-
-
-def small_world() -> World:
-    """The world with a few devices of each vendor."""
-    world = World()
-    world.devices = tuple(one for one in world.devices if one.serial in DEVICES)
-    world.signals = {signal.key: signal for one in world.devices for signal in one.signals}
-    return world
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Have these variables, and after the context those of before."""
-    kept = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
-
-
-@contextmanager
-def no_trust_store() -> Iterator[None]:
-    """Load the trust store once: it costs 60 ms a client, and nothing here speaks TLS."""
-    empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with mock.patch("ssl.create_default_context", return_value=empty):
-        yield
 
 
 @dataclass
@@ -341,13 +313,7 @@ class FaultHarness:
     @functools.cached_property
     def portfolio(self) -> Portfolio:
         path = self.folder / "portfolio.yaml"
-        content = yaml.safe_load(demo_portfolio(World()))
-        content["devices"] = [one for one in content["devices"] if one["serial"] in DEVICES]
-        for name, described in content["device_types"].items():
-            if any(one["type"] == name and one["vendor"] == "belimo" for one in content["devices"]):
-                described["points"] = described["points"][:POINTS]
-        content["streams"] = []
-        path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        path.write_text(small_portfolio(DEVICES, valve_points=POINTS), encoding="utf-8")
         return load_portfolio(path)
 
     def requests(self, vendor: str) -> int:
@@ -377,7 +343,7 @@ def missing_in(error: VendorError | None, *, vendor: str, day: bool = True) -> s
 @contextmanager
 def open_harness(folder: Path) -> Iterator[FaultHarness]:
     """Serve the small world and point this process at it."""
-    suite = SimulatorSuite(world=small_world(), wattics_streams=(), skycentrics_history=True)
+    suite = SimulatorSuite(world=small_world(DEVICES), wattics_streams=(), skycentrics_history=True)
     suite.set_clock(NOW)
     with no_trust_store(), suite, environment({**PACE, **suite.environment()}):
         yield FaultHarness(suite, folder)

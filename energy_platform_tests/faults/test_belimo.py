@@ -1,3 +1,5 @@
+"""Every fault of the Belimo Cloud, one by one: the day is whole, or absent with a reason."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

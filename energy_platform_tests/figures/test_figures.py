@@ -13,6 +13,8 @@ from energy_platform_tests.figures.scenario import FIRST, Scenario
 if TYPE_CHECKING:
     from energy_platform.warehouse import Warehouse
 
+pytestmark = pytest.mark.end_to_end
+
 STORY = Scenario(FIRST, days=14)
 
 

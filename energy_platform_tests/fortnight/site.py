@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
-from energy_platform.simulators.demo_portfolio import demo_portfolio, demo_streams
+from energy_platform.simulators.demo_portfolio import demo_streams
 from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.simulators.world import World
 from energy_platform_tests.alerts.receivers import mail_server, webhook_server
-from energy_platform_tests.faults.harness import environment, no_trust_store
+from energy_platform_tests.environment import (
+    environment,
+    no_trust_store,
+    small_portfolio,
+    small_world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,13 +89,14 @@ def open_site(
     folder: Path, *, begin: datetime, intraday_minutes: int, seed: int, is_sending: bool
 ) -> Iterator[Site]:
     """Serve vendors and receivers on loopback, and point this process at them."""
-    world = World(seed)
-    world.devices = tuple(one for one in world.devices if one.serial in DEVICES)
-    world.signals = {signal.key: signal for one in world.devices for signal in one.signals}
+    world = small_world(DEVICES, seed=seed)
     streams = [one for one in demo_streams(World(seed)) if one.id in STREAMS]
     suite = SimulatorSuite(world=world, wattics_streams=streams, skycentrics_history=True)
     portfolio = folder / "portfolio.yaml"
-    portfolio.write_text(_portfolio(seed, begin=begin), encoding="utf-8")
+    portfolio.write_text(
+        small_portfolio(DEVICES, streams=STREAMS, valve_points=POINTS, seed=seed, start=begin),
+        encoding="utf-8",
+    )
     with no_trust_store(), suite, mail_server() as mailbox, webhook_server() as webhook:
         values = {
             **SETTINGS,
@@ -115,13 +119,3 @@ def open_site(
             values = {name: one for name, one in values.items() if not name.startswith("WATTICS_")}
         with environment(values):
             yield Site(folder=folder, suite=suite, mailbox=mailbox, webhook=webhook)
-
-
-def _portfolio(seed: int, *, begin: datetime) -> str:
-    content = yaml.safe_load(demo_portfolio(World(seed), start=begin))
-    content["devices"] = [one for one in content["devices"] if one["serial"] in DEVICES]
-    content["streams"] = [one for one in content["streams"] if one["id"] in STREAMS]
-    for name, described in content["device_types"].items():
-        if any(one["type"] == name and one["vendor"] == "belimo" for one in content["devices"]):
-            described["points"] = [one for one in described["points"] if one["key"] in POINTS]
-    return yaml.safe_dump(content, allow_unicode=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.long
+@pytest.mark.end_to_end
 def test_troubles_heal_raise_one_alert_each_and_delay_no_other_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from energy_platform.installation.run_locks import (
     RunLock,
     has_lock_file,
@@ -58,6 +60,7 @@ def test_the_lock_passes_to_the_process_it_is_given_to(tmp_path: Path) -> None:
     assert owner.pid == child.pid
 
 
+@pytest.mark.crash
 def test_a_killed_run_gives_its_lock_up_though_a_process_it_started_lives_on(
     tmp_path: Path,
 ) -> None:

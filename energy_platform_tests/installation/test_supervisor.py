@@ -111,6 +111,7 @@ def test_all_that_was_started_is_gone_when_the_starter_is_no_more(
     until(lambda: not any(map(alive, running)))
 
 
+@pytest.mark.crash
 def test_a_starter_killed_hard_takes_the_tree_with_it(
     tmp_path: Path, scripts: dict[str, str]
 ) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import random
 import socket
 import subprocess
@@ -33,6 +32,7 @@ from energy_platform.schemas import CORE_TABLES
 from energy_platform.settings import PlatformSettings, WatticsSettings
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alive.command import Command, day_ago, installation
+from energy_platform_tests.environment import environment
 from energy_platform_tests.kills.processes import (
     daemons,
     descendants,
@@ -221,7 +221,7 @@ def _settle(place: Installation) -> float:
 
 def _left(place: Installation) -> str:
     """Say what is left to do, empty when nothing is; asked of the rules, not of Dagster."""
-    with _environment(place.environment):
+    with environment(place.environment):
         platform = Platform.of(PlatformSettings())
         hold = timedelta(hours=WatticsSettings().max_hold_h)
         try:
@@ -295,17 +295,6 @@ def _place(folder: Path) -> Iterator[Installation]:
         # Nothing of the day comes in between: what is compared are whole days.
         place.environment["ENERGY_PLATFORM_INTRADAY_MINUTES"] = "720"
         yield place
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    kept = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from energy_platform.lake.catalogue import (
     CatalogueError,
     pause_after,
 )
+from energy_platform.lake.catalogue_file import damaged_catalogues
 from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
@@ -91,7 +92,18 @@ def test_attempts_of_several_writers_are_all_counted(tmp_path: Path) -> None:
         assert catalogue.days("socomec")["2026-03-01"].attempts == 40
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / CATALOGUE_FILE).write_text("x" * 2000, encoding="utf-8")
-    with pytest.raises(CatalogueError, match=r"catalogue\.sqlite: cannot be used"):
+    with Catalogue.of(tmp_path) as catalogue:
+        assert catalogue.days("socomec") == {}
+    (aside,) = damaged_catalogues(tmp_path)
+    assert aside.read_text(encoding="utf-8") == "x" * 2000
+    assert f"set aside as {aside.name}" in caplog.text
+
+
+def test_what_cannot_be_opened_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / CATALOGUE_FILE).mkdir()
+    with pytest.raises(CatalogueError, match=r"catalogue\.sqlite: cannot be used.*remove it"):
         Catalogue.of(tmp_path)

@@ -49,6 +49,7 @@ def aged(path: Path) -> Path:
     return path
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("locked", [True, False])
 def test_what_a_killed_process_left_is_removed_and_nothing_before(
     locked: bool, tmp_path: Path
@@ -88,6 +89,7 @@ def test_a_number_that_another_process_got_later_keeps_nothing(tmp_path: Path) -
     assert is_abandoned(left)
 
 
+@pytest.mark.crash
 def test_a_crash_loop_at_one_target_fills_no_disk(tmp_path: Path) -> None:
     target = tmp_path / "energy.duckdb"
     for number in range(5):

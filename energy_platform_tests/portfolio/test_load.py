@@ -254,6 +254,47 @@ def test_a_policy_is_read_with_its_units() -> None:
     assert "together" in refused(text.replace("reset_markers: [{at: 2026-01-05T10:00:00Z}]", half))
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2026-01-05", datetime(2026, 1, 4, 23, tzinfo=UTC)),
+        ("2026-07-01", datetime(2026, 6, 30, 22, tzinfo=UTC)),
+        ("2026-01-05T00:00:00Z", datetime(2026, 1, 5, tzinfo=UTC)),
+    ],
+)
+def test_the_date_of_a_marker_is_a_day_on_the_sites_clock(typed: str, meant: datetime) -> None:
+    point = "name: Import, quantity: active_energy_import"
+    marked = point.replace("Import,", f"Import, reset_markers: [{{at: {typed}}}],")
+    found = parse_portfolio((HEAD + DEVICES).replace(point, marked))
+    assert found.points["socomec/SN1/Global|0|1"].policy.reset_markers == (meant,)
+    corrected = (
+        HEAD
+        + DEVICES
+        + (
+            "corrections:\n  - {points: ['socomec/SN1/Global|0|1'], reason: exchanged,\n"
+            f"     policy: {{reset_markers: [{{at: {typed}}}]}}}}\n"
+        )
+    )
+    policy = parse_portfolio(corrected).policy_on("socomec/SN1/Global|0|1", day="2026-01-05")
+    assert policy.reset_markers == (meant,)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("start: 2026-01-05", datetime(2026, 1, 4, 23, tzinfo=UTC)),
+        ("start: 2026-01-05T00:00:00+00:00", datetime(2026, 1, 5, tzinfo=UTC)),
+        (
+            "start: 2026-01-05\n    timezone: Asia/Kolkata",
+            datetime(2026, 1, 4, 18, 30, tzinfo=UTC),
+        ),
+    ],
+)
+def test_a_stream_goes_live_at_midnight_of_its_own_clock(typed: str, meant: datetime) -> None:
+    portfolio = parse_portfolio(HEAD + DEVICES + STREAM + f"    {typed}\n")
+    assert portfolio.streams["main"].start == meant
+
+
 def test_a_section_with_everything_commented_out_is_empty() -> None:
     portfolio = parse_portfolio(HEAD + DEVICES + "streams:\n#  - id: main\ncorrections:\n")
     assert not portfolio.streams

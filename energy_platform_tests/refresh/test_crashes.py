@@ -23,6 +23,8 @@ from energy_platform_tests.refresh.world import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.crash
+
 FEW_DAYS = DAYS[:3]
 LATE = (METER, FEW_DAYS[0], 1_430, 5_000.0 + 10 * 1_430)
 

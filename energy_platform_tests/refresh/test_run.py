@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,11 +11,12 @@ import pytest
 
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import (
-    RULES,
+    RULE_VERSIONS,
     RefreshedDay,
     blocked,
     refresh,
     stale,
+    steps,
     unconfirmed_readings,
 )
 from energy_platform.schemas import (
@@ -205,14 +205,14 @@ def test_energy_changed_in_the_past_moves_later_totals_and_nothing_else(loaded: 
 
 def test_new_rules_remake_every_day_and_the_same_figures_stay(loaded: Lake) -> None:
     before = content_ids(loaded)
-    newer = replace(RULES, energy_version="energy-next")
-    why = {found.why for found in stale(loaded, portfolio(), rules=newer)}
+    newer = RULE_VERSIONS._replace(energy="energy-next")
+    why = {found.why for found in stale(loaded, portfolio(), versions=newer)}
     assert why == {tuple(f"rules of {name} changed" for name in _in_order(ENERGY_ONLY))}
-    done = refresh(loaded, portfolio=portfolio(), rules=newer)
+    done = refresh(loaded, portfolio=portfolio(), versions=newer)
     assert rewritten(done) == dict.fromkeys(DAYS, ENERGY_ONLY)
     assert changed(done) == {}
     assert content_ids(loaded) == before
-    assert stale(loaded, portfolio(), rules=newer) == ()
+    assert stale(loaded, portfolio(), versions=newer) == ()
 
 
 ENERGY_ONLY = ENERGY - {CORE_ENERGY_INTERVALS.name, CORE_CONSUMPTION_INTERVALS.name}
@@ -271,13 +271,16 @@ def test_a_pull_that_lands_during_a_refresh_is_fingerprinted_as_what_was_read(lo
     assert stale(loaded, portfolio()) == ()
 
 
-def test_an_error_of_a_rule_says_which_day_it_met(loaded: Lake) -> None:
+def test_an_error_of_a_rule_says_which_day_it_met(
+    loaded: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(deltas: pl.DataFrame) -> pl.DataFrame:
         raise ValueError("beyond 2^53")
 
-    broken = replace(RULES, allocate=fail, allocate_version="next")
+    newer = RULE_VERSIONS._replace(intervals="next")
+    monkeypatch.setattr(steps, "energy_intervals", fail)
     with pytest.raises(ValueError, match="beyond") as raised:
-        refresh(loaded, portfolio=portfolio(), rules=broken)
+        refresh(loaded, portfolio=portfolio(), versions=newer)
     assert raised.value.__notes__ == [f"while rebuilding {DAYS[0]}"]
 
 

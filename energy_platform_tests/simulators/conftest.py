@@ -1,3 +1,5 @@
+"""A suite of simulators that the tests of a module share."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""Values and instants of vendors become columns without losing any."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

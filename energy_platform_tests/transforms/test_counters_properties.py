@@ -1,3 +1,5 @@
+"""Properties of the register rule: neither order, cuts nor duplicates change anything."""
+
 from __future__ import annotations
 
 from datetime import timedelta

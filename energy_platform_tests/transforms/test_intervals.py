@@ -1,3 +1,5 @@
+"""Energy of steps is allocated to quarter-hours: what is covered, what adds up."""
+
 from __future__ import annotations
 
 from datetime import timedelta

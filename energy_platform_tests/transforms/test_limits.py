@@ -1,3 +1,5 @@
+"""Refused energy and limits that a load outran, in words that name the way out."""
+
 from __future__ import annotations
 
 import polars as pl

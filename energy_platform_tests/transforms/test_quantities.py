@@ -1,3 +1,5 @@
+"""Quantities: each has a unit, and what counts is told apart from what is measured."""
+
 from __future__ import annotations
 
 from typing import get_args

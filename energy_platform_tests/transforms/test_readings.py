@@ -1,3 +1,5 @@
+"""Rows of vendors become readings: units converted, doubtful ones quarantined with a reason."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""Readings of a portfolio's points become energy: registers, increments, powers."""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta

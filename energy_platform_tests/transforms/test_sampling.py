@@ -1,3 +1,5 @@
+"""The local grid of a stream, and the numbers that stand on it."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta

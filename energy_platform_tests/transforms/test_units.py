@@ -1,3 +1,5 @@
+"""Units of vendors: what they are converted to, and which are refused."""
+
 from __future__ import annotations
 
 from typing import get_args

@@ -17,6 +17,7 @@ import pytest
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, CORE_READINGS, Vendor
 from energy_platform.warehouse import Prepared, Warehouse, WarehouseError
+from energy_platform_tests.opened_files import opened_parquet
 from energy_platform_tests.warehouse.warehouse_world import (
     PROJECT,
     World,
@@ -186,6 +187,7 @@ def test_a_step_over_a_silence_touches_all_its_days(chain: Chain) -> None:
     )
 
 
+@pytest.mark.crash
 def test_days_begun_by_a_killed_build_are_rebuilt(chain: Chain) -> None:
     assert date(2026, 3, 8) in chain.killed.affected["Europe/Paris"]
     for zone, days in chain.killed.affected.items():
@@ -197,6 +199,14 @@ def test_nothing_new_rebuilds_nothing(chain: Chain, tmp_path: Path) -> None:
     assert not prepared.full
     assert prepared.changed == ()
     assert not any(prepared.affected.values())
+
+
+def test_what_is_published_is_compared_with_the_lake_without_opening_a_file(chain: Chain) -> None:
+    lake = chain.world.lake
+    assert chain.warehouse.plan(chain.world.portfolio).why == ()
+    with opened_parquet(lake.root) as opened:
+        assert chain.warehouse.plan(chain.world.portfolio).why == ()
+    assert opened == []
 
 
 def test_a_build_reads_the_files_it_was_planned_with(chain: Chain, tmp_path: Path) -> None:

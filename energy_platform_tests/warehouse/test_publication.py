@@ -159,6 +159,7 @@ def test_rows_that_are_still_in_the_write_ahead_log_are_published(warehouse: War
     assert warehouse.publish().rows["fct_a"] == ROWS + 777
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("step", ["copy", "audit", "rename"])
 def test_a_publication_that_dies_leaves_the_old_file_whole(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, step: str

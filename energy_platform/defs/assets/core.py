@@ -43,17 +43,16 @@ from energy_platform.schemas import (
     Table,
 )
 from energy_platform.sources.registry import day_tables, sources, tables
+from energy_platform.transforms.conservation import intervals_conserve, totals_conserve
 from energy_platform.transforms.limits import over_limit, refused_energy
 from energy_platform.transforms.quality import (
     completeness,
     disagreeing_power,
     frequent_resets,
     habits,
-    intervals_conserve,
     serials_under_two_ids,
     spike_reversals,
     stuck,
-    totals_conserve,
     unexpected_quarantine,
     word_swaps,
 )

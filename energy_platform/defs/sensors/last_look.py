@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.delivery import LEDGER_FILE
-from energy_platform.lake.fingerprint import fingerprint
+from energy_platform.lake.files import file_states
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -63,14 +63,13 @@ class LastLook:
 
 
 def seen_by(platform: Platform, *, runs: str) -> str:
-    """Return a digest of all that a sensor's answer depends on, cheaply.
+    """Return the versions of all that a sensor's answer depends on, cheaply.
 
     Args:
         platform: The installation.
         runs: The runs that the answer depends on.
     """
-    return runs + fingerprint(
-        platform.lake.root,
+    return f"{runs} {platform.lake.version()} " + file_states(
         *(platform.data / name for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", "energy.duckdb")),
         Path(platform.portfolio_path),
     )

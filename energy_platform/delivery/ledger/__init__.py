@@ -1,24 +1,25 @@
 """The delivery ledger: packets before they are sent, answers after, a cursor per stream.
 
-SQLite beside the data by default, PostgreSQL by URL. What may happen twice after a crash, and why
+SQLite next to the data by default, PostgreSQL by URL. What may happen twice after a crash, and why
 that is harmless, is written down in ``docs/delivery.md``.
 """
 
 from __future__ import annotations
 
-from energy_platform.delivery.ledger.errors import LedgerError, TakenOverError
 from energy_platform.delivery.ledger.lease import Lease, LeaseTerms
 from energy_platform.delivery.ledger.model import (
     CredentialStop,
     DeadLetter,
     Event,
     EventKind,
+    LedgerError,
     OutboxEntry,
     PacketResult,
     Register,
     Run,
     StreamFailure,
     StreamState,
+    TakenOverError,
 )
 from energy_platform.delivery.ledger.store import Ledger
 

@@ -1,9 +1,33 @@
-"""What the ledger remembers, as typed rows."""
+"""What the ledger remembers, as typed rows, and what can go wrong with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from energy_platform.days import day_of, instant
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot be used; the message says what to do."""
+
+
+class TakenOverError(LedgerError):
+    """Another push took the ledger's lease, because this one was not heard of for too long.
+
+    Args:
+        owner: Who took it; None when it has ended since.
+        taken_us: When, by the database's clock.
+    """
+
+    def __init__(self, owner: str | None, taken_us: int | None) -> None:
+        who = owner or "another host"
+        when = "" if taken_us is None else f" at {instant(taken_us):%F %T} UTC"
+        super().__init__(
+            f"{who} took over the ledger's lock{when}, since this push was not heard of for too "
+            "long; this push stopped; nothing is lost: that one goes on"
+        )
+
 
 PacketStatus = Literal["pending", "acknowledged", "refused", "skipped"]
 """Planned, to be sent; stored there; refused and set aside; set aside by an operator."""
@@ -58,6 +82,11 @@ class Register:
     sent_thousandths: int = 0
     sent_us: int = 0
     held_back_wh: float = 0.0
+
+    @property
+    def baseline_day(self) -> str:
+        """The day whose file is the first to hold energy after the baseline."""
+        return day_of(instant(self.baseline_us))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from energy_platform.delivery.ledger import tables
-from energy_platform.delivery.ledger.base import retried
+from energy_platform.delivery.ledger.base import (
+    LedgerBase,
+    are_written,
+    record_failure,
+    retried,
+    status_of,
+    update_counts,
+    write_dead_letters,
+    write_events,
+)
 from energy_platform.delivery.ledger.model import (
     Event,
     OutboxEntry,
@@ -17,15 +26,6 @@ from energy_platform.delivery.ledger.model import (
     Register,
     StreamFailure,
     StreamState,
-)
-from energy_platform.delivery.ledger.records import LedgerRecords
-from energy_platform.delivery.ledger.results import (
-    are_written,
-    record_failure,
-    status_of,
-    update_counts,
-    write_dead_letters,
-    write_events,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _PLAN_COLUMNS: Final = (
 _REGISTER_COLUMNS: Final = tuple(column.name for column in fields(Register))
 
 
-class Ledger(LedgerRecords):
+class Ledger(LedgerBase):
     """What was intended, acknowledged and refused, for every stream.
 
     Safe to use from several threads. One push at a time: see ``exclusive``.

@@ -101,12 +101,11 @@ class KeepAliveConnection:
         ca_file: Path | None = None,
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._timeouts = timeouts
         self._backend = _AbortableBackend(timeouts, may_send=may_send)
         self._scheme, self._host = url.raw_scheme, url.raw_host
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._origin = httpcore.Origin(self._scheme, self._host, self._port)
-        self._timeouts = {
+        self._extensions = {
             "timeout": {
                 "connect": timeouts.connect_s,
                 "read": timeouts.answer_s,
@@ -133,7 +132,9 @@ class KeepAliveConnection:
             httpcore.ProxyError: The proxy refused.
         """
         response = self._open().handle_request(
-            httpcore.Request(method, url, headers=headers, content=body, extensions=self._timeouts)
+            httpcore.Request(
+                method, url, headers=headers, content=body, extensions=self._extensions
+            )
         )
         chunks: list[bytes] = []
         length = 0

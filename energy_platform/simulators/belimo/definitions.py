@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from energy_platform.simulators.belimo.answers import as_json, refusal
+from energy_platform.simulators.belimo.parameters import ordered
+
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from energy_platform.simulators.belimo.inventory import Record
+    from energy_platform.simulators.belimo.listings import Listings
 
 _EXPANSION = ("datapoints", "subprofiles", "aspects")
 
@@ -35,3 +42,39 @@ def find_datapoint(profiles: dict[str, Record], *, identity: str) -> Record | No
             if datapoint["id"] == identity:
                 return {**datapoint, "version": "1.0", "definedBy": profile["ref"]}
     return None
+
+
+class DefinitionCalls:
+    """Answers about dataprofiles and datapoints.
+
+    Args:
+        profiles: Dataprofiles by ``id/version``.
+        listings: Makes pages.
+    """
+
+    def __init__(self, profiles: dict[str, Record], *, listings: Listings) -> None:
+        self._profiles = profiles
+        self._listings = listings
+
+    def dataprofiles(self, request: Request) -> Response:
+        """Answer the listing of the dataprofiles."""
+        wanted = request.query_params.get("expanded")
+        found, sorting = ordered(
+            [expanded(one, wanted=wanted) for one in self._profiles.values()],
+            request.query_params,
+            default="name",
+        )
+        return self._listings.answer(request, found, sorting=sorting, filters={})
+
+    def dataprofile(self, request: Request) -> Response:
+        """Answer one version of a dataprofile."""
+        path = request.path_params
+        found = find_profile(self._profiles, identity=path["id"], version=path["version"])
+        if found is None:
+            return refusal(404, "dataprofile not found")
+        return as_json(expanded(found, wanted=request.query_params.get("expanded")))
+
+    def datapoint(self, request: Request) -> Response:
+        """Answer the definition of a datapoint."""
+        found = find_datapoint(self._profiles, identity=request.path_params["id"])
+        return refusal(404, "datapoint not found") if found is None else as_json(found)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.simulators.world.valves import PROFILES
+from energy_platform.simulators.belimo.devices import PROFILES
 
 if TYPE_CHECKING:
     from energy_platform.simulators.world import Device, Signal, Site, World

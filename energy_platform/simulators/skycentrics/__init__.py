@@ -13,9 +13,12 @@ from energy_platform.simulators.skycentrics.server import (
     SkycentricsSimulator,
 )
 
+SIMULATOR = SkycentricsSimulator
+
 __all__ = [
     "DEMO_CREDENTIAL",
     "FAULTS",
+    "SIMULATOR",
     "SkycentricsBehaviour",
     "SkycentricsCredential",
     "SkycentricsSimulator",

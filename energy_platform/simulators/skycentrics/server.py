@@ -6,7 +6,6 @@ Source: SkyCentrics cloud API, sections 3 (endpoints), 8 (errors) and 12.
 from __future__ import annotations
 
 import gzip
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -17,8 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.middleware import FaultMiddleware
+from energy_platform.simulators.base import SIMULATED_RPS, PortfolioRules, Simulator
+from energy_platform.simulators.skycentrics.devices import build_gateways
 from energy_platform.simulators.skycentrics.readings import (
     DATA_FAULTS,
     encoded,
@@ -35,12 +34,11 @@ from energy_platform.simulators.skycentrics.signing import (
 from energy_platform.simulators.world import World, real_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from energy_platform.simulators.middleware import Requests
-    from energy_platform.simulators.world import Clock, Device
+    from energy_platform.simulators.faults import Faults
+    from energy_platform.simulators.middleware import Receive, Scope, Send
+    from energy_platform.simulators.world import Clock, Device, Site
 
 DEVICES_PATH: Final = "/api/devices/"
 """Root of everything; with its final slash it lists the account's devices."""
@@ -103,7 +101,7 @@ class _Route(NamedTuple):
     proper: str = ""
 
 
-class SkycentricsSimulator:
+class SkycentricsSimulator(Simulator):
     """The SkyCentrics cloud as a local server.
 
     Args:
@@ -114,8 +112,17 @@ class SkycentricsSimulator:
         history: Whether the history call exists; also ``behaviour.history``.
 
     Attributes:
-        requests: Answers by ``"METHOD endpoint"`` and status; status 0 stands for no answer.
+        behaviour: What the document leaves open.
     """
+
+    name = "skycentrics"
+    own_faults = FAULTS
+    portfolio = PortfolioRules(
+        device_type=lambda _: "super_skybox",
+        # The demo's data come from history, a record every five minutes, not from polls.
+        every_at_least_s=300,
+        code_of_state=lambda _, text: float(text == "active"),
+    )
 
     def __init__(
         self,
@@ -126,26 +133,28 @@ class SkycentricsSimulator:
         clock: Clock = real_time,
         history: bool = False,
     ) -> None:
+        super().__init__(faults=faults, clock=clock)
         self.world = world or World()
         self.credentials = tuple(credentials)
-        self.faults = (faults or Faults()).knowing(FAULTS)
-        self.clock = clock
         self.behaviour = SkycentricsBehaviour(history=history)
-        self.requests: Requests = Counter()
         self._accounts = {c.client: c for c in self.credentials}
         self._secrets = {c.client: c.secret for c in self.credentials}
         self._devices = {d.serial: d for d in self.world.of_vendor("skycentrics")}
-        self._app = FaultMiddleware(
-            self._serve,
-            faults=self.faults,
-            requests=self.requests,
-            endpoint=lambda path: _route(path).endpoint,
-        )
+        self.app = self.with_faults(self._serve, endpoint=lambda path: _route(path).endpoint)
 
-    @property
-    def app(self) -> ASGIApp:
-        """The ASGI application, as the server runs it."""
-        return self._app
+    @classmethod
+    def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
+        """Return the gateways of the world."""
+        return build_gateways(sites, seed=seed)
+
+    def environment(self, url: Callable[[str], str]) -> dict[str, str]:
+        """Return the variables that point the platform at the cloud."""
+        return {
+            "SKYCENTRICS_API_URL": url("skycentrics") + "/api",
+            "SKYCENTRICS_CLIENT_ID": self.credentials[0].client,
+            "SKYCENTRICS_CLIENT_SECRET": self.credentials[0].secret,
+            "SKYCENTRICS_RPS": SIMULATED_RPS,
+        }
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -9,24 +9,34 @@ Core 1.0 (userinfo), RFC 7662 (introspection), RFC 7009 (revocation).
 
 from __future__ import annotations
 
-import base64
 import secrets
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from energy_platform.simulators.credentials import SOCOMEC, Account
+from energy_platform.simulators.oauth import (
+    Account,
+    Issued,
+    OAuthServer,
+    basic_credentials,
+    granted,
+    read_form,
+    refused,
+)
 from energy_platform.simulators.socomec.signing_key import ALGORITHM, SigningKey
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from energy_platform.simulators.faults import Faults
+ACCOUNT: Final = Account(
+    client_id="demo-sodata",
+    client_secret="demo-sodata-secret",  # noqa: S106
+    username="reader@socomec.example",
+    password="demo-sodata-password",  # noqa: S106
+)
 
 REALM: Final = "Socomec"
 OPENID: Final = f"/realms/{REALM}/protocol/openid-connect"
@@ -41,40 +51,13 @@ SUBJECT: Final = "f0000000-0000-4000-8000-000000000004"
 
 
 @dataclass(slots=True)
-class _Issued:
-    expires: float
-    session: str
-    claims: dict[str, Any]
-    calls: int = 0
-    used: bool = False
+class Keycloak(OAuthServer):
+    """Keycloak; its tokens are signed, and a refresh token works only once while ``rotate``."""
 
-
-@dataclass(slots=True)
-class Keycloak:
-    """Issues and judges tokens.
-
-    Attributes:
-        faults: ``refuse_login``, ``refuse_refresh`` and ``expire_token_after`` are read.
-        account: Who may log in.
-        access_ttl_s: Life of an access token.
-        refresh_ttl_s: Life of a refresh token.
-        rotate: Whether a refresh token works only once.
-        enabled: False imitates a deactivated user.
-        logins: Password grants that were granted.
-        refreshes: Refresh grants that were granted.
-    """
-
-    faults: Faults
-    account: Account = SOCOMEC
+    account: Account = ACCOUNT
     access_ttl_s: float = 300
     refresh_ttl_s: float = 1800
     rotate: bool = True
-    enabled: bool = True
-    logins: int = 0
-    refreshes: int = 0
-    _access: dict[str, _Issued] = field(default_factory=dict, init=False, repr=False)
-    _refresh: dict[str, _Issued] = field(default_factory=dict, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _key: SigningKey = field(default_factory=SigningKey, init=False, repr=False)
 
     def routes(self) -> list[Route]:
@@ -91,33 +74,15 @@ class Keycloak:
             Route(f"/realms/{REALM}", self._realm),
         ]
 
-    def accepts(self, authorization: str | None) -> bool:
-        """Whether a bearer token is good for one more API call."""
-        scheme, _, token = (authorization or "").partition(" ")
-        issued = self._access.get(token.strip())
-        if scheme.lower() != "bearer" or issued is None or not self.enabled:
-            return False
-        limit = self.faults.active("expire_token_after")
-        issued.calls += 1
-        worn = limit is not None and issued.calls > (limit.amount or 0)
-        return not worn and time.monotonic() < issued.expires
-
-    def revoke(self, *, refresh: bool = False) -> None:
-        """Make every access token worthless, and the refresh tokens too when asked."""
-        with self._lock:
-            self._access.clear()
-            if refresh:
-                self._refresh.clear()
-
     async def _token(self, request: Request) -> Response:
         form = await _form(request)
         if form is None:
-            return _refusal(415, "invalid_request", "Content-Type must be a form")
+            return refused(415, "invalid_request", "Content-Type must be a form")
         # Keycloak checks the client first, then the user.
         if "client_id" not in form and "authorization" not in request.headers:
-            return _refusal(401, "invalid_client", "Invalid client or Invalid client credentials")
+            return refused(401, "invalid_client", "Invalid client or Invalid client credentials")
         if not self._is_client(form, request):
-            return _refusal(
+            return refused(
                 401, "unauthorized_client", "Invalid client or Invalid client credentials"
             )
         issuer = _issuer(request)
@@ -128,23 +93,18 @@ class Keycloak:
                 case "refresh_token":
                     return self._renewal(form, issuer=issuer)
                 case None:
-                    return _refusal(400, "invalid_request", "Missing form parameter: grant_type")
+                    return refused(400, "invalid_request", "Missing form parameter: grant_type")
                 case _:
-                    return _refusal(400, "unsupported_grant_type", "Unsupported grant_type")
+                    return refused(400, "unsupported_grant_type", "Unsupported grant_type")
 
     def _is_client(self, form: dict[str, str], request: Request) -> bool:
-        expected = (self.account.client_id, self.account.client_secret)
-        return _client(form, request.headers.get("authorization")) == expected
+        return self.is_client(_client(form, request.headers.get("authorization")))
 
     def _login(self, form: dict[str, str], *, issuer: str) -> Response:
-        named = (form.get("username"), form.get("password"))
-        if self.faults.should_fail("refuse_login") or named != (
-            self.account.username,
-            self.account.password,
-        ):
-            return _refusal(401, "invalid_grant", "Invalid user credentials")
+        if not self.is_user(form):
+            return refused(401, "invalid_grant", "Invalid user credentials")
         if not self.enabled:
-            return _refusal(400, "invalid_grant", "Account disabled")
+            return refused(400, "invalid_grant", "Account disabled")
         self.logins += 1
         return self._issue(
             session=secrets.token_hex(16), scope=_granted(form.get("scope")), issuer=issuer
@@ -153,18 +113,18 @@ class Keycloak:
     def _renewal(self, form: dict[str, str], *, issuer: str) -> Response:
         issued = self._refresh.get(form.get("refresh_token", ""))
         if issued is None:
-            return _refusal(400, "invalid_grant", "Invalid refresh token")
-        if self.faults.should_fail("refuse_refresh") or time.monotonic() >= issued.expires:
-            return _refusal(400, "invalid_grant", "Token is not active")
+            return refused(400, "invalid_grant", "Invalid refresh token")
+        if self.faults.should_fail("refuse_refresh") or not issued.is_alive:
+            return refused(400, "invalid_grant", "Token is not active")
         if not self.enabled:
-            return _refusal(400, "invalid_grant", "User disabled")
+            return refused(400, "invalid_grant", "User disabled")
         if self.rotate and issued.used:
             # Reuse ends the refresh tokens of the session in Keycloak, the newest one included.
-            self._refresh = _without(self._refresh, session=issued.session)
-            return _refusal(400, "invalid_grant", "Maximum allowed refresh token reuse exceeded")
+            self.end_refresh_tokens(issued.session)
+            return refused(400, "invalid_grant", "Maximum allowed refresh token reuse exceeded")
         issued.used = True
         self.refreshes += 1
-        return self._issue(session=issued.session, scope=str(issued.claims["scope"]), issuer=issuer)
+        return self._issue(session=issued.session, scope=issued.scope, issuer=issuer)
 
     def _issue(self, *, session: str, scope: str, issuer: str) -> Response:
         now, wall = time.monotonic(), int(time.time())
@@ -182,8 +142,12 @@ class Keycloak:
         }
         lasting = claims | {"exp": wall + int(self.refresh_ttl_s), "aud": issuer}
         access, refresh = self._signed(claims, "Bearer"), self._signed(lasting, "Refresh")
-        self._access[access] = _Issued(now + self.access_ttl_s, session, claims)
-        self._refresh[refresh] = _Issued(now + self.refresh_ttl_s, session, lasting)
+        self._access[access] = Issued(
+            expires=now + self.access_ttl_s, scope=scope, session=session, claims=claims
+        )
+        self._refresh[refresh] = Issued(
+            expires=now + self.refresh_ttl_s, scope=scope, session=session, claims=lasting
+        )
         answer: dict[str, Any] = {
             "access_token": access,
             "expires_in": int(self.access_ttl_s),
@@ -196,7 +160,7 @@ class Keycloak:
         }
         if "openid" in scope.split():
             answer["id_token"] = self._signed(claims | {"aud": self.account.client_id}, "ID")
-        return JSONResponse(answer, headers={"cache-control": "no-store"})
+        return granted(answer)
 
     def _signed(self, claims: dict[str, Any], kind: str) -> str:
         return self._key.sign(claims | {"typ": kind, "jti": secrets.token_hex(16)})
@@ -206,14 +170,14 @@ class Keycloak:
         name = self.account.username
         return {"preferred_username": name, "email": name, "email_verified": True}
 
-    def _alive(self, token: str, *, also_refresh: bool = False) -> _Issued | None:
+    def _alive(self, token: str, *, also_refresh: bool = False) -> Issued | None:
         """What is known of a token that is still good; looking does not wear it."""
         issued = self._access.get(token)
         if issued is None and also_refresh:
             issued = self._refresh.get(token)
         if issued is None or issued.used or not self.enabled:
             return None
-        return issued if time.monotonic() < issued.expires else None
+        return issued if issued.is_alive else None
 
     async def _userinfo(self, request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -224,16 +188,16 @@ class Keycloak:
         issued = self._alive(token.strip())
         if issued is None:
             return _unauthorized("invalid_token", "Token verification failed", status=401)
-        if "openid" not in str(issued.claims["scope"]).split():
+        if "openid" not in issued.scopes:
             return _unauthorized("insufficient_scope", "Missing openid scope", status=403)
         return JSONResponse({"sub": SUBJECT, **self._user()})
 
     async def _introspect(self, request: Request) -> Response:
         form = await _form(request) or {}
         if not self._is_client(form, request):
-            return _refusal(401, "invalid_request", "Authentication failed.")
+            return refused(401, "invalid_request", "Authentication failed.")
         if not form.get("token"):
-            return _refusal(400, "invalid_request", "Token not provided.")
+            return refused(400, "invalid_request", "Token not provided.")
         issued = self._alive(form["token"], also_refresh=True)
         if issued is None:
             return JSONResponse({"active": False})
@@ -247,37 +211,33 @@ class Keycloak:
             return _page("You are logged out" if known else "Logging out", status=200)
         form = await _form(request)
         if form is None:
-            return _refusal(415, "invalid_request", "Content-Type must be a form")
+            return refused(415, "invalid_request", "Content-Type must be a form")
         if not self._is_client(form, request):
-            return _refusal(
+            return refused(
                 401, "unauthorized_client", "Invalid client or Invalid client credentials"
             )
         if not form.get("refresh_token"):
-            return _refusal(400, "invalid_request", "No refresh token")
+            return refused(400, "invalid_request", "No refresh token")
         with self._lock:
             issued = self._refresh.get(form["refresh_token"])
             if issued is None:
-                return _refusal(400, "invalid_grant", "Invalid refresh token")
-            self._end(issued.session)
+                return refused(400, "invalid_grant", "Invalid refresh token")
+            self.end_session(issued.session)
         return Response(status_code=204)
 
     async def _revoke(self, request: Request) -> Response:
         form = await _form(request) or {}
         if not self._is_client(form, request):
-            return _refusal(
+            return refused(
                 401, "unauthorized_client", "Invalid client or Invalid client credentials"
             )
         token = form.get("token", "")
         with self._lock:
             if (issued := self._refresh.get(token)) is not None:
-                self._end(issued.session)
+                self.end_session(issued.session)
             self._access.pop(token, None)
         # An unknown token is as good as a revoked one (RFC 7009, 2.2).
         return Response(status_code=200)
-
-    def _end(self, session: str) -> None:
-        self._access = _without(self._access, session=session)
-        self._refresh = _without(self._refresh, session=session)
 
     async def _authorize(self, _request: Request) -> Response:
         # SoData issues clients for programs: they log in by the password grant alone.
@@ -327,8 +287,7 @@ async def _form(request: Request) -> dict[str, str] | None:
     """The fields of a form; None when the body is no form."""
     if not request.headers.get("content-type", "").startswith(FORM):
         return None
-    sent = parse_qs((await request.body()).decode(), keep_blank_values=True)
-    return {key: entries[-1] for key, entries in sent.items()}
+    return await read_form(request)
 
 
 def _issuer(request: Request) -> str:
@@ -340,32 +299,17 @@ def _granted(scope: str | None) -> str:
     return f"openid {DEFAULT_SCOPE}" if "openid" in (scope or "").split() else DEFAULT_SCOPE
 
 
-def _without(tokens: dict[str, _Issued], *, session: str) -> dict[str, _Issued]:
-    return {token: issued for token, issued in tokens.items() if issued.session != session}
-
-
 def _client(form: dict[str, str], authorization: str | None) -> tuple[str, str]:
     """Client and secret from the body, else from HTTP Basic."""
     if "client_secret" in form:
         return form.get("client_id", ""), form["client_secret"]
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "basic":
-        return form.get("client_id", ""), ""
-    try:
-        client, _, secret = base64.b64decode(token, validate=True).decode().partition(":")
-    except ValueError:
-        return "", ""
-    return client, secret
-
-
-def _refusal(status: int, error: str, description: str) -> Response:
-    return JSONResponse({"error": error, "error_description": description}, status_code=status)
+    return basic_credentials(authorization) or (form.get("client_id", ""), "")
 
 
 def _unauthorized(error: str, description: str, *, status: int) -> Response:
     """A refusal of a bearer token, with the challenge that RFC 6750 wants."""
     challenge = f'Bearer realm="{REALM}", error="{error}", error_description="{description}"'
-    answer = _refusal(status, error, description)
+    answer = refused(status, error, description)
     answer.headers["www-authenticate"] = challenge
     return answer
 

@@ -5,7 +5,6 @@ Source: SoData API, sections 4 to 9.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,16 +12,12 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from energy_platform.simulators.faults import Faults
-from energy_platform.simulators.middleware import (
-    IDENTITY_PREFIX,
-    FaultMiddleware,
-    Requests,
-    identity_faults,
-)
+from energy_platform.simulators.base import SIMULATED_RPS, PortfolioRules, Simulator
 from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
+from energy_platform.simulators.socomec.devices import build_meters
+from energy_platform.simulators.socomec.faults import FAULTS
 from energy_platform.simulators.socomec.inventory import CA_UUID, Inventory, Record, last_value
-from energy_platform.simulators.socomec.keycloak import Keycloak
+from energy_platform.simulators.socomec.keycloak import REALM, Keycloak
 from energy_platform.simulators.socomec.openapi import (
     OPENAPI,
     OPENAPI_PATH,
@@ -40,56 +35,17 @@ from energy_platform.simulators.socomec.searches import (
 from energy_platform.simulators.world import Clock, World, real_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
-    from energy_platform.simulators.middleware import App
-
-FAULTS: Final = frozenset(
-    {
-        "expire_token_after",
-        "refuse_login",
-        "refuse_refresh",
-        "no_rights",
-        "page_drift",
-        "repeated_page",
-        "endless_pages",
-        "wrong_total",
-        "truncate",
-        "truncate_series",
-        "truncate_newest",
-        "thin_out",
-        "series_left_out",
-        "odd_rows",
-        "device_refused",
-        "late_points",
-        "clock_skew",
-        "too_large",
-        "too_slow",
-        "null_value",
-        "mixed_types",
-        "extra_keys",
-    }
-)
-"""Faults of SoData beside the general ones; those with a number are written ``truncate=1000``.
-
-``expire_token_after=N``: a token is good for N calls. ``no_rights``: listings are empty.
-``page_drift``: a later page begins with the last record of the page before. ``repeated_page``: a
-later page is the first one again. ``endless_pages``: the total is never reached. ``truncate=N``:
-an answer holds its first N points. ``truncate_series=N`` and ``truncate_newest=N``: each series
-holds its oldest or newest N points. ``thin_out=N``: windows above six hours hold every N-th point.
-``series_left_out``: an answer lacks one of its series. ``odd_rows``: rows without a stamp or a
-zone, or that are no objects, stand between the points. ``device_refused=STATUS``: one device is
-answered for with this status. ``too_large=N`` and ``too_slow=N``: 413 or 504 above N points.
-``late_points=H``: the last H hours of each UTC day (2 by default) are held back until it is
-cleared. ``clock_skew:seconds=N``: the cloud's clock and its newest samples are N seconds ahead.
-"""
+    from energy_platform.simulators.faults import Faults
+    from energy_platform.simulators.world import Device, Site
 
 JSON: Final = "application/json"
 
 
-class SocomecSimulator:
+class SocomecSimulator(Simulator):
     """SoData and its Keycloak as two ASGI applications.
 
     Args:
@@ -99,12 +55,17 @@ class SocomecSimulator:
         keycloak: Token lifetimes and the account; the default has 300 s and 1800 s.
 
     Attributes:
-        app: The API.
-        identity_app: Keycloak.
-        requests: Answers by endpoint and status.
         may_read_customers: Whether the user has the right to; 403 otherwise.
-        writes: Calls a reader must never make, as ``"METHOD path"``.
     """
+
+    name = "socomec"
+    own_faults = FAULTS
+    has_identity = True
+    portfolio = PortfolioRules(
+        device_type=lambda device: device.model.lower().replace(" ", "_").replace("-", "_"),
+        has_device_role=True,
+        hourly_points=True,
+    )
 
     def __init__(
         self,
@@ -114,32 +75,31 @@ class SocomecSimulator:
         clock: Clock = real_time,
         keycloak: Keycloak | None = None,
     ) -> None:
-        self.faults = (faults or Faults()).knowing(FAULTS | identity_faults())
-        self.keycloak = keycloak or Keycloak(faults=self.faults)
-        self.clock = clock
-        self.requests: Requests = Counter()
+        super().__init__(faults=faults, clock=clock)
+        self.keycloak = self.identity = keycloak or Keycloak(faults=self.faults)
         self.may_read_customers = True
-        self.writes: list[str] = []
         self._inventory = Inventory(world)
         self._history = History(self._inventory, faults=self.faults, seed=world.seed)
-        self._seen: dict[str, int] = {}
-        self.app: App = FaultMiddleware(
-            Starlette(routes=self._routes()),
-            faults=self.faults,
-            requests=self.requests,
-            endpoint=_endpoint,
-        )
-        self.identity_app: App = FaultMiddleware(
-            Starlette(routes=self.keycloak.routes()),
-            faults=self.faults,
-            requests=self.requests,
+        self.app = self.with_faults(Starlette(routes=self._routes()), endpoint=_endpoint)
+        self.identity_app = self.identity_with_faults(
+            self.keycloak.routes(),
             endpoint=lambda path: "token" if path.endswith("/token") else "realm",
-            prefix=IDENTITY_PREFIX,
         )
 
-    def _now(self) -> float:
-        skew = self.faults.active("clock_skew")
-        return self.clock().timestamp() + (0.0 if skew is None else skew.seconds)
+    @classmethod
+    def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
+        """Return the meters, inverters, UPS and gateways of the world."""
+        return build_meters(sites, seed=seed)
+
+    def environment(self, url: Callable[[str], str]) -> dict[str, str]:
+        """Return the variables that point the platform at SoData and its Keycloak."""
+        return {
+            "SOCOMEC_API_URL": url("socomec") + "/",
+            "SOCOMEC_KEYCLOAK_URL": url("socomec_identity") + "/",
+            "SOCOMEC_REALM": REALM,
+            **self.keycloak.account.environment("SOCOMEC"),
+            "SOCOMEC_RPS": SIMULATED_RPS,
+        }
 
     def _routes(self) -> list[Route]:
         account = f"{ROOT}/ca/{{ca}}"
@@ -217,7 +177,7 @@ class SocomecSimulator:
         return serve
 
     def _refused(self, request: Request) -> Response | None:
-        if not self.keycloak.accepts(request.headers.get("authorization")):
+        if not self.keycloak.accepted(request.headers.get("authorization")):
             return _error(401, "Unauthorized")
         if request.path_params.get("ca", CA_UUID) != CA_UUID:
             return _error(404, "Corporate account not found")
@@ -309,16 +269,16 @@ class SocomecSimulator:
         device = self._inventory.devices.get(identity)
         if device is None or self.faults.active("no_rights"):
             return []
-        now = self._now()
+        now = self.now_s()
         records = [last_value(identity, device, signal, now=now) for signal in device.signals]
         return [record for record in records if record is not None]
 
     def _datapoints(self, body: bytes, _request: Request) -> Response:
-        answer = self._history.answer(read_query(body), now=self._now())
+        answer = self._history.answer(read_query(body), now=self.now_s())
         return Response(answer, media_type=JSON)
 
     async def _elsewhere(self, request: Request) -> Response:
-        if not self.keycloak.accepts(request.headers.get("authorization")):
+        if not self.keycloak.accepted(request.headers.get("authorization")):
             return _error(401, "Unauthorized")
         if request.method != "GET":
             self.writes.append(f"{request.method} {request.url.path}")

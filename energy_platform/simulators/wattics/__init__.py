@@ -16,9 +16,12 @@ from energy_platform.simulators.wattics.streams import (
     WatticsStream,
 )
 
+SIMULATOR = WatticsSimulator
+
 __all__ = [
     "DEMO_CREDENTIAL",
     "PUSH_PATH",
+    "SIMULATOR",
     "VIOLATIONS",
     "DeliveryReport",
     "Gap",

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from collections import defaultdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 import msgspec
 
-from energy_platform.simulators.faults import Faults
+from energy_platform.simulators.base import Simulator
 from energy_platform.simulators.middleware import FaultMiddleware
 from energy_platform.simulators.wattics.exchange import Answer, Exchange, Header
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
@@ -31,14 +30,18 @@ from energy_platform.simulators.wattics.streams import (
     WatticsCredential,
     WatticsStream,
 )
+from energy_platform.simulators.world import Clock, real_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
+    from typing import Any
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.requests import Request
 
-    from energy_platform.simulators.middleware import Requests
+    from energy_platform.simulators.faults import Faults
+    from energy_platform.simulators.middleware import App, Receive, Scope, Send
     from energy_platform.simulators.wattics.events import ReceivedPacket
     from energy_platform.simulators.wattics.report import DeliveryReport
 
@@ -115,7 +118,7 @@ class _StoringFaultMiddleware(FaultMiddleware):
         await self._app({**scope, _CUT_SHORT: True}, receive, send)
 
 
-class WatticsSimulator:
+class WatticsSimulator(Simulator):
     """Wattics data collection as a local server.
 
     Args:
@@ -127,8 +130,11 @@ class WatticsSimulator:
         record: File that keeps what was received; ``None`` keeps memory only.
 
     Attributes:
-        requests: Requests answered, by ``"METHOD route"`` and status; 0 stands for no answer.
+        sessions: Cookies that were given.
     """
+
+    name = "wattics"
+    own_faults = FAULTS
 
     def __init__(
         self,
@@ -137,30 +143,44 @@ class WatticsSimulator:
         credentials: Iterable[WatticsCredential] = (DEMO_CREDENTIAL,),
         faults: Faults | None = None,
         behaviour: WatticsBehaviour | None = None,
-        clock: Callable[[], datetime] | None = None,
+        clock: Clock = real_time,
         record: Path | None = None,
     ) -> None:
+        super().__init__(faults=faults, clock=clock)
         self.behaviour = behaviour or WatticsBehaviour()
-        self.faults = (faults or Faults()).knowing(FAULTS)
         self.credentials = tuple(credentials)
-        self.clock = clock or (lambda: datetime.now(tz=UTC))
-        self.requests: Requests = Counter()
         self.sessions = Sessions()
         self._record = WatticsRecord(tuple(streams), path=record)
         self._by_basic = {c.basic().encode(): c for c in self.credentials}
         self._in_flight: defaultdict[str, list[Exchange]] = defaultdict(list)
-        self._app = _StoringFaultMiddleware(
-            self._serve,
+        self.app = self.with_faults(
+            self._serve, endpoint=lambda path: _ROUTES.get(path, "elsewhere")
+        )
+
+    def with_faults(self, app: App, *, endpoint: Callable[[str], str]) -> App:
+        """Return the application behind faults that know whether a packet was stored."""
+        return _StoringFaultMiddleware(
+            app,
             faults=self.faults,
             requests=self.requests,
-            endpoint=lambda path: _ROUTES.get(path, "elsewhere"),
+            endpoint=endpoint,
             login_url=LOGIN_PATH,
         )
 
-    @property
-    def app(self) -> ASGIApp:
-        """The ASGI application, as the server runs it."""
-        return self._app
+    def environment(self, url: Callable[[str], str]) -> dict[str, str]:
+        """Return the variables that point the platform at it."""
+        return {
+            "WATTICS_BASE_URL": url("wattics") + PUSH_PATH,
+            "WATTICS_USERNAME": self.credentials[0].username,
+            "WATTICS_PASSWORD": self.credentials[0].password,
+        }
+
+    def control_reads(self) -> Mapping[str, Callable[[Request], Any]]:
+        """Return the report, and the packets of a stream."""
+        return {
+            "/delivery-report": lambda _: self.delivery_report(),
+            "/packets/{stream:path}": lambda r: self.packets(r.path_params["stream"]),
+        }
 
     @property
     def streams(self) -> tuple[WatticsStream, ...]:

@@ -12,15 +12,13 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+from energy_platform.simulators.registry import simulators
 from energy_platform.simulators.world.bulk import Bulk, build_bulk
 from energy_platform.simulators.world.curves import ORIGIN_S, Curve
 from energy_platform.simulators.world.devices import Device
 from energy_platform.simulators.world.events import EVENT_KINDS, Event, EventKind, parse_event
-from energy_platform.simulators.world.gateways import build_skycentrics
-from energy_platform.simulators.world.meters import build_socomec
 from energy_platform.simulators.world.signals import Cadence, Samples, Signal, jitter
 from energy_platform.simulators.world.sites import Site, build_sites
-from energy_platform.simulators.world.valves import build_belimo
 
 __all__ = [
     "EVENT_KINDS",
@@ -65,10 +63,8 @@ class World:
     ) -> None:
         self.seed = seed
         self.sites: tuple[Site, ...] = build_sites()
-        devices = (
-            *build_socomec(self.sites, seed=seed),
-            *build_belimo(self.sites, seed=seed),
-            *build_skycentrics(self.sites, seed=seed),
+        devices = tuple(
+            device for one in simulators() for device in one.devices(self.sites, seed=seed)
         )
         if bulk is not None:
             devices += build_bulk(self.sites[0], bulk=bulk, seed=seed)

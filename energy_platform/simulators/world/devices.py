@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from energy_platform.simulators.world.signals import Signal, Vendor
+    from energy_platform.simulators.world.signals import Signal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class Device:
             ``warning``, ``quiet``.
     """
 
-    vendor: Vendor
+    vendor: str
     serial: str
     name: str
     site: str

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
-Vendor = Literal["socomec", "belimo", "skycentrics"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
 
 
@@ -196,7 +195,7 @@ class Signal:
     """
 
     key: str
-    vendor: Vendor
+    vendor: str
     device: str
     site: str
     address: str

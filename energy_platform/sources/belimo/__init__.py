@@ -4,7 +4,7 @@ from typing import Final
 
 from energy_platform.sources.base import SourceSpec
 from energy_platform.sources.belimo.client import BelimoClient
-from energy_platform.sources.belimo.discovery import found_at_belimo
+from energy_platform.sources.belimo.discovery import discover_belimo
 from energy_platform.sources.belimo.readings import belimo_to_readings
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.belimo.source import addresses, open_belimo
@@ -28,6 +28,6 @@ SOURCE: Final = SourceSpec(
     inventory_tables=(RAW_BELIMO_DEVICES, RAW_BELIMO_DATAPROFILES),
     open=open_belimo,
     readings=belimo_to_readings,
-    discover=found_at_belimo,
+    discover=discover_belimo,
     addresses=addresses,
 )

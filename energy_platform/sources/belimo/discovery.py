@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import classify
+from energy_platform.discovery.vendor_inventory import (
     SHARED,
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import classify
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.identity import is_told_apart
 from energy_platform.sources.belimo.tables import RAW_BELIMO_DATAPROFILES, RAW_BELIMO_DEVICES
@@ -42,7 +42,7 @@ _CARRIERS: Final[dict[Quantity, Carrier]] = {
 }
 
 
-def found_at_belimo(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
+def discover_belimo(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: devices and dataprofiles."""
     profiles = inventory[RAW_BELIMO_DATAPROFILES.name]
     guesses: dict[str, tuple[list[ProposedPoint], dict[str, str]]] = {
@@ -141,7 +141,7 @@ def _point(row: Mapping[str, Any]) -> ProposedPoint:
             confidence="high" if is_bool else "medium",
             why=f'"{shown}" is a {row["basetype"]}',
         )
-    classified = classify(unit, words(name, description))
+    classified = classify(unit, keywords(name, description))
     quantity, kind, confidence, doubt = (
         classified.quantity,
         classified.kind,

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
+from energy_platform.discovery.phases import phase_of
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import classify, direction_of, of_phase, role_of
+from energy_platform.discovery.states import states_of
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.phases import phase_of
-from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import classify, direction_of, of_phase, role_of
-from energy_platform.discovery.states import states_of
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.sources.files.layout import WATTICS_FIELDS
 from energy_platform.sources.files.mapping import offset_of
@@ -56,6 +56,15 @@ _WATTICS_QUANTITIES: Final[dict[str, Quantity]] = {
     "v": "voltage",
     "c": "current",
     "pC": "active_energy_import",
+}
+
+_WATTICS_PHASES: Final[dict[str, Phase]] = {
+    "1": "L1",
+    "2": "L2",
+    "3": "L3",
+    "12": "L12",
+    "13": "L13",
+    "23": "L23",
 }
 
 
@@ -104,7 +113,7 @@ def _site(row: Mapping[str, Any], name: str) -> ProposedSite:
 def _point(row: Mapping[str, Any], *, every_s: float | None) -> ProposedPoint:
     key, unit = row["point"], row["unit"]
     shown = clean(row["name"]) or key
-    said = words(key, row["name"])
+    said = keywords(key, row["name"])
     meaning = _meaning(row, said)
     states: tuple[tuple[str, float], ...] = ()
     doubts = [meaning.doubt]
@@ -188,9 +197,11 @@ def _of_wattics(point: str) -> _Meaning:
     quantity = _WATTICS_QUANTITIES[name]
     is_energy = quantity in ENERGY_QUANTITIES
     doubt = "a column of Wattics' CSV; a total stands in phase 1, then phase: total" * is_energy
-    phases: dict[str, Phase] = {
-        **{number: f"L{number}" for number in ("1", "2", "3", "12", "13", "23")}  # type: ignore[dict-item]
-    }
     return _Meaning(
-        quantity, "register" if is_energy else "gauge", "medium", doubt, phases[phase], counts=True
+        quantity,
+        "register" if is_energy else "gauge",
+        "medium",
+        doubt,
+        _WATTICS_PHASES[phase],
+        counts=True,
     )

@@ -7,6 +7,7 @@ ends in the same place.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -77,12 +78,12 @@ def take_in(settings: FilesSettings, store: Store, *, now: datetime) -> Intake:
         now: The present.
 
     Raises:
-        OSError: The inbox cannot be listed, or the disk refuses.
+        OSError: The inbox is not there or cannot be listed, or the disk refuses.
     """
     inbox = settings.folder
     result = Intake()
     if inbox is None or not inbox.is_dir():
-        return result
+        raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(inbox))
     with store.lock():
         loggers = read_loggers(inbox)
         result.troubles |= {one.id: one.error for one in loggers.values() if one.error}

@@ -134,7 +134,7 @@ def inventory(store: Store, loggers: dict[str, Logger]) -> dict[str, pl.DataFram
     return {
         RAW_FILES_LOGGERS.name: pl.DataFrame(rows, schema=RAW_FILES_LOGGERS.schema),
         RAW_FILES_POINTS.name: behaves.select(RAW_FILES_POINTS.schema.names())
-        .cast(dict(RAW_FILES_POINTS.schema))
+        .cast(RAW_FILES_POINTS.schema)
         .sort(RAW_FILES_POINTS.sort_key),
     }
 

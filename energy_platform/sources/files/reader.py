@@ -150,22 +150,20 @@ def read_file(
     style = _style(layout, values, mapping)
     parts, bad = _samples(layout, lines, mapping=mapping, style=style, series=series)
     samples = pl.concat([pl.DataFrame(schema=SAMPLES), *parts])
-    one = deduplicate(samples, key=["point", "at"])
+    one = deduplicate(samples.drop("line"), key=["point", "at"])
+    row = [name for name in SAMPLES.names() if name != "line"]
+    first_lines = samples.group_by(row).agg(pl.col("line").min())
     days = _days(lines)
+    unplaced = lines.filter(pl.col("reason").is_not_null()).select(
+        "line",
+        pl.lit("").alias("point"),
+        "stamp_text",
+        pl.lit(None, pl.String()).alias("said"),
+        "reason",
+    )
     bad_lines = [
-        BadLine(*row, days[row[0]])
-        for row in (
-            *lines.filter(pl.col("reason").is_not_null())
-            .select(
-                "line",
-                pl.lit("").alias("point"),
-                "stamp_text",
-                pl.lit(None, pl.String()).alias("said"),
-                "reason",
-            )
-            .rows(),
-            *(row for part in bad for row in part.rows()),
-        )
+        BadLine(line, point, stamp, said, reason, days[line])
+        for line, point, stamp, said, reason in pl.concat([unplaced, *bad]).rows()
     ]
     if samples.is_empty() and not bad_lines:
         raise RefusedFileError("holds no value")
@@ -176,7 +174,9 @@ def read_file(
             "their order"
         )
     return FileContent(
-        samples=one.frame.select(SAMPLES.names()),
+        samples=one.frame.join(
+            first_lines, on=row, how="left", nulls_equal=True, maintain_order="left"
+        ).select(SAMPLES.names()),
         bad_lines=tuple(sorted(bad_lines)),
         duplicates=one.duplicates,
         conflicts=one.conflicts,

@@ -79,7 +79,7 @@ class FilesSource:
             VendorError: The inbox or the disk refuses.
         """
         self._take(until)
-        return pull.days(
+        yield from pull.days(
             self.store,
             days,
             until=until,

@@ -164,7 +164,11 @@ def _of_numbers(column: Column, *, time_format: str) -> Stamps:
     nothing = pl.Series([None], dtype=_INSTANT).new_from_index(0, len(number))
     if time_format == "excel":
         microseconds = (number * 86_400_000_000).round(0).cast(pl.Int64, strict=False)
-        days = pl.select(pl.lit(EXCEL_EPOCH) + pl.duration(microseconds=microseconds)).to_series()
+        days = (
+            pl.DataFrame({"us": microseconds})
+            .select(pl.lit(EXCEL_EPOCH) + pl.duration(microseconds="us"))
+            .to_series()
+        )
         return Stamps(_on_the_second(_first(days.cast(_NAIVE), column.moment)), nothing)
     scale = 1_000_000 if time_format == "epoch" else 1000
     us = (number * scale).round(0).cast(pl.Int64, strict=False)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from energy_platform.days import day_bounds
 from energy_platform.lake.files import staged
@@ -234,12 +235,12 @@ class Store:
         """Note a file that came, before anything is done with it."""
         at = _us(now)
         values = {"name": name, "reading": reading, "tried": reading, "read_us": at}
-        insert = sa.dialects.sqlite.insert(_FILES).values(
+        row = insert(_FILES).values(
             logger=logger, content_id=content_id, state="came", taken_us=at, **values
         )
         with self._open().begin() as connection:
             connection.execute(
-                insert.on_conflict_do_update(index_elements=["logger", "content_id"], set_=values)
+                row.on_conflict_do_update(index_elements=["logger", "content_id"], set_=values)
             )
         found = self.known(logger, content_id)
         assert found is not None  # noqa: S101 - the row that was just written
@@ -453,7 +454,7 @@ def behaviour(samples: pl.DataFrame) -> pl.DataFrame:
             .str.join(",")
             .alias("texts"),
         )
-        .cast(dict(BEHAVIOUR))
+        .cast(BEHAVIOUR)
         .select(BEHAVIOUR.names())
     )
 

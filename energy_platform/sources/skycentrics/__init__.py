@@ -4,7 +4,7 @@ from typing import Final
 
 from energy_platform.sources.base import Poll, SourceSpec
 from energy_platform.sources.skycentrics.client import SkycentricsClient
-from energy_platform.sources.skycentrics.discovery import found_at_skycentrics
+from energy_platform.sources.skycentrics.discovery import discover_skycentrics
 from energy_platform.sources.skycentrics.landing import Landing
 from energy_platform.sources.skycentrics.readings import skycentrics_to_readings
 from energy_platform.sources.skycentrics.settings import SkycentricsSettings
@@ -35,7 +35,7 @@ SOURCE: Final = SourceSpec(
     inventory_tables=(RAW_SKYCENTRICS_DEVICES, RAW_SKYCENTRICS_SENSORS),
     open=open_skycentrics,
     readings=skycentrics_to_readings,
-    discover=found_at_skycentrics,
+    discover=discover_skycentrics,
     addresses=addresses,
     checks=check_polls,
     poll=Poll(run=poll, polled_at=polled_at, days=polled_days, archive=archive_polls),

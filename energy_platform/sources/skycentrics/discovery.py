@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
+from energy_platform.discovery.phases import phase_of
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import classify, of_phase, role_of
+from energy_platform.discovery.states import states_of
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.phases import phase_of
-from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import classify, of_phase, role_of
-from energy_platform.discovery.states import states_of
 from energy_platform.discovery.vocabulary import BATTERY, CAPACITY, CHARGE, DISCHARGE
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import candidate
 from energy_platform.sources.skycentrics.tables import (
     RAW_SKYCENTRICS_DEVICES,
@@ -43,7 +43,7 @@ _ELECTRIC: Final = frozenset(
 )
 
 
-def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
+def discover_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: gateways and sensors."""
     sensors = inventory[RAW_SKYCENTRICS_SENSORS.name]
     sites: dict[str, ProposedSite] = {}
@@ -68,18 +68,18 @@ def found_at_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInvento
 
 def _point(row: Mapping[str, Any]) -> ProposedPoint:
     key, units = row["sensor_id"], row["units"]
-    said = words(key, row["name"])
-    classified = classify(units, said)
+    words = keywords(key, row["name"])
+    classified = classify(units, words)
     phase = phase_of(row["name"], key, quantity=classified.quantity)
-    classified = of_phase(classified, said, phase=phase)
+    classified = of_phase(classified, words, phase=phase)
     quantity, kind = classified.quantity, classified.kind
     is_energy = kind == "register" and quantity in ENERGY_QUANTITIES
     doubts = [classified.doubt]
-    if "dup" in said:
+    if "dup" in words:
         doubts.append("a duplicate point of the gateway with a value of its own")
-    if quantity == "active_power" and said & BATTERY:
+    if quantity == "active_power" and words & BATTERY:
         doubts.append("the sign is not documented; set sign: -1 if discharging is positive")
-    if quantity == "active_power" and "breaker" in said:
+    if quantity == "active_power" and "breaker" in words:
         doubts.append("of a breaker: what it feeds is measured behind it too, no load of its own")
     is_swapped = is_energy and _is_in_words(row["value"])
     if is_swapped:
@@ -87,7 +87,7 @@ def _point(row: Mapping[str, Any]) -> ProposedPoint:
             f"{row['value']:.0f} is {row['value'] / WORD:.0f} times 65,536, a register with its "
             "words exchanged: quarantined until a correction says what is right"
         )
-    elif is_energy and "lifetime" in said:
+    elif is_energy and "lifetime" in words:
         doubts.append("set rated_capacity_wh, which unmasks a register with swapped words")
     states: tuple[tuple[str, float], ...] = ()
     if row["value_text"] and (kind == "state" or not units):
@@ -104,7 +104,7 @@ def _point(row: Mapping[str, Any]) -> ProposedPoint:
         kind=kind,
         phase=phase,
         carrier="electricity" if unit in _ELECTRIC else None,
-        role=_role(said, counts=classified.counts and "dup" not in said) if is_energy else None,
+        role=_role(words, counts=classified.counts and "dup" not in words) if is_energy else None,
         states=states,
         needs_power=is_energy,
         is_implausible=is_swapped,
@@ -114,8 +114,8 @@ def _point(row: Mapping[str, Any]) -> ProposedPoint:
     )
 
 
-def _role(said: frozenset[str], *, counts: bool) -> Role:
-    return role_of(said) if counts else "none"
+def _role(words: frozenset[str], *, counts: bool) -> Role:
+    return role_of(words) if counts else "none"
 
 
 def _is_in_words(value: float | None) -> bool:
@@ -128,11 +128,16 @@ def _capacity(own: Sequence[Mapping[str, Any]]) -> list[str]:
     room: list[tuple[str, float]] = []
     held: list[tuple[str, float]] = []
     for row in own:
-        said = words(row["sensor_id"], row["name"])
+        words = keywords(row["sensor_id"], row["name"])
         how = conversion(row["units"], quantity="stored_energy")
-        if how is None or row["value"] is None or not said >= {"available"} or not said & CAPACITY:
+        if (
+            how is None
+            or row["value"] is None
+            or not words >= {"available"}
+            or not words & CAPACITY
+        ):
             continue
-        place = room if said & CHARGE and not said & DISCHARGE else held
+        place = room if words & CHARGE and not words & DISCHARGE else held
         place.append((row["sensor_id"], row["value"] * how.multiplier / how.divisor))
     if len(room) != 1 or len(held) != 1:
         return []

@@ -4,7 +4,7 @@ from typing import Final
 
 from energy_platform.sources.base import SourceSpec
 from energy_platform.sources.socomec.client import SocomecClient
-from energy_platform.sources.socomec.discovery import found_at_socomec
+from energy_platform.sources.socomec.discovery import discover_socomec
 from energy_platform.sources.socomec.models import SeriesKey
 from energy_platform.sources.socomec.readings import socomec_to_readings
 from energy_platform.sources.socomec.settings import SocomecSettings
@@ -40,7 +40,7 @@ SOURCE: Final = SourceSpec(
     not_for_days=(RAW_SOCOMEC_CUSTOMERS, RAW_SOCOMEC_LAST_VALUES),
     open=open_socomec,
     readings=socomec_to_readings,
-    discover=found_at_socomec,
+    discover=discover_socomec,
     addresses=addresses,
     keep=keep,
     mart_tables=(

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from energy_platform.discovery.found import (
+from energy_platform.discovery.keywords import clean, keywords, usual_unit
+from energy_platform.discovery.phases import phase_of
+from energy_platform.discovery.registers import once
+from energy_platform.discovery.rules import classify, of_phase, role_of
+from energy_platform.discovery.states import states_of
+from energy_platform.discovery.vendor_inventory import (
     SHARED,
     ProposedDevice,
     ProposedPoint,
     ProposedSite,
     VendorInventory,
 )
-from energy_platform.discovery.phases import phase_of
-from energy_platform.discovery.registers import once
-from energy_platform.discovery.rules import classify, of_phase, role_of
-from energy_platform.discovery.states import states_of
-from energy_platform.discovery.words import clean, usual_unit, words
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
 from energy_platform.identity import is_told_apart
 from energy_platform.sources.socomec.keys import socomec_key
@@ -53,7 +53,7 @@ NO_SITE: Final = "socomec without site"
 _ROLE: Final = "main, sub, generation, storage or none; only what counts in the site's use"
 
 
-def found_at_socomec(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
+def discover_socomec(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: sites, devices, variables."""
     sites = {
         row["uuid"]: _site(row) for row in inventory[RAW_SOCOMEC_SITES.name].iter_rows(named=True)
@@ -119,7 +119,7 @@ def _device(
     site: str,
     seen: Mapping[str, Sequence[str]],
 ) -> ProposedDevice:
-    called = words(row["name"], row["model_name"])
+    called = keywords(row["name"], row["model_name"])
     left_out = {_key(one): "not active at SoData" for one in own if one["active"] is False}
     guesses = [
         _point(one, device=called, seen=seen.get(one["service_id"], ()))
@@ -131,7 +131,7 @@ def _device(
         one if names.count(one.name) == 1 else _told_apart(one)
         for one in sorted(guesses, key=lambda one: one.quantity not in ENERGY_QUANTITIES)
     ]
-    role = role_of(words(row["name"]))
+    role = role_of(keywords(row["name"]))
     points = once(told)
     has_energy = any(one.quantity in ENERGY_QUANTITIES for one in points)
     role = role if has_energy else "none"
@@ -168,13 +168,13 @@ def _point(
 ) -> ProposedPoint:
     title, service = clean(one["title"]), clean(one["service_name"])
     unit = one["unit"]
-    said = words(title, service, one["service_group"])
+    words = keywords(title, service, one["service_group"])
     shown = title or service or f"service {one['service_id']}"
     counted = f" in {clean(unit)}" if unit else ", no unit"
-    is_increment = _is_increment(one, said=words(title))
-    classified = classify(unit, said - {"delta"} if is_increment else said, device=device)
+    is_increment = _is_increment(one, words=keywords(title))
+    classified = classify(unit, words - {"delta"} if is_increment else words, device=device)
     phase = phase_of(title, None if title else service, quantity=classified.quantity)
-    classified = of_phase(classified, said, phase=phase)
+    classified = of_phase(classified, words, phase=phase)
     quantity, kind = classified.quantity, classified.kind
     confidence, doubts = classified.confidence, [classified.doubt]
     states: tuple[tuple[str, float], ...] = ()
@@ -211,11 +211,11 @@ def _point(
     )
 
 
-def _is_increment(one: Mapping[str, Any], *, said: frozenset[str]) -> bool:
+def _is_increment(one: Mapping[str, Any], *, words: frozenset[str]) -> bool:
     if (one["service_name"] or "").lower().endswith(INCREMENT):
         return True
     how = conversion(one["unit"], quantity="other") if one["unit"] else None
-    return "delta" in said and (how.unit if how else None) in _COUNTED
+    return "delta" in words and (how.unit if how else None) in _COUNTED
 
 
 def _cadence(polling_time: int | None) -> float | None:

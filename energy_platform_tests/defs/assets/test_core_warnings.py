@@ -14,7 +14,7 @@ from energy_platform.defs.assets.core import core
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import Refreshed, refresh
-from energy_platform.schemas import CORE_REGISTER_STATE
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_REGISTER_STATE
 from energy_platform.settings import PlatformSettings
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, World
@@ -148,6 +148,29 @@ def test_refused_energy_is_told_with_the_limit_that_would_have_let_it_pass(tmp_p
     assert refused == pytest.approx(5e9, rel=1e-3)
     text = _limited(world, f"{needed:.0f}")
     assert "nothing_refused" not in warned(materialized(tmp_path, world, METER, text=text))
+
+
+@pytest.mark.parametrize(
+    ("jump", "limit", "name"), [(5e9, "100000000", "refused_wh"), (0.0, "250", "over_limit_wh")]
+)
+def test_the_day_says_in_its_metadata_what_is_refused_and_what_was_beyond_a_limit(
+    tmp_path: Path, jump: float, limit: str, name: str
+) -> None:
+    world = World(events=[Event(METER, "spike", NOON, None, jump)] if jump else [])
+    result = materialized(tmp_path, world, METER, text=_limited(world, limit))
+    (event,) = [
+        one
+        for one in result.asset_materializations_for_node("core")
+        if one.asset_key == dg.AssetKey("core_energy_deltas")
+    ]
+    deltas = Lake(tmp_path / "lake").read(CORE_ENERGY_DELTAS, day=DAY)
+    figures = {
+        "refused_wh": deltas["refused_wh"].abs().sum(),
+        "over_limit_wh": deltas.filter(pl.col("status") == "over_limit")["energy_wh"].sum(),
+    }
+    assert figures[name] > 0
+    for one, figure in figures.items():
+        assert event.metadata[one].value == figure
 
 
 def test_a_limit_typed_in_kilowatts_is_told_with_the_one_it_needs(tmp_path: Path) -> None:

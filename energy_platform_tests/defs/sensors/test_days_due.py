@@ -274,11 +274,13 @@ def test_the_check_is_reported_when_something_changed_and_then_not_again(
     assert healed.passed
 
 
-def test_a_damaged_catalogue_is_named_with_what_to_do(
+def test_a_catalogue_that_cannot_be_used_is_named_with_what_to_do(
     platform: Platform, instance: dg.DagsterInstance
 ) -> None:
     close(platform, "2026-01-08")
-    (platform.data / "catalogue.sqlite").write_bytes(b"no database " * 1000)
+    for path in platform.data.glob("catalogue.sqlite*"):
+        path.unlink()
+    (platform.data / "catalogue.sqlite").mkdir()
     said = str(look(platform, instance).skip_message)
     assert "catalogue.sqlite" in said
     assert "remove it" in said

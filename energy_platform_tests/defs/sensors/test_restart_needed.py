@@ -17,7 +17,7 @@ from energy_platform.installation import upgrade
 from energy_platform.lake.raw_days import land_day
 from energy_platform.portfolio import Portfolio
 from energy_platform.settings import PlatformSettings
-from energy_platform.sources.registry import day_tables
+from energy_platform.sources.registry import day_tables, poll_source
 from energy_platform.sources.skycentrics.pull import PollReport
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
     (inbox / "march.csv").write_text("\n".join(["time,Energy [kWh]", *rows]), encoding="utf-8")
     monkeypatch.setenv("FILES_FOLDER", str(inbox.parent))
     monkeypatch.setenv("FILES_SETTLE_S", "0")
-    taken = polls.poll_source(
+    taken = poll_source(
         "files",
         lake=platform.lake,
         portfolio=Portfolio(),

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import time_machine
 
+from energy_platform.days import day_before
 from energy_platform.defs import ingest_requests
 from energy_platform.defs.instance.living_runs import DIED, home_of
 from energy_platform.defs.resources import Platform
@@ -27,6 +28,7 @@ from energy_platform.refresh import refresh
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.warehouse import BuildPlan, Warehouse
+from energy_platform_tests.opened_files import opened_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,6 +279,19 @@ def test_a_failed_push_of_one_stream_holds_no_new_data_of_others_up(
     assert isinstance(tick("push_when_behind", wattics, instance), dg.RunRequest)
 
 
+@pytest.mark.parametrize("name", ["refresh_when_stale", "push_when_behind", "socomec_days_due"])
+def test_no_tick_opens_a_parquet_file_while_the_lake_does_not_change(
+    wattics: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SOCOMEC_CLIENT_ID", "client")
+    before = tick(name, wattics, instance)
+    with opened_parquet(wattics.lake.root) as opened:
+        after = tick(name, wattics, instance)
+    assert opened == []
+    assert isinstance(before, dg.RunRequest)
+    assert isinstance(after, dg.RunRequest)
+
+
 @pytest.mark.parametrize("name", ["refresh_when_stale", "push_when_behind"])
 def test_an_idle_tick_opens_nothing_until_something_changes(
     platform: Platform,
@@ -323,8 +338,16 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
     before = len(looks)
     assert "nothing changed since" in look()
     assert len(looks) == before
-    lake_file = platform.lake.path(RAW_SOCOMEC_DATAPOINTS, day=DAY)
-    lake_file.touch()
+    platform.lake.path(RAW_SOCOMEC_DATAPOINTS, day=DAY).touch()
+    assert "nothing changed since" in look(), "the same content is no change"
+    land_day(
+        platform.lake,
+        RAW_SOCOMEC_DATAPOINTS,
+        day=day_before(DAY),
+        frame=RAW_SOCOMEC_DATAPOINTS.empty(),
+        complete_until=datetime(2026, 3, 3, tzinfo=UTC),
+        closed=True,
+    )
     look()
     assert len(looks) == before + 1, "a file of the lake changed"
     Path(platform.portfolio_path).touch()

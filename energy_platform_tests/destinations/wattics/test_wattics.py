@@ -1,3 +1,5 @@
+"""The client of Wattics on the wire: connections, cookies, answers, read-back."""
+
 from __future__ import annotations
 
 import base64

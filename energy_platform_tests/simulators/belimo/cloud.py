@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.simulators.credentials import BELIMO
+from energy_platform.simulators.belimo import ACCOUNT as BELIMO
 from energy_platform_tests.simulators.web import HTTP
 
 if TYPE_CHECKING:

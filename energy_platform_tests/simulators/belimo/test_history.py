@@ -258,11 +258,11 @@ def test_local_days_are_buckets_only_where_these_begin_with_the_window(
     suite: SimulatorSuite, from_start: bool, stamps: list[str]
 ) -> None:
     """Which of both the vendor does is not documented; a program may meet either."""
-    suite.belimo.buckets_from_start = from_start
+    suite.belimo.history.buckets_from_start = from_start
     try:
         path = f"/devices/{suite.belimo.device_id(valve(suite))}/data/history/timeseries"
         window = {"from": "2026-01-01T00:00:00+01:00", "to": "2026-01-03T00:00:00+01:00"}
         answer = Cloud(suite).get(path, datapointIds=HEAT, resolution="1d", **window).json()
     finally:
-        suite.belimo.buckets_from_start = False
+        suite.belimo.history.buckets_from_start = False
     assert [one["timestamp"] for one in answer["series"][0]["values"]] == stamps

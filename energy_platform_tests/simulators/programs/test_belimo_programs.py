@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.simulators.credentials import BELIMO
+from energy_platform.simulators.belimo import ACCOUNT as BELIMO
 from energy_platform_tests.simulators.web import HTTP
 
 from .belimo_sample import (

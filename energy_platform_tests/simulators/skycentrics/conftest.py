@@ -1,3 +1,5 @@
+"""The SkyCentrics simulator behind a real server, and a caller that signs its requests."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

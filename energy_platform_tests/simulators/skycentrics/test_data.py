@@ -1,3 +1,5 @@
+"""Devices, newest readings and history as the SkyCentrics cloud gives them."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""Signed requests: which the SkyCentrics simulator accepts, and how it refuses the others."""
+
 from __future__ import annotations
 
 import pytest

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from energy_platform.simulators.credentials import SOCOMEC
+from energy_platform.simulators.socomec import ACCOUNT as SOCOMEC
 from energy_platform.simulators.socomec import CA_UUID, uid
 from energy_platform_tests.simulators.web import HTTP
 

@@ -10,7 +10,7 @@ from jwcrypto.common import JWException
 from jwcrypto.jwk import JWK
 from keycloak import KeycloakAuthenticationError, KeycloakOpenID, KeycloakPostError
 
-from energy_platform.simulators.credentials import SOCOMEC
+from energy_platform.simulators.socomec import ACCOUNT as SOCOMEC
 from energy_platform_tests.simulators.web import HTTP
 
 from .soda import ACCOUNT, OPENID, TOKEN_PATH, login, renew

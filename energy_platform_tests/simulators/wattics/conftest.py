@@ -1,3 +1,5 @@
+"""The Wattics simulator behind a real server, and a client that pushes packets."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""Faults of Wattics: what is stored under each, and what is answered."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which packets Wattics stores and which it refuses."""
+
 from __future__ import annotations
 
 import json

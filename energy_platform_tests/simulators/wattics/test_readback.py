@@ -1,3 +1,5 @@
+"""The last packet of a stream, in every form that the document leaves open."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The delivery report: order, duplicates, gaps, offsets, the same after a restart."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""Cookies: who has to bring one back, and what a lost session costs."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Logins at BelimoID: renewed in time, by one thread, never with a secret in a message."""
+
 from __future__ import annotations
 
 import traceback

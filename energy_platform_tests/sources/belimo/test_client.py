@@ -1,3 +1,5 @@
+"""The Belimo client on the wire: paging, samples, what it refuses to believe."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

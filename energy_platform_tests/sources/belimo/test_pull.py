@@ -1,3 +1,5 @@
+"""A day of Belimo valves: what lands, what is quarantined, what makes a day partial."""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta

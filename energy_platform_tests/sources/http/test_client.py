@@ -1,3 +1,5 @@
+"""The transport that all sources share: calls allowed, retries, what an error names."""
+
 from __future__ import annotations
 
 import logging

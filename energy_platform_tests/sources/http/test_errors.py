@@ -1,3 +1,5 @@
+"""Errors of sources keep all they say when they are copied or pickled."""
+
 from __future__ import annotations
 
 import copy

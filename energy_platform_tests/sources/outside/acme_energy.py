@@ -14,7 +14,7 @@ from pydantic import SecretStr  # noqa: TC002 - pydantic reads it
 from pydantic_settings import SettingsConfigDict
 
 from energy_platform.days import day_bounds
-from energy_platform.discovery.found import (
+from energy_platform.discovery.vendor_inventory import (
     ProposedDevice,
     ProposedPoint,
     ProposedSite,

@@ -1,3 +1,5 @@
+"""The SkyCentrics client on the wire: signatures, devices, newest values, history."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""Polls on the disk: durable before they are acknowledged, folded into their days once."""
+
 from __future__ import annotations
 
 import os
@@ -181,6 +183,7 @@ def test_archived_polls_are_read_like_any_others(tmp_path: Path) -> None:
     assert len(landing.polls(DAY).lines) == 4
 
 
+@pytest.mark.crash
 def test_a_crash_between_archiving_and_removing_loses_and_doubles_nothing(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     land(landing, NOON, answer(sensor(NOON)))
@@ -222,6 +225,7 @@ for number in range(100_000):
 """
 
 
+@pytest.mark.crash
 def test_killed_at_any_moment_no_acknowledged_poll_is_missing(tmp_path: Path) -> None:
     for attempt, moment_s in enumerate((0.0, 0.03, 0.1)):
         folder = tmp_path / str(attempt)

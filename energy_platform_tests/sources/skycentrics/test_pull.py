@@ -1,3 +1,5 @@
+"""A day of SkyCentrics gateways from polls and history."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""The SoData client on the wire: paging, history requests, what it refuses to believe."""
+
 from __future__ import annotations
 
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""History of SoData in chunks: sizes that adapt, answers that are cut."""
+
 from __future__ import annotations
 
 import random

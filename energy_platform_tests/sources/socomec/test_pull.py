@@ -1,3 +1,5 @@
+"""A day of Socomec meters: what lands, what is quarantined, what makes a day partial."""
+
 from __future__ import annotations
 
 import random

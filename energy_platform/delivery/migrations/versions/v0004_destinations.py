@@ -25,7 +25,7 @@ def upgrade() -> None:
             table,
             sa.Column("destination", sa.Text, nullable=False, server_default=DEFAULT_DESTINATION),
         )
-    given = {"destination": DEFAULT_DESTINATION}
+    given: dict[str, object] = {"destination": DEFAULT_DESTINATION}
     _remake("credentials", [_of(), *_credential()], key=("destination", "name"), given=given)
     _remake("runs", [_of(), *_run()], key=("destination",), given=given)
 

@@ -1,4 +1,8 @@
-"""What a vendor's inventory comes to: sites, devices and guessed points."""
+"""What a vendor's inventory comes to: sites, devices and proposed points.
+
+Records only; how a source fills them is in its own folder, how they become a portfolio in
+``propose``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes answers to the ledger in batches, so that the ledger never slows the wire."""
+"""Writes answers to the ledger in batches, so that the ledger never slows a sender."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from energy_platform.delivery.ledger import Ledger, PacketResult, StreamFailure
+
 
 FLUSH_EVERY_S: Final = 0.2
 """Answers of at most this long are unwritten; a crash may repeat their packets."""
@@ -25,7 +26,7 @@ class AnswerWriter:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._condition = threading.Condition()
-        self._record: list[PacketResult] = []
+        self._results: list[PacketResult] = []
         self._failures: list[StreamFailure] = []
         self._closed = False
         self.error: BaseException | None = None
@@ -33,11 +34,11 @@ class AnswerWriter:
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
-    def record_results(self, results: PacketResult) -> None:
+    def add(self, result: PacketResult) -> None:
         """Hand over one answer."""
         with self._condition:
-            self._record.append(results)
-            if len(self._record) >= FLUSH_AT:
+            self._results.append(result)
+            if len(self._results) >= FLUSH_AT:
                 self._condition.notify()
 
     def fail(self, failure: StreamFailure) -> None:
@@ -62,10 +63,10 @@ class AnswerWriter:
         closed = False
         while not closed:
             with self._condition:
-                if not self._closed and len(self._record) < FLUSH_AT:
+                if not self._closed and len(self._results) < FLUSH_AT:
                     self._condition.wait(timeout=FLUSH_EVERY_S)
                 closed = self._closed
-                results, self._record = self._record, []
+                results, self._results = self._results, []
                 failures, self._failures = self._failures, []
             try:
                 self._ledger.record_results(results, failures=failures)

@@ -1,4 +1,7 @@
-"""The vendors' words: split, cleaned, made fit for ids."""
+"""Names of vendors taken apart: keywords to look up, and texts made fit for ids.
+
+What a keyword means is in ``vocabulary``.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ _SYMBOLS: Final = (
 """Usual spellings, in the order they are preferred."""
 
 
-def words(*texts: str | None) -> frozenset[str]:
+def keywords(*texts: str | None) -> frozenset[str]:
     """Return the words of some names in lower case: ``heatingEnergy`` gives heating, energy.
 
     Accents are taken off, German compounds are split, and the sign of a direction becomes a word:
@@ -107,9 +110,9 @@ def slug(text: str, *, joint: str = "-") -> str:
     return joint.join(re.findall(r"[a-z0-9]+", plain.lower()))
 
 
-def usual_unit(said: str | None) -> str | None:
+def usual_unit(unit: str | None) -> str | None:
     """Return the usual symbol of a vendor's unit name; the name itself where there is none."""
-    name = (said or "").strip()
+    name = (unit or "").strip()
     if not name:
         return None
     how = conversion(name, quantity="other")
