@@ -1,4 +1,4 @@
-"""What every asset says of itself besides its table: layer, source, page of the docs, freshness.
+"""What every asset shows besides its table: layer, source, page of the docs, freshness.
 
 Belongs here: what follows from an asset's group. Columns, figures and plots do not (``metadata``).
 """
@@ -26,8 +26,8 @@ PAGES: Final = {
 
 
 def described(
-    assets: Sequence[dg.AssetsDefinition], *, settings: PlatformSettings
-) -> list[dg.AssetsDefinition]:
+    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], *, settings: PlatformSettings
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return assets with their layer and source as tags, a link to the docs, and freshness.
 
     Args:

@@ -1,7 +1,7 @@
 """How old what Dagster materialized may become before its UI says so.
 
-Belongs here: the freshness policies, as the UI and Dagster's own daemon judge them. What is owed by
-day, and what an operator is told, does not: ``ingest.due`` and ``alerts`` know more than an age.
+Belongs here: the freshness policies, as the UI and Dagster's own daemon judge them. Which days are
+due and what an operator is notified of do not: ``ingest.due`` and ``alerts`` know more than an age.
 """
 
 from collections.abc import Mapping

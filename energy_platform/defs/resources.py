@@ -86,10 +86,11 @@ def system_resource(
         values: Its other fields.
     """
     fields = dict.fromkeys(secrets_of(section), (str | None, None))
-    made = cast(type[SystemResource], create_model(name, __base__=base, **fields))  # type: ignore[call-overload]
-    made.section = section
-    made.__doc__ = base.__doc__
-    return made(**values, **{field: dg.EnvVar(it) for field, it in set_variables(section).items()})
+    resource_class = cast(type[SystemResource], create_model(name, __base__=base, **fields))  # type: ignore[call-overload]
+    resource_class.section = section
+    resource_class.__doc__ = base.__doc__
+    secrets = {field: dg.EnvVar(variable) for field, variable in set_variables(section).items()}
+    return resource_class(**values, **secrets)
 
 
 class SourceResource(SystemResource):

@@ -1,4 +1,4 @@
-"""What Dagster is told of versions: of the data by content, of the code by the rules.
+"""Versions for Dagster: of the data by content, of the code by the rules.
 
 A day that is read or derived again with the same rows keeps its data version, so that nothing after
 it looks out of date. A raised rule version shows what it makes stale. Versions themselves do not

@@ -1,4 +1,4 @@
-"""The Dagster instance of this platform: one folder, rendered anew each time it is used."""
+"""The Dagster instance of this platform: one folder, rendered again each time it is used."""
 
 from __future__ import annotations
 

@@ -72,9 +72,9 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
                 context.log.info(
                     "%d day files changed; %s",
                     len(prepared.changed),
-                    "everything is made anew: " + "; ".join(prepared.why)
+                    "everything is rebuilt: " + "; ".join(prepared.why)
                     if prepared.full
-                    else f"local days made anew: {_days(prepared.affected)}",
+                    else f"local days rebuilt: {_days(prepared.affected)}",
                 )
                 dbt = DbtCliResource(
                     project_dir=project,
@@ -88,7 +88,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
                     warehouse.commit()
                 else:
                     context.log.warning(
-                        "only some models were built: the next whole build makes the same days anew"
+                        "only some models were built: the next whole build rebuilds the same days"
                     )
         except (PortfolioError, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error

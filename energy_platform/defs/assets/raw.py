@@ -145,11 +145,11 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
             failure = error
         _stop_on_bad_days(context, outcomes, failure=failure, asset=table.name)
         landed = [outcome for outcome in outcomes if outcome.landed is not None]
-        said = {outcome.day: _figures(outcome) for outcome in outcomes}
+        figures_of = {outcome.day: _figures(outcome) for outcome in outcomes}
         if landed:
             newest = landed[-1].day
-            said[newest]["samples"] = _picture(platform.lake, vendor=vendor, day=newest)
-        for day, metadata in said.items():
+            figures_of[newest]["samples"] = _picture(platform.lake, vendor=vendor, day=newest)
+        for day, metadata in figures_of.items():
             context.add_asset_metadata(metadata, partition_key=day)
         yield dg.MaterializeResult(
             data_version=data_version(
@@ -167,7 +167,7 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_HAS_NO_ANOMALIES, oddities(outcomes)),
+                warn_result(table, PULL_HAS_NO_ANOMALIES, anomalies(outcomes)),
             ],
         )
 
@@ -210,7 +210,7 @@ def _figures(outcome: DayOutcome) -> dict[str, Any]:
     if outcome.landed is None:
         return {"note": "; ".join(outcome.warnings)}
     landed = outcome.landed
-    said = figures(
+    shown = figures(
         rows=landed.rows,
         first_at=landed.first_at,
         last_at=landed.last_at,
@@ -222,12 +222,12 @@ def _figures(outcome: DayOutcome) -> dict[str, Any]:
         "state": outcome.state,
     }
     if outcome.devices:
-        said["series_asked"] = sum(device.asked for device in outcome.devices)
-        said["series_answered"] = sum(device.answered for device in outcome.devices)
+        shown["series_asked"] = sum(device.asked for device in outcome.devices)
+        shown["series_answered"] = sum(device.answered for device in outcome.devices)
     if outcome.why:
-        said["why_not_whole"] = outcome.why
-        said["partial_devices"] = _devices_table(outcome)
-    return said
+        shown["why_not_whole"] = outcome.why
+        shown["partial_devices"] = _devices_table(outcome)
+    return shown
 
 
 def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
@@ -256,21 +256,21 @@ def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
     )
 
 
-def oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+def anomalies(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
     """Return by day what contradicts itself, is missing or was warned of; nothing when all is well.
 
     Args:
         outcomes: What became of the days.
     """
-    said = {}
+    by_day = {}
     for outcome in outcomes:
         # A row that came twice with the same value loses nothing; polls repeat what history has.
         counted = [
             f"{count} {name}" for name, count in outcome.counts.items() if name != "duplicates"
         ]
         if words := [*counted, *outcome.warnings]:
-            said[outcome.day] = "; ".join(words)
-    return said
+            by_day[outcome.day] = "; ".join(words)
+    return by_day
 
 
 def _stop_on_bad_days(

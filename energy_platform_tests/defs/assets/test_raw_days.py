@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from energy_platform.defs.assets.raw import day_asset, oddities
+from energy_platform.defs.assets.raw import anomalies, day_asset
 from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.resources import Platform, source_resource
 from energy_platform.ingest.landing_days import DayOutcome
@@ -120,5 +120,5 @@ def test_a_row_that_came_twice_alike_is_counted_and_no_warning() -> None:
     def outcome(**counts: int) -> DayOutcome:
         return DayOutcome(day=DAY, landed=None, error=None, counts=counts)
 
-    assert oddities([outcome(duplicates=2)]) == {}
-    assert oddities([outcome(duplicates=2, conflicts=1)]) == {DAY: "1 conflicts"}
+    assert anomalies([outcome(duplicates=2)]) == {}
+    assert anomalies([outcome(duplicates=2, conflicts=1)]) == {DAY: "1 conflicts"}
