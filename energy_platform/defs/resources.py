@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import dagster as dg
 import polars as pl
@@ -74,9 +74,10 @@ class SystemResource(dg.ConfigurableResource["SystemResource"]):
             return self.section()
 
 
-def system_resource(
-    name: str, base: type[SystemResource], section: type[BaseSettings], **values: Any
-) -> SystemResource:
+R = TypeVar("R", bound=SystemResource)
+
+
+def system_resource(name: str, base: type[R], section: type[BaseSettings], **values: Any) -> R:
     """Return the resource of a system, with a field for each of its secrets that is set.
 
     Args:
@@ -86,7 +87,7 @@ def system_resource(
         values: Its other fields.
     """
     fields = dict.fromkeys(secrets_of(section), (str | None, None))
-    resource_class = cast(type[SystemResource], create_model(name, __base__=base, **fields))  # type: ignore[call-overload]
+    resource_class = cast(type[R], create_model(name, __base__=base, **fields))  # type: ignore[call-overload]
     resource_class.section = section
     resource_class.__doc__ = base.__doc__
     secrets = {field: dg.EnvVar(variable) for field, variable in set_variables(section).items()}
@@ -306,7 +307,7 @@ def build_resources(settings: PlatformSettings) -> Mapping[str, dg.ConfigurableR
     }
 
 
-def source_resource(source: Vendor) -> SystemResource:
+def source_resource(source: Vendor) -> SourceResource:
     """Return the resource of a source."""
     name = f"{source.title().replace('_', '')}Resource"
     return system_resource(name, SourceResource, get_source(source).settings, source=source)

@@ -65,7 +65,7 @@ def secret_values() -> dict[str, str]:
     from energy_platform.sources.registry import sources  # noqa: PLC0415
 
     try:
-        sections = [
+        sections: list[type[BaseSettings]] = [
             PlatformSettings,
             WatticsSettings,
             *(one.settings for one in sources().values()),

@@ -43,7 +43,8 @@ def versions(
     for record in records:
         event = record.asset_materialization
         if event is not None:
-            found.setdefault(event.partition, ((event.tags or {}).get(DATA), event.tags.get(CODE)))
+            tags = event.tags or {}
+            found.setdefault(event.partition, (tags.get(DATA), tags.get(CODE)))
     return found
 
 
