@@ -17,9 +17,9 @@ from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
 from energy_platform_tests.delivery.killing import write_portfolio
-from energy_platform_tests.delivery.story import (
-    Story,
-    bench,
+from energy_platform_tests.delivery.scenario import (
+    Scenario,
+    open_harness,
     point,
     regular,
     rising,
@@ -37,18 +37,18 @@ FAULTS = (
 
 def write_lake(folder: Path, *, streams: int, hours: int) -> Lake:
     """Write some hours of registers and gauges, once for all faults."""
-    story = Story(Lake(folder))
+    scenario = Scenario(Lake(folder))
     end = START + timedelta(hours=hours)
     for n in range(1, streams + 1):
         for key in ("E", "H"):
-            story.registers[point(n, key)] = regular(
+            scenario.registers[point(n, key)] = regular(
                 START, end - QUARTER, every=QUARTER, value=rising(START, face_wh=n, power_w=997)
             )
-        story.gauges[point(n, "V")] = regular(
+        scenario.gauges[point(n, "V")] = regular(
             START, end - QUARTER, every=QUARTER, value=steady(230.5)
         )
-    story.tell("2026-03-01", until=end)
-    return story.lake
+    scenario.write_days("2026-03-01", until=end)
+    return scenario.lake
 
 
 def push_under(fault: str, *, lake: Lake, agreed: Portfolio, hours: int, senders: int) -> list[str]:
@@ -58,25 +58,25 @@ def push_under(fault: str, *, lake: Lake, agreed: Portfolio, hours: int, senders
     with (
         tempfile.TemporaryDirectory() as name,
         Ledger.at(Path(name) / "ledger.sqlite") as ledger,
-        bench(
+        open_harness(
             Path(name), ledger=ledger, now=end, behaviour=WatticsBehaviour(latency_s=0.001)
-        ) as desk,
+        ) as harness,
     ):
-        desk.story = Story(lake)
-        desk.agree(agreed)
-        desk.sim.faults.set(fault)
+        harness.scenario = Scenario(lake)
+        harness.register_streams(agreed)
+        harness.sim.faults.set(fault)
         pushes = 0
         problems = ["not begun"]
         while problems and pushes < 20:  # noqa: PLR2004 - then it will never end
-            problems = desk.push(agreed, parallel_streams=senders).problems
+            problems = harness.push(agreed, parallel_streams=senders).problems
             pushes += 1
-        judged = desk.sim.delivery_report()
+        judged = harness.sim.delivery_report()
         short = [
             f"{stream_id}: {one.missing_intervals} missing, up to {one.last_at}"
             for stream_id, one in judged.streams.items()
             if one.missing_intervals or one.crowded_intervals or one.last_at != end - QUARTER
         ]
-        faults_seen = sum(desk.sim.faults.occurred.values())
+        faults_seen = sum(harness.sim.faults.occurred.values())
         repeats = sum(one.repeats for one in judged.streams.values())
         print(  # noqa: T201
             f"{fault}: {judged.packets} packets, {faults_seen} faults, {repeats} repeats, "

@@ -21,7 +21,14 @@ from energy_platform_tests.delivery.killing import (
     noon,
     write_portfolio,
 )
-from energy_platform_tests.delivery.story import bench, point, regular, rising, steady, utc
+from energy_platform_tests.delivery.scenario import (
+    open_harness,
+    point,
+    regular,
+    rising,
+    steady,
+    utc,
+)
 
 FAULTS = (
     "http_500=0.1 http_503=0.1 http_429=0.1 stored_cut=0.1 stored_503=0.1 unauthorized=@50"
@@ -52,29 +59,29 @@ def main() -> None:
         url = options.ledger or f"sqlite:///{folder}/ledger.sqlite"
         with (
             Ledger(url) as ledger,
-            bench(
+            open_harness(
                 folder, ledger=ledger, now=end, behaviour=WatticsBehaviour(latency_s=0.005)
-            ) as desk,
+            ) as harness,
         ):
-            desk.agree(agreed)
+            harness.register_streams(agreed)
             for n in range(1, options.streams + 1):
                 for key in ("E", "H"):
-                    desk.story.registers[point(n, key)] = regular(
+                    harness.scenario.registers[point(n, key)] = regular(
                         start,
                         end - quarter,
                         every=quarter,
                         value=rising(start, face_wh=n, power_w=997),
                     )
-                desk.story.gauges[point(n, "V")] = regular(
+                harness.scenario.gauges[point(n, "V")] = regular(
                     start, end - quarter, every=quarter, value=steady(230.5)
                 )
-            desk.story.tell("2026-03-01", (end - quarter).date().isoformat())
-            desk.sim.faults.set(options.faults)
+            harness.scenario.write_days("2026-03-01", (end - quarter).date().isoformat())
+            harness.sim.faults.set(options.faults)
             order = Order(
-                lake=str(desk.story.lake.root),
+                lake=str(harness.scenario.lake.root),
                 portfolio=str(folder / "portfolio.yaml"),
                 ledger=url,
-                base_url=desk.url,
+                base_url=harness.url,
                 now=noon(options.days),
                 parallel=options.senders,
             )
@@ -85,8 +92,8 @@ def main() -> None:
                 ):
                     kills += ended.killed
                     if kills and ended.killed and kills % 20 == 0:
-                        print(f"{kills} kills, {desk.sim.delivery_report().packets} packets")  # noqa: T201
-            judged = desk.sim.delivery_report()
+                        print(f"{kills} kills, {harness.sim.delivery_report().packets} packets")  # noqa: T201
+            judged = harness.sim.delivery_report()
             missing = sum(one.missing_intervals for one in judged.streams.values())
             late = [s for s, one in judged.streams.items() if one.last_at != end - quarter]
             repeats = sum(one.repeats for one in judged.streams.values())

@@ -18,11 +18,12 @@ from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import blocked, stale, unconfirmed_readings
-from energy_platform.sources.registry import day_tables, sources
+from energy_platform.sources.base import SourceContext
+from energy_platform.sources.registry import day_tables, get_source, landing_folder, sources
 from energy_platform.warehouse.publication import published_info
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from rich.console import Console
 
@@ -47,6 +48,8 @@ class VendorStatus:
         not_whole_days: Days that are over and missing, partial, open or damaged, newest first.
         next_attempt: When the next of them is asked for, ISO 8601; None: at the next look, or
             there is none.
+        warnings: What the source itself says that an operator should look at, such as files that
+            could not be read.
     """
 
     vendor: Vendor
@@ -56,6 +59,7 @@ class VendorStatus:
     complete_until: str | None
     not_whole_days: tuple[dict[str, object], ...]
     next_attempt: str | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +155,8 @@ def read_status(settings: Settings) -> Status:
         held_days = {one.day: one.why for one in blocked(lake, portfolio)}
     return Status(
         vendors=tuple(
-            _vendor(lake, vendor, data_dir=platform.data_dir, now=now) for vendor in sources()
+            _vendor(lake, vendor, settings=settings, portfolio=portfolio, now=now)
+            for vendor in sources()
         ),
         stale_days=stale_days,
         held_days=held_days,
@@ -173,7 +178,10 @@ def read_status(settings: Settings) -> Status:
     )
 
 
-def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> VendorStatus:
+def _vendor(
+    lake: Lake, vendor: Vendor, *, settings: Settings, portfolio: Portfolio, now: datetime
+) -> VendorStatus:
+    data_dir = settings.platform.data_dir
     files = lake.day_files(day_tables()[vendor])
     days = [one.day for one in files]
     # Damaged files are reported among the blocked days, with what to do.
@@ -197,7 +205,22 @@ def _vendor(lake: Lake, vendor: Vendor, *, data_dir: Path, now: datetime) -> Ven
             for hole in found
         ),
         next_attempt=min(resting).isoformat() if resting and not is_due_now else None,
+        warnings=tuple(_warnings(lake, vendor, settings=settings, portfolio=portfolio, now=now)),
     )
+
+
+def _warnings(
+    lake: Lake, vendor: Vendor, *, settings: Settings, portfolio: Portfolio, now: datetime
+) -> Iterator[str]:
+    """Yield what a source that is used says of itself; nothing is asked of any vendor."""
+    spec, own = get_source(vendor), settings.sources[vendor]
+    if not spec.is_configured(own):
+        return
+    landing = landing_folder(settings.platform.data_dir, source=vendor)
+    context = SourceContext(portfolio=portfolio, landing=landing, lake=lake)
+    for one in spec.checks(own, context, now):
+        if not one.is_ok:
+            yield f"{one.message}. {one.advice}" if one.advice else one.message
 
 
 def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, str]:
@@ -238,6 +261,8 @@ def _print(console: Console, status: Status) -> None:
     console.print(vendors)
     _print_troubles(console, status.troubles)
     for one in status.vendors:
+        if one.warnings:
+            _section(console, f"{one.vendor}: {len(one.warnings)} warnings", list(one.warnings))
         if one.not_whole_days:
             again = _minute(one.next_attempt) if one.next_attempt else "at the next look"
             _section(

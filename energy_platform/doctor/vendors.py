@@ -12,6 +12,7 @@ import httpx
 
 from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.settings import ApiSettings, SettingsError
+from energy_platform.sources.base import no_address
 from energy_platform.sources.http.errors import AuthenticationError, ContractError, VendorError
 from energy_platform.sources.http.exchange import Exchanger
 from energy_platform.sources.http.messages import RequestContext
@@ -237,6 +238,13 @@ def _read(
 def _rights(vendor: Vendor, found: VendorInventory) -> CheckResult:
     points = sum(len(device.points) for device in found.devices.values())
     seen = f"{len(found.devices)} devices with {points} points are visible"
+    if not found.devices and get_source(vendor).addresses is no_address:
+        return warn(
+            "rights",
+            vendor,
+            "nothing was read so far",
+            "Give it something to read; nothing is lost",
+        )
     if not found.devices:
         return fail(
             "rights",

@@ -33,7 +33,7 @@ def silent(source: str, since: datetime) -> Condition:
     )
 
 
-class Desk:
+class AlertHarness:
     """The platform's side: looks and sends, each time in a process that has just started."""
 
     def __init__(self, data_dir: Path, mailbox: Mailbox, webhook: Webhook) -> None:
@@ -63,29 +63,31 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def harness(tmp_path: Path) -> Iterator[AlertHarness]:
     with ExitStack() as stack:
         mailbox = stack.enter_context(mail_server())
         webhook = stack.enter_context(webhook_server())
-        yield Desk(tmp_path, mailbox, webhook)
+        yield AlertHarness(tmp_path, mailbox, webhook)
 
 
-def test_a_condition_is_told_once_after_its_time_and_once_when_it_is_over(desk: Desk) -> None:
+def test_a_condition_is_told_once_after_its_time_and_once_when_it_is_over(
+    harness: AlertHarness,
+) -> None:
     held = [silent("socomec", START)]
     for minute in (1, 60, 119):
-        desk.tick(held, START + minute * MINUTE)
-    assert desk.titles == []
+        harness.tick(held, START + minute * MINUTE)
+    assert harness.titles == []
     for minute in (120, 121, 500):
-        desk.tick(held, START + minute * MINUTE)
-    assert desk.titles == ["[energy_platform plant] a source is silent: socomec"]
-    assert len(desk.webhook.received) == 1
+        harness.tick(held, START + minute * MINUTE)
+    assert harness.titles == ["[energy_platform plant] a source is silent: socomec"]
+    assert len(harness.webhook.received) == 1
     for minute in (501, 505, 510, 511, 600):
-        desk.tick([], START + minute * MINUTE)
-    assert desk.titles[1:] == ["[energy_platform plant] over: a source is silent: socomec"]
-    assert len(desk.webhook.received) == 2
+        harness.tick([], START + minute * MINUTE)
+    assert harness.titles[1:] == ["[energy_platform plant] over: a source is silent: socomec"]
+    assert len(harness.webhook.received) == 2
 
 
-def test_a_message_says_what_since_when_and_what_to_do_and_no_secret(desk: Desk) -> None:
+def test_a_message_says_what_since_when_and_what_to_do_and_no_secret(harness: AlertHarness) -> None:
     condition = Condition(
         kind="run_failed",
         subject="refresh",
@@ -93,50 +95,50 @@ def test_a_message_says_what_since_when_and_what_to_do_and_no_secret(desk: Desk)
         since=START,
         todo="look at the run",
     )
-    desk.tick([condition], START + 10 * MINUTE)
-    ((_, body),) = desk.mailbox.received
+    harness.tick([condition], START + 10 * MINUTE)
+    ((_, body),) = harness.mailbox.received
     assert "refresh failed" in body
     assert "Since 2026-03-01 12:00 UTC." in body
     assert "To do: look at the run." in body
     assert "s3cret" not in body
     assert "abcdefghijk" not in body
-    assert desk.webhook.received[0]["message"].startswith("refresh failed")
+    assert harness.webhook.received[0]["message"].startswith("refresh failed")
 
 
-def test_what_comes_and_goes_is_told_once(desk: Desk) -> None:
+def test_what_comes_and_goes_is_told_once(harness: AlertHarness) -> None:
     held = [silent("belimo", START)]
     for minute in range(120, 200):
-        desk.tick(held if minute % 5 else [], START + minute * MINUTE)
-    assert len(desk.titles) == 1
+        harness.tick(held if minute % 5 else [], START + minute * MINUTE)
+    assert len(harness.titles) == 1
 
 
 def test_a_channel_that_refuses_gets_each_message_later_and_the_other_none_twice(
-    desk: Desk,
+    harness: AlertHarness,
 ) -> None:
-    desk.mailbox.is_refusing = True
+    harness.mailbox.is_refusing = True
     held = [silent("socomec", START)]
     for minute in range(120, 180):
-        desk.tick(held, START + minute * MINUTE)
-    assert desk.titles == []
-    assert len(desk.webhook.received) == 1
-    with AlertStore.of(desk.data_dir) as store:
+        harness.tick(held, START + minute * MINUTE)
+    assert harness.titles == []
+    assert len(harness.webhook.received) == 1
+    with AlertStore.of(harness.data_dir) as store:
         assert list(store.troubles()) == ["mail"]
-    desk.mailbox.is_refusing = False
+    harness.mailbox.is_refusing = False
     for minute in range(180, 260):
-        desk.tick(held, START + minute * MINUTE)
-    assert len(desk.titles) == 1
-    assert len(desk.webhook.received) == 1
-    with AlertStore.of(desk.data_dir) as store:
+        harness.tick(held, START + minute * MINUTE)
+    assert len(harness.titles) == 1
+    assert len(harness.webhook.received) == 1
+    with AlertStore.of(harness.data_dir) as store:
         assert store.troubles() == {}
 
 
-def test_a_message_under_way_when_the_process_died_is_not_sent_twice(desk: Desk) -> None:
-    channels = channels_of(desk.settings)
-    with AlertStore.of(desk.data_dir) as store:
+def test_a_message_under_way_when_the_process_died_is_not_sent_twice(harness: AlertHarness) -> None:
+    channels = channels_of(harness.settings)
+    with AlertStore.of(harness.data_dir) as store:
         watch(
             store,
             [silent("socomec", START)],
-            settings=desk.settings,
+            settings=harness.settings,
             writer=Writer(where="plant"),
             channels=channels,
             now=START + 120 * MINUTE,
@@ -144,52 +146,52 @@ def test_a_message_under_way_when_the_process_died_is_not_sent_twice(desk: Desk)
         claimed = store.claim(channels=["mail", "webhook"], now=START + 120 * MINUTE)
         assert len(claimed) == 2
     for minute in range(121, 240):
-        desk.tick([silent("socomec", START)], START + minute * MINUTE)
-    assert desk.titles == []
+        harness.tick([silent("socomec", START)], START + minute * MINUTE)
+    assert harness.titles == []
     morning = datetime(2026, 3, 2, 7, tzinfo=UTC)
-    desk.tick([silent("socomec", START)], morning)
-    assert desk.titles == ["[energy_platform plant] 1 thing to look at on 02 Mar 2026"]
+    harness.tick([silent("socomec", START)], morning)
+    assert harness.titles == ["[energy_platform plant] 1 thing to look at on 02 Mar 2026"]
 
 
-def test_the_digest_comes_once_a_day_and_only_while_something_stands(desk: Desk) -> None:
+def test_the_digest_comes_once_a_day_and_only_while_something_stands(harness: AlertHarness) -> None:
     held = [silent("socomec", START)]
     now = START + 120 * MINUTE
     while now < START + timedelta(days=3):
-        desk.tick(held, now)
+        harness.tick(held, now)
         now += 30 * MINUTE
-    desk.tick([], now + 10 * MINUTE)
+    harness.tick([], now + 10 * MINUTE)
     for hour in range(1, 49):
-        desk.tick([], now + timedelta(hours=hour))
-    digests = [title for title in desk.titles if "to look at" in title]
+        harness.tick([], now + timedelta(hours=hour))
+    digests = [title for title in harness.titles if "to look at" in title]
     assert len(digests) == 3
-    assert len([title for title in desk.titles if "over:" in title]) == 1
+    assert len([title for title in harness.titles if "over:" in title]) == 1
 
 
-def test_a_thousand_streams_are_one_message(desk: Desk) -> None:
+def test_a_thousand_streams_are_one_message(harness: AlertHarness) -> None:
     held = [
         Condition(kind="stream_stuck", subject=f"st-{n}", what=f"st-{n}", since=START, todo="wait")
         for n in range(1000)
     ]
-    desk.tick(held, START + 60 * MINUTE)
-    assert desk.titles == [
+    harness.tick(held, START + 60 * MINUTE)
+    assert harness.titles == [
         "[energy_platform plant] Wattics does not take packets: st-0, st-1, st-2 and 997 more"
     ]
-    assert "and 980 more" in desk.mailbox.received[0][1]
+    assert "and 980 more" in harness.mailbox.received[0][1]
 
 
-def test_the_first_channel_hears_of_what_stood_before_it_was_set(desk: Desk) -> None:
-    quiet = desk.settings
-    desk.settings = AlertSettings()
-    desk.tick([silent("socomec", START)], START + 200 * MINUTE)
-    desk.settings = quiet
-    desk.tick([silent("socomec", START)], START + 201 * MINUTE)
-    assert len(desk.titles) == 1
+def test_the_first_channel_hears_of_what_stood_before_it_was_set(harness: AlertHarness) -> None:
+    quiet = harness.settings
+    harness.settings = AlertSettings()
+    harness.tick([silent("socomec", START)], START + 200 * MINUTE)
+    harness.settings = quiet
+    harness.tick([silent("socomec", START)], START + 201 * MINUTE)
+    assert len(harness.titles) == 1
 
 
-def test_a_kind_that_is_off_is_never_told(desk: Desk) -> None:
-    desk.settings = desk.settings.model_copy(update={"source_silent_min": "off"})
-    desk.tick([silent("socomec", START)], START + timedelta(days=2))
-    assert desk.titles == []
+def test_a_kind_that_is_off_is_never_told(harness: AlertHarness) -> None:
+    harness.settings = harness.settings.model_copy(update={"source_silent_min": "off"})
+    harness.tick([silent("socomec", START)], START + timedelta(days=2))
+    assert harness.titles == []
 
 
 @pytest.mark.parametrize(

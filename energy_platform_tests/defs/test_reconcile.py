@@ -15,7 +15,13 @@ from energy_platform.defs.schedules import build_schedules
 from energy_platform.delivery import Ledger
 from energy_platform.destinations.wattics import WatticsClient
 from energy_platform.settings import PlatformSettings
-from energy_platform_tests.delivery.story import Bench, bench, point, regular, rising
+from energy_platform_tests.delivery.scenario import (
+    DeliveryHarness,
+    open_harness,
+    point,
+    regular,
+    rising,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,23 +47,26 @@ streams:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeliveryHarness]:
     (tmp_path / "portfolio.yaml").write_text(PORTFOLIO, encoding="utf-8")
     data = tmp_path / "data"
     monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(data))
     monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
     monkeypatch.delenv("ENERGY_PLATFORM_LEDGER_URL", raising=False)
-    with Ledger.at(data / "ledger.sqlite") as ledger, bench(data, ledger=ledger, now=TODAY) as desk:
-        monkeypatch.setenv("WATTICS_BASE_URL", desk.url)
+    with (
+        Ledger.at(data / "ledger.sqlite") as ledger,
+        open_harness(data, ledger=ledger, now=TODAY) as harness,
+    ):
+        monkeypatch.setenv("WATTICS_BASE_URL", harness.url)
         monkeypatch.setenv("WATTICS_USERNAME", "demo-user")
         monkeypatch.setenv("WATTICS_PASSWORD", "demo-password")
-        desk.agree(Platform.of(PlatformSettings()).portfolio())
-        desk.story.registers[point(1)] = regular(
+        harness.register_streams(Platform.of(PlatformSettings()).portfolio())
+        harness.scenario.registers[point(1)] = regular(
             START, TODAY - FIVE, every=FIVE, value=rising(START, face_wh=0, power_w=1200)
         )
         first = START.date().isoformat()
-        desk.story.tell(first, (TODAY - FIVE).date().isoformat())
-        yield desk
+        harness.scenario.write_days(first, (TODAY - FIVE).date().isoformat())
+        yield harness
 
 
 def run(job: str) -> dg.ExecuteInProcessResult:
@@ -73,22 +82,22 @@ def run(job: str) -> dg.ExecuteInProcessResult:
     )
 
 
-def test_a_push_does_not_compare_and_a_comparison_does_not_push(desk: Bench) -> None:
+def test_a_push_does_not_compare_and_a_comparison_does_not_push(harness: DeliveryHarness) -> None:
     done = run(reconcile.name)
     assert done.success
-    assert desk.sim.delivery_report().packets == 0
+    assert harness.sim.delivery_report().packets == 0
     names = {one.check_name for one in run(push.name).get_asset_check_evaluations()}
     assert names == {"nothing_refused"}
-    assert desk.sim.delivery_report().packets > 0
+    assert harness.sim.delivery_report().packets > 0
 
 
 def test_what_differs_is_a_warning_that_lists_the_stream_and_what_will_be_done(
-    desk: Bench,
+    harness: DeliveryHarness,
 ) -> None:
     run(push.name)
     (good,) = run(reconcile.name).get_asset_check_evaluations()
     assert (good.check_name, good.passed) == ("reconciled", True)
-    settings = desk.settings()
+    settings = harness.settings()
     with WatticsClient(settings, credential=settings.all_credentials()["default"]) as stranger:
         stamp = TODAY.strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
         stranger.push(f'{{"id":"el-1","tsISO8601":"{stamp}","pC_1":999999}}'.encode())

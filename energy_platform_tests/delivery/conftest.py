@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from energy_platform.delivery import Ledger
-from energy_platform_tests.delivery.story import Bench, bench, utc
+from energy_platform_tests.delivery.scenario import DeliveryHarness, open_harness, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +48,10 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Bench]:
-    """A bench on SQLite whose clock stands at noon of 5 March 2026."""
+def harness(tmp_path: Path) -> Iterator[DeliveryHarness]:
+    """A harness on SQLite whose clock stands at noon of 5 March 2026."""
     with (
-        Ledger.at(tmp_path / "desk.sqlite") as opened,
-        bench(tmp_path, ledger=opened, now=utc("2026-03-05 12:00")) as found,
+        Ledger.at(tmp_path / "harness.sqlite") as opened,
+        open_harness(tmp_path, ledger=opened, now=utc("2026-03-05 12:00")) as found,
     ):
         yield found

@@ -21,13 +21,20 @@ from energy_platform.delivery import Ledger, LedgerError
 from energy_platform.portfolio import load_portfolio
 from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.killing import Order, noon, push_once, write_portfolio
-from energy_platform_tests.delivery.story import bench, point, regular, rising, steady, utc
+from energy_platform_tests.delivery.scenario import (
+    open_harness,
+    point,
+    regular,
+    rising,
+    steady,
+    utc,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from energy_platform_tests.delivery.story import Bench
+    from energy_platform_tests.delivery.scenario import DeliveryHarness
 
 START = utc("2026-03-01 00:00")
 QUARTER = timedelta(minutes=15)
@@ -74,32 +81,32 @@ class Scene(NamedTuple):
     """Two copies of a lake, one ledger, one Wattics.
 
     Attributes:
-        desk: With the lake of the first host.
+        harness: With the lake of the first host.
         orders: What each host has to push.
         end: Newest instant that must arrive.
     """
 
-    desk: Bench
+    harness: DeliveryHarness
     orders: tuple[Order, Order]
     end_text: str
 
     def complaints(self) -> list[str]:
         """Say all that is not as it must be; empty when nothing was lost or doubled."""
-        judged = self.desk.sim.delivery_report()
+        judged = self.harness.sim.delivery_report()
         found = list(judged.complaints)
-        states = self.desk.ledger.states()
+        states = self.harness.ledger.states()
         for stream_id, one in judged.streams.items():
             if str(one.last_at) != self.end_text or one.missing_intervals or one.crowded_intervals:
                 found.append(
                     f"{stream_id}: up to {one.last_at}, {one.missing_intervals} missing, "
                     f"{one.crowded_intervals} crowded"
                 )
-            stored = len(self.desk.sim.packets_per_interval(stream_id))
+            stored = len(self.harness.sim.packets_per_interval(stream_id))
             if states[stream_id].acknowledged != stored:
                 found.append(
                     f"{stream_id}: {states[stream_id].acknowledged} acknowledged, {stored} stored"
                 )
-        left = self.desk.ledger.pending_counts()
+        left = self.harness.ledger.pending_counts()
         return found + ([f"pending: {left}"] if left else [])
 
 
@@ -122,27 +129,27 @@ def scene(
     end = START + timedelta(days=days)
     with (
         Ledger(url) as ledger,
-        bench(
+        open_harness(
             folder, ledger=ledger, now=end, behaviour=WatticsBehaviour(latency_s=latency_s)
-        ) as desk,
+        ) as harness,
     ):
-        desk.agree(load_portfolio(path))
+        harness.register_streams(load_portfolio(path))
         for n in range(1, streams + 1):
             for key in ("E", "H"):
-                desk.story.registers[point(n, key)] = regular(
+                harness.scenario.registers[point(n, key)] = regular(
                     START, end - QUARTER, every=QUARTER, value=rising(START, face_wh=n, power_w=997)
                 )
-            desk.story.gauges[point(n, "V")] = regular(
+            harness.scenario.gauges[point(n, "V")] = regular(
                 START, end - QUARTER, every=QUARTER, value=steady(230.5)
             )
-        desk.story.tell("2026-03-01", (end - QUARTER).date().isoformat())
-        lake = desk.story.lake.root
+        harness.scenario.write_days("2026-03-01", (end - QUARTER).date().isoformat())
+        lake = harness.scenario.lake.root
         shutil.copytree(lake, folder / "other-lake")
         first = Order(
             lake=str(lake),
             portfolio=str(path),
             ledger=url,
-            base_url=desk.url,
+            base_url=harness.url,
             now=noon(days),
             parallel=senders,
             lease_s=lease_s,
@@ -150,7 +157,7 @@ def scene(
             reconnect_s=reconnect_s,
         )
         orders = (first, first._replace(lake=str(folder / "other-lake")))
-        yield Scene(desk, orders, str(end - QUARTER))
+        yield Scene(harness, orders, str(end - QUARTER))
 
 
 @contextmanager

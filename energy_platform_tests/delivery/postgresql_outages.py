@@ -58,7 +58,7 @@ def own_server() -> Iterator[Server]:
 
 
 def stored(told: Scene) -> int:
-    return told.desk.sim.delivery_report().packets
+    return told.harness.sim.delivery_report().packets
 
 
 def wait_for(told: Scene, packets: int, *, timeout_s: float = 60) -> None:

@@ -13,7 +13,13 @@ from typer.testing import CliRunner
 from energy_platform.cli.app import app
 from energy_platform.delivery import Ledger
 from energy_platform.portfolio import load_portfolio, parse_portfolio
-from energy_platform_tests.delivery.story import Bench, bench, point, regular, rising
+from energy_platform_tests.delivery.scenario import (
+    DeliveryHarness,
+    open_harness,
+    point,
+    regular,
+    rising,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,27 +61,32 @@ def agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Portfolio:
 
 
 @pytest.fixture
-def house(tmp_path: Path, agreed: Portfolio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def prepared(
+    tmp_path: Path, agreed: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DeliveryHarness]:
     """One day whose sixth value was refused: the value stream waits for an operator."""
     data = tmp_path / "data"
-    with Ledger.at(data / "ledger.sqlite") as ledger, bench(data, ledger=ledger, now=TODAY) as desk:
-        monkeypatch.setenv("WATTICS_BASE_URL", desk.url)
+    with (
+        Ledger.at(data / "ledger.sqlite") as ledger,
+        open_harness(data, ledger=ledger, now=TODAY) as harness,
+    ):
+        monkeypatch.setenv("WATTICS_BASE_URL", harness.url)
         monkeypatch.setenv("WATTICS_USERNAME", "demo-user")
         monkeypatch.setenv("WATTICS_PASSWORD", "demo-password")
-        desk.agree(agreed)
+        harness.register_streams(agreed)
         for key, power_w in (("E", 1200), ("H", 4000)):
-            desk.story.registers[point(1, key)] = regular(
+            harness.scenario.registers[point(1, key)] = regular(
                 START,
                 TODAY - QUARTER / 3,
                 every=QUARTER / 3,
                 value=rising(START, face_wh=0, power_w=power_w),
             )
-        desk.story.tell(START.date().isoformat())
-        desk.sim.faults.set("http_413=@6:method=POST")
-        desk.push(only("part-1"))
-        desk.sim.faults.clear()
-        desk.push(agreed)
-        yield desk
+        harness.scenario.write_days(START.date().isoformat())
+        harness.sim.faults.set("http_413=@6:method=POST")
+        harness.push(only("part-1"))
+        harness.sim.faults.clear()
+        harness.push(agreed)
+        yield harness
 
 
 def only(stream: str) -> Portfolio:
@@ -110,7 +121,7 @@ def test_before_the_first_push_it_says_so_and_makes_no_ledger(
     assert not (tmp_path / "data").exists()
 
 
-def test_status_says_how_far_each_stream_is_and_why_it_waits(house: Bench) -> None:
+def test_status_says_how_far_each_stream_is_and_why_it_waits(prepared: DeliveryHarness) -> None:
     code, said = run("status")
     assert code == 0
     assert "1 refused packets await a decision" in said
@@ -122,7 +133,9 @@ def test_status_says_how_far_each_stream_is_and_why_it_waits(house: Bench) -> No
     assert standing["el-1"]["last_acknowledged_at"] == (END - QUARTER).isoformat()
 
 
-def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Portfolio) -> None:
+def test_a_refused_packet_is_shown_whole_and_sent_again(
+    prepared: DeliveryHarness, agreed: Portfolio
+) -> None:
     dead_letter = the_dead_letter()
     assert dead_letter["answer"] == 413
     assert json.loads(dead_letter["packet"])["id"] == dead_letter["stream_id"]
@@ -131,19 +144,19 @@ def test_a_refused_packet_is_shown_whole_and_sent_again(house: Bench, agreed: Po
     assert "next push sends it again" in said
     assert rows("dead-letters") == []
     assert [one["state"] for one in rows("dead-letters", "--all")] == ["resent"]
-    assert house.push(agreed).ok
-    judged = house.sim.delivery_report()
+    assert prepared.push(agreed).ok
+    judged = prepared.sim.delivery_report()
     assert judged.clean, judged.complaints
     assert {one.missing_intervals for one in judged.streams.values()} == {0}
 
 
 def test_a_refused_packet_is_skipped_and_the_stream_goes_on(
-    house: Bench, agreed: Portfolio
+    prepared: DeliveryHarness, agreed: Portfolio
 ) -> None:
     dead_letter = the_dead_letter()
     assert run("skip", str(dead_letter["id"]))[0] == 0
-    assert house.push(agreed).ok
-    judged = house.sim.delivery_report()
+    assert prepared.push(agreed).ok
+    judged = prepared.sim.delivery_report()
     assert judged.streams[dead_letter["stream_id"]].missing_intervals == 1
     code, said = run("resend", str(dead_letter["id"]))
     assert code == 2
@@ -152,10 +165,10 @@ def test_a_refused_packet_is_skipped_and_the_stream_goes_on(
     assert kinds[-3:] == ["refused", "stopped", "skipped"]
 
 
-def test_sending_behind_newer_packets_has_to_be_said(house: Bench) -> None:
-    house.story.tell(END.date().isoformat())
-    house.sim.faults.set("http_413=@1:method=POST")
-    house.push(only("el-1"))
+def test_sending_behind_newer_packets_has_to_be_said(prepared: DeliveryHarness) -> None:
+    prepared.scenario.write_days(END.date().isoformat())
+    prepared.sim.faults.set("http_413=@1:method=POST")
+    prepared.push(only("el-1"))
     (dead_letter,) = rows("dead-letters", "--stream", "el-1")
     code, said = run("resend", str(dead_letter["id"]))
     assert code == 2
@@ -165,7 +178,7 @@ def test_sending_behind_newer_packets_has_to_be_said(house: Bench) -> None:
 
 
 def test_reconcile_lists_what_differs_with_what_will_be_done(
-    house: Bench, agreed: Portfolio
+    prepared: DeliveryHarness, agreed: Portfolio
 ) -> None:
     code, said = run("reconcile")
     assert code == 1
@@ -174,12 +187,14 @@ def test_reconcile_lists_what_differs_with_what_will_be_done(
     assert "an operator decides" in found["part-1"]["action"]
     assert found["el-1"]["stored_until"] == found["el-1"]["ledger_until"]
     run("skip", str(the_dead_letter()["id"]))
-    house.push(agreed)
+    prepared.push(agreed)
     code, said = run("reconcile")
     assert (code, "2 of 2 streams agree" in said) == (0, True)
 
 
-def test_events_can_be_narrowed_and_a_wrong_kind_names_the_right_ones(house: Bench) -> None:
+def test_events_can_be_narrowed_and_a_wrong_kind_names_the_right_ones(
+    prepared: DeliveryHarness,
+) -> None:
     assert {event["kind"] for event in rows("events", "--kind", "refused")} == {"refused"}
     assert len(rows("events", "--last", "1")) == 1
     code, said = run("events", "--kind", "nonsense")
@@ -187,7 +202,9 @@ def test_events_can_be_narrowed_and_a_wrong_kind_names_the_right_ones(house: Ben
     assert "rebase" in said
 
 
-def test_no_command_prints_a_secret(house: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_prints_a_secret(
+    prepared: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATTICS_PASSWORD", "invented-Password-1")
     said = "".join(run(*words)[1] for words in (["status"], ["events"], ["reconcile"]))
     assert "invented-Password-1" not in said
@@ -195,7 +212,7 @@ def test_no_command_prints_a_secret(house: Bench, monkeypatch: pytest.MonkeyPatc
 
 
 def test_refused_packets_of_a_stream_that_is_gone_await_nobody(
-    house: Bench, tmp_path: Path
+    prepared: DeliveryHarness, tmp_path: Path
 ) -> None:
     part = PORTFOLIO.index("  - {id: part-1")
     (tmp_path / "portfolio.yaml").write_text(PORTFOLIO[:part], encoding="utf-8")
@@ -209,7 +226,7 @@ def test_refused_packets_of_a_stream_that_is_gone_await_nobody(
     assert code == 2
     assert "the portfolio has no stream part-1 any more" in said
     assert run("skip", str(dead_letter["id"]))[0] == 0
-    assert house.ledger.dead_letters() == []
+    assert prepared.ledger.dead_letters() == []
 
 
 def test_a_ledger_that_is_no_database_is_one_sentence(agreed: Portfolio, tmp_path: Path) -> None:

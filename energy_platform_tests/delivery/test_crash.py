@@ -17,7 +17,14 @@ from energy_platform_tests.delivery.killing import (
     noon,
     write_portfolio,
 )
-from energy_platform_tests.delivery.story import bench, point, regular, rising, steady, utc
+from energy_platform_tests.delivery.scenario import (
+    open_harness,
+    point,
+    regular,
+    rising,
+    steady,
+    utc,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,41 +49,43 @@ def test_killed_ten_times_every_interval_is_stored_once_and_in_order(
     quarter = timedelta(minutes=15)
     with (
         Ledger(ledger_url) as ledger,
-        bench(
+        open_harness(
             tmp_path,
             ledger=ledger,
             now=end,
             behaviour=WatticsBehaviour(latency_s=0.01),
-        ) as desk,
+        ) as harness,
     ):
-        desk.agree(agreed)
-        desk.sim.faults.set(FAULTS)
+        harness.register_streams(agreed)
+        harness.sim.faults.set(FAULTS)
         for n in range(1, STREAMS + 1):
             for key in ("E", "H"):
-                desk.story.registers[point(n, key)] = regular(
+                harness.scenario.registers[point(n, key)] = regular(
                     start, end - quarter, every=quarter, value=rising(start, face_wh=n, power_w=997)
                 )
-            desk.story.gauges[point(n, "V")] = regular(
+            harness.scenario.gauges[point(n, "V")] = regular(
                 start, end - quarter, every=quarter, value=steady(230.5)
             )
-        desk.story.tell("2026-03-01")
+        harness.scenario.write_days("2026-03-01")
         order = Order(
-            lake=str(desk.story.lake.root),
+            lake=str(harness.scenario.lake.root),
             portfolio=str(path),
             ledger=ledger_url,
-            base_url=desk.url,
+            base_url=harness.url,
             now=noon(DAYS),
             parallel=8,
         )
         with Nursery(order, folder=tmp_path) as nursery:
             ended = list(kill_often(nursery, kills=10, longest_s=0.7, seed=11))
         assert sum(one.killed for one in ended) >= 4
-        judged = desk.sim.delivery_report()
+        judged = harness.sim.delivery_report()
         assert judged.clean, judged.complaints
         assert not judged.without_cookie
         for stream_id, one in judged.streams.items():
             assert one.last_at == end - quarter, stream_id
             assert one.missing_intervals == one.crowded_intervals == 0, stream_id
             states = ledger.states()
-            assert states[stream_id].acknowledged == len(desk.sim.packets_per_interval(stream_id))
+            assert states[stream_id].acknowledged == len(
+                harness.sim.packets_per_interval(stream_id)
+            )
         assert ledger.pending_counts() == {}

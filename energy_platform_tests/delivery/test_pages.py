@@ -10,10 +10,10 @@ import pytest
 from energy_platform.delivery import Ledger
 from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform.simulators.wattics.odd_answers import ODD_ANSWERS
-from energy_platform_tests.delivery.story import (
+from energy_platform_tests.delivery.scenario import (
     ELECTRICITY,
-    Bench,
-    bench,
+    DeliveryHarness,
+    open_harness,
     point,
     portfolio,
     regular,
@@ -80,77 +80,81 @@ def doorman() -> Doorman:
 
 
 @pytest.fixture
-def house(tmp_path: Path, doorman: Doorman) -> Iterator[Bench]:
+def prepared(tmp_path: Path, doorman: Doorman) -> Iterator[DeliveryHarness]:
     """A register and heat per interval over one day: 95 packets each."""
     with (
         Ledger.at(tmp_path / "ledger.sqlite") as ledger,
-        bench(tmp_path, ledger=ledger, now=utc("2026-03-05 12:00"), before=doorman.before) as desk,
+        open_harness(
+            tmp_path, ledger=ledger, now=utc("2026-03-05 12:00"), before=doorman.before
+        ) as harness,
     ):
-        desk.agree(portfolio(STREAMS))
+        harness.register_streams(portfolio(STREAMS))
         for key, power_w in (("E", 1200), ("H", 4000)):
-            desk.story.registers[point(1, key)] = regular(
+            harness.scenario.registers[point(1, key)] = regular(
                 START,
                 utc("2026-03-01 23:55"),
                 every=QUARTER / 3,
                 value=rising(START, face_wh=0, power_w=power_w),
             )
-        desk.story.tell("2026-03-01")
-        yield desk
+        harness.scenario.write_days("2026-03-01")
+        yield harness
 
 
-def check(desk: Bench) -> None:
+def check(harness: DeliveryHarness) -> None:
     """Every interval is there, once, and the ledger knows."""
-    judged = desk.sim.delivery_report()
+    judged = harness.sim.delivery_report()
     assert judged.clean, judged.complaints
-    states = desk.ledger.states()
+    states = harness.ledger.states()
     for stream_id, one in judged.streams.items():
         assert (one.last_at, one.missing_intervals) == (utc("2026-03-01 23:45"), 0)
         assert one.repeats == 0
         assert states[stream_id].acknowledged == one.packets
 
 
-def test_a_login_page_in_between_costs_no_packet(house: Bench, doorman: Doorman) -> None:
+def test_a_login_page_in_between_costs_no_packet(
+    prepared: DeliveryHarness, doorman: Doorman
+) -> None:
     # Neighbouring ones too: the question what is stored meets the page as well.
     doorman.turns_away = {9, 30, 31, 60, 61, 90, 91}
-    outcome = house.push(portfolio(STREAMS))
+    outcome = prepared.push(portfolio(STREAMS))
     assert outcome.ok, outcome.problems
-    check(house)
+    check(prepared)
 
 
 def test_only_pages_are_an_error_that_shows_their_words_and_lose_nothing(
-    house: Bench, doorman: Doorman
+    prepared: DeliveryHarness, doorman: Doorman
 ) -> None:
     doorman.always = True
-    outcome = house.push(portfolio(STREAMS))
+    outcome = prepared.push(portfolio(STREAMS))
     assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert outcome.acknowledged == 0
     assert all("page for people" in one.reason for one in outcome.streams.values())
     doorman.always = False
-    assert house.push(portfolio(STREAMS)).ok
-    check(house)
+    assert prepared.push(portfolio(STREAMS)).ok
+    check(prepared)
 
 
 def test_a_session_that_ends_for_good_in_mid_run_leaves_the_streams_soon(
-    house: Bench, doorman: Doorman
+    prepared: DeliveryHarness, doorman: Doorman
 ) -> None:
     doorman.turns_away = set(range(40, 100_000))
-    outcome = house.push(portfolio(STREAMS))
+    outcome = prepared.push(portfolio(STREAMS))
     assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert doorman.seen < 80
     doorman.turns_away = set()
-    assert house.push(portfolio(STREAMS)).ok
-    check(house)
+    assert prepared.push(portfolio(STREAMS)).ok
+    check(prepared)
 
 
 @pytest.mark.parametrize("readback", [True, False])
 def test_a_server_that_thanks_with_a_page_is_understood_by_reading_back(
-    house: Bench, *, readback: bool
+    prepared: DeliveryHarness, *, readback: bool
 ) -> None:
-    house.sim.behaviour = WatticsBehaviour(success_body=PAGE.decode())
-    outcome = house.push(portfolio(STREAMS), readback=readback)
+    prepared.sim.behaviour = WatticsBehaviour(success_body=PAGE.decode())
+    outcome = prepared.push(portfolio(STREAMS), readback=readback)
     if readback:
         assert outcome.ok, outcome.problems
-        check(house)
+        check(prepared)
     else:
         # Nobody can know: the streams are left, with the reason, and nothing is skipped.
         assert {one.status for one in outcome.streams.values()} == {"gave_up"}
@@ -159,56 +163,58 @@ def test_a_server_that_thanks_with_a_page_is_understood_by_reading_back(
 
 @pytest.mark.parametrize("name", sorted(ODD_ANSWERS))
 def test_an_odd_answer_is_never_taken_for_stored_and_nothing_goes_twice(
-    house: Bench, name: str
+    prepared: DeliveryHarness, name: str
 ) -> None:
     # Reading back meets them as well; a third of the answers is odd, stored or not.
-    house.sim.faults.set(f"{name}=0.15", f"stored_{name}=0.15")
+    prepared.sim.faults.set(f"{name}=0.15", f"stored_{name}=0.15")
     for _ in range(10):
         # Several odd ones in a row leave a stream for the next push; nobody knows better then.
-        outcome = house.push(portfolio(STREAMS))
+        outcome = prepared.push(portfolio(STREAMS))
         if outcome.ok:
             break
     assert outcome.ok, outcome.problems
-    check(house)
-    assert house.sim.faults.occurred[name] > 10
-    assert house.sim.faults.occurred[f"stored_{name}"] > 10
+    check(prepared)
+    assert prepared.sim.faults.occurred[name] > 10
+    assert prepared.sim.faults.occurred[f"stored_{name}"] > 10
 
 
 @pytest.mark.parametrize("name", ["page_words", "page_empty", "error_object"])
-def test_odd_answers_for_good_leave_the_streams_and_lose_nothing(house: Bench, name: str) -> None:
-    house.sim.faults.set(f"{name}=1.0")
-    outcome = house.push(portfolio(STREAMS))
+def test_odd_answers_for_good_leave_the_streams_and_lose_nothing(
+    prepared: DeliveryHarness, name: str
+) -> None:
+    prepared.sim.faults.set(f"{name}=1.0")
+    outcome = prepared.push(portfolio(STREAMS))
     assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert outcome.acknowledged == 0
-    house.sim.faults.clear()
-    assert house.push(portfolio(STREAMS)).ok
-    check(house)
+    prepared.sim.faults.clear()
+    assert prepared.push(portfolio(STREAMS)).ok
+    check(prepared)
 
 
-def read_backs(desk: Bench) -> int:
-    return sum(n for key, n in desk.sim.requests.items() if key[0].startswith("GET"))
+def read_backs(harness: DeliveryHarness) -> int:
+    return sum(n for key, n in harness.sim.requests.items() if key[0].startswith("GET"))
 
 
 @pytest.mark.parametrize("readback", [True, False])
 def test_a_harmless_word_nobody_knows_is_proven_and_then_believed(
-    house: Bench, *, readback: bool
+    prepared: DeliveryHarness, *, readback: bool
 ) -> None:
-    house.sim.behaviour = WatticsBehaviour(success_body='{"row":"a1b2","words":"merci"}')
-    outcome = house.push(portfolio(STREAMS), readback=readback)
+    prepared.sim.behaviour = WatticsBehaviour(success_body='{"row":"a1b2","words":"merci"}')
+    outcome = prepared.push(portfolio(STREAMS), readback=readback)
     assert outcome.ok, outcome.problems
-    check(house)
+    check(prepared)
     # Two questions where new streams begin, three proofs, and who asked at the same moment.
-    assert read_backs(house) < (12 if readback else 1)
+    assert read_backs(prepared) < (12 if readback else 1)
 
 
 def test_a_word_that_also_came_with_nothing_stored_is_looked_up_each_time(
-    house: Bench, doorman: Doorman
+    prepared: DeliveryHarness, doorman: Doorman
 ) -> None:
     word = '{"words":"merci"}'
-    house.sim.behaviour = WatticsBehaviour(success_body=word)
+    prepared.sim.behaviour = WatticsBehaviour(success_body=word)
     doorman.answers = (word.encode(), b"application/json")
     doorman.method, doorman.turns_away = "POST", {5, 6, 7, 8}
-    outcome = house.push(portfolio(STREAMS))
+    outcome = prepared.push(portfolio(STREAMS))
     assert outcome.ok, outcome.problems
-    check(house)
-    assert read_backs(house) > 150
+    check(prepared)
+    assert read_backs(prepared) > 150

@@ -24,7 +24,7 @@ from energy_platform.delivery import (
 )
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform_tests.delivery.story import Story, point, regular, rising, utc
+from energy_platform_tests.delivery.scenario import Scenario, point, regular, rising, utc
 from energy_platform_tests.destinations import json_lines
 from energy_platform_tests.destinations.json_lines import JsonLinesSettings, LineServer
 
@@ -111,12 +111,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         ),
         encoding="utf-8",
     )
-    story = Story(Lake(tmp_path / "lake"))
+    scenario = Scenario(Lake(tmp_path / "lake"))
     for n in range(1, METERS + 1):
-        story.registers[point(n)] = regular(
+        scenario.registers[point(n)] = regular(
             START, END - QUARTER, every=QUARTER, value=rising(START, face_wh=n, power_w=1000)
         )
-    story.tell("2026-03-01")
+    scenario.write_days("2026-03-01")
     with json_lines.line_server(tmp_path / "lines") as server:
         yield Place(tmp_path, load_portfolio(path), server)
 

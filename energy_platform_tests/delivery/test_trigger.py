@@ -19,9 +19,9 @@ from energy_platform.delivery.backlog import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
-from energy_platform_tests.delivery.story import (
+from energy_platform_tests.delivery.scenario import (
     ELECTRICITY,
-    Bench,
+    DeliveryHarness,
     point,
     portfolio,
     regular,
@@ -38,88 +38,90 @@ HOLD = timedelta(hours=48)
 
 
 @pytest.fixture
-def meter(desk: Bench) -> Bench:
-    desk.agree(portfolio(ELECTRICITY))
-    desk.story.registers[point(1)] = regular(
+def prepared(harness: DeliveryHarness) -> DeliveryHarness:
+    harness.register_streams(portfolio(ELECTRICITY))
+    harness.scenario.registers[point(1)] = regular(
         START, utc("2026-03-04 23:55"), every=FIVE, value=rising(START, face_wh=0, power_w=1200)
     )
-    return desk
+    return harness
 
 
-def test_an_empty_lake_asks_for_nothing(meter: Bench) -> None:
+def test_an_empty_lake_asks_for_nothing(prepared: DeliveryHarness) -> None:
     agreed = portfolio(ELECTRICITY)
-    lake = meter.story.lake
-    assert push_wanted(lake, meter.ledger, agreed, now=meter.now) is None
+    lake = prepared.scenario.lake
+    assert push_wanted(lake, prepared.ledger, agreed, now=prepared.now) is None
 
 
-def test_new_data_ask_for_a_push_and_the_same_lake_never_again(meter: Bench) -> None:
+def test_new_data_ask_for_a_push_and_the_same_lake_never_again(prepared: DeliveryHarness) -> None:
     agreed = portfolio(ELECTRICITY)
-    lake = meter.story.lake
-    meter.story.tell("2026-03-01", "2026-03-02")
-    first = push_wanted(lake, meter.ledger, agreed, now=meter.now)
+    lake = prepared.scenario.lake
+    prepared.scenario.write_days("2026-03-01", "2026-03-02")
+    first = push_wanted(lake, prepared.ledger, agreed, now=prepared.now)
     assert first is not None
     assert first.reason == "el-1: nothing sent yet"
-    meter.push(agreed)
-    after = push_decision(lake, meter.ledger, agreed, now=meter.now)
+    prepared.push(agreed)
+    after = push_decision(lake, prepared.ledger, agreed, now=prepared.now)
     assert (after.is_wanted, after.reason) == (False, "Wattics holds all that is ready")
-    meter.story.tell("2026-03-03")
-    then = push_wanted(lake, meter.ledger, agreed, now=meter.now)
+    prepared.scenario.write_days("2026-03-03")
+    then = push_wanted(lake, prepared.ledger, agreed, now=prepared.now)
     assert then is not None
     assert then.reason == "el-1: the lake has newer data"
 
 
-def test_a_run_that_was_killed_is_asked_for_again_after_a_pause(meter: Bench) -> None:
+def test_a_run_that_was_killed_is_asked_for_again_after_a_pause(prepared: DeliveryHarness) -> None:
     agreed = portfolio(ELECTRICITY)
-    lake = meter.story.lake
-    meter.story.tell("2026-03-01")
-    begin_run(meter.ledger, destination="wattics", now_us=microseconds(meter.now))
-    at_once = push_decision(lake, meter.ledger, agreed, now=meter.now)
+    lake = prepared.scenario.lake
+    prepared.scenario.write_days("2026-03-01")
+    begin_run(prepared.ledger, destination="wattics", now_us=microseconds(prepared.now))
+    at_once = push_decision(lake, prepared.ledger, agreed, now=prepared.now)
     assert not at_once.is_wanted
-    assert at_once.next_attempt_at == meter.now + timedelta(minutes=1)
+    assert at_once.next_attempt_at == prepared.now + timedelta(minutes=1)
     assert "was killed or is under way" in at_once.reason
-    later = push_decision(lake, meter.ledger, agreed, now=meter.now + timedelta(minutes=1))
+    later = push_decision(lake, prepared.ledger, agreed, now=prepared.now + timedelta(minutes=1))
     assert later.is_wanted
-    assert later.last_started_at == meter.now
+    assert later.last_started_at == prepared.now
 
 
-def test_failures_are_asked_for_with_a_growing_pause_and_an_alert(meter: Bench) -> None:
+def test_failures_are_asked_for_with_a_growing_pause_and_an_alert(
+    prepared: DeliveryHarness,
+) -> None:
     agreed = portfolio(ELECTRICITY)
-    lake = meter.story.lake
-    meter.story.tell("2026-03-01")
-    meter.sim.faults.set("http_503=1.0")
+    lake = prepared.scenario.lake
+    prepared.scenario.write_days("2026-03-01")
+    prepared.sim.faults.set("http_503=1.0")
     pauses, alerts = [], []
     for _ in range(5):
-        meter.push(agreed, give_up_s=0)
-        assert push_wanted(lake, meter.ledger, agreed, now=meter.now) is None
-        attempt = next_attempt(meter.ledger, now=meter.now)
+        prepared.push(agreed, give_up_s=0)
+        assert push_wanted(lake, prepared.ledger, agreed, now=prepared.now) is None
+        attempt = next_attempt(prepared.ledger, now=prepared.now)
         assert attempt.not_before is not None
-        pauses.append((attempt.not_before - meter.now).total_seconds())
+        pauses.append((attempt.not_before - prepared.now).total_seconds())
         alerts.append(attempt.alert)
-        meter.now = attempt.not_before
-        assert push_wanted(lake, meter.ledger, agreed, now=meter.now) is not None
+        prepared.now = attempt.not_before
+        assert push_wanted(lake, prepared.ledger, agreed, now=prepared.now) is not None
     assert pauses == [60, 120, 240, 480, 960]
     assert alerts == [False, False, True, True, True]
-    meter.sim.faults.clear()
-    assert meter.push(agreed).ok
-    assert push_wanted(lake, meter.ledger, agreed, now=meter.now) is None
+    prepared.sim.faults.clear()
+    assert prepared.push(agreed).ok
+    assert push_wanted(lake, prepared.ledger, agreed, now=prepared.now) is None
 
 
-def test_new_data_of_other_streams_do_not_wait_for_a_failing_one(meter: Bench) -> None:
+def test_new_data_of_other_streams_do_not_wait_for_a_failing_one(prepared: DeliveryHarness) -> None:
     both = portfolio(ELECTRICITY + ELECTRICITY.replace("el-1", "el-x"))
-    meter.story.tell("2026-03-01")
-    outcome = meter.push(both)
+    prepared.scenario.write_days("2026-03-01")
+    outcome = prepared.push(both)
     assert outcome.streams["el-x"].status == "gave_up"
-    assert push_wanted(meter.story.lake, meter.ledger, both, now=meter.now) is None
-    meter.story.tell("2026-03-02")
-    assert push_wanted(meter.story.lake, meter.ledger, both, now=meter.now) is not None
+    assert push_wanted(prepared.scenario.lake, prepared.ledger, both, now=prepared.now) is None
+    prepared.scenario.write_days("2026-03-02")
+    assert push_wanted(prepared.scenario.lake, prepared.ledger, both, now=prepared.now) is not None
 
 
-def test_a_stream_waiting_for_a_person_is_not_asked_for(meter: Bench) -> None:
+def test_a_stream_waiting_for_a_person_is_not_asked_for(prepared: DeliveryHarness) -> None:
     agreed = portfolio(ELECTRICITY.replace("fields", "on_reject: stop, fields"))
-    meter.story.tell("2026-03-01")
-    meter.sim.faults.set("http_400=@4:method=POST")
-    meter.push(agreed)
-    assert stream_backlog(meter.story.lake, meter.ledger, agreed) == ()
+    prepared.scenario.write_days("2026-03-01")
+    prepared.sim.faults.set("http_400=@4:method=POST")
+    prepared.push(agreed)
+    assert stream_backlog(prepared.scenario.lake, prepared.ledger, agreed) == ()
 
 
 def test_ten_thousand_new_files_are_one_push(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from alembic.config import Config
 
 from energy_platform.delivery import Ledger, migrations
 from energy_platform.delivery.ledger import tables
-from energy_platform_tests.delivery.story import (
+from energy_platform_tests.delivery.scenario import (
     ELECTRICITY,
-    bench,
+    open_harness,
     point,
     portfolio,
     regular,
@@ -125,23 +125,23 @@ def test_a_ledger_of_the_first_version_keeps_every_row_and_goes_on(
     old.dispose()
     with Ledger(ledger_url) as ledger:
         assert rows_of(ledger.engine) == before
-        with bench(tmp_path, ledger=ledger, now=utc("2026-03-05 12:00")) as desk:
+        with open_harness(tmp_path, ledger=ledger, now=utc("2026-03-05 12:00")) as harness:
             agreed = portfolio(ELECTRICITY + VALUE)
-            desk.agree(agreed)
+            harness.register_streams(agreed)
             start = utc("2026-03-01 00:00")
             for key, power_w in (("E", 1200), ("H", 4000)):
-                desk.story.registers[point(1, key)] = regular(
+                harness.scenario.registers[point(1, key)] = regular(
                     start,
                     utc("2026-03-01 05:55"),
                     every=timedelta(minutes=5),
                     value=rising(start, face_wh=0, power_w=power_w),
                 )
-            desk.story.tell("2026-03-01", until=utc("2026-03-01 06:00"))
-            outcome = desk.push(agreed)
+            harness.scenario.write_days("2026-03-01", until=utc("2026-03-01 06:00"))
+            outcome = harness.push(agreed)
             assert outcome.ok, outcome.problems
             # One and eight were without an answer; nothing else goes out again.
-            assert (len(desk.sim.packets("el-1")), len(desk.sim.packets("part-1"))) == (1, 8)
-            assert desk.sim.delivery_report().clean
+            assert (len(harness.sim.packets("el-1")), len(harness.sim.packets("part-1"))) == (1, 8)
+            assert harness.sim.delivery_report().clean
         assert ledger.pending_counts() == {}
         assert len(ledger.dead_letters()) == 1
 

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.end_to_end
 
-STORY = Scenario(FIRST, days=14)
+SCENARIO = Scenario(FIRST, days=14)
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    return STORY.build(tmp_path_factory.mktemp("figures"))
+    return SCENARIO.build(tmp_path_factory.mktemp("figures"))
 
 
 def test_every_published_figure_is_what_the_raw_files_say(warehouse: Warehouse) -> None:
-    found = compare(STORY, warehouse.data_dir, warehouse.published_file)
+    found = compare(SCENARIO, warehouse.data_dir, warehouse.published_file)
     assert {one.table: one.differences[:5] for one in found if one.differences} == {}
     assert all(one.figures for one in found)
 
 
-def test_all_that_the_story_is_about_is_in_the_figures(warehouse: Warehouse) -> None:
+def test_all_that_the_scenario_is_about_is_in_the_figures(warehouse: Warehouse) -> None:
     """What the comparison rests on did happen: else it would be equal about nothing."""
     energy, days = "from fct_energy_daily where point_id like", "from mart_site_energy where"
     with duckdb.connect(str(warehouse.published_file), read_only=True) as db:

@@ -287,3 +287,37 @@ def _holes(of: SourceDays) -> list[tuple[str, str]]:
 
 def test_yesterday_is_the_day_before_today() -> None:
     assert days_due(known({}), late_days=0) == (day_before("2026-01-10"),)
+
+
+def arrived(days: dict[str, datetime], *records: DayRecord, **files: DayFile) -> SourceDays:
+    """What is known of a source whose days are due by what arrives; ``d02`` is the 2nd."""
+    return SourceDays(
+        files={f"2026-01-{name[1:]}": file for name, file in files.items()},
+        records={one.day: one for one in records},
+        arrivals=days,
+    )
+
+
+def test_days_that_nothing_came_of_are_no_holes_where_arrivals_tell() -> None:
+    source = arrived({"2026-01-02": NOW, "2026-01-05": NOW}, d02=CLOSED)
+    assert [one.day for one in holes(source, start=None, late_days=7, now=NOW)] == ["2026-01-05"]
+    found = due(source, start=None, late_days=7, now=NOW)
+    # The 2nd has no record of an attempt: whether what came is in it is not known.
+    assert found.days == ("2026-01-05", "2026-01-02")
+
+
+def test_a_day_is_due_once_for_what_arrived() -> None:
+    before, after = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    read = record("2026-01-02", "whole", at=after)
+    quiet = due(arrived({"2026-01-02": before}, read, d02=CLOSED), start=None, late_days=7, now=NOW)
+    assert quiet.days == ()
+    news = due(arrived({"2026-01-02": NOW}, read, d02=CLOSED), start=None, late_days=7, now=NOW)
+    assert news.days == ("2026-01-02",)
+
+
+def test_what_arrives_ends_the_pause_of_a_day_that_failed() -> None:
+    failed = record("2026-01-02", "failed", at=NOW - timedelta(hours=1), next_in=timedelta(hours=9))
+    resting = arrived({"2026-01-02": NOW - timedelta(hours=2)}, failed)
+    assert due(resting, start=None, late_days=7, now=NOW).days == ()
+    found = due(arrived({"2026-01-02": NOW}, failed), start=None, late_days=7, now=NOW)
+    assert (found.days, found.waiting) == (("2026-01-02",), ())

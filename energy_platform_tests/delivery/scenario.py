@@ -40,8 +40,8 @@ def utc(text: str) -> datetime:
 
 
 @dataclass
-class Story:
-    """Samples by point; ``tell`` writes them as the lake's core files.
+class Scenario:
+    """Samples by point; ``write_days`` writes them as the lake's core files.
 
     Attributes:
         registers: Samples ``(at, Wh)`` of each register.
@@ -57,7 +57,9 @@ class Story:
     deltas: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     policies: dict[str, CounterPolicy] = field(default_factory=dict)
 
-    def tell(self, first: str, last: str | None = None, *, until: datetime | None = None) -> None:
+    def write_days(
+        self, first: str, last: str | None = None, *, until: datetime | None = None
+    ) -> None:
         """Write some days; the last one stays open when ``until`` lies in it."""
         for day in day_range(first, last or first):
             start, end = day_bounds(day)
@@ -246,10 +248,10 @@ def day_text(at: datetime) -> str:
 
 
 @dataclass
-class Bench:
+class DeliveryHarness:
     """A lake, a ledger and a Wattics, with pushes between them."""
 
-    story: Story
+    scenario: Scenario
     ledger: Ledger
     sim: WatticsSimulator
     url: str
@@ -274,14 +276,14 @@ class Bench:
     def push(self, portfolio: Portfolio, **changes: object) -> PushOutcome:
         """Push once."""
         return push(
-            self.story.lake,
+            self.scenario.lake,
             ledger=self.ledger,
             portfolio=portfolio,
             settings=self.settings(**changes),
             clock=lambda: self.now,
         )
 
-    def agree(self, portfolio: Portfolio) -> None:
+    def register_streams(self, portfolio: Portfolio) -> None:
         """Register the portfolio's streams at Wattics."""
         for stream in portfolio.streams.values():
             self.sim.register(
@@ -305,7 +307,7 @@ class Bench:
 
 
 @contextmanager
-def bench(
+def open_harness(
     folder: Path,
     *,
     ledger: Ledger,
@@ -313,13 +315,13 @@ def bench(
     faults: Faults | None = None,
     behaviour: WatticsBehaviour | None = None,
     before: Callable[[App], App] | None = None,
-) -> Iterator[Bench]:
-    """Open a bench whose clock stands at ``now``; ``before`` may stand before Wattics."""
+) -> Iterator[DeliveryHarness]:
+    """Open a harness whose clock stands at ``now``; ``before`` may stand before Wattics."""
     sim = WatticsSimulator(faults=faults, behaviour=behaviour)
     app = sim.app if before is None else before(sim.app)
     with LoopbackServers({"wattics": app}) as servers:
-        yield Bench(
-            story=Story(Lake(folder / "lake")),
+        yield DeliveryHarness(
+            scenario=Scenario(Lake(folder / "lake")),
             ledger=ledger,
             sim=sim,
             url=servers.url("wattics") + PUSH_PATH,
