@@ -12,7 +12,9 @@ from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.summary import print_summary
 from energy_platform.days import due_days
 from energy_platform.defs.runner import Runner, RunReport, open_runner
-from energy_platform.sources.registry import day_tables
+from energy_platform.defs.schedules import inventory_keys
+from energy_platform.ingest.run import is_configured
+from energy_platform.sources.registry import sources
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,9 +93,10 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
 
         began = time.monotonic()
         status.update("inventories")
-        reports.append(runner.run("inventories"))
-        note("inventories of three vendors", began=began)
-        for vendor in day_tables():
+        reports.append(runner.run("inventories", assets=inventory_keys()))
+        simulated = [name for name in sources() if is_configured(name)]
+        note(f"inventories of {', '.join(simulated)}", began=began)
+        for vendor in simulated:
             began = time.monotonic()
             status.update(f"{vendor}: {span}")
             reports.append(runner.run(f"ingest_{vendor}", tags=tags))

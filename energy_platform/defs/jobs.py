@@ -6,8 +6,10 @@ import dagster as dg
 
 from energy_platform.defs.assets.wattics import PACKETS, RECONCILED
 from energy_platform.defs.groups import CORE, DELIVERY, MARTS
+from energy_platform.ingest.run import is_configured
 from energy_platform.schemas import Vendor
-from energy_platform.sources.registry import day_tables, inventory_tables
+from energy_platform.settings import SettingsError
+from energy_platform.sources.registry import day_tables, inventory_tables, sources
 
 MAX_RUNTIME: Final = "dagster/max_runtime"
 """Run tag: seconds after which Dagster ends a run. Each kind of run ends by itself long before."""
@@ -62,9 +64,26 @@ reconcile: Final = dg.define_asset_job(
     tags=DERIVING_LIMIT,
 )
 
+
+def _unused() -> dg.AssetSelection:
+    """Return the raw tables of sources that are left alone, when this process is of some others.
+
+    Where none has credentials, as in a clone, all are part of the job, and say what is missing.
+    """
+    try:
+        used = {name for name in sources() if is_configured(name)}
+    except SettingsError:
+        # Said by all that starts; the job is then as it is in a clone.
+        used = set()
+    unused = [spec for name, spec in sources().items() if used and name not in used]
+    return dg.AssetSelection.assets(
+        *(table.name for spec in unused for table in (spec.day_table, *spec.inventory_tables))
+    )
+
+
 everything: Final = dg.define_asset_job(
     "everything",
-    selection=dg.AssetSelection.all() - _RECONCILED,
+    selection=dg.AssetSelection.all() - _RECONCILED - _unused(),
     description="From the vendors to Wattics in one run, for a range of days.",
 )
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from energy_platform.defs.schedules import inventory_keys
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.sources.skycentrics.tables import RAW_SKYCENTRICS_SAMPLES
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -36,7 +37,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
     with install(tmp_path_factory.mktemp("bad"), first_day=DAYS[0]) as installation:
         _forget_device(installation, serial=UNKNOWN_SERIAL)
         _deliver_late(installation)
-        must_succeed([installation.runner.run("inventories")])
+        must_succeed([installation.runner.run("inventories", assets=inventory_keys())])
         yield installation
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from energy_platform.cli.summary import QUERIES
 from energy_platform.days import day_bounds
+from energy_platform.defs.schedules import inventory_keys
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.sources.registry import day_tables
@@ -39,7 +40,7 @@ JOULES_PER_WH = 3600
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with install(tmp_path_factory.mktemp("clean"), first_day=DAYS[0]) as installation:
-        must_succeed([installation.runner.run("inventories")])
+        must_succeed([installation.runner.run("inventories", assets=inventory_keys())])
         must_succeed(installation.ingest(DAYS))
         must_succeed(installation.settle())
         yield installation

@@ -13,6 +13,7 @@ from rich.console import Console
 from energy_platform.cli.discover import run_discover
 from energy_platform.cli.portfolio_changes import OK
 from energy_platform.days import day_bounds
+from energy_platform.defs.schedules import inventory_keys
 from energy_platform.portfolio import load_portfolio
 from energy_platform_tests.end_to_end.installation import (
     REFRESH,
@@ -36,7 +37,7 @@ def discovered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installatio
     with install(tmp_path_factory.mktemp("discovered"), first_day=DAYS[0]) as installation:
         (installation.data / "portfolio.yaml").unlink()
         assert run_discover(Console(file=io.StringIO()), yes=True) == OK
-        must_succeed([installation.runner.run("inventories")])
+        must_succeed([installation.runner.run("inventories", assets=inventory_keys())])
         must_succeed(installation.ingest(DAYS))
         must_succeed(installation.follow(REFRESH))
         yield installation
