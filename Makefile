@@ -7,16 +7,17 @@ BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
-DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' \) -print)
+DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' \) -print)
 
-.PHONY: help setup demo ui test long lint format keycloak postgres faults properties laws year zones kills fortnight month lock clean
+.PHONY: help setup demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
 	@echo "make ui     Dagster's UI on http://127.0.0.1:3000"
 	@echo "make test   lint, types and the tests that take no longer than ten minutes"
 	@echo "make long   what takes longer: every fault, a real Keycloak, killed processes, fast clocks"
-	@echo "make lint   ruff and mypy only"
+	@echo "make lint   ruff, mypy and sqlfluff only"
+	@echo "make docs   the tables, their columns and lineage as one page: dbt_models/target/static_index.html"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make postgres  the ledger's tests on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
@@ -61,6 +62,11 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_models/models dbt_models/tests
+
+docs: setup
+	cd dbt_models && ../$(BIN)/dbt docs generate --quiet --static --empty-catalog
+	@echo "open dbt_models/target/static_index.html"
 
 keycloak: setup
 	KEYCLOAK_REQUIRED=1 $(BIN)/python -m pytest -v -rs energy_platform_tests/keycloak
@@ -95,6 +101,7 @@ month: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --disable-progress-bar dbt_models/models dbt_models/tests
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras --no-header \

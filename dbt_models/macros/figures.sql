@@ -63,6 +63,10 @@
 
 
 {# How energy was measured: the one method of all rows, or that several were added up. #}
-{% macro one_method(method="method") -%}
-    case when min({{ method }}) <> max({{ method }}) then 'mixed' else min({{ method }}) end
+{% macro one_method(method, where=none) -%}
+    {%- set own = " filter (where " ~ where ~ ")" if where else "" -%}
+    case
+        when min({{ method }}){{ own }} <> max({{ method }}){{ own }} then 'mixed'
+        else min({{ method }}){{ own }}
+    end
 {%- endmacro %}

@@ -1,21 +1,53 @@
 -- What the day files contribute to the buckets of the touched days is what the facts hold: nothing
 -- lost, nothing twice.
-with contributed as (
-    select points.point_id, {{ exact_sum("intervals.energy_wh") }} as energy_wh
-    from {{ ref("stg_energy_intervals") }} as intervals
-    inner join {{ ref("stg_points") }} as points using (point_id)
-    inner join {{ ref("stg_calendar") }} as calendar
+with intervals as (
+
+    select * from {{ ref("stg_core__energy_intervals") }}
+
+),
+
+quarter_hours as (
+
+    select * from {{ ref("fct_energy_15min") }}
+    where {{ in_touched("local_day") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+contributed as (
+
+    select
+        points.point_id,
+        {{ exact_sum("intervals.energy_wh") }} as energy_wh
+    from intervals
+    inner join points using (point_id)
+    inner join calendar
         on
             points.timezone = calendar.timezone
             and intervals.interval_start = calendar.interval_start
     group by all
+
 ),
 
 held as (
-    select point_id, {{ exact_sum("energy_wh") }} as energy_wh
-    from {{ ref("fct_energy_15min") }}
-    where {{ in_touched("local_day") }}
+
+    select
+        point_id,
+        {{ exact_sum("energy_wh") }} as energy_wh
+    from quarter_hours
     group by all
+
 )
 
 select

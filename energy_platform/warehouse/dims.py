@@ -156,11 +156,13 @@ def frame_digest(frame: pl.DataFrame) -> str:
 
 
 def project_digest(project: Path) -> str:
-    """Return a digest of the models and macros: another one means other rules."""
+    """Return a digest of the models, their texts and macros: another one means other rules."""
     digest = hashlib.blake2b(digest_size=16)
     files = [project / "dbt_project.yml"]
     for folder in ("models", "macros"):
-        files += [path for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml"}]
+        files += [
+            path for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".md"}
+        ]
     for path in sorted(files):
         digest.update(f"{path.relative_to(project)}\0".encode())
         digest.update(path.read_bytes())

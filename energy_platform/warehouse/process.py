@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def run_dbt(command: str, *, env: Mapping[str, str], folder: Path) -> str:
+def run_dbt(*command: str, env: Mapping[str, str], folder: Path) -> str:
     """Run a dbt command and return what it said.
 
     Args:
-        command: Such as ``build``.
+        command: Such as ``build``, with its options.
         env: Laid over this process's own environment.
         folder: Where to run it.
 
@@ -26,7 +26,7 @@ def run_dbt(command: str, *, env: Mapping[str, str], folder: Path) -> str:
         WarehouseError: dbt or one of its tests failed; the message holds what dbt says of it.
     """
     done = subprocess.run(  # noqa: S603 (our own environment and arguments)
-        [str(_dbt()), command],
+        [str(_dbt()), *command],
         env={**os.environ, **env},
         cwd=folder,
         capture_output=True,
@@ -35,7 +35,7 @@ def run_dbt(command: str, *, env: Mapping[str, str], folder: Path) -> str:
     )
     if done.returncode:
         raise WarehouseError(
-            f"dbt {command} failed; what is published stays as it was. "
+            f"dbt {' '.join(command)} failed; what is published stays as it was. "
             f"Log: {env['DBT_LOG_PATH']}/dbt.log\n{_failures(done.stdout) or done.stderr.strip()}"
         )
     return done.stdout

@@ -131,6 +131,8 @@ class Warehouse:
             "DBT_PROJECT_DIR": str(self.dbt_project_dir),
             "DBT_TARGET_PATH": str(self.target_path.absolute()),
             "DBT_LOG_PATH": str((self.folder / "logs").absolute()),
+            # They prove the rules, not the data: `make test` runs them.
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_USE_COLORS": "false",
             "DBT_LOG_LEVEL_FILE": "info",

@@ -37,7 +37,7 @@ def finish_build(warehouse: Warehouse, *, version: int) -> None:
     with open_work(warehouse.work_file) as db:
         state = BuildState(db)
         db.execute("create schema if not exists staging")
-        db.execute("create or replace view staging.stg_readings as select 1 as one")
+        db.execute("create or replace view staging.stg_core__readings as select 1 as one")
         for table in ("fct_a", "fct_b"):
             db.execute(
                 f"create or replace table {table} as select {version} as v from range({ROWS})"

@@ -1,3 +1,15 @@
+with devices as (
+
+    select * from {{ source("portfolio", "devices") }}
+
+),
+
+points as (
+
+    select * from {{ source("portfolio", "points") }}
+
+)
+
 select
     devices.device_id,
     devices.vendor,
@@ -8,7 +20,7 @@ select
     devices.carrier,
     devices.role,
     count(points.point_id) as points
-from {{ prepared("devices") }} as devices
-left join {{ prepared("points") }} as points using (device_id)
+from devices
+left join points using (device_id)
 group by all
 order by devices.device_id

@@ -1,7 +1,14 @@
 -- site_term says as what a point counts in mart_site_energy. A device that counts the same thing as
 -- a total and per phase counts with the total; a net register counts only where the device has no
 -- import register, power-derived energy only where it has no register in the same role.
-with candidates as (
+with points as (
+
+    select * from {{ source("portfolio", "points") }}
+
+),
+
+candidates as (
+
     select
         *,
         case
@@ -20,10 +27,12 @@ with candidates as (
                     when 'storage' then 'charge'
                 end
         end as term
-    from {{ prepared("points") }}
+    from points
+
 ),
 
-judged as (
+compared as (
+
     select
         *,
         phase <> 'total' and bool_or(phase = 'total') over same_term as is_part_of_total,
@@ -36,6 +45,7 @@ judged as (
         same_device as (partition by device_id),
         same_role as (partition by device_id, role),
         same_term as (partition by device_id, term)
+
 )
 
 select
@@ -65,5 +75,5 @@ select
     until as until_at,
     confidence,
     is_confirmed
-from judged
+from compared
 order by point_id

@@ -1,7 +1,13 @@
+with sites as (
+
+    select * from {{ source("portfolio", "sites") }}
+
+)
+
 select
     site_id,
     name as site_name,
     timezone,
     country
-from {{ prepared("sites") }}
+from sites
 order by site_id

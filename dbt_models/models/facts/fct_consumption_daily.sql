@@ -1,3 +1,54 @@
 {{ config(period="local_day") }}
 
-{{ counted_by_day("consumption") }}
+with quarter_hours as (
+
+    select
+        point_id,
+        local_day,
+        unit,
+        consumption as amount,
+        estimated_consumption as estimated,
+        refused,
+        covered_s,
+        status,
+        method
+    from {{ ref("fct_consumption_15min") }}
+    where {{ in_touched("local_day") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+    where family = 'consumption'
+
+),
+
+touched_periods as (
+
+    select * from {{ ref("stg_build__touched_periods") }}
+
+),
+
+{{ amounts_by_day(carried=["unit"]) }}
+
+select
+    point_id,
+    site_id,
+    timezone,
+    local_day,
+    quantity,
+    unit,
+    amount as consumption,
+    estimated as estimated_consumption,
+    estimated_share,
+    refused,
+    covered_s,
+    expected_s,
+    covered_share,
+    method,
+    status,
+    is_closed,
+    is_final
+from figures
+order by local_day, point_id

@@ -1,4 +1,56 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_touched_periods") }}
+-- depends_on: {{ ref("stg_build__touched_periods") }}
 
-{{ counted_by_hour("consumption") }}
+with quarter_hours as (
+
+    select
+        point_id,
+        timezone,
+        interval_start,
+        unit,
+        consumption as amount,
+        estimated_consumption as estimated,
+        refused,
+        covered_s,
+        status,
+        method
+    from {{ ref("fct_consumption_15min") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+{{ amounts_by_hour(carried=["unit"]) }}
+
+select
+    point_id,
+    site_id,
+    timezone,
+    hour_start_at,
+    local_hour,
+    utc_offset_s,
+    local_day,
+    quantity,
+    unit,
+    amount as consumption,
+    estimated as estimated_consumption,
+    estimated_share,
+    refused,
+    covered_s,
+    expected_s,
+    method,
+    status,
+    is_closed,
+    is_final
+from figures
+order by hour_start_at, point_id

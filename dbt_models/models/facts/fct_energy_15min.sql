@@ -1,4 +1,60 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_touched_periods") }}
+-- depends_on: {{ ref("stg_build__touched_periods") }}
 
-{{ counted_by_15min("energy") }}
+with deltas as (
+
+    select * from {{ ref("stg_core__energy_deltas") }}
+
+),
+
+intervals as (
+
+    select
+        point_id,
+        interval_start,
+        energy_wh as amount,
+        estimated_wh as estimated,
+        refused_wh as refused,
+        covered_s,
+        method
+    from {{ ref("stg_core__energy_intervals") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+{{ amounts_by_15min() }}
+
+select
+    point_id,
+    site_id,
+    timezone,
+    interval_start,
+    local_start,
+    utc_offset_s,
+    local_day,
+    amount as energy_wh,
+    amount / 1000 as energy_kwh,
+    estimated as estimated_wh,
+    estimated_share,
+    refused as refused_wh,
+    refused / 1000 as refused_kwh,
+    covered_s,
+    expected_s,
+    is_spike_reversal,
+    method,
+    status,
+    is_closed,
+    is_final
+from figures
+order by interval_start, point_id

@@ -1,3 +1,53 @@
 {{ config(period="local_day") }}
 
-{{ counted_by_day("energy") }}
+with quarter_hours as (
+
+    select
+        point_id,
+        local_day,
+        energy_wh as amount,
+        estimated_wh as estimated,
+        refused_wh as refused,
+        covered_s,
+        status,
+        method
+    from {{ ref("fct_energy_15min") }}
+    where {{ in_touched("local_day") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+    where family = 'energy'
+
+),
+
+touched_periods as (
+
+    select * from {{ ref("stg_build__touched_periods") }}
+
+),
+
+{{ amounts_by_day() }}
+
+select
+    point_id,
+    site_id,
+    timezone,
+    local_day,
+    amount as energy_wh,
+    amount / 1000 as energy_kwh,
+    estimated as estimated_wh,
+    estimated_share,
+    refused as refused_wh,
+    refused / 1000 as refused_kwh,
+    covered_s,
+    expected_s,
+    covered_share,
+    method,
+    status,
+    is_closed,
+    is_final
+from figures
+order by local_day, point_id

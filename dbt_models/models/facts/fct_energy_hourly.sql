@@ -1,4 +1,55 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_touched_periods") }}
+-- depends_on: {{ ref("stg_build__touched_periods") }}
 
-{{ counted_by_hour("energy") }}
+with quarter_hours as (
+
+    select
+        point_id,
+        timezone,
+        interval_start,
+        energy_wh as amount,
+        estimated_wh as estimated,
+        refused_wh as refused,
+        covered_s,
+        status,
+        method
+    from {{ ref("fct_energy_15min") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+{{ amounts_by_hour() }}
+
+select
+    point_id,
+    site_id,
+    timezone,
+    hour_start_at,
+    local_hour,
+    utc_offset_s,
+    local_day,
+    amount as energy_wh,
+    amount / 1000 as energy_kwh,
+    estimated as estimated_wh,
+    estimated_share,
+    refused as refused_wh,
+    refused / 1000 as refused_kwh,
+    covered_s,
+    expected_s,
+    method,
+    status,
+    is_closed,
+    is_final
+from figures
+order by hour_start_at, point_id

@@ -3,10 +3,14 @@
 -- From the hours: the squares about a day's mean are those about the hours' means plus those of the
 -- hours' means about the day's.
 with hours as (
-    select * from {{ ref("fct_measurement_hourly") }} as hours where {{ in_touched("local_day") }}
+
+    select * from {{ ref("fct_measurement_hourly") }}
+    where {{ in_touched("local_day") }}
+
 ),
 
 days as (
+
     select
         point_id,
         site_id,
@@ -21,9 +25,11 @@ days as (
         {{ exact_sum("held_s") }} as held_s
     from hours
     group by all
+
 ),
 
 spread as (
+
     select
         hours.point_id,
         hours.local_day,
@@ -35,6 +41,7 @@ spread as (
     inner join days using (point_id, local_day)
     where hours.samples > 0
     group by all
+
 )
 
 select

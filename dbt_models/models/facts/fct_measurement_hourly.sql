@@ -1,23 +1,51 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_touched_periods") }}
+-- depends_on: {{ ref("stg_build__touched_periods") }}
 
--- A reading holds until the next one, at most two hours: longer silences weigh nothing in the
+-- A reading holds until the next one, for a limited time: longer silences weigh nothing in the
 -- time-weighted average. An hour without a reading has a row where an earlier one holds into it.
-with readings as (
+with held_readings as (
+
+    select * from {{ ref("int_held_readings") }}
+    where kind = 'gauge'
+
+),
+
+held_pieces as (
+
+    select * from {{ ref("int_held_pieces") }}
+    where kind = 'gauge'
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+readings as (
+
     select
-        readings.point_id,
+        held_readings.point_id,
         calendar.hour_start_at,
-        readings.value,
-        readings.unit
-    from {{ ref("stg_held_readings") }} as readings
-    inner join {{ ref("stg_calendar") }} as calendar
+        held_readings.value,
+        held_readings.unit
+    from held_readings
+    inner join calendar
         on
-            readings.timezone = calendar.timezone
-            and readings.interval_start = calendar.interval_start
-    where readings.kind = 'gauge'
+            held_readings.timezone = calendar.timezone
+            and held_readings.interval_start = calendar.interval_start
+
 ),
 
 sampled as (
+
     select
         point_id,
         hour_start_at,
@@ -28,9 +56,11 @@ sampled as (
         {{ exact_sum("value") }} as sum_value
     from readings
     group by point_id, hour_start_at
+
 ),
 
 spread as (
+
     select
         point_id,
         hour_start_at,
@@ -40,27 +70,36 @@ spread as (
     from readings
     inner join sampled using (point_id, hour_start_at)
     group by point_id, hour_start_at
+
 ),
 
-pieces as ({{ held_pieces("'gauge'") }}),
-
 weighed as (
+
     select
         point_id,
         hour_start_at,
         min(unit) as unit,
         {{ exact_sum("value * held_s") }} as value_s,
         {{ exact_sum("held_s") }} as held_s
-    from pieces
+    from held_pieces
     group by point_id, hour_start_at
+
 ),
 
 hours as (
-    select distinct timezone, hour_start_at, local_hour, utc_offset_s, local_day
-    from {{ ref("stg_calendar") }}
+
+    select distinct
+        timezone,
+        hour_start_at,
+        local_hour,
+        utc_offset_s,
+        local_day
+    from calendar
+
 ),
 
 figures as (
+
     select
         point_id,
         hour_start_at,
@@ -76,6 +115,7 @@ figures as (
     from sampled
     full join weighed using (point_id, hour_start_at)
     left join spread using (point_id, hour_start_at)
+
 )
 
 select
@@ -97,6 +137,6 @@ select
     figures.time_weighted_avg_value,
     figures.held_s
 from figures
-inner join {{ ref("stg_points") }} as points using (point_id)
+inner join points using (point_id)
 inner join hours using (timezone, hour_start_at)
 order by figures.hour_start_at, figures.point_id

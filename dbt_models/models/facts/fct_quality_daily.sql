@@ -1,67 +1,134 @@
 {{ config(period="local_day") }}
 
 -- Points that the portfolio does not know are counted on the UTC day, with no site.
-with known as (
+with judged_readings as (
+
+    select * from {{ ref("stg_core__readings") }}
+
+),
+
+energy_deltas as (
+
+    select * from {{ ref("stg_core__energy_deltas") }}
+
+),
+
+consumption_deltas as (
+
+    select * from {{ ref("stg_core__consumption_deltas") }}
+
+),
+
+register_rejects as (
+
+    select * from {{ ref("stg_core__register_rejects") }}
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+touched_periods as (
+
+    select * from {{ ref("stg_build__touched_periods") }}
+
+),
+
+known as (
+
     select
         points.point_id,
         points.site_id,
-        periods.timezone,
-        periods.period_start as local_day,
-        case when points.every_s > 0 then greatest(
-            floor(
-                {{ seconds_between(
-                    "greatest(periods.starts_at, points.first_reading_at)",
-                    "least(periods.ends_at, points.horizon_at)"
-                ) }} / points.every_s
-            ),
-            0
-        )::bigint end as expected_samples
-    from {{ ref("stg_points") }} as points
-    inner join {{ ref("stg_touched_periods") }} as periods using (timezone)
+        touched_periods.timezone,
+        touched_periods.period_start as local_day,
+        {{ seconds_between(
+            "greatest(touched_periods.starts_at, points.first_reading_at)",
+            "least(touched_periods.ends_at, points.horizon_at)"
+        ) }} as known_s,
+        case
+            when points.every_s > 0
+                then greatest(floor(known_s / points.every_s), 0)::bigint
+        end as expected_samples
+    from points
+    inner join touched_periods using (timezone)
     where
-        periods.grain = 'day'
-        and periods.ends_at > points.first_reading_at
-        and periods.starts_at < points.horizon_at
+        touched_periods.grain = 'day'
+        and touched_periods.ends_at > points.first_reading_at
+        and touched_periods.starts_at < points.horizon_at
+
 ),
 
 zones as (
-    select point_id, timezone from {{ ref("stg_points") }}
+
+    select
+        point_id,
+        timezone
+    from points
     union all
-    select distinct readings.point_id, 'UTC' as timezone
-    from {{ ref("stg_readings") }} as readings
-    anti join {{ ref("stg_points") }} as points using (point_id)
+    select distinct
+        judged_readings.point_id,
+        'UTC' as timezone
+    from judged_readings
+    anti join points using (point_id)
+
 ),
 
 readings as (
+
     select
-        readings.point_id,
+        judged_readings.point_id,
         calendar.timezone,
         calendar.local_day,
         count(*) as received_samples,
-        count(*) filter (where readings.status = 'quarantined') as quarantined_samples,
+        count(*) filter (where judged_readings.status = 'quarantined') as quarantined_samples,
         count(*) filter (
             where
-            starts_with(readings.reason, 'corrected: ')
-            or readings.reason = 'dropped_by_correction'
+            starts_with(judged_readings.reason, 'corrected: ')
+            or judged_readings.reason = 'dropped_by_correction'
         ) as corrected_samples
-    from {{ ref("stg_readings") }} as readings
+    from judged_readings
     inner join zones using (point_id)
-    inner join {{ ref("stg_calendar") }} as calendar
+    inner join calendar
         on
             zones.timezone = calendar.timezone
-            and readings.interval_start = calendar.interval_start
+            and judged_readings.interval_start = calendar.interval_start
     group by all
+
 ),
 
 deltas as (
-    select point_id, end_interval_start, status, estimated, refused_wh, 0 as refused
-    from {{ ref("stg_energy_deltas") }}
+
+    select
+        point_id,
+        end_interval_start,
+        status,
+        estimated,
+        refused_wh,
+        0 as refused
+    from energy_deltas
     union all
-    select point_id, end_interval_start, status, estimated, 0 as refused_wh, refused
-    from {{ ref("stg_consumption_deltas") }}
+    select
+        point_id,
+        end_interval_start,
+        status,
+        estimated,
+        0 as refused_wh,
+        refused
+    from consumption_deltas
+
 ),
 
 steps as (
+
     select
         deltas.point_id,
         calendar.local_day,
@@ -76,29 +143,33 @@ steps as (
         {{ exact_sum("deltas.refused") }} as refused_consumption,
         count(*) filter (where deltas.estimated) as estimated_steps
     from deltas
-    inner join {{ ref("stg_points") }} as points using (point_id)
-    inner join {{ ref("stg_calendar") }} as calendar
+    inner join points using (point_id)
+    inner join calendar
         on
             points.timezone = calendar.timezone
             and deltas.end_interval_start = calendar.interval_start
     group by all
+
 ),
 
 rejected as (
+
     select
-        rejects.point_id,
+        register_rejects.point_id,
         calendar.local_day,
         count(*) as rejects
-    from {{ ref("stg_register_rejects") }} as rejects
-    inner join {{ ref("stg_points") }} as points using (point_id)
-    inner join {{ ref("stg_calendar") }} as calendar
+    from register_rejects
+    inner join points using (point_id)
+    inner join calendar
         on
             points.timezone = calendar.timezone
-            and rejects.interval_start = calendar.interval_start
+            and register_rejects.interval_start = calendar.interval_start
     group by all
+
 ),
 
 days as (
+
     select * from known
     union all by name
     select
@@ -106,7 +177,8 @@ days as (
         readings.timezone,
         readings.local_day
     from readings
-    anti join {{ ref("stg_points") }} as points using (point_id)
+    anti join points using (point_id)
+
 )
 
 select

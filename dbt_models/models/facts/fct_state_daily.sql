@@ -1,21 +1,53 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_touched_periods") }}
 
 -- How long each state stood, and how often it was entered: one row per value that a day saw.
-with pieces as ({{ held_pieces("'state', 'bitfield'") }}),
+with held_readings as (
+
+    select * from {{ ref("int_held_readings") }}
+    where kind in ('state', 'bitfield')
+
+),
+
+held_pieces as (
+
+    select * from {{ ref("int_held_pieces") }}
+    where kind in ('state', 'bitfield')
+
+),
+
+points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+calendar as (
+
+    select * from {{ ref("stg_build__calendar") }}
+
+),
+
+touched_periods as (
+
+    select * from {{ ref("stg_build__touched_periods") }}
+
+),
 
 stood as (
+
     select
         point_id,
         local_day,
         value,
         min(text) as text,
         {{ exact_sum("held_s") }} as duration_s
-    from pieces
+    from held_pieces
     group by point_id, local_day, value
+
 ),
 
 entered as (
+
     select
         readings.point_id,
         calendar.local_day,
@@ -28,16 +60,17 @@ entered as (
             readings.value <> readings.value_before
             and readings."at" - readings.at_before <= interval 1 day
         ) as times_entered
-    from {{ ref("stg_held_readings") }} as readings
-    inner join {{ ref("stg_calendar") }} as calendar
+    from held_readings as readings
+    inner join calendar
         on
             readings.timezone = calendar.timezone
             and readings.interval_start = calendar.interval_start
-    where readings.kind in ('state', 'bitfield')
     group by all
+
 ),
 
 days as (
+
     select
         point_id,
         local_day,
@@ -48,6 +81,7 @@ days as (
         coalesce(entered.times_entered, 0) as times_entered
     from stood
     full join entered using (point_id, local_day, value)
+
 )
 
 select
@@ -60,12 +94,12 @@ select
     days.samples,
     days.times_entered,
     days.duration_s,
-    periods.expected_s
+    touched_periods.expected_s
 from days
-inner join {{ ref("stg_points") }} as points using (point_id)
-inner join {{ ref("stg_touched_periods") }} as periods
+inner join points using (point_id)
+inner join touched_periods
     on
-        periods.grain = 'day'
-        and points.timezone = periods.timezone
-        and days.local_day = periods.period_start
+        touched_periods.grain = 'day'
+        and points.timezone = touched_periods.timezone
+        and days.local_day = touched_periods.period_start
 order by days.local_day, days.point_id, days.value

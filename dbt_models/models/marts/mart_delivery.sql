@@ -1,3 +1,9 @@
+with streams as (
+
+    select * from {{ source("ledger", "delivery") }}
+
+)
+
 select
     stream_id,
     site_id,
@@ -12,5 +18,5 @@ select
     held_back_wh,
     blocked,
     reason
-from {{ prepared("delivery") }}
+from streams
 order by stream_id

@@ -1,10 +1,43 @@
--- The newest value of each variable of the Socomec devices, whether it is in the portfolio or not. A
--- serial number that two devices share names no point: nobody knows which of them is meant.
-with serials as (
+-- The newest value of each variable of the Socomec devices, whether it is in the portfolio or not.
+-- A serial number that two devices share names no point: nobody knows which of them is meant.
+with last_values as (
+
+    select * from {{ source("inventories", "raw_socomec__last_values") }}
+
+),
+
+devices as (
+
+    select * from {{ source("inventories", "raw_socomec__devices") }}
+
+),
+
+sites as (
+
+    select * from {{ source("inventories", "raw_socomec__sites") }}
+
+),
+
+customers as (
+
+    select * from {{ source("inventories", "raw_socomec__customers") }}
+
+),
+
+points as (
+
+    select * from {{ ref("dim_point") }}
+    where vendor = 'socomec'
+
+),
+
+serials as (
+
     select serial_number
-    from {{ source("inventories", "raw_socomec__devices") }}
+    from devices
     group by serial_number
     having count(*) = 1
+
 )
 
 select
@@ -20,23 +53,20 @@ select
     last_values.service_id,
     last_values.title,
     last_values.service_type,
-    last_values.at as sampled_at,
+    last_values."at" as sampled_at,
     last_values.value,
     last_values.value_text,
     last_values.unit
-from {{ source("inventories", "raw_socomec__last_values") }} as last_values
-left join {{ source("inventories", "raw_socomec__devices") }} as devices
-    on devices.uuid = last_values.device_uuid
-left join {{ source("inventories", "raw_socomec__sites") }} as sites
-    on sites.uuid = devices.site_uuid
-left join {{ source("inventories", "raw_socomec__customers") }} as customers
-    on customers.uuid = sites.customer_uuid
-left join serials on serials.serial_number = last_values.serial_number
-left join {{ ref("dim_point") }} as points
-    on points.vendor = 'socomec'
-    and points.serial = serials.serial_number
-    and points.key
-    = last_values.item_type || '|' || last_values.item_index || '|' || last_values.service_id
+from last_values
+left join devices on last_values.device_uuid = devices.uuid
+left join sites on devices.site_uuid = sites.uuid
+left join customers on sites.customer_uuid = customers.uuid
+left join serials on last_values.serial_number = serials.serial_number
+left join points
+    on
+        serials.serial_number = points.serial
+        and points.key
+        = last_values.item_type || '|' || last_values.item_index || '|' || last_values.service_id
 order by
     last_values.device_uuid,
     last_values.item_type,

@@ -1,12 +1,39 @@
 {{ config(materialized="incremental", incremental_strategy="touched", period="local_day") }}
 
 {%- set electricity = ["import", "export", "net", "generation", "charge", "discharge"] -%}
-{%- set terms = electricity + ["heating", "cooling"] %}
+{%- set terms = electricity + ["heating", "cooling"] -%}
+{%- set carriers = ["electricity", "heating", "cooling"] -%}
+{%- set least_settled_first = ["disputed", "incomplete", "open", "partial", "closed"] %}
 
 -- A term is the sum of its points, and unknown as soon as one of them is; so is site use, which is
 -- made of the electricity terms. A term that a site does not have is null, and site use takes it as
 -- nothing. Heat is never added to electricity, and neither decides about the other's status.
-with points as (
+with portfolio_points as (
+
+    select * from {{ ref("int_points") }}
+
+),
+
+dim_points as (
+
+    select * from {{ ref("dim_point") }}
+
+),
+
+touched_periods as (
+
+    select * from {{ ref("stg_build__touched_periods") }}
+
+),
+
+energy as (
+
+    select * from {{ ref("fct_energy_daily") }}
+
+),
+
+points as (
+
     select
         points.point_id,
         points.site_id,
@@ -24,23 +51,25 @@ with points as (
         min(points.first_start_at) filter (where dim.site_term in ('import', 'net')) over (
             partition by points.site_id
         ) as mains_start_at
-    from {{ ref("stg_points") }} as points
-    inner join {{ ref("dim_point") }} as dim using (point_id)
+    from portfolio_points as points
+    inner join dim_points as dim using (point_id)
     where
         dim.site_term is not null
         and (points.is_read or points.first_start_at is not null)
+
 ),
 
 -- Before its first step a point was not in service yet. One that never said anything always was,
 -- and so was the first of a site's mains: no site is without any.
 wanted as (
+
     select
         points.*,
         periods.period_start as local_day,
         periods.ends_at,
         periods.expected_s
     from points
-    inner join {{ ref("stg_touched_periods") }} as periods using (timezone)
+    inner join touched_periods as periods using (timezone)
     where
         periods.grain = 'day'
         and periods.starts_at < points.horizon_at
@@ -50,9 +79,11 @@ wanted as (
             or periods.ends_at > points.first_start_at
             or (points.is_main and periods.ends_at <= points.mains_start_at)
         )
+
 ),
 
 counted as (
+
     select
         wanted.*,
         energy.energy_wh,
@@ -66,46 +97,46 @@ counted as (
             case when wanted.ends_at <= wanted.final_before then 'incomplete' else 'open' end
         ) as status
     from wanted
-    left join {{ ref("fct_energy_daily") }} as energy using (point_id, local_day)
+    left join energy using (point_id, local_day)
+
 ),
 
 days as (
+
     select
         site_id,
         timezone,
         local_day,
         any_value(expected_s) as expected_s,
-        {% for term in terms -%}
+        {%- for term in terms %}
         case
             when not bool_or(energy_wh is null) filter (where site_term = '{{ term }}')
                 then {{ exact_sum("energy_wh", where="site_term = '" ~ term ~ "'") }}
         end as {{ term }}_wh,
-        {% endfor -%}
-        {{ exact_sum("estimated_wh", where="carrier = 'electricity'") }} as estimated_wh,
-        {{ exact_sum("refused_wh", where="carrier = 'electricity'") }} as refused_wh,
-        case when min(method) filter (where carrier = 'electricity')
-            <> max(method) filter (where carrier = 'electricity') then 'mixed'
-            else min(method) filter (where carrier = 'electricity') end as method,
-        count(*) filter (where carrier = 'electricity') as points_counted,
-        count(*) filter (where carrier = 'electricity' and energy_wh is null) as points_unknown,
-        {% for carrier in ["electricity", "heating", "cooling"] -%}
-        {% set own = "filter (where carrier = '" ~ carrier ~ "')" -%}
+        {%- endfor %}
+        {%- for carrier in carriers %}
+        {%- set own = "filter (where carrier = '" ~ carrier ~ "')" %}
         min(covered_share) {{ own }} as {{ carrier }}_covered_share,
-        count(*) filter (where carrier = '{{ carrier }}' and is_unconfirmed)
-            as {{ carrier }}_unconfirmed_points,
+        count(*) filter (
+            where carrier = '{{ carrier }}' and is_unconfirmed
+        ) as {{ carrier }}_unconfirmed_points,
         bool_and(is_closed) {{ own }} as {{ carrier }}_is_closed,
         case
-            when bool_or(status = 'disputed') {{ own }} then 'disputed'
-            when bool_or(status = 'incomplete') {{ own }} then 'incomplete'
-            when bool_or(status = 'open') {{ own }} then 'open'
-            when bool_or(status = 'partial') {{ own }} then 'partial'
-            when bool_or(status = 'closed') {{ own }} then 'closed'
+            {%- for status in least_settled_first %}
+            when bool_or(status = '{{ status }}') {{ own }} then '{{ status }}'
+            {%- endfor %}
             when bool_or(is_unconfirmed) {{ own }} then 'unconfirmed'
             when count(*) {{ own }} > 0 then 'final'
         end as {{ carrier }}_status,
-        {% endfor -%}
+        {%- endfor %}
+        {{ exact_sum("estimated_wh", where="carrier = 'electricity'") }} as estimated_wh,
+        {{ exact_sum("refused_wh", where="carrier = 'electricity'") }} as refused_wh,
+        {{ one_method("method", where="carrier = 'electricity'") }} as method,
+        count(*) filter (where carrier = 'electricity') as points_counted,
+        count(*) filter (where carrier = 'electricity' and energy_wh is null) as points_unknown
     from counted
     group by site_id, timezone, local_day
+
 )
 
 select
@@ -122,10 +153,10 @@ select
             - coalesce(days.charge_wh, 0)
     end as site_use_wh,
     site_use_wh / 1000 as site_use_kwh,
-    {% for term in terms -%}
+    {%- for term in terms %}
     days.{{ term }}_wh,
     days.{{ term }}_wh / 1000 as {{ term }}_kwh,
-    {% endfor -%}
+    {%- endfor %}
     days.estimated_wh,
     coalesce(days.refused_wh, 0) as refused_wh,
     coalesce(days.refused_wh, 0) / 1000 as refused_kwh,
@@ -138,10 +169,11 @@ select
     days.electricity_status as status,
     days.electricity_is_closed as is_closed,
     coalesce(days.electricity_status = 'final', false) as is_final,
-    {% for carrier in ["heating", "cooling"] -%}
-    days.{{ carrier }}_covered_share as {{ carrier }}_least_covered_share,
-    days.{{ carrier }}_unconfirmed_points,
-    days.{{ carrier }}_status{{ "," if not loop.last }}
-    {% endfor %}
+    days.heating_covered_share as heating_least_covered_share,
+    days.heating_unconfirmed_points,
+    days.heating_status,
+    days.cooling_covered_share as cooling_least_covered_share,
+    days.cooling_unconfirmed_points,
+    days.cooling_status
 from days
 order by days.local_day, days.site_id

@@ -1,5 +1,6 @@
 """Mart assets: the dbt build in a private work file, and the file that everybody reads."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -44,8 +45,8 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
 
-def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
-    """Return the dbt models and the published file.
+def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Return the dbt models, what a build hands to them, and the published file.
 
     Raises:
         SettingsError: The dbt project was not parsed yet.
@@ -93,7 +94,24 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition]:
         except (PortfolioError, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
-    return [marts, _published(marts)]
+    return [*_handed_over(manifest), marts, _published(marts)]
+
+
+def _handed_over(manifest: Path) -> list[dg.AssetSpec]:
+    """Return the sources that a build writes itself, so that lineage shows and describes them."""
+    translator = Translator()
+    sources = json.loads(manifest.read_text())["sources"].values()
+    return [
+        dg.AssetSpec(
+            translator.get_asset_key(source),
+            description=translator.get_description(source),
+            group_name=translator.get_group_name(source),
+            owners=translator.get_owners(source),
+            kinds={"parquet"},
+        )
+        for source in sources
+        if "asset_key" in source["config"]["meta"].get("dagster", {})
+    ]
 
 
 def _days(touched: Mapping[str, Any]) -> str:

@@ -1,6 +1,0 @@
-select
-    point_id,
-    "at",
-    time_bucket(interval 15 minutes, "at") as interval_start,
-    reason
-from {{ source("core", "core_register_rejects") }}

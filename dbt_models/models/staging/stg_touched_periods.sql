@@ -1,2 +1,0 @@
-select grain, timezone, period_start, starts_at, ends_at, expected_s
-from {{ prepared("touched") }}
