@@ -11,9 +11,10 @@ from energy_platform.defs.assets.marts import build_mart_assets
 from energy_platform.defs.assets.raw import RAW_ASSETS
 from energy_platform.defs.assets.wattics import wattics_packets, wattics_reconciled
 from energy_platform.defs.checks.missing_days import DAYS_CHECKS
+from energy_platform.defs.described import described
 from energy_platform.defs.housekeeping import housekeeping
 from energy_platform.defs.jobs import JOBS
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import build_resources
 from energy_platform.defs.schedules import build_schedules
 from energy_platform.defs.sensors.build import build_sensors
 from energy_platform.installation.instance import require_own_instance
@@ -39,13 +40,14 @@ def build_definitions() -> dg.Definitions:
         SettingsError: A setting is wrong; the message names the variable.
     """
     settings = Settings.load().platform
-    platform = Platform.of(settings)
     return dg.Definitions(
-        assets=[*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets],
+        assets=described(
+            [*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets], settings=settings
+        ),
         asset_checks=[wattics_reconciled, *DAYS_CHECKS],
         jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
         sensors=build_sensors(settings),
-        resources={"platform": platform},
+        resources=build_resources(settings),
         executor=dg.in_process_executor,
     )

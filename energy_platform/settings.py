@@ -414,6 +414,9 @@ class PlatformSettings(_Section):
     dbt_project_dir: Path = Field(
         Path(__file__).parent.parent / "dbt_models", description="The dbt project."
     )
+    docs_url: Url | None = Field(
+        None, description="Where docs/ is served, for links in the UI; empty: its path here."
+    )
     ledger_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )

@@ -58,9 +58,9 @@ class Channel(NamedTuple):
                 accepted = self.service.notify(title=title, body=body)
             except (OSError, TypeError, ValueError) as error:
                 raise ChannelError(f"{self.name}: {type(error).__name__}") from None
-            said = captured.getvalue()
+            log = captured.getvalue()
         if not accepted:
-            raise ChannelError(f"{self.name}: {_status(said)}")
+            raise ChannelError(f"{self.name}: {_status(log)}")
 
 
 def channels_of(settings: AlertSettings) -> list[Channel]:
@@ -70,7 +70,7 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
         SettingsError: An address is not one of apprise's, or would send in the clear.
     """
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    found: list[Channel] = []
+    channels: list[Channel] = []
     for name in NAMES:
         secret = getattr(settings, f"{name}_url")
         if secret is None:
@@ -96,8 +96,8 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
             service.verify_certificate = str(  # type: ignore[assignment]
                 bundle_file(settings.ca_file)
             )
-        found.append(Channel(name, service, settings.ca_file))
-    return found
+        channels.append(Channel(name, service, settings.ca_file))
+    return channels
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _trusting(ca_file: Path | None) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def _status(said: str) -> str:
+def _status(log: str) -> str:
     """Return the error codes in what a service's plug-in logged; the rest may name addresses."""
-    codes = sorted({word.strip("().,") for word in said.split() if word.startswith("error=")})
+    codes = sorted({word.strip("().,") for word in log.split() if word.startswith("error=")})
     return f"not accepted ({', '.join(codes)})" if codes else "not accepted"

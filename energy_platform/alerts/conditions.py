@@ -1,7 +1,7 @@
 """What is worth a message, judged from plain facts.
 
 Each function looks at one kind of fact and returns the conditions that hold now. A condition that
-is told by another is left out: while a source is silent, nobody needs a second message that its
+is reported by another is left out: while a source is silent, nobody needs a second message that its
 days are missing.
 """
 
@@ -32,7 +32,7 @@ Kind = Literal[
     "disk_nearly_full",
     "publication_old",
 ]
-"""What can be wrong; each has a setting that says how soon it is told."""
+"""What can be wrong; each has a setting that says how soon it is reported."""
 
 NAMED: Final = 5
 """Days, streams or checks that a text names; the others are counted."""
@@ -80,17 +80,17 @@ class RunEnd(NamedTuple):
     message: str
 
 
-def failed_runs(ends: Sequence[RunEnd], *, told_elsewhere: Collection[str]) -> list[Condition]:
+def failed_runs(ends: Sequence[RunEnd], *, reported_elsewhere: Collection[str]) -> list[Condition]:
     """Return the jobs whose newest run failed or died.
 
     Args:
         ends: One per job.
-        told_elsewhere: Jobs whose failures other conditions tell, such as the pulls of a source
-            that is silent. A run that died is told in any case: no other condition says so.
+        reported_elsewhere: Jobs whose failures other conditions report, such as the pulls of a
+            source that is silent. A run that died is reported in any case: no other condition does.
     """
-    found = []
+    conditions = []
     for end in ends:
-        if end.failing_since is None or (end.job in told_elsewhere and not end.died):
+        if end.failing_since is None or (end.job in reported_elsewhere and not end.died):
             continue
         times = "" if end.failures == 1 else f", {end.failures} times in a row"
         if end.died:
@@ -99,7 +99,7 @@ def failed_runs(ends: Sequence[RunEnd], *, told_elsewhere: Collection[str]) -> l
         else:
             what = f"{end.job} failed{times}: {end.message}"
             todo = "It is asked for again with a growing pause; the run in Dagster's UI says more"
-        found.append(
+        conditions.append(
             Condition(
                 kind="run_died" if end.died else "run_failed",
                 subject=end.job,
@@ -108,7 +108,7 @@ def failed_runs(ends: Sequence[RunEnd], *, told_elsewhere: Collection[str]) -> l
                 todo=f"{todo} (run {end.run_id})",
             )
         )
-    return found
+    return conditions
 
 
 class SourceFacts(NamedTuple):
@@ -147,11 +147,11 @@ def source_conditions(
         now: The present.
         expected_every: How often a source is asked; silence shorter than twice this is none.
     """
-    found = []
+    conditions = []
     for one in facts:
         if one.refused_since is not None:
             again = f"; it is tried again at {one.retry_at:%d %b %H:%M} UTC" if one.retry_at else ""
-            found.append(
+            conditions.append(
                 Condition(
                     kind="source_refused",
                     subject=one.source,
@@ -165,7 +165,7 @@ def source_conditions(
         heard = one.heard_at or one.configured_at
         if now - heard > 2 * expected_every:
             why = f": {one.failure}" if one.failure else ""
-            found.append(
+            conditions.append(
                 Condition(
                     kind="source_silent",
                     subject=one.source,
@@ -177,7 +177,7 @@ def source_conditions(
             )
             continue
         if one.missing_days and one.missing_since is not None:
-            found.append(
+            conditions.append(
                 Condition(
                     kind="days_missing",
                     subject=one.source,
@@ -187,7 +187,7 @@ def source_conditions(
                     "for again",
                 )
             )
-    return found
+    return conditions
 
 
 class StreamFacts(NamedTuple):
@@ -212,23 +212,23 @@ class StreamFacts(NamedTuple):
 
 def stream_conditions(facts: Sequence[StreamFacts], *, now: datetime) -> list[Condition]:
     """Return the streams that are stuck or have refused packets; at most one condition each."""
-    found = []
+    conditions = []
     for one in facts:
         where = f"stream {one.stream_id}"
         if one.stopped is not None or one.refused_since is not None:
             count = f"{one.refused} packets refused by Wattics" if one.refused else "stopped"
-            said = f": {one.stopped}" if one.stopped else ""
-            found.append(
+            reason = f": {one.stopped}" if one.stopped else ""
+            conditions.append(
                 Condition(
                     kind="stream_refused",
                     subject=one.stream_id,
-                    what=f"{where}: {count}{said}",
+                    what=f"{where}: {count}{reason}",
                     since=one.refused_since or one.failing_since or now,
                     todo="`energy-platform delivery dead-letters` shows them; resend or skip each",
                 )
             )
         elif one.failing_since is not None:
-            found.append(
+            conditions.append(
                 Condition(
                     kind="stream_stuck",
                     subject=one.stream_id,
@@ -238,7 +238,7 @@ def stream_conditions(facts: Sequence[StreamFacts], *, now: datetime) -> list[Co
                     "Wattics can be reached",
                 )
             )
-    return found
+    return conditions
 
 
 class FailedCheck(NamedTuple):
@@ -262,7 +262,7 @@ def check_conditions(failed: Sequence[FailedCheck]) -> list[Condition]:
     ]
 
 
-def dispute_conditions(found: Sequence[Disputed]) -> list[Condition]:
+def dispute_conditions(figures: Sequence[Disputed]) -> list[Condition]:
     """Return the points whose registers showed energy that is not booked."""
     return [
         Condition(
@@ -272,7 +272,7 @@ def dispute_conditions(found: Sequence[Disputed]) -> list[Condition]:
             since=one.since,
             todo=ADVICE.replace("POINT DAY", shlex.join([one.point_id, one.explain_day])),
         )
-        for one in found
+        for one in figures
     ]
 
 
@@ -335,11 +335,11 @@ def publication_condition(
 
 
 def is_due(condition: Condition, *, after: Mapping[Kind, timedelta | None], now: datetime) -> bool:
-    """Return whether a condition has lasted long enough to be told.
+    """Return whether a condition has lasted long enough to be reported.
 
     Args:
         condition: What holds now, and since when.
-        after: How long each kind must have lasted; None: never told.
+        after: How long each kind must have lasted; None: never reported.
         now: The present.
     """
     wait = after.get(condition.kind)

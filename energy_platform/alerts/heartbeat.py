@@ -1,4 +1,4 @@
-"""A sign of life: a service that stops hearing it tells what this machine no longer can."""
+"""A sign of life: a service that stops hearing it reports what this machine no longer can."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def waits(settings: AlertSettings) -> dict[Kind, timedelta | None]:
-    """Return how long each kind of condition must last before it is told; None: never."""
-    found: dict[Kind, timedelta | None] = {}
+    """Return how long each kind of condition must last before it is reported; None: never."""
+    limits: dict[Kind, timedelta | None] = {}
     for kind in get_args(Kind):
         minutes = getattr(settings, f"{kind}_min")
-        found[kind] = None if minutes == "off" else timedelta(minutes=minutes)
-    return found
+        limits[kind] = None if minutes == "off" else timedelta(minutes=minutes)
+    return limits
 
 
 def writer_of(settings: Settings) -> Writer:
@@ -30,13 +30,13 @@ def writer_of(settings: Settings) -> Writer:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Return every secret of the settings, to keep them out of messages."""
-    found: list[str] = []
+    secrets: list[str] = []
     for section in settings.all_sections():
         for name in type(section).model_fields:
             value = getattr(section, name)
             if hasattr(value, "get_secret_value"):
-                found.append(value.get_secret_value())
-    found += [
+                secrets.append(value.get_secret_value())
+    secrets += [
         one.password.get_secret_value() for one in settings.wattics.all_credentials().values()
     ]
-    return sorted(set(found))
+    return sorted(set(secrets))

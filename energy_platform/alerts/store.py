@@ -1,8 +1,8 @@
 """What stands, and which message went where: ``data/alerts.sqlite``.
 
 A condition, its message and the sendings of that message are written in one transaction, so that a
-restart tells nothing twice and forgets nothing. A sending that was under way when the process died
-may have arrived; it is not repeated, and the daily digest lists what stands in any case.
+restart reports nothing twice and forgets nothing. A sending that was under way when the process
+died may have arrived; it is not repeated, and the daily digest lists what stands in any case.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ class AlertStoreError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A condition and what was told of it.
+    """A condition and what was reported of it.
 
     Attributes:
         id: Its number in the store.
         condition: As it was last seen.
-        told_at: When a message said that it begins; None when it was not told yet.
+        notified_at: When a message said that it begins; None when it was not reported yet.
         seen_at: When it last held.
     """
 
     id: int
     condition: Condition
-    told_at: datetime | None
+    notified_at: datetime | None
     seen_at: datetime
 
 
@@ -237,10 +237,10 @@ class AlertStore(Closeable):
     def note(self, name: str) -> str | None:
         """Return what was noted under a name."""
         with self._faults(), self._read() as connection:
-            found: str | None = connection.scalar(
+            value: str | None = connection.scalar(
                 sa.select(_NOTES.c.value).where(_NOTES.c.name == name)
             )
-        return found
+        return value
 
     def _read(self) -> sa.Connection:
         return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -252,7 +252,7 @@ class AlertStore(Closeable):
         except sa.exc.DatabaseError as error:
             raise AlertStoreError(
                 f"{self._path}: cannot be used ({error.orig}). If it is damaged, remove it: what "
-                "stands is told once more"
+                "stands is reported once more"
             ) from error
 
 
@@ -290,7 +290,7 @@ class Transaction:
                 )
             )
 
-    def told(self, ids: Sequence[int], *, now: datetime) -> None:
+    def reported(self, ids: Sequence[int], *, now: datetime) -> None:
         """Note that the beginning of some conditions was put into a message."""
         self._set(ids, told_us=microseconds(now))
 
@@ -336,10 +336,10 @@ class Transaction:
 
     def noted(self, name: str) -> str | None:
         """Return what was noted under a name."""
-        found: str | None = self._connection.scalar(
+        value: str | None = self._connection.scalar(
             sa.select(_NOTES.c.value).where(_NOTES.c.name == name)
         )
-        return found
+        return value
 
     def prune(self, *, now: datetime) -> None:
         """Forget what is long over."""
@@ -363,7 +363,7 @@ def _standing(connection: sa.Connection) -> list[Standing]:
                 since=instant(row["since_us"]),
                 todo=row["todo"],
             ),
-            told_at=None if row["told_us"] is None else instant(row["told_us"]),
+            notified_at=None if row["told_us"] is None else instant(row["told_us"]),
             seen_at=instant(row["seen_us"]),
         )
         for row in connection.execute(query).mappings()

@@ -34,14 +34,14 @@ def watch(
 ) -> list[Message]:
     """Note what holds now and queue the messages that follow from it.
 
-    A condition begins to be told once it has lasted as long as its kind's setting asks for, and is
-    over once it has not held for ``clear_min``: one that comes and goes is told once. Without a
-    channel nothing counts as told, so that the first channel hears of all that stands.
+    A condition is reported once it has lasted as long as its kind's setting asks for, and is over
+    once it has not held for ``clear_min``: one that comes and goes is reported once. Without a
+    channel nothing counts as reported, so that the first channel hears of all that stands.
 
     Args:
-        store: What was told before.
+        store: What was reported before.
         conditions: What holds now.
-        settings: How soon each kind is told, and when the daily digest comes.
+        settings: How soon each kind is reported, and when the daily digest comes.
         writer: Puts conditions into words.
         channels: Where messages go.
         now: The present.
@@ -63,28 +63,28 @@ def watch(
             one
             for one in standing
             if (one.condition.kind, one.condition.subject) not in keys
-            and (one.told_at is None or now - one.seen_at >= clear_after)
+            and (one.notified_at is None or now - one.seen_at >= clear_after)
         ]
         change.over([one.id for one in gone], now=now)
         if names:
             fresh = [
                 one
                 for one in standing
-                if one.told_at is None
+                if one.notified_at is None
                 and (one.condition.kind, one.condition.subject) in keys
                 and is_due(one.condition, after=after, now=now)
             ]
             messages += writer.begun([one.condition for one in fresh])
-            change.told([one.id for one in fresh], now=now)
-            ended = [one.condition for one in gone if one.told_at is not None]
+            change.reported([one.id for one in fresh], now=now)
+            ended = [one.condition for one in gone if one.notified_at is not None]
             messages += writer.over(ended, now=now)
             day = now.date().isoformat()
             wants_digest = settings.digest_hour != "off" and now.hour >= settings.digest_hour
             before = change.noted(LAST_DIGEST)
             if wants_digest and before != day:
                 change.note(LAST_DIGEST, day)
-                left = [one for one in standing if one not in gone and one.told_at is not None]
-                # On the first day everything was told just now.
+                left = [one for one in standing if one not in gone and one.notified_at is not None]
+                # On the first day everything was reported just now.
                 if left and before is not None:
                     messages.append(writer.digest(left, now=now))
                 change.prune(now=now)

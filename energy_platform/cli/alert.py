@@ -61,7 +61,7 @@ def listing(
     if not standing:
         to.print("nothing stands")
     for one in standing:
-        told = f"notified {one.told_at:%Y-%m-%d %H:%M}" if one.told_at else "not notified"
+        told = f"notified {one.notified_at:%Y-%m-%d %H:%M}" if one.notified_at else "not notified"
         since = f"since {one.condition.since:%Y-%m-%d %H:%M} UTC, {told}"
         to.print(f"{one.condition.what} ({since})", markup=False)
     for error in troubles.values():
@@ -75,5 +75,5 @@ def _plain(one: Standing) -> dict[str, str | None]:
         "what": one.condition.what,
         "todo": one.condition.todo,
         "since": one.condition.since.isoformat(),
-        "told_at": one.told_at.isoformat() if one.told_at else None,
+        "notified_at": one.notified_at.isoformat() if one.notified_at else None,
     }

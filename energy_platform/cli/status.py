@@ -330,7 +330,12 @@ def _print_troubles(console: Console, found: Troubles) -> None:
             [
                 f"{' '.join(one.what.split())} (since {_minute(one.since)}, last seen "
                 f"{_minute(one.seen_at)}, "
-                f"{f'notified {_minute(one.told_at)}' if one.told_at else 'not notified yet'}); "
+                + (
+                    f"notified {_minute(one.notified_at)}"
+                    if one.notified_at
+                    else "not notified yet"
+                )
+                + "); "
                 f"{one.todo}"
                 for one in found.alerts
             ],

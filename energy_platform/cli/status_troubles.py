@@ -52,7 +52,7 @@ class AlertStatus:
         todo: What to do about it.
         since: Since when, ISO 8601.
         seen_at: When it was last seen: the daemon looks twice a minute while it runs.
-        told_at: When a message said so, ISO 8601; None when none did yet.
+        notified_at: When a message said so, ISO 8601; None when none did yet.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class AlertStatus:
     todo: str
     since: str
     seen_at: str
-    told_at: str | None
+    notified_at: str | None
 
 
 class Troubles(NamedTuple):
@@ -127,7 +127,7 @@ def _alerts(data_dir: Path) -> tuple[AlertStatus, ...]:
             todo=one.condition.todo,
             since=one.condition.since.isoformat(),
             seen_at=one.seen_at.isoformat(),
-            told_at=None if one.told_at is None else one.told_at.isoformat(),
+            notified_at=None if one.notified_at is None else one.notified_at.isoformat(),
         )
         for one in standing
     )

@@ -184,6 +184,7 @@ def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
     )
     code = [python, "-m", "dagster", "code-server", "start", "--socket", code_socket]
     code += ["--module-name", CODE, "--location-name", "energy_platform"]
+    code += ["--inject-env-vars-from-instance"]
     daemon = [python, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
     web = [python, "-m", "dagster_webserver", "--workspace", str(workspace)]
     web += ["--host", HOST, "--port", str(port), "--dagster-log-level", "warning"]

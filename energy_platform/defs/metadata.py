@@ -55,14 +55,14 @@ def figures(
     counts: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the metadata of one day: row count, first and last instant, counts by status."""
-    found: dict[str, Any] = {"dagster/partition_row_count": dg.MetadataValue.int(rows)}
+    shown: dict[str, Any] = {"dagster/partition_row_count": dg.MetadataValue.int(rows)}
     if first_at is not None:
-        found["first_at"] = dg.MetadataValue.timestamp(first_at)
+        shown["first_at"] = dg.MetadataValue.timestamp(first_at)
     if last_at is not None:
-        found["last_at"] = dg.MetadataValue.timestamp(last_at)
+        shown["last_at"] = dg.MetadataValue.timestamp(last_at)
     for name, count in (counts or {}).items():
-        found[name] = dg.MetadataValue.int(count)
-    return found
+        shown[name] = dg.MetadataValue.int(count)
+    return shown
 
 
 def plot(

@@ -20,7 +20,7 @@ def first_partition() -> date:
 
     That is the earliest of the days that landed, of those that something arrived of, of the start
     days that are set and of ENERGY_PLATFORM_PARTITIONS_FROM; with none of them, the first day there
-    can be. Wrong settings are told where the code location is assembled.
+    can be. Wrong settings are reported where the code location is assembled.
     """
     try:
         settings = Settings.load()

@@ -1,57 +1,222 @@
-"""The Dagster resource: a thin owner of folders, settings and connections.
+"""The Dagster resources: one for each outside system, and the installation that they belong to.
 
-Secrets are read from the environment where they are used; none is ever part of a resource's
-configuration, which Dagster shows.
+A resource says where a system is and which variables hold its secrets: each secret is a
+``dg.EnvVar``, so that a snapshot, a run's configuration and the UI show its name and never its
+value. What the settings say otherwise is read where it is used, by the one reader of the
+environment. No rule belongs here, and no connection that outlives a step.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import dagster as dg
+import polars as pl
+from pydantic import create_model
+from pydantic_settings import BaseSettings
 
+from energy_platform.defs.instance.secrets import secrets_of, set_variables
 from energy_platform.delivery import Ledger, delivery_frame, open_ledger
 from energy_platform.ingest.run import ingest_settings
 from energy_platform.installation.origin import claim, own_origin
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.settings import PlatformSettings
+from energy_platform.schemas import Vendor
+from energy_platform.settings import (
+    PlatformSettings,
+    SourceSettings,
+    WatticsSettings,
+    settings_from,
+    simulation_file,
+    variables,
+)
+from energy_platform.sources.base import OpenSource
 from energy_platform.sources.http.logins import RefusedLogins
-from energy_platform.sources.registry import day_tables, landing_folder, open_source
+from energy_platform.sources.registry import (
+    day_tables,
+    get_source,
+    landing_folder,
+    open_source,
+    sources,
+)
 from energy_platform.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+PLATFORM: Final = "platform"
+"""Key of the installation's resource."""
 
-    import polars as pl
 
-    from energy_platform.schemas import Vendor
-    from energy_platform.sources.base import OpenSource
+class SystemResource(dg.ConfigurableResource["SystemResource"]):
+    """An outside system whose secrets are variables of the environment."""
+
+    section: ClassVar[type[BaseSettings]]
+    """The settings of the system."""
+
+    def read_settings(self) -> BaseSettings:
+        """Return the system's settings, with the secrets that Dagster resolved for this resource.
+
+        A resource that nobody initialised, and every one of a simulated installation, reads them
+        where all other settings are read.
+
+        Raises:
+            SettingsError: A setting is wrong; the message names the variable.
+        """
+        given = {
+            variable: value
+            for field, variable in secrets_of(self.section).items()
+            if isinstance(value := getattr(self, field), str) and not isinstance(value, dg.EnvVar)
+        }
+        if not given or simulation_file() is not None:
+            return self.section()
+        with settings_from(variables() | given):
+            return self.section()
+
+
+R = TypeVar("R", bound=SystemResource)
+
+
+def system_resource(name: str, base: type[R], section: type[BaseSettings], **values: Any) -> R:
+    """Return the resource of a system, with a field for each of its secrets that is set.
+
+    Args:
+        name: Name of its class, shown in the UI.
+        base: What the resource can do.
+        section: The system's settings.
+        values: Its other fields.
+    """
+    fields = dict.fromkeys(secrets_of(section), (str | None, None))
+    resource_class = cast(type[R], create_model(name, __base__=base, **fields))  # type: ignore[call-overload]
+    resource_class.section = section
+    resource_class.__doc__ = base.__doc__
+    secrets = {field: dg.EnvVar(variable) for field, variable in set_variables(section).items()}
+    return resource_class(**values, **secrets)
+
+
+class SourceResource(SystemResource):
+    """The cloud that a source is read from.
+
+    Attributes:
+        source: Name of the source.
+    """
+
+    source: str
+
+    def open(self, platform: "Platform") -> AbstractContextManager[OpenSource]:
+        """Open the source's client.
+
+        Raises:
+            SettingsError: A credential is missing; the message names the variable.
+            PortfolioError: The portfolio cannot be used; the message names file and line.
+        """
+        return open_source(
+            self.source,
+            portfolio=platform.portfolio(),
+            landing=platform.landing(self.source),
+            logins=platform.logins,
+            lake=platform.lake,
+            settings=cast(SourceSettings, self.read_settings()),
+        )
+
+
+class WatticsResource(SystemResource):
+    """Wattics, where packets go."""
+
+    def settings(self) -> WatticsSettings:
+        """Return where packets go, by which credentials and at what pace.
+
+        Raises:
+            SettingsError: A setting is wrong; the message names the variable.
+        """
+        return cast(WatticsSettings, self.read_settings())
+
+
+class LedgerResource(SystemResource):
+    """The delivery ledger: SQLite in the data folder, or a database by URL."""
+
+    def open(self) -> Ledger:
+        """Open the ledger; a context manager.
+
+        Raises:
+            LedgerError: Its URL is unusable, or it is of a newer version of the platform.
+        """
+        return open_ledger(cast(PlatformSettings, self.read_settings()))
+
+
+class LakeResource(dg.ConfigurableResource["LakeResource"]):
+    """The Parquet lake and what is known of each source's days.
+
+    Attributes:
+        data_dir: Folder for all that a run leaves.
+    """
+
+    data_dir: str
+
+    def lake(self) -> Lake:
+        """Return the day files."""
+        return Lake(Path(self.data_dir) / "lake")
+
+    def catalogue(self) -> Catalogue:
+        """Open what is known of each source's days; a context manager.
+
+        Raises:
+            CatalogueError: The file is not a catalogue, or the disk refuses.
+        """
+        Path(self.data_dir).mkdir(parents=True, exist_ok=True)
+        return Catalogue.of(Path(self.data_dir))
+
+
+class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
+    """The dbt build's work file and the published file.
+
+    Attributes:
+        lake: What the marts are built from.
+        dbt_project_dir: The dbt project.
+    """
+
+    lake: dg.ResourceDependency[LakeResource]
+    dbt_project_dir: str
+
+    def warehouse(self) -> Warehouse:
+        """Return the warehouse, with each source's late days as the settings have them now."""
+        return Warehouse(
+            data_dir=Path(self.lake.data_dir),
+            lake=self.lake.lake(),
+            dbt_project_dir=Path(self.dbt_project_dir),
+            late_days={vendor: ingest_settings(vendor).late_days for vendor in day_tables()},
+        )
 
 
 class Platform(dg.ConfigurableResource["Platform"]):
-    """Where this installation keeps its data and its portfolio.
+    """This installation: its portfolio, its data and the systems that keep them.
 
     Attributes:
         data_dir: Folder for all that a run leaves.
         portfolio_path: The portfolio file.
-        dbt_project_dir: The dbt project.
+        lake_system: The lake.
+        warehouse_system: The warehouse.
+        ledger_system: The delivery ledger.
     """
 
     data_dir: str
     portfolio_path: str
-    dbt_project_dir: str
+    lake_system: dg.ResourceDependency[LakeResource]
+    warehouse_system: dg.ResourceDependency[WarehouseResource]
+    ledger_system: dg.ResourceDependency[LedgerResource]
 
     @classmethod
-    def of(cls, settings: PlatformSettings) -> Platform:
+    def of(cls, settings: PlatformSettings) -> "Platform":
         """Build the resource from the settings."""
+        lake = LakeResource(data_dir=str(settings.data_dir))
         return cls(
             data_dir=str(settings.data_dir),
             portfolio_path=str(settings.portfolio),
-            dbt_project_dir=str(settings.dbt_project_dir),
+            lake_system=lake,
+            warehouse_system=WarehouseResource(
+                lake=lake, dbt_project_dir=str(settings.dbt_project_dir)
+            ),
+            ledger_system=system_resource("LedgerResource", LedgerResource, PlatformSettings),
         )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -72,7 +237,7 @@ class Platform(dg.ConfigurableResource["Platform"]):
     @property
     def lake(self) -> Lake:
         """The Parquet lake."""
-        return Lake(self.data / "lake")
+        return self.lake_system.lake()
 
     def landing(self, vendor: Vendor) -> Path:
         """Return the folder for files of a source's own, such as polls."""
@@ -86,12 +251,7 @@ class Platform(dg.ConfigurableResource["Platform"]):
     @property
     def warehouse(self) -> Warehouse:
         """The dbt build's work file and the published file."""
-        return Warehouse(
-            data_dir=self.data,
-            lake=self.lake,
-            dbt_project_dir=Path(self.dbt_project_dir),
-            late_days={vendor: ingest_settings(vendor).late_days for vendor in day_tables()},
-        )
+        return self.warehouse_system.warehouse()
 
     def catalogue(self) -> Catalogue:
         """Open what is known of each source's days; a context manager.
@@ -99,8 +259,7 @@ class Platform(dg.ConfigurableResource["Platform"]):
         Raises:
             CatalogueError: The file is not a catalogue, or the disk refuses.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
-        return Catalogue.of(self.data)
+        return self.lake_system.catalogue()
 
     def portfolio(self) -> Portfolio:
         """Read the portfolio as it is now.
@@ -110,23 +269,13 @@ class Platform(dg.ConfigurableResource["Platform"]):
         """
         return load_portfolio(Path(self.portfolio_path))
 
-    def source(self, vendor: Vendor) -> AbstractContextManager[OpenSource]:
-        """Open a vendor's client."""
-        return open_source(
-            vendor,
-            portfolio=self.portfolio(),
-            landing=self.landing(vendor),
-            logins=self.logins,
-            lake=self.lake,
-        )
-
     def ledger(self) -> Ledger:
         """Open the delivery ledger; a context manager.
 
         Raises:
             LedgerError: Its URL is unusable, or it is of a newer version of the platform.
         """
-        return open_ledger(PlatformSettings())
+        return self.ledger_system.open()
 
     def delivered(self, portfolio: Portfolio) -> pl.DataFrame:
         """Return what the ledger says of each stream, for ``mart_delivery``."""
@@ -136,3 +285,29 @@ class Platform(dg.ConfigurableResource["Platform"]):
     def now(self) -> datetime:
         """Return the present instant."""
         return datetime.now(tz=UTC)
+
+
+def build_resources(settings: PlatformSettings) -> Mapping[str, dg.ConfigurableResource[Any]]:
+    """Return every resource by its key; a source's is the source's name.
+
+    Args:
+        settings: Those of the platform; the secrets that are set are named in the others.
+
+    Raises:
+        SettingsError: A setting is wrong; the message names the variable.
+    """
+    platform = Platform.of(settings)
+    return {
+        PLATFORM: platform,
+        "lake": platform.lake_system,
+        "warehouse": platform.warehouse_system,
+        "ledger": platform.ledger_system,
+        "wattics": system_resource("WatticsResource", WatticsResource, WatticsSettings),
+        **{name: source_resource(name) for name in sources()},
+    }
+
+
+def source_resource(source: Vendor) -> SourceResource:
+    """Return the resource of a source."""
+    name = f"{source.title().replace('_', '')}Resource"
+    return system_resource(name, SourceResource, get_source(source).settings, source=source)

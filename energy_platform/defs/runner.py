@@ -20,7 +20,9 @@ import dagster as dg
 
 from energy_platform.defs.instance.dead_runs import DeadRun, fail_dead_runs, queued_without_daemon
 from energy_platform.defs.instance.living_runs import home_of
+from energy_platform.defs.instance.secrets import secret_values
 from energy_platform.defs.resources import Platform
+from energy_platform.installation.environment import variables_set
 from energy_platform.installation.interrupts import noticed_interrupts
 from energy_platform.installation.run_locks import (
     is_held,
@@ -95,7 +97,7 @@ class Runner:
         instance: Where runs are recorded.
         output: File for what steps print, such as dbt's own progress.
         by: The command, for messages of others that wait for it.
-        say: Where a line goes that tells why nothing moves; None: nowhere.
+        say: Where a line goes that says why nothing moves; None: nowhere.
         asked: Set when the command was asked to end.
     """
 
@@ -125,10 +127,10 @@ class Runner:
     @property
     def platform(self) -> Platform:
         """The resource that the jobs work with."""
-        found = (self._definitions.resources or {})["platform"]
-        if not isinstance(found, Platform):
-            raise TypeError(f"expected the platform's own resource, got {type(found).__name__}")
-        return found
+        resource = (self._definitions.resources or {})["platform"]
+        if not isinstance(resource, Platform):
+            raise TypeError(f"expected the platform's own resource, got {type(resource).__name__}")
+        return resource
 
     def run(
         self,
@@ -349,7 +351,7 @@ def open_runner(
     Args:
         home: Folder of the instance.
         by: The command, for messages of others that wait for it.
-        say: Where lines go that tell what was found and what is waited for.
+        say: Where lines go that say which runs were dead and what is waited for.
     """
     from energy_platform.definitions import build_definitions  # noqa: PLC0415
     from energy_platform.installation.instance import render_instance  # noqa: PLC0415
@@ -360,7 +362,7 @@ def open_runner(
         output.replace(output.with_suffix(".log.1"))
     with dg.DagsterInstance.get() as instance:
         look_around(instance, say=say or (lambda _: None))
-        with noticed_interrupts() as asked:
+        with noticed_interrupts() as asked, variables_set(secret_values()):
             yield Runner(
                 build_definitions(),
                 instance=instance,
@@ -376,21 +378,21 @@ def fail_dead_at_start(home: Path, *, say: Callable[[str], None]) -> None:
 
     Args:
         home: Folder of the instance, whose UI lock the caller holds.
-        say: Where lines go that tell what was found.
+        say: Where lines go that say which runs were dead.
     """
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for dead in fail_dead_runs(instance, daemon=False):
-            say(_told(dead))
+            say(_sentence(dead))
 
 
-def _told(dead: DeadRun) -> str:
+def _sentence(dead: DeadRun) -> str:
     return f"run {dead.run_id[:8]} of {dead.job} had died and is marked as failed: {dead.why}"
 
 
 def look_around(instance: dg.DagsterInstance, *, say: Callable[[str], None]) -> None:
     """Fail dead runs and say what was found, and who else works on the instance."""
     for dead in fail_dead_runs(instance):
-        say(_told(dead))
+        say(_sentence(dead))
     if ui_is_running(home_of(instance)):
         say("the UI runs on this data folder: runs of both share their pools, one after another")
     if queued := queued_without_daemon(instance):

@@ -80,15 +80,15 @@ def _daily(
             known = known_days(vendor, platform=platform)
         except CatalogueError as error:
             return dg.SkipReason(str(error))
-        found = due(known, start=start, late_days=settings.late_days, now=now)
-        if days := newest_chunk(found.days):
+        wanted = due(known, start=start, late_days=settings.late_days, now=now)
+        if days := newest_chunk(wanted.days):
             return dg.RunRequest(
                 run_key=now.isoformat(), tags=ingest_tags(vendor, days, kind="daily")
             )
-        if found.next_at is not None:
+        if wanted.next_at is not None:
             return dg.SkipReason(
-                f"{vendor}: {len(found.waiting)} days rest after attempts that failed, the next "
-                f"until {found.next_at:%Y-%m-%d %H:%M} UTC"
+                f"{vendor}: {len(wanted.waiting)} days rest after attempts that failed, the next "
+                f"until {wanted.next_at:%Y-%m-%d %H:%M} UTC"
             )
         if start is not None and start >= day_of(now):
             return dg.SkipReason(f"{vendor} starts on {start}: no day is due yet")

@@ -95,10 +95,10 @@ def env_file(environ: Mapping[str, str] = os.environ) -> EnvFile:
     """
     named = environ.get(ENV_FILE)
     path = home_folder(environ) / Path(named or ".env").expanduser()
-    found = read_env_file(path)
-    if named and not found.exists:
+    read = read_env_file(path)
+    if named and not read.exists:
         raise EnvFileError(f"{ENV_FILE} names {path}, which does not exist: correct or unset it")
-    return found
+    return read
 
 
 def read_env_file(path: Path) -> EnvFile:

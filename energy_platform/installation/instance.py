@@ -1,4 +1,4 @@
-"""The Dagster instance of this platform: one folder, rendered anew each time it is used."""
+"""The Dagster instance of this platform: one folder, rendered again each time it is used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ nux:
 secrets:
   custom:
     module: energy_platform.defs.instance.secrets
-    class: NoSecrets
+    class: SettingsSecrets
 storage:
   sqlite:
     base_dir: "$home/storage"

@@ -117,16 +117,16 @@ def origin_of(data_dir: Path) -> Origin | None:
     """
     marker = data_dir / MARKER
     try:
-        found = marker.read_text(encoding="utf-8").strip()
+        marked = marker.read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise DataFolderError(f"{marker} cannot be read: {error}") from error
-    match found:
+    match marked:
         case "demo" | "live":
-            return found
+            return marked
         case _:
-            raise OriginError(f"{marker} says {found!r}; expected demo or live")
+            raise OriginError(f"{marker} says {marked!r}; expected demo or live")
 
 
 def claim(data_dir: Path, *, origin: Origin) -> None:
@@ -150,16 +150,16 @@ def claim(data_dir: Path, *, origin: Origin) -> None:
             f"the data folder {data_dir} cannot be written by this user; give it the right, or "
             "set ENERGY_PLATFORM_DATA_DIR to another folder"
         )
-    found = origin_of(data_dir)
-    if found is None and origin == "demo":
-        found = "live" if any((data_dir / name).exists() for name in _HOLDS) else None
-    if found is None:
-        found = _mark(data_dir, origin)
-    if found != origin:
+    marked = origin_of(data_dir)
+    if marked is None and origin == "demo":
+        marked = "live" if any((data_dir / name).exists() for name in _HOLDS) else None
+    if marked is None:
+        marked = _mark(data_dir, origin)
+    if marked != origin:
         # Nobody is advised to remove a real account's data.
-        remove = "remove it with `make clean`, or " if found == "demo" else ""
+        remove = "remove it with `make clean`, or " if marked == "demo" else ""
         raise OriginError(
-            f"{data_dir} holds {found} data and this run brings {origin} data: {remove}set "
+            f"{data_dir} holds {marked} data and this run brings {origin} data: {remove}set "
             "ENERGY_PLATFORM_DATA_DIR to another folder"
         )
 

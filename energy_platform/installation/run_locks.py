@@ -228,13 +228,13 @@ def processes_of(run_id: str) -> list[int]:
     Only on Linux; elsewhere none is found, and what a dead run left ends by itself.
     """
     wanted = f"{RUN_ID_VARIABLE}={run_id}".encode()
-    found = []
+    processes = []
     for folder in _PROCESSES.glob("[0-9]*"):
         with suppress(OSError):
             pid = int(folder.name)
             if pid != os.getpid() and wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(pid)
-    return sorted(found)
+                processes.append(pid)
+    return sorted(processes)
 
 
 def kill_processes_of(run_id: str) -> list[int]:
@@ -246,10 +246,10 @@ def kill_processes_of(run_id: str) -> list[int]:
     killed: set[int] = set()
     # Looked for twice at least: a process has no environment yet while it is being loaded.
     for _ in range(_SCANS):
-        found = processes_of(run_id)
-        for pid in found:
+        processes = processes_of(run_id)
+        for pid in processes:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        killed.update(found)
+        killed.update(processes)
         time.sleep(_LOOK_S)
     return sorted(killed)

@@ -86,7 +86,7 @@ class Orders:
         return cls(components=components, **content)
 
 
-class _Kept:
+class _Supervised:
     """A component and its process."""
 
     def __init__(self, component: Component) -> None:
@@ -138,9 +138,9 @@ class _Kept:
             self.process.wait()
 
 
-def _stop(kept: list[_Kept], *, grace_s: float, hurry: threading.Event) -> None:
+def _stop(supervised: list[_Supervised], *, grace_s: float, hurry: threading.Event) -> None:
     """Ask the last component first: it starts work for the others. Then ask the rest, then kill."""
-    for part, wait_s in ((kept[-1:], FIRST_S), (kept, grace_s)):
+    for part, wait_s in ((supervised[-1:], FIRST_S), (supervised, grace_s)):
         for one in part:
             one.ask()
         deadline = time.monotonic() + wait_s
@@ -148,7 +148,7 @@ def _stop(kept: list[_Kept], *, grace_s: float, hurry: threading.Event) -> None:
             if all(one.gone() for one in part):
                 break
             time.sleep(_TICK_S / 2)
-    for one in kept:
+    for one in supervised:
         one.kill()
 
 
@@ -188,23 +188,25 @@ def supervise(orders: Orders, *, stop: threading.Event, hurry: threading.Event) 
     Raises:
         OSError: A process could not be started, or the folder is gone; the others were ended.
     """
-    kept = [_Kept(component) for component in orders.components]
+    supervised = [_Supervised(component) for component in orders.components]
     with Path(orders.log).open("ab", buffering=0) as log:
         try:
-            _run(kept, orders, log=log, stop=stop)
+            _run(supervised, orders, log=log, stop=stop)
         finally:
-            _stop(kept, grace_s=orders.grace_s, hurry=hurry)
+            _stop(supervised, grace_s=orders.grace_s, hurry=hurry)
             for command in orders.afterwards:
                 subprocess.run(  # noqa: S603 - the starter's own words
                     command, stdout=log, stderr=log, check=False
                 )
 
 
-def _run(kept: list[_Kept], orders: Orders, *, log: IO[bytes], stop: threading.Event) -> None:
+def _run(
+    supervised: list[_Supervised], orders: Orders, *, log: IO[bytes], stop: threading.Event
+) -> None:
     look_again = 0.0
     first_wait = time.monotonic() + 60.0
     while not stop.is_set():
-        for one in kept:
+        for one in supervised:
             code = one.ended()
             if code is not None:
                 _say(event="ended", component=one.component.name, code=code)

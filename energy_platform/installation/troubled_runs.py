@@ -62,7 +62,7 @@ class TroubledRun(NamedTuple):
 def troubled_runs(home: Path, *, now: datetime) -> list[TroubledRun]:
     """Return the runs that died, hang, or are queued while no UI runs; the oldest first.
 
-    A run found dead earlier is told until its job ends well again.
+    A run found dead earlier is reported until its job ends well again.
 
     Args:
         home: Folder of the Dagster instance, such as ``data/dagster``.
@@ -72,20 +72,20 @@ def troubled_runs(home: Path, *, now: datetime) -> list[TroubledRun]:
     if not path.exists():
         return []
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
-        found = [*_unfinished(database, home=home, now=now), *_found_dead(database)]
-    return sorted(found, key=lambda one: one.since)
+        troubled = [*_unfinished(database, home=home, now=now), *_found_dead(database)]
+    return sorted(troubled, key=lambda one: one.since)
 
 
 def _unfinished(database: sqlite3.Connection, *, home: Path, now: datetime) -> list[TroubledRun]:
     rows = database.execute(_UNFINISHED).fetchall()
     ui = bool(rows) and ui_is_running(home)
-    found = []
+    troubled = []
     for run_id, job, status, began_s in rows:
         since = datetime.fromtimestamp(float(began_s), tz=UTC)
         trouble = _trouble(database, home=home, run=(run_id, job, status), age=now - since, ui=ui)
         if trouble is not None:
-            found.append(TroubledRun(run_id, job, trouble[0], since, trouble[1]))
-    return found
+            troubled.append(TroubledRun(run_id, job, trouble[0], since, trouble[1]))
+    return troubled
 
 
 def _trouble(

@@ -74,7 +74,7 @@ class RawDayResult:
         damaged_rows: Rows that file said to have; None when it could not be asked.
         dropped: Rows the file had and no longer has, because the pull was to replace them.
         before_id: Digest of the file's rows before; empty without a file, and for a snapshot.
-        after_id: Digest of the file's rows now; empty for a snapshot.
+        after_id: Digest of the file's rows now.
     """
 
     rows: int
@@ -283,6 +283,7 @@ def land_snapshot(lake: Lake, table: Table, frame: pl.DataFrame) -> RawDayResult
         complete_until=None,
         closed=False,
         written=written.written,
+        after_id=written.after.content_id,
     )
 
 

@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from energy_platform.sources.base import OpenSource, PollReport
     from energy_platform.sources.http.logins import RefusedLogins
 
-TAKEN: Final = frozenset({"all", "alert", "core", "energy", "platform", "wattics"})
-"""Names that would be read as something else: a word of commands, or the prefix of variables."""
+TAKEN: Final = frozenset(
+    {"all", "alert", "core", "energy", "lake", "ledger", "platform", "warehouse", "wattics"}
+)
+"""Names that would be read as something else: a word of commands, the prefix of variables, or
+another one of Dagster's resources, where a source's is named like the source."""
 
 SAMPLE_COLUMNS: Final = {"at": INSTANT, **{one.name: one.dtype for one in RAW_VALUE}}
 """What every source's day table has."""

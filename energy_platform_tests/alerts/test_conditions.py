@@ -61,13 +61,13 @@ def test_a_source_that_never_answered_is_silent_since_somebody_asks() -> None:
 
 def test_a_failure_that_another_condition_tells_is_left_out_but_not_a_death() -> None:
     failed = RunEnd("ingest_socomec", "r1", NOW, 3, died=False, message="HTTP 503")
-    assert failed_runs([failed], told_elsewhere={"ingest_socomec"}) == []
-    (one,) = failed_runs([failed], told_elsewhere=())
+    assert failed_runs([failed], reported_elsewhere={"ingest_socomec"}) == []
+    (one,) = failed_runs([failed], reported_elsewhere=())
     assert "3 times in a row" in one.what
-    (died,) = failed_runs([failed._replace(died=True)], told_elsewhere={"ingest_socomec"})
+    (died,) = failed_runs([failed._replace(died=True)], reported_elsewhere={"ingest_socomec"})
     assert died.kind == "run_died"
     good = failed._replace(failing_since=None)
-    assert failed_runs([good], told_elsewhere=()) == []
+    assert failed_runs([good], reported_elsewhere=()) == []
 
 
 def test_streams_are_stuck_or_refused_never_both() -> None:

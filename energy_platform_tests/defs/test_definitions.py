@@ -1,8 +1,10 @@
-"""What a person meets in the UI: every asset described, owned, and with its columns and units."""
+"""What an operator meets in the UI: assets described, owned, and with their columns and units."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -10,14 +12,16 @@ import pytest
 
 from energy_platform.days import EPOCH_DAY
 from energy_platform.definitions import build_definitions
+from energy_platform.defs.freshness import freshness
 from energy_platform.defs.partitions import DAILY, first_partition
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import CORE_TABLES
 from energy_platform.sources.registry import day_tables, sources, tables
+from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +34,70 @@ def test_the_code_location_loads_without_any_secret(graph: dg.AssetGraph) -> Non
     assert keys >= {*tables(), "energy_duckdb", "wattics_packets", "mart_site_energy"}
 
 
-def test_every_asset_has_description_owner_kind_and_group(graph: dg.AssetGraph) -> None:
+SAYS_OF_ITSELF: dict[str, Callable[[dg.AssetNode], object]] = {
+    "description": lambda node: node.description,
+    "owner": lambda node: node.owners,
+    "kind": lambda node: node.kinds,
+    "group": lambda node: node.group_name != "default",
+    "layer": lambda node: node.tags.get("layer"),
+    "page of the docs": lambda node: node.metadata.get("docs"),
+}
+
+
+@pytest.mark.parametrize("what", sorted(SAYS_OF_ITSELF))
+def test_no_asset_lacks_what_an_operator_needs_of_it(graph: dg.AssetGraph, what: str) -> None:
+    nodes = [graph.get(key) for key in graph.materializable_asset_keys]
+    assert [node.key.to_user_string() for node in nodes if not SAYS_OF_ITSELF[what](node)] == []
+
+
+def test_the_pages_that_assets_name_exist_with_their_headings(graph: dg.AssetGraph) -> None:
     for key in graph.materializable_asset_keys:
-        node = graph.get(key)
-        assert node.description, key
-        assert node.owners, key
-        assert node.kinds, key
-        assert node.group_name != "default", key
+        path, _, anchor = str(graph.get(key).metadata["docs"].value).partition("#")
+        headings = re.findall(r"^#+ (.*)$", Path(path).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {one.lower().replace(" ", "-") for one in headings}, key
+
+
+def test_served_docs_are_linked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_DOCS_URL", "https://docs.example/energy/")
+    docs = build_definitions().resolve_asset_graph().get(dg.AssetKey("core_readings")).metadata
+    assert docs["docs"] == dg.MetadataValue.url("https://docs.example/energy/energy.md")
+
+
+def test_raw_days_and_packets_have_an_age_that_is_too_old_and_nothing_else_has(
+    graph: dg.AssetGraph,
+) -> None:
+    aging = {
+        key.to_user_string()
+        for key in graph.materializable_asset_keys
+        if graph.get(key).freshness_policy is not None
+    }
+    assert aging == {*(table.name for table in day_tables().values()), "wattics_packets"}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "warns_h", "fails_h"), [(15, 2, 26), (60, 3, 26), (1440, None, 26)]
+)
+def test_a_source_is_late_after_some_missed_ticks_and_old_after_a_missed_day(
+    minutes: int, warns_h: int | None, fails_h: int
+) -> None:
+    policy = freshness(minutes)["raw_socomec__datapoints"]
+    assert policy == dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=fails_h),
+        warn_window=None if warns_h is None else timedelta(hours=warns_h),
+    )
+
+
+def test_each_table_says_by_which_rules_or_contract_it_is_made(graph: dg.AssetGraph) -> None:
+    versions = {name: graph.get(dg.AssetKey(name)).code_version for name in tables()}
+    assert versions["core_readings"] == READINGS_RULES
+    assert versions["core_energy_deltas"] == ENERGY_RULES
+    assert versions["core_energy_intervals"] == INTERVAL_RULES
+    assert all(version and version.startswith("contract-") for version in raw_only(versions))
+    assert len(set(raw_only(versions))) == len(raw_only(versions)), "each has its own columns"
+
+
+def raw_only(versions: dict[str, str | None]) -> list[str | None]:
+    return [version for name, version in versions.items() if name.startswith("raw_")]
 
 
 @pytest.mark.parametrize("name", sorted(tables()))

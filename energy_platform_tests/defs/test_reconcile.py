@@ -10,7 +10,7 @@ import pytest
 
 from energy_platform.defs.assets.wattics import wattics_packets, wattics_reconciled
 from energy_platform.defs.jobs import push, reconcile
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import Platform, build_resources
 from energy_platform.defs.schedules import build_schedules
 from energy_platform.delivery import Ledger
 from energy_platform.destinations.wattics import WatticsClient
@@ -75,7 +75,7 @@ def run(job: str) -> dg.ExecuteInProcessResult:
             assets=[wattics_packets],
             asset_checks=[wattics_reconciled],
             jobs=[push, reconcile],
-            resources={"platform": Platform.of(PlatformSettings())},
+            resources=build_resources(PlatformSettings()),
         )
         .resolve_job_def(job)
         .execute_in_process(instance=dg.DagsterInstance.ephemeral())

@@ -1,7 +1,6 @@
 """Mart assets: the dbt build in a private work file, and the file that everybody reads."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,12 +11,14 @@ from dagster_dbt import (
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
     DbtCliResource,
+    DbtProject,
     dbt_assets,
 )
 
 from energy_platform.defs.groups import MARTS
 from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
+from energy_platform.installation.environment import variables_set
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import PlatformSettings, SettingsError
@@ -53,9 +54,11 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
     manifest = settings.dbt_project_dir / "target" / "manifest.json"
     if not manifest.exists():
         raise SettingsError(f"{manifest} does not exist; parse the dbt project with `make setup`")
+    project = DbtProject(settings.dbt_project_dir, profiles_dir=settings.dbt_project_dir)
 
     @dbt_assets(
         manifest=manifest,
+        project=project,
         name="marts",
         pool=POOL,
         dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
@@ -70,26 +73,23 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
                 context.log.info(
                     "%d day files changed; %s",
                     len(prepared.changed),
-                    "everything is made anew: " + "; ".join(prepared.why)
+                    "everything is rebuilt: " + "; ".join(prepared.why)
                     if prepared.full
-                    else f"local days made anew: {_days(prepared.affected)}",
+                    else f"local days rebuilt: {_days(prepared.affected)}",
                 )
-                os.environ.update(prepared.env)
                 dbt = DbtCliResource(
-                    project_dir=str(warehouse.dbt_project_dir),
-                    profiles_dir=str(warehouse.dbt_project_dir),
+                    project_dir=project,
                     dbt_executable=str(Path(sys.executable).with_name("dbt")),
                 )
-                yield from dbt.cli(
-                    ["build"],
-                    context=context,
-                    target_path=warehouse.target_path,
-                ).stream()
+                # dbt copies the environment when it is started: no later step has these.
+                with variables_set(prepared.env):
+                    build = dbt.cli(["build"], context=context, target_path=warehouse.target_path)
+                yield from build.stream()
                 if context.selected_asset_keys == marts.keys:
                     warehouse.commit()
                 else:
                     context.log.warning(
-                        "only some models were built: the next whole build makes the same days anew"
+                        "only some models were built: the next whole build rebuilds the same days"
                     )
         except (PortfolioError, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error

@@ -16,7 +16,8 @@ from energy_platform.defs.checks.results import (
 from energy_platform.defs.groups import RAW
 from energy_platform.defs.metadata import OWNERS, column_schema, figures, plot, spec_of
 from energy_platform.defs.partitions import DAILY, INTRADAY, RUN_KIND, WHOLE_RANGE
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import PLATFORM, Platform, SourceResource
+from energy_platform.defs.versions import code_version, data_version, version_tags
 from energy_platform.ingest.landing_days import increments_of
 from energy_platform.ingest.run import (
     DayOutcome,
@@ -53,18 +54,24 @@ def inventory_assets(vendor: Vendor) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"inventory_{vendor}",
-        specs=[spec_of(table, group=RAW[vendor], kinds=KINDS) for table in tables],
+        specs=[
+            spec_of(table, group=RAW[vendor], kinds=KINDS, code_version=code_version(table))
+            for table in tables
+        ],
         pool=POOL[vendor],
+        required_resource_keys={PLATFORM, vendor},
     )
-    def inventory(platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
+    def inventory(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        platform, cloud = _resources(context, vendor)
         try:
-            with platform.source(vendor) as source:
+            with cloud.open(platform) as source:
                 landed = ingest_inventory(source, vendor=vendor, lake=platform.lake)
         except FAULTS as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for name, table in landed.items():
             yield dg.MaterializeResult(
                 asset_key=name,
+                data_version=data_version([table.after_id]),
                 metadata={
                     "dagster/row_count": table.rows,
                     "new": table.new,
@@ -93,7 +100,9 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
         pool=POOL[vendor],
         kinds=KINDS,
         owners=OWNERS,
+        code_version=code_version(table),
         metadata={"dagster/column_schema": column_schema(table)},
+        required_resource_keys={PLATFORM, vendor},
         check_specs=[
             contract_spec(table),
             warn_spec(table, ROWS_KEPT, "A day read again has all the rows it had."),
@@ -102,20 +111,21 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
             ),
         ],
     )
-    def raw_day(
-        context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    def raw_day(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        platform, cloud = _resources(context, vendor)
         outcomes: list[DayOutcome] = []
         failure: Exception | None = None
         try:
-            with platform.source(vendor) as source:
+            with cloud.open(platform) as source:
                 if not has_inventory(platform.lake, vendor=vendor):
                     for name, snapshot in ingest_inventory(
                         source, vendor=vendor, lake=platform.lake
                     ).items():
                         context.log_event(
                             dg.AssetMaterialization(
-                                name, metadata={"dagster/row_count": snapshot.rows}
+                                name,
+                                metadata={"dagster/row_count": snapshot.rows},
+                                tags=version_tags(snapshot.after_id),
                             )
                         )
                 with _catalogue(context, platform) as catalogue:
@@ -135,13 +145,17 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
             failure = error
         _stop_on_bad_days(context, outcomes, failure=failure, asset=table.name)
         landed = [outcome for outcome in outcomes if outcome.landed is not None]
-        said = {outcome.day: _figures(outcome) for outcome in outcomes}
+        figures_of = {outcome.day: _figures(outcome) for outcome in outcomes}
         if landed:
             newest = landed[-1].day
-            said[newest]["samples"] = _picture(platform.lake, vendor=vendor, day=newest)
-        for day, metadata in said.items():
+            figures_of[newest]["samples"] = _picture(platform.lake, vendor=vendor, day=newest)
+        for day, metadata in figures_of.items():
             context.add_asset_metadata(metadata, partition_key=day)
         yield dg.MaterializeResult(
+            data_version=data_version(
+                "" if outcome.landed is None else outcome.landed.after_id
+                for outcome in sorted(outcomes, key=lambda one: one.day)
+            ),
             check_results=[
                 contract_result(platform.lake, table, days=[outcome.day for outcome in landed]),
                 warn_result(
@@ -153,11 +167,18 @@ def day_asset(vendor: Vendor) -> dg.AssetsDefinition:
                         if outcome.landed is not None and outcome.landed.lost
                     },
                 ),
-                warn_result(table, PULL_HAS_NO_ANOMALIES, oddities(outcomes)),
+                warn_result(table, PULL_HAS_NO_ANOMALIES, anomalies(outcomes)),
             ],
         )
 
     return raw_day
+
+
+def _resources(
+    context: dg.AssetExecutionContext, vendor: Vendor
+) -> tuple[Platform, SourceResource]:
+    """Return the installation and the source's cloud, whose resource is named like the source."""
+    return getattr(context.resources, PLATFORM), getattr(context.resources, vendor)
 
 
 @contextmanager
@@ -189,7 +210,7 @@ def _figures(outcome: DayOutcome) -> dict[str, Any]:
     if outcome.landed is None:
         return {"note": "; ".join(outcome.warnings)}
     landed = outcome.landed
-    said = figures(
+    shown = figures(
         rows=landed.rows,
         first_at=landed.first_at,
         last_at=landed.last_at,
@@ -201,12 +222,12 @@ def _figures(outcome: DayOutcome) -> dict[str, Any]:
         "state": outcome.state,
     }
     if outcome.devices:
-        said["series_asked"] = sum(device.asked for device in outcome.devices)
-        said["series_answered"] = sum(device.answered for device in outcome.devices)
+        shown["series_asked"] = sum(device.asked for device in outcome.devices)
+        shown["series_answered"] = sum(device.answered for device in outcome.devices)
     if outcome.why:
-        said["why_not_whole"] = outcome.why
-        said["partial_devices"] = _devices_table(outcome)
-    return said
+        shown["why_not_whole"] = outcome.why
+        shown["partial_devices"] = _devices_table(outcome)
+    return shown
 
 
 def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
@@ -235,21 +256,21 @@ def _devices_table(outcome: DayOutcome) -> dg.MetadataValue[Any]:
     )
 
 
-def oddities(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
+def anomalies(outcomes: Sequence[DayOutcome]) -> dict[str, str]:
     """Return by day what contradicts itself, is missing or was warned of; nothing when all is well.
 
     Args:
         outcomes: What became of the days.
     """
-    said = {}
+    by_day = {}
     for outcome in outcomes:
         # A row that came twice with the same value loses nothing; polls repeat what history has.
         counted = [
             f"{count} {name}" for name, count in outcome.counts.items() if name != "duplicates"
         ]
         if words := [*counted, *outcome.warnings]:
-            said[outcome.day] = "; ".join(words)
-    return said
+            by_day[outcome.day] = "; ".join(words)
+    return by_day
 
 
 def _stop_on_bad_days(
@@ -269,7 +290,12 @@ def _stop_on_bad_days(
     landed = [outcome for outcome in outcomes if outcome.landed is not None]
     for outcome in landed:
         context.log_event(
-            dg.AssetMaterialization(asset, partition=outcome.day, metadata=_figures(outcome))
+            dg.AssetMaterialization(
+                asset,
+                partition=outcome.day,
+                metadata=_figures(outcome),
+                tags=version_tags("" if outcome.landed is None else outcome.landed.after_id),
+            )
         )
     reasons = "\n".join(f"{day}: {reason}" for day, reason in sorted(bad.items())[:20])
     raise dg.Failure(

@@ -7,7 +7,7 @@ import dagster as dg
 
 from energy_platform.defs.groups import DELIVERY
 from energy_platform.defs.metadata import OWNERS
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import Platform, WatticsResource
 from energy_platform.delivery import (
     LedgerError,
     Progress,
@@ -19,7 +19,7 @@ from energy_platform.delivery import (
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
-from energy_platform.settings import SettingsError, WatticsSettings
+from energy_platform.settings import SettingsError
 
 PACKETS: Final = "wattics_packets"
 NOTHING_REFUSED: Final = "nothing_refused"
@@ -49,11 +49,11 @@ MOST_SHOWN: Final = 200
     ],
 )
 def wattics_packets(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, platform: Platform, wattics: WatticsResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Send what is ready; fail, after all streams had their turn, when one needs another try."""
 
-    def tell(progress: Progress) -> None:
+    def log_progress(progress: Progress) -> None:
         context.log.info(
             "%d of %d packets acknowledged, %d of %d streams done",
             progress.acknowledged,
@@ -68,9 +68,9 @@ def wattics_packets(
                 platform.lake,
                 ledger=ledger,
                 portfolio=platform.portfolio(),
-                settings=WatticsSettings(),
+                settings=wattics.settings(),
                 clock=platform.now,
-                on_progress=tell,
+                on_progress=log_progress,
             )
     except (PortfolioError, SettingsError, LakeError, LedgerError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
@@ -110,13 +110,13 @@ def wattics_packets(
     ),
 )
 def wattics_reconciled(
-    context: dg.AssetCheckExecutionContext, platform: Platform
+    context: dg.AssetCheckExecutionContext, platform: Platform, wattics: WatticsResource
 ) -> dg.AssetCheckResult:
     """Compare and change nothing; `energy-platform delivery reconcile` shows the same."""
-    settings = WatticsSettings()
+    settings = wattics.settings()
     try:
         with platform.ledger() as ledger:
-            found = reconcile(
+            streams = reconcile(
                 platform.lake,
                 ledger=ledger,
                 portfolio=platform.portfolio(),
@@ -125,25 +125,25 @@ def wattics_reconciled(
             )
     except (PortfolioError, SettingsError, LakeError, LedgerError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    different = [one for one in found if one.differences]
+    different = [one for one in streams if one.differences]
     for one in different[:MOST_SHOWN]:
         context.log.warning("%s: %s", one.stream_id, "; ".join(one.differences))
     return dg.AssetCheckResult(
         passed=not different,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "streams": len(found),
+            "streams": len(streams),
             "streams_that_differ": len(different),
             "wattics_was_asked": settings.base_url is not None and settings.readback,
-            "late_intervals": sum(one.late for one in found),
-            "undelivered_wh": round(sum(one.undelivered_wh for one in found)),
-            "held_back_wh": round(sum(one.held_back_wh for one in found)),
+            "late_intervals": sum(one.late for one in streams),
+            "undelivered_wh": round(sum(one.undelivered_wh for one in streams)),
+            "held_back_wh": round(sum(one.held_back_wh for one in streams)),
             "differences": _differences(different[:MOST_SHOWN]),
         },
     )
 
 
-def _differences(found: list[Reconciled]) -> dg.TableMetadataValue:
+def _differences(streams: list[Reconciled]) -> dg.TableMetadataValue:
     columns = ("stream", "lake_until", "ledger_until", "stored_until", "differences", "action")
     return dg.MetadataValue.table(
         [
@@ -157,7 +157,7 @@ def _differences(found: list[Reconciled]) -> dg.TableMetadataValue:
                     "action": one.action,
                 }
             )
-            for one in found
+            for one in streams
         ],
         schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
     )

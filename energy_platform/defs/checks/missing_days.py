@@ -21,19 +21,19 @@ NO_MISSING_DAYS: Final = "no_missing_days"
 _COLUMNS: Final = ("day", "what", "since", "reason", "attempts", "asked_for_again")
 
 
-def days_result(vendor: Vendor, found: Sequence[Hole]) -> dg.AssetCheckResult:
+def days_result(vendor: Vendor, holes: Sequence[Hole]) -> dg.AssetCheckResult:
     """Return the check's result for the days of a source that are not whole, newest first."""
     metadata: dict[str, dg.MetadataValue] = {}
-    if found:
-        metadata["days_count"] = dg.MetadataValue.int(len(found))
+    if holes:
+        metadata["days_count"] = dg.MetadataValue.int(len(holes))
         metadata["days"] = dg.MetadataValue.table(
-            [_row(hole) for hole in found[:MOST_DAYS_NAMED]],
+            [_row(hole) for hole in holes[:MOST_DAYS_NAMED]],
             schema=dg.TableSchema([dg.TableColumn(name, "string") for name in _COLUMNS]),
         )
     return dg.AssetCheckResult(
         asset_key=day_tables()[vendor].name,
         check_name=NO_MISSING_DAYS,
-        passed=not found,
+        passed=not holes,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=metadata,
     )
@@ -63,7 +63,7 @@ def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
     )
     def no_missing_days(platform: Platform) -> dg.AssetCheckResult:
         try:
-            found = holes_of(
+            holes = holes_of(
                 vendor,
                 lake=platform.lake,
                 data_dir=platform.data,
@@ -72,7 +72,7 @@ def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
             )
         except CatalogueError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        return days_result(vendor, found)
+        return days_result(vendor, holes)
 
     return no_missing_days
 

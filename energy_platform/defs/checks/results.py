@@ -37,12 +37,12 @@ def contract_spec(table: Table) -> dg.AssetCheckSpec:
 
 def contract_result(lake: Lake, table: Table, *, days: Sequence[str]) -> dg.AssetCheckResult:
     """Read the days back and hold them against the table's contract."""
-    found = {
-        day: "; ".join(said)
+    problems = {
+        day: "; ".join(broken)
         for day in days
-        if (said := violations(lake.read(table, day=day), table=table))
+        if (broken := violations(lake.read(table, day=day), table=table))
     }
-    return promise_result(table, CONTRACT, found, looked_at=len(days))
+    return promise_result(table, CONTRACT, problems, looked_at=len(days))
 
 
 def promise_spec(table: Table, name: str, description: str) -> dg.AssetCheckSpec:
@@ -51,15 +51,15 @@ def promise_spec(table: Table, name: str, description: str) -> dg.AssetCheckSpec
 
 
 def promise_result(
-    table: Table, name: str, found: Mapping[str, str], *, looked_at: int
+    table: Table, name: str, problems: Mapping[str, str], *, looked_at: int
 ) -> dg.AssetCheckResult:
     """Fail with ERROR when any day breaks a promise of our own."""
     return dg.AssetCheckResult(
         asset_key=table.name,
         check_name=name,
-        passed=not found,
+        passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={**_days(found), "days_looked_at": looked_at},
+        metadata={**_days(problems), "days_looked_at": looked_at},
     )
 
 
@@ -68,23 +68,23 @@ def warn_spec(table: Table, name: str, description: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(name, asset=table.name, description=description)
 
 
-def warn_result(table: Table, name: str, found: Mapping[str, str]) -> dg.AssetCheckResult:
+def warn_result(table: Table, name: str, problems: Mapping[str, str]) -> dg.AssetCheckResult:
     """Warn, never block, naming the days."""
     return dg.AssetCheckResult(
         asset_key=table.name,
         check_name=name,
-        passed=not found,
+        passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata=_days(found),
+        metadata=_days(problems),
     )
 
 
-def _days(found: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
-    if not found:
+def _days(problems: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    if not problems:
         return {}
-    named = sorted(found, reverse=True)[:MOST_DAYS_NAMED]
+    named = sorted(problems, reverse=True)[:MOST_DAYS_NAMED]
     table = dg.MetadataValue.table(
-        [dg.TableRecord({"day": day, "what": found[day]}) for day in named],
+        [dg.TableRecord({"day": day, "what": problems[day]}) for day in named],
         schema=dg.TableSchema([dg.TableColumn("day", "string"), dg.TableColumn("what", "string")]),
     )
-    return {"days": table, "days_count": dg.MetadataValue.int(len(found))}
+    return {"days": table, "days_count": dg.MetadataValue.int(len(problems))}

@@ -2,7 +2,7 @@
 
 Called wherever something starts (the UI, a command that runs jobs), by the daemon's run monitoring,
 by a sensor each minute, and by a command while it waits. All of them take this one way, so that a
-dead run is told in the same words wherever it was found.
+dead run is reported in the same words wherever it was found.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def dead_runs(instance: dg.DagsterInstance, *, daemon: bool | None = None) -> li
     if records and daemon is None:
         daemon = daemon_lives(instance)
     home = home_of(instance)
-    found = []
+    dead = []
     for record in records:
         run = record.dagster_run
         # A queued run has no process to lose: the next daemon takes it.
@@ -77,8 +77,8 @@ def dead_runs(instance: dg.DagsterInstance, *, daemon: bool | None = None) -> li
         current = instance.get_run_by_id(run.run_id)
         if current is not None and not current.is_finished:
             why = _why(owner_of(home, run.run_id), status=current.status)
-            found.append(DeadRun(run_id=run.run_id, job=run.job_name, why=why))
-    return found
+            dead.append(DeadRun(run_id=run.run_id, job=run.job_name, why=why))
+    return dead
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, *, daemon: bool | None = None) -> list[DeadRun]:

@@ -222,18 +222,18 @@ def _drop_orphans(instance: dg.DagsterInstance, *, now: datetime) -> int:
         _events_folder(instance): "*-*.db",
         home_of(instance) / "logs": "*-*",
     }
-    found = {
+    left = {
         path.name.removesuffix(".db")
         for folder, pattern in folders.items()
         for path in folder.glob(pattern)
         if path.stat().st_mtime < (now - LEAST_KEPT).timestamp()
     }
     known: set[str] = set()
-    ids = sorted(found)
+    ids = sorted(left)
     for start in range(0, len(ids), _PAGE):
         filters = dg.RunsFilter(run_ids=ids[start : start + _PAGE])
         known |= {run.run_id for run in instance.get_runs(filters=filters)}
-    return sum(_remove_files(instance, run_id) for run_id in found - known)
+    return sum(_remove_files(instance, run_id) for run_id in left - known)
 
 
 def _events_folder(instance: dg.DagsterInstance) -> Path:

@@ -96,15 +96,15 @@ def gather(
         expected_every=expected_every,
     )
     streams = stream_conditions(_streams(platform), now=now)
-    told = set(INGEST.values())
+    reported = set(INGEST.values())
     if not _failed_again(instance):
-        told.add(inventories.name)
+        reported.add(inventories.name)
     if streams:
-        told.add(push.name)
+        reported.add(push.name)
     return [
         *sources,
         *streams,
-        *failed_runs(list(_run_ends(instance)), told_elsewhere=told),
+        *failed_runs(list(_run_ends(instance)), reported_elsewhere=reported),
         *check_conditions(list(_failed_checks(instance, blocking))),
         *_disputes(platform, standing=standing),
         *_disk(platform, settings=settings, now=now),
@@ -115,8 +115,8 @@ def gather(
 def _failed_again(instance: dg.DagsterInstance) -> bool:
     """Say whether inventories failed although every source was answering.
 
-    Those of the schedule fail with a source that is away, which is told as that; when it is back
-    they are asked for again.
+    Those of the schedule fail with a source that is away, which is reported as that; when it is
+    back they are asked for again.
     """
     records = instance.get_run_records(
         filters=dg.RunsFilter(job_name=inventories.name, statuses=_ENDED), limit=MOST_RUNS_COUNTED
@@ -197,11 +197,11 @@ def _streams(platform: Platform) -> list[StreamFacts]:
 
 
 def _refused(ledger: Ledger) -> dict[str, tuple[datetime, int]]:
-    found: dict[str, tuple[datetime, int]] = {}
+    by_stream: dict[str, tuple[datetime, int]] = {}
     for letter in ledger.dead_letters():
-        since, count = found.get(letter.stream_id, (instant(letter.refused_us), 0))
-        found[letter.stream_id] = (since, count + 1)
-    return found
+        since, count = by_stream.get(letter.stream_id, (instant(letter.refused_us), 0))
+        by_stream[letter.stream_id] = (since, count + 1)
+    return by_stream
 
 
 def _run_ends(instance: dg.DagsterInstance) -> Iterator[RunEnd]:

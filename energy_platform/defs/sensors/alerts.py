@@ -1,6 +1,6 @@
-"""The sensor that tells what is wrong: it gathers facts, and ``energy_platform.alerts`` judges.
+"""The sensor that reports what is wrong: it gathers facts, and ``energy_platform.alerts`` judges.
 
-It asks for no run. It also sends the heartbeat: when the daemon is dead nothing here can tell so,
+It asks for no run. It also sends the heartbeat: when the daemon is dead nothing here can say so,
 and the service behind the heartbeat's address does.
 """
 
@@ -33,7 +33,7 @@ the platform was stopped."""
 
 
 def build_alert_sensor() -> dg.SensorDefinition:
-    """Return the sensor that tells what is wrong; it asks for no run and is always on."""
+    """Return the sensor that reports what is wrong; it asks for no run and is always on."""
 
     @dg.sensor(
         name="alerts",
@@ -56,14 +56,14 @@ def build_alert_sensor() -> dg.SensorDefinition:
             PortfolioError,
             SettingsError,
         ) as error:
-            # The tick keeps the sentence; a trace-back would tell an operator nothing.
+            # The tick keeps the sentence; a trace-back would mean nothing to an operator.
             return dg.SkipReason(str(error))
 
     return alerts
 
 
 def look(platform: Platform, context: dg.SensorEvaluationContext, *, now: datetime) -> str:
-    """Look at what is wrong, send what is due, and return what was found in one sentence."""
+    """Look at what is wrong, send what is due, and return it in one sentence."""
     settings = Settings.load()
     channels = channels_of(settings.alerts)
     platform.data.mkdir(parents=True, exist_ok=True)
@@ -93,8 +93,8 @@ def look(platform: Platform, context: dg.SensorEvaluationContext, *, now: dateti
         context.log.warning(problem)
     wanted = waits(settings.alerts)
     standing = [one.what for one in conditions if wanted[one.kind] is not None]
-    found = "; ".join(standing) or "nothing is wrong"
-    return "; ".join([found, *problems.values()])
+    summary = "; ".join(standing) or "nothing is wrong"
+    return "; ".join([summary, *problems.values()])
 
 
 def _blocking(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:

@@ -91,8 +91,8 @@ def build_due_sensor(
         except CatalogueError as error:
             return dg.SensorResult(skip_reason=str(error))
         start, late_days = start_of(settings), settings.late_days
-        found = due(known, start=start, late_days=late_days, now=now, after=SELF_HEALING_FROM)
-        asked = _ask(vendor, context.instance, found=found, known=known, minutes=minutes, now=now)
+        wanted = due(known, start=start, late_days=late_days, now=now, after=SELF_HEALING_FROM)
+        asked = _ask(vendor, context.instance, wanted=wanted, known=known, minutes=minutes, now=now)
         checked = days_result(
             vendor, holes(known, start=start, late_days=late_days, now=now, after=REPORTED_FROM)
         )
@@ -122,7 +122,7 @@ def _ask(
     vendor: Vendor,
     instance: dg.DagsterInstance,
     *,
-    found: Due,
+    wanted: Due,
     known: SourceDays,
     minutes: int,
     now: datetime,
@@ -130,7 +130,7 @@ def _ask(
     """Return the run to ask for, or why there is none."""
     if reason := hindrance(vendor, instance=instance):
         return reason
-    days = newest_chunk(found.days)
+    days = newest_chunk(wanted.days)
     last = newest_run(instance, job=INGEST[vendor])
     key = "" if last is None else last.dagster_run.run_id
     if _kept_today_waiting(last, minutes=minutes, now=now):
@@ -154,11 +154,11 @@ def _ask(
         if isinstance(today, list):
             tags = ingest_tags(vendor, today, kind=INTRADAY)
             return dg.RunRequest(run_key=f"today after {key}", tags=tags)
-    if found.next_at is not None:
-        newest = found.waiting[0]
+    if wanted.next_at is not None:
+        newest = wanted.waiting[0]
         return (
-            f"{len(found.waiting)} days are not whole and rest after failed attempts; next attempt "
-            f"at {found.next_at:%Y-%m-%d %H:%M} UTC; newest {newest.day}: {newest.reason}"
+            f"{len(wanted.waiting)} days are not whole and rest after failed attempts; next "
+            f"attempt at {wanted.next_at:%Y-%m-%d %H:%M} UTC; newest {newest.day}: {newest.reason}"
         )
     return "every day that is over is whole, and the late days were read again"
 

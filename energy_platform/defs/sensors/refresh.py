@@ -25,7 +25,7 @@ LOOKS_AT_LEAST_EVERY: Final = timedelta(minutes=10)
 """A ledger in PostgreSQL can change without a file or a run."""
 
 ALARM_AFTER: Final = 5
-"""Failures in a row after which a tick logs an error beside asking again."""
+"""Failures in a row after which a tick logs an error besides asking again."""
 
 
 def build_refresh_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

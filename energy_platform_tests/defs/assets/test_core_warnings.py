@@ -15,6 +15,7 @@ from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import Refreshed, refresh
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_REGISTER_STATE
+from energy_platform.settings import PlatformSettings
 from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, World
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -41,10 +42,10 @@ def materialized(
 
 def core_run(folder: Path, *, must_succeed: bool = True) -> dg.ExecuteInProcessResult:
     """Run the core step on what a folder holds."""
-    platform = Platform(
-        data_dir=str(folder),
-        portfolio_path=str(folder / "portfolio.yaml"),
-        dbt_project_dir=str(folder),
+    platform = Platform.of(
+        PlatformSettings(
+            data_dir=folder, portfolio=folder / "portfolio.yaml", dbt_project_dir=folder
+        )
     )
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(

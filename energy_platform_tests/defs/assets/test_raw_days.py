@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from energy_platform.defs.assets.raw import day_asset, oddities
+from energy_platform.defs.assets.raw import anomalies, day_asset
 from energy_platform.defs.partitions import range_tags
-from energy_platform.defs.resources import Platform
+from energy_platform.defs.resources import Platform, source_resource
 from energy_platform.ingest.landing_days import DayOutcome
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
+from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.faults.harness import DAY, open_harness
@@ -34,10 +35,12 @@ def installation(folder: Path) -> Iterator[tuple[FaultHarness, Platform]]:
     """The simulated vendors and a data folder that has their inventory."""
     with open_harness(folder) as harness:
         _ = harness.portfolio
-        platform = Platform(
-            data_dir=str(folder / "data"),
-            portfolio_path=str(folder / "portfolio.yaml"),
-            dbt_project_dir=str(folder),
+        platform = Platform.of(
+            PlatformSettings(
+                data_dir=folder / "data",
+                portfolio=folder / "portfolio.yaml",
+                dbt_project_dir=folder,
+            )
         )
         with open_source(
             "socomec", portfolio=harness.portfolio, landing=folder, logins=None
@@ -52,7 +55,7 @@ def run(platform: Platform, *days: str) -> tuple[bool, dict[str, dict[str, Any]]
         result = dg.materialize(
             [day_asset("socomec")],
             tags=range_tags(list(days)),
-            resources={"platform": platform},
+            resources={"platform": platform, "socomec": source_resource("socomec")},
             instance=instance,
             raise_on_error=False,
             selection=[TABLE],
@@ -117,5 +120,5 @@ def test_a_row_that_came_twice_alike_is_counted_and_no_warning() -> None:
     def outcome(**counts: int) -> DayOutcome:
         return DayOutcome(day=DAY, landed=None, error=None, counts=counts)
 
-    assert oddities([outcome(duplicates=2)]) == {}
-    assert oddities([outcome(duplicates=2, conflicts=1)]) == {DAY: "1 conflicts"}
+    assert anomalies([outcome(duplicates=2)]) == {}
+    assert anomalies([outcome(duplicates=2, conflicts=1)]) == {DAY: "1 conflicts"}

@@ -1,0 +1,320 @@
+"""Checks of the core tables: what is promised of each day, and what its outside data are warned of.
+
+The rules are pure functions of ``transforms``; here they are asked day by day, and their frames are
+put into sentences that name the points and what to do. Figures and plots of a day do not belong
+here (``assets.core``).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import dagster as dg
+import polars as pl
+
+from energy_platform.days import day_bounds, days_before
+from energy_platform.defs.checks.results import (
+    contract_result,
+    contract_spec,
+    promise_result,
+    promise_spec,
+    warn_result,
+    warn_spec,
+)
+from energy_platform.lake.lake import Lake
+from energy_platform.lake.point_habits import PointHabits
+from energy_platform.lake.raw_days import complete_until_of
+from energy_platform.portfolio import Portfolio
+from energy_platform.refresh import Refreshed
+from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
+    CORE_ENERGY_DELTAS,
+    CORE_ENERGY_INTERVALS,
+    CORE_READINGS,
+    CORE_REGISTER_STATE,
+    CORE_TABLES,
+    Table,
+)
+from energy_platform.sources.registry import day_tables, sources
+from energy_platform.transforms.conservation import intervals_conserve, totals_conserve
+from energy_platform.transforms.limits import over_limit, refused_energy
+from energy_platform.transforms.quality import (
+    completeness,
+    disagreeing_power,
+    frequent_resets,
+    serials_under_two_ids,
+    spike_reversals,
+    stuck,
+    unexpected_quarantine,
+)
+from energy_platform.transforms.quality import habits as usual
+
+CONSERVATION: Final = "conservation_of_energy"
+COMPLETENESS: Final = "completeness"
+QUARANTINE: Final = "nothing_quarantined"
+FALLS: Final = "no_frequent_resets"
+SPIKES: Final = "no_spike_reversals"
+REFUSED: Final = "nothing_refused"
+CONSUMPTION: Final = "no_consumption_refused"
+LIMITS: Final = "limits_fit"
+STUCK: Final = "no_stuck_gauges"
+POWER: Final = "registers_agree_with_power"
+SERIALS: Final = "one_id_per_serial"
+
+_WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
+    COMPLETENESS: (CORE_READINGS, "Points bring the samples they are expected to."),
+    QUARANTINE: (CORE_READINGS, "Every reading could be used."),
+    STUCK: (CORE_READINGS, "No gauge shows one value all day."),
+    SERIALS: (CORE_READINGS, "No serial number comes under two of the vendor's ids."),
+    FALLS: (CORE_ENERGY_DELTAS, "No register falls more than three times a day."),
+    SPIKES: (CORE_ENERGY_DELTAS, "No spike was counted; a limit would have kept it out."),
+    REFUSED: (CORE_ENERGY_DELTAS, "All that registers counted is booked."),
+    CONSUMPTION: (CORE_CONSUMPTION_DELTAS, "All that other registers counted is booked."),
+    LIMITS: (CORE_ENERGY_DELTAS, "No load rises faster than its limit allows."),
+    POWER: (CORE_ENERGY_DELTAS, "Registers agree with the power next to them within 20 %."),
+}
+"""Checks on outside data, and what they say when all is well."""
+
+LEAST_SHARE: Final = 0.9
+"""Points that bring less than this share of the samples they are expected to are named."""
+
+MOST_POINTS_NAMED: Final = 5
+
+WARNED_DAYS: Final = 7
+"""A warning stands for this many days, or until its day is judged again: a run that had other days
+to look at must not hide it."""
+
+MOVED_WITHIN: Final = 30
+"""A gauge that has shown one value for longer than this many days is a constant, not a fault."""
+
+_COUNTED: Final = ("point_id", "energy_wh")
+
+
+def core_check_specs() -> list[dg.AssetCheckSpec]:
+    """Return the checks of the core tables: a contract each, conservation, and the warnings."""
+    return [
+        *(contract_spec(table) for table in CORE_TABLES),
+        promise_spec(
+            CORE_ENERGY_INTERVALS,
+            CONSERVATION,
+            "Intervals and carried totals hold exactly what the day's deltas count.",
+        ),
+        *(warn_spec(table, name, promise) for name, (table, promise) in _WARNINGS.items()),
+    ]
+
+
+def core_check_results(
+    lake: Lake, *, portfolio: Portfolio, done: Refreshed, habits: PointHabits
+) -> list[dg.AssetCheckResult]:
+    """Judge every day that a refresh rewrote, and return the results of all checks.
+
+    Args:
+        lake: Holds the days.
+        portfolio: Says what is expected of each point.
+        done: What the refresh rewrote.
+        habits: Remembers what points usually do, and the warnings of the days before.
+
+    Raises:
+        CatalogueError: The memory of habits cannot be used.
+        LakeError: A file of the lake is damaged.
+    """
+    days = [day.day for day in done.days]
+    contracts = [
+        contract_result(
+            lake, table, days=[day.day for day in done.days if table.name in day.tables]
+        )
+        for table in CORE_TABLES
+    ]
+    broken: dict[str, str] = {}
+    state_days = lake.days(CORE_REGISTER_STATE)
+    for day in sorted(days):
+        deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
+        earlier = [one for one in state_days if one < day]
+        counted = pl.concat([deltas.select(_COUNTED), _consumption(lake, day=day)])
+        if lost := _lost(lake, counted, day=day, before=earlier[-1] if earlier else None):
+            broken[day] = lost
+        _judge_day(lake, day=day, deltas=deltas, portfolio=portfolio, habits=habits)
+    newest = lake.days(CORE_READINGS)[-1:]
+    since = days_before(newest[0], WARNED_DAYS) if newest else ""
+    habits.forget(before=since)
+    warned = habits.warnings(since=since)
+    return [
+        *contracts,
+        promise_result(CORE_ENERGY_INTERVALS, CONSERVATION, broken, looked_at=len(days)),
+        *(warn_result(table, name, warned.get(name, {})) for name, (table, _) in _WARNINGS.items()),
+    ]
+
+
+def _consumption(lake: Lake, *, day: str) -> pl.DataFrame:
+    """Return what points without watt-hours counted, each in its own unit."""
+    counted = lake.read(CORE_CONSUMPTION_DELTAS, day=day)
+    return counted.select("point_id", energy_wh="consumption")
+
+
+def _judge_day(
+    lake: Lake,
+    *,
+    day: str,
+    deltas: pl.DataFrame,
+    portfolio: Portfolio,
+    habits: PointHabits,
+) -> None:
+    """Judge the outside data of a day, and learn from it what its points usually do."""
+    readings = lake.read(CORE_READINGS, day=day)
+    doubts = dict(
+        _doubts(
+            readings,
+            deltas,
+            points=portfolio.points_frame(),
+            known=habits.read(),
+            day=day,
+            open_vendors=_open_vendors(lake, day=day),
+        )
+    )
+    doubts[SERIALS] = _serials(lake, day=day)
+    doubts[CONSUMPTION] = _refused_consumption(lake.read(CORE_CONSUMPTION_DELTAS, day=day))
+    habits.judge(day, doubts)
+    habits.learn(day, usual(readings))
+
+
+def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
+    """Return the vendors whose day goes on: nobody can say what it lacks."""
+    footers = {vendor: lake.footer(table, day=day) for vendor, table in day_tables().items()}
+    return frozenset(
+        vendor
+        for vendor, footer in footers.items()
+        if footer is not None and complete_until_of(footer) < day_bounds(day)[1]
+    )
+
+
+def _refused_consumption(counted: pl.DataFrame) -> str:
+    """Name each refused step of a register that counts no energy, in its own unit."""
+    refused = counted.filter(pl.col("refused") != 0).sort(
+        pl.col("refused").abs(), "point_id", "end_at", descending=[True, False, False]
+    )
+    sentences = [
+        f"{point_id}: {amount:,.6g} {unit or ''} refused at {end:%H:%M} UTC; another meter: a "
+        "reset_marker; the same one: a correction"
+        for point_id, amount, unit, end in refused.head(MOST_POINTS_NAMED)
+        .select("point_id", "refused", "unit", "end_at")
+        .iter_rows()
+    ]
+    more = refused.height - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
+
+
+def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> str:
+    """Say where a day's intervals or carried totals hold another amount than its deltas."""
+    buckets = lake.read(CORE_CONSUMPTION_INTERVALS, day=day)
+    spread = intervals_conserve(
+        deltas,
+        pl.concat(
+            [
+                lake.read(CORE_ENERGY_INTERVALS, day=day).select(_COUNTED),
+                buckets.select("point_id", energy_wh="consumption"),
+            ]
+        ),
+    )
+    carried = totals_conserve(
+        deltas,
+        before=CORE_REGISTER_STATE.empty()
+        if before is None
+        else lake.read(CORE_REGISTER_STATE, day=before),
+        after=lake.read(CORE_REGISTER_STATE, day=day),
+    )
+    return "; ".join(
+        f"{kept.actual_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
+        for where, kept in (("intervals", spread), ("the carried totals", carried))
+        if not kept.holds
+    )
+
+
+def _doubts(
+    readings: pl.DataFrame,
+    deltas: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    known: pl.DataFrame,
+    day: str,
+    open_vendors: frozenset[str],
+) -> Iterator[tuple[str, str]]:
+    """Yield the checks on a day's outside data with what they found, empty for nothing."""
+    in_service = pl.col("until").is_null() | (pl.col("until") >= day_bounds(day)[1])
+    over = points.filter(~pl.col("vendor").is_in(list(open_vendors)) & in_service)
+    few = completeness(readings, points=over, known=known).filter(pl.col("share") < LEAST_SHARE)
+    below = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
+    yield COMPLETENESS, below if few.height else ""
+    aside = unexpected_quarantine(readings, points=points)
+    yield QUARANTINE, ", ".join(f"{count} {reason}" for reason, count, _ in aside.iter_rows())
+    since = days_before(day, MOVED_WITHIN)
+    moved = known.filter(pl.col("moved_day") >= since)
+    yield STUCK, _named(stuck(readings, points=points, moved=moved))
+    yield FALLS, _named(frequent_resets(deltas))
+    yield REFUSED, _refused(refused_energy(deltas, readings=readings))
+    yield LIMITS, _over_limit(over_limit(deltas, points=points))
+    back = spike_reversals(deltas)
+    taken = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"
+    yield SPIKES, taken if back.height else ""
+    yield POWER, _named(disagreeing_power(deltas, readings, points=points))
+
+
+def _serials(lake: Lake, *, day: str) -> str:
+    """Name the devices whose readings came under several ids and are one point here."""
+    sentences = []
+    for vendor, source in sources().items():
+        serial, device = source.device_column, source.own_id_column
+        if device is None:
+            continue
+        rows = lake.scan(source.day_table, days=[day]).select(serial, device).unique()
+        shared = serials_under_two_ids(rows.collect(), serial=serial, device=device)
+        sentences += [
+            f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "
+            "Transferred or set up again that day: nothing to do. Otherwise two devices share a "
+            "number, and what is known to be of the other one is set aside as shared_serial: "
+            "materialize the inventory, which names them apart, run `energy-platform discover`, "
+            "and read the days again with `energy-platform backfill`"
+            for number, ids in shared.iter_rows()
+        ]
+    return "; ".join(sentences)
+
+
+def _refused(steps: pl.DataFrame) -> str:
+    """Name each refused step, and what decides about it."""
+    sentences = [
+        f"{point_id}: {refused:,.0f} Wh refused at {end:%H:%M} UTC, "
+        + (
+            f"a max_power_w of {needed:,.0f} would have let it pass; another meter: a "
+            "reset_marker; real for once: an accept entry"
+            if needed is not None
+            else "a change of unit: a correction with the factor"
+            if reason == "scale_k"
+            else "another meter: a reset_marker; the same one: a correction"
+        )
+        for point_id, end, refused, reason, needed in steps.head(MOST_POINTS_NAMED)
+        .select("point_id", "end_at", "refused_wh", "reason", "needed_w")
+        .iter_rows()
+    ]
+    more = steps.height - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
+
+
+def _over_limit(steps: pl.DataFrame) -> str:
+    """Name the limits that are too small, with the ones that are needed."""
+    sentences = [
+        f"{point_id}: {energy:,.0f} Wh beyond its limit are booked; "
+        + ("the learned limit grew" if stated is None else f"max_power_w {stated:,.6g} W is stated")
+        + f", it needs {needed:,.0f} W or more"
+        + (". Were they kW?" if is_kilowatts else "")
+        for point_id, energy, needed, stated, is_kilowatts in steps.head(MOST_POINTS_NAMED)
+        .select("point_id", "energy_wh", "needed_w", "max_power_w", "is_kilowatts")
+        .iter_rows()
+    ]
+    more = steps.height - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
+
+
+def _named(points: pl.DataFrame) -> str:
+    """Return the first points of a frame by id, and how many more there are."""
+    named = points["point_id"].head(MOST_POINTS_NAMED).to_list()
+    more = points.height - len(named)
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

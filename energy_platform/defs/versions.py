@@ -1,0 +1,85 @@
+"""Versions for Dagster: of the data by content, of the code by the rules.
+
+A day that is read or derived again with the same rows keeps its data version, so that nothing after
+it looks out of date. A raised rule version shows what it makes stale. Versions themselves do not
+belong here: those of rules lie in ``transforms.rules``, content ids in the footers of the files.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Final
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+)
+
+from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
+    CORE_ENERGY_DELTAS,
+    CORE_ENERGY_INTERVALS,
+    CORE_READINGS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+    Table,
+)
+from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
+
+RULES: Final[Mapping[str, str]] = {
+    CORE_READINGS.name: READINGS_RULES,
+    CORE_ENERGY_DELTAS.name: ENERGY_RULES,
+    CORE_REGISTER_STATE.name: ENERGY_RULES,
+    CORE_REGISTER_REJECTS.name: ENERGY_RULES,
+    CORE_CONSUMPTION_DELTAS.name: ENERGY_RULES,
+    CORE_ENERGY_INTERVALS.name: INTERVAL_RULES,
+    CORE_CONSUMPTION_INTERVALS.name: INTERVAL_RULES,
+}
+"""By which rules each derived table is made, as the fingerprints of its files have it."""
+
+_DIGEST_BYTES: Final = 8
+"""Enough to tell the contracts of a table, or the days of a run, from one another."""
+
+
+def code_version(table: Table) -> str:
+    """Return the version of what makes a table: its rules, or, of a raw one, its contract.
+
+    Raw rows are kept as the source gave them, by no rule; only their columns can change.
+
+    >>> from energy_platform.schemas import CORE_READINGS
+    >>> code_version(CORE_READINGS).startswith("readings-")
+    True
+    """
+    return RULES.get(table.name) or f"contract-{_digest(map(repr, table.schema.items()))}"
+
+
+def data_version(content_ids: Iterable[str]) -> dg.DataVersion | None:
+    """Return the data version of what a run materialized; None when there is no file.
+
+    Dagster gives every day of a run the same one: a single day's is the content id of its file, a
+    range's a digest of all of them.
+
+    Args:
+        content_ids: That of each file, in order of the days; empty where a day has none.
+
+    >>> data_version(["c0ffee"]).value
+    'c0ffee'
+    >>> data_version([""]) is None
+    True
+    """
+    ids = list(content_ids)
+    if not any(ids):
+        return None
+    return dg.DataVersion(ids[0] if len(ids) == 1 else _digest(ids))
+
+
+def version_tags(content_id: str) -> dict[str, str]:
+    """Return the tags that give an event of its own, outside of the run's days, a data version."""
+    if not content_id:
+        return {}
+    return {DATA_VERSION_TAG: content_id, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return blake2b("\n".join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
