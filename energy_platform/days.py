@@ -1,7 +1,7 @@
 """UTC days: which exist, which one is due, which are read again for late data.
 
 The keys are plain ``YYYY-MM-DD`` text so that rooms without Dagster can speak of partitions;
-the Dagster objects built from them live in ``assets``.
+the Dagster objects built from them live in ``defs``.
 """
 
 from __future__ import annotations
