@@ -209,7 +209,9 @@ def ingest_inventory(source: Source, *, lake: Lake) -> dict[str, Landed]:
             frames = frames | {table.name: pl.concat([fresh, kept])}
         if RAW_SOCOMEC_CUSTOMERS.name not in frames:
             frames = frames | {RAW_SOCOMEC_CUSTOMERS.name: lake.read(RAW_SOCOMEC_CUSTOMERS)}
-    return {name: land_snapshot(lake, TABLES[name], frame) for name, frame in frames.items()}
+    # What days are read by comes last: has_inventory holds only when nothing was cut short.
+    ordered = sorted(frames, key=lambda name: name not in _NOT_FOR_DAYS)
+    return {name: land_snapshot(lake, TABLES[name], frames[name]) for name in ordered}
 
 
 def has_inventory(lake: Lake, *, vendor: Vendor) -> bool:
