@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
@@ -13,6 +14,11 @@ os.environ["ENERGY_PLATFORM_PARTITIONS_FROM"] = "2020-01-01"
 # How long an example takes says more about the machine's other work than about the property.
 settings.register_profile("platform", deadline=None, print_blob=True)
 settings.load_profile("platform")
+
+# A shell has what it starts in the background ignore SIGINT, and so would each command that a test
+# starts and interrupts (POSIX shell command language, asynchronous lists).
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,11 +13,12 @@ from energy_platform.lake.raw_days import land_day
 from energy_platform.refresh import refresh
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.warehouse import DELIVERY, Warehouse
+from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
 if TYPE_CHECKING:
-    from energy_platform.portfolio import Portfolio
+    from pathlib import Path
 
-PROJECT: Final = Path(__file__).parents[1] / "dbt_models"
+    from energy_platform.portfolio import Portfolio
 
 
 def publish(folder: Path, datapoints: pl.DataFrame, *, portfolio: Portfolio) -> Path:

@@ -35,13 +35,13 @@ def first_partition() -> date:
         settings.platform.partitions_from,
     ]
     arrived = [
-        date.fromisoformat(min(days))
+        date.fromisoformat(min(arrivals))
         for name, source in sources().items()
         # A start day that is set says which of them are wanted.
         if source.arrivals is not None
         and settings.sources[name].start_day is None
         and (
-            days := source.arrivals(
+            arrivals := source.arrivals(
                 settings.sources[name], landing_folder(settings.platform.data_dir, source=name)
             )
         )

@@ -154,8 +154,12 @@ def ingest_inventory(opened: OpenSource, *, vendor: Vendor, lake: Lake) -> dict[
 
     What could not be read this time keeps what it had, where the source says so.
     """
-    frames = get_source(vendor).keep(opened.inventory(), lake)
-    return {name: land_snapshot(lake, tables()[name], frame) for name, frame in frames.items()}
+    spec = get_source(vendor)
+    frames = spec.keep(opened.inventory(), lake)
+    # What days are read by comes last: has_inventory holds only when nothing was cut short.
+    extra = {table.name for table in spec.not_for_days}
+    ordered = sorted(frames, key=lambda name: name not in extra)
+    return {name: land_snapshot(lake, tables()[name], frames[name]) for name in ordered}
 
 
 def has_inventory(lake: Lake, *, vendor: Vendor) -> bool:

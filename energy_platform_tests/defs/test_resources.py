@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import pytest
@@ -145,10 +145,9 @@ def test_what_a_deployment_configures_instead_is_used(
 ) -> None:
     monkeypatch.setenv("SOCOMEC_PASSWORD", "of the environment")
     monkeypatch.setenv("VAULT_PASSWORD", "of the vault")
-    resource = type(source_resource("socomec"))(
-        source="socomec", password=dg.EnvVar("VAULT_PASSWORD")
-    ).process_config_and_initialize()
-    settings = resource.read_settings()
+    made: Any = type(source_resource("socomec"))
+    resource = made(source="socomec", password=dg.EnvVar("VAULT_PASSWORD"))
+    settings = resource.process_config_and_initialize().read_settings()
     assert settings.model_dump()["password"].get_secret_value() == "of the vault"
 
 

@@ -33,6 +33,7 @@ from energy_platform.settings import PlatformSettings, WatticsSettings
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alive.command import Command, day_ago, installation
 from energy_platform_tests.environment import environment
+from energy_platform_tests.kills.dagster_says import what_dagster_says
 from energy_platform_tests.kills.processes import (
     daemons,
     descendants,
@@ -140,7 +141,7 @@ def _run(
                 moment, needed = _strike(place, ui, target, chance=chance, lasts=lasts)
             except AssertionError as error:
                 failures.append(f"{number}: {target}: {error}")
-                _LOG.error("%s", failures[-1])
+                _LOG.error("%s\n%s", failures[-1], what_dagster_says(place.data, place.home))
                 continue
             killed[target] += 1
             slowest[target] = max(slowest[target], round(needed))

@@ -11,6 +11,7 @@ from energy_platform import schemas
 from energy_platform.ingest.run import has_inventory, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.sources.http.errors import PermanentError
+from energy_platform.sources.registry import get_source
 from energy_platform.sources.socomec import SOURCE, pull
 from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_CUSTOMERS,
@@ -196,4 +197,26 @@ def test_a_lake_without_these_snapshots_still_has_its_inventory(tmp_path: Path) 
         lake.path(table).unlink()
     assert has_inventory(lake, vendor="socomec")
     lake.path(RAW_SOCOMEC_SITES).unlink()
+    assert not has_inventory(lake, vendor="socomec")
+
+
+@pytest.mark.parametrize("cut_at", range(len(get_source("socomec").inventory_tables)))
+def test_an_inventory_that_was_cut_short_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: int
+) -> None:
+    """As after a kill: the next run must read it again, not go on with what is there."""
+    lake = Lake(tmp_path / "lake")
+    written: list[str] = []
+    write = Lake.write
+
+    def cut(self: Lake, table: schemas.Table, frame: pl.DataFrame, **options: Any) -> Any:
+        if len(written) == cut_at:
+            raise KeyboardInterrupt
+        written.append(table.name)
+        return write(self, table, frame, **options)
+
+    monkeypatch.setattr(Lake, "write", cut)
+    with pytest.raises(KeyboardInterrupt):
+        ingest_inventory(Source(complete()), vendor="socomec", lake=lake)
+    assert len(written) == cut_at
     assert not has_inventory(lake, vendor="socomec")
