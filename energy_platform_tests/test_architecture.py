@@ -18,7 +18,7 @@ KNOW_DAGSTER = {"defs", "definitions.py"}
 WITHOUT_DAGSTER = sorted(
     path.name
     for path in ROOT.iterdir()
-    if (path.is_dir() or path.suffix == ".py") and path.name not in {*KNOW_DAGSTER, "__pycache__"}
+    if (path.suffix == ".py" or (path / "__init__.py").is_file()) and path.name not in KNOW_DAGSTER
 )
 
 

@@ -58,19 +58,20 @@ class Installation:
         """Evaluate a sensor as the daemon would and run what it asks for."""
         definitions = self.runner.definitions
         definition = definitions.resolve_sensor_def(sensor)
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.runner.instance,
             definitions=definitions,
             sensor_name=sensor,
             resources=dict(definitions.resources or {}),
-        )
+        ) as context:
+            asked = definition.evaluate_tick(context).run_requests or []
         return [
             self.runner.run(
                 request.job_name or str(definition.job_name),
                 tags=request.tags,
                 assets=request.asset_selection,
             )
-            for request in definition.evaluate_tick(context).run_requests or []
+            for request in asked
         ]
 
     def settle(self) -> list[RunReport]:

@@ -158,14 +158,14 @@ class FastDaemon:
         self.ticks += 1
         due = self.clock.now()
         sensor.last = due
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.runner.instance,
             cursor=sensor.cursor,
             definitions=self.runner.definitions,
             sensor_name=name,
             resources=dict(self.runner.definitions.resources or {}),
-        )
-        data = sensor.definition.evaluate_tick(context)
+        ) as context:
+            data = sensor.definition.evaluate_tick(context)
         sensor.cursor = data.cursor
         sensor.said = data.skip_message or ""
         for event in data.asset_events:

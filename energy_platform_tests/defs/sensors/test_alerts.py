@@ -48,10 +48,12 @@ class Watched:
         self.mailbox = mailbox
 
     def look(self, now: datetime) -> str:
-        with time_machine.travel(now, tick=False):
-            context = dg.build_sensor_context(
+        with (
+            time_machine.travel(now, tick=False),
+            dg.build_sensor_context(
                 instance=self.instance, resources={"platform": self.platform}
-            )
+            ) as context,
+        ):
             return str(build_alert_sensor().evaluate_tick(context).skip_message)
 
     def read(self, until: datetime) -> None:

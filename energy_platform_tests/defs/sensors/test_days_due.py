@@ -78,10 +78,12 @@ def look(
     cursor: str | None = None,
 ) -> dg.SensorExecutionData:
     sensors = {one.name: one for one in build_sensors(PlatformSettings())}
-    with time_machine.travel(at, tick=False):
-        context = dg.build_sensor_context(
+    with (
+        time_machine.travel(at, tick=False),
+        dg.build_sensor_context(
             instance=instance, cursor=cursor, resources={"platform": platform}
-        )
+        ) as context,
+    ):
         return sensors["socomec_days_due"].evaluate_tick(context)
 
 
@@ -298,10 +300,12 @@ def test_late_samples_of_a_poll_wait_for_the_run_under_way_and_are_not_lost(
     sensors = {one.name: one for one in build_sensors(PlatformSettings())}
 
     def poll(cursor: str | None) -> dg.SensorExecutionData:
-        with time_machine.travel(NOW, tick=False):
-            context = dg.build_sensor_context(
+        with (
+            time_machine.travel(NOW, tick=False),
+            dg.build_sensor_context(
                 instance=instance, cursor=cursor, resources={"platform": platform}
-            )
+            ) as context,
+        ):
             return sensors["poll_skycentrics"].evaluate_tick(context)
 
     run = dg.DagsterRun(job_name="ingest_skycentrics", status=dg.DagsterRunStatus.STARTED)

@@ -67,8 +67,10 @@ def look(
     (sensor,) = [
         one for one in build_sensors(PlatformSettings()) if one.name == "inventories_again"
     ]
-    with time_machine.travel(at, tick=False):
-        context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
+    with (
+        time_machine.travel(at, tick=False),
+        dg.build_sensor_context(instance=instance, resources={"platform": platform}) as context,
+    ):
         return sensor.evaluate_tick(context)
 
 

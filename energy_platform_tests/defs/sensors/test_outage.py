@@ -89,12 +89,12 @@ class Simulation:
                 self._run(vendor, data.run_requests or [], now=now, name=name)
 
     def _sensor(self, sensor: dg.SensorDefinition, *, vendor: Vendor, now: datetime) -> None:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor.name),
             resources={"platform": self.platform},
-        )
-        data = sensor.evaluate_tick(context)
+        ) as context:
+            data = sensor.evaluate_tick(context)
         assert data.run_requests or data.skip_message
         self.cursors[sensor.name] = data.cursor
         for event in data.asset_events:

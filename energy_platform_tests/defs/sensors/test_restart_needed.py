@@ -120,25 +120,17 @@ def look(
     repository: dg.RepositoryDefinition, platform: Platform, instance: dg.DagsterInstance
 ) -> tuple[set[str], Asked]:
     """Return who asks for a run at a tick, and what the others say."""
+    ticks: dict[str, dg.SensorExecutionData | dg.ScheduleExecutionData] = {}
     with time_machine.travel(NOW, tick=False):
-        ticks: dict[str, dg.SensorExecutionData | dg.ScheduleExecutionData] = {
-            **{
-                one.name: one.evaluate_tick(
-                    dg.build_sensor_context(
-                        instance=instance,
-                        resources={"platform": platform},
-                        repository_def=repository,
-                    )
-                )
-                for one in repository.sensor_defs
-            },
-            **{
-                one.name: one.evaluate_tick(
-                    dg.build_schedule_context(instance=instance, scheduled_execution_time=NOW)
-                )
-                for one in repository.schedule_defs
-            },
-        }
+        for sensor in repository.sensor_defs:
+            with dg.build_sensor_context(
+                instance=instance, resources={"platform": platform}, repository_def=repository
+            ) as context:
+                ticks[sensor.name] = sensor.evaluate_tick(context)
+        for schedule in repository.schedule_defs:
+            ticks[schedule.name] = schedule.evaluate_tick(
+                dg.build_schedule_context(instance=instance, scheduled_execution_time=NOW)
+            )
     asking = {name for name, tick in ticks.items() if tick.run_requests}
     return asking, {
         name: str(tick.skip_message) for name, tick in ticks.items() if name not in asking

@@ -104,8 +104,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunRequest | str:
     """The one run a sensor asks for, or why it asks for none."""
     built = {one.name: one for one in build_sensors(PlatformSettings())}
-    context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
-    data = built[name].evaluate_tick(context)
+    with dg.build_sensor_context(instance=instance, resources={"platform": platform}) as context:
+        data = built[name].evaluate_tick(context)
     if data.run_requests:
         (request,) = data.run_requests
         return request
@@ -325,10 +325,10 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
 
     def look() -> str:
         nonlocal cursor
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=instance, cursor=cursor, resources={"platform": platform}
-        )
-        data = sensor.evaluate_tick(context)
+        ) as context:
+            data = sensor.evaluate_tick(context)
         cursor = data.cursor
         return str(data.skip_message)
 
