@@ -23,8 +23,11 @@ DAY: Final = timedelta(days=1)
 MICROSECONDS: Final = 1_000_000
 """Ticks of an instant in one second."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
+"""The smallest step of an instant here; durations are counted in it."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What instants are counted from where they are numbers."""
 
 
 def microseconds(at: datetime) -> int:
@@ -32,13 +35,20 @@ def microseconds(at: datetime) -> int:
 
     Raises:
         TypeError: The instant has no zone.
+
+    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
     """
-    return (at - _EPOCH) // _TICK
+    return (at - EPOCH) // MICROSECOND
 
 
 def instant(at_us: int) -> datetime:
-    """Return microseconds since the epoch as an instant in UTC."""
-    return _EPOCH + timedelta(microseconds=at_us)
+    """Return microseconds since the epoch as an instant in UTC.
+
+    >>> instant(1_500_000).isoformat()
+    '1970-01-01T00:00:01.500000+00:00'
+    """
+    return EPOCH + timedelta(microseconds=int(at_us))
 
 
 def day_bounds(day: str) -> tuple[datetime, datetime]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import sqlalchemy as sa
 
 from energy_platform.alerts.conditions import Condition
 from energy_platform.closeable import Closeable
+from energy_platform.days import MICROSECOND, instant, microseconds
 from energy_platform.lake.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 KEPT: Final = timedelta(days=90)
 """How long conditions that are over and their messages are kept."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AlertStoreError(RuntimeError):
@@ -168,7 +167,7 @@ class AlertStore(Closeable):
                 sa.update(table)
                 .where(
                     table.c.state == "sending",
-                    table.c.next_us < now_us - CLAIM_TIMEOUT // timedelta(microseconds=1),
+                    table.c.next_us < now_us - CLAIM_TIMEOUT // MICROSECOND,
                 )
                 .values(state="unknown", error="the process ended while it was sent")
             )
@@ -368,13 +367,3 @@ def _standing(connection: sa.Connection) -> list[Standing]:
         )
         for row in connection.execute(query).mappings()
     ]
-
-
-def microseconds(at: datetime) -> int:
-    """Return an instant as microseconds since the epoch."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def instant(us: int) -> datetime:
-    """Return the instant of some microseconds since the epoch."""
-    return _EPOCH + timedelta(microseconds=us)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, days_before
 from energy_platform.lake.lake import LakeError
 from energy_platform.sources.coverage import Before, SeriesBefore
 
@@ -39,10 +38,7 @@ class DaysBefore:
             None when none of these days is in the lake, or can be read.
         """
         found: dict[tuple[str, ...], SeriesBefore] = {}
-        wanted = [
-            (date.fromisoformat(day) - timedelta(days=back)).isoformat()
-            for back in range(DAYS_LOOKED_AT, 0, -1)
-        ]
+        wanted = [days_before(day, back) for back in range(DAYS_LOOKED_AT, 0, -1)]
         known = [one for other in wanted if (one := self._of(other)) is not None]
         for one in known:
             found.update(one)
