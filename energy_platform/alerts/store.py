@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 ALERTS_FILE: Final = "alerts.sqlite"
 
-SendingState = Literal["waiting", "sending", "sent", "unknown", "given_up"]
-"""Not sent yet; under way; accepted; under way when its process died; refused for a day."""
 
 CLAIM_TIMEOUT: Final = timedelta(minutes=10)
 """A sending under way for longer belonged to a process that died."""

@@ -8,7 +8,6 @@ ends in the same place.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import shutil
 import time
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from energy_platform.sources.files.settings import FilesSettings
     from energy_platform.sources.files.store import KnownFile, Store
 
-log = logging.getLogger(__name__)
 
 READER_VERSION: Final = 1
 """Raised when the same bytes and mapping give other samples: every file is then read again."""

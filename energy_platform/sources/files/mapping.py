@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -26,7 +26,7 @@ from pydantic import (
 from energy_platform.lake.digests import digest_of
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import Duration, Text, Whole, shown
-from energy_platform.schemas import Kind, Quantity
+from energy_platform.schemas import Kind, Quantity  # noqa: TC001 - pydantic reads them
 from energy_platform.sources.files.errors import MappingError
 
 if TYPE_CHECKING:
@@ -305,7 +305,3 @@ def _message(detail: dict[str, Any]) -> str:
     came = shown(detail["input"])
     path = ".".join(part for part in place if part not in {"literal", "tuple"})
     return (f"{path}: " if path else "") + words + (f" (came: {came})" if came else "")
-
-
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-"""How numbers of a column can be read."""

@@ -46,8 +46,6 @@ _JUST_DATE: Final = re.compile(_DATE_ONLY)
 EXCEL_EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - on the clock of the workbook
 """Day 0 of a workbook's numbers."""
 
-EPOCH_S: Final = (10**9, 4 * 10**9)
-"""Seconds since 1970 from 2001 to 2096: what a column of instants may hold as whole numbers."""
 
 _NEAR: Final = timedelta(milliseconds=5)
 """A workbook's times are fractions of a day: sums of quarter hours miss the second by less."""
