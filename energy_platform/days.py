@@ -56,6 +56,10 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
 
     Raises:
         ValueError: The key is not ``YYYY-MM-DD``.
+
+    >>> start, end = day_bounds("2026-03-01")
+    >>> (end - start, start.isoformat())
+    (datetime.timedelta(days=1), '2026-03-01T00:00:00+00:00')
     """
     start = datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
     return start, start + DAY
@@ -73,7 +77,11 @@ def day_of(instant: datetime) -> str:
 
 
 def day_range(first: str, last: str) -> list[str]:
-    """Return the partition keys from ``first`` to ``last``, both included."""
+    """Return the partition keys from ``first`` to ``last``, both included.
+
+    >>> day_range("2026-02-28", "2026-03-01")
+    ['2026-02-28', '2026-03-01']
+    """
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     return [(start + n * DAY).isoformat() for n in range((end - start).days + 1)]
 
@@ -100,6 +108,9 @@ def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list
         now: The present.
         late_days: How many days before yesterday.
         start: First day the vendor has; earlier days are left out.
+
+    >>> due_days(datetime(2026, 3, 3, 4, tzinfo=UTC), late_days=1)
+    ['2026-03-01', '2026-03-02']
     """
     due = newest_closed_day(now)
     first = (date.fromisoformat(due) - late_days * DAY).isoformat()
@@ -108,7 +119,11 @@ def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list
 
 
 def contiguous(days: Sequence[str]) -> list[tuple[str, str]]:
-    """Group sorted partition keys into inclusive ranges without holes."""
+    """Group sorted partition keys into inclusive ranges without holes.
+
+    >>> contiguous(["2026-03-01", "2026-03-02", "2026-03-05"])
+    [('2026-03-01', '2026-03-02'), ('2026-03-05', '2026-03-05')]
+    """
     ranges: list[tuple[str, str]] = []
     for day in sorted(days):
         if ranges and day_before(day) == ranges[-1][1]:

@@ -67,6 +67,14 @@ def series_of(frame: pl.DataFrame, table: Table, *, day: str) -> Before:
         frame: Rows of the day, sorted by the table's key.
         table: The raw table.
         day: The UTC day.
+
+    >>> from energy_platform.schemas import RAW_VALUE, Table, instant_column, key_column
+    >>> columns = (key_column("meter", "Meter."), instant_column("at", "When."), *RAW_VALUE)
+    >>> samples = Table(name="a", description="", columns=columns, sort_key=("meter", "at"))
+    >>> hours = [{"meter": "7", "at": datetime(2026, 3, 1, n, tzinfo=UTC)} for n in range(24)]
+    >>> given = series_of(pl.DataFrame(hours, schema=samples.schema), samples, day="2026-03-01")
+    >>> given["7",].rows, given["7",].step
+    (24, datetime.timedelta(seconds=3600))
     """
     names = table.sort_key[:-1]
     start, end = day_bounds(day)
