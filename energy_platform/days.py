@@ -23,8 +23,11 @@ DAY: Final = timedelta(days=1)
 MICROSECONDS: Final = 1_000_000
 """Ticks of an instant in one second."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
+"""The smallest step of an instant here; durations are counted in it."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What instants are counted from where they are numbers."""
 
 
 def microseconds(at: datetime) -> int:
@@ -32,13 +35,20 @@ def microseconds(at: datetime) -> int:
 
     Raises:
         TypeError: The instant has no zone.
+
+    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
     """
-    return (at - _EPOCH) // _TICK
+    return (at - EPOCH) // MICROSECOND
 
 
 def instant(at_us: int) -> datetime:
-    """Return microseconds since the epoch as an instant in UTC."""
-    return _EPOCH + timedelta(microseconds=at_us)
+    """Return microseconds since the epoch as an instant in UTC.
+
+    >>> instant(1_500_000).isoformat()
+    '1970-01-01T00:00:01.500000+00:00'
+    """
+    return EPOCH + timedelta(microseconds=int(at_us))
 
 
 def day_bounds(day: str) -> tuple[datetime, datetime]:
@@ -46,6 +56,10 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
 
     Raises:
         ValueError: The key is not ``YYYY-MM-DD``.
+
+    >>> start, end = day_bounds("2026-03-01")
+    >>> (end - start, start.isoformat())
+    (datetime.timedelta(days=1), '2026-03-01T00:00:00+00:00')
     """
     start = datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
     return start, start + DAY
@@ -63,7 +77,11 @@ def day_of(instant: datetime) -> str:
 
 
 def day_range(first: str, last: str) -> list[str]:
-    """Return the partition keys from ``first`` to ``last``, both included."""
+    """Return the partition keys from ``first`` to ``last``, both included.
+
+    >>> day_range("2026-02-28", "2026-03-01")
+    ['2026-02-28', '2026-03-01']
+    """
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     return [(start + n * DAY).isoformat() for n in range((end - start).days + 1)]
 
@@ -90,6 +108,9 @@ def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list
         now: The present.
         late_days: How many days before yesterday.
         start: First day the vendor has; earlier days are left out.
+
+    >>> due_days(datetime(2026, 3, 3, 4, tzinfo=UTC), late_days=1)
+    ['2026-03-01', '2026-03-02']
     """
     due = newest_closed_day(now)
     first = (date.fromisoformat(due) - late_days * DAY).isoformat()
@@ -98,7 +119,11 @@ def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list
 
 
 def contiguous(days: Sequence[str]) -> list[tuple[str, str]]:
-    """Group sorted partition keys into inclusive ranges without holes."""
+    """Group sorted partition keys into inclusive ranges without holes.
+
+    >>> contiguous(["2026-03-01", "2026-03-02", "2026-03-05"])
+    [('2026-03-01', '2026-03-02'), ('2026-03-05', '2026-03-05')]
+    """
     ranges: list[tuple[str, str]] = []
     for day in sorted(days):
         if ranges and day_before(day) == ranges[-1][1]:

@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 
 import energy_platform
+from energy_platform.sources import BUILT_IN
+from energy_platform.sources.registry import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +83,8 @@ def test_every_public_function_of_transforms_shows_an_example() -> None:
     assert lacking - {one for one in lacking if one.startswith("readings.readings_of_")} == (
         WITHOUT_EXAMPLE
     )
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_source_shows_what_its_rows_come_to(name: str) -> None:
+    assert ">>> " in (sources()[name].readings.__doc__ or "")

@@ -37,13 +37,13 @@ def test_two_meters_with_one_serial_number_have_each_its_own_energy(
 ) -> None:
     said = SocomecClient.devices
 
-    def unset(client: SocomecClient, ca: str, *, site: str | None = None) -> list[Device]:
+    def unset(client: SocomecClient, ca: str) -> list[Device]:
         """As if nobody had given the two meters a serial number."""
         return [
             msgspec.structs.replace(one, serial_number="000000")
             if one.serial_number in METERS
             else one
-            for one in said(client, ca, site=site)
+            for one in said(client, ca)
         ]
 
     monkeypatch.setattr(SocomecClient, "devices", unset)

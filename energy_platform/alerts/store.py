@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
 from energy_platform.alerts.conditions import Condition
 from energy_platform.closeable import Closeable
+from energy_platform.days import MICROSECOND, instant, microseconds
 from energy_platform.lake.sqlite import sqlite_engine
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 ALERTS_FILE: Final = "alerts.sqlite"
 
-SendingState = Literal["waiting", "sending", "sent", "unknown", "given_up"]
-"""Not sent yet; under way; accepted; under way when its process died; refused for a day."""
 
 CLAIM_TIMEOUT: Final = timedelta(minutes=10)
 """A sending under way for longer belonged to a process that died."""
@@ -39,8 +38,6 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 KEPT: Final = timedelta(days=90)
 """How long conditions that are over and their messages are kept."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AlertStoreError(RuntimeError):
@@ -168,7 +165,7 @@ class AlertStore(Closeable):
                 sa.update(table)
                 .where(
                     table.c.state == "sending",
-                    table.c.next_us < now_us - CLAIM_TIMEOUT // timedelta(microseconds=1),
+                    table.c.next_us < now_us - CLAIM_TIMEOUT // MICROSECOND,
                 )
                 .values(state="unknown", error="the process ended while it was sent")
             )
@@ -368,13 +365,3 @@ def _standing(connection: sa.Connection) -> list[Standing]:
         )
         for row in connection.execute(query).mappings()
     ]
-
-
-def microseconds(at: datetime) -> int:
-    """Return an instant as microseconds since the epoch."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def instant(us: int) -> datetime:
-    """Return the instant of some microseconds since the epoch."""
-    return _EPOCH + timedelta(microseconds=us)

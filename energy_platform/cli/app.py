@@ -97,7 +97,7 @@ def simulate(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
     history: Annotated[
-        bool, typer.Option(help="Whether the SkyCentrics account has the history call.")
+        bool, typer.Option(help="Whether accounts that may be without a history call have it.")
     ] = True,
 ) -> None:
     """Serve the four vendors on loopback until stopped; print their URLs and credentials."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run_simulate(console: Console, *, faults: Sequence[str], as_json: bool, history: bool) -> int:
     """Serve until a signal stops it."""
     try:
-        serve(ServeOptions(faults=tuple(faults), as_json=as_json, skycentrics_history=history))
+        serve(ServeOptions(faults=tuple(faults), as_json=as_json, history=history))
     except (FaultError, OSError, ValueError) as error:
         console.print(str(error), markup=False)
         return 2

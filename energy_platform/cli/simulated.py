@@ -93,7 +93,7 @@ def simulated_vendors(*, days: int) -> Iterator[tuple[SimulatorProcess, Path]]:
         try:
             _replace_environment(clean_environment(kept))
             with SimulatorProcess(
-                events=lines, wattics_record=folder / "wattics.jsonl", skycentrics_history=True
+                events=lines, wattics_record=folder / "wattics.jsonl", history=True
             ) as suite:
                 values = {
                     **knobs,

@@ -6,7 +6,6 @@ belong here: those of rules lie in ``transforms.rules``, content ids in the foot
 """
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import Final
 
 import dagster as dg
@@ -15,6 +14,7 @@ from dagster._core.definitions.data_version import (
     DATA_VERSION_TAG,
 )
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
@@ -82,4 +82,4 @@ def version_tags(content_id: str) -> dict[str, str]:
 
 
 def _digest(parts: Iterable[str]) -> str:
-    return blake2b("\n".join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest_of("\n".join(parts), size=_DIGEST_BYTES)

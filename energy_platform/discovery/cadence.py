@@ -1,8 +1,7 @@
 """How often points are sampled: what the data show, else what the vendor says.
 
-SoData names a polling time per variable. The other vendors name none, and a poll of ours says
-nothing of how often a gateway measures, so without data their points get no cadence: a wrong one
-would call every day incomplete.
+A poll of ours says nothing of how often a gateway measures, so without data the points of a vendor
+that names no cadence get none: a wrong one would call every day incomplete.
 """
 
 from __future__ import annotations

@@ -303,7 +303,7 @@ def _said_directions(words: AbstractSet[str], *, device: AbstractSet[str]) -> se
         if words & DISCHARGE:
             known.add("battery_energy_discharge")
     directions = direction_of(words)
-    # Socomec calls what goes out "negative (production)".
+    # "Negative (production)", as meters print it, is what goes out, not what a plant generates.
     if (words & PRODUCED and not words & NEGATIVE) or (words & GENERATION and not directions):
         known.add("generation_energy")
     if words & NET:

@@ -57,7 +57,7 @@ def proposed_streams(
             continue
         is_heat = point.quantity in _HEAT
         fields = {"value" if is_heat else "pC_1": point}
-        item = _item(point)
+        item = point.item
         if not is_heat and item not in taken:
             taken.add(item)
             fields |= _beside(device, item=item)
@@ -81,18 +81,13 @@ def proposed_streams(
     return lines
 
 
-def _item(point: ProposedPoint) -> str:
-    """Return the part of a device that a point belongs to: the item of a Socomec service."""
-    return point.key.rpartition("|")[0]
-
-
 def _beside(device: ProposedDevice, *, item: str) -> dict[str, ProposedPoint]:
-    """Return the gauges of the same item, by field; nothing says which of a gateway's belong."""
+    """Return the gauges of the same item, by field; none where the vendor names no items."""
     found: dict[str, ProposedPoint] = {}
     if not item:
         return found
     gauges: Sequence[ProposedPoint] = [
-        one for one in device.points if one.kind == "gauge" and _item(one) == item
+        one for one in device.points if one.kind == "gauge" and one.item == item
     ]
     for one in gauges:
         field, phase = _FIELDS.get(one.quantity), _PHASES.get(one.phase)

@@ -36,6 +36,8 @@ class ProposedPoint:
         unit: Unit the vendor counts in, None when it says none.
         kind: How the numbers are to be read.
         phase: Phase or total.
+        item: Part of the device that it measures, such as an input or a load, where the vendor says
+            it: gauges go to the stream of the register of their item.
         carrier: Where it differs from the device's.
         role: Where it differs from the device's.
         states: Numbers of texts that are numbers by definition.
@@ -55,6 +57,7 @@ class ProposedPoint:
     unit: str | None
     kind: Kind
     phase: Phase = "total"
+    item: str = ""
     carrier: Carrier | None = None
     role: Role | None = None
     states: tuple[tuple[str, float], ...] = ()
@@ -100,7 +103,7 @@ class ProposedDevice:
 
     Attributes:
         vendor: Whose.
-        serial: Serial number; for SkyCentrics the gateway's id.
+        serial: Serial number, or the vendor's id of a device that has none.
         site: Key of its site.
         name: Name shown to users.
         model: What kind of device it is, for the name of its device type.

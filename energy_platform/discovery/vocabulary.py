@@ -87,7 +87,7 @@ EXPORT: Final = Words(
 )
 POSITIVE: Final = Words({"positive", "positif", "positiv", "plus", "pos"})
 NEGATIVE: Final = Words({"negative", "negatif", "negativ", "minus", "neg"})
-"""Socomec's words for the two directions: positive (Ea+) comes in, negative (Ea-) goes out."""
+"""Meters' words for the two directions: positive (Ea+) comes in, negative (Ea-) goes out."""
 
 DELIVERED: Final = Words({"delivered", "livree", "livre", "fournie", "geliefert"})
 RECEIVED: Final = Words({"received", "recue", "recu", "empfangen"})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_of, day_range
+from energy_platform.days import MICROSECOND, day_of, day_range
 from energy_platform.explain.descriptions import (
     describe_corrections,
     describe_learned,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Point, Portfolio
     from energy_platform.schemas import Table
 
-_MICRO: Final = timedelta(microseconds=1)
 
 _BUCKET: Final = timedelta(minutes=15)
 
@@ -121,7 +120,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
     end = day_start(local_day + timedelta(days=1), timezone=timezone)
     if end <= start:
         raise ExplainError(f"{timezone} has no {day}: the zone skipped it")
-    utc_days = day_range(day_of(start), day_of(end - _MICRO))
+    utc_days = day_range(day_of(start), day_of(end - MICROSECOND))
     amounts = _CONSUMPTION if _is_consumption(point) else _ENERGY
     touching = _days_touching(lake, amounts, start=start, end=end)
     deltas = rows_of_point(lake, amounts.deltas, point_id, days=sorted({*utc_days, *touching}))

@@ -9,7 +9,7 @@ from dataclasses import fields
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_bounds, day_of
+from energy_platform.days import MICROSECOND, day_bounds, day_of
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.readings import CORRECTED, WORD
 from energy_platform.transforms.register_rule import LEARNED_FACTOR, MARGIN, power_of_two
@@ -190,7 +190,7 @@ def describe_corrections(
 ) -> tuple[str, ...]:
     """Say what the portfolio changes on the UTC days of a window, a sentence per entry."""
     first, _ = day_bounds(day_of(start))
-    _, last = day_bounds(day_of(end - timedelta(microseconds=1)))
+    _, last = day_bounds(day_of(end - MICROSECOND))
     found = []
     for one in portfolio.corrections:
         if point_id not in one.points:

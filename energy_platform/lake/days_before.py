@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, days_before
 from energy_platform.lake.lake import LakeError
 from energy_platform.sources.coverage import Before, SeriesBefore
 
@@ -39,10 +38,7 @@ class DaysBefore:
             None when none of these days is in the lake, or can be read.
         """
         found: dict[tuple[str, ...], SeriesBefore] = {}
-        wanted = [
-            (date.fromisoformat(day) - timedelta(days=back)).isoformat()
-            for back in range(DAYS_LOOKED_AT, 0, -1)
-        ]
+        wanted = [days_before(day, back) for back in range(DAYS_LOOKED_AT, 0, -1)]
         known = [one for other in wanted if (one := self._of(other)) is not None]
         for one in known:
             found.update(one)
@@ -71,6 +67,14 @@ def series_of(frame: pl.DataFrame, table: Table, *, day: str) -> Before:
         frame: Rows of the day, sorted by the table's key.
         table: The raw table.
         day: The UTC day.
+
+    >>> from energy_platform.schemas import RAW_VALUE, Table, instant_column, key_column
+    >>> columns = (key_column("meter", "Meter."), instant_column("at", "When."), *RAW_VALUE)
+    >>> samples = Table(name="a", description="", columns=columns, sort_key=("meter", "at"))
+    >>> hours = [{"meter": "7", "at": datetime(2026, 3, 1, n, tzinfo=UTC)} for n in range(24)]
+    >>> given = series_of(pl.DataFrame(hours, schema=samples.schema), samples, day="2026-03-01")
+    >>> given["7",].rows, given["7",].step
+    (24, datetime.timedelta(seconds=3600))
     """
     names = table.sort_key[:-1]
     start, end = day_bounds(day)

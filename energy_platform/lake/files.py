@@ -99,6 +99,12 @@ def set_aside(path: Path) -> Path:
 
     Returns:
         Where it lies now: next to its old place, named after a digest of its content.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = (Path(folder) / "part.parquet").write_bytes(b"not Parquet")
+    ...     set_aside(Path(folder) / "part.parquet").name
+    'part.parquet.damaged-...'
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

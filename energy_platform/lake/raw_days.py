@@ -144,17 +144,22 @@ def land_day(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from energy_platform.lake.lake import Lake
-    >>> from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES as TABLE
-    >>> row = {name: "x" for name in TABLE.schema} | {"value": 1.5}
-    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    >>> frame = pl.DataFrame([row | {"at": noon}], schema=TABLE.schema)
+    >>> from energy_platform.schemas import RAW_VALUE, Table, instant_column, key_column
+    >>> samples = Table(
+    ...     name="raw_acme__samples",
+    ...     description="Samples.",
+    ...     columns=(key_column("meter", "Meter."), instant_column("at", "When."), *RAW_VALUE),
+    ...     sort_key=("meter", "at"),
+    ... )
+    >>> row = {"meter": "7", "at": datetime(2026, 3, 1, 12, tzinfo=UTC), "value": 1.5}
+    >>> frame = pl.DataFrame([row], schema=samples.schema)
     >>> midnight = datetime(2026, 3, 2, tzinfo=UTC)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     lake = Lake(Path(folder) / "lake")
-    ...     for answer in (frame, TABLE.empty()):
+    ...     for answer in (frame, samples.empty()):
     ...         result = land_day(
     ...             lake,
-    ...             TABLE,
+    ...             samples,
     ...             day="2026-03-01",
     ...             frame=answer,
     ...             complete_until=midnight,

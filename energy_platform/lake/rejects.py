@@ -42,7 +42,15 @@ def land_rejects(lake: Lake, table: Table, *, day: str, rejects: Sequence[Reject
 
 
 def rejects_frame(rejects: Sequence[Reject], *, table: Table) -> pl.DataFrame:
-    """Return odd rows in the columns of their table, numbered where they are equal."""
+    """Return odd rows in the columns of their table, numbered where they are equal.
+
+    >>> from energy_platform.sources.base import reject_table_of
+    >>> from energy_platform.sources.coverage import Reject
+    >>> odd = Reject("7", "import", "yesterday", "1.5", "a stamp that cannot be read")
+    >>> frame = rejects_frame([odd, odd], table=reject_table_of("acme"))
+    >>> frame["stamp_text"].to_list(), frame["row_id"].n_unique()
+    (['yesterday', 'yesterday'], 2)
+    """
     times: Counter[Reject] = Counter()
     rows = []
     for reject in rejects:

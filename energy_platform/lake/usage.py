@@ -30,7 +30,14 @@ class _Sample(NamedTuple):
 
 
 def size_of(folder: Path) -> int:
-    """Return the bytes of all files below a folder; what vanishes meanwhile counts nothing."""
+    """Return the bytes of all files below a folder; what vanishes meanwhile counts nothing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = (Path(folder) / "a").write_bytes(b"12345")
+    ...     size_of(Path(folder))
+    5
+    """
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:

@@ -7,11 +7,11 @@ it is made is in :mod:`energy_platform.refresh.steps`, in what order in
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.lake.lake import fingerprint_of
 from energy_platform.lake.parquet import content_id
 from energy_platform.refresh.config_fingerprints import UnknownPointSetError
@@ -229,7 +229,7 @@ def table_versions(versions: RuleVersions) -> dict[str, str]:
 
 
 def _shape(table: Table) -> str:
-    return hashlib.blake2b(repr(dict(table.schema)).encode(), digest_size=4).hexdigest()
+    return digest_of(repr(dict(table.schema)), size=4)
 
 
 def state_fingerprint(state: pl.DataFrame) -> str:

@@ -44,18 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m energy_platform.simulators")
     parser.add_argument("--seed", type=int, default=7, help="seed of the world")
     parser.add_argument(
-        "--faults", action="append", default=[], help="VENDOR:FAULT, such as socomec:http_503=0.1"
+        "--faults", action="append", default=[], help="VENDOR:FAULT, such as acme:http_503=0.1"
     )
     parser.add_argument(
         "--event", action="append", default=[], help="JSON object with the names of world.Event"
     )
     parser.add_argument("--now", type=_instant, help="stop the world's clock at this instant")
     parser.add_argument(
-        "--bulk", type=_bulk, help="extra Socomec meters for benchmarks: " + "x".join(_BULK)
+        "--bulk", type=_bulk, help="extra meters for benchmarks: " + "x".join(_BULK)
     )
     parser.add_argument("--port", type=_port, action="append", default=[], help="NAME=PORT")
     parser.add_argument(
-        "--skycentrics-history", action="store_true", help="the account has the history call"
+        "--history",
+        action="store_true",
+        help="accounts that may be without a history call have it",
     )
     parser.add_argument("--wattics-record", type=Path, help="file that keeps received packets")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -70,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         events=tuple(given.event),
         now=given.now,
         ports=dict(given.port),
-        skycentrics_history=given.skycentrics_history,
+        history=given.history,
         wattics_record=given.wattics_record,
         as_json=given.json,
         until_stdin_closes=given.until_stdin_closes,

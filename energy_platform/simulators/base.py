@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from energy_platform.simulators.middleware import App, Requests
     from energy_platform.simulators.oauth import OAuthServer
-    from energy_platform.simulators.world import Clock, Device, Signal, Site
+    from energy_platform.simulators.world import Bulk, Clock, Device, Signal, Site
 
 SIMULATED_RPS: Final = "500"
 """Requests per second a simulator may be asked: it is on this machine, so the pace that spares a
@@ -78,6 +78,8 @@ class Simulator:
         name: The vendor, as in fault texts and environment variables.
         own_faults: Names of faults beside the general ones.
         portfolio: How the demo's portfolio describes its devices; None: it has no devices.
+        options: What it takes of a suite besides faults and clock: ``world``, ``history``,
+            ``streams``, ``record``.
         app: The cloud; set by the subclass.
         identity: Its identity server; None: it has none.
         requests: Answers by ``"METHOD endpoint"`` and status; status 0 stands for no answer.
@@ -88,6 +90,7 @@ class Simulator:
     own_faults: ClassVar[frozenset[str]]
     portfolio: ClassVar[PortfolioRules | None] = None
     has_identity: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ("world",)
 
     app: App
     identity_app: App
@@ -104,6 +107,12 @@ class Simulator:
     def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
         """Return the devices of the world that this vendor lists; none by default."""
         del sites, seed
+        return ()
+
+    @classmethod
+    def bulk_devices(cls, site: Site, *, bulk: Bulk, seed: int) -> tuple[Device, ...]:
+        """Return further devices of the vendor for benchmarks; none by default."""
+        del site, bulk, seed
         return ()
 
     @classmethod

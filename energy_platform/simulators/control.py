@@ -1,8 +1,7 @@
 """The suite's control endpoint: what was received, and switches, for another process.
 
 ``GET /requests``, ``/truth``, ``/portfolio`` and ``/state``; ``POST /faults``, ``/events``,
-``/clock`` and ``/tokens``; and what single simulators add (``control_reads``, ``control_orders``):
-``GET /delivery-report`` and ``/packets/{stream}`` of Wattics, ``POST /transfer`` of Belimo.
+``/clock`` and ``/tokens``; and what single simulators add (``control_reads``, ``control_orders``).
 """
 
 from __future__ import annotations

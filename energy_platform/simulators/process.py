@@ -33,11 +33,11 @@ class SimulatorProcess:
     Args:
         seed: Of the world.
         faults: ``VENDOR:FAULT`` texts.
-        bulk: Extra Socomec meters for benchmarks.
+        bulk: Extra meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at.
         wattics_record: File that keeps what Wattics received.
-        skycentrics_history: Whether the SkyCentrics account has the history call.
+        history: Whether accounts that may be without a history call have it.
 
     Raises:
         SimulatorProcessError: On entering: the child ended, or said nothing in time.
@@ -52,7 +52,7 @@ class SimulatorProcess:
         events: Iterable[str] = (),
         now: datetime | None = None,
         wattics_record: Path | None = None,
-        skycentrics_history: bool = False,
+        history: bool = False,
     ) -> None:
         command = [sys.executable, "-m", "energy_platform.simulators", "--json"]
         command += ["--until-stdin-closes", f"--seed={seed}"]
@@ -64,8 +64,8 @@ class SimulatorProcess:
             command.append(f"--now={now.isoformat()}")
         if wattics_record is not None:
             command.append(f"--wattics-record={wattics_record}")
-        if skycentrics_history:
-            command.append("--skycentrics-history")
+        if history:
+            command.append("--history")
         self._command = command
         self._child: subprocess.Popen[str] | None = None
         self._described: dict[str, Any] = {}

@@ -27,11 +27,11 @@ class ServeOptions:
     Attributes:
         seed: Of the world.
         faults: ``VENDOR:FAULT`` texts.
-        bulk: Extra Socomec meters for benchmarks.
+        bulk: Extra meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at; None follows the real one.
         ports: Fixed ports by name (``suite.server_names``).
-        skycentrics_history: Whether the SkyCentrics account has the history call.
+        history: Whether accounts that may be without a history call have it.
         wattics_record: File that keeps what Wattics received.
         as_json: Print one line of JSON instead of a table.
         until_stdin_closes: Stop when standard input ends: a child never outlives its parent.
@@ -43,7 +43,7 @@ class ServeOptions:
     events: tuple[str, ...] = ()
     now: datetime | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
-    skycentrics_history: bool = False
+    history: bool = False
     wattics_record: Path | None = None
     as_json: bool = False
     until_stdin_closes: bool = False
@@ -66,7 +66,7 @@ def serve(options: ServeOptions) -> None:
         world=World(options.seed, events=map(parse_event, options.events), bulk=options.bulk),
         faults=options.faults,
         wattics_record=options.wattics_record,
-        skycentrics_history=options.skycentrics_history,
+        history=options.history,
         ports=options.ports,
     )
     if options.now is not None:

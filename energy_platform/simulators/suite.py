@@ -7,21 +7,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from energy_platform.simulators.base import Simulator
-from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform.simulators.control import Control
 from energy_platform.simulators.demo_portfolio import demo_portfolio, demo_streams
 from energy_platform.simulators.faults import Faults, by_vendor
 from energy_platform.simulators.registry import simulators
 from energy_platform.simulators.serving import LoopbackServers
-from energy_platform.simulators.skycentrics import SkycentricsSimulator
-from energy_platform.simulators.socomec import SocomecSimulator
-from energy_platform.simulators.wattics import WatticsSimulator, WatticsStream
 from energy_platform.simulators.world import World, real_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from energy_platform.simulators.wattics import WatticsStream
     from energy_platform.simulators.world import Clock
 
 CONTROL: Final = "control"
@@ -44,7 +41,7 @@ class SimulatorSuite:
         faults: ``VENDOR:FAULT`` texts, as on the command line.
         wattics_streams: Registered streams; the demo portfolio's by default.
         wattics_record: File that keeps what Wattics received over restarts.
-        skycentrics_history: Whether the SkyCentrics account has the history call.
+        history: Whether accounts that may be without a history call have it.
         ports: Fixed ports by name (`server_names`); free ones otherwise.
 
     Attributes:
@@ -65,23 +62,24 @@ class SimulatorSuite:
         faults: Iterable[str] = (),
         wattics_streams: Iterable[WatticsStream] | None = None,
         wattics_record: Path | None = None,
-        skycentrics_history: bool = False,
+        history: bool = False,
         ports: Mapping[str, int] | None = None,
     ) -> None:
         self.world = world or World()
         self._clock = clock or real_time
         self.faults = {one.name: Faults(seed=self.world.seed) for one in simulators()}
         streams = demo_streams(self.world) if wattics_streams is None else tuple(wattics_streams)
-        # What each is asked for beyond faults and clock; the others see the world.
-        options: dict[str, dict[str, Any]] = {
-            "skycentrics": {"world": self.world, "history": skycentrics_history},
-            "wattics": {"streams": streams, "record": wattics_record},
+        given: dict[str, Any] = {
+            "world": self.world,
+            "history": history,
+            "streams": streams,
+            "record": wattics_record,
         }
         self.simulators: dict[str, Simulator] = {
             one.name: one(
                 faults=self.faults[one.name],
                 clock=self.now,
-                **options.get(one.name, {"world": self.world}),
+                **{name: given[name] for name in one.options},
             )
             for one in simulators()
         }
@@ -100,26 +98,6 @@ class SimulatorSuite:
         if not isinstance(found, kind):
             raise KeyError(kind.__name__)
         return found
-
-    @property
-    def socomec(self) -> SocomecSimulator:
-        """SoData and Keycloak."""
-        return self.simulator(SocomecSimulator)
-
-    @property
-    def belimo(self) -> BelimoSimulator:
-        """Belimo Cloud and BelimoID."""
-        return self.simulator(BelimoSimulator)
-
-    @property
-    def skycentrics(self) -> SkycentricsSimulator:
-        """SkyCentrics."""
-        return self.simulator(SkycentricsSimulator)
-
-    @property
-    def wattics(self) -> WatticsSimulator:
-        """Wattics."""
-        return self.simulator(WatticsSimulator)
 
     def __enter__(self) -> Self:
         self._servers.__enter__()

@@ -361,7 +361,11 @@ class SourceSpec(Generic[S]):
 
 
 def reject_table_of(source: str) -> Table:
-    """Return the contract of the table of a source's odd rows."""
+    """Return the contract of the table of a source's odd rows.
+
+    >>> reject_table_of("acme").name
+    'raw_acme__rejects'
+    """
     return Table(
         name=f"raw_{source}__rejects",
         description=(

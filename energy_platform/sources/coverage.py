@@ -10,10 +10,12 @@ All rules here are pure: they say what is not yet shown, the vendors' clients as
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+
+from energy_platform.days import MICROSECOND, instant, microseconds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,8 +43,6 @@ IRREGULAR_SLACK: Final = 4.0
 """The same of a series whose steps differ by nature (sent on change): of steps that follow no
 clock (exponential), one in ten thousand is longer."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 Span = tuple[datetime, datetime]
 """From (a known point or the start of the window) to (the next known point or its end)."""
@@ -162,7 +162,7 @@ def unproven_spans(
     """
     if end <= start:
         return []
-    first, last = (end_ // _MICROSECOND for end_ in (start - _EPOCH, end - _EPOCH))
+    first, last = microseconds(start), microseconds(end)
     at = _microseconds(stamps)
     at = at[np.searchsorted(at, first) : np.searchsorted(at, last)]
     edges = np.concatenate(([first], at, [last]))
@@ -177,7 +177,7 @@ def unproven_spans(
         # The start belongs to the window: a point a whole step later has one before it.
         too_long[0] = gaps[0] + usual.is_regular > usual.longest + usual.spread
         found = np.flatnonzero(too_long)
-    return [(_instant(edges[number]), _instant(edges[number + 1])) for number in found.tolist()]
+    return [(instant(edges[number]), instant(edges[number + 1])) for number in found.tolist()]
 
 
 def longest_usual_step(
@@ -210,7 +210,7 @@ class _Usual(NamedTuple):
 def _longest_usual(
     steps: npt.NDArray[np.int64], *, points: int, cadence: timedelta | None
 ) -> _Usual | None:
-    known = 0 if cadence is None else cadence // _MICROSECOND
+    known = 0 if cadence is None else cadence // MICROSECOND
     steps = np.sort(steps[steps > 0])
     if points < FEW_POINTS or len(steps) < FEW_POINTS - 1:
         return _Usual(known, 0, is_regular=False) if known else None
@@ -233,7 +233,3 @@ def _microseconds(stamps: npt.NDArray[np.datetime64] | pl.Series) -> npt.NDArray
     values = stamps if isinstance(stamps, np.ndarray) else stamps.to_numpy()
     at: npt.NDArray[np.int64] = values.astype("datetime64[us]").astype(np.int64)
     return at
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(microseconds))

@@ -73,8 +73,8 @@ def sources() -> Mapping[str, SourceSpec[Any]]:
     Raises:
         SourceError: One lacks a part, or has what another one has.
 
-    >>> list(sources())[:3]
-    ['socomec', 'belimo', 'skycentrics']
+    >>> sources()["files"].title
+    'Dropped files'
     """
     return registered([*_built_in(), *_of_other_packages()])
 
@@ -85,11 +85,11 @@ def get_source(name: str) -> SourceSpec[Any]:
     Raises:
         SourceError: There is none; the message names those that there are.
 
-    >>> get_source("belimo").day_table.name
-    'raw_belimo__samples'
+    >>> get_source("files").day_table.name
+    'raw_files__samples'
     >>> get_source("acme")
     Traceback (most recent call last):
-    energy_platform.sources.registry.SourceError: unknown source 'acme'; one of socomec, belimo, ...
+    energy_platform.sources.registry.SourceError: unknown source 'acme'; one of ..., files
     """
     found = sources().get(name)
     if found is None:
@@ -281,8 +281,8 @@ def _of_other_packages() -> Iterator[tuple[str, SourceSpec[Any]]]:
 def day_tables() -> dict[str, Table]:
     """Return the day table of each source, by source.
 
-    >>> day_tables()["belimo"].sort_key
-    ('device_id', 'datapoint_id', 'at')
+    >>> day_tables()["files"].sort_key
+    ('device_id', 'point', 'at')
     """
     return {name: spec.day_table for name, spec in sources().items()}
 
@@ -290,8 +290,8 @@ def day_tables() -> dict[str, Table]:
 def reject_tables() -> dict[str, Table]:
     """Return the table of odd rows of each source, by source.
 
-    >>> reject_tables()["belimo"].name
-    'raw_belimo__rejects'
+    >>> reject_tables()["files"].name
+    'raw_files__rejects'
     """
     return {name: spec.reject_table for name, spec in sources().items()}
 
@@ -299,8 +299,8 @@ def reject_tables() -> dict[str, Table]:
 def inventory_tables() -> dict[str, tuple[Table, ...]]:
     """Return the inventory snapshots of each source, by source.
 
-    >>> [table.name for table in inventory_tables()["skycentrics"]]
-    ['raw_skycentrics__devices', 'raw_skycentrics__sensors']
+    >>> [table.name for table in inventory_tables()["files"]]
+    ['raw_files__loggers', 'raw_files__points']
     """
     return {name: spec.inventory_tables for name, spec in sources().items()}
 
@@ -316,8 +316,8 @@ def tables() -> Mapping[str, Table]:
 def landing_folder(data_dir: Path, *, source: str) -> Path:
     """Return the folder for files of a source's own, such as polls.
 
-    >>> landing_folder(Path("data"), source="skycentrics").as_posix()
-    'data/landing/skycentrics'
+    >>> landing_folder(Path("data"), source="files").as_posix()
+    'data/landing/files'
     """
     return data_dir / "landing" / source
 

@@ -126,21 +126,6 @@ def energy_deltas(
     )
 
 
-def pending(state: pl.DataFrame) -> pl.DataFrame:
-    """Return the readings that nothing has settled yet: ``point_id, at, value_wh``.
-
-    Example:
-        >>> readings = pl.DataFrame({
-        ...     "point_id": "main",
-        ...     "at": [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)],
-        ...     "value_wh": [9000.0, 9500.0, 120.0],
-        ... })
-        >>> pending(energy_deltas(readings).state).get_column("value_wh").to_list()
-        [120.0]
-    """
-    return state.filter(pl.col("kind") == "unconfirmed").select("point_id", "at", "value_wh")
-
-
 @dataclass(frozen=True, slots=True)
 class _Rules:
     """The distinct rules of a load, and which of them each point has."""

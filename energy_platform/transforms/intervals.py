@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import polars as pl
 
+from energy_platform.days import MICROSECOND
 from energy_platform.durations import parse_duration
 from energy_platform.schemas import CORE_ENERGY_INTERVALS, INSTANT
 from energy_platform.transforms.interval_split import (
@@ -67,7 +68,10 @@ def width_of(width: str | timedelta) -> timedelta:
     """
     length = width
     if isinstance(length, str):
-        length = parse_duration(length)
+        try:
+            length = parse_duration(length)
+        except ValueError as error:
+            raise ValueError(f"width {error}") from error
     if not SHORTEST <= length <= LONGEST or LONGEST % length:
         raise ValueError(f"width {width!r} must divide a day and lie between 1m and 1d")
     return length
@@ -131,7 +135,7 @@ def _allocate(
         width: Bucket width.
         is_new: Whether a row is of another point than the one before.
     """
-    bucket = int(width_of(width) / timedelta(microseconds=1))
+    bucket = width_of(width) // MICROSECOND
     showed_late = pl.col("counted_from") < pl.col("start_at")
     caught_up = deltas.filter(showed_late)
     at_once = deltas

@@ -7,12 +7,12 @@ Registers are in ``counters``.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from energy_platform.days import MICROSECOND
 from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_REGISTER_REJECTS,
@@ -187,7 +187,7 @@ def _gap_after(
     def of(point_id: str) -> int:
         own = policy if isinstance(policy, CounterPolicy) else policy.get(point_id, DEFAULT_POLICY)
         gap = own.gap_after
-        return NEVER_US if gap is None else gap // timedelta(microseconds=1)
+        return NEVER_US if gap is None else gap // MICROSECOND
 
     each = np.array([of(point_id) for point_id in load.points.to_list()], np.int64)
     return np.repeat(each, load.count)

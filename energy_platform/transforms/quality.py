@@ -212,11 +212,11 @@ def unexpected_quarantine(readings: pl.DataFrame, *, points: pl.DataFrame) -> pl
 
     Example:
         >>> readings = pl.DataFrame({
-        ...     "point_id": ["socomec/1/a", "socomec/1/b"],
+        ...     "point_id": ["acme/1/a", "acme/1/b"],
         ...     "status": "quarantined",
         ...     "reason": ["unknown_unit", "unknown_point"],
         ... })
-        >>> points = pl.DataFrame({"point_id": ["socomec/1/a"], "device_id": ["socomec/1"]})
+        >>> points = pl.DataFrame({"point_id": ["acme/1/a"], "device_id": ["acme/1"]})
         >>> unexpected_quarantine(readings, points=points).rows()
         [('unknown_unit', 1, 1)]
     """

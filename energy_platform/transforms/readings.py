@@ -42,10 +42,10 @@ Reason = Literal[
 """Why a reading is quarantined; the first that applies, in this order."""
 
 EARLIEST: Final = datetime.combine(EPOCH_DAY, time.min, tzinfo=UTC)
-"""Older stamps are clocks that were never set (SkyCentrics, section 5: a time of 0)."""
+"""Older stamps are clocks that were never set: gateways stamp with 0 until theirs is."""
 
 CLOCK_ERROR: Final = timedelta(minutes=5)
-"""How far a vendor's clock may run ahead (SkyCentrics, section 5)."""
+"""How far a vendor's clock may run ahead, where gateways stamp by clocks of their own."""
 
 WORD: Final = 65_536.0
 """A register with its two 16-bit words swapped shows its low word times this.
@@ -224,7 +224,7 @@ def _with_states(rows: pl.DataFrame, *, states: pl.DataFrame | None) -> pl.DataF
 
 
 def _with_numbers_in_texts(rows: pl.DataFrame) -> pl.DataFrame:
-    """Read plain decimals that a vendor wrote as texts (SoData does so in last values, section 8).
+    """Read plain decimals that a vendor wrote as texts, as some do in newest values.
 
     Only of what is measured: a state may well be called ``2``. Raw rows keep the text.
     """

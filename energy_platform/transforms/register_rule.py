@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from energy_platform.days import MICROSECOND, microseconds
 
 if TYPE_CHECKING:
     from energy_platform.schemas import DeltaStatus
@@ -57,7 +58,6 @@ SCALE_TOLERANCE: Final = 0.01
 POWER_OF_TWO: Final = 0.5
 """The mantissa of a double that is a power of two already."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Origin of all instants in microseconds, as in Parquet and Arrow."""
 
 DeltaReason = Literal[
@@ -137,16 +137,6 @@ class Marker(NamedTuple):
     start: float | None
 
 
-def microseconds(instant: datetime) -> int:
-    """Return whole microseconds since 1970.
-
-    Example:
-        >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
-        1000000
-    """
-    return (instant - EPOCH) // timedelta(microseconds=1)
-
-
 def power_of_two(value: float) -> float:
     """Round a positive number up to a power of two.
 
@@ -209,7 +199,7 @@ class RegisterRule:
             watts_per_rate=LEARNED_FACTOR * HOUR_US / counts_per_wh,
             resolution=policy.resolution_wh * counts_per_wh,
             dip_ratio=math.nan if policy.dip_ratio is None else policy.dip_ratio,
-            gap_after=NEVER_US if gap is None else gap // timedelta(microseconds=1),
+            gap_after=NEVER_US if gap is None else gap // MICROSECOND,
             modulus=None if modulus is None else modulus * counts_per_wh,
             reset_base=policy.reset_base_wh * counts_per_wh,
             markers=tuple(sorted(markers, key=lambda m: m.at)),

@@ -1,7 +1,7 @@
 """From judged readings to energy: which points count it, and by which method.
 
 - ``register``: cumulative registers, differenced by the register rule;
-- ``increment``: services that say the energy of each period (SoData names them ``…_Delta``);
+- ``increment``: points that say the energy of each period, such as services named ``…_Delta``;
 - ``power``: active power of points whose portfolio entry asks for ``energy_from_power``.
 
 Registers of other amounts (m³, varh, VAh, hours run) are read by the same rule. Inside it a

@@ -2,8 +2,8 @@
 
 The conversion depends on the quantity: 5 K of a temperature difference stay 5 K, 293.15 K of a
 temperature are 20 °C. A name that is not in the table is not guessed: its readings are
-quarantined (SoData API, section 8; Belimo cloud, section 7; SkyCentrics, section 7). What a
-quantity is good for is in ``quantities``.
+quarantined, because no vendor documents all of its own. What a quantity is good for is in
+``quantities``.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ _SYMBOLS: Final[Mapping[str, Conversion]] = {
 """Symbols in their usual spelling."""
 
 _OTHER_NAMES: Final[Mapping[str, str]] = {
-    # Enumeration names; only AMPERE is certain (SoData API, section 8).
+    # Enumeration names; vendors do not document all of theirs, so those close at hand stand too.
     "AMPERE": "A",
     "MILLIAMPERE": "mA",
     "KILOAMPERE": "kA",

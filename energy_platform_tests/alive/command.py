@@ -116,7 +116,7 @@ def installation(data: Path) -> Iterator[Installation]:
     """Set up a live installation against simulated vendors; Wattics' simulator is one of them."""
     data.mkdir(parents=True)
     start = datetime.fromisoformat(day_ago(4)).replace(tzinfo=UTC)
-    with SimulatorProcess(skycentrics_history=True) as suite:
+    with SimulatorProcess(history=True) as suite:
         environment = {
             name: value
             for name, value in os.environ.items()

@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        SimulatorProcess(now=NOW, skycentrics_history=True) as suite,
+        SimulatorProcess(now=NOW, history=True) as suite,
         contextlib.ExitStack() as stack,
     ):
         os.environ.update({**ENVIRONMENT, **suite.environment()})

@@ -12,7 +12,7 @@ import pytest
 from energy_platform.ingest.run import ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.simulators.socomec import uid
+from energy_platform.simulators.socomec import SocomecSimulator, uid
 from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.registry import open_source
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_CUSTOMERS, RAW_SOCOMEC_LAST_VALUES
@@ -152,11 +152,11 @@ def test_who_may_not_read_customers_has_the_last_values_all_the_same(
     suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = Lake(tmp_path / "lake")
-    suite.socomec.may_read_customers = False
+    suite.simulator(SocomecSimulator).may_read_customers = False
     try:
         read_inventory(suite, lake, monkeypatch)
     finally:
-        suite.socomec.may_read_customers = True
+        suite.simulator(SocomecSimulator).may_read_customers = True
     assert lake.path(RAW_SOCOMEC_CUSTOMERS).exists()
     assert lake.read(RAW_SOCOMEC_CUSTOMERS).is_empty()
     assert lake.read(RAW_SOCOMEC_LAST_VALUES).height > 100

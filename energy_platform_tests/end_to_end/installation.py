@@ -114,7 +114,7 @@ def install(data: Path, *, first_day: str) -> Iterator[Installation]:
     """Set up a platform whose streams begin with ``first_day``."""
     start = datetime.fromisoformat(first_day).replace(tzinfo=UTC)
     with (
-        SimulatorProcess(skycentrics_history=True) as suite,
+        SimulatorProcess(history=True) as suite,
         environment(simulated(data, suite, start=start)),
         open_runner(data / "dagster") as runner,
     ):

@@ -19,7 +19,9 @@ from energy_platform.days import day_bounds
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform.simulators.skycentrics.readings import DATA_FAULTS
+from energy_platform.simulators.socomec import SocomecSimulator
 from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.registry import day_tables, open_source, poll_source
@@ -208,7 +210,10 @@ class FaultHarness:
             for name, value in suite.environment().items()
             if name.endswith(("_SECRET", "_PASSWORD", "_USERNAME"))
         }
-        identities = (suite.socomec.keycloak, suite.belimo.identity)
+        identities = (
+            suite.simulator(SocomecSimulator).keycloak,
+            suite.simulator(BelimoSimulator).identity,
+        )
         issued = [
             token
             for one in identities
@@ -343,7 +348,7 @@ def missing_in(error: VendorError | None, *, vendor: str, day: bool = True) -> s
 @contextmanager
 def open_harness(folder: Path) -> Iterator[FaultHarness]:
     """Serve the small world and point this process at it."""
-    suite = SimulatorSuite(world=small_world(DEVICES), wattics_streams=(), skycentrics_history=True)
+    suite = SimulatorSuite(world=small_world(DEVICES), wattics_streams=(), history=True)
     suite.set_clock(NOW)
     with no_trust_store(), suite, environment({**PACE, **suite.environment()}):
         yield FaultHarness(suite, folder)

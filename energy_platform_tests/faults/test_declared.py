@@ -9,6 +9,7 @@ import pytest
 
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.simulators.belimo import FAULTS as BELIMO
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform.simulators.faults import GENERIC
 from energy_platform.simulators.middleware import identity_faults
 from energy_platform.simulators.skycentrics import FAULTS as SKYCENTRICS
@@ -82,6 +83,6 @@ def _day_after_transfer(
         "belimo", portfolio=harness.portfolio, landing=harness.folder, logins=None
     ) as source:
         ingest_inventory(source, vendor="belimo", lake=lake)
-        harness.suite.belimo.transfer(MOVED, with_data=with_data)
+        harness.suite.simulator(BelimoSimulator).transfer(MOVED, with_data=with_data)
         (outcome,) = ingest_days(source, vendor="belimo", lake=lake, days=[DAY], now=NOW)
     return outcome, lake.read(RAW_BELIMO_SAMPLES, day=DAY)

@@ -15,6 +15,7 @@ from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings
 from energy_platform.settings import WatticsSettings
+from energy_platform.simulators.wattics import WatticsSimulator
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.fortnight.scenario import BEGIN
 from energy_platform_tests.fortnight.site import NAME, STREAMS
@@ -281,7 +282,7 @@ def _runs(scenario: Scenario) -> list[str]:
 def _wattics(scenario: Scenario) -> list[str]:
     if WatticsSettings().base_url is None:
         return []
-    report = scenario.site.suite.wattics.delivery_report()
+    report = scenario.site.suite.simulator(WatticsSimulator).delivery_report()
     return [f"Wattics: {one}" for one in report.complaints] + [
         f"Wattics: {name} misses {one.missing_intervals} intervals"
         for name, one in report.streams.items()

@@ -142,7 +142,7 @@ def measure(*, cycles: int) -> dict[str, list[Cycle]]:
     found: dict[str, list[Cycle]] = {"healthy": [], "one vendor hangs": []}
     with (
         tempfile.TemporaryDirectory() as folder,
-        SimulatorProcess(skycentrics_history=True) as suite,
+        SimulatorProcess(history=True) as suite,
     ):
         data = Path(folder)
         with platform(data, suite):

@@ -91,7 +91,7 @@ def open_site(
     """Serve vendors and receivers on loopback, and point this process at them."""
     world = small_world(DEVICES, seed=seed)
     streams = [one for one in demo_streams(World(seed)) if one.id in STREAMS]
-    suite = SimulatorSuite(world=world, wattics_streams=streams, skycentrics_history=True)
+    suite = SimulatorSuite(world=world, wattics_streams=streams, history=True)
     portfolio = folder / "portfolio.yaml"
     portfolio.write_text(
         small_portfolio(DEVICES, streams=STREAMS, valve_points=POINTS, seed=seed, start=begin),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from energy_platform.simulators.belimo import BelimoSimulator
+from energy_platform.simulators.socomec import SocomecSimulator
 from energy_platform.simulators.suite import SimulatorSuite
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ def running_suite() -> Iterator[SimulatorSuite]:
 def suite(running_suite: SimulatorSuite) -> Iterator[SimulatorSuite]:
     """A suite without faults and events, at noon; counters start at zero."""
     running_suite.set_clock(NOON)
-    running_suite.socomec.requests.clear()
-    running_suite.belimo.requests.clear()
+    running_suite.simulator(SocomecSimulator).requests.clear()
+    running_suite.simulator(BelimoSimulator).requests.clear()
     yield running_suite
     running_suite.clear_faults()
     running_suite.world.clear_events()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform_tests.simulators.web import HTTP
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def test_a_status_fault_answers_instead_of_the_simulator_and_then_heals(
 ) -> None:
     suite.set_faults([f"belimo:http_{status}=1"])
     assert [info(suite).status_code for _ in range(2)] == [status, 200]
-    assert suite.belimo.requests == {
+    assert suite.simulator(BelimoSimulator).requests == {
         ("GET api-info", status): 1,
         ("GET api-info", 200): 1,
     }
@@ -54,7 +55,7 @@ def test_a_cut_connection_gives_no_answer_at_all(suite: SimulatorSuite) -> None:
     suite.set_faults(["belimo:cut_connection=1"])
     with pytest.raises(httpx.TransportError):
         info(suite)
-    assert suite.belimo.requests[("GET api-info", 0)] == 1
+    assert suite.simulator(BelimoSimulator).requests[("GET api-info", 0)] == 1
     assert info(suite).status_code == 200
 
 

@@ -14,6 +14,7 @@ from energy_platform.simulators.__main__ import main
 from energy_platform.simulators.faults import FaultError
 from energy_platform.simulators.process import SimulatorProcess, SimulatorProcessError
 from energy_platform.simulators.suite import SimulatorSuite, server_names
+from energy_platform.simulators.wattics import WatticsSimulator
 from energy_platform.simulators.world import Bulk
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.skycentrics.settings import SkycentricsSettings
@@ -106,7 +107,7 @@ def test_a_wattics_record_survives_the_suite(tmp_path: Path) -> None:
         auth = (variables["WATTICS_USERNAME"], variables["WATTICS_PASSWORD"])
         HTTP.post(variables["WATTICS_BASE_URL"], json=packet, auth=auth).raise_for_status()
     with SimulatorSuite(wattics_record=record) as suite:
-        assert len(suite.wattics.packets("paris-sn000001")) == 1
+        assert len(suite.simulator(WatticsSimulator).packets("paris-sn000001")) == 1
 
 
 def test_an_unknown_fault_keeps_the_suite_from_starting() -> None:

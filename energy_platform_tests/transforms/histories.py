@@ -35,6 +35,11 @@ SLOW_PROPERTY: Final = settings(
 """For properties with many loads per example."""
 
 
+def pending(state: pl.DataFrame) -> pl.DataFrame:
+    """The readings that nothing has settled yet."""
+    return state.filter(pl.col("kind") == "unconfirmed")
+
+
 def frame(
     values: Sequence[float | None],
     *,

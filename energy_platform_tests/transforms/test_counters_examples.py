@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 import yaml
 
-from energy_platform.transforms.counters import energy_deltas, pending
+from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.policy import CounterPolicy
-from energy_platform_tests.transforms.histories import POINT, QUARTER, START, rows_frame
+from energy_platform_tests.transforms.histories import POINT, QUARTER, START, pending, rows_frame
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "energy.md"
 

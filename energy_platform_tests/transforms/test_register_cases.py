@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 import yaml
 
-from energy_platform.transforms.counters import energy_deltas, pending
+from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
-from energy_platform_tests.transforms.histories import frame
+from energy_platform_tests.transforms.histories import frame, pending
 from energy_platform_tests.transforms.test_counters_examples import PAGE, duration, loads_of
 
 HOUR: Final = timedelta(hours=1)

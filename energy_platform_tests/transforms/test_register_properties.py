@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from energy_platform.transforms.counters import energy_deltas, pending
+from energy_platform.transforms.counters import energy_deltas
 from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.register_rule import MARGIN
@@ -25,6 +25,7 @@ from energy_platform_tests.transforms.histories import (
     PROPERTY,
     QUARTER,
     START,
+    pending,
     rising,
     rows_frame,
     wild,

@@ -117,6 +117,7 @@ class SkycentricsSimulator(Simulator):
 
     name = "skycentrics"
     own_faults = FAULTS
+    options = ("world", "history")
     portfolio = PortfolioRules(
         device_type=lambda _: "super_skybox",
         # The demo's data come from history, a record every five minutes, not from polls.

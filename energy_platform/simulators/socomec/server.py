@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from energy_platform.simulators.base import SIMULATED_RPS, PortfolioRules, Simulator
+from energy_platform.simulators.socomec.bulk import build_bulk
 from energy_platform.simulators.socomec.datapoints import EXTRA, History, QueryError, read_query
 from energy_platform.simulators.socomec.devices import build_meters
 from energy_platform.simulators.socomec.faults import FAULTS
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from energy_platform.simulators.faults import Faults
-    from energy_platform.simulators.world import Device, Site
+    from energy_platform.simulators.world import Bulk, Device, Site
 
 JSON: Final = "application/json"
 
@@ -90,6 +91,11 @@ class SocomecSimulator(Simulator):
     def devices(cls, sites: Sequence[Site], *, seed: int) -> tuple[Device, ...]:
         """Return the meters, inverters, UPS and gateways of the world."""
         return build_meters(sites, seed=seed)
+
+    @classmethod
+    def bulk_devices(cls, site: Site, *, bulk: Bulk, seed: int) -> tuple[Device, ...]:
+        """Return meters outside the site's balance, as many as a benchmark asks for."""
+        return build_bulk(site, bulk=bulk, seed=seed)
 
     def environment(self, url: Callable[[str], str]) -> dict[str, str]:
         """Return the variables that point the platform at SoData and its Keycloak."""

@@ -135,6 +135,7 @@ class WatticsSimulator(Simulator):
 
     name = "wattics"
     own_faults = FAULTS
+    options = ("streams", "record")
 
     def __init__(
         self,

@@ -86,10 +86,6 @@ class Sessions:
         had_one = known_connection if scope == "connection" else credential in self._credentials
         return Visit("missing" if had_one else "first", self._begin(credential))
 
-    def expire_all(self) -> None:
-        """Forget every session, as a restart of the server does."""
-        self._sessions.clear()
-
     def _begin(self, credential: str) -> bytes:
         token = secrets.token_hex(16).upper().encode()
         _remember(self._sessions, token, _Session(credential))

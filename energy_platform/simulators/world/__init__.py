@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from energy_platform.simulators.registry import simulators
-from energy_platform.simulators.world.bulk import Bulk, build_bulk
+from energy_platform.simulators.world.bulk import Bulk
 from energy_platform.simulators.world.curves import ORIGIN_S, Curve
 from energy_platform.simulators.world.devices import Device
 from energy_platform.simulators.world.events import EVENT_KINDS, Event, EventKind, parse_event
@@ -55,7 +55,7 @@ class World:
         seed: Changes the irregularity of the stamps and the valves' serial numbers; the sites and
             their power curves stay the same.
         events: What goes wrong; nothing by default.
-        bulk: Extra Socomec meters for benchmarks.
+        bulk: Extra meters for benchmarks.
     """
 
     def __init__(
@@ -67,7 +67,11 @@ class World:
             device for one in simulators() for device in one.devices(self.sites, seed=seed)
         )
         if bulk is not None:
-            devices += build_bulk(self.sites[0], bulk=bulk, seed=seed)
+            devices += tuple(
+                device
+                for one in simulators()
+                for device in one.bulk_devices(self.sites[0], bulk=bulk, seed=seed)
+            )
         self.devices: tuple[Device, ...] = devices
         self.signals: dict[str, Signal] = {
             signal.key: signal for device in devices for signal in device.signals

@@ -13,12 +13,12 @@ holds buckets, so that their width stays the same whatever the request.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import DAY
+from energy_platform.days import DAY, EPOCH, MICROSECOND
 from energy_platform.sources.belimo.decoding import Odd, Rows
 from energy_platform.sources.belimo.resolution import read_resolution
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OFF_GRID: Final = "bucket that does not begin where one was asked for"
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BucketRequest(NamedTuple):
@@ -99,10 +97,10 @@ class Buckets:
         UTC are the same (section 6). Points that do not divide a day begin again each midnight.
         """
         if self.width % DAY == timedelta(0) or DAY % self.width == timedelta(0):
-            yield _EPOCH, low, high
+            yield EPOCH, low, high
             return
         while low < high:
-            midnight = low - (low - _EPOCH) % DAY
+            midnight = low - (low - EPOCH) % DAY
             end = min(high, midnight + DAY)
             yield midnight, low, end
             low = end
@@ -119,9 +117,7 @@ def at_ends(frame: pl.DataFrame, *, request: BucketRequest, width: timedelta) ->
         request: What was asked for.
         width: Length of a bucket.
     """
-    on_grid = (pl.col("at") - request.start).dt.total_microseconds() % (
-        width // timedelta(microseconds=1)
-    ) == 0
+    on_grid = (pl.col("at") - request.start).dt.total_microseconds() % (width // MICROSECOND) == 0
     odd = tuple(
         Odd(at, at.isoformat(), repr(value) if text is None else text, OFF_GRID)
         for at, value, text in frame.filter(~on_grid).iter_rows()

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import polars as pl
@@ -25,13 +25,9 @@ from energy_platform.sources.belimo.decoding import (
 )
 from energy_platform.sources.belimo.models import (
     ApiInfo,
-    Datapoint,
     Dataprofile,
     Device,
     DeviceStats,
-    Page,
-    State,
-    TimelineEvent,
 )
 from energy_platform.sources.belimo.paging import Paged, read_all
 from energy_platform.sources.belimo.samples import Answer, Asked, read_samples
@@ -42,7 +38,7 @@ from energy_platform.sources.http.patience import Patience
 from energy_platform.sources.http.rate_limit import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Sequence
 
     from energy_platform.sources.belimo.settings import BelimoSettings
     from energy_platform.sources.http.client import Stats
@@ -51,19 +47,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 
 ALLOWED: Final = (
     Call("GET", r"/devices/stats"),
     Call("GET", r"/devices"),
-    Call("GET", r"/devices/[^/]+"),
-    Call("GET", r"/devices/[^/]+/data"),
     Call("GET", r"/devices/[^/]+/data/history/timeseries"),
     Call("GET", r"/devices/[^/]+/data/history/datapoints/[^/]+"),
-    Call("GET", r"/devices/[^/]+/timeline"),
-    Call("GET", r"/definitions/dataprofiles"),
     Call("GET", r"/definitions/dataprofiles/[^/]+/[^/]+"),
-    Call("GET", r"/definitions/datapoints/[^/]+/[^/]+"),
 )
 """The only calls this client can make: none of them writes."""
 
@@ -72,12 +62,7 @@ OPEN_TO_ALL: Final = (Call("GET", r"/api-info"),)
 
 _INFO: Final = msgspec.json.Decoder(ApiInfo)
 _STATS: Final = msgspec.json.Decoder(DeviceStats)
-_DEVICE: Final = msgspec.json.Decoder(Device)
-_STATE: Final = msgspec.json.Decoder(State)
 _PROFILE: Final = msgspec.json.Decoder(Dataprofile)
-_PROFILES: Final = msgspec.json.Decoder(Page[Dataprofile])
-_DATAPOINT: Final = msgspec.json.Decoder(Datapoint)
-_EVENTS: Final = msgspec.json.Decoder(Page[TimelineEvent])
 _DEVICES: Final = DeviceDecoder()
 _SAMPLES: Final = SampleDecoder()
 _TIMESERIES: Final = TimeseriesDecoder()
@@ -194,16 +179,6 @@ class BelimoClient(Closeable):
             day=None,
         )
 
-    def device(self, device_id: str) -> Device:
-        """Return one device with its newest state."""
-        return self._transport.fetch(
-            "GET",
-            f"/devices/{segment(device_id)}",
-            decoder=_DEVICE,
-            endpoint="device",
-            subject=device_id,
-        )[0]
-
     def device_by_serial(
         self, serial_number: str, *, production_id: str | None = None
     ) -> Device | None:
@@ -219,20 +194,6 @@ class BelimoClient(Closeable):
         if production_id is not None and len(found) > 1:
             found = [one for one in found if str(one.production_id) == production_id]
         return next(iter(found), None)
-
-    def state(self, device_id: str, *, at: datetime | None = None) -> State:
-        """Return the state of a device at an instant, by default now.
-
-        Some devices answer a daily snapshot: the state's own timestamp is the only truth.
-        """
-        return self._transport.fetch(
-            "GET",
-            f"/devices/{segment(device_id)}/data",
-            decoder=_STATE,
-            endpoint="device data",
-            subject=device_id,
-            params={"at": _said(at)} if at else None,
-        )[0]
 
     def dataprofile(self, profile_id: str) -> Dataprofile:
         """Return a dataprofile with its datapoints; kept for the life of this client.
@@ -257,78 +218,6 @@ class BelimoClient(Closeable):
             with self._profiles_lock:
                 self._profiles[profile_id] = profile
         return profile
-
-    def dataprofiles(self, *, expanded: bool = False) -> list[Dataprofile]:
-        """Return every dataprofile the account sees; ``expanded`` is always sent."""
-        return self._collection(
-            "/definitions/dataprofiles",
-            decoder=_PROFILES,
-            endpoint="dataprofiles",
-            params={"expanded": expanded, "sortBy": "name", "sortDirection": "ASC"},
-            limit=self.settings.page_size,
-            identity=lambda profile: (profile.id, profile.version),
-        )
-
-    def datapoint(self, datapoint_id: str, *, version: str = "last") -> Datapoint:
-        """Return the definition of a datapoint."""
-        return self._transport.fetch(
-            "GET",
-            f"/definitions/datapoints/{segment(datapoint_id)}/{segment(version)}",
-            decoder=_DATAPOINT,
-            endpoint="datapoint",
-            subject=datapoint_id,
-        )[0]
-
-    def timeline(self, device_id: str, *, start: datetime, end: datetime) -> list[TimelineEvent]:
-        """Return the events of a device, oldest first: transfers, profile changes and more."""
-        return self._collection(
-            f"/devices/{segment(device_id)}/timeline",
-            decoder=_EVENTS,
-            endpoint="timeline",
-            params={"from": _said(start), "to": _said(end), "sortDirection": "ASC"},
-            limit=self.settings.page_size,
-            identity=lambda event: (event.timestamp, event.type),
-            subject=device_id,
-        )
-
-    def samples(
-        self,
-        device_id: str,
-        datapoint_id: str,
-        *,
-        start: datetime,
-        end: datetime,
-        day: str | None = None,
-    ) -> pl.DataFrame:
-        """Return the raw samples of one datapoint, all pages.
-
-        Args:
-            device_id: Data scope.
-            datapoint_id: Datapoint, such as ``evcloud.210``.
-            start: Inclusive.
-            end: Exclusive; fixed for all pages, so that they cannot move.
-            day: Day or days asked for, for messages.
-
-        Returns:
-            ``at``, ``value``, ``value_text`` as the vendor said them, in the vendor's order; rows
-            without a readable timestamp are left out (:meth:`history` returns them).
-
-        Raises:
-            TransientError: The history kept changing while it was read.
-            ContractError: The pages do not add up, or no timestamp is ISO 8601.
-        """
-        answer = self.history(device_id, datapoint_id, start=start, end=end, day=day)
-        if answer.odd and answer.frame.is_empty():
-            odd = next(iter(answer.odd))
-            raise ContractError(
-                f"expected an ISO 8601 instant, came {str(odd.stamp_text)[:40]!r}",
-                vendor="belimo",
-                endpoint="raw samples",
-                subject=f"{device_id} {datapoint_id}",
-                day=day,
-                advice="The vendor may have changed its API; compare with its document",
-            )
-        return answer.frame
 
     def history(
         self,
@@ -388,7 +277,7 @@ class BelimoClient(Closeable):
             asked=asked,
         )
 
-    def timeseries(
+    def buckets(
         self,
         device_id: str,
         datapoint_ids: Sequence[str],
@@ -397,7 +286,7 @@ class BelimoClient(Closeable):
         end: datetime,
         resolution: str,
         day: str | None = None,
-    ) -> dict[str, pl.DataFrame]:
+    ) -> dict[str, Answer]:
         """Return resampled history, newest value per bucket, stamped with the bucket's start.
 
         Args:
@@ -409,25 +298,8 @@ class BelimoClient(Closeable):
             day: Day or days asked for, for messages.
 
         Returns:
-            A frame ``at``, ``value``, ``value_text`` per datapoint; one without data is empty.
-            The bucket that holds the present is provisional.
-        """
-        found = self.buckets(
-            device_id, datapoint_ids, start=start, end=end, resolution=resolution, day=day
-        )
-        return {datapoint: answer.frame for datapoint, answer in found.items()}
-
-    def buckets(
-        self,
-        device_id: str,
-        datapoint_ids: Sequence[str],
-        *,
-        start: datetime,
-        end: datetime,
-        resolution: str,
-        day: str | None = None,
-    ) -> dict[str, Answer]:
-        """Return what :meth:`timeseries` does, with odd rows and which series were left out.
+            Rows, odd rows, and whether it was left out, per datapoint. The bucket that holds the
+            present is provisional.
 
         Raises:
             ContractError: No answer of this call, or buckets of another width than asked for.
@@ -465,32 +337,6 @@ class BelimoClient(Closeable):
                 inside, Counter(() if found is None else found.odd), left_out=found is None
             )
         return answers
-
-    def _collection(
-        self,
-        path: str,
-        *,
-        decoder: msgspec.json.Decoder[Page[T]],
-        endpoint: str,
-        params: dict[str, Param],
-        limit: int,
-        identity: Callable[[T], Hashable],
-        subject: str | None = None,
-    ) -> list[T]:
-        def page(offset: int) -> Paged[T]:
-            answer = self._transport.fetch(
-                "GET",
-                path,
-                decoder=decoder,
-                endpoint=endpoint,
-                subject=subject,
-                params={**params, "limit": limit, "offset": offset},
-            )[0]
-            return Paged(answer.data or [], answer.paging.total if answer.paging else None)
-
-        return read_all(
-            page, limit=limit, identity=identity, endpoint=endpoint, subject=subject, day=None
-        )
 
 
 def _said(instant: datetime) -> str:

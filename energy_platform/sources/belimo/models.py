@@ -160,13 +160,6 @@ class Dataprofile(msgspec.Struct, frozen=True):
     datapoints: list[Datapoint] | None = None
 
 
-class TimelineEvent(msgspec.Struct, frozen=True):
-    """One event of a device's timeline, such as OWNER_CHANGE."""
-
-    timestamp: str | None = None
-    type: str | None = None
-
-
 class Paging(msgspec.Struct, frozen=True):
     """Where a page stands in its collection."""
 

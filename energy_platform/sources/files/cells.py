@@ -156,6 +156,9 @@ def text_of(data: bytes, *, encoding: str | None) -> str:
 
     Raises:
         RefusedFileError: The bytes are no text.
+
+    >>> text_of("Zähler;kWh".encode("cp1252"), encoding=None)
+    'Zähler;kWh'
     """
     chosen = encoding or _encoding_of(data)
     try:
@@ -193,7 +196,7 @@ def _encoding_of(data: bytes) -> str:
 
 
 def rows_of_text(text: str, *, delimiter: str, most: int | None = None) -> Rows:
-    """Split a text into rows of cells; empty lines are left out, but counted.
+    r"""Split a text into rows of cells; empty lines are left out, but counted.
 
     Args:
         text: The text.
@@ -202,6 +205,9 @@ def rows_of_text(text: str, *, delimiter: str, most: int | None = None) -> Rows:
 
     Raises:
         RefusedFileError: A quotation mark opens and nothing closes it.
+
+    >>> rows_of_text("Time;kWh\n\n2026-03-01;1,5", delimiter=";")
+    Rows(rows=[['Time', 'kWh'], ['2026-03-01', '1,5']], lines=[1, 3])
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[list[str]] = []

@@ -8,8 +8,6 @@ ends in the same place.
 from __future__ import annotations
 
 import errno
-import hashlib
-import logging
 import os
 import shutil
 import time
@@ -20,6 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.lake.files import staged, sync_folder
 from energy_platform.sources.files.cells import SUFFIXES
 from energy_platform.sources.files.errors import RefusedFileError
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from energy_platform.sources.files.settings import FilesSettings
     from energy_platform.sources.files.store import KnownFile, Store
 
-log = logging.getLogger(__name__)
 
 READER_VERSION: Final = 1
 """Raised when the same bytes and mapping give other samples: every file is then read again."""
@@ -138,7 +136,7 @@ class _Look:
         self._take(path, data, logger or Logger(file.logger, Mapping()), before)
 
     def _take(self, path: Path, data: bytes, logger: Logger, before: os.stat_result) -> None:
-        content_id = hashlib.blake2b(data, digest_size=16).hexdigest()
+        content_id = digest_of(data)
         known = self.store.known(logger.id, content_id)
         if known is not None and known.state == "taken":
             # Its bytes may be missing after a crash, or because somebody cleaned up.
@@ -162,7 +160,7 @@ class _Look:
     def _reading(self, logger: Logger) -> str:
         """Return a fingerprint of all that decides what is read of a file."""
         said = f"{READER_VERSION} {logger.mapping.fingerprint} {self.settings.timezone}"
-        return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+        return digest_of(said, size=6)
 
     def _read(self, name: str, data: bytes, logger: Logger) -> FileContent:
         """Read a file.

@@ -7,10 +7,9 @@ a mapping leaves out is recognised in each file (``layout``, ``numbers``, ``stam
 from __future__ import annotations
 
 import codecs
-import hashlib
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -24,9 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from energy_platform.lake.digests import digest_of
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import Duration, Text, Whole, shown
-from energy_platform.schemas import Kind, Quantity
+from energy_platform.schemas import Kind, Quantity  # noqa: TC001 - pydantic reads them
 from energy_platform.sources.files.errors import MappingError
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Mapping(_Entry):
     def fingerprint(self) -> str:
         """Return a digest of all that decides what is read of a file."""
         said = self.model_dump_json(exclude={"name", "files", "every"})
-        return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+        return digest_of(said, size=8)
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -305,7 +305,3 @@ def _message(detail: dict[str, Any]) -> str:
     came = shown(detail["input"])
     path = ".".join(part for part in place if part not in {"literal", "tuple"})
     return (f"{path}: " if path else "") + words + (f" (came: {came})" if came else "")
-
-
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-"""How numbers of a column can be read."""

@@ -7,11 +7,12 @@ the same, the row keeps naming the first: a file that repeats old days leaves th
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from energy_platform.days import day_bounds, day_range
+from energy_platform.sources.base import DayPull
 from energy_platform.sources.coverage import DeviceDay, Reject, unproven_spans
 from energy_platform.sources.files.errors import RefusedFileError
 from energy_platform.sources.files.inbox import read_loggers
@@ -21,7 +22,7 @@ from energy_platform.sources.files.tables import (
     RAW_FILES_POINTS,
     RAW_FILES_SAMPLES,
 )
-from energy_platform.sources.http.errors import PermanentError, VendorError
+from energy_platform.sources.http.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,32 +34,6 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 3
 """Things a sentence names; the others are counted."""
-
-
-class DayPull(NamedTuple):
-    """What the files say of one UTC day.
-
-    Attributes:
-        day: The UTC day.
-        frame: Rows of raw_files__samples; None when the day failed.
-        error: Why the day failed.
-        duplicates: Samples that several files have, unchanged.
-        conflicts: Samples that a newer file has another value for; the newer one counts.
-        nulls: None: a cell without a value is no sample.
-        warnings: What somebody should look at, one sentence each.
-        devices: What each logger gave, and what its files lack.
-        rejects: Lines that could not be used.
-    """
-
-    day: str
-    frame: pl.DataFrame | None
-    error: VendorError | None = None
-    duplicates: int = 0
-    conflicts: int = 0
-    nulls: int = 0
-    warnings: tuple[str, ...] = ()
-    devices: tuple[DeviceDay, ...] = ()
-    rejects: tuple[Reject, ...] = ()
 
 
 def loggers_of(inbox: Path | None) -> dict[str, Logger]:

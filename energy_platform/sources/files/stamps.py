@@ -46,8 +46,6 @@ _JUST_DATE: Final = re.compile(_DATE_ONLY)
 EXCEL_EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - on the clock of the workbook
 """Day 0 of a workbook's numbers."""
 
-EPOCH_S: Final = (10**9, 4 * 10**9)
-"""Seconds since 1970 from 2001 to 2096: what a column of instants may hold as whole numbers."""
 
 _NEAR: Final = timedelta(milliseconds=5)
 """A workbook's times are fractions of a day: sums of quarter hours miss the second by less."""
@@ -95,14 +93,22 @@ def is_stamp(cell: object) -> bool:
 
 
 def is_date(cell: object) -> bool:
-    """Say whether a cell is a date without a time."""
+    """Say whether a cell is a date without a time.
+
+    >>> is_date("2026-03-01"), is_date("2026-03-01 12:00")
+    (True, False)
+    """
     if isinstance(cell, datetime):
         return cell.time() == datetime.min.time()
     return isinstance(cell, str) and _JUST_DATE.match(cell.strip()) is not None
 
 
 def is_time(cell: object) -> bool:
-    """Say whether a cell is a time of day."""
+    """Say whether a cell is a time of day.
+
+    >>> is_time("12:00"), is_time("2026-03-01")
+    (True, False)
+    """
     return not isinstance(cell, datetime) and (
         _JUST_TIME.match(str(cell).strip()) is not None if cell is not None else False
     )

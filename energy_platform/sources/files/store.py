@@ -11,20 +11,20 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from energy_platform.days import day_bounds
+from energy_platform.days import day_bounds, instant, microseconds
 from energy_platform.lake.files import staged
 from energy_platform.lake.sqlite import sqlite_engine
 from energy_platform.sources.files.reader import SAMPLES, BadLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from energy_platform.sources.files.reader import FileContent
@@ -39,8 +39,6 @@ PARSED: Final = "parsed"
 MOST_BAD_LINES: Final = 1000
 """Bad lines of one file that are kept one by one; the count is whole, and the archive has all."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 _meta = sa.MetaData()
 
@@ -233,7 +231,7 @@ class Store:
         self, logger: str, name: str, content_id: str, *, reading: str, now: datetime
     ) -> KnownFile:
         """Note a file that came, before anything is done with it."""
-        at = _us(now)
+        at = microseconds(now)
         values = {"name": name, "reading": reading, "tried": reading, "read_us": at}
         row = insert(_FILES).values(
             logger=logger, content_id=content_id, state="came", taken_us=at, **values
@@ -284,7 +282,7 @@ class Store:
             "reason": "",
             "reading": reading,
             "tried": reading,
-            "read_us": _us(now),
+            "read_us": microseconds(now),
             "samples": content.samples.height,
             "bad_lines": len(content.bad_lines),
             "duplicates": content.duplicates,
@@ -336,7 +334,7 @@ class Store:
             .order_by(_DAYS.c.day)
         )
         with self._reader() as connection:
-            return {day: _at(at) for day, at in connection.execute(newest)}
+            return {day: instant(at) for day, at in connection.execute(newest)}
 
     def days_by_logger(self) -> dict[str, dict[str, int]]:
         """Return how many samples of each day the files of each logger have."""
@@ -404,7 +402,10 @@ class Store:
         )
         with self._reader() as connection:
             return {
-                logger: (None if first is None else _at(first), None if last is None else _at(last))
+                logger: (
+                    None if first is None else instant(first),
+                    None if last is None else instant(last),
+                )
                 for logger, first, last in connection.execute(query)
             }
 
@@ -464,18 +465,10 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any
         connection.execute(sa.insert(table), rows)
 
 
-def _us(at: datetime) -> int:
-    return (at.astimezone(UTC) - _EPOCH) // _MICROSECOND
-
-
-def _at(us: int) -> datetime:
-    return _EPOCH + us * _MICROSECOND
-
-
 def _known(row: Mapping[Any, Any]) -> KnownFile:
     own = {name: row[name] for name in KnownFile._fields if name in row}
     return KnownFile(
         **own | {"remarks": tuple(json.loads(row["remarks"]))},
-        taken_at=_at(row["taken_us"]),
-        read_at=_at(row["read_us"]),
+        taken_at=instant(row["taken_us"]),
+        read_at=instant(row["read_us"]),
     )

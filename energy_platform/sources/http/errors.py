@@ -20,7 +20,7 @@ class VendorError(Exception):
     """A vendor did not give what was asked for.
 
     Attributes:
-        vendor: Vendor name, such as ``socomec``.
+        vendor: Vendor name, such as ``acme``.
         endpoint: Short name of the call, such as ``datapoints``.
         reason: What was expected and what came.
         advice: What the reader can do about it; may be empty.

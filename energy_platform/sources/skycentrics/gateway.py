@@ -60,9 +60,7 @@ class GatewayDay(NamedTuple):
     """The day of one gateway.
 
     Attributes:
-        folded: Its rows and what was left out of them.
-        polls: Polls of the day.
-        torn: Lines of the landing that cannot be read.
+        merged: Its rows and what was left out of them.
         gaps: What neither polls nor history cover.
         warnings: What somebody should look at.
         device: What it gave, and why that may not be all.
@@ -72,8 +70,6 @@ class GatewayDay(NamedTuple):
     """
 
     merged: MergedPolls
-    polls: int
-    torn: int
     gaps: list[Gap]
     warnings: list[str]
     device: DeviceDay
@@ -118,8 +114,6 @@ def gateway_day(
     listed = frozenset(observed["sensor_id"].unique())
     return GatewayDay(
         merged,
-        polls=len(polls.own.get(device_id, ())),
-        torn=polls.torn,
         gaps=cover.left,
         warnings=[
             *cover.warnings,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import gzip
-import logging
 import os
 import re
 import shutil
@@ -29,7 +28,6 @@ from energy_platform.sources.skycentrics.models import Record, Sensor, record_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-log = logging.getLogger(__name__)
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 """A sensor further ahead of its poll than this has a wrong clock."""

@@ -59,7 +59,6 @@ class MergedPolls(NamedTuple):
         untimed: Samples without a time, or with one that no clock shows.
         future: Samples more than five minutes ahead of their poll; kept in the landing only.
         future_sensors: The sensors of these.
-        backward: Samples older than what their sensor had said before; they are in the rows.
         odd: The untimed samples, ``sensor_id``, ``time_text`` and value, as they were said.
     """
 
@@ -69,7 +68,6 @@ class MergedPolls(NamedTuple):
     untimed: int
     future: int
     future_sensors: tuple[str, ...]
-    backward: int
     odd: pl.DataFrame
 
 
@@ -201,7 +199,6 @@ def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Me
     is_future = (pl.col("at") > pl.col("first_seen_at") + FUTURE_TOLERANCE).fill_null(value=False)
     future = said.filter(is_future)
     in_day = said.filter(~is_future, pl.col("at").is_between(start, end, closed="left"))
-    backward = _backward(timed.filter(pl.col("at").is_between(start, end, closed="left")))
     ordered = in_day.sort(
         *_SAMPLE,
         pl.col("value").is_null() & pl.col("value_text").is_null(),
@@ -221,23 +218,6 @@ def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Me
         odd=odd,
         future=future.height,
         future_sensors=tuple(future["sensor_id"].unique().sort()),
-        backward=backward,
-    )
-
-
-def _backward(timed: pl.DataFrame) -> int:
-    """Count the samples whose time lies before one their sensor had shown earlier."""
-    polls = timed.filter(pl.col("source") == "poll").sort("seen_at", maintain_order=True)
-    newest_before = pl.col("at").cum_max().shift(1).over("device_id", "sensor_id")
-    went_back = polls.filter(pl.col("at") < newest_before)
-    if went_back.is_empty():
-        return 0
-    first = polls.group_by(_SAID).agg(pl.col("seen_at").min())
-    # A stamp merely shown again after a newer one is the same sample, not a new one.
-    return (
-        went_back.join(first, on=[*_SAID, "seen_at"], how="semi", nulls_equal=True)
-        .select(_SAID)
-        .n_unique()
     )
 
 
@@ -257,6 +237,13 @@ def gaps(
         start: Begin of the window.
         end: End of the window.
         tolerance: Longest stretch that is not yet a gap.
+
+    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> polls = [noon + timedelta(minutes=n) for n in (0, 1, 2, 9)]
+    >>> window = {"start": noon, "end": noon + timedelta(minutes=10)}
+    >>> (gap,) = gaps("7", polls, **window, tolerance=timedelta(minutes=2))
+    >>> f"{gap.start:%H:%M} to {gap.end:%H:%M}"
+    '12:02 to 12:09'
     """
     inside = sorted(at for at in set(instants) if start <= at < end)
     return [

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from energy_platform.days import day_bounds
+from energy_platform.sources.base import DayPull
 from energy_platform.sources.columns import split_values
-from energy_platform.sources.coverage import Before, DeviceDay, Earlier, Reject, nothing_before
+from energy_platform.sources.coverage import Before, DeviceDay, Earlier, nothing_before
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, VendorError
 from energy_platform.sources.skycentrics.gateway import LATEST_S, SHOWN, gateway_day
 from energy_platform.sources.skycentrics.models import Device
@@ -46,46 +47,6 @@ class PollReport(NamedTuple):
     landed: dict[str, Landed]
     failed: dict[str, VendorError]
     late_days: frozenset[str]
-
-
-class DayPull(NamedTuple):
-    """What one day of a pull came to.
-
-    Attributes:
-        day: The UTC day.
-        frame: Rows of raw_skycentrics__samples; None when the day failed.
-        error: Why the day failed.
-        polls: Polls of the day in the landing.
-        from_history: Rows that history filled in.
-        duplicates: Samples seen again unchanged.
-        conflicts: Samples that another poll gave another value for.
-        nulls: Rows without a number and without a text.
-        untimed: Samples without a time or with time zero; in the landing only.
-        future: Samples more than five minutes ahead of their poll; in the landing only.
-        backward: Samples older than what their sensor had said before; among the rows.
-        torn: Lines of the landing that were cut off before they were acknowledged.
-        gaps: Stretches that neither polls nor history cover.
-        warnings: What somebody should look at, one sentence each.
-        devices: What each device gave, and why it is not whole where it is not.
-        rejects: Odd rows that were set aside.
-    """
-
-    day: str
-    frame: pl.DataFrame | None
-    error: VendorError | None = None
-    polls: int = 0
-    from_history: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    nulls: int = 0
-    untimed: int = 0
-    future: int = 0
-    backward: int = 0
-    torn: int = 0
-    gaps: tuple[Gap, ...] = ()
-    warnings: tuple[str, ...] = ()
-    devices: tuple[DeviceDay, ...] = ()
-    rejects: tuple[Reject, ...] = ()
 
 
 def inventory(client: SkycentricsClient) -> dict[str, pl.DataFrame]:
@@ -308,16 +269,9 @@ def day(
     return DayPull(
         day=day,
         frame=frame,
-        polls=sum(part.polls for part in parts),
-        from_history=frame.filter(pl.col("source") == "history").height,
         duplicates=sum(part.merged.duplicates for part in parts),
         conflicts=sum(part.merged.conflicts for part in parts),
         nulls=frame.filter(pl.col("value").is_null() & pl.col("value_text").is_null()).height,
-        untimed=sum(part.merged.untimed for part in parts),
-        future=sum(part.merged.future for part in parts),
-        backward=sum(part.merged.backward for part in parts),
-        torn=sum(part.torn for part in parts),
-        gaps=tuple(left),
         warnings=(
             *(str(error) for error in errors),
             *(warning for part in parts for warning in part.warnings),

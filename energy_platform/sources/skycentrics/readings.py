@@ -15,6 +15,11 @@ def skycentrics_to_readings(raw: pl.DataFrame) -> pl.DataFrame:
     backward when an earlier poll had shown its sensor with a later time (section 5): a clock went
     back, and what it says until it has caught up lies at the wrong time. Samples of history are
     late, not backward.
+
+    >>> row = {"device_id": "7", "sensor_id": "PV_POWER", "value": 1.5, "units": "kW"}
+    >>> raw = pl.DataFrame([row], schema=RAW_SKYCENTRICS_SAMPLES.schema)
+    >>> skycentrics_to_readings(raw).select("point_id", "value", "unit", "is_backward").rows()
+    [('skycentrics/7/PV_POWER', 1.5, 'kW', False)]
     """
     by_poll = raw.filter(pl.col("first_seen_at").is_not_null()).sort("first_seen_at", "at")
     newest_before = pl.col("at").cum_max().shift(1).over("device_id", "sensor_id")

@@ -6,13 +6,13 @@ import logging
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from energy_platform.closeable import Closeable
 from energy_platform.sources.http.client import Call, Clock, Stats, Transport, segment
-from energy_platform.sources.http.errors import ContractError, PermanentError, TransientError
+from energy_platform.sources.http.errors import ContractError, TransientError
 from energy_platform.sources.http.patience import Patience
 from energy_platform.sources.socomec.auth import KeycloakAuth
 from energy_platform.sources.socomec.echo import ENDPOINT
@@ -51,28 +51,22 @@ _ID: Final = "[^/]+"
 _READS: Final = (
     Call("GET", _ROOT),
     Call("GET", rf"{_ROOT}/{_ID}"),
-    Call("GET", rf"{_ROOT}/{_ID}/(customers|sites|devices)(/{_ID})?"),
-    Call("GET", rf"{_ROOT}/{_ID}/devices/{_ID}/(gateway|last-values)"),
-    Call("GET", rf"{_ROOT}/{_ID}/devices/{_ID}/variables(/{_ID})?"),
+    Call("GET", rf"{_ROOT}/{_ID}/(customers|sites|devices)"),
+    Call("GET", rf"{_ROOT}/{_ID}/devices/{_ID}/(variables|last-values)"),
 )
-"""The calls of section 4 that only read; the history call is added with its configured name."""
+"""The only calls besides history, which is added with its configured name; all only read."""
 
 MAX_RECORDS: Final = 250_000
 """Records beyond which a listing is one that never ends: 5000 pages of the default size."""
 
 _CORPORATE_ACCOUNT: Final = msgspec.json.Decoder(CorporateAccount)
 _CORPORATE_ACCOUNTS: Final = msgspec.json.Decoder(Page[CorporateAccount])
-_CUSTOMER: Final = msgspec.json.Decoder(Customer)
 _CUSTOMERS: Final = msgspec.json.Decoder(Page[Customer])
-_SITE: Final = msgspec.json.Decoder(Site)
 _SITES: Final = msgspec.json.Decoder(Page[Site])
-_DEVICE: Final = msgspec.json.Decoder(Device)
 _DEVICES: Final = msgspec.json.Decoder(Page[Device])
-_VARIABLE: Final = msgspec.json.Decoder(Variable)
 _VARIABLES: Final = msgspec.json.Decoder(Page[Variable])
 _LAST_VALUES: Final = msgspec.json.Decoder(LastValues)
 _DATAPOINTS: Final = DatapointsDecoder()
-_ANYTHING: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
 
 
 class _Listing(NamedTuple, Generic[Listed]):
@@ -167,55 +161,13 @@ class SocomecClient(Closeable):
         """List the customers, without their personal data."""
         return self._listing(_path(ca, "customers"), endpoint="customers", decoder=_CUSTOMERS)
 
-    def customer(self, ca: str, customer: str) -> Customer:
-        """Return one customer, without personal data."""
-        return self._get(_path(ca, "customers", customer), endpoint="customer", decoder=_CUSTOMER)
+    def sites(self, ca: str) -> list[Site]:
+        """List the sites."""
+        return self._listing(_path(ca, "sites"), endpoint="sites", decoder=_SITES)
 
-    def sites(self, ca: str, *, customer: str | None = None) -> list[Site]:
-        """List the sites, of one customer or of all."""
-        return self._listing(
-            _path(ca, "sites"),
-            endpoint="sites",
-            decoder=_SITES,
-            query={"customerUuid": customer} if customer else {},
-        )
-
-    def sites_count(self, ca: str) -> int | None:
-        """Return how many sites the vendor counts; None when the answer can't be read.
-
-        The shape of this answer is not documented.
-        """
-        answer = self._get(_path(ca, "sites", "count"), endpoint="site count", decoder=_ANYTHING)
-        if isinstance(answer, dict):
-            answer = next((answer[key] for key in ("count", "total") if key in answer), None)
-        return answer if isinstance(answer, int) and not isinstance(answer, bool) else None
-
-    def site(self, ca: str, site: str) -> Site:
-        """Return one site."""
-        return self._get(_path(ca, "sites", site), endpoint="site", decoder=_SITE)
-
-    def devices(self, ca: str, *, site: str | None = None) -> list[Device]:
-        """List the devices and gateways, of one site or of all."""
-        return self._listing(
-            _path(ca, "devices"),
-            endpoint="devices",
-            decoder=_DEVICES,
-            query={"siteUuid": site} if site else {},
-        )
-
-    def device(self, ca: str, device: str) -> Device:
-        """Return one device."""
-        return self._get(_path(ca, "devices", device), endpoint="device", decoder=_DEVICE)
-
-    def gateway(self, ca: str, device: str) -> Device | None:
-        """Return the gateway a device hangs on; None when it has none."""
-        path = _path(ca, "devices", device, "gateway")
-        try:
-            return self._get(path, endpoint="gateway", decoder=_DEVICE, subject=device)
-        except PermanentError as error:
-            if error.endpoint == "gateway" and error.status == 404:  # noqa: PLR2004 - not found
-                return None
-            raise
+    def devices(self, ca: str) -> list[Device]:
+        """List the devices and gateways."""
+        return self._listing(_path(ca, "devices"), endpoint="devices", decoder=_DEVICES)
 
     def variables(self, ca: str, device: str) -> list[Variable]:
         """List the variables of a device; they come all at once."""
@@ -229,11 +181,6 @@ class SocomecClient(Closeable):
         if page.total is not None and len(found) != page.total:
             self._warn(f"device {device}: {len(found)} variables came, {page.total} announced")
         return list(found.values())
-
-    def variable(self, ca: str, device: str, variable: str) -> Variable:
-        """Return one variable."""
-        path = _path(ca, "devices", device, "variables", variable)
-        return self._get(path, endpoint="variable", decoder=_VARIABLE, subject=f"device {device}")
 
     def last_values(self, ca: str, device: str) -> list[LastValue]:
         """Return the newest value of each variable of a device, each with its own date."""

@@ -200,6 +200,7 @@ def _point(
         unit=usual_unit(unit or classified.unit) or ("count" if quantity == "count" else None),
         kind=kind,
         phase=phase,
+        item=_key(one).rpartition("|")[0],
         # The register next to an increment already counts in the site's balance.
         role="none" if is_energy and (kind == "increment" or not classified.counts) else None,
         states=states,

@@ -22,7 +22,12 @@ def socomec_key(item_type: str, item_index: str, service_id: str) -> str:
 
 
 def socomec_keys(raw: pl.DataFrame) -> pl.Series:
-    """Return :func:`socomec_key` of rows with ``item_type``, ``item_index``, ``service_id``."""
+    """Return :func:`socomec_key` of rows with ``item_type``, ``item_index``, ``service_id``.
+
+    >>> service = {"item_type": "Global", "item_index": "0", "service_id": "140100"}
+    >>> socomec_keys(pl.DataFrame([service])).to_list()
+    ['Global|0|140100']
+    """
     triple = ["item_type", "item_index", "service_id"]
     has_bar = [pl.col(name).str.contains("|", literal=True) for name in triple]
     plain = pl.format("{}|{}|{}", *triple)

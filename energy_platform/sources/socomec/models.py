@@ -205,7 +205,11 @@ class Datapoints(msgspec.Struct, rename={"from_": "from", **_CAMEL}):
 
 
 def as_number(value: object) -> float | None:
-    """Read a number the vendor may have written as a text; None for anything else."""
+    """Read a number the vendor may have written as a text; None for anything else.
+
+    >>> as_number("18.5"), as_number("ACTIVE"), as_number(True)
+    (18.5, None, None)
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -7,11 +7,12 @@ at its own cadence; what does not is asked for again, and only what is missing.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from energy_platform.days import instant, microseconds
 from energy_platform.sources.coverage import (
     FEW_POINTS,
     Span,
@@ -48,7 +49,6 @@ point."""
 ENOUGH_POINTS: Final = 12
 """Points from which a median step says something."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_MS: Final = timedelta(milliseconds=1)
 
 
@@ -125,7 +125,7 @@ class Batch:
         gained = 0
         for chunk in answer.chunks:
             self._answered.add(chunk.key)
-            inside = (chunk.at >= _us(self.start)) & (chunk.at < _us(self.end))
+            inside = (chunk.at >= microseconds(self.start)) & (chunk.at < microseconds(self.end))
             new = chunk.where(inside & ~np.isin(chunk.at, self.stamps(chunk.key)))
             if len(new.values):
                 self.chunks.append(new)
@@ -144,7 +144,9 @@ class Batch:
         self.largest_series = max(self.largest_series, longest)
 
     def _learn(self, chunk: Chunk) -> None:
-        inside = chunk.at[(chunk.at >= _us(self.start)) & (chunk.at < _us(self.end))]
+        inside = chunk.at[
+            (chunk.at >= microseconds(self.start)) & (chunk.at < microseconds(self.end))
+        ]
         self._known[chunk.key] = np.union1d(self.stamps(chunk.key), inside)
 
     def stamps(self, key: SeriesKey) -> npt.NDArray[np.int64]:
@@ -274,7 +276,10 @@ class Batch:
 
     def _between(self, key: SeriesKey, start: datetime, end: datetime) -> int:
         at = self.stamps(key)
-        return int(np.searchsorted(at, _us(end)) - np.searchsorted(at, _us(start), side="right"))
+        return int(
+            np.searchsorted(at, microseconds(end))
+            - np.searchsorted(at, microseconds(start), side="right")
+        )
 
     def looks_thinned(self) -> bool:
         """Whether a series came at a much slower pace than on the day before."""
@@ -304,7 +309,7 @@ class Batch:
         if 2 * length > self.end - self.start:
             return None
         at = self.stamps(fastest)
-        middle = _EPOCH + timedelta(microseconds=int(at[len(at) // 2]))
+        middle = instant(at[len(at) // 2])
         start = max(self.start, min(middle, self.end - length))
         return HistoryRequest(tuple(sorted(steps)), start, start + length)
 
@@ -323,7 +328,3 @@ def _overlapping(questions: Sequence[Question]) -> list[list[Question]]:
         gathered[-1].append(one)
         reach = max(reach, one.end)
     return gathered
-
-
-def _us(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)

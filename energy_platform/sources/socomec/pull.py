@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from energy_platform.sources.socomec.client import SocomecClient
     from energy_platform.sources.socomec.history import Reading
 
-__all__ = ["DayPull", "Series", "chunks", "day", "inventory", "wanted_series"]
+__all__ = ["PartPull", "Series", "chunks", "inventory", "wanted_series"]
 
 MEASURE: Final = "Measure"
 """Service type of variables that are measured; the others are alarms."""
@@ -45,32 +45,24 @@ SAMPLED_AT_MOST: Final = 3
 """Batches that are tried, one after the other, for one to compare with a short request."""
 
 
-class DayPull(NamedTuple):
-    """Raw datapoints of a day, or of some series of it.
+class PartPull(NamedTuple):
+    """Raw datapoints of some series of a day.
 
     Attributes:
         frame: Rows of ``raw_socomec__datapoints``, sorted by its key, one per key.
-        series: Series that were asked for.
-        silent_series: Of these, the ones without a single row.
-        skipped_series: Variables that were not asked for: inactive, or of a pure gateway.
         duplicates: Rows that came twice with the same value, and were kept once.
         conflicts: Rows that came with another value for the same instant, and were dropped for
             the smallest value that is not zero.
         nulls: Rows without a value.
-        outside: Rows with an instant outside the window asked for, dropped.
         warnings: Anomalies, for display.
         devices: What each device gave, and why it is not whole where it is not.
         rejects: Odd rows that were set aside.
     """
 
     frame: pl.DataFrame
-    series: int = 0
-    silent_series: int = 0
-    skipped_series: int = 0
     duplicates: int = 0
     conflicts: int = 0
     nulls: int = 0
-    outside: int = 0
     warnings: tuple[str, ...] = ()
     devices: tuple[DeviceDay, ...] = ()
     rejects: tuple[Reject, ...] = ()
@@ -112,7 +104,7 @@ def wanted_series(
     return series, variables.height - len(series)
 
 
-def day(
+def chunks(
     client: SocomecClient,
     *,
     day: str,
@@ -121,8 +113,12 @@ def day(
     variables: pl.DataFrame,
     left_out: Collection[str] = (),
     before: Before | None = None,
-) -> DayPull:
-    """Read the raw datapoints of one UTC day.
+) -> Iterator[PartPull]:
+    """Read the raw datapoints of one UTC day in parts, each with series of its own.
+
+    The parts follow each other in the order of the sort key, so that writing them one after the
+    other gives the file of the day, in memory that does not grow with it. The last part says what
+    each device gave.
 
     Args:
         client: An open client.
@@ -133,59 +129,12 @@ def day(
         left_out: Serial numbers of devices that are not to be read.
         before: What the series gave on the day before; None when that is not known.
 
-    Returns:
-        The day's rows with counts and warnings.
+    Yields:
+        At least one part.
 
     Raises:
         PermanentError: The snapshots hold nothing to read, or the vendor refused every device.
         VendorError: What the vendor could not answer; names the day, the device where it can.
-    """
-    pulled = list(
-        chunks(
-            client,
-            day=day,
-            until=until,
-            devices=devices,
-            variables=variables,
-            left_out=left_out,
-            before=before,
-        )
-    )
-    frames = [chunk.frame for chunk in pulled if chunk.frame.height]
-    return DayPull(
-        pl.concat(frames) if frames else RAW_SOCOMEC_DATAPOINTS.empty(),
-        series=sum(chunk.series for chunk in pulled),
-        silent_series=sum(chunk.silent_series for chunk in pulled),
-        skipped_series=sum(chunk.skipped_series for chunk in pulled),
-        duplicates=sum(chunk.duplicates for chunk in pulled),
-        conflicts=sum(chunk.conflicts for chunk in pulled),
-        nulls=sum(chunk.nulls for chunk in pulled),
-        outside=sum(chunk.outside for chunk in pulled),
-        warnings=tuple(warning for chunk in pulled for warning in chunk.warnings),
-        devices=tuple(device for chunk in pulled for device in chunk.devices),
-        rejects=tuple(reject for chunk in pulled for reject in chunk.rejects),
-    )
-
-
-def chunks(
-    client: SocomecClient,
-    *,
-    day: str,
-    until: datetime,
-    devices: pl.DataFrame,
-    variables: pl.DataFrame,
-    left_out: Collection[str] = (),
-    before: Before | None = None,
-) -> Iterator[DayPull]:
-    """Read the raw datapoints of one UTC day in parts, each with series of its own.
-
-    The parts follow each other in the order of the sort key, so that writing them one after the
-    other gives the same file as writing :func:`day` at once, in memory that does not grow with
-    the day. Arguments and errors are those of :func:`day`. The last part says what each device
-    gave.
-
-    Yields:
-        At least one part.
     """
     series, skipped = wanted_series(devices=devices, variables=variables, left_out=left_out)
     if not series:
@@ -198,7 +147,7 @@ def chunks(
         )
     start, day_end = day_bounds(day)
     end = min(day_end, until)
-    last = DayPull(RAW_SOCOMEC_DATAPOINTS.empty(), skipped_series=skipped)
+    last = PartPull(RAW_SOCOMEC_DATAPOINTS.empty())
     if end <= start:
         yield last
         return
@@ -309,29 +258,25 @@ def _part(
     start: datetime,
     end: datetime,
     said: DeviceDays,
-) -> DayPull:
+) -> PartPull:
     """Turn what came for some series into rows, once and in order."""
     rows = inside = _frame(answered)
     # Bounds are looked at before anything is filtered.
     if rows.height and not (rows["at"].min() >= start and rows["at"].max() < end):  # type: ignore[operator]
         inside = rows.filter(pl.col("at").is_between(start, end, closed="left"))
     frame, duplicates, conflicts = _settled(inside)
-    asked = sum(len(one.batch) for one in answered)
     outside = rows.height - inside.height
     warnings = [_named(text, answered) for text in client.take_warnings()]
     if outside:
         warnings.append(f"{day}: {outside} rows outside the window asked for were left out")
     rejects = said.add(answered, frame)
-    return DayPull(
+    return PartPull(
         frame.select(RAW_SOCOMEC_DATAPOINTS.schema.names()),
-        series=asked,
-        silent_series=asked - frame["ordinal"].n_unique(),
         duplicates=duplicates,
         conflicts=conflicts,
         nulls=frame.filter(pl.col("value").is_null(), pl.col("value_text").is_null()).height
         if frame["value"].null_count()
         else 0,
-        outside=outside,
         warnings=tuple(warnings),
         rejects=rejects,
     )

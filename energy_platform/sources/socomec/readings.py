@@ -18,6 +18,12 @@ def socomec_to_readings(raw: pl.DataFrame) -> pl.DataFrame:
     """Return raw SoData datapoints as ``point_id, at, value, text, unit``.
 
     Datapoints carry no unit (SoData API, section 5); the portfolio's point knows it.
+
+    >>> from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS as TABLE
+    >>> service = {"item_type": "Global", "item_index": "0", "service_id": "130101"}
+    >>> raw = pl.DataFrame([{"serial_number": "SN1", **service, "value": 9.0}], schema=TABLE.schema)
+    >>> socomec_to_readings(raw).select("point_id", "value", "unit").rows()
+    [('socomec/SN1/Global|0|130101', 9.0, None)]
     """
     return raw.select(
         pl.format("socomec/{}/{}", serial_segments(raw["serial_number"]), socomec_keys(raw)).alias(

@@ -36,7 +36,7 @@ class StreamedDay:
     """One SoData day whose rows are read while they are landed; the counts are of those so far."""
 
     day: str
-    chunks: InitVar[Iterator[pull.DayPull]]
+    chunks: InitVar[Iterator[pull.PartPull]]
     frame: Iterator[pl.DataFrame] = field(init=False)
     error: VendorError | None = None
     duplicates: int = 0
@@ -46,10 +46,10 @@ class StreamedDay:
     devices: tuple[DeviceDay, ...] = ()
     rejects: tuple[Reject, ...] = ()
 
-    def __post_init__(self, chunks: Iterator[pull.DayPull]) -> None:
+    def __post_init__(self, chunks: Iterator[pull.PartPull]) -> None:
         self.frame = self._frames(chunks)
 
-    def _frames(self, chunks: Iterator[pull.DayPull]) -> Iterator[pl.DataFrame]:
+    def _frames(self, chunks: Iterator[pull.PartPull]) -> Iterator[pl.DataFrame]:
         for chunk in chunks:
             self.duplicates += chunk.duplicates
             self.conflicts += chunk.conflicts

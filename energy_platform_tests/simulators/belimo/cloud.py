@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from energy_platform.simulators.belimo import ACCOUNT as BELIMO
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform_tests.simulators.web import HTTP
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def valve(suite: SimulatorSuite, *traits: str, number: int = 0) -> str:
         if (set(traits) <= device.traits if traits else not device.traits)
     ]
     return found[number]
+
+
+def device_id(suite: SimulatorSuite, serial: str) -> str:
+    """The id that the vendor has for a serial number today."""
+    return suite.simulator(BelimoSimulator).device_id(serial)
 
 
 class Cloud:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform_tests.simulators.web import HTTP
 
-from .cloud import Cloud, token, valve
+from .cloud import Cloud, device_id, token, valve
 
 if TYPE_CHECKING:
     from energy_platform.simulators.suite import SimulatorSuite
@@ -95,7 +96,7 @@ def test_stats_count_online_and_problems(suite: SimulatorSuite) -> None:
 
 def test_a_state_has_one_timestamp_and_every_type_of_value(suite: SimulatorSuite) -> None:
     cloud = Cloud(suite)
-    identity = suite.belimo.device_id(valve(suite))
+    identity = device_id(suite, valve(suite))
     near = cloud.get(f"/devices/{identity}").json()["state"]
     state = cloud.get(f"/devices/{identity}/data").json()
     assert state == near
@@ -111,7 +112,7 @@ def test_a_state_has_one_timestamp_and_every_type_of_value(suite: SimulatorSuite
 
 def test_a_state_of_the_past_can_be_asked_for_in_two_ways(suite: SimulatorSuite) -> None:
     cloud = Cloud(suite)
-    path = f"/devices/{suite.belimo.device_id(valve(suite))}/data"
+    path = f"/devices/{device_id(suite, valve(suite))}/data"
     iso = cloud.get(path, at="2026-01-01T06:00:00Z").json()
     assert iso == cloud.get(path, at=1_767_247_200_000).json()
     assert iso["timestamp"] <= "2026-01-01T06:00:00.000Z"
@@ -158,7 +159,7 @@ def test_a_transferred_device_has_a_new_id_and_its_history_begins_anew(
     suite: SimulatorSuite,
 ) -> None:
     cloud, serial = Cloud(suite), valve(suite, number=3)
-    old = suite.belimo.device_id(serial)
+    old = device_id(suite, serial)
     before = cloud.raw(old)["paging"]["total"]
     new = HTTP.post(suite.url("control") + "/transfer", json={"serial": serial}).json()["id"]
     assert new != old
@@ -168,7 +169,7 @@ def test_a_transferred_device_has_a_new_id_and_its_history_begins_anew(
     assert cloud.raw(new)["paging"]["total"] == 0
     types = [one["type"] for one in cloud.get(f"/devices/{new}/timeline").json()["data"]]
     assert types[0] == "OWNER_CHANGE"
-    moved = suite.belimo.transfer(serial, with_data=True)
+    moved = suite.simulator(BelimoSimulator).transfer(serial, with_data=True)
     assert moved not in {old, new}
 
 
@@ -191,13 +192,13 @@ def test_two_requests_a_second_can_be_enforced(suite: SimulatorSuite) -> None:
 
 
 def test_a_write_is_refused_and_remembered(suite: SimulatorSuite) -> None:
-    cloud, identity = Cloud(suite), suite.belimo.device_id(valve(suite))
+    cloud, identity = Cloud(suite), device_id(suite, valve(suite))
     assert cloud.post(f"/devices/{identity}/data", {"evcloud.120": 1}).status_code in {403, 405}
-    assert suite.belimo.writes[-1].startswith("POST /api/v3/devices/")
+    assert suite.simulator(BelimoSimulator).writes[-1].startswith("POST /api/v3/devices/")
 
 
 def test_the_change_stream_sends_devices_and_heartbeats(suite: SimulatorSuite) -> None:
-    cloud, identity = Cloud(suite), suite.belimo.device_id(valve(suite))
+    cloud, identity = Cloud(suite), device_id(suite, valve(suite))
     opened = cloud.post("/devices/change-stream", {"includedDeviceIds": [identity]}).json()
     url = f"{suite.environment()['BELIMO_API_URL']}/devices/change-stream/{opened['token']}"
     headers = {"authorization": f"Bearer {token(suite).json()['access_token']}"}

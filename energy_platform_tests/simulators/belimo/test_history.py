@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform.simulators.world import Event, World
 from energy_platform_tests.simulators.web import HTTP
 
-from .cloud import DAY, HEAT, Cloud, valve
+from .cloud import DAY, HEAT, Cloud, device_id, valve
 
 if TYPE_CHECKING:
     from energy_platform.simulators.suite import SimulatorSuite
@@ -28,7 +29,7 @@ def samples_of(answer: dict[str, Any]) -> list[tuple[int, Any]]:
 def heat(suite: SimulatorSuite, *, traits: tuple[str, ...] = ()) -> tuple[str, str]:
     """Device id and point id of a valve's heat register."""
     serial = valve(suite, *traits)
-    return suite.belimo.device_id(serial), f"belimo/{serial}/{HEAT}"
+    return device_id(suite, serial), f"belimo/{serial}/{HEAT}"
 
 
 def test_raw_samples_are_what_the_world_measured_in_whole_joules(suite: SimulatorSuite) -> None:
@@ -79,7 +80,7 @@ def test_without_a_limit_a_page_holds_twenty_and_descending_begins_with_the_newe
 def test_both_stamp_formats_occur(suite: SimulatorSuite) -> None:
     cloud = Cloud(suite)
     lengths = {
-        len(cloud.raw(suite.belimo.device_id(valve(suite, number=n)))["data"][0]["timestamp"])
+        len(cloud.raw(device_id(suite, valve(suite, number=n)))["data"][0]["timestamp"])
         for n in range(2)
     }
     assert lengths == {20, 24}
@@ -258,11 +259,11 @@ def test_local_days_are_buckets_only_where_these_begin_with_the_window(
     suite: SimulatorSuite, from_start: bool, stamps: list[str]
 ) -> None:
     """Which of both the vendor does is not documented; a program may meet either."""
-    suite.belimo.history.buckets_from_start = from_start
+    suite.simulator(BelimoSimulator).history.buckets_from_start = from_start
     try:
-        path = f"/devices/{suite.belimo.device_id(valve(suite))}/data/history/timeseries"
+        path = f"/devices/{device_id(suite, valve(suite))}/data/history/timeseries"
         window = {"from": "2026-01-01T00:00:00+01:00", "to": "2026-01-03T00:00:00+01:00"}
         answer = Cloud(suite).get(path, datapointIds=HEAT, resolution="1d", **window).json()
     finally:
-        suite.belimo.history.buckets_from_start = False
+        suite.simulator(BelimoSimulator).history.buckets_from_start = False
     assert [one["timestamp"] for one in answer["series"][0]["values"]] == stamps

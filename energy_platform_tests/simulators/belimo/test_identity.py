@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.simulators.belimo import ACCOUNT as BELIMO
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform_tests.simulators.web import HTTP
 
 from .cloud import AUDIENCE, Cloud, token
@@ -113,21 +114,21 @@ def test_a_refused_renewal_leaves_the_login(suite: SimulatorSuite) -> None:
 
 
 def test_with_rotation_a_refresh_token_works_once(suite: SimulatorSuite) -> None:
-    suite.belimo.identity.rotate = True
+    suite.simulator(BelimoSimulator).identity.rotate = True
     try:
         refresh = token(suite).json()["refresh_token"]
         assert [renew(suite, refresh) for _ in range(2)] == [200, 403]
     finally:
-        suite.belimo.identity.rotate = False
+        suite.simulator(BelimoSimulator).identity.rotate = False
 
 
 def test_an_expired_token_is_invalid_token(suite: SimulatorSuite) -> None:
-    suite.belimo.identity.access_ttl_s = 0.1
+    suite.simulator(BelimoSimulator).identity.access_ttl_s = 0.1
     try:
         granted = token(suite).json()["access_token"]
         time.sleep(0.15)
     finally:
-        suite.belimo.identity.access_ttl_s = 86_400
+        suite.simulator(BelimoSimulator).identity.access_ttl_s = 86_400
     url = suite.environment()["BELIMO_API_URL"] + "/devices"
     refused = HTTP.get(url, headers={"authorization": f"Bearer {granted}"})
     assert (refused.status_code, refused.json()) == (401, {"error": "invalid_token"})

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from energy_platform.simulators.skycentrics import SkycentricsSimulator
 from energy_platform_tests.simulators.skycentrics.caller import Caller
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def caller(suite: SimulatorSuite) -> Iterator[Caller]:
-    suite.skycentrics.behaviour.history = True
+    suite.simulator(SkycentricsSimulator).behaviour.history = True
     with Caller(urlsplit(suite.url("skycentrics")).port or 0) as caller:
         yield caller
-    suite.skycentrics.behaviour.history = False
+    suite.simulator(SkycentricsSimulator).behaviour.history = False
 
 
 def days_of(caller: Caller, device: int, *, first: date, days: int) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from jwcrypto.jwk import JWK
 from keycloak import KeycloakAuthenticationError, KeycloakOpenID, KeycloakPostError
 
 from energy_platform.simulators.socomec import ACCOUNT as SOCOMEC
+from energy_platform.simulators.socomec import SocomecSimulator
 from energy_platform_tests.simulators.web import HTTP
 
 from .soda import ACCOUNT, OPENID, TOKEN_PATH, login, renew
@@ -67,7 +68,7 @@ def test_a_refresh_token_works_once_and_reuse_ends_the_session(suite: SimulatorS
 
 
 def test_without_rotation_a_refresh_token_stays_good(suite: SimulatorSuite) -> None:
-    keycloak = suite.socomec.keycloak
+    keycloak = suite.simulator(SocomecSimulator).keycloak
     keycloak.rotate = False
     try:
         token = login(suite).json()["refresh_token"]
@@ -77,7 +78,7 @@ def test_without_rotation_a_refresh_token_stays_good(suite: SimulatorSuite) -> N
 
 
 def test_an_access_token_dies_when_its_time_is_over(suite: SimulatorSuite) -> None:
-    keycloak = suite.socomec.keycloak
+    keycloak = suite.simulator(SocomecSimulator).keycloak
     keycloak.access_ttl_s = 0.2
     try:
         token = login(suite).json()["access_token"]
@@ -108,12 +109,12 @@ def test_a_refresh_can_be_refused_while_a_login_works(suite: SimulatorSuite) -> 
 
 def test_a_disabled_user_neither_logs_in_nor_uses_an_old_token(suite: SimulatorSuite) -> None:
     token = login(suite).json()["access_token"]
-    suite.socomec.keycloak.enabled = False
+    suite.simulator(SocomecSimulator).keycloak.enabled = False
     try:
         assert login(suite).json()["error_description"] == "Account disabled"
         assert calls_api(suite, token) == 401
     finally:
-        suite.socomec.keycloak.enabled = True
+        suite.simulator(SocomecSimulator).keycloak.enabled = True
 
 
 def test_revoked_tokens_are_worth_nothing(suite: SimulatorSuite) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from energy_platform.simulators.socomec import SocomecSimulator
 from energy_platform_tests.simulators.web import HTTP
 
 from .soda import ACCOUNT, MAIN, Soda, login
@@ -144,7 +145,7 @@ def test_unknown_keys_may_appear(suite: SimulatorSuite) -> None:
 
 def test_a_write_is_refused_and_remembered(suite: SimulatorSuite) -> None:
     assert Soda(suite).post("/devices").status_code == 403
-    assert suite.socomec.writes[-1] == f"POST {ACCOUNT}/devices"
+    assert suite.simulator(SocomecSimulator).writes[-1] == f"POST {ACCOUNT}/devices"
 
 
 def test_requests_are_counted_by_endpoint_without_ids(suite: SimulatorSuite) -> None:
@@ -153,7 +154,7 @@ def test_requests_are_counted_by_endpoint_without_ids(suite: SimulatorSuite) -> 
     soda.get(f"/devices/{MAIN}")
     soda.get(f"/devices/{MAIN}/last-values")
     soda.get("/sites/count")
-    assert suite.socomec.requests == {
+    assert suite.simulator(SocomecSimulator).requests == {
         ("POST token", 200): 1,
         ("GET devices", 200): 1,
         ("GET devices/one", 200): 1,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from energy_platform.simulators.socomec import uid
+from energy_platform.simulators.socomec import SocomecSimulator, uid
 from energy_platform_tests.simulators.web import HTTP
 
 from .soda import ACCOUNT, IMPORT, MAIN, Soda, series
@@ -91,14 +91,14 @@ def test_a_question_for_last_values_must_name_devices(suite: SimulatorSuite, bod
 
 def test_questions_in_a_body_are_no_writes(suite: SimulatorSuite) -> None:
     soda = Soda(suite)
-    before = list(suite.socomec.writes)
+    before = list(suite.simulator(SocomecSimulator).writes)
     soda.post("/variables")
     soda.put_json("/last-values", {"deviceUuids": [MAIN]})
-    assert suite.socomec.writes == before
+    assert suite.simulator(SocomecSimulator).writes == before
     assert soda.put_json(f"/devices/{MAIN}", {}).status_code == 403
-    assert suite.socomec.writes[-1] == f"PUT {ACCOUNT}/devices/{MAIN}"
-    assert suite.socomec.requests["POST variables", 200] == 1
-    assert suite.socomec.requests["PUT last-values", 200] == 1
+    assert suite.simulator(SocomecSimulator).writes[-1] == f"PUT {ACCOUNT}/devices/{MAIN}"
+    assert suite.simulator(SocomecSimulator).requests["POST variables", 200] == 1
+    assert suite.simulator(SocomecSimulator).requests["PUT last-values", 200] == 1
 
 
 def test_customers_with_their_sites_in_any_order(suite: SimulatorSuite) -> None:
@@ -113,7 +113,7 @@ def test_customers_with_their_sites_in_any_order(suite: SimulatorSuite) -> None:
 
 
 def test_customers_can_be_forbidden_and_nothing_else_is(suite: SimulatorSuite) -> None:
-    suite.socomec.may_read_customers = False
+    suite.simulator(SocomecSimulator).may_read_customers = False
     try:
         soda = Soda(suite)
         customer = uid("customer")
@@ -121,7 +121,7 @@ def test_customers_can_be_forbidden_and_nothing_else_is(suite: SimulatorSuite) -
         assert [one.status_code for one in refused] == [403, 403]
         assert soda.get("/sites").status_code == 200
     finally:
-        suite.socomec.may_read_customers = True
+        suite.simulator(SocomecSimulator).may_read_customers = True
 
 
 def test_contacts_and_addresses_come_only_when_they_are_asked_for(suite: SimulatorSuite) -> None:

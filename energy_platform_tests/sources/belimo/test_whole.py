@@ -175,10 +175,10 @@ def test_the_client_alone_reads_on_where_the_vendor_claims_the_end(
     cloud.fill(first=DAY, days=1, step=HALF_MINUTE)
     pages(cloud, behaviour)
     with cloud.client(sample_page_size=1000) as client:
-        found = client.samples(
+        found = client.history(
             DEVICE, HEAT, start=at("2026-01-01T00:00:00+00:00"), end=at("2026-01-02T00:00:00+00:00")
         )
-    assert found["at"].n_unique() == POINTS
+    assert found.frame["at"].n_unique() == POINTS
 
 
 @pytest.mark.parametrize("total", [3, 1, 0, 20, None])

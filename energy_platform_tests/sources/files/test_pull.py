@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from energy_platform.sources.base import DayPull
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = "2026-02-02"
 
@@ -37,13 +39,13 @@ def export(*rows: tuple[str, float]) -> str:
     return "\n".join(["Time;kWh", *(f"{stamp};{value}" for stamp, value in rows)]) + "\n"
 
 
-def day(inbox: Inbox, name: str = DAY, *, until: datetime = NOW) -> pull.DayPull:
+def day(inbox: Inbox, name: str = DAY, *, until: datetime = NOW) -> DayPull:
     """Fold one day."""
     loggers = pull.loggers_of(inbox.folder)
     return next(pull.days(inbox.store, [name], until=until, loggers=loggers))
 
 
-def rows(pulled: pull.DayPull) -> list[tuple[str, float, str]]:
+def rows(pulled: DayPull) -> list[tuple[str, float, str]]:
     assert pulled.frame is not None
     return [
         (f"{at:%H:%M}", value, file)

@@ -76,8 +76,8 @@ class Vendors:
             if self.password != PASSWORD:
                 return reply_json({"error": {"message": "no"}}, status=self.status)
             return reply_json({"id": 1, "sensors": []})
-        if seen.path == "/definitions/dataprofiles":
-            return reply_json({"data": [], "paging": {"total": 0, "offset": 0, "limit": 500}})
+        if seen.path == "/devices/stats":
+            return reply_json({"totalDevices": 0})
         return self.sodata(seen)
 
 
@@ -102,7 +102,7 @@ def ask(source: str, url: str, *, wall: Wall, logins: RefusedLogins, password: s
             with BelimoClient(
                 BelimoSettings(**values), clock=wall.clock, logins=logins, backoff_s=0
             ) as belimo:
-                belimo.dataprofiles()
+                belimo.device_stats()
         case _:
             values = {
                 "api_url": url,

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.sources.socomec import SeriesKey, SocomecClient
+import polars as pl
+
+from energy_platform.sources.socomec import SeriesKey, SocomecClient, pull
 from energy_platform.sources.socomec.settings import SocomecSettings
 from energy_platform_tests.sources.http.loopback import Loopback, Reply, Seen, reply_json
 
@@ -184,3 +186,23 @@ def connected(
         SocomecClient(settings(server.url, **changes), clock=clock, backoff_s=0.001) as client,
     ):
         yield client, server
+
+
+def pull_day(client: SocomecClient, **changes: Any) -> pull.PartPull:
+    """Read the inventory and then one whole day; ``changes`` are arguments of `pull.chunks`."""
+    tables = pull.inventory(client)
+    given = {
+        "day": DAY,
+        "devices": tables["raw_socomec__devices"],
+        "variables": tables["raw_socomec__variables"],
+    }
+    parts = list(pull.chunks(client, **{**given, **changes}))
+    return pull.PartPull(
+        pl.concat(part.frame for part in parts),
+        duplicates=sum(part.duplicates for part in parts),
+        conflicts=sum(part.conflicts for part in parts),
+        nulls=sum(part.nulls for part in parts),
+        warnings=tuple(warning for part in parts for warning in part.warnings),
+        devices=tuple(device for part in parts for device in part.devices),
+        rejects=tuple(reject for part in parts for reject in part.rejects),
+    )

@@ -30,6 +30,7 @@ from energy_platform_tests.sources.socomec.sodata import (
     UPS,
     SoData,
     connected,
+    pull_day,
 )
 
 if TYPE_CHECKING:
@@ -41,16 +42,9 @@ ALARM = SeriesKey(UPS, "Global", "0", "150001")
 LATER = END + timedelta(days=3)
 
 
-def read_day(sodata: SoData, *, until: datetime = LATER, **changes: Any) -> pull.DayPull:
+def read_day(sodata: SoData, *, until: datetime = LATER, **changes: Any) -> pull.PartPull:
     with connected(sodata, **changes) as (client, _):
-        tables = pull.inventory(client)
-        return pull.day(
-            client,
-            day=DAY,
-            until=until,
-            devices=tables["raw_socomec__devices"],
-            variables=tables["raw_socomec__variables"],
-        )
+        return pull_day(client, until=until)
 
 
 def only_current(data: Sequence[Any]) -> SoData:
@@ -168,7 +162,8 @@ def test_a_day_holds_its_points_from_start_to_end_and_no_more() -> None:
         "serial_number": "SN000001",
     }
     # The inactive battery variable is not asked for; the others without points are silent.
-    assert (pulled.series, pulled.silent_series, pulled.skipped_series) == (3, 2, 1)
+    (ups,) = pulled.devices
+    assert (ups.asked, ups.answered) == (3, 1)
 
 
 def test_an_open_day_ends_at_the_present() -> None:
@@ -243,32 +238,33 @@ def test_points_outside_the_window_are_counted_and_left_to_their_own_day() -> No
     sodata = only_current([{"at": f"2026-01-0{d}T12:00:00Z", "value": d} for d in (1, 2)])
     pulled = read_day(sodata)
     assert pulled.frame["value"].to_list() == [1.0]
-    assert pulled.outside == 1
-    assert "outside the window" in pulled.warnings[0]
+    assert "1 rows outside the window" in pulled.warnings[0]
 
 
 def test_gateways_are_asked_only_when_they_measure_something() -> None:
     sodata = SoData()
     alarm = {"uuid": "a", "itemType": "G", "itemIndex": "0", "serviceId": "1"}
     sodata.variables[GATEWAY] = {"results": [{**alarm, "serviceType": "Alarm"}]}
-    assert read_day(sodata).skipped_series == 2
+    read_day(sodata)
     asked = {one["deviceUuid"] for request in sodata.asks for one in request["series"]}
     assert asked == {UPS}
     sodata.variables[GATEWAY] = {"results": [{**alarm, "serviceType": "Measure"}]}
-    assert read_day(sodata).skipped_series == 1
+    read_day(sodata)
+    asked = {one["deviceUuid"] for request in sodata.asks for one in request["series"]}
+    assert asked == {UPS, GATEWAY}
 
 
 def test_an_empty_inventory_is_no_empty_day() -> None:
-    with connected(SoData()) as (client, server):
+    sodata = SoData()
+    with connected(sodata) as (client, _):
         with pytest.raises(PermanentError, match=r"day 2026-01-01.*inventory"):
-            pull.day(
+            pull_day(
                 client,
-                day=DAY,
                 until=LATER,
                 devices=RAW_SOCOMEC_DEVICES.empty(),
                 variables=RAW_SOCOMEC_VARIABLES.empty(),
             )
-        assert server.seen == []
+        assert sodata.asks == []
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
@@ -391,7 +387,6 @@ def test_a_large_day_comes_in_parts_that_a_larger_day_does_not_make_larger() -> 
             )
         )
     assert [chunk.frame.height // 8_640 for chunk in chunks] == [0, 2, 2, 2, 1]
-    assert [chunk.series for chunk in chunks] == [0, 2, 2, 2, 1]
     assert pl.concat(chunk.frame for chunk in chunks).equals(whole.frame)
 
 

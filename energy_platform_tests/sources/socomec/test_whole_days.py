@@ -17,7 +17,7 @@ from energy_platform.lake.days_before import series_of
 from energy_platform.sources.socomec import SeriesKey, pull
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.sources.http.loopback import Reply, reply_json
-from energy_platform_tests.sources.socomec.sodata import DAY, END, START, connected, stamp
+from energy_platform_tests.sources.socomec.sodata import DAY, END, START, connected, pull_day, stamp
 from energy_platform_tests.sources.socomec.test_pull import LATER, suite
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Vendor:
 
     def read(
         self, *, before: Before | None = None, until: datetime = LATER, **changes: Any
-    ) -> pull.DayPull:
+    ) -> pull.PartPull:
         sodata = suite(self.points)
         true = sodata.datapoints
 
@@ -68,21 +68,13 @@ class Vendor:
 
         sodata.datapoints = changed  # type: ignore[method-assign]
         with connected(sodata, **changes) as (client, _):
-            tables = pull.inventory(client)
-            return pull.day(
-                client,
-                day=DAY,
-                until=until,
-                devices=tables["raw_socomec__devices"],
-                variables=tables["raw_socomec__variables"],
-                before=before,
-            )
+            return pull_day(client, until=until, before=before)
 
     def rows(self) -> int:
         return sum(map(len, self.points.values()))
 
 
-def why(pulled: pull.DayPull) -> dict[str, str]:
+def why(pulled: pull.PartPull) -> dict[str, str]:
     return {one.device: one.why_partial for one in pulled.devices if one.why_partial}
 
 
@@ -481,14 +473,7 @@ def test_a_value_that_is_no_number_is_kept_as_said_and_costs_no_other(said: str,
 
     sodata.datapoints = spelled  # type: ignore[method-assign]
     with connected(sodata) as (client, _):
-        tables = pull.inventory(client)
-        pulled = pull.day(
-            client,
-            day=DAY,
-            until=LATER,
-            devices=tables["raw_socomec__devices"],
-            variables=tables["raw_socomec__variables"],
-        )
+        pulled = pull_day(client, until=LATER)
     assert pulled.frame.height == 2 * 288
     odd = pulled.frame.filter(pl.col("value_text").is_not_null())
     assert odd.select("value", "value_text").rows() == [(None, kept)]
@@ -511,15 +496,7 @@ def test_a_series_whose_rows_are_no_list_is_asked_for_again() -> None:
 def test_a_device_left_out_in_the_portfolio_is_not_asked_for() -> None:
     sodata = suite({key: regular(300) for key in meters(2)})
     with connected(sodata) as (client, _):
-        tables = pull.inventory(client)
-        pulled = pull.day(
-            client,
-            day=DAY,
-            until=LATER,
-            devices=tables["raw_socomec__devices"],
-            variables=tables["raw_socomec__variables"],
-            left_out={"SN-d1"},
-        )
+        pulled = pull_day(client, until=LATER, left_out={"SN-d1"})
     assert [one.device for one in pulled.devices] == ["SN-d0"]
     assert {one["deviceUuid"] for request in sodata.asks for one in request["series"]} == {"d0"}
 
