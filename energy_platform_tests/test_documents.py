@@ -29,7 +29,7 @@ INVENTED: Final = "acme"
 """What stands for a reader's own source, destination or table."""
 
 COMMAND: Final = re.compile(r"(?:`|^|\$ |# )make ([a-z-]+)(?=`|\s*$|\s+#|`,)", re.MULTILINE)
-MODULE: Final = re.compile(r"python -m ((?:energy_platform|energy_platform_tests|benchmarks)[\w.]*)")
+MODULE: Final = re.compile(r"python -m ((?:energy_platform(?:_tests)?|benchmarks)\b[\w.]*)")
 MARKER: Final = re.compile(r'pytest -m "?(?:not )?(\w+)')
 PLACE: Final = re.compile(
     r"(?<![\w/.])((?:energy_platform|energy_platform_tests|dbt_models|docs|benchmarks)/[\w./-]+)"
