@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' \) -print)
 
-.PHONY: help setup demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month lock clean
+.PHONY: help setup hooks demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -17,6 +17,7 @@ help:
 	@echo "make test   lint, types and the tests that take no longer than ten minutes"
 	@echo "make long   what takes longer: every fault, a real Keycloak, killed processes, fast clocks"
 	@echo "make lint   ruff, mypy and sqlfluff only"
+	@echo "make hooks  ruff, sqlfluff and mypy before each commit of this clone"
 	@echo "make docs   the tables, their columns and lineage as one page: dbt_models/target/static_index.html"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make postgres  the ledger's tests on a real PostgreSQL"
@@ -63,6 +64,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_models/models dbt_models/tests
+
+hooks: setup
+	$(BIN)/pre-commit install
 
 docs: setup
 	cd dbt_models && ../$(BIN)/dbt docs generate --quiet --static --empty-catalog

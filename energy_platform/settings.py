@@ -289,10 +289,11 @@ class SourceSettings(_Connected):
 
 
 class ApiSettings(SourceSettings):
-    """What the settings of a source behind an HTTP API have besides: its client and its limits."""
+    """What the settings of a source behind an HTTP API have besides: its pace and its limits.
 
-    client_id: str | None = Field(None, description="Client id.")
-    client_secret: SecretStr | None = Field(None, description="Client secret.")
+    Its login is its own: client id and secret, a password or a token.
+    """
+
     rps: float = Field(5, ge=0.001, le=MOST, description="Requests per second.")
     max_in_flight: int = Field(2, ge=1, le=32, description="Requests in flight.")
     timeout_s: float = Field(60, gt=0, le=YEAR_S, description="Seconds to wait for an answer.")

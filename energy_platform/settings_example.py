@@ -1,8 +1,12 @@
-"""The text of ``.env.example``, made from the settings so that it never misses a variable."""
+"""The text of ``.env.example``, made from the settings so that it never misses a variable.
+
+``python -m energy_platform.settings_example`` prints it.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
@@ -74,3 +78,7 @@ def _default(name: str, field: FieldInfo) -> str:
     if isinstance(value, (dict, tuple)):
         return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(env_example())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,18 @@ def test_the_example_lists_every_variable_and_is_up_to_date() -> None:
     for section in sections().values():
         for name in section.model_fields:
             assert committed.count(f"\n#{variable(section, name)}=") == 1
+
+
+def test_the_command_that_contributors_are_told_prints_the_example() -> None:
+    root = Path(__file__).parents[1]
+    printed = subprocess.run(
+        [sys.executable, "-m", "energy_platform.settings_example"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=True,
+    )
+    assert printed.stdout.decode() == env_example()
 
 
 def test_the_example_with_every_default_filled_in_changes_nothing(tmp_path: Path) -> None:

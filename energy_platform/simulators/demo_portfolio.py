@@ -56,8 +56,13 @@ KNOWN_UNITS: Final = {
 }
 """What an operator knows of points whose vendor says no unit, by name."""
 
-WH_PER_UNIT: Final = {"WATT_HOUR": 1.0, "KILOWATT_HOUR": 1_000.0, "kWh": 1_000.0, "J": 1 / 3_600}
-"""Watt-hours in the units of the world's energy registers."""
+WH_PER_UNIT: Final = {
+    "J": 1 / 3_600,
+    **dict.fromkeys(("Wh", "WATT_HOUR"), 1.0),
+    **dict.fromkeys(("kWh", "KILOWATT_HOUR"), 1000.0),
+    "MWh": 1_000_000.0,
+}
+"""Watt-hours in the units of the world's energy registers: usual symbols, and vendors' words."""
 
 HEADROOM: Final = 1.5
 """Rated power as a multiple of the largest power the world can show."""

@@ -121,12 +121,16 @@ class OpenSource(Protocol):
     def check_login(self) -> None:
         """Make the cheapest call that needs the credentials; a source without any returns.
 
+        Credentials that were refused are not tried again before their time: each attempt is made
+        within ``SourceContext.logins.attempt``, so that no account is locked.
+
         Raises:
+            AuthenticationError: The credentials are refused, now or before.
             VendorError: The call did not succeed.
         """
 
     def inventory(self) -> dict[str, pl.DataFrame]:
-        """Return the inventory frames by table name.
+        """Return the inventory frames by table name, none with what reaches a person.
 
         Raises:
             VendorError: It could not be read.
@@ -141,6 +145,11 @@ class OpenSource(Protocol):
         earlier: Earlier,
     ) -> Iterator[PulledDay]:
         """Yield every day once, in order: its rows or its error.
+
+        A day's rows lie within it and before ``until``, are sorted by the day table's key, one for
+        each key, and are of no device that the portfolio leaves out. The same answers give the same
+        rows. A day that nothing can be asked for, because the inventory has no devices, is an error
+        and never a whole day without rows.
 
         Args:
             days: UTC days, in order.
@@ -161,7 +170,8 @@ class SourceContext:
         portfolio: Says which points are wanted, where a source has to be asked for each, and which
             devices are left out.
         landing: Folder for files of the source's own, ``data/landing/<name>``; may not exist yet.
-        logins: What the installation knows of refused logins; None remembers until it is closed.
+        logins: What the installation knows of refused logins; where it is None, a ``RefusedLogins``
+            of the source's own remembers until it is closed.
         lake: Holds the inventory of before, by which devices keep their names; None: none is known.
     """
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import import_module
+from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,7 @@ import polars as pl
 
 from energy_platform.schemas import CORE_TABLES, INSTANT, RAW_VALUE, Table
 from energy_platform.settings import SettingsError, SourceSettings
-from energy_platform.sources import BUILT_IN, other_sources
+from energy_platform.sources import BUILT_IN, GROUP, other_sources
 from energy_platform.sources.base import Poll, SourceContext, SourceSpec
 
 if TYPE_CHECKING:
@@ -180,6 +180,9 @@ def _settings_faults(spec: SourceSpec[Any]) -> Iterator[str]:
     prefix = f"{spec.name}_".upper()
     if section.model_config.get("env_prefix") != prefix:
         yield f"settings: expected env_prefix {prefix!r}, so that their variables name the source"
+    for variable in spec.simulated_settings:
+        if not variable.startswith(prefix):
+            yield f"simulated_settings: {variable} does not begin with {prefix}"
     if not section.__pydantic_complete__:
         yield "settings: import the types of their fields at run time, not for checkers only"
         return
@@ -257,25 +260,34 @@ def _name(spec: object) -> object:
 def _built_in() -> Iterator[tuple[str, SourceSpec[Any]]]:
     for name in BUILT_IN:
         package = f"{__package__}.{name}"
-        yield package, import_module(package).SOURCE
+        yield package, _loaded(EntryPoint(name, f"{package}:SOURCE", GROUP), origin=package)
 
 
 def _of_other_packages() -> Iterator[tuple[str, SourceSpec[Any]]]:
     for point in other_sources():
         origin = f"entry point {point.name} = {point.value}"
-        try:
-            spec = point.load()
-        except Exception as error:
-            raise SourceError(
-                f"source {point.name!r} ({origin}) cannot be imported: "
-                f"{type(error).__name__}: {error}. Correct or remove its package"
-            ) from error
-        if _name(spec) != point.name:
-            raise SourceError(
-                f"source {_name(spec)!r} ({origin}): name: expected the entry point to be named "
-                "like its source"
-            )
-        yield origin, spec
+        yield origin, _loaded(point, origin=origin)
+
+
+def _loaded(point: EntryPoint, *, origin: str) -> Any:
+    """Return what is registered under a name; ``origin`` says where in messages.
+
+    Raises:
+        SourceError: It cannot be imported, or has another name.
+    """
+    try:
+        spec = point.load()
+    except Exception as error:
+        raise SourceError(
+            f"source {point.name!r} ({origin}) cannot be imported: {type(error).__name__}: "
+            f"{error}. Correct or remove its package"
+        ) from error
+    if _name(spec) != point.name:
+        raise SourceError(
+            f"source {_name(spec)!r} ({origin}): name: expected {point.name!r}, by which it is "
+            "registered"
+        )
+    return spec
 
 
 def day_tables() -> dict[str, Table]:

@@ -22,7 +22,7 @@ from energy_platform.sources.registry import get_source, sources
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from energy_platform.settings import ApiSettings
+    from energy_platform.sources.socomec.settings import SocomecSettings
 
 DAY = "2026-03-02"
 
@@ -115,7 +115,7 @@ def test_a_simulated_installation_takes_no_secret_of_the_environment(
     monkeypatch.setenv("ENERGY_PLATFORM_SIMULATION", str(folder / "simulated.env"))
     monkeypatch.setenv("SOCOMEC_CLIENT_SECRET", SECRETS["SOCOMEC_CLIENT_SECRET"])
     resource = source_resource("socomec").process_config_and_initialize()
-    settings = cast("ApiSettings", resource.read_settings())
+    settings = cast("SocomecSettings", resource.read_settings())
     assert settings.client_secret is not None
     assert settings.client_secret.get_secret_value() == "invented"
     assert SettingsSecrets().get_secrets_for_environment(None) == {

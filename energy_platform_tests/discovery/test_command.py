@@ -14,6 +14,7 @@ from energy_platform.cli.discover import run_discover
 from energy_platform.cli.portfolio_changes import INCOMPLETE, NOTHING, OK
 from energy_platform.portfolio import load_portfolio
 from energy_platform.simulators.suite import SimulatorSuite
+from energy_platform.sources.registry import sources
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Point
 
 MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
-PREFIXES = ("SOCOMEC_", "BELIMO_", "SKYCENTRICS_", "WATTICS_", "ENERGY_PLATFORM_")
+PREFIXES = (*(f"{name}_".upper() for name in sources()), "WATTICS_", "ENERGY_PLATFORM_")
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,21 @@ def suite(
             monkeypatch.delenv(name)
     for name, value in served.environment().items():
         monkeypatch.setenv(name, value)
-    for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
-        monkeypatch.setenv(f"{vendor}_RPS", "500")
-        monkeypatch.setenv(f"{vendor}_ATTEMPTS", "1")
+    for vendor in suite_vendors(served):
+        monkeypatch.setenv(f"{vendor}_RPS".upper(), "500")
+        monkeypatch.setenv(f"{vendor}_ATTEMPTS".upper(), "1")
     yield served
     served.clear_faults()
+
+
+def suite_vendors(suite: SimulatorSuite) -> set[str]:
+    """The vendors that have devices in the world."""
+    return {device.vendor for device in suite.world.devices}
+
+
+def size_of(suite: SimulatorSuite) -> int:
+    """How many devices of the world report something."""
+    return len([device for device in suite.world.devices if device.signals])
 
 
 def _meaning(point: Point) -> tuple[str, str, str]:
@@ -71,7 +82,7 @@ def test_an_empty_folder_gets_a_portfolio_of_the_whole_suite(
     path = tmp_path / "portfolio.yaml"
     portfolio = load_portfolio(path)
     assert code == OK
-    assert len(portfolio.devices) == len([d for d in suite.world.devices if d.signals])
+    assert len(portfolio.devices) == size_of(suite) >= 42
     assert "+version: 1" in screen
     assert "TO CONFIRM" in screen
     text = path.read_text(encoding="utf-8")
@@ -138,7 +149,7 @@ def test_a_link_to_the_portfolio_stays_a_link(suite: SimulatorSuite, tmp_path: P
     (tmp_path / "portfolio.yaml").symlink_to(kept)
     assert discover(yes=True)[0] == OK
     assert (tmp_path / "portfolio.yaml").is_symlink()
-    assert len(load_portfolio(kept).devices) == 42
+    assert len(load_portfolio(kept).devices) == size_of(suite)
 
 
 def test_a_file_saved_while_the_question_stands_is_not_overwritten(
@@ -170,7 +181,7 @@ def test_the_file_is_written_before_a_reader_of_the_diff_can_go_away(
 
     with pytest.raises((BrokenPipeError, SystemExit)):
         run_discover(Console(file=Head(), width=200), yes=True)
-    assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == 42
+    assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == size_of(suite)
 
 
 def test_a_vendor_that_refuses_the_login_stops_no_other(
@@ -182,18 +193,19 @@ def test_a_vendor_that_refuses_the_login_stops_no_other(
     assert "belimo: not read: belimo token" in screen
     assert "hunter2-wrong" not in screen
     portfolio = load_portfolio(tmp_path / "portfolio.yaml")
-    assert {device.vendor for device in portfolio.devices.values()} == {"socomec", "skycentrics"}
+    found = {device.vendor for device in portfolio.devices.values()}
+    assert found == suite_vendors(suite) - {"belimo"}
     monkeypatch.setenv("BELIMO_PASSWORD", suite.environment()["BELIMO_PASSWORD"])
     assert discover(yes=True)[0] == OK
-    assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == 42
+    assert len(load_portfolio(tmp_path / "portfolio.yaml").devices) == size_of(suite)
 
 
 def test_without_credentials_nothing_is_written(
     suite: SimulatorSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
-        monkeypatch.delenv(f"{vendor}_CLIENT_ID")
-        monkeypatch.delenv(f"{vendor}_CLIENT_SECRET")
+    for name, spec in sources().items():
+        for field in spec.login:
+            monkeypatch.delenv(f"{name}_{field}".upper(), raising=False)
     code, screen = discover(yes=True)
     assert code == NOTHING
     assert "no vendor has credentials" in screen

@@ -20,13 +20,17 @@ from energy_platform.lake.lake import Lake
 from energy_platform.simulators.suite import SimulatorSuite
 from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.http.logins import refusals
+from energy_platform.sources.registry import sources
 from energy_platform.sources.skycentrics import Landing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PREFIXES = ("SOCOMEC_", "BELIMO_", "SKYCENTRICS_", "WATTICS_", "ENERGY_PLATFORM_", "DAGSTER_HOME")
+PREFIXES = (
+    *(f"{name}_".upper() for name in sources()),
+    *("WATTICS_", "ENERGY_PLATFORM_", "DAGSTER_HOME"),
+)
 GATEWAYS = ("1000000001", "1000000002")
 MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
@@ -50,8 +54,8 @@ def healthy(
     monkeypatch.setenv("ENERGY_PLATFORM_ALERT_WEBHOOK_URL", "json://127.0.0.1:9/hook")
     for name, value in served.environment().items():
         monkeypatch.setenv(name, value)
-    for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS"):
-        monkeypatch.setenv(f"{vendor}_RPS", "500")
+    for vendor in vendors_of(served):
+        monkeypatch.setenv(f"{vendor}_RPS".upper(), "500")
     (tmp_path / "portfolio.yaml").write_text(served.portfolio(), encoding="utf-8")
     data = tmp_path / "data"
     for gateway in GATEWAYS:
@@ -65,10 +69,22 @@ def healthy(
 @pytest.fixture
 def small(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same with one vendor, for what has nothing to do with vendors."""
+    others = tuple(f"{name}_".upper() for name in sources() if name != "skycentrics")
     for name in os.environ:
-        if name.startswith(("SOCOMEC_", "BELIMO_")):
+        if name.startswith(others):
             monkeypatch.delenv(name)
     return healthy
+
+
+def vendors_of(suite: SimulatorSuite) -> set[str]:
+    """The vendors that have devices in the world."""
+    return {device.vendor for device in suite.world.devices}
+
+
+def servers_of(suite: SimulatorSuite) -> int:
+    """How many servers the vendors that are read have, their logins' among them."""
+    found = vendors_of(suite)
+    return sum(len(one.servers()) for name, one in suite.simulators.items() if name in found)
 
 
 def examined(*, ahead: timedelta = timedelta(0)) -> list[CheckResult]:
@@ -97,7 +113,9 @@ def free_port() -> int:
         return port
 
 
-def test_a_healthy_installation_has_nothing_to_complain_about(healthy: Path) -> None:
+def test_a_healthy_installation_has_nothing_to_complain_about(
+    healthy: Path, served: SimulatorSuite
+) -> None:
     findings = examined()
     assert not complaints(findings)
     checks = {one.check for one in findings}
@@ -106,7 +124,7 @@ def test_a_healthy_installation_has_nothing_to_complain_about(healthy: Path) -> 
         *("credentials", "rights", "inventory", "polls", "wattics"),
     }
     logins = {one.subject for one in findings if one.check == "credentials"}
-    assert logins == {"socomec", "belimo", "skycentrics"}
+    assert logins == vendors_of(served) >= {"socomec", "belimo", "skycentrics"}
 
 
 def test_looking_changes_nothing(healthy: Path) -> None:
@@ -232,11 +250,11 @@ def test_an_unreachable_server_is_told_by_name(
 
 @pytest.mark.parametrize(("ahead", "level"), [(40, "warn"), (-4000, "fail"), (4000, "fail")])
 def test_a_clock_that_is_wrong_is_told_for_every_server(
-    healthy: Path, ahead: int, level: str
+    healthy: Path, served: SimulatorSuite, ahead: int, level: str
 ) -> None:
     found = complaints(examined(ahead=timedelta(seconds=ahead)))
     clocks = {subject: one for (check, subject), one in found.items() if check == "clock"}
-    assert set(clocks) == {"socomec", "belimo", "skycentrics"}
+    assert set(clocks) == vendors_of(served)
     assert {one.level for one in clocks.values()} == {level}
     assert ("behind" if ahead < 0 else "ahead") in clocks["belimo"].message
 
@@ -431,13 +449,10 @@ def test_while_a_demo_runs_its_own_vendors_are_visited_and_no_real_one(
         findings = examined()
     assert complaints(findings).keys() <= {("dagster", "")}, "a demo is not asked for channels"
     reached = [one for one in findings if one.check == "reach"]
-    assert len(reached) == 5
+    assert len(reached) == servers_of(served)
     assert all(one.message.startswith("127.0.0.1 ") for one in reached)
-    assert {one.subject for one in findings if one.check == "credentials"} == {
-        "socomec",
-        "belimo",
-        "skycentrics",
-    }
+    logins = {one.subject for one in findings if one.check == "credentials"}
+    assert logins == vendors_of(served)
 
 
 def test_an_installation_that_tells_nobody_is_told(

@@ -19,12 +19,17 @@ from energy_platform.days import day_bounds
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
+<<<<<<< HEAD
 from energy_platform.simulators.belimo import BelimoSimulator
+=======
+from energy_platform.settings import ApiSettings
+>>>>>>> stranger
 from energy_platform.simulators.skycentrics.readings import DATA_FAULTS
 from energy_platform.simulators.socomec import SocomecSimulator
 from energy_platform.simulators.suite import SimulatorSuite
+from energy_platform.simulators.world import World
 from energy_platform.sources.http.errors import VendorError
-from energy_platform.sources.registry import day_tables, open_source, poll_source
+from energy_platform.sources.registry import day_tables, open_source, poll_source, sources
 from energy_platform_tests.environment import (
     environment,
     no_trust_store,
@@ -46,14 +51,31 @@ DAY: Final = "2026-03-03"
 NOW: Final = day_bounds(DAY)[1] + timedelta(hours=1)
 POLLS: Final = tuple(day_bounds(DAY)[0] + timedelta(hours=12, minutes=n) for n in range(2))
 
-DEVICES: Final = frozenset(
+NAMED: Final = frozenset(
     {
         *("GW000001", "SN000001", "SN000004"),
         *("22001-50007-101-007", "22005-50035-105-007", "22013-50091-113-007"),
         "1000000001",
     }
 )
-"""What is left of the world: enough for several pages and requests, little to transfer."""
+"""Devices that the matrix needs: enough for several pages and requests, little to transfer."""
+
+MANY: Final = 2
+"""Devices that are left of a vendor of which none is named."""
+
+
+def _devices() -> frozenset[str]:
+    """Return what is left of the world: the named devices, and a few of any other vendor."""
+    world = World()
+    others = {one.vendor for one in world.devices} - {
+        one.vendor for one in world.devices if one.serial in NAMED
+    }
+    few = (one for vendor in others for one in world.of_vendor(vendor)[:MANY])
+    return NAMED | {one.serial for one in few}
+
+
+DEVICES: Final = _devices()
+"""Serial numbers of the small world."""
 
 SIGNATURE: Final = re.compile(r"demo-client:[A-Za-z0-9+/]{27}=")
 """What signs a request to SkyCentrics."""
@@ -63,8 +85,9 @@ POINTS: Final = frozenset({"evcloud.200", "evcloud.210", "evcloud.140", "evcloud
 
 PACE: Final = {
     **{
-        f"{vendor}_{name}": value
-        for vendor in ("SOCOMEC", "BELIMO", "SKYCENTRICS")
+        f"{vendor}_{name}".upper(): value
+        for vendor, spec in sources().items()
+        if issubclass(spec.settings, ApiSettings)
         for name, value in {
             "RPS": "2000",
             "BACKOFF_S": "0.01",

@@ -14,7 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from energy_platform.days import day_bounds
+from energy_platform.simulators.registry import simulators
 from energy_platform.simulators.world.events import Event
+from energy_platform.sources.registry import get_source
 from energy_platform_tests.faults.harness import DAY, open_harness
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Case:
     Attributes:
         portfolio: What is read of it.
         variables: Its settings, credentials among them; set in this process.
-        secrets: Texts that nothing may show.
+        secrets: Texts that nothing may show: the value of every secret setting of the login.
         now: The present.
         day: A UTC day before it with readings of each device.
         break_it: Makes every further answer fail.
@@ -67,11 +69,31 @@ def serve(source: str, folder: Path) -> AbstractContextManager[Case]:
 
 @contextmanager
 def simulated(source: str, folder: Path, *, other_calls: tuple[str, ...] = ()) -> Iterator[Case]:
-    """Have a simulated source answer, with a few of its devices."""
+    """Have a simulated source answer, with a few of its devices.
+
+    Its simulator has the source's name, and the portfolio of the demo describes its devices.
+
+    Args:
+        source: Its name.
+        folder: An empty folder.
+        other_calls: As in `Case`.
+    """
+    if source not in {one.name for one in simulators()}:
+        raise AssertionError(
+            f"no simulator is called {source}: write it first, and register it in "
+            "energy_platform/simulators/registry.py"
+        )
     with open_harness(folder) as rig:
+        if not rig.suite.world.of_vendor(source):
+            raise AssertionError(
+                f"the simulator of {source} puts no device into the world: its class has "
+                "`devices`, and `portfolio` says how the demo describes them"
+            )
         prefix = f"{source}_".upper()
         variables = {
-            name: value for name, value in rig.suite.environment().items() if prefix in name
+            name: value
+            for name, value in rig.suite.environment().items()
+            if name.startswith(prefix)
         }
         # The rig's own limit is for faults; here a slow machine must not look like one.
         os.environ[f"{prefix}TIMEOUT_S"] = "60"
@@ -85,9 +107,9 @@ def simulated(source: str, folder: Path, *, other_calls: tuple[str, ...] = ()) -
             portfolio=rig.portfolio,
             variables=variables,
             secrets=tuple(
-                value
-                for name, value in variables.items()
-                if name.endswith(("_SECRET", "_PASSWORD"))
+                variables[name]
+                for name in map(str.upper, (prefix + one for one in get_source(source).secrets))
+                if name in variables
             ),
             now=end + timedelta(hours=1),
             day=DAY,

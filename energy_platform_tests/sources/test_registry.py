@@ -48,6 +48,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"settings": Shown, "login": ("password",), "enabled_by": ()},
         "settings: password is a secret by its name",
     ),
+    ({"simulated_settings": {"RPS": "9"}}, "simulated_settings: RPS does not begin with BELIMO_"),
     ({"settings": Unfinished}, "settings: import the types of their fields at run time"),
     ({"login": ()}, "login: expected at least one setting"),
     ({"login": ("licence",), "enabled_by": ()}, "login: the settings have no licence"),
@@ -86,6 +87,16 @@ def test_a_source_that_lacks_a_part_is_refused_by_its_name(part: dict[str, Any],
 def test_something_else_than_a_source_is_refused() -> None:
     with pytest.raises(SourceError, match="expected a SourceSpec, came dict"):
         registered([("acme_energy", {"name": "acme"})])  # type: ignore[list-item]
+
+
+def test_a_built_in_source_without_its_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("energy_platform.sources.registry.BUILT_IN", ("acme",))
+    sources.cache_clear()
+    try:
+        with pytest.raises(SourceError, match=r"'acme' .* cannot be imported: ModuleNotF"):
+            sources()
+    finally:
+        sources.cache_clear()
 
 
 def test_two_sources_of_one_name_are_refused() -> None:
@@ -140,10 +151,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     [
         ("import nothing_like_it", "cannot be imported: ModuleNotFoundError"),
         ("X = 1", "cannot be imported: AttributeError"),
-        ("SOURCE = 1", "expected the entry point to be named like its source"),
+        ("SOURCE = 1", "name: expected 'acme', by which it is registered"),
         (
             "from energy_platform.sources.belimo import SOURCE",
-            "source 'belimo' (entry point acme = acme_energy:SOURCE): name: expected the entry",
+            "source 'belimo' (entry point acme = acme_energy:SOURCE): name: expected 'acme'",
         ),
     ],
 )

@@ -23,6 +23,7 @@ class BelimoSettings(ApiSettings):
         "public.read offline_access read:dataprofile", description="OAuth scopes, reading only."
     )
     client_id: str | None = Field(None, description="Client id of the Developer Space.")
+    client_secret: SecretStr | None = Field(None, description="Client secret.")
     username: str | None = Field(None, description="BelimoID user.")
     password: SecretStr | None = Field(None, description="Password of that user.")
     late_days: int = Field(2, ge=0, le=60, description="Days read again for late data.")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from energy_platform.simulators import demo_portfolio
 from energy_platform.simulators.world import ORIGIN_S, Signal, World
 from energy_platform.simulators.world.signals import RegisterModel
 
@@ -19,7 +20,7 @@ ENERGY = [
     for one in REGISTERS
     if "energy" in one.quantity and "word_swapped" not in one.traits and one.curve is not None
 ]
-WH_PER_UNIT = {"J": 1 / 3600, "WATT_HOUR": 1.0, "KILOWATT_HOUR": 1e3, "kWh": 1e3, "VAR_HOUR": 1.0}
+WH_PER_UNIT = {**demo_portfolio.WH_PER_UNIT, "VAR_HOUR": 1.0}
 
 instants = st.integers(ORIGIN_S, 2_200_000_000)
 sites = st.sampled_from([site.key for site in WORLD.sites])
