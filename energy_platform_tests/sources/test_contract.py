@@ -51,7 +51,7 @@ class Tried:
         data = self.folder / name
         data.mkdir()
         lake = Lake(data / "lake")
-        with self.open(lake) as opened, Catalogue.of(data) as catalogue:
+        with self.open(lake) as opened, Catalogue(data) as catalogue:
             ingest_inventory(opened, vendor=self.spec.name, lake=lake)
             (outcome,) = ingest_days(
                 opened,
@@ -139,7 +139,7 @@ def test_a_day_that_fails_is_reported_and_never_whole(tried: Tried) -> None:
         lake.write(table, known_lake.read(table))
     tried.case.break_it()
     opened_source = tried.open(lake, landing="nothing landed")
-    with opened_source as opened, Catalogue.of(lake.root.parent) as catalogue:
+    with opened_source as opened, Catalogue(lake.root.parent) as catalogue:
         with suppress(VendorError):
             for outcome in ingest_days(
                 opened,
