@@ -421,6 +421,9 @@ class PlatformSettings(_Section):
     ledger_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."
     )
+    catalogue_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the lake's catalogue; empty: SQLite in data_dir."
+    )
     ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
     partitions_from: Day | None = Field(
         None, description="First day Dagster shows, where data begin later; empty: their first."
@@ -445,7 +448,7 @@ class PlatformSettings(_Section):
         except RuntimeError as error:  # ~somebody, who does not exist
             raise ValueError(str(error)) from None
 
-    @field_validator("ledger_url")
+    @field_validator("ledger_url", "catalogue_url")
     @classmethod
     def _absolute_sqlite(cls, url: SecretStr | None) -> SecretStr | None:
         """Resolve a relative SQLite file like the other paths: processes differ in their folder."""

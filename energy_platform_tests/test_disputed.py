@@ -107,7 +107,7 @@ def test_doctor_says_a_limit_in_kilowatts_with_the_number_in_watts(tmp_path: Pat
     # 600 Wh an hour, ten times as much: 6 kW; the limit was typed as 8.
     plan = stated("8")
     lake = lake_of(tmp_path, plan, scale=10)
-    (found,) = check_limits(plan, data_dir=lake.root.parent)
+    (found,) = check_limits(plan, lake=lake)
     assert found.level == "warn"
     assert METER in found.message
     assert "Were they kW? Then write 8000" in found.message
@@ -118,7 +118,7 @@ def test_doctor_says_a_limit_a_quarter_too_small_without_calling_it_kilowatts(
 ) -> None:
     plan = stated("180")
     lake = lake_of(tmp_path, plan)
-    (found,) = check_limits(plan, data_dir=lake.root.parent)
+    (found,) = check_limits(plan, lake=lake)
     assert found.level == "warn"
     assert "max_power_w 180 W is stated, it needs 600 W or more" in found.message
     assert "kW" not in found.message
@@ -127,14 +127,14 @@ def test_doctor_says_a_limit_a_quarter_too_small_without_calling_it_kilowatts(
 def test_doctor_says_a_limit_that_keeps_nothing_out(tmp_path: Path) -> None:
     plan = stated("100000000")
     lake = lake_of(tmp_path, plan)
-    (found,) = check_limits(plan, data_dir=lake.root.parent)
+    (found,) = check_limits(plan, lake=lake)
     assert "it keeps no bad reading out" in found.message
 
 
 def test_doctor_has_nothing_to_say_of_limits_that_fit(tmp_path: Path) -> None:
     plan = stated("2000")
     lake = lake_of(tmp_path, plan)
-    (found,) = check_limits(plan, data_dir=lake.root.parent)
+    (found,) = check_limits(plan, lake=lake)
     assert found.level == "ok"
     (seen,) = seen_power(lake, plan)
     # A rise of an hour, measured since the register showed less, two hours before.
@@ -149,7 +149,7 @@ def test_doctor_says_an_acceptance_that_books_nothing(tmp_path: Path) -> None:
 
     mistyped = accepting(DAYS[0], DAYS[1])
     lake = lake_of(tmp_path, mistyped, jump=JUMP_WH)
-    messages = [one.message for one in check_limits(mistyped, data_dir=lake.root.parent)]
+    messages = [one.message for one in check_limits(mistyped, lake=lake)]
     assert any("refused on" in message for message in messages)
     (idle,) = [message for message in messages if "books nothing" in message]
     assert idle.startswith(f"{METER}: accept from ")
@@ -170,18 +170,10 @@ def test_doctor_says_a_counter_that_is_reset_often_to_be_read_with_keep(tmp_path
     ]
     land(lake, sessions)
     refresh(lake, portfolio=plan)
-    (found,) = [
-        one
-        for one in check_limits(plan, data_dir=lake.root.parent)
-        if "is reset often" in one.message
-    ]
+    (found,) = [one for one in check_limits(plan, lake=lake) if "is reset often" in one.message]
     assert found.message.startswith(f"{METER}: fell ")
     assert "`glitch: keep`" in found.advice
     import_ = "quantity: active_energy_import"
     kept = portfolio(PORTFOLIO.replace(import_, f"{import_}, glitch: keep"))
     refresh(lake, portfolio=kept)
-    assert not [
-        one
-        for one in check_limits(kept, data_dir=lake.root.parent)
-        if "is reset often" in one.message
-    ]
+    assert not [one for one in check_limits(kept, lake=lake) if "is reset often" in one.message]

@@ -115,7 +115,7 @@ def read(
     now: datetime = NEXT_MORNING,
     **options: Any,
 ) -> list[DayOutcome]:
-    with Catalogue.of(data) as catalogue:
+    with Catalogue(data) as catalogue:
         return list(
             ingest_days(
                 vendor,
@@ -130,7 +130,7 @@ def read(
 
 
 def state(data: Path, day: str = DAY) -> tuple[str, str]:
-    with Catalogue.of(data) as catalogue:
+    with Catalogue(data) as catalogue:
         record = catalogue.days("belimo")[day]
     return record.state, record.why
 
@@ -146,7 +146,7 @@ def test_a_partial_day_lands_what_came_says_why_and_is_not_closed(data: Path) ->
     assert outcome.state == "partial"
     assert state(data) == ("partial", partial_of(footer))
     assert any("device v1" in said and f"since {DAY}" in said for said in outcome.warnings)
-    with Catalogue.of(data) as catalogue:
+    with Catalogue(data) as catalogue:
         assert [one.why_partial for one in catalogue.devices("belimo", DAY)] == [WHY, ""]
         assert catalogue.days("belimo")[DAY].next_at is not None
 
@@ -205,7 +205,7 @@ def test_a_failed_day_is_noted_with_its_reason(data: Path) -> None:
 def test_today_and_intraday_readings_are_not_noted(data: Path) -> None:
     read(data, Vendor({DAY: partial(1)}), now=START + timedelta(hours=2))
     read(data, Vendor({DAY: partial(1)}), closes=False)
-    with Catalogue.of(data) as catalogue:
+    with Catalogue(data) as catalogue:
         assert catalogue.days("belimo") == {}
 
 
@@ -318,7 +318,7 @@ class TestAcceptedAnswers:
         return accept_answer(
             vendor,
             vendor="belimo",
-            data_dir=data,
+            lake=Lake(data / "lake"),
             day=DAY,
             device=only,
             reason="stamped anew",
@@ -340,7 +340,7 @@ class TestAcceptedAnswers:
         assert record.before_id != record.after_id
         before = pl.read_parquet(data / record.kept_in, hive_partitioning=False)
         assert before["value"].sum() == 800
-        with Catalogue.of(data) as catalogue:
+        with Catalogue(data) as catalogue:
             assert catalogue.replacements("belimo", day=DAY) == (record,)
             assert catalogue.replacements("socomec") == ()
         # Read again it stays so.

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from energy_platform.alerts.conditions import Condition
 from energy_platform.closeable import Closeable
 from energy_platform.days import MICROSECOND, instant, microseconds
-from energy_platform.lake.sqlite import sqlite_engine
+from energy_platform.lake.database import sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -39,17 +39,18 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
     platform = Settings.load().platform
     claim(platform.data_dir, origin="live")
     portfolio = load_portfolio(platform.portfolio)
+    lake = Lake.of(platform)
     with open_source(
         vendor,
         portfolio=portfolio,
         landing=landing_folder(platform.data_dir, source=vendor),
         logins=RefusedLogins.of(platform.data_dir),
-        lake=Lake(platform.data_dir / "lake"),
+        lake=lake,
     ) as opened:
         replacement = accept_answer(
             opened,
             vendor=vendor,
-            data_dir=platform.data_dir,
+            lake=lake,
             day=day,
             device=device,
             reason=reason.strip(),

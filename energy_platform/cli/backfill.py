@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from energy_platform.defs.runner import Runner, RunReport
+    from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
 
     Say = Callable[[str], None]
@@ -108,7 +109,7 @@ def _vendors(asked: str) -> tuple[list[Vendor], list[Vendor]]:
 
 def _backfill(vendors: Sequence[Vendor], days: Sequence[str], *, data_dir: Path, say: Say) -> bool:
     with open_runner(data_dir / "dagster", by="backfill", say=say) as runner:
-        done = [_read(runner, vendor, days, data_dir=data_dir, say=say) for vendor in vendors]
+        done = [_read(runner, vendor, days, say=say) for vendor in vendors]
         done.append(refresh_what_is_stale(runner, say=say) != "failed")
         done.append(push_what_is_behind(runner, say=say) != "failed")
         # What was delivered is part of what is published.
@@ -134,7 +135,7 @@ def _say_not_booked(runner: Runner, days: Sequence[str], *, say: Say) -> None:
         say(f"and {len(lines) - _SHOWN} more; `energy-platform status` and `doctor` list them")
 
 
-def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path, say: Say) -> bool:
+def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, say: Say) -> bool:
     from energy_platform.defs.partitions import RUN_KIND, range_tags  # noqa: PLC0415
 
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
@@ -144,7 +145,7 @@ def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path
         tags={**range_tags(list(days)), RUN_KIND: "backfill", **NO_LIMIT},
         on_log=lambda line: say(f"  {line}"),
     )
-    read = _what_was_read(report, vendor, days, data_dir=data_dir)
+    read = _what_was_read(report, vendor, days, lake=runner.platform.lake)
     message = f"{vendor}: {len(read.landed)} of {len(days)} days landed, {read.rows} rows"
     if read.landed:
         message += f", {read.written} days new or changed"
@@ -158,9 +159,7 @@ def _read(runner: Runner, vendor: Vendor, days: Sequence[str], *, data_dir: Path
     return report.success and not read.missing
 
 
-def _what_was_read(
-    report: RunReport, vendor: Vendor, days: Sequence[str], *, data_dir: Path
-) -> _Read:
+def _what_was_read(report: RunReport, vendor: Vendor, days: Sequence[str], *, lake: Lake) -> _Read:
     table = day_tables()[vendor].name
     figures = {
         one.partition: one.figures
@@ -169,7 +168,7 @@ def _what_was_read(
     }
     landed = [day for day in days if "complete_until" in figures.get(day, {})]
     try:
-        with Catalogue.of(data_dir) as catalogue:
+        with Catalogue.of(lake) as catalogue:
             known = catalogue.days(vendor, first=days[0], last=days[-1])
     except CatalogueError:
         # The run has said so; the days themselves have landed.

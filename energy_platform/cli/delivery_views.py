@@ -51,7 +51,7 @@ def show_status(console: Console, *, as_json: bool) -> int:
     portfolio = load_portfolio(settings.platform.portfolio)
 
     def show(ledger: Ledger) -> int:
-        lake = Lake(settings.platform.data_dir / "lake")
+        lake = Lake.of(settings.platform)
         rows = delivery_frame(ledger, lake, portfolio).to_dicts()
         awaiting, at_rest = open_dead_letters(ledger, portfolio.streams)
         decision = push_decision(
@@ -198,7 +198,7 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
 
     def show(ledger: Ledger) -> int:
         found = reconcile(
-            Lake(settings.platform.data_dir / "lake"),
+            Lake.of(settings.platform),
             ledger=ledger,
             portfolio=portfolio,
             settings=settings.wattics,

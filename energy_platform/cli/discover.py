@@ -65,7 +65,7 @@ def _discover(
     read = read_inventories(
         data_dir=settings.data_dir,
         logins=RefusedLogins.of(settings.data_dir),
-        lake=Lake(settings.data_dir / "lake"),
+        lake=Lake.of(settings),
     )
     _print_vendors(console, read)
     if not read.found:

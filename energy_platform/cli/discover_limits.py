@@ -63,7 +63,7 @@ def _limits(
     # A link stays a link.
     path = settings.portfolio.resolve()
     portfolio = load_portfolio(path)
-    seen = seen_power(Lake(settings.data_dir / "lake"), portfolio)
+    seen = seen_power(Lake.of(settings), portfolio)
     if not seen:
         raise DiscoveryError("the lake has no registers to learn limits from; backfill some days")
     before = read_text(path) or ""

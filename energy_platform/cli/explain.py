@@ -13,13 +13,12 @@ from energy_platform.explain import explain
 from energy_platform.explain.descriptions import number
 from energy_platform.identity import name_of
 from energy_platform.installation.origin import installation
-from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from rich.console import Console
     from rich.table import Table
@@ -47,22 +46,23 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
     """
     platform = installation().settings.platform
     portfolio = load_portfolio(platform.portfolio)
-    chain = explain(Lake(platform.data_dir / "lake"), portfolio, point_id=point_id, day=day)
+    lake = Lake.of(platform)
+    chain = explain(lake, portfolio, point_id=point_id, day=day)
     if as_json:
         print(json.dumps(chain.as_json(), indent=2, default=_text))  # noqa: T201
     else:
         _print(console, chain)
-        for line in _replacements(platform.data_dir, chain):
+        for line in _replacements(lake, chain):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def _replacements(data_dir: Path, chain: Explanation) -> list[str]:
+def _replacements(lake: Lake, chain: Explanation) -> list[str]:
     """Say which of the point's days have an answer that an operator accepted."""
-    if not (data_dir / CATALOGUE_FILE).exists():
+    if not Catalogue.exists(lake):
         return []
     vendor, serial, _ = name_of(chain.point_id)
-    with Catalogue.of(data_dir) as catalogue:
+    with Catalogue.of(lake) as catalogue:
         return [
             sentence(one)
             for day in chain.utc_days

@@ -15,9 +15,9 @@ from energy_platform.warehouse.lake_views import open_lake_views
 from energy_platform.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
+
+    from energy_platform.settings import PlatformSettings
 
 MOST_ROWS: Final = 200
 """Rows shown in a table; CSV has no limit."""
@@ -57,9 +57,9 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) ->
     """
     # A message must not become a line of somebody's CSV.
     to = error_console() if as_csv else console
-    data_dir = Settings.load().platform.data_dir
+    platform = Settings.load().platform
     try:
-        connection = _open(data_dir, lake=lake)
+        connection = _open(platform, lake=lake)
     except FileNotFoundError as error:
         to.print(
             f"{error.filename} does not exist yet: run `make demo`, or a refresh in `make ui`",
@@ -77,10 +77,10 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) ->
             return 1
 
 
-def _open(data_dir: Path, *, lake: bool) -> duckdb.DuckDBPyConnection:
+def _open(platform: PlatformSettings, *, lake: bool) -> duckdb.DuckDBPyConnection:
     if lake:
-        return open_lake_views(Lake(data_dir / "lake"))
-    path = data_dir / "energy.duckdb"
+        return open_lake_views(Lake.of(platform))
+    path = platform.data_dir / "energy.duckdb"
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
     return duckdb.connect(str(path), read_only=True, config={**SANDBOX})

@@ -143,7 +143,7 @@ def read_status(settings: Settings) -> Status:
         LakeError: A file of the lake is damaged.
     """
     platform = settings.platform
-    lake = Lake(platform.data_dir / "lake")
+    lake = Lake.of(platform)
     portfolio = load_portfolio(platform.portfolio)
     suspects = unconfirmed_readings(lake)
     stale_days: dict[str, list[str]] = {}
@@ -174,7 +174,7 @@ def read_status(settings: Settings) -> Status:
         or None,
         portfolio=str(platform.portfolio),
         troubles=read_troubles(platform.data_dir, now=now),
-        replaced_answers=read_replacements(platform.data_dir),
+        replaced_answers=read_replacements(lake),
     )
 
 

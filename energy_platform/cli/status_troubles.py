@@ -13,13 +13,14 @@ from energy_platform.alerts import ALERTS_FILE, AlertStore, AlertStoreError
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
-from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.lake.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
     from energy_platform.lake.catalogue import Replacement
+    from energy_platform.lake.lake import Lake
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +134,13 @@ def _alerts(data_dir: Path) -> tuple[AlertStatus, ...]:
     )
 
 
-def read_replacements(data_dir: Path) -> tuple[Replacement, ...]:
+def read_replacements(lake: Lake) -> tuple[Replacement, ...]:
     """Return the answers that ``accept-answer`` replaced, newest first.
 
     Raises:
         CatalogueError: The catalogue cannot be used.
     """
-    if not (data_dir / CATALOGUE_FILE).exists():
+    if not Catalogue.exists(lake):
         return ()
-    with Catalogue.of(data_dir) as catalogue:
+    with Catalogue.of(lake) as catalogue:
         return catalogue.replacements()[::-1]

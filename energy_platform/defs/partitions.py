@@ -26,7 +26,7 @@ def first_partition() -> date:
         settings = Settings.load()
     except SettingsError:
         return EPOCH_DAY
-    lake = Lake(settings.platform.data_dir / "lake")
+    lake = Lake.of(settings.platform)
     landed = [
         date.fromisoformat(days[0]) for table in day_tables().values() if (days := lake.days(table))
     ]

@@ -144,8 +144,8 @@ class LedgerResource(SystemResource):
         return open_ledger(cast(PlatformSettings, self.read_settings()))
 
 
-class LakeResource(dg.ConfigurableResource["LakeResource"]):
-    """The Parquet lake and what is known of each source's days.
+class LakeResource(SystemResource):
+    """The Parquet lake, and its catalogue: SQLite in the data folder, or a database by URL.
 
     Attributes:
         data_dir: Folder for all that a run leaves.
@@ -154,17 +154,22 @@ class LakeResource(dg.ConfigurableResource["LakeResource"]):
     data_dir: str
 
     def lake(self) -> Lake:
-        """Return the day files."""
-        return Lake(Path(self.data_dir) / "lake")
+        """Return the day files.
+
+        Raises:
+            SettingsError: A setting is wrong; the message names the variable.
+        """
+        settings = cast(PlatformSettings, self.read_settings())
+        return Lake(Path(self.data_dir) / "lake", catalogue_url=settings.catalogue_url)
 
     def catalogue(self) -> Catalogue:
         """Open what is known of each source's days; a context manager.
 
         Raises:
-            CatalogueError: The file is not a catalogue, or the disk refuses.
+            CatalogueError: The disk or the server refuses.
         """
         Path(self.data_dir).mkdir(parents=True, exist_ok=True)
-        return Catalogue.of(Path(self.data_dir))
+        return Catalogue.of(self.lake())
 
 
 class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
@@ -208,7 +213,9 @@ class Platform(dg.ConfigurableResource["Platform"]):
     @classmethod
     def of(cls, settings: PlatformSettings) -> "Platform":
         """Build the resource from the settings."""
-        lake = LakeResource(data_dir=str(settings.data_dir))
+        lake = system_resource(
+            "LakeResource", LakeResource, PlatformSettings, data_dir=str(settings.data_dir)
+        )
         return cls(
             data_dir=str(settings.data_dir),
             portfolio_path=str(settings.portfolio),
@@ -257,7 +264,7 @@ class Platform(dg.ConfigurableResource["Platform"]):
         """Open what is known of each source's days; a context manager.
 
         Raises:
-            CatalogueError: The file is not a catalogue, or the disk refuses.
+            CatalogueError: The disk or the server refuses.
         """
         return self.lake_system.catalogue()
 

@@ -437,10 +437,10 @@ def _reason(
 ) -> str:
     if state.planned_until_us is None:
         first = completeness.first_day(plan.vendors)
-        if first is None or state.seen_version == completeness.mark(plan.vendors, since=first):
+        if first is None or completeness.is_seen(state.seen_version, plan.vendors, since=first):
             return ""
         return "nothing sent yet"
-    if plan.sends_late and state.late_seen_version != completeness.late_seen_version(plan.vendors):
+    if plan.sends_late and not completeness.is_late_seen(state.late_seen_version, plan.vendors):
         return "late values may be sent behind the cursor"
     looked_until_us = was_looked_at(plan, state, completeness=completeness)
     if looked_until_us >= EVER_US:

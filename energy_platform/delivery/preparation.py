@@ -270,10 +270,9 @@ def find_starts(
         if first_day is None or (plan.start_us or 0) > now_us:
             continue
         first_days[stream_id] = first_day
-        mark = completeness.mark(plan.vendors, since=first_day)
-        if states[stream_id].seen_version != mark:
+        if not completeness.is_seen(states[stream_id].seen_version, plan.vendors, since=first_day):
             waiting[stream_id] = plan
-            states[stream_id].seen_version = mark
+            states[stream_id].seen_version = completeness.seen
     by_start: dict[str, list[StreamPlan]] = {}
     for stream_id, plan in waiting.items():
         first_day = first_days[stream_id]
@@ -328,7 +327,7 @@ def resume_from_readback(
             baseline_wh=value_wh,
             baseline_us=at_us,
             sum_day=day,
-            summed_version=completeness.deltas_version(day, end=day),
+            summed_version=completeness.seen,
             target_wh=value_wh,
             sent_thousandths=round(value * THOUSANDTHS),
             sent_us=at_us,
@@ -390,8 +389,11 @@ def advance_registers(
     outdated = [
         binding
         for binding in bindings
-        if binding.register.summed_version
-        != completeness.deltas_version(binding.register.baseline_day, end=binding.register.sum_day)
+        if not completeness.is_summed(
+            binding.register.summed_version,
+            binding.register.baseline_day,
+            end=binding.register.sum_day,
+        )
     ]
     queries = [
         EnergyQuery(
@@ -408,9 +410,7 @@ def advance_registers(
     for key, binding in enumerate(outdated):
         register = binding.register
         register.sum_wh = sums[key]
-        register.summed_version = completeness.deltas_version(
-            register.baseline_day, end=register.sum_day
-        )
+        register.summed_version = completeness.seen
     return events
 
 

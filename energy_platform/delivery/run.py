@@ -209,11 +209,14 @@ class PushRun:
     def _send_late(self) -> None:
         """Send values that came too late, for streams where that was agreed."""
         prepared = self._prepared
+        completeness = prepared.completeness
         late_streams = [
             stream_id
             for stream_id, plan in prepared.todo.items()
             if plan.sends_late
-            and self._late_version(stream_id) != self._state(stream_id).late_seen_version
+            and not completeness.is_late_seen(
+                self._state(stream_id).late_seen_version, plan.vendors
+            )
         ]
         if self._stop.is_set() or not late_streams:
             return
@@ -223,7 +226,7 @@ class PushRun:
         events = []
         for stream_id in late_streams:
             state = self._state(stream_id)
-            state.late_seen_version = self._late_version(stream_id)
+            state.late_seen_version = completeness.seen
             entries = found.get(stream_id, [])
             register = state.registers.get("value")
             if entries:
@@ -246,11 +249,6 @@ class PushRun:
 
     def _state(self, stream_id: str) -> StreamState:
         return self._prepared.states[stream_id]
-
-    def _late_version(self, stream_id: str) -> str:
-        return self._prepared.completeness.late_seen_version(
-            self._prepared.plans[stream_id].vendors
-        )
 
     def _resume(self) -> None:
         """Send packets that were planned and never answered, with their very bytes."""
@@ -312,8 +310,6 @@ class PushRun:
         state = prepared.states[stream_id]
         if state.planned_until_us is not None:
             state.seen_version = version_seen(
-                prepared.plans[stream_id],
-                state,
                 completeness=prepared.completeness,
                 watermark=prepared.watermarks.get(stream_id),
                 now_us=self._now_us,

@@ -285,7 +285,7 @@ class FieldValues:
                 baseline_wh=baseline_wh,
                 baseline_us=baseline_us,
                 sum_day=first_day,
-                summed_version=self._completeness.deltas_version(first_day, end=first_day),
+                summed_version=self._completeness.seen,
                 target_wh=baseline_wh,
                 sent_us=baseline_us,
             )
@@ -326,9 +326,7 @@ class FieldValues:
         for key, register in enumerate(behind):
             register.sum_wh += sums[key]
             register.sum_day = day
-            register.summed_version = self._completeness.deltas_version(
-                register.baseline_day, end=day
-            )
+            register.summed_version = self._completeness.seen
 
 
 def _thousandths(energy_wh: pl.Expr) -> pl.Expr:

@@ -2,15 +2,17 @@
 
 A day is known when its raw file is there and the core files were made from it: up to its end once
 it is closed or complete, up to ``complete_until`` while it is open. A closed day with zero rows is
-known to be empty; a day without a file is not known. Footers are read, no rows.
+known to be empty; a day without a file is not known. The catalogue is asked, no file is opened.
+
+Here belongs, too, what a stream remembers of a lake that had nothing more for it: the version of
+the lake. What has a newer one has changed since.
 """
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left
 from datetime import date
-from itertools import accumulate
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
 LATE_DAYS: Final = 35
 """How far back late data are looked for; older ones are history."""
 
-_MODULUS: Final = 1 << 64
+_SEEN: Final = "v"
+"""Begins a version of the lake in the ledger; up to 0.1.0 digests stood there, of hexadecimal
+figures. What such a one says nobody knows any more: the lake is looked at once more."""
 
 
 class MissingDays(NamedTuple):
@@ -70,7 +74,6 @@ class _Known(NamedTuple):
     until_us: int
     is_closed: bool
     is_refreshed: bool
-    token: int
 
 
 def next_day(day: str) -> str:
@@ -84,23 +87,24 @@ def late_since(lake: Lake) -> str | None:
     return None if newest is None else days_before(newest, LATE_DAYS)
 
 
-def _token(*parts: object) -> int:
-    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
+class _Versions:
+    """The newest version of the files of any stretch of days.
 
+    Args:
+        days: Version by day.
+    """
 
-class _Sums:
-    """Digests of day ranges: the sum of the days' digests, so any range is one subtraction."""
+    def __init__(self, days: Mapping[str, int]) -> None:
+        self._days: Final = sorted(days)
+        self._versions: Final = [days[day] for day in self._days]
+        # Thousands of streams and registers ask for the same few stretches.
+        self.newest: Final = cache(self._newest)
 
-    def __init__(self, tokens: dict[str, int]) -> None:
-        self._days: Final = sorted(tokens)
-        self._sums: Final = [0, *accumulate(tokens[day] for day in self._days)]
-
-    def between(self, first: str, end: str | None = None) -> int:
-        """Return the digest of the days from ``first``, up to but without ``end``."""
+    def _newest(self, first: str, end: str | None = None) -> int:
+        """Return the newest version of the days from ``first``, up to but without ``end``."""
         start = bisect_left(self._days, first)
         stop = len(self._days) if end is None else bisect_left(self._days, end)
-        return (self._sums[max(stop, start)] - self._sums[start]) % _MODULUS
+        return max(self._versions[start:stop], default=0)
 
 
 class Completeness:
@@ -116,7 +120,10 @@ class Completeness:
         self, lake: Lake, *, vendors: Collection[Vendor], since: str | None = None
     ) -> None:
         raw_tables = [day_tables()[vendor] for vendor in vendors]
-        files = lake.day_files(CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables, since=since)
+        version, files = lake.look(CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables, since=since)
+        self._version: Final = version
+        self.seen: Final = f"{_SEEN}{version}"
+        """What to remember of the lake as it is."""
         readings, damaged = _footers(files, CORE_READINGS)
         deltas, damaged_deltas = _footers(files, CORE_ENERGY_DELTAS)
         self._damaged: dict[tuple[str, str], str] = {}
@@ -134,42 +141,47 @@ class Completeness:
             self._raw[vendor] = {
                 day: _known(
                     footer,
-                    day=day,
                     is_refreshed=day not in broken
                     and _is_refreshed(table, footer, readings.get(day), deltas.get(day)),
                 )
                 for day, footer in footers.items()
             }
             self._damaged.update({(vendor, day): why for day, why in damaged_raw.items()})
-        self._deltas: Final = _Sums({day: _token(day, f.content_id) for day, f in deltas.items()})
-        core = {
-            day: _token(
-                day,
-                deltas[day].content_id if day in deltas else "",
-                readings[day].content_id if day in readings else "",
-            )
-            for day in deltas.keys() | readings.keys()
+        self._changed: Final = {
+            table.name: _Versions({f.day: f.version for f in files if f.table == table.name})
+            for table in (CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables)
         }
-        self._core: Final = _Sums(core)
-        self._tokens: Final = {
-            vendor: _Sums({day: known.token for day, known in days.items()})
-            for vendor, days in self._raw.items()
-        }
+        # A policy that changed rewrites what files were made of, often not what stands in them.
+        self._energy_changed: Final = _Versions(
+            {f.day: f.rows_version for f in files if f.table == CORE_ENERGY_DELTAS.name}
+        )
 
-    def mark(self, vendors: Collection[str], *, since: str) -> str:
-        """Return a digest of all that is known of some vendors from a day on."""
-        total = self._core.between(since)
-        for vendor in vendors:
-            total += self._tokens[vendor].between(since)
-        return f"{total % _MODULUS:016x}"
+    def is_seen(self, seen: str | None, vendors: Collection[str], *, since: str) -> bool:
+        """Whether all that is known of some vendors from a day on is as it was.
 
-    def late_seen_version(self, vendors: Collection[str]) -> str:
-        """Return a digest of the days that late data are looked for in."""
-        return self.mark(vendors, since=days_before(self.days[-1], LATE_DAYS) if self.days else "")
+        Args:
+            seen: What is remembered of the lake as it was; None or empty: nothing.
+            vendors: Whose days matter, those that were derived from them included.
+            since: First day that matters.
+        """
+        tables = [CORE_READINGS, CORE_ENERGY_DELTAS, *(day_tables()[one] for one in vendors)]
+        return self._is_since(seen, *(self._changed[one.name].newest(since) for one in tables))
 
-    def deltas_version(self, first: str, *, end: str) -> str:
-        """Return a digest of the energy of the days from ``first``, without ``end``."""
-        return f"{self._deltas.between(first, end):016x}"
+    def is_late_seen(self, seen: str | None, vendors: Collection[str]) -> bool:
+        """Whether the days that late data are looked for in are as they were."""
+        since = days_before(self.days[-1], LATE_DAYS) if self.days else ""
+        return self.is_seen(seen, vendors, since=since)
+
+    def is_summed(self, seen: str, first: str, *, end: str) -> bool:
+        """Whether the energy of the days from ``first``, without ``end``, is as it was."""
+        return self._is_since(seen, self._energy_changed.newest(first, end))
+
+    def _is_since(self, seen: str | None, *newest: int) -> bool:
+        version = (seen or "").removeprefix(_SEEN)
+        if version == (seen or "") or not version.isdecimal():
+            return False
+        # A newer one than the lake's is of a catalogue that was lost.
+        return max(newest) <= int(version) <= self._version
 
     def first_day(self, vendors: Collection[str]) -> str | None:
         """Return the first day any of some vendors has a file for."""
@@ -236,14 +248,13 @@ class Completeness:
         return MissingDays(day, last, reason, is_partial=day in days)
 
 
-def _known(footer: Footer, *, day: str, is_refreshed: bool) -> _Known:
+def _known(footer: Footer, *, is_refreshed: bool) -> _Known:
     until = complete_until_of(footer)
     closed = is_closed(footer)
     return _Known(
         until_us=microseconds(until),
         is_closed=closed,
         is_refreshed=is_refreshed,
-        token=_token(day, until.isoformat(), closed, footer.content_id, is_refreshed),
     )
 
 
@@ -266,36 +277,27 @@ def _footers(
     """Return the footers of a table by day, and what is wrong with its damaged files."""
     own = [one for one in files if one.table == table.name]
     found = {one.day: one.footer for one in own if one.footer is not None}
-    return found, {one.day: one.damage for one in own if one.footer is None}
+    return found, {one.day: one.damage for one in own if one.damage}
 
 
 _CLOSING_US: Final = 12 * 3600 * 1_000_000
 """How long after its end a day may stay open without being called incomplete."""
 
 
-def version_seen(
-    plan: StreamPlan,
-    state: StreamState,
-    *,
-    completeness: Completeness,
-    watermark: Watermark | None,
-    now_us: int,
-) -> str:
+def version_seen(*, completeness: Completeness, watermark: Watermark | None, now_us: int) -> str:
     """Return what to remember of a lake that had nothing more for a stream with a cursor.
 
     Where the lake reaches beyond the present, only the instants up to now were looked at.
     """
-    day = day_of(instant(state.planned_until_us or 0))
-    mark = completeness.mark(plan.vendors, since=day)
     is_cut = watermark is not None and watermark.until_us > now_us
-    return f"{mark}@{now_us}" if is_cut else mark
+    return f"{completeness.seen}@{now_us}" if is_cut else completeness.seen
 
 
 def was_looked_at(plan: StreamPlan, state: StreamState, *, completeness: Completeness) -> int:
     """Return up to which instant the lake as it is had nothing more for a stream with a cursor."""
     day = day_of(instant(state.planned_until_us or 0))
-    mark, _, until = (state.seen_version or "").partition("@")
-    if mark != completeness.mark(plan.vendors, since=day):
+    seen, _, until = (state.seen_version or "").partition("@")
+    if not completeness.is_seen(seen, plan.vendors, since=day):
         return 0
     return int(until) if until else EVER_US
 

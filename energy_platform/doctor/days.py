@@ -9,16 +9,15 @@ from energy_platform.days import day_bounds
 from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.ingest.due import REPORTED_FROM, holes_of
 from energy_platform.lake.catalogue import CatalogueError
-from energy_platform.lake.catalogue_file import damaged_catalogues
-from energy_platform.lake.lake import Lake
+from energy_platform.lake.catalogue_database import damaged_catalogues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from energy_platform.doctor.check_result import CheckResult
     from energy_platform.ingest.due import Hole
+    from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "days"
@@ -28,16 +27,15 @@ FAILS_AFTER: Final = timedelta(hours=48)
 (WATTICS_MAX_HOLD_H)."""
 
 
-def check_days(
-    sources: Iterable[Vendor], *, data_dir: Path, now: datetime
-) -> Iterator[CheckResult]:
+def check_days(sources: Iterable[Vendor], *, lake: Lake, now: datetime) -> Iterator[CheckResult]:
     """Check each source for days that are over and not whole.
 
     Args:
         sources: Those with credentials.
-        data_dir: The data folder.
+        lake: The day files.
         now: The present.
     """
+    data_dir = lake.root.parent
     for aside in damaged_catalogues(data_dir):
         yield warn(
             CHECK,
@@ -45,7 +43,6 @@ def check_days(
             f"{aside.name} was damaged and a new one begun; answers that were accepted stand in it",
             "Remove it when it is of no use; days are judged again when they are read again",
         )
-    lake = Lake(data_dir / "lake")
     for source in sources:
         try:
             found = holes_of(source, lake=lake, data_dir=data_dir, now=now, after=REPORTED_FROM)

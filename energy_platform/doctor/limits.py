@@ -20,7 +20,6 @@ from energy_platform.limits_seen import SeenPower, frequently_reset_points, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from energy_platform.doctor.check_result import CheckResult
     from energy_platform.portfolio import Portfolio
@@ -31,14 +30,13 @@ FAR_TOO_LARGE: Final = 1000.0
 """A limit this many times the highest power seen keeps hardly any bad reading out."""
 
 
-def check_limits(portfolio: Portfolio, *, data_dir: Path) -> Iterator[CheckResult]:
+def check_limits(portfolio: Portfolio, *, lake: Lake) -> Iterator[CheckResult]:
     """Compare the limits of registers with the data of the newest days.
 
     Args:
         portfolio: States the limits.
-        data_dir: The data folder.
+        lake: The day files.
     """
-    lake = Lake(data_dir / "lake")
     try:
         found = list(_findings(lake, portfolio))
     except LakeError as error:

@@ -11,7 +11,7 @@ from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
-from energy_platform.doctor.running import check_dagster, check_ledger, check_runs
+from energy_platform.doctor.running import check_dagster, check_database, check_runs
 from energy_platform.doctor.vendors import check_source, visit
 from energy_platform.doctor.wattics import check_wattics
 from energy_platform.lake.lake import Lake
@@ -58,8 +58,10 @@ def run_checks(
     yield from check_leftovers(data_dir)
     yield from check_dagster(data_dir / "dagster")
     yield from check_runs(data_dir / "dagster", now=now())
-    yield check_ledger(settings.platform.ledger_url, data_dir=data_dir)
-    yield from check_days(environment.complete, data_dir=data_dir, now=now())
+    yield check_database("ledger", settings.platform.ledger_url, data_dir=data_dir)
+    yield check_database("catalogue", settings.platform.catalogue_url, data_dir=data_dir)
+    lake = Lake.of(settings.platform)
+    yield from check_days(environment.complete, lake=lake, now=now())
     is_demo = environment.idle_demo or environment.simulated is not None
     if not is_demo:
         # Nobody waits for messages of a demo.
@@ -67,7 +69,7 @@ def run_checks(
     read = check_portfolio(settings.platform.portfolio)
     yield from read.findings
     if read.portfolio is not None:
-        yield from check_limits(read.portfolio, data_dir=data_dir)
+        yield from check_limits(read.portfolio, lake=lake)
     found: dict[Vendor, VendorInventory] = {}
     for vendor in environment.complete:
         # A demo's vendors are those that are simulated, whatever this process's variables name.
@@ -79,7 +81,7 @@ def run_checks(
                 now=now,
                 logins=RefusedLogins.of(data_dir),
                 retry_login=retry_login,
-                lake=Lake(data_dir / "lake"),
+                lake=lake,
             )
         yield from visited.findings
         if visited.found is not None:

@@ -1,11 +1,11 @@
-"""Checks of what runs: Dagster's home, the UI and daemon, the polls, the ledger's database."""
+"""Checks of what runs: Dagster's home, the UI and daemon, the polls, the databases."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy
 
@@ -13,6 +13,7 @@ from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
+from energy_platform.lake.database import DatabaseUrlError, open_database
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,28 +89,31 @@ def check_runs(home: Path, *, now: datetime) -> list[CheckResult]:
     ] or [ok("runs", "", "none died, hangs or waits for nobody")]
 
 
-def check_ledger(url: SecretStr | None, *, data_dir: Path) -> CheckResult:
-    """Check that the ledger's database answers.
+def check_database(
+    name: Literal["ledger", "catalogue"], url: SecretStr | None, *, data_dir: Path
+) -> CheckResult:
+    """Check that the database of the ledger or of the catalogue answers.
 
     Args:
+        name: Which one.
         url: Its SQLAlchemy URL; None for SQLite in the data folder.
         data_dir: The data folder.
     """
     if url is None:
-        return ok("ledger", "", f"SQLite in {data_dir}")
+        return ok(name, "", f"SQLite in {data_dir}")
+    setting = f"ENERGY_PLATFORM_{name.upper()}_URL"
+    advice = "Check the URL, and that its driver is installed"
     try:
-        engine = sqlalchemy.create_engine(url.get_secret_value())
-        try:
-            with engine.connect() as connection:
-                connection.execute(sqlalchemy.text("select 1"))
-        finally:
-            engine.dispose()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        engine = open_database(url.get_secret_value(), name=name, setting=setting)
+    except DatabaseUrlError as error:
+        return fail(name, "", str(error), advice)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text("select 1"))
+    except sqlalchemy.exc.SQLAlchemyError as error:
         # The texts of drivers may hold the URL with its password.
-        return fail(
-            "ledger",
-            "",
-            f"the database of ENERGY_PLATFORM_LEDGER_URL does not answer ({type(error).__name__})",
-            "Check the URL, and that its driver is installed",
-        )
-    return ok("ledger", "", f"the {engine.dialect.name} database answers")
+        message = f"the database of {setting} does not answer ({type(error).__name__})"
+        return fail(name, "", message, advice)
+    finally:
+        engine.dispose()
+    return ok(name, "", f"the {engine.dialect.name} database answers")

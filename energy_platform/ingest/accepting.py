@@ -20,7 +20,6 @@ from energy_platform.sources.registry import get_source
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from energy_platform.schemas import Vendor
     from energy_platform.sources.base import OpenSource
@@ -33,7 +32,7 @@ def accept_answer(
     opened: OpenSource,
     *,
     vendor: Vendor,
-    data_dir: Path,
+    lake: Lake,
     day: str,
     device: str,
     reason: str,
@@ -45,7 +44,7 @@ def accept_answer(
     Args:
         opened: The source, opened.
         vendor: Whose day it is.
-        data_dir: The data folder.
+        lake: The day files, in the data folder.
         day: The UTC day, over and in the lake.
         device: Only this device's rows are replaced; empty for all.
         reason: Why, in the operator's words.
@@ -61,7 +60,7 @@ def accept_answer(
         VendorError: The vendor did not answer; nothing was replaced.
         CatalogueError: The record cannot be kept.
     """
-    lake, table = Lake(data_dir / "lake"), get_source(vendor).day_table
+    data_dir, table = lake.root.parent, get_source(vendor).day_table
     if day_bounds(day)[1] > now:
         raise LakeError(f"{day} is not over; its file changes with every reading anyway")
     before = lake.footer(table, day=day)
@@ -74,7 +73,7 @@ def accept_answer(
     kept.parent.mkdir(parents=True, exist_ok=True)
     # Copied first: a crash in between must not lose what is about to be dropped.
     shutil.copyfile(lake.path(table, day=day), kept)
-    with Catalogue.of(data_dir) as catalogue:
+    with Catalogue.of(lake) as catalogue:
         landing = DayLanding(lake=lake, vendor=vendor, now=now, catalogue=catalogue, accepts=device)
         inventory = read_inventory(lake, vendor=vendor)
         earlier = DaysBefore(lake, table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
 from energy_platform.ingest.run import first_day, ingest_settings, is_configured
-from energy_platform.lake.catalogue import CATALOGUE_FILE, LONGEST_PAUSE, Catalogue
+from energy_platform.lake.catalogue import LONGEST_PAUSE, Catalogue
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.sources.registry import day_tables, get_source, landing_folder
@@ -124,7 +124,7 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
 
     Args:
         lake: The day files.
-        data_dir: Folder of the catalogue.
+        data_dir: Folder of what landed.
         source: Whose days.
 
     Raises:
@@ -136,9 +136,9 @@ def read_source_days(lake: Lake, *, data_dir: Path, source: Vendor) -> SourceDay
     if spec.arrivals is not None:
         landing = landing_folder(data_dir, source=source)
         arrivals = spec.arrivals(ingest_settings(source), landing)
-    if not (data_dir / CATALOGUE_FILE).exists():
+    if not Catalogue.exists(lake):
         return SourceDays(files=files, records={}, arrivals=arrivals)
-    with Catalogue.of(data_dir) as catalogue:
+    with Catalogue.of(lake) as catalogue:
         return SourceDays(files=files, records=catalogue.days(source), arrivals=arrivals)
 
 
@@ -157,7 +157,7 @@ def holes_of(
     Args:
         source: Whose days.
         lake: The day files.
-        data_dir: Folder of the catalogue.
+        data_dir: Folder of what landed.
         now: The present.
         after: How long after its end a day counts as over.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.raw_days import COMPLETE_UNTIL, complete_until_of
 from energy_platform.sources.registry import day_tables, get_source
 
@@ -19,11 +19,10 @@ LATEST_DAYS: Final = 3
 """Newest raw days whose footers say up to where a source was heard."""
 
 
-def last_answer_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor) -> datetime | None:
+def last_answer_at(lake: Lake, *, landing: Path, source: Vendor) -> datetime | None:
     """Return up to when a source was last asked and answered; None where it never was.
 
     Args:
-        data_dir: Folder of the catalogue.
         lake: The day files.
         landing: Folder of the source's polls.
         source: Which source.
@@ -36,7 +35,7 @@ def last_answer_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor)
         # Its days are folded from polls, also when the source has long been silent.
         return polled
     table = day_tables()[source]
-    found = _answered(data_dir, source)
+    found = _answered(lake, source)
     # A damaged file is named among the holes, with what to do.
     found += [
         complete_until_of(one.footer)
@@ -46,10 +45,10 @@ def last_answer_at(data_dir: Path, *, lake: Lake, landing: Path, source: Vendor)
     return max(found, default=None)
 
 
-def _answered(data_dir: Path, source: Vendor) -> list[datetime]:
+def _answered(lake: Lake, source: Vendor) -> list[datetime]:
     """Return when days that are over were read: their files end with the day."""
-    if not (data_dir / CATALOGUE_FILE).exists():
+    if not Catalogue.exists(lake):
         return []
-    with Catalogue.of(data_dir) as catalogue:
+    with Catalogue.of(lake) as catalogue:
         records = catalogue.days(source).values()
     return [one.attempted_at for one in records if one.state != "failed"]

@@ -1,9 +1,9 @@
 """The catalogue of days: what each source gave for each UTC day, and when it is asked for again.
 
-One SQLite file, ``data/catalogue.sqlite``, shared with :mod:`energy_platform.lake.day_files`. Here
-belongs what no file can say: a day that failed, a device that is missing, how often it was tried,
-an answer that an operator accepted. Losing the file loses no reading: days are judged again when
-they are read again.
+One database, ``data/catalogue.sqlite`` or one by URL, shared with
+:mod:`energy_platform.lake.day_files`. Here belongs what no file can say: a day that failed, a
+device that is missing, how often it was tried, an answer that an operator accepted. Losing it
+loses no reading: days are judged again when they are read again.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from typing import TYPE_CHECKING, Final, Literal
 import sqlalchemy as sa
 
 from energy_platform.closeable import Closeable
-from energy_platform.lake.catalogue_file import (
+from energy_platform.lake.catalogue_database import (
     CATALOGUE_FILE,
+    CatalogueDatabase,
     CatalogueError,
-    catalogue_faults,
+    Text,
     from_column,
-    open_catalogue,
     to_column,
 )
 from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from energy_platform.lake.lake import Lake
 
 DayState = Literal["whole", "partial", "failed"]
 """Whole: shown to be all there is. Partial: landed, something is missing. Failed: nothing new."""
@@ -117,12 +120,12 @@ _METADATA: Final = sa.MetaData()
 _SOURCE_DAYS: Final = sa.Table(
     "source_days",
     _METADATA,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("day", sa.Text, primary_key=True),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("source", Text, primary_key=True),
+    sa.Column("day", Text, primary_key=True),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("why", Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("answer_id", sa.Text, nullable=False),
+    sa.Column("answer_id", Text, nullable=False),
     sa.Column("since_us", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_us", sa.BigInteger),
@@ -132,15 +135,15 @@ _SOURCE_DAYS: Final = sa.Table(
 _DEVICE_DAYS: Final = sa.Table(
     "device_days",
     _METADATA,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("day", sa.Text, primary_key=True),
-    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("source", Text, primary_key=True),
+    sa.Column("day", Text, primary_key=True),
+    sa.Column("device", Text, primary_key=True),
     sa.Column("asked", sa.Integer, nullable=False),
     sa.Column("answered", sa.Integer, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("first_us", sa.BigInteger),
     sa.Column("last_us", sa.BigInteger),
-    sa.Column("why_partial", sa.Text, nullable=False),
+    sa.Column("why_partial", Text, nullable=False),
 )
 
 
@@ -148,17 +151,17 @@ _REPLACEMENTS: Final = sa.Table(
     "replacements",
     _METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("day", sa.Text, nullable=False),
-    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("source", Text, nullable=False),
+    sa.Column("day", Text, nullable=False),
+    sa.Column("device", Text, nullable=False),
     sa.Column("at_us", sa.BigInteger, nullable=False),
-    sa.Column("operator", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("operator", Text, nullable=False),
+    sa.Column("reason", Text, nullable=False),
     sa.Column("dropped", sa.BigInteger, nullable=False),
     sa.Column("changed", sa.BigInteger, nullable=False),
-    sa.Column("before_id", sa.Text, nullable=False),
-    sa.Column("after_id", sa.Text, nullable=False),
-    sa.Column("kept_in", sa.Text, nullable=False),
+    sa.Column("before_id", Text, nullable=False),
+    sa.Column("after_id", Text, nullable=False),
+    sa.Column("kept_in", Text, nullable=False),
 )
 
 
@@ -166,24 +169,30 @@ class Catalogue(Closeable):
     """The catalogue of one data folder; safe with several threads and processes.
 
     Args:
-        path: The SQLite file; created when missing.
+        data_dir: The data folder.
+        url: SQLAlchemy URL of a catalogue elsewhere; None for SQLite in the data folder.
 
     Raises:
-        CatalogueError: The disk refuses.
+        CatalogueError: The disk or the server refuses.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = open_catalogue(path, _METADATA)
+    def __init__(self, data_dir: Path, *, url: SecretStr | None = None) -> None:
+        self._database = CatalogueDatabase(data_dir, _METADATA, url=url)
+        self._database.open()
 
     @classmethod
-    def of(cls, data_dir: Path) -> Catalogue:
-        """Open (or create) the catalogue of a data folder."""
-        return cls(data_dir / CATALOGUE_FILE)
+    def of(cls, lake: Lake) -> Catalogue:
+        """Open (or create) the catalogue that belongs to a lake."""
+        return cls(lake.root.parent, url=lake.catalogue_url)
+
+    @staticmethod
+    def exists(lake: Lake) -> bool:
+        """Whether a lake has one yet: looking must not make it."""
+        return CatalogueDatabase(lake.root.parent, _METADATA, url=lake.catalogue_url).exists
 
     def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        """Close the database."""
+        self._database.close()
 
     def record(
         self,
@@ -209,7 +218,8 @@ class Catalogue(Closeable):
             answer_id: Digest of the answer.
             devices: What each device gave; None leaves what is known.
         """
-        with self._faults(), self._engine.begin() as connection:
+
+        def note(connection: sa.Connection) -> DayRecord:
             before = self._one(connection, source, day)
             same = before is not None and (before.state == state and before.answer_id == answer_id)
             attempts = 0 if state == "whole" else (before.attempts if before else 0) + 1
@@ -229,7 +239,9 @@ class Catalogue(Closeable):
             if devices is not None:
                 rows_of = [_device_row(source, day, device) for device in devices]
                 _replace(connection, _DEVICE_DAYS, rows_of, source=source, day=day)
-        return after
+            return after
+
+        return self._database.write(note)
 
     def days(
         self, source: str, *, first: str | None = None, last: str | None = None
@@ -241,8 +253,7 @@ class Catalogue(Closeable):
             query = query.where(table.c.day >= first)
         if last is not None:
             query = query.where(table.c.day <= last)
-        with self._faults(), self._read() as connection:
-            return {row["day"]: _record_of(row) for row in connection.execute(query).mappings()}
+        return {row["day"]: _record_of(row) for row in self._rows(query)}
 
     def devices(self, source: str, day: str) -> tuple[DeviceDay, ...]:
         """Return what each device gave on a day, by device in order."""
@@ -252,19 +263,18 @@ class Catalogue(Closeable):
             .where(table.c.source == source, table.c.day == day)
             .order_by(table.c.device)
         )
-        with self._faults(), self._read() as connection:
-            return tuple(
-                DeviceDay(
-                    device=row["device"],
-                    asked=row["asked"],
-                    answered=row["answered"],
-                    rows=row["rows"],
-                    first_at=from_column(row["first_us"]),
-                    last_at=from_column(row["last_us"]),
-                    why_partial=row["why_partial"],
-                )
-                for row in connection.execute(query).mappings()
+        return tuple(
+            DeviceDay(
+                device=row["device"],
+                asked=row["asked"],
+                answered=row["answered"],
+                rows=row["rows"],
+                first_at=from_column(row["first_us"]),
+                last_at=from_column(row["last_us"]),
+                why_partial=row["why_partial"],
             )
+            for row in self._rows(query)
+        )
 
     def partial_since(self, source: str, device: str, *, day: str) -> str | None:
         """Return the first of the days up to ``day`` on all of which a device was not whole.
@@ -275,20 +285,29 @@ class Catalogue(Closeable):
         table = _DEVICE_DAYS
         of_device = sa.and_(table.c.source == source, table.c.device == device, table.c.day <= day)
         whole = sa.select(sa.func.max(table.c.day)).where(of_device, table.c.why_partial == "")
-        with self._faults(), self._read() as connection:
+
+        def read(connection: sa.Connection) -> str | None:
             last_whole = connection.execute(whole).scalar_one()
             query = sa.select(sa.func.min(table.c.day)).where(of_device)
             if last_whole is not None:
                 query = query.where(table.c.day > last_whole)
             first: str | None = connection.execute(query).scalar_one()
-        return first
+            return first
+
+        return self._database.read(read)
 
     def note_replacement(self, replacement: Replacement) -> None:
         """Keep that an operator let a newer answer take the place of rows a day had."""
         row = asdict(replacement) | {"at_us": to_column(replacement.at)}
         del row["at"]
-        with self._faults(), self._engine.begin() as connection:
-            connection.execute(sa.insert(_REPLACEMENTS), row)
+        is_it = [column == row[column.name] for column in _REPLACEMENTS.c if column.name in row]
+
+        def note(connection: sa.Connection) -> None:
+            # A server that dies may have committed the first attempt and not said so.
+            if connection.execute(sa.select(_REPLACEMENTS.c.id).where(*is_it)).first() is None:
+                connection.execute(sa.insert(_REPLACEMENTS), row)
+
+        self._database.write(note)
 
     def replacements(
         self, source: str | None = None, *, day: str | None = None
@@ -300,27 +319,22 @@ class Catalogue(Closeable):
             query = query.where(table.c.source == source)
         if day is not None:
             query = query.where(table.c.day == day)
-        with self._faults(), self._read() as connection:
-            rows = connection.execute(query).mappings().all()
         found = []
-        for row in rows:
+        for row in self._rows(query):
             fields = {name: value for name, value in row.items() if name not in {"id", "at_us"}}
             at = from_column(row["at_us"])
             if at is not None:
                 found.append(Replacement(**fields, at=at))
         return tuple(found)
 
-    def _read(self) -> sa.Connection:
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    def _rows(self, query: sa.Select[tuple[object, ...]]) -> Sequence[sa.RowMapping]:
+        return self._database.read(lambda connection: connection.execute(query).mappings().all())
 
     def _one(self, connection: sa.Connection, source: str, day: str) -> DayRecord | None:
         table = _SOURCE_DAYS
         query = sa.select(table).where(table.c.source == source, table.c.day == day)
         row = connection.execute(query).mappings().one_or_none()
         return None if row is None else _record_of(row)
-
-    def _faults(self) -> AbstractContextManager[None]:
-        return catalogue_faults(self._path)
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -364,7 +378,7 @@ def _row_of(record: DayRecord) -> dict[str, object]:
 def _record_of(row: sa.RowMapping) -> DayRecord:
     since, attempted = from_column(row["since_us"]), from_column(row["attempted_us"])
     if since is None or attempted is None:
-        raise CatalogueError("a day without an instant; remove catalogue.sqlite")
+        raise CatalogueError("a day without an instant in the catalogue; remove it")
     return DayRecord(
         source=row["source"],
         day=row["day"],

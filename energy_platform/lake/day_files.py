@@ -16,19 +16,12 @@ import json
 import logging
 import os
 import time
-import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from energy_platform.lake.catalogue_file import (
-    catalogue_faults,
-    is_damage,
-    open_catalogue,
-    set_damaged_aside,
-    to_column,
-)
+from energy_platform.lake.catalogue_database import DERIVED, CatalogueDatabase, Text, to_column
 from energy_platform.lake.digests import digest_of
 from energy_platform.lake.footers import (
     FINGERPRINT,
@@ -39,8 +32,10 @@ from energy_platform.lake.footers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
+
+    from pydantic import SecretStr
 
 SNAPSHOT: Final = ""
 """Stands for the day of a table that has one file, not one per day."""
@@ -56,8 +51,6 @@ _ROWS_A_COMMIT: Final = 500
 
 _HALF: Final = 1 << 63
 """Integers of SQLite and PostgreSQL have 64 bits, one of them the sign."""
-
-_T = TypeVar("_T")
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -83,6 +76,8 @@ class CataloguedFile:
         footer: What the file says of itself; None when it is damaged or gone.
         damage: What is wrong with it, and what to do; empty when it is sound or gone.
         version: The version of the lake in which it last changed.
+        rows_version: The version in which its rows last changed; what it says of itself, such as
+            what it was made of, may have changed since.
     """
 
     table: str
@@ -90,6 +85,12 @@ class CataloguedFile:
     footer: Footer | None
     damage: str
     version: int
+    rows_version: int
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was such a file and is none any more."""
+        return self.footer is None and not self.damage
 
 
 class Changes(NamedTuple):
@@ -116,24 +117,28 @@ _VERSION: Final = sa.Table(
 _FILES: Final = sa.Table(
     "day_files",
     _METADATA,
-    sa.Column("table_name", sa.Text, primary_key=True),
-    sa.Column("day", sa.Text, primary_key=True),
-    sa.Column("content_id", sa.Text),
-    sa.Column("fingerprint", sa.Text),
+    sa.Column("table_name", Text, primary_key=True),
+    sa.Column("day", Text, primary_key=True),
+    sa.Column("content_id", Text),
+    sa.Column("fingerprint", Text),
     sa.Column("rows", sa.BigInteger),
     sa.Column("first_us", sa.BigInteger),
     sa.Column("last_us", sa.BigInteger),
-    sa.Column("complete_until", sa.Text),
-    sa.Column("closed", sa.Text),
-    sa.Column("partial", sa.Text),
-    sa.Column("meta", sa.Text, nullable=False),
-    sa.Column("damage", sa.Text, nullable=False),
+    sa.Column("complete_until", Text),
+    sa.Column("closed", Text),
+    sa.Column("partial", Text),
+    sa.Column("meta", Text, nullable=False),
+    sa.Column("damage", Text, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False, index=True),
+    sa.Column("rows_version", sa.BigInteger, nullable=False),
     sa.Column("inode", sa.BigInteger),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime_ns", sa.BigInteger),
+    info={DERIVED: True},
 )
-"""One row per file; a row without an inode is that of a file that is gone."""
+"""One row per file; a row without an inode is that of a file that is gone.
+
+All of it follows from the lake: a table with other columns is made again."""
 
 _OWN_COLUMNS: Final = {
     FINGERPRINT: "fingerprint",
@@ -151,15 +156,14 @@ class DayFiles:
     """The catalogue's rows about the files of one lake; safe with several threads and processes.
 
     Args:
-        root: The lake's folder.
-        path: The catalogue's SQLite file.
+        root: The lake's folder; the catalogue lies next to it.
+        url: SQLAlchemy URL of a catalogue elsewhere; None for the file.
     """
 
-    def __init__(self, root: Path, *, path: Path) -> None:
+    def __init__(self, root: Path, *, url: SecretStr | None = None) -> None:
         self._root = root
-        self._path = path
-        self._opened: tuple[sa.Engine, int] | None = None
-        self._closing: weakref.finalize[..., DayFiles] | None = None
+        # Not each commit is synced: what a power cut takes, the next look finds again.
+        self._database = CatalogueDatabase(root.parent, _METADATA, url=url, synchronous="NORMAL")
 
     def version(self) -> int:
         """Bring the rows up to date with the folder; return the version of the lake.
@@ -169,56 +173,39 @@ class DayFiles:
         Raises:
             CatalogueError: The catalogue cannot be used.
         """
-        return self._guarded(self._synced)
+        return self._database.run(self._synced)
 
-    def listed(self, tables: Collection[str], *, since: str | None = None) -> list[CataloguedFile]:
-        """Return the files of some tables, by table and day in order.
-
-        Args:
-            tables: Their names.
-            since: First day that is wanted; None for all.
-
-        Raises:
-            CatalogueError: The catalogue cannot be used.
-        """
-
-        def read() -> list[CataloguedFile]:
-            if not self._synced():
-                return []
-            query = sa.select(_FILES).where(
-                _FILES.c.table_name.in_(tables), _FILES.c.inode.is_not(None)
-            )
-            if since is not None:
-                query = query.where(_FILES.c.day >= since)
-            with self._read() as connection:
-                rows = connection.execute(query.order_by(_FILES.c.table_name, _FILES.c.day))
-                return [_day_file(row) for row in rows.mappings()]
-
-        return self._guarded(read)
-
-    def changed_since(self, version: int) -> Changes:
+    def changed_since(
+        self, version: int, tables: Collection[str] = (), *, since: str | None = None
+    ) -> Changes:
         """Return the version of the lake, and what changed since another.
 
         Args:
             version: What an earlier answer said; 0 for everything. One that is newer than the
                 catalogue is of a catalogue that was lost: everything counts as changed.
+            tables: Names of those that matter; empty for all.
+            since: First day that matters; None for all.
 
         Raises:
             CatalogueError: The catalogue cannot be used.
         """
 
-        def read() -> Changes:
-            now = self._synced()
+        def read(database: CatalogueDatabase) -> Changes:
+            now = self._synced(database)
             if not now:
                 return Changes(now, ())
-            query = sa.select(_FILES).order_by(_FILES.c.version, _FILES.c.table_name, _FILES.c.day)
+            query = sa.select(_FILES)
             if version <= now:
                 query = query.where(_FILES.c.version > version)
-            with self._read() as connection:
-                rows = connection.execute(query).mappings()
-                return Changes(now, tuple(_day_file(row) for row in rows))
+            if tables:
+                query = query.where(_FILES.c.table_name.in_(tables))
+            if since is not None:
+                query = query.where(_FILES.c.day >= since)
+            with database.reading() as connection:
+                rows = connection.execute(query.order_by(_FILES.c.table_name, _FILES.c.day))
+                return Changes(now, tuple(_day_file(row) for row in rows.mappings()))
 
-        return self._guarded(read)
+        return self._database.run(read)
 
     def note(self, table: str, day: str) -> None:
         """Write the row of a file that was put in place; the table's lock is held.
@@ -226,17 +213,17 @@ class DayFiles:
         A catalogue that cannot be used costs the file nothing: the next look finds it.
         """
         try:
-            self._guarded(lambda: self._update([(table, day)]))
+            self._database.run(lambda database: self._update(database, [(table, day)]))
         except LakeError as error:
             _LOG.warning("%s/%s%s: not noted: %s", table, DAY_PREFIX, day, error)
 
-    def _synced(self) -> int:
+    def _synced(self, database: CatalogueDatabase) -> int:
         """Find what changed in the folder and note it; return the version, 0 without a lake."""
-        if not (self._root.is_dir() or self._path.exists()):
+        if not (self._root.is_dir() or database.exists):
             # Looking must not make a catalogue.
             return 0
         present = scan(self._root)
-        with self._read() as connection:
+        with database.reading() as connection:
             version = connection.execute(sa.select(_VERSION.c.version)).scalar_one_or_none() or 0
             query = sa.select(
                 _FILES.c.table_name, _FILES.c.day, _FILES.c.inode, _FILES.c.size, _FILES.c.mtime_ns
@@ -248,13 +235,13 @@ class DayFiles:
         gone = [key for key in known if key not in present]
         keys = [*differing, *gone]
         for start in range(0, len(keys), _ROWS_A_COMMIT):
-            version = self._update(keys[start : start + _ROWS_A_COMMIT])
+            version = self._update(database, keys[start : start + _ROWS_A_COMMIT])
         return version
 
-    def _update(self, keys: Iterable[Key]) -> int:
+    def _update(self, database: CatalogueDatabase, keys: Iterable[Key]) -> int:
         """Make the rows of some files follow from the files; return the version of the lake."""
         looked = [(key, *self._look(key)) for key in keys]
-        with self._engine.begin() as connection:
+        with database.writing() as connection:
             stored = _rows_of(connection, [key for key, _, _ in looked])
             rows, moved = [], []
             for key, identity, says in looked:
@@ -265,11 +252,12 @@ class DayFiles:
                 row = {"table_name": key[0], "day": key[1], **says, **_as_columns(identity)}
                 same = before is not None and all(before[name] == says[name] for name in _SAYS)
                 if before is not None and same and (before["inode"] is None) == (identity is None):
-                    moved.append(row | {"version": before["version"]})
+                    versions = {name: before[name] for name in ("version", "rows_version")}
+                    moved.append(row | versions)
                 elif before is not None or identity is not None:
                     rows.append(row)
             version = _next_version(connection) if rows else _current_version(connection)
-            rows = [row | {"version": version} for row in rows] + moved
+            rows = [_with_versions(row, stored, version=version) for row in rows] + moved
             if rows:
                 connection.execute(
                     sa.delete(_FILES).where(
@@ -296,38 +284,6 @@ class DayFiles:
     def _path_of(self, key: Key) -> Path:
         return _place(self._root, *key)
 
-    @property
-    def _engine(self) -> sa.Engine:
-        if self._opened is not None and self._opened[1] == _inode(self._path):
-            return self._opened[0]
-        self._close()
-        # Not each commit is synced: what a power cut takes, the next look finds again.
-        engine = open_catalogue(self._path, _METADATA, synchronous="NORMAL")
-        self._opened = engine, _inode(self._path)
-        # A connection that stays would keep its log next to the file for as long.
-        self._closing = weakref.finalize(self, engine.dispose)
-        return engine
-
-    def _close(self) -> None:
-        if self._closing is not None:
-            self._closing()
-        self._opened = self._closing = None
-
-    def _read(self) -> sa.Connection:
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-    def _guarded(self, do: Callable[[], _T]) -> _T:
-        """Do something with the catalogue; one found damaged is set aside, and it is done again."""
-        with catalogue_faults(self._path):
-            try:
-                return do()
-            except sa.exc.DatabaseError as error:
-                if not is_damage(error):
-                    raise
-            self._close()
-            set_damaged_aside(self._path)
-            return do()
-
 
 def scan(root: Path) -> dict[Key, _Identity]:
     """Return which files a lake has, and what its folders say of them; none is opened."""
@@ -351,25 +307,35 @@ def scan_digest(root: Path) -> int:
     return int(digest_of(repr(sorted(scan(root).items()))), 16) >> 65
 
 
-def read_all(
-    root: Path, tables: Collection[str], *, since: str | None = None
-) -> list[CataloguedFile]:
-    """Return the files of some tables from their footers alone, where there is no catalogue."""
+def read_all(root: Path, tables: Collection[str], *, since: str | None = None) -> Changes:
+    """Return the files of some tables from their footers alone, where there is no catalogue.
+
+    The time at which a file was renamed into its place stands for its version: like a version it
+    counts microseconds since 1970, and is at most the one that a catalogue gave it.
+    """
     found = []
     for table, day in sorted(scan(root)):
         if table in tables and (since is None or day >= since):
             path = _place(root, table, day)
             footer, damage = None, ""
             try:
+                version = path.stat().st_ctime_ns // 1_000
                 footer = read_footer(path)
             except FileNotFoundError:
                 continue
             except LakeError as error:
                 damage = str(error)
             found.append(
-                CataloguedFile(table=table, day=day, footer=footer, damage=damage, version=0)
+                CataloguedFile(
+                    table=table,
+                    day=day,
+                    footer=footer,
+                    damage=damage,
+                    version=version,
+                    rows_version=version,
+                )
             )
-    return found
+    return Changes(max((one.version for one in found), default=0), tuple(found))
 
 
 def _place(root: Path, table: str, day: str) -> Path:
@@ -388,11 +354,6 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _inode(path: Path) -> int:
-    identity = _identity(path)
-    return -1 if identity is None else identity.inode
 
 
 def _identity(path: Path | str) -> _Identity | None:
@@ -460,6 +421,7 @@ def _day_file(row: sa.RowMapping) -> CataloguedFile:
         footer=footer,
         damage=row["damage"],
         version=row["version"],
+        rows_version=row["rows_version"],
     )
 
 
@@ -468,6 +430,18 @@ def _rows_of(connection: sa.Connection, keys: Collection[Key]) -> dict[Key, sa.R
     days = {day for _, day in keys}
     query = sa.select(_FILES).where(_FILES.c.table_name.in_(tables), _FILES.c.day.in_(days))
     return {(row["table_name"], row["day"]): row for row in connection.execute(query).mappings()}
+
+
+def _with_versions(
+    row: dict[str, object], stored: Mapping[Key, sa.RowMapping], *, version: int
+) -> dict[str, object]:
+    """Return the row of a file that changed, with the versions it and its rows have now."""
+    before = stored.get((str(row["table_name"]), str(row["day"])))
+    is_same = before is not None and all(
+        before[name] == row[name] for name in ("content_id", "damage")
+    )
+    rows_version = before["rows_version"] if before is not None and is_same else version
+    return row | {"version": version, "rows_version": rows_version}
 
 
 def _current_version(connection: sa.Connection) -> int:

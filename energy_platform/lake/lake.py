@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from energy_platform.lake.catalogue_file import CATALOGUE_FILE, CatalogueError
+from energy_platform.lake.catalogue_database import CatalogueError
 from energy_platform.lake.day_files import (
     DAY_PREFIX,
     FILE_NAME,
@@ -53,7 +53,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from pydantic import SecretStr
+
     from energy_platform.schemas import Table
+    from energy_platform.settings import PlatformSettings
 
 __all__ = [
     "FINGERPRINT",
@@ -94,6 +97,7 @@ class Lake:
 
     Attributes:
         root: Folder of the tables, such as ``data/lake``. The catalogue lies next to it.
+        catalogue_url: SQLAlchemy URL of a catalogue elsewhere; None for the file next to it.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -117,7 +121,13 @@ class Lake:
     """
 
     root: Path
+    catalogue_url: SecretStr | None = field(default=None, repr=False)
     _locks: dict[str, FileLock] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, platform: PlatformSettings) -> Lake:
+        """Return the lake of an installation, with the catalogue that the settings name."""
+        return cls(platform.data_dir / "lake", catalogue_url=platform.catalogue_url)
 
     def path(self, table: Table, *, day: str | None = None) -> Path:
         """Return where a day (or the snapshot of an unpartitioned table) lies."""
@@ -191,9 +201,22 @@ class Lake:
             tables: Which ones.
             since: First day that is wanted; None for all.
         """
+        return [one for one in self.look(*tables, since=since).files if not one.is_gone]
+
+    def look(self, *tables: Table, since: str | None = None) -> Changes:
+        """Return the version of the lake, and every file of some tables with its own version.
+
+        A consumer that keeps the lake's version knows the next time which of them changed: those
+        with a newer one. Files that are gone are listed too. Only what changed in the folder since
+        the last look is opened, and of that the footers; without a catalogue every footer is read.
+
+        Args:
+            tables: Which ones.
+            since: First day that is wanted; None for all.
+        """
         names = [table.name for table in tables]
         try:
-            return self._files.listed(names, since=since)
+            return self._files.changed_since(0, names, since=since)
         except CatalogueError as error:
             _LOG.warning("every footer is read: %s", error)
             return read_all(self.root, names, since=since)
@@ -225,7 +248,7 @@ class Lake:
 
     @cached_property
     def _files(self) -> DayFiles:
-        return DayFiles(self.root, path=self.root.parent / CATALOGUE_FILE)
+        return DayFiles(self.root, url=self.catalogue_url)
 
     def _note(self, table: Table, day: str | None) -> None:
         self._files.note(table.name, SNAPSHOT if day is None else day)

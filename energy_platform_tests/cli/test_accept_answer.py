@@ -61,7 +61,7 @@ def test_rows_that_the_vendor_took_back_are_replaced_on_an_operators_word(tmp_pa
     assert f"{true.height} rows dropped" in out.getvalue()
     assert "stamped anew" in out.getvalue()
     assert lake.read(RAW_SOCOMEC_DATAPOINTS, day=DAY).equals(true)
-    with Catalogue.of(data) as catalogue:
+    with Catalogue(data) as catalogue:
         (record,) = catalogue.replacements("socomec", day=DAY)
     assert record.dropped == true.height
     assert (data / record.kept_in).exists()

@@ -34,6 +34,7 @@ SECRETS = {
     "WATTICS_PASSWORD": "secret-of-the-stream",
     "WATTICS_CREDENTIALS": '{"roof": {"username": "u", "password": "secret-of-the-roof"}}',
     "ENERGY_PLATFORM_LEDGER_URL": "postgresql+psycopg://u:secret-of-the-ledger@localhost/none",
+    "ENERGY_PLATFORM_CATALOGUE_URL": "postgresql+psycopg://u:secret-of-the-lake@localhost:1/none",
 }
 WORDS = ("secret-of", "secret-that")
 
@@ -152,7 +153,10 @@ def test_what_a_deployment_configures_instead_is_used(
 
 
 def test_every_secret_of_the_settings_is_one_of_a_resource() -> None:
-    assert secrets_of(PlatformSettings) == {"ledger_url": "ENERGY_PLATFORM_LEDGER_URL"}
+    assert secrets_of(PlatformSettings) == {
+        "ledger_url": "ENERGY_PLATFORM_LEDGER_URL",
+        "catalogue_url": "ENERGY_PLATFORM_CATALOGUE_URL",
+    }
     assert secrets_of(WatticsSettings).keys() == {"password", "credentials"}
     assert secrets_of(get_source("socomec").settings) == {
         "client_secret": "SOCOMEC_CLIENT_SECRET",

@@ -102,7 +102,7 @@ def test_everything_starts_by_itself_unless_told_otherwise(
 
 
 def attempt(state: DayState, *, day: str, at: datetime, data_dir: Path) -> None:
-    with Catalogue.of(data_dir) as catalogue:
+    with Catalogue(data_dir) as catalogue:
         catalogue.record(source="socomec", day=day, state=state, now=at, why="HTTP 503")
 
 

@@ -1,8 +1,9 @@
-"""A real PostgreSQL for the ledger's tests: the system's own server, on loopback, in a temp folder.
+"""A real PostgreSQL for the tests of ledger and catalogue: the system's own server, on loopback.
 
-``python -m energy_platform_tests.delivery.postgres`` starts it, runs the ledger's and the crash
-tests against it and takes it away again; after ``--`` another command may follow. As root it
-installs Debian's package where there is none, and runs the server as another user.
+``python -m energy_platform_tests.delivery.postgres`` starts it in a temp folder, runs the tests of
+ledger, crashes and catalogue against it and takes it away again; after ``--`` another command may
+follow. As root it installs Debian's package where there is none, and runs the server as another
+user.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
 
-from energy_platform_tests.delivery.conftest import POSTGRES
+from energy_platform_tests.databases import POSTGRES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,13 @@ UNPRIVILEGED: Final = ("postgres", "nobody")
 
 READY_S: Final = 60.0
 STOP_S: Final = 30.0
-TESTS: Final = ("test_ledger.py", "test_crash.py", "test_upgrade.py", "postgresql_outages.py")
+TESTS: Final = (
+    "delivery/test_ledger.py",
+    "delivery/test_crash.py",
+    "delivery/test_upgrade.py",
+    "delivery/postgresql_outages.py",
+    "lake/test_catalogue_postgresql.py",
+)
 
 
 class UnavailableError(RuntimeError):
@@ -232,7 +239,7 @@ def main() -> int:
     parser.add_argument("--required", action="store_true", help="fail where there is no server")
     parser.add_argument("command", nargs="*", help=f"sees the URL as {POSTGRES}")
     options = parser.parse_args()
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     command = options.command or [
         *(sys.executable, "-m", "pytest", "-q", "-k", "postgresql"),
         *(str(here / name) for name in TESTS),
@@ -244,7 +251,7 @@ def main() -> int:
             ).returncode
     except UnavailableError as error:
         line = "=" * 78
-        print(f"{line}\nSKIPPED: the ledger was NOT tested on PostgreSQL: {error}\n{line}")  # noqa: T201
+        print(f"{line}\nSKIPPED: NOTHING was tested on PostgreSQL: {error}\n{line}")  # noqa: T201
         return 1 if options.required else 0
 
 

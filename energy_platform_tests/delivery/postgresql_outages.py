@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from energy_platform.delivery.ledger import Event, LeaseTerms, Ledger, TakenOverError
 from energy_platform.delivery.ledger.tables import lease
-from energy_platform_tests.delivery.conftest import POSTGRES
+from energy_platform_tests.databases import POSTGRES
 from energy_platform_tests.delivery.hosts import Host, Scene, scene, terminating
 from energy_platform_tests.delivery.postgres import Server, server
 from energy_platform_tests.delivery.relay import relay

@@ -45,7 +45,7 @@ def land(data: Path, day: str) -> None:
 
 
 def found(data: Path, *, now: datetime) -> CheckResult:
-    (finding,) = check_days(["socomec"], data_dir=data, now=now)
+    (finding,) = check_days(["socomec"], lake=Lake(data / "lake"), now=now)
     return finding
 
 
@@ -62,7 +62,7 @@ def test_a_hole_is_nothing_while_it_heals_then_a_warning_then_a_failure(data: Pa
 
 def test_why_a_day_failed_and_when_it_is_asked_for_again_is_said(data: Path) -> None:
     now = OVER + timedelta(hours=5)
-    with Catalogue.of(data) as catalogue:
+    with Catalogue(data) as catalogue:
         catalogue.record(source="socomec", day=MISSING, state="failed", now=now, why="HTTP 503")
     said = found(data, now=now)
     assert said.message.endswith("HTTP 503")
@@ -74,7 +74,7 @@ def test_a_damaged_catalogue_is_begun_again_and_the_old_one_named(data: Path) ->
         path.unlink()
     (data / "catalogue.sqlite").write_bytes(b"no database " * 1000)
     assert found(data, now=OVER).level == "ok", "the days are known from their files"
-    aside, days = check_days(["socomec"], data_dir=data, now=OVER)
+    aside, days = check_days(["socomec"], lake=Lake(data / "lake"), now=OVER)
     assert (aside.level, days.level) == ("warn", "ok")
     assert aside.message.startswith("catalogue.sqlite.damaged-")
 

@@ -378,12 +378,14 @@ def test_another_dagster_home_is_told(small: Path, monkeypatch: pytest.MonkeyPat
     assert "elsewhere" in only_complaint(examined()).message
 
 
-def test_a_ledger_that_does_not_answer_is_told_without_its_password(
-    small: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["ledger", "catalogue"])
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    small: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    url = f"postgresql+psycopg://me:s3cr3t-word@127.0.0.1:{free_port()}/ledger"
-    monkeypatch.setenv("ENERGY_PLATFORM_LEDGER_URL", url)
-    finding = complaints(examined())["ledger", ""]
+    url = f"postgresql://me:s3cr3t-word@127.0.0.1:{free_port()}/{name}"
+    monkeypatch.setenv(f"ENERGY_PLATFORM_{name.upper()}_URL", url)
+    finding = complaints(examined())[name, ""]
+    assert f"ENERGY_PLATFORM_{name.upper()}_URL does not answer" in finding.message
     assert finding.level == "fail"
     assert "s3cr3t-word" not in f"{finding}"
 

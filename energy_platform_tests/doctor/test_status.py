@@ -173,7 +173,7 @@ def test_days_that_are_not_whole_are_listed_with_reason_and_next_attempt(
     land(lake, "2026-01-01", 100, 200)
     land(lake, "2026-01-04", 100, 200)
     now = datetime(2026, 1, 5, 9, tzinfo=UTC)
-    with Catalogue.of(tmp_path / "data") as catalogue:
+    with Catalogue(tmp_path / "data") as catalogue:
         for day in ("2026-01-02", "2026-01-03"):
             catalogue.record(source="belimo", day=day, state="failed", now=now, why="HTTP 503")
     screen = io.StringIO()
@@ -241,7 +241,7 @@ def test_replaced_answers_are_listed_newest_first(
     lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "data").mkdir()
-    with Catalogue.of(tmp_path / "data") as catalogue:
+    with Catalogue(tmp_path / "data") as catalogue:
         for number, day in enumerate(DAYS):
             catalogue.note_replacement(
                 Replacement(

@@ -77,7 +77,7 @@ class Scenario:
         self.runs.append(done)
         for vendor in day_tables():
             if done.report.job == f"ingest_{vendor}":
-                with Catalogue.of(folder) as catalogue:
+                with Catalogue(folder) as catalogue:
                     records = catalogue.days(vendor)
                 for day in done.days:
                     is_over = day_bounds(day)[1] <= done.due

@@ -272,7 +272,7 @@ def test_lake_and_catalogue_are_read_as_they_are_now_and_nothing_is_made(tmp_pat
         assert read().files == {
             "2026-01-01": DayFile(closed=closed, until=datetime(2026, 1, 2, tzinfo=UTC))
         }
-    with Catalogue.of(tmp_path) as catalogue:
+    with Catalogue(tmp_path) as catalogue:
         catalogue.record(source="socomec", day="2026-01-02", state="failed", now=NOW, why="away")
     assert (tmp_path / CATALOGUE_FILE).exists()
     assert read().records["2026-01-02"].why == "away"

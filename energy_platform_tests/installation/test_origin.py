@@ -126,6 +126,7 @@ def test_a_simulated_process_reads_its_own_file_and_nothing_else(
         {"WATTICS_BASE_URL": "https://real.example/"},
         {"ENERGY_PLATFORM_LEDGER_URL": "postgresql://real.example/ledger"},
         {"ENERGY_PLATFORM_LEDGER_URL": "sqlite:////srv/live/ledger.sqlite"},
+        {"ENERGY_PLATFORM_CATALOGUE_URL": "postgresql://real.example/catalogue"},
     ],
 )
 def test_a_simulated_process_refuses_addresses_beyond_this_machine(
@@ -146,7 +147,8 @@ def test_after_a_demo_the_folder_decides_and_no_real_ledger_is_read(
     (tmp_path / ".env").write_text(
         "WATTICS_BASE_URL=https://real.example/\n"
         "ENERGY_PLATFORM_PORTFOLIO=real.yaml\n"
-        "ENERGY_PLATFORM_LEDGER_URL=postgresql://real.example/ledger\n",
+        "ENERGY_PLATFORM_LEDGER_URL=postgresql://real.example/ledger\n"
+        "ENERGY_PLATFORM_CATALOGUE_URL=postgresql://real.example/catalogue\n",
         encoding="utf-8",
     )
     monkeypatch.setenv("SOCOMEC_PASSWORD", "real")
@@ -155,6 +157,7 @@ def test_after_a_demo_the_folder_decides_and_no_real_ledger_is_read(
     assert not found.simulated_now
     assert found.settings.platform.portfolio == tmp_path / "data" / "demo" / "portfolio.yaml"
     assert found.settings.platform.ledger_url is None
+    assert found.settings.platform.catalogue_url is None
     assert found.settings.wattics.base_url is None
     assert vars(found.settings.sources["socomec"])["password"] is None
     (tmp_path / "data" / "ORIGIN").unlink()

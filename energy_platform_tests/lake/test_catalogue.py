@@ -17,7 +17,7 @@ from energy_platform.lake.catalogue import (
     CatalogueError,
     pause_after,
 )
-from energy_platform.lake.catalogue_file import damaged_catalogues
+from energy_platform.lake.catalogue_database import damaged_catalogues
 from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_pauses_grow_survive_a_restart_and_end_with_a_whole_day(tmp_path: Path) 
     waits = []
     now = NOW
     for _ in range(10):
-        with Catalogue.of(tmp_path) as catalogue:
+        with Catalogue(tmp_path) as catalogue:
             record = catalogue.record(
                 source="socomec", day="2026-03-01", state="failed", why="HTTP 503", now=now
             )
@@ -41,7 +41,7 @@ def test_pauses_grow_survive_a_restart_and_end_with_a_whole_day(tmp_path: Path) 
     assert waits[-1] == LONGEST_PAUSE
     assert all(b == min(2 * a, LONGEST_PAUSE) for a, b in pairwise(waits))
     assert record.since == NOW
-    with Catalogue.of(tmp_path) as catalogue:
+    with Catalogue(tmp_path) as catalogue:
         whole = catalogue.record(source="socomec", day="2026-03-01", state="whole", now=now)
         assert whole.attempts == 0
         assert whole.next_at is None
@@ -51,7 +51,7 @@ def test_pauses_grow_survive_a_restart_and_end_with_a_whole_day(tmp_path: Path) 
 
 def test_a_day_says_since_when_its_answer_is_the_same(tmp_path: Path) -> None:
     later = NOW + timedelta(days=1)
-    with Catalogue.of(tmp_path) as catalogue:
+    with Catalogue(tmp_path) as catalogue:
 
         def record(answer: str, now: datetime) -> datetime:
             return catalogue.record(
@@ -66,7 +66,7 @@ def test_a_day_says_since_when_its_answer_is_the_same(tmp_path: Path) -> None:
 def test_devices_are_replaced_as_a_whole(tmp_path: Path) -> None:
     one = DeviceDay("SN1", 3, 2, 10, NOW, NOW + timedelta(hours=1), "a series is missing")
     two = DeviceDay("SN2", 1, 0, 0, None, None)
-    with Catalogue.of(tmp_path) as catalogue:
+    with Catalogue(tmp_path) as catalogue:
         for devices in ((two, one), (one,)):
             catalogue.record(
                 source="belimo", day="2026-03-01", state="partial", now=NOW, devices=devices
@@ -79,7 +79,7 @@ def test_devices_are_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_attempts_of_several_writers_are_all_counted(tmp_path: Path) -> None:
     def write() -> None:
-        with Catalogue.of(tmp_path) as catalogue:
+        with Catalogue(tmp_path) as catalogue:
             for _ in range(10):
                 catalogue.record(source="socomec", day="2026-03-01", state="failed", now=NOW)
 
@@ -88,7 +88,7 @@ def test_attempts_of_several_writers_are_all_counted(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    with Catalogue.of(tmp_path) as catalogue:
+    with Catalogue(tmp_path) as catalogue:
         assert catalogue.days("socomec")["2026-03-01"].attempts == 40
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / CATALOGUE_FILE).write_text("x" * 2000, encoding="utf-8")
-    with Catalogue.of(tmp_path) as catalogue:
+    with Catalogue(tmp_path) as catalogue:
         assert catalogue.days("socomec") == {}
     (aside,) = damaged_catalogues(tmp_path)
     assert aside.read_text(encoding="utf-8") == "x" * 2000
@@ -106,4 +106,4 @@ def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(
 def test_what_cannot_be_opened_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / CATALOGUE_FILE).mkdir()
     with pytest.raises(CatalogueError, match=r"catalogue\.sqlite: cannot be used.*remove it"):
-        Catalogue.of(tmp_path)
+        Catalogue(tmp_path)

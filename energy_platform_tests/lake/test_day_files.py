@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
-from energy_platform.lake.catalogue_file import damaged_catalogues
+from energy_platform.lake.catalogue_database import damaged_catalogues
 from energy_platform.lake.day_files import DayFiles
 from energy_platform.lake.lake import FINGERPRINT, Lake, LakeError
 from energy_platform.schemas import CORE_REGISTER_REJECTS
@@ -238,7 +238,7 @@ def test_a_number_of_a_newer_catalogue_misses_nothing(lake: Lake) -> None:
 
 
 def test_an_older_catalogue_put_back_misses_nothing(lake: Lake, tmp_path: Path) -> None:
-    with Catalogue.of(lake.root.parent):
+    with Catalogue(lake.root.parent):
         pass
     backup = tmp_path / "backup"
     shutil.copytree(lake.root.parent, backup)
@@ -253,7 +253,7 @@ def test_an_older_catalogue_put_back_misses_nothing(lake: Lake, tmp_path: Path) 
 
 
 def test_a_catalogue_from_before_is_taken_over_with_what_it_knows_of_days(lake: Lake) -> None:
-    with Catalogue.of(lake.root.parent) as catalogue:
+    with Catalogue(lake.root.parent) as catalogue:
         known = catalogue.record(
             source="socomec", day=DAYS[0], state="failed", now=datetime(2026, 3, 2, tzinfo=UTC)
         )
@@ -262,7 +262,7 @@ def test_a_catalogue_from_before_is_taken_over_with_what_it_knows_of_days(lake: 
     again = Lake(lake.root)
     assert again.footers(TABLE) == truth(lake)
     assert changed_days(again, 0) == DAYS
-    with Catalogue.of(lake.root.parent) as catalogue:
+    with Catalogue(lake.root.parent) as catalogue:
         assert catalogue.days("socomec") == {DAYS[0]: known}
 
 

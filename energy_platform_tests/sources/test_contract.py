@@ -80,7 +80,7 @@ class Tried:
         lake = Lake(data / "lake")
         with (
             self.open(lake, portfolio=portfolio) as opened,
-            Catalogue.of(data) as catalogue,
+            Catalogue(data) as catalogue,
         ):
             ingest_inventory(opened, vendor=self.spec.name, lake=lake)
             (outcome,) = ingest_days(
@@ -206,7 +206,7 @@ def test_a_day_that_fails_is_reported_and_never_whole(tried: Tried) -> None:
         lake.write(table, known_lake.read(table))
     tried.case.break_it()
     opened_source = tried.open(lake, landing="nothing landed")
-    with opened_source as opened, Catalogue.of(lake.root.parent) as catalogue:
+    with opened_source as opened, Catalogue(lake.root.parent) as catalogue:
         with suppress(VendorError):
             for outcome in ingest_days(
                 opened,

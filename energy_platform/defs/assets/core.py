@@ -117,7 +117,7 @@ def _check_results(
     platform: Platform, *, portfolio: Portfolio, done: Refreshed
 ) -> list[dg.AssetCheckResult]:
     try:
-        with PointHabits(platform.data) as habits:
+        with PointHabits(platform.lake) as habits:
             return core_check_results(platform.lake, portfolio=portfolio, done=done, habits=habits)
     except CatalogueError as error:
         raise dg.Failure(str(error), allow_retries=False) from error

@@ -32,7 +32,7 @@ from energy_platform.disputed import disputed
 from energy_platform.ingest.due import REPORTED_FROM, holes_of
 from energy_platform.ingest.last_answer import last_answer_at
 from energy_platform.ingest.run import is_configured
-from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
+from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.usage import growth_a_day
 from energy_platform.refresh import stale
 from energy_platform.settings import PlatformSettings
@@ -141,9 +141,7 @@ def _sources(
             vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
         )
         refusal = refused.get(vendor)
-        heard = last_answer_at(
-            platform.data, lake=platform.lake, landing=platform.landing(vendor), source=vendor
-        )
+        heard = last_answer_at(platform.lake, landing=platform.landing(vendor), source=vendor)
         if heard is not None and ("source_silent", vendor) not in stands:
             heard = max(heard, asking_since)
         missing_since = min((day_bounds(hole.day)[1] for hole in holes), default=None)
@@ -165,9 +163,10 @@ def _sources(
 
 
 def _newest_failure(platform: Platform, vendor: Vendor) -> str:
-    if not (platform.data / CATALOGUE_FILE).exists():
+    lake = platform.lake
+    if not Catalogue.exists(lake):
         return ""
-    with Catalogue.of(platform.data) as catalogue:
+    with Catalogue.of(lake) as catalogue:
         records = catalogue.days(vendor).values()
     newest = max(records, key=lambda one: one.attempted_at, default=None)
     return newest.why if newest is not None and newest.state == "failed" else ""

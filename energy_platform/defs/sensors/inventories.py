@@ -37,9 +37,7 @@ def build_inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinit
             return dg.SkipReason("the newest inventories are read, being read, or not due yet")
         sources = [vendor for vendor in day_tables() if is_configured(vendor)]
         for vendor in sources:
-            heard = last_answer_at(
-                platform.data, lake=platform.lake, landing=platform.landing(vendor), source=vendor
-            )
+            heard = last_answer_at(platform.lake, landing=platform.landing(vendor), source=vendor)
             if heard is None or heard < record.create_timestamp:
                 return dg.SkipReason(f"{vendor} has not answered since the inventories failed")
         before = attempts(context.instance, job=inventories.name)

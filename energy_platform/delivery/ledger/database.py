@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -17,7 +17,13 @@ from filelock import FileLock
 import energy_platform.delivery.migrations as migrations_package
 from energy_platform.delivery.ledger import tables
 from energy_platform.delivery.ledger.model import LedgerError, TakenOverError
-from energy_platform.lake.sqlite import sqlite_engine
+from energy_platform.lake.database import (
+    DatabaseUrlError,
+    is_outage,
+    is_session_lost,
+    open_database,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,61 +42,17 @@ _STARTING_S: Final = 10.0
 _RETRY_S: Final = 0.25
 """Between two attempts at a database that is away or just starting."""
 
-_CONNECTING: Final = {
-    # A server that vanished is noticed within about fifteen seconds, not after two hours.
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 4,
-    "tcp_user_timeout": 15_000,
-    "application_name": "energy-platform",
-}
-"""Parameters of libpq that the URL may set otherwise."""
-
 
 def open_engine(url: str) -> sa.Engine:
-    """Return an engine for a ledger URL.
-
-    SQLite keeps a write-ahead log and syncs each commit: a packet that was committed is still
-    there after a power cut. PostgreSQL is spoken to through psycopg 3, also behind a pgbouncer that
-    pools by transaction: nothing depends on a session.
+    """Return an engine for a ledger URL of SQLite or PostgreSQL.
 
     Raises:
         LedgerError: The URL is not one of SQLite or PostgreSQL, or the driver is missing.
     """
     try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        # Without the URL: it may hold a password.
-        raise LedgerError(
-            "ENERGY_PLATFORM_LEDGER_URL is no SQLAlchemy URL such as postgresql://user@host/name"
-        ) from None
-    backend = parsed.get_backend_name()
-    if backend == "postgresql":
-        arguments: dict[str, Any] = {
-            name: value for name, value in _CONNECTING.items() if name not in parsed.query
-        }
-        # Prepared statements belong to a session, which a pooler changes with each transaction.
-        arguments["prepare_threshold"] = None
-        try:
-            return sa.create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_pre_ping=True,
-                connect_args=arguments,
-            )
-        except ModuleNotFoundError:
-            raise LedgerError(
-                "a ledger in PostgreSQL needs psycopg: pip install 'energy-platform[postgres]'"
-            ) from None
-    if backend != "sqlite":
-        raise LedgerError(f"ledger URL: {backend} is neither sqlite nor postgresql")
-    try:
-        return sqlite_engine(parsed)
-    except OSError as error:
-        raise LedgerError(
-            f"the ledger {parsed.database}: its folder cannot be made ({error})"
-        ) from error
+        return open_database(url, name="ledger", setting="ENERGY_PLATFORM_LEDGER_URL")
+    except DatabaseUrlError as error:
+        raise LedgerError(str(error)) from error
 
 
 def migrate(engine: sa.Engine) -> None:
@@ -105,7 +67,7 @@ def migrate(engine: sa.Engine) -> None:
         try:
             _migrate(engine)
         except (sa.exc.DatabaseError, sa.exc.InterfaceError) as error:
-            if _is_passing(error) and time.monotonic() < deadline:
+            if is_session_lost(error) and time.monotonic() < deadline:
                 time.sleep(_RETRY_S)
                 continue
             # Integrity, data and statements are the platform's own; the rest was found there.
@@ -116,17 +78,6 @@ def migrate(engine: sa.Engine) -> None:
             raise LedgerError(_unusable(engine, error)) from error
         else:
             return
-
-
-def _is_passing(error: sa.exc.DBAPIError) -> bool:
-    """Whether a server is there and ended the session, or is just starting or stopping."""
-    words = str(error.orig)
-    return (
-        error.connection_invalidated
-        or str(getattr(error.orig, "sqlstate", "")).startswith("57P")
-        or "the database system is " in words  # no SQLSTATE comes with a refused session
-        or "server closed the connection" in words
-    )
 
 
 def _migrate(engine: sa.Engine) -> None:
@@ -167,7 +118,7 @@ def _one_at_a_time(engine: sa.Engine) -> AbstractContextManager[object]:
 
 
 def _unusable(engine: sa.Engine, error: sa.exc.DBAPIError) -> str:
-    first = str(error.orig).strip().split("\n", maxsplit=1)[0]
+    first = reason_of(error)
     if engine.dialect.name == "postgresql":
         return (
             f"the ledger's database cannot be reached ({first}); check ENERGY_PLATFORM_LEDGER_URL "
@@ -186,9 +137,6 @@ RECONNECT_S: Final = 60.0
 
 _HUNG_TRANSACTION_MS: Final = "15000"
 """PostgreSQL ends a transaction whose client says nothing for so long: it would hold the fence."""
-
-_PASSING_STATES: Final = frozenset({"25006", "25P03"})
-"""SQLSTATEs, next to lost connections, that pass: a standby, a transaction ended for silence."""
 
 
 class Database:
@@ -300,22 +248,13 @@ class Database:
             raise TakenOverError(found.owner, found.taken_us)
 
 
-def is_outage(error: sa.exc.DBAPIError) -> bool:
-    """Say whether a fault of the database may pass by itself."""
-    return (
-        isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-        or error.connection_invalidated
-        or getattr(error.orig, "sqlstate", None) in _PASSING_STATES
-    )
-
-
 def raise_plainly(error: sa.exc.DBAPIError) -> NoReturn:
     """Raise a fault of the database as one sentence; a fault of the platform's own as it is."""
     if isinstance(
         error, sa.exc.IntegrityError | sa.exc.DataError | sa.exc.ProgrammingError
     ) and not is_outage(error):
         raise error
-    first = str(error.orig).strip().split("\n", maxsplit=1)[0]
+    first = reason_of(error)
     raise LedgerError(
         f"the ledger's database does not answer ({first}); nothing is lost: the next push goes on "
         "where this one ended"

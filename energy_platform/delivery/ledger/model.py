@@ -63,7 +63,7 @@ class Register:
         offset_wh: Sum of all rebases.
         sum_wh: Energy since the baseline in the day files before ``sum_day``.
         sum_day: First day whose file is not in ``sum_wh``.
-        summed_version: Digest of the day files behind ``sum_wh``.
+        summed_version: Version of the lake whose days stand behind ``sum_wh``.
         target_wh: The register by the lake at ``sent_us``, before rounding and holding.
         sent_thousandths: Last value given to a packet, in thousandths of the field's unit.
         sent_us: Instant of that packet.
@@ -110,8 +110,8 @@ class StreamState:
         blocked_day: Missing day the stream waits for.
         blocked_since_us: When that was first seen.
         passed_day: Newest missing day that was passed.
-        seen_version: State of the lake that had nothing to send for the stream.
-        late_seen_version: State of the lake whose late packets were sent, where that is agreed.
+        seen_version: Version of the lake that had nothing to send for the stream.
+        late_seen_version: Version of the lake whose late packets were sent, where that is agreed.
         registers: Cumulative fields by name.
     """
 

@@ -38,9 +38,9 @@ streams: Final = sa.Table(
     sa.Column("blocked_day", sa.Text, comment="The missing day the stream waits for."),
     sa.Column("blocked_since_us", sa.BigInteger),
     sa.Column("passed_day", sa.Text, comment="Newest missing day that was passed."),
-    sa.Column("seen_version", sa.Text, comment="State of the lake that had nothing to send."),
+    sa.Column("seen_version", sa.Text, comment="Version of the lake that had nothing to send."),
     sa.Column(
-        "late_seen_version", sa.Text, comment="State of the lake whose late packets were sent."
+        "late_seen_version", sa.Text, comment="Version of the lake whose late packets were sent."
     ),
 )
 
@@ -61,7 +61,7 @@ registers: Final = sa.Table(
     sa.Column("offset_wh", sa.Float, nullable=False),
     sa.Column("sum_wh", sa.Float, nullable=False, comment="Energy before sum_day."),
     sa.Column("sum_day", sa.Text, nullable=False),
-    sa.Column("summed_version", sa.Text, nullable=False, comment="Digest of the files summed."),
+    sa.Column("summed_version", sa.Text, nullable=False, comment="Version of the lake summed."),
     sa.Column("target_wh", sa.Float, nullable=False, comment="Register by the lake at sent_us."),
     sa.Column("sent_thousandths", sa.BigInteger, nullable=False),
     sa.Column("sent_us", sa.BigInteger, nullable=False),

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from energy_platform.days import day_bounds, instant, microseconds
+from energy_platform.lake.database import sqlite_engine
 from energy_platform.lake.files import staged
-from energy_platform.lake.sqlite import sqlite_engine
 from energy_platform.sources.files.reader import SAMPLES, BadLine
 
 if TYPE_CHECKING:

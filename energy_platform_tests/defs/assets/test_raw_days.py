@@ -99,7 +99,7 @@ def test_days_that_landed_are_told_when_a_refused_login_ends_the_run(tmp_path: P
     with installation(tmp_path) as (harness, platform):
         with harness.occurrences("socomec", "expire_token_after=6 refuse_refresh refuse_login=@2"):
             success, said = run(platform, EARLIER, DAY)
-        with Catalogue.of(platform.data) as catalogue:
+        with Catalogue(platform.data) as catalogue:
             states = {day: one.state for day, one in catalogue.days("socomec").items()}
 
     assert not success

@@ -73,7 +73,7 @@ class Watched:
         table = day_tables()["socomec"]
         lake = self.platform.lake
         land_day(lake, table, day=day, frame=table.empty(), complete_until=at, closed=True)
-        with Catalogue.of(self.platform.data) as catalogue:
+        with Catalogue(self.platform.data) as catalogue:
             catalogue.record(source="socomec", day=day, state="whole", now=at)
 
     def ended(self, job: str, status: dg.DagsterRunStatus, **tags: str) -> None:
@@ -181,7 +181,7 @@ def test_inventories_that_fail_although_the_sources_answer_are_told(watched: Wat
 
 def test_a_source_that_answers_for_past_days_is_not_silent(watched: Watched) -> None:
     watched.read(START)
-    with Catalogue.of(watched.platform.data) as catalogue:
+    with Catalogue(watched.platform.data) as catalogue:
         catalogue.record(
             source="socomec", day="2026-03-01", state="whole", now=START + 230 * MINUTE
         )

@@ -55,7 +55,7 @@ def close(platform: Platform, *days: str) -> None:
             complete_until=NOW,
             closed=True,
         )
-        with Catalogue.of(platform.data) as catalogue:
+        with Catalogue(platform.data) as catalogue:
             catalogue.record(source="socomec", day=day, state="whole", now=NOW)
 
 
@@ -248,7 +248,7 @@ def test_days_that_rest_are_named_with_their_next_attempt(
 ) -> None:
     close(platform, "2026-01-08")
     read_today(platform)
-    with Catalogue.of(platform.data) as catalogue:
+    with Catalogue(platform.data) as catalogue:
         catalogue.record(
             source="socomec", day="2026-01-09", state="failed", now=NOW, why="HTTP 503"
         )

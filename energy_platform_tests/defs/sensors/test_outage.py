@@ -141,7 +141,7 @@ class Simulation:
             )
         if not closes or now < day_bounds(day)[1]:
             return
-        with Catalogue.of(self.platform.data) as catalogue:
+        with Catalogue(self.platform.data) as catalogue:
             catalogue.record(
                 source=vendor,
                 day=day,
