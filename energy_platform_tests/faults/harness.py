@@ -19,8 +19,8 @@ from energy_platform.days import day_bounds
 from energy_platform.ingest.run import ingest_days, ingest_inventory
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
-from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform.settings import ApiSettings
+from energy_platform.simulators.belimo import BelimoSimulator
 from energy_platform.simulators.skycentrics.readings import DATA_FAULTS
 from energy_platform.simulators.socomec import SocomecSimulator
 from energy_platform.simulators.suite import SimulatorSuite

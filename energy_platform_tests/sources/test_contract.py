@@ -267,7 +267,7 @@ def test_an_inventory_that_lost_its_devices_makes_no_empty_day_whole(tried: Trie
     lake = Lake(tried.folder / "lost" / "lake")
     for table in tried.spec.inventory_tables:
         lake.write(table, table.empty())
-    with tried.open(lake) as opened, Catalogue.of(lake.root.parent) as catalogue:
+    with tried.open(lake) as opened, Catalogue.of(lake) as catalogue:
         with suppress(VendorError):
             list(
                 ingest_days(
