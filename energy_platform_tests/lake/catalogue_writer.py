@@ -38,9 +38,9 @@ def main() -> None:
     root, url, writer, killed = sys.argv[1:]
     lake = Lake(Path(root), catalogue_url=SecretStr(url) if url else None)
     if killed == "rename":
-        DayFiles.note = _die  # type: ignore[method-assign]
+        DayFiles.note = _die  # type: ignore[assignment, method-assign]
     elif killed == "row":
-        day_files._current_version = _die  # noqa: SLF001
+        day_files._current_version = _die  # type: ignore[assignment]  # noqa: SLF001
     for number, day in enumerate(DAYS):
         lake.write(TABLE, rows(int(writer) * 1000.0 + number), day=day)
 
