@@ -15,6 +15,7 @@ from energy_platform.delivery.backlog import (
     PushDecision,
     next_attempt,
     push_decision,
+    push_decisions,
     push_wanted,
     stream_backlog,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "open_ledger",
     "push",
     "push_decision",
+    "push_decisions",
     "push_wanted",
     "reconcile",
     "resend_dead_letter",

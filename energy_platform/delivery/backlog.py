@@ -9,6 +9,7 @@ beginning until it ended well, so a killed one is counted too.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import day_of, instant, microseconds
@@ -17,19 +18,19 @@ from energy_platform.delivery.ledger import Run, StreamState
 from energy_platform.delivery.preparation import awaits_refresh, rebased_streams
 from energy_platform.delivery.streams import plan_streams, why_unfit
 from energy_platform.delivery.watermarks import Completeness, late_since, look_ahead, was_looked_at
-from energy_platform.destinations.base import DEFAULT_DESTINATION
+from energy_platform.destinations import DEFAULT_DESTINATION
 from energy_platform.transforms.sampling import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
 
     from energy_platform.delivery.ledger import CredentialStop, Ledger
     from energy_platform.delivery.outcome import PushOutcome
     from energy_platform.delivery.streams import StreamPlan
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-
+    from energy_platform.settings import DestinationSettings
 
 ALERT_AFTER: Final = 3
 """Failed pushes in a row after which an operator should know."""
@@ -211,7 +212,8 @@ def push_decision(
     attempt = next_attempt(ledger, now=now, destination=destination)
     plans = plan_streams(portfolio, to=destination)
     if not plans:
-        return _decide(attempt, (), reason="the portfolio has no streams")
+        where = f" that goes to {destination}" if portfolio.streams else ""
+        return _decide(attempt, (), reason=f"the portfolio has no stream{where or 's'}")
     behind, resting = _look(
         lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=credentials
     )
@@ -231,6 +233,37 @@ def push_decision(
         return _decide(attempt, behind, reason=reason)
     reason = _summary([f"{one.stream_id}: {one.reason}" for one in behind])
     return _decide(attempt, behind, reason=reason, is_wanted=True)
+
+
+def push_decisions(
+    lake: Lake,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    *,
+    now: datetime,
+    settings: Iterable[DestinationSettings],
+) -> dict[str, PushDecision]:
+    """Return the decision for each of some destinations, by its name (see ``push_decision``).
+
+    Args:
+        lake: The day files; footers are read.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        now: The present.
+        settings: Those of the destinations.
+    """
+    return {
+        one.destination: push_decision(
+            lake,
+            ledger,
+            portfolio,
+            now=now,
+            max_hold=timedelta(hours=one.max_hold_h),
+            credentials=one.all_credentials(),
+            destination=one.destination,
+        )
+        for one in settings
+    }
 
 
 def push_wanted(
@@ -263,6 +296,7 @@ def stream_backlog(
     *,
     now: datetime | None = None,
     max_hold: timedelta | None = None,
+    destination: str | None = None,
 ) -> tuple[Backlog, ...]:
     """Return the streams a push has something for; without ``now`` no clock is looked at.
 
@@ -275,8 +309,9 @@ def stream_backlog(
         portfolio: The streams.
         now: The present, for pauses that were asked for and holds that end; None: none end.
         max_hold: How long a missing day is waited for.
+        destination: Where to, by its name; None: the streams of all.
     """
-    plans = plan_streams(portfolio)
+    plans = plan_streams(portfolio, to=destination)
     behind, _ = _look(lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=None)
     return behind
 

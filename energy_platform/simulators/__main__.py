@@ -57,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--skycentrics-history", action="store_true", help="the account has the history call"
     )
-    parser.add_argument("--wattics-record", type=Path, help="file that keeps received packets")
+    parser.add_argument(
+        "--record-dir", type=Path, help="folder of the files that keep received packets"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="stop when standard input ends"
@@ -71,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         now=given.now,
         ports=dict(given.port),
         skycentrics_history=given.skycentrics_history,
-        wattics_record=given.wattics_record,
+        record_dir=given.record_dir,
         as_json=given.json,
         until_stdin_closes=given.until_stdin_closes,
     )

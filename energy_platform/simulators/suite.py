@@ -43,7 +43,7 @@ class SimulatorSuite:
         clock: What time it is; ``set_clock`` changes it while running.
         faults: ``VENDOR:FAULT`` texts, as on the command line.
         wattics_streams: Registered streams; the demo portfolio's by default.
-        wattics_record: File that keeps what Wattics received over restarts.
+        record_dir: Folder of the files that keep what was delivered over restarts.
         skycentrics_history: Whether the SkyCentrics account has the history call.
         ports: Fixed ports by name (`server_names`); free ones otherwise.
 
@@ -64,7 +64,7 @@ class SimulatorSuite:
         clock: Clock | None = None,
         faults: Iterable[str] = (),
         wattics_streams: Iterable[WatticsStream] | None = None,
-        wattics_record: Path | None = None,
+        record_dir: Path | None = None,
         skycentrics_history: bool = False,
         ports: Mapping[str, int] | None = None,
     ) -> None:
@@ -75,7 +75,10 @@ class SimulatorSuite:
         # What each is asked for beyond faults and clock; the others see the world.
         options: dict[str, dict[str, Any]] = {
             "skycentrics": {"world": self.world, "history": skycentrics_history},
-            "wattics": {"streams": streams, "record": wattics_record},
+            "wattics": {
+                "streams": streams,
+                "record": record_dir and record_dir / "wattics.jsonl",
+            },
         }
         self.simulators: dict[str, Simulator] = {
             one.name: one(

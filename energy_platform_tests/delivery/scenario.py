@@ -13,10 +13,10 @@ from pydantic import SecretStr
 
 from energy_platform.days import day_bounds, day_of, day_range
 from energy_platform.delivery import Ledger, PushOutcome, push
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE, INSTANT
-from energy_platform.settings import WatticsSettings
 from energy_platform.simulators.serving import LoopbackServers
 from energy_platform.simulators.wattics import PUSH_PATH, WatticsSimulator, WatticsStream
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS

@@ -104,8 +104,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def tick(name: str, platform: Platform, instance: dg.DagsterInstance) -> dg.RunRequest | str:
     """The one run a sensor asks for, or why it asks for none."""
     built = {one.name: one for one in build_sensors(PlatformSettings())}
-    context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
-    data = built[name].evaluate_tick(context)
+    with dg.build_sensor_context(instance=instance, resources={"platform": platform}) as context:
+        data = built[name].evaluate_tick(context)
     if data.run_requests:
         (request,) = data.run_requests
         return request
@@ -305,9 +305,9 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
     def nothing(*_: object, **__: object) -> None:
         looks.append("a full look")
 
-    def nothing_to_send(*_: object, **__: object) -> PushDecision:
+    def nothing_to_send(*_: object, **__: object) -> dict[str, PushDecision]:
         looks.append("a full look")
-        return PushDecision(
+        decision = PushDecision(
             is_wanted=False,
             behind=(),
             alert=False,
@@ -316,19 +316,20 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
             last_started_at=None,
             reason="Wattics holds all that is ready",
         )
+        return {"wattics": decision}
 
     monkeypatch.setattr(refresh_sensor, "stale", nothing)
-    monkeypatch.setattr(push_sensor, "push_decision", nothing_to_send)
+    monkeypatch.setattr(push_sensor, "push_decisions", nothing_to_send)
     monkeypatch.setattr(Warehouse, "plan", lambda *_, **__: BuildPlan(stale=False, why=()))
     sensor = {one.name: one for one in build_sensors(PlatformSettings())}[name]
     cursor: str | None = None
 
     def look() -> str:
         nonlocal cursor
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=instance, cursor=cursor, resources={"platform": platform}
-        )
-        data = sensor.evaluate_tick(context)
+        ) as context:
+            data = sensor.evaluate_tick(context)
         cursor = data.cursor
         return str(data.skip_message)
 
