@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACE: Final = {
-    name: value
-    for one in (*sources().values(), *destinations().values())
-    for name, value in one.simulated_settings.items()
+    **{name: value for one in sources().values() for name, value in one.simulated_settings.items()},
+    **{
+        name: value
+        for one in destinations().values()
+        for name, value in one.simulated_settings.items()
+    },
 }
 """Settings that differ from those for real vendors."""
 
