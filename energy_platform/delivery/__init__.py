@@ -9,14 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.backlog import (
-    Attempt,
     Backlog,
     PushDecision,
-    next_attempt,
     push_decision,
     push_decisions,
-    push_wanted,
     stream_backlog,
 )
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
@@ -53,7 +51,6 @@ __all__ = [
     "push",
     "push_decision",
     "push_decisions",
-    "push_wanted",
     "reconcile",
     "resend_dead_letter",
     "skip_dead_letter",
