@@ -37,10 +37,10 @@ import polars as pl
 
 from energy_platform.days import day_bounds, day_range
 from energy_platform.delivery import Ledger, push
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, INSTANT
-from energy_platform.settings import WatticsSettings
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from energy_platform.days import day_range
-from energy_platform.delivery import Ledger, push_wanted
+from energy_platform.delivery import Ledger, push_decision
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
@@ -70,7 +70,7 @@ def main() -> None:
         with Ledger.at(Path(folder) / "ledger.sqlite") as ledger:
             ledger.register_streams(["el-1"], destination="wattics")
             look = seconds(
-                lambda: push_wanted(
+                lambda: push_decision(
                     lake,
                     ledger,
                     agreed,

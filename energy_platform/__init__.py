@@ -1,4 +1,4 @@
-"""Building energy data from vendor clouds to Parquet, DuckDB and Wattics."""
+"""Building energy data from vendor clouds to Parquet, DuckDB and who bills or shows it."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -7,9 +7,9 @@ the package, which an installed wheel does not have, and the definitions depend 
 import dagster as dg
 
 from energy_platform.defs.assets.core import core
+from energy_platform.defs.assets.delivery import PACKETS_ASSETS, RECONCILED_CHECKS
 from energy_platform.defs.assets.marts import build_mart_assets
 from energy_platform.defs.assets.raw import RAW_ASSETS
-from energy_platform.defs.assets.wattics import wattics_packets, wattics_reconciled
 from energy_platform.defs.checks.missing_days import DAYS_CHECKS
 from energy_platform.defs.described import described
 from energy_platform.defs.housekeeping import housekeeping
@@ -42,9 +42,9 @@ def build_definitions() -> dg.Definitions:
     settings = Settings.load().platform
     return dg.Definitions(
         assets=described(
-            [*RAW_ASSETS, core, *build_mart_assets(settings), wattics_packets], settings=settings
+            [*RAW_ASSETS, core, *build_mart_assets(settings), *PACKETS_ASSETS], settings=settings
         ),
-        asset_checks=[wattics_reconciled, *DAYS_CHECKS],
+        asset_checks=[*RECONCILED_CHECKS, *DAYS_CHECKS],
         jobs=[*JOBS, housekeeping],
         schedules=build_schedules(settings),
         sensors=build_sensors(settings),

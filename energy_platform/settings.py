@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
-from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
@@ -385,26 +384,6 @@ class DestinationSettings(_Connected):
         return variable(cls, field)
 
 
-class WatticsSettings(DestinationSettings):
-    """Wattics data collection (variables ``WATTICS_*``)."""
-
-    model_config = SettingsConfigDict(env_prefix="WATTICS_")
-    destination: ClassVar[str] = "wattics"
-
-    content_type: str = Field("application/json", description="Content type of a packet.")
-    success_codes: tuple[int, ...] = Field((200, 201, 202, 204), description="Stored at Wattics.")
-
-    @field_validator("success_codes")
-    @classmethod
-    def _mean_success(cls, codes: tuple[int, ...]) -> tuple[int, ...]:
-        """Refuse what would let a refused packet count as stored, or none ever."""
-        if not codes or not all(
-            HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES for code in codes
-        ):
-            raise ValueError("expected statuses from 200 to 299, such as [200, 204]")
-        return codes
-
-
 class PlatformSettings(_Section):
     """The platform itself (variables ``ENERGY_PLATFORM_*``)."""
 
@@ -536,13 +515,18 @@ class Settings(BaseModel, frozen=True):
     """All sections together."""
 
     platform: PlatformSettings
-    wattics: WatticsSettings
     alerts: AlertSettings
     sources: dict[str, SerializeAsAny[SourceSettings]]
+    destinations: dict[str, SerializeAsAny[DestinationSettings]]
 
     def all_sections(self) -> tuple[BaseSettings, ...]:
-        """Return every section, those of the sources among them."""
-        return (self.platform, self.wattics, self.alerts, *self.sources.values())
+        """Return every section, those of the sources and the destinations among them."""
+        return (
+            self.platform,
+            self.alerts,
+            *self.sources.values(),
+            *self.destinations.values(),
+        )
 
     @classmethod
     def load(cls, given: Mapping[str, str] | None = None) -> Self:
@@ -563,24 +547,27 @@ class Settings(BaseModel, frozen=True):
         if problems:
             # A variable that several sections read is named once.
             raise SettingsError("\n".join(dict.fromkeys(problems)))
-        own = {name: built.pop(name) for name in cls.model_fields if name in built}
-        return cls.model_validate(own | {"sources": built})
+        own: dict[str, Any] = {name: built.pop(name) for name in ("platform", "alerts")}
+        for group, kind in (("sources", SourceSettings), ("destinations", DestinationSettings)):
+            own[group] = {name: one for name, one in built.items() if isinstance(one, kind)}
+        return cls.model_validate(own)
 
 
 def sections() -> dict[str, type[_Section]]:
-    """Return every section by name, in the order of ``.env.example``; sources by their own name.
+    """Return every section by name, in the order of ``.env.example``; others by their own name.
 
     Raises:
-        SettingsError: A source's registration is not complete.
+        SettingsError: The registration of a source or a destination is not complete.
     """
-    # Here, because the sources' settings are made of what this module has.
+    # Here, because the settings of both are made of what this module has.
+    from energy_platform.destinations.base import destinations  # noqa: PLC0415
     from energy_platform.sources.registry import sources  # noqa: PLC0415
 
     return {
         "platform": PlatformSettings,
         **{name: source.settings for name, source in sources().items()},
         "alerts": AlertSettings,
-        "wattics": WatticsSettings,
+        **{name: target.settings for name, target in destinations().items()},
     }
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticUndefined
 
-from energy_platform.settings import SourceSettings, sections, variable
+from energy_platform.destinations.base import destination
+from energy_platform.settings import DestinationSettings, SourceSettings, sections, variable
 from energy_platform.sources.registry import get_source
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ def _reader(name: str, section: type[BaseSettings]) -> str:
     """Say who reads a section."""
     if issubclass(section, SourceSettings):
         return f"the source {get_source(name).title} ({section.__module__.rpartition('.')[0]})"
+    if issubclass(section, DestinationSettings):
+        return f"the delivery to {destination(name).title} (energy_platform/delivery)"
     return {
         "platform": "the platform itself",
         "alerts": "alerts (energy_platform/alerts)",
-        "wattics": "the delivery to Wattics (energy_platform/delivery)",
     }[name]
 
 

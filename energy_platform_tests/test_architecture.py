@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from energy_platform.destinations import destination_names
 from energy_platform.sources import BUILT_IN
 
 ROOT = Path(__file__).parents[1] / "energy_platform"
@@ -87,3 +88,17 @@ def test_nothing_outside_its_folder_names_a_source() -> None:
         place for place, path in outside.items() if named.search(path.read_text(encoding="utf-8"))
     }
     assert naming == {"sources/__init__.py"}
+
+
+def test_no_file_outside_its_folder_names_a_destination() -> None:
+    named = re.compile("|".join(destination_names()), re.IGNORECASE)
+    own = {("destinations", one) for one in destination_names()}
+    naming = {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.rglob("*.py")
+        if path.relative_to(ROOT).parts[0] != "simulators"
+        and path.relative_to(ROOT).parts[:2] not in own
+        and named.search(path.read_text(encoding="utf-8"))
+    }
+    # The registration, and a layout of files that others write as well.
+    assert naming == {"destinations/__init__.py", "sources/files/layout.py"}

@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 
 from energy_platform.alerts.policy import secrets_of
-from energy_platform.settings import (
-    Settings,
-    SettingsError,
-    WatticsSettings,
-    required,
-    sections,
-    variable,
-)
+from energy_platform.destinations.wattics import WatticsSettings
+from energy_platform.settings import Settings, SettingsError, required, sections, variable
 from energy_platform.settings_example import env_example
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.registry import get_source, sources
@@ -37,7 +31,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_a_clone_without_any_variable_loads() -> None:
     settings = Settings.load()
-    assert settings.wattics.base_url is None
+    assert settings.destinations["wattics"].base_url is None
     assert get_source("socomec").missing(settings.sources["socomec"])
 
 

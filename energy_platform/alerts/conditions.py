@@ -191,10 +191,11 @@ def source_conditions(
 
 
 class StreamFacts(NamedTuple):
-    """Where one stream at Wattics stands.
+    """Where one stream stands.
 
     Attributes:
         stream_id: The stream.
+        title: Where it goes, for display.
         stopped: Why an operator has to look; None while it runs.
         failing_since: Since when nothing gets through; None when it does.
         failure: What the newest attempt met.
@@ -203,6 +204,7 @@ class StreamFacts(NamedTuple):
     """
 
     stream_id: str
+    title: str
     stopped: str | None
     failing_since: datetime | None
     failure: str
@@ -216,7 +218,7 @@ def stream_conditions(facts: Sequence[StreamFacts], *, now: datetime) -> list[Co
     for one in facts:
         where = f"stream {one.stream_id}"
         if one.stopped is not None or one.refused_since is not None:
-            count = f"{one.refused} packets refused by Wattics" if one.refused else "stopped"
+            count = f"{one.refused} packets refused by {one.title}" if one.refused else "stopped"
             reason = f": {one.stopped}" if one.stopped else ""
             conditions.append(
                 Condition(
@@ -232,10 +234,10 @@ def stream_conditions(facts: Sequence[StreamFacts], *, now: datetime) -> list[Co
                 Condition(
                     kind="stream_stuck",
                     subject=one.stream_id,
-                    what=f"{where}: nothing gets through to Wattics: {one.failure}",
+                    what=f"{where}: nothing gets through to {one.title}: {one.failure}",
                     since=one.failing_since,
                     todo="It is sent again by itself; `energy-platform doctor` says whether "
-                    "Wattics can be reached",
+                    f"{one.title} can be reached",
                 )
             )
     return conditions

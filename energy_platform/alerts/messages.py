@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from energy_platform.destinations.base import titles
 from energy_platform.sources.http.masking import mask
 
 if TYPE_CHECKING:
@@ -19,19 +20,24 @@ Phase = Literal["begin", "over", "digest", "test"]
 MOST_NAMED: Final = 20
 """Conditions that one message spells out; the others are counted."""
 
-TITLES: Final[dict[Kind, str]] = {
+_TITLES: Final[dict[Kind, str]] = {
     "run_failed": "a run failed",
     "run_died": "a run died",
     "source_silent": "a source is silent",
     "source_refused": "a login is refused",
     "days_missing": "days are missing",
-    "stream_stuck": "Wattics does not take packets",
-    "stream_refused": "Wattics refused packets",
+    "stream_stuck": "{destination} does not take packets",
+    "stream_refused": "{destination} refused packets",
     "check_failed": "a blocking check failed",
     "figure_disputed": "a figure is disputed",
     "disk_nearly_full": "the disk is nearly full",
     "publication_old": "the published figures are old",
 }
+
+
+def title_of(kind: Kind) -> str:
+    """Return how a kind of condition is called in messages."""
+    return _TITLES[kind].format(destination=titles(joint="or"))
 
 
 class Message(NamedTuple):
@@ -94,7 +100,7 @@ class Writer:
     def _about(self, kind: Kind, group: Sequence[Condition]) -> str:
         names = ", ".join(one.subject for one in group[:3])
         more = f" and {len(group) - 3} more" if len(group) > 3 else ""  # noqa: PLR2004 - as above
-        return f"{TITLES[kind]}: {names}{more}"
+        return f"{title_of(kind)}: {names}{more}"
 
     def _message(self, phase: Phase, title: str, paragraphs: list[str]) -> Message:
         shown = paragraphs[:MOST_NAMED]

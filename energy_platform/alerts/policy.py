@@ -37,6 +37,8 @@ def secrets_of(settings: Settings) -> list[str]:
             if hasattr(value, "get_secret_value"):
                 secrets.append(value.get_secret_value())
     secrets += [
-        one.password.get_secret_value() for one in settings.wattics.all_credentials().values()
+        one.password.get_secret_value()
+        for target in settings.destinations.values()
+        for one in target.all_credentials().values()
     ]
     return sorted(set(secrets))

@@ -43,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=_HELP,
-    help="Building energy data from vendor clouds to Parquet, DuckDB and Wattics.",
+    help="Building energy data from vendor clouds to Parquet, DuckDB and where it is delivered.",
 )
 app.add_typer(delivery, name="delivery")
 app.add_typer(alert, name="alert")
@@ -62,7 +62,7 @@ def _root(
 def demo(
     days: Annotated[int, typer.Option(min=1, max=366, help="Closed UTC days to read.")] = 7,
 ) -> None:
-    """Fill data/energy.duckdb from four simulated vendors and deliver to a simulated Wattics."""
+    """Fill data/energy.duckdb from four simulated vendors and deliver to a simulated one."""
     from energy_platform.cli.demo import run_demo  # noqa: PLC0415
 
     raise typer.Exit(run_demo(console(), days=days))
@@ -203,7 +203,7 @@ def doctor(
         bool, typer.Option("--retry-login", help="Try logins that rest after a refusal, once.")
     ] = False,
 ) -> None:
-    """Check settings, logins, clocks, rights, portfolio, Wattics, disk and leftovers."""
+    """Check settings, logins, clocks, rights, portfolio, delivery, disk and leftovers."""
     from energy_platform.cli.doctor import run_doctor  # noqa: PLC0415
 
     raise typer.Exit(run_doctor(console(), as_json=as_json, retry_login=retry_login))

@@ -12,7 +12,7 @@ delivery = typer.Typer(
     no_args_is_help=True,
     # Typer's boxes cut and wrap what a pipe should get whole.
     rich_markup_mode=None,
-    help="Look at the delivery to Wattics, and decide about refused packets.",
+    help="Look at the delivery of packets, and decide about refused ones.",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON in place of a table.")]
@@ -24,7 +24,7 @@ DeadLetterId = Annotated[
 
 @delivery.command("status")
 def status(*, as_json: AsJson = False) -> None:
-    """Say of each stream what Wattics acknowledged, what it waits for and why."""
+    """Say of each stream what its destination acknowledged, what it waits for and why."""
     from energy_platform.cli.delivery_views import show_status  # noqa: PLC0415
 
     raise typer.Exit(show_status(console(), as_json=as_json))
@@ -40,7 +40,7 @@ def dead_letters(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the packets that Wattics refused, with its answer and their bytes."""
+    """List the packets that were refused, with the answer and their bytes."""
     from energy_platform.cli.delivery_views import show_dead_letters  # noqa: PLC0415
 
     raise typer.Exit(show_dead_letters(console(), stream=stream, every=every, as_json=as_json))
@@ -54,8 +54,8 @@ def resend(
         bool,
         typer.Option(
             "--behind",
-            help="Even though newer packets of its stream were acknowledged; only where Wattics "
-            "agreed to late packets.",
+            help="Even though newer packets of its stream were acknowledged; only where the "
+            "destination agreed to late packets.",
         ),
     ] = False,
 ) -> None:
@@ -79,7 +79,7 @@ def reconcile(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the lake, the ledger and what Wattics stored; exit 1 when a stream differs."""
+    """Compare the lake, the ledger and what was stored there; exit 1 when a stream differs."""
     from energy_platform.cli.delivery_views import show_reconciled  # noqa: PLC0415
 
     raise typer.Exit(show_reconciled(console(), days=days, as_json=as_json))

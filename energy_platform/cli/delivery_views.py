@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from energy_platform.cli.console import add_row, print_error, table
@@ -15,12 +15,13 @@ from energy_platform.delivery import (
     delivery_frame,
     open_dead_letters,
     open_ledger,
-    push_decision,
+    push_decisions,
     reconcile,
     resend_dead_letter,
     skip_dead_letter,
 )
 from energy_platform.delivery.ledger import EventKind
+from energy_platform.destinations.base import destination, titles
 from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import PortfolioError, load_portfolio
@@ -54,15 +55,13 @@ def show_status(console: Console, *, as_json: bool) -> int:
         lake = Lake.of(settings.platform)
         rows = delivery_frame(ledger, lake, portfolio).to_dicts()
         awaiting, at_rest = open_dead_letters(ledger, portfolio.streams)
-        decision = push_decision(
+        decisions = push_decisions(
             lake,
             ledger,
             portfolio,
             now=datetime.now(tz=UTC),
-            max_hold=timedelta(hours=settings.wattics.max_hold_h),
-            credentials=settings.wattics.all_credentials(),
+            settings=settings.destinations.values(),
         )
-        stops = ledger.stopped_credentials(settings.wattics.destination)
         if as_json:
             _print_json(rows)
             return OK
@@ -88,12 +87,13 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 f"{blocked}{row['reason'] or ''}",
             )
         console.print(shown)
-        for name, stop in sorted(stops.items()):
-            console.print(
-                f"credential {name!r} is refused since {instant(stop.stopped_us):%F %R} UTC: "
-                f"{stop.reason}; next probe {instant(stop.probe_us):%F %R} UTC",
-                markup=False,
-            )
+        for target in settings.destinations:
+            for name, stop in sorted(ledger.stopped_credentials(target).items()):
+                console.print(
+                    f"credential {name!r} is refused since {instant(stop.stopped_us):%F %R} UTC: "
+                    f"{stop.reason}; next probe {instant(stop.probe_us):%F %R} UTC",
+                    markup=False,
+                )
         if awaiting:
             console.print(
                 f"{len(awaiting)} refused packets await a decision: "
@@ -106,8 +106,9 @@ def show_status(console: Console, *, as_json: bool) -> int:
                 "longer has: nothing waits for them",
                 markup=False,
             )
-        what = "a push is due" if decision.is_wanted else "no push is due"
-        console.print(f"{what}: {decision.reason}", markup=False, soft_wrap=True)
+        for decision in decisions.values():
+            what = "a push is due" if decision.is_wanted else "no push is due"
+            console.print(f"{what}: {decision.reason}", markup=False, soft_wrap=True)
         return OK
 
     return _with_ledger(console, settings, show)
@@ -197,20 +198,24 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
     portfolio = load_portfolio(settings.platform.portfolio)
 
     def show(ledger: Ledger) -> int:
-        found = reconcile(
-            Lake.of(settings.platform),
-            ledger=ledger,
-            portfolio=portfolio,
-            settings=settings.wattics,
-            clock=lambda: datetime.now(tz=UTC),
-            days=days,
-        )
+        found = [
+            one
+            for target in settings.destinations.values()
+            for one in reconcile(
+                Lake.of(settings.platform),
+                ledger=ledger,
+                portfolio=portfolio,
+                settings=target,
+                clock=lambda: datetime.now(tz=UTC),
+                days=days,
+            )
+        ]
         different = [one for one in found if one.differences]
         code = DIFFERS if different else OK
         if as_json:
             _print_json([one._asdict() for one in found])
             return code
-        shown = table("stream", "lake", "ledger", "Wattics", "differs", "what will be done")
+        shown = table("stream", "lake", "ledger", titles(), "differs", "what will be done")
         for one in different:
             add_row(
                 shown,
@@ -224,8 +229,12 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
         if different:
             console.print(shown)
         console.print(f"{len(found) - len(different)} of {len(found)} streams agree")
-        if settings.wattics.base_url is None or not settings.wattics.readback:
-            console.print("Wattics was not asked: WATTICS_BASE_URL or WATTICS_READBACK")
+        for target in settings.destinations.values():
+            if not target.can_read_back:
+                console.print(
+                    f"{destination(target.destination).title} was not asked: "
+                    f"{target.variable('base_url')} or {target.variable('readback')}"
+                )
         return code
 
     return _with_ledger(console, settings, show)

@@ -13,6 +13,7 @@ from energy_platform.cli.summary import print_summary
 from energy_platform.days import due_days
 from energy_platform.defs.runner import Runner, RunReport, open_runner
 from energy_platform.defs.schedules import inventory_keys
+from energy_platform.destinations.base import titles
 from energy_platform.ingest.run import is_configured
 from energy_platform.sources.registry import sources
 
@@ -105,7 +106,7 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
         # The push changes what mart_delivery shows, hence the second refresh.
         for follow, what in (
             (refresh_what_is_stale, "readings, energy, marts, published file"),
-            (push_what_is_behind, "packets to Wattics"),
+            (push_what_is_behind, f"packets to {titles()}"),
             (refresh_what_is_stale, "what was delivered, published"),
         ):
             began = time.monotonic()
@@ -119,8 +120,8 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
         if not errors:
             # The nightly comparison, now: its check would else stay unanswered until then.
             began = time.monotonic()
-            status.update("lake, ledger and Wattics compared")
+            status.update(f"lake, ledger and {titles()} compared")
             reports.append(runner.run("reconcile"))
             errors += [f"reconcile: {error}" for error in reports[-1].errors]
-            note("lake, ledger and Wattics compared", began=began)
+            note(f"lake, ledger and {titles()} compared", began=began)
     return errors

@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from energy_platform.days import contiguous, day_of
 from energy_platform.delivery import LedgerError, stream_backlog
+from energy_platform.destinations.base import (
+    addressed,
+    destination,
+    titles,
+    why_nothing_is_sent,
+)
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.refresh import blocked, stale
-from energy_platform.settings import WatticsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from energy_platform.defs.resources import Platform
     from energy_platform.defs.runner import Runner, RunReport
+    from energy_platform.settings import DestinationSettings
 
     Say = Callable[[str], None]
 
@@ -81,21 +87,22 @@ def refresh_what_is_stale(runner: Runner, *, say: Say, again: bool = False) -> F
 
 
 def push_what_is_behind(runner: Runner, *, say: Say) -> Followed:
-    """Send what Wattics does not hold yet, pauses after failures aside; say what was sent.
+    """Send what the destinations do not hold yet, pauses after failures aside; say what was sent.
 
     Returns:
         What came of it; ``nothing`` as well where nothing is to be sent.
     """
     from energy_platform.defs.partitions import RUN_KIND  # noqa: PLC0415
 
-    if WatticsSettings().base_url is None:
-        say("push: skipped, WATTICS_BASE_URL is not set: nothing is sent")
+    targets = addressed()
+    if not targets:
+        say(f"push: skipped, {why_nothing_is_sent()}")
         return "nothing"
     try:
         runner.wait_for_pools(PUSH)
-        behind = _behind(runner.platform)
+        behind = _behind(runner.platform, targets)
         if not behind:
-            say("push: Wattics holds all that is ready")
+            say(f"push: {titles()} holds all that is ready")
             return "nothing"
         say(f"push: {len(behind)} streams are behind")
         report = runner.run(PUSH, tags={RUN_KIND: "push"})
@@ -105,12 +112,13 @@ def push_what_is_behind(runner: Runner, *, say: Say) -> Followed:
     if not report.success:
         say_failure(report, say=say)
         return "failed"
-    figures = _figures_of(report, "wattics_packets")
-    say(
-        f"push: {figures.get('packets_acknowledged', 0)} packets acknowledged, "
-        f"{figures.get('packets_refused', 0)} refused"
+    figures = [_figures_of(report, destination(one.destination).packets) for one in targets]
+    acknowledged, refused = (
+        sum(one.get(name, 0) for one in figures)
+        for name in ("packets_acknowledged", "packets_refused")
     )
-    return "failed" if figures.get("packets_refused") else "did"
+    say(f"push: {acknowledged} packets acknowledged, {refused} refused")
+    return "failed" if refused else "did"
 
 
 def held_days(platform: Platform) -> dict[str, str]:
@@ -136,14 +144,21 @@ def _stale(platform: Platform) -> tuple[list[str], tuple[str, ...]]:
     return days, plan.why
 
 
-def _behind(platform: Platform) -> list[str]:
+def _behind(platform: Platform, targets: Sequence[DestinationSettings]) -> list[str]:
     portfolio = platform.portfolio()
-    max_hold = timedelta(hours=WatticsSettings().max_hold_h)
     with platform.ledger() as ledger:
-        found = stream_backlog(
-            platform.lake, ledger, portfolio, now=platform.now(), max_hold=max_hold
-        )
-    return [one.stream_id for one in found]
+        return [
+            one.stream_id
+            for target in targets
+            for one in stream_backlog(
+                platform.lake,
+                ledger,
+                portfolio,
+                now=platform.now(),
+                max_hold=timedelta(hours=target.max_hold_h),
+                destination=target.destination,
+            )
+        ]
 
 
 def _say_published(report: RunReport, days: Sequence[str], *, say: Say) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_bounds, day_of
+from energy_platform.destinations import destination_names
+from energy_platform.destinations.base import destinations
 from energy_platform.installation.env_file import write_env_file
 from energy_platform.installation.origin import (
     claim,
@@ -30,13 +32,16 @@ if TYPE_CHECKING:
 
 PACE: Final = {
     **{name: value for one in sources().values() for name, value in one.simulated_settings.items()},
-    "WATTICS_PARALLEL_STREAMS": "8",
+    **{
+        name: value
+        for one in destinations().values()
+        for name, value in one.simulated_settings.items()
+    },
 }
 """Settings that differ from those for real vendors."""
 
 FOREIGN: Final = (
-    *(f"{name}_".upper() for name in source_names()),
-    "WATTICS_",
+    *(f"{name}_".upper() for name in (*source_names(), *destination_names())),
     "ENERGY_PLATFORM_",
     # The user's own Dagster and dbt: instance, env files, profiles, targets.
     "DAGSTER_",
@@ -92,9 +97,7 @@ def simulated_vendors(*, days: int) -> Iterator[tuple[SimulatorProcess, Path]]:
         kept = dict(os.environ)
         try:
             _replace_environment(clean_environment(kept))
-            with SimulatorProcess(
-                events=lines, wattics_record=folder / "wattics.jsonl", history=True
-            ) as suite:
+            with SimulatorProcess(events=lines, record_dir=folder, history=True) as suite:
                 values = {
                     **knobs,
                     **PACE,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
 from energy_platform.cli.disputed import refused_lines, refused_of
 from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
-from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decision
+from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decisions
 from energy_platform.ingest.due import SELF_HEALING_FROM, holes_of
 from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake
@@ -72,7 +72,7 @@ class Status:
         held_days: Days whose raw files need an operator.
         pending_suspects: Register readings that await their confirmation.
         refused: Points with refused energy in the newest days, with what would let it pass.
-        streams: Number of Wattics streams.
+        streams: Number of streams.
         stream_backlog: Streams that a push has something for, with the reason.
         published_newest_day: Newest UTC day of the published file, None when there is none.
         portfolio: The portfolio file that was used.
@@ -230,17 +230,15 @@ def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, s
     if platform.ledger_url is None and not (platform.data_dir / LEDGER_FILE).exists():
         # Looking must not make a ledger.
         return dict.fromkeys(portfolio.streams, "nothing was delivered so far")
-    max_hold = timedelta(hours=settings.wattics.max_hold_h)
     with open_ledger(platform) as ledger:
-        found = push_decision(
+        found = push_decisions(
             lake,
             ledger,
             portfolio,
             now=datetime.now(tz=UTC),
-            max_hold=max_hold,
-            credentials=settings.wattics.all_credentials(),
+            settings=settings.destinations.values(),
         )
-    return {one.stream_id: one.reason for one in found.behind}
+    return {one.stream_id: one.reason for decision in found.values() for one in decision.behind}
 
 
 def _print(console: Console, status: Status) -> None:

@@ -8,6 +8,7 @@ import duckdb
 
 from energy_platform.cli.console import add_row, table
 from energy_platform.cli.data_quality_summary import data_quality_summary
+from energy_platform.destinations.base import titles
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.sources.registry import day_tables
@@ -48,7 +49,7 @@ def print_summary(
         console: Where to.
         data_dir: The data folder.
         portfolio: The demo's portfolio.
-        delivery_report: What the Wattics simulator holds.
+        delivery_report: What the simulated destination holds.
         seconds: How long it all took.
     """
     path, lake = data_dir / "energy.duckdb", Lake(data_dir / "lake")
@@ -63,7 +64,9 @@ def print_summary(
         )
         _print(console, "Packets per stream", _deliveries(connection, delivery_report))
     verdict = "; ".join(delivery_report["complaints"]) or "every stream in order, nothing twice"
-    console.print(f"Wattics holds {delivery_report['packets']} packets: {verdict}\n", markup=False)
+    console.print(
+        f"{titles()} holds {delivery_report['packets']} packets: {verdict}\n", markup=False
+    )
     _quality_events(console, lake, load_portfolio(portfolio))
     console.print(f"The file: {path}\n", markup=False, soft_wrap=True)
     for title, query in QUERIES.items():
@@ -136,7 +139,7 @@ def _deliveries(connection: duckdb.DuckDBPyConnection, delivery_report: dict[str
         "select stream_id, packets_acknowledged, last_acknowledged_at, reason "
         "from mart_delivery order by stream_id"
     ).fetchall()
-    shown = table("stream", "delivered", "at Wattics", "last interval (UTC)", "waits for")
+    shown = table("stream", "delivered", f"at {titles()}", "last interval (UTC)", "waits for")
     for column in shown.columns[1:3]:
         column.justify = "right"
     for stream, delivered, last, reason in rows:

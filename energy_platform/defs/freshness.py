@@ -10,7 +10,7 @@ from typing import Final
 
 import dagster as dg
 
-from energy_platform.defs.assets.wattics import PACKETS
+from energy_platform.destinations.base import destinations
 from energy_platform.sources.registry import day_tables
 
 FAILS_AFTER: Final = timedelta(hours=26)
@@ -37,7 +37,7 @@ def freshness(intraday_minutes: int) -> Mapping[str, dg.FreshnessPolicy]:
     warns = max(WARNS_AFTER, TICKS_MISSED * timedelta(minutes=intraday_minutes))
     return {
         **{table.name: _within(warns) for table in day_tables().values()},
-        PACKETS: _within(warns + PUSHED_WITHIN),
+        **{one.packets: _within(warns + PUSHED_WITHIN) for one in destinations().values()},
     }
 
 

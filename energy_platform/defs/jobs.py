@@ -4,8 +4,9 @@ from typing import Final
 
 import dagster as dg
 
-from energy_platform.defs.assets.wattics import PACKETS, RECONCILED
+from energy_platform.defs.assets.delivery import RECONCILED
 from energy_platform.defs.groups import CORE, DELIVERY, MARTS
+from energy_platform.destinations.base import destinations, titles
 from energy_platform.ingest.run import is_configured
 from energy_platform.schemas import Vendor
 from energy_platform.settings import SettingsError
@@ -46,21 +47,24 @@ refresh: Final = dg.define_asset_job(
 )
 
 _RECONCILED: Final = dg.AssetSelection.checks(
-    dg.AssetCheckKey(asset_key=dg.AssetKey(PACKETS), name=RECONCILED)
+    *(
+        dg.AssetCheckKey(asset_key=dg.AssetKey(one.packets), name=RECONCILED)
+        for one in destinations().values()
+    )
 )
-"""Asks Wattics about every stream, so it runs once a day and not with each push."""
+"""Asks each destination about every stream, so it runs once a day and not with each push."""
 
 push: Final = dg.define_asset_job(
     "push",
     selection=dg.AssetSelection.groups(DELIVERY) - _RECONCILED,
-    description="Send every stream at Wattics what it does not hold yet.",
+    description=f"Send every stream at {titles()} what it does not hold yet.",
     tags=DERIVING_LIMIT,
 )
 
 reconcile: Final = dg.define_asset_job(
     "reconcile",
     selection=_RECONCILED,
-    description="Compare the lake, the ledger and what Wattics stored, stream by stream.",
+    description=f"Compare the lake, the ledger and what {titles()} stored, stream by stream.",
     tags=DERIVING_LIMIT,
 )
 
@@ -84,7 +88,7 @@ def _unused() -> dg.AssetSelection:
 everything: Final = dg.define_asset_job(
     "everything",
     selection=dg.AssetSelection.all() - _RECONCILED - _unused(),
-    description="From the vendors to Wattics in one run, for a range of days.",
+    description=f"From the vendors to {titles()} in one run, for a range of days.",
 )
 
 JOBS: Final = [*ingest_jobs, inventories, refresh, push, reconcile, everything]

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings
 
 from energy_platform.defs.instance.secrets import secrets_of, set_variables
 from energy_platform.delivery import Ledger, delivery_frame, open_ledger
+from energy_platform.destinations.base import destination, destinations
 from energy_platform.ingest.run import ingest_settings
 from energy_platform.installation.origin import claim, own_origin
 from energy_platform.lake.catalogue import Catalogue
@@ -26,9 +27,9 @@ from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.schemas import Vendor
 from energy_platform.settings import (
+    DestinationSettings,
     PlatformSettings,
     SourceSettings,
-    WatticsSettings,
     settings_from,
     simulation_file,
     variables,
@@ -120,16 +121,22 @@ class SourceResource(SystemResource):
         )
 
 
-class WatticsResource(SystemResource):
-    """Wattics, where packets go."""
+class DestinationResource(SystemResource):
+    """Where packets go.
 
-    def settings(self) -> WatticsSettings:
+    Attributes:
+        destination: Name of the destination.
+    """
+
+    destination: str
+
+    def settings(self) -> DestinationSettings:
         """Return where packets go, by which credentials and at what pace.
 
         Raises:
             SettingsError: A setting is wrong; the message names the variable.
         """
-        return cast(WatticsSettings, self.read_settings())
+        return cast(DestinationSettings, self.read_settings())
 
 
 class LedgerResource(SystemResource):
@@ -295,7 +302,7 @@ class Platform(dg.ConfigurableResource["Platform"]):
 
 
 def build_resources(settings: PlatformSettings) -> Mapping[str, dg.ConfigurableResource[Any]]:
-    """Return every resource by its key; a source's is the source's name.
+    """Return every resource by its key; a source's or a destination's is its name.
 
     Args:
         settings: Those of the platform; the secrets that are set are named in the others.
@@ -309,12 +316,22 @@ def build_resources(settings: PlatformSettings) -> Mapping[str, dg.ConfigurableR
         "lake": platform.lake_system,
         "warehouse": platform.warehouse_system,
         "ledger": platform.ledger_system,
-        "wattics": system_resource("WatticsResource", WatticsResource, WatticsSettings),
+        **{name: destination_resource(name) for name in destinations()},
         **{name: source_resource(name) for name in sources()},
     }
 
 
 def source_resource(source: Vendor) -> SourceResource:
     """Return the resource of a source."""
-    name = f"{source.title().replace('_', '')}Resource"
-    return system_resource(name, SourceResource, get_source(source).settings, source=source)
+    section = get_source(source).settings
+    return system_resource(_class_name(source), SourceResource, section, source=source)
+
+
+def destination_resource(name: str) -> DestinationResource:
+    """Return the resource of a destination."""
+    section = destination(name).settings
+    return system_resource(_class_name(name), DestinationResource, section, destination=name)
+
+
+def _class_name(system: str) -> str:
+    return f"{system.title().replace('_', '')}Resource"

@@ -19,6 +19,7 @@ from energy_platform.defs.ingest_requests import (
 from energy_platform.defs.jobs import INGEST, inventories, reconcile
 from energy_platform.defs.partitions import INTRADAY, RUN_KIND
 from energy_platform.defs.resources import Platform
+from energy_platform.destinations.base import addressed, titles, why_nothing_is_sent
 from energy_platform.ingest.due import (
     SELF_HEALING_FROM,
     SourceDays,
@@ -31,7 +32,7 @@ from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.schemas import Vendor
-from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import day_tables, inventory_tables, sources
 
 DAILY_MINUTE: Final[dict[Vendor, int]] = {
@@ -174,15 +175,15 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
         cron_schedule=RECONCILE_CRON,
         execution_timezone="UTC",
         default_status=status,
-        description="Compare lake, ledger and what Wattics stored.",
+        description=f"Compare lake, ledger and what {titles()} stored.",
     )
     def reconcile_daily(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         if reason := restart_needed():
             return dg.SkipReason(reason)
-        if WatticsSettings().base_url is None:
-            return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
+        if not addressed():
+            return dg.SkipReason(why_nothing_is_sent())
         return dg.RunRequest(run_key=_now(context).isoformat(), tags={RUN_KIND: "reconcile"})
 
     @dg.schedule(

@@ -9,13 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.backlog import (
-    Attempt,
     Backlog,
     PushDecision,
-    next_attempt,
     push_decision,
-    push_wanted,
+    push_decisions,
     stream_backlog,
 )
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
@@ -51,7 +50,7 @@ __all__ = [
     "open_ledger",
     "push",
     "push_decision",
-    "push_wanted",
+    "push_decisions",
     "reconcile",
     "resend_dead_letter",
     "skip_dead_letter",

@@ -1,147 +1,36 @@
-"""Whether anything is to be sent, told cheaply from footers and cursors; and when to try again.
+"""Whether anything is to be sent, told cheaply from footers and cursors.
 
 One function says it (``push_decision``): to the sensor, to ``status`` and ``delivery status``, and
 at the end of a push. It follows the steps of a push (``preparation``, ``watermarks``) with the same
-functions, so that what it asks for is what a push would do. A run counts as failed from its
-beginning until it ended well, so a killed one is counted too.
+functions, so that what it asks for is what a push would do. When to try again after a push that
+failed is told by ``attempts``.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.days import day_of, instant, microseconds
+from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.day_reader import EVER_US
-from energy_platform.delivery.ledger import Run, StreamState
-from energy_platform.delivery.preparation import awaits_refresh, rebased_streams
+from energy_platform.delivery.ledger import StreamState
+from energy_platform.delivery.registers import awaits_refresh, rebased_streams
 from energy_platform.delivery.streams import plan_streams, why_unfit
 from energy_platform.delivery.watermarks import Completeness, late_since, look_ahead, was_looked_at
-from energy_platform.destinations.base import DEFAULT_DESTINATION
+from energy_platform.destinations import DEFAULT_DESTINATION
 from energy_platform.transforms.sampling import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
 
     from energy_platform.delivery.ledger import CredentialStop, Ledger
-    from energy_platform.delivery.outcome import PushOutcome
     from energy_platform.delivery.streams import StreamPlan
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-
-
-ALERT_AFTER: Final = 3
-"""Failed pushes in a row after which an operator should know."""
-
-FIRST_PAUSE_S: Final = 60
-"""Pause after the first failed push; it doubles with each further one."""
-
-LONGEST_PAUSE_S: Final = 3600
-"""The pause grows no further than this."""
-
-_SECOND_US: Final = 1_000_000
-
-
-class Attempt(NamedTuple):
-    """The next push to ask for.
-
-    Attributes:
-        number: Its number since the last good one, from 1.
-        not_before: When to ask for it; None for at once.
-        is_due: Whether that time has come.
-        alert: Whether so many failed that an operator should know.
-        error: What the last one met.
-        started_at: When the last one began; None before the first.
-        was_killed: Whether the last one has not ended: it was killed, or is under way.
-    """
-
-    number: int
-    not_before: datetime | None
-    is_due: bool
-    alert: bool
-    error: str | None
-    started_at: datetime | None
-    was_killed: bool
-
-
-def next_attempt(
-    ledger: Ledger, *, now: datetime, destination: str = DEFAULT_DESTINATION
-) -> Attempt:
-    """Return which push to ask for next, and when.
-
-    Args:
-        ledger: The delivery ledger.
-        now: The present.
-        destination: Of pushes to which destination, by its name.
-    """
-    run = ledger.run(destination)
-    if run is None:
-        return Attempt(
-            1, None, is_due=True, alert=False, error=None, started_at=None, was_killed=False
-        )
-    not_before = None if run.next_us is None else instant(run.next_us)
-    return Attempt(
-        number=run.failures + 1,
-        not_before=not_before,
-        is_due=not_before is None or now >= not_before,
-        alert=run.failures >= ALERT_AFTER,
-        error=run.error,
-        started_at=instant(run.started_us),
-        was_killed=run.is_open,
-    )
-
-
-def begin_run(ledger: Ledger, *, destination: str, now_us: int) -> bool:
-    """Note that a push begins; return whether the one before ended in a crash."""
-    before = ledger.run(destination)
-    failures = 0 if before is None else before.failures
-    error = "the push was killed" if before is None else before.error or "the push was killed"
-    ledger.set_run(
-        Run(
-            is_open=True,
-            failures=failures + 1,
-            started_us=now_us,
-            next_us=now_us + _pause_us(failures + 1),
-            error=error,
-        ),
-        destination=destination,
-    )
-    return before is not None and before.is_open
-
-
-def end_run(ledger: Ledger, *, destination: str, outcome: PushOutcome, now_us: int) -> None:
-    """Note how a push ended.
-
-    A push stopped from outside is not a failure; nor is a stream that waits for an operator, since
-    asking again would not help it.
-    """
-    run = ledger.run(destination)
-    failures = 0 if run is None else run.failures
-    started_us = now_us if run is None else run.started_us
-    left = [one for one in outcome.streams.values() if one.status == "gave_up"]
-    if not left:
-        ledger.set_run(
-            Run(is_open=False, failures=0, started_us=started_us, next_us=None, error=None),
-            destination=destination,
-        )
-        return
-    problems = [f"{one.stream_id}: {one.reason}" for one in left]
-    error = problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"
-    next_us = now_us + _pause_us(failures)
-    probes = [stop.probe_us for stop in ledger.stopped_credentials(destination).values()]
-    if probes:
-        # The probe of a refused credential is the attempt that can change something.
-        next_us = max(now_us + FIRST_PAUSE_S * _SECOND_US, min([*probes, next_us]))
-    ledger.set_run(
-        Run(is_open=False, failures=failures, started_us=started_us, next_us=next_us, error=error),
-        destination=destination,
-    )
-
-
-def _pause_us(failures: int) -> int:
-    seconds = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_S)
-    return int(seconds * _SECOND_US)
+    from energy_platform.settings import DestinationSettings
 
 
 class Backlog(NamedTuple):
@@ -211,7 +100,8 @@ def push_decision(
     attempt = next_attempt(ledger, now=now, destination=destination)
     plans = plan_streams(portfolio, to=destination)
     if not plans:
-        return _decide(attempt, (), reason="the portfolio has no streams")
+        where = f" that goes to {destination}" if portfolio.streams else ""
+        return _decide(attempt, (), reason=f"the portfolio has no stream{where or 's'}")
     behind, resting = _look(
         lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=credentials
     )
@@ -233,27 +123,35 @@ def push_decision(
     return _decide(attempt, behind, reason=reason, is_wanted=True)
 
 
-def push_wanted(
+def push_decisions(
     lake: Lake,
     ledger: Ledger,
     portfolio: Portfolio,
     *,
     now: datetime,
-    max_hold: timedelta | None = None,
-    credentials: Collection[str] | None = None,
-    destination: str = DEFAULT_DESTINATION,
-) -> PushDecision | None:
-    """Return the decision when a push is wanted now, else None (see ``push_decision``)."""
-    decision = push_decision(
-        lake,
-        ledger,
-        portfolio,
-        now=now,
-        max_hold=max_hold,
-        credentials=credentials,
-        destination=destination,
-    )
-    return decision if decision.is_wanted else None
+    settings: Iterable[DestinationSettings],
+) -> dict[str, PushDecision]:
+    """Return the decision for each of some destinations, by its name (see ``push_decision``).
+
+    Args:
+        lake: The day files; footers are read.
+        ledger: The delivery ledger.
+        portfolio: The streams.
+        now: The present.
+        settings: Those of the destinations.
+    """
+    return {
+        one.destination: push_decision(
+            lake,
+            ledger,
+            portfolio,
+            now=now,
+            max_hold=timedelta(hours=one.max_hold_h),
+            credentials=one.all_credentials(),
+            destination=one.destination,
+        )
+        for one in settings
+    }
 
 
 def stream_backlog(
@@ -263,6 +161,7 @@ def stream_backlog(
     *,
     now: datetime | None = None,
     max_hold: timedelta | None = None,
+    destination: str | None = None,
 ) -> tuple[Backlog, ...]:
     """Return the streams a push has something for; without ``now`` no clock is looked at.
 
@@ -275,8 +174,9 @@ def stream_backlog(
         portfolio: The streams.
         now: The present, for pauses that were asked for and holds that end; None: none end.
         max_hold: How long a missing day is waited for.
+        destination: Where to, by its name; None: the streams of all.
     """
-    plans = plan_streams(portfolio)
+    plans = plan_streams(portfolio, to=destination)
     behind, _ = _look(lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=None)
     return behind
 

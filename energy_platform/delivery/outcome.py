@@ -47,6 +47,9 @@ class SendTask:
         sent: Requests with a packet.
         acknowledged: Packets acknowledged.
         refused: Packets refused.
+        end: How it ended; None while a sender works on it.
+        reason: Why it was left.
+        is_stopped: Whether an operator has to look before the stream goes on.
     """
 
     plan: StreamPlan
@@ -63,20 +66,7 @@ class SendTask:
     sent: int = 0
     acknowledged: int = 0
     refused: int = 0
-
-
-class TaskResult(NamedTuple):
-    """A task that no sender works on any more.
-
-    Attributes:
-        task: The task, with what is left of its packets.
-        end: How it ended.
-        reason: Why it was left.
-        is_stopped: Whether an operator has to look before the stream goes on.
-    """
-
-    task: SendTask
-    end: TaskEnd
+    end: TaskEnd | None = None
     reason: str = ""
     is_stopped: bool = False
 
@@ -104,22 +94,6 @@ class Obstacle(NamedTuple):
     is_stopped: bool = False
     resume_us: int | None = None
     may_heal: bool = False
-
-
-class RetryPolicy(NamedTuple):
-    """How retried senders are.
-
-    Attributes:
-        max_backoff_s: Longest pause between two attempts.
-        give_up_s: How long a stream is tried before it is left for this run.
-        first_pause_s: Pause after the first fault.
-        reads_back: Whether what is in doubt may be settled by reading back.
-    """
-
-    max_backoff_s: float
-    give_up_s: float
-    first_pause_s: float
-    reads_back: bool
 
 
 OutcomeStatus = Literal["delivered", "waiting", "blocked", "gave_up", "stopped"]

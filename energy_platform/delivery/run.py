@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from filelock import BaseFileLock
 
 from energy_platform.days import MICROSECONDS, microseconds
-from energy_platform.delivery.backlog import begin_run, end_run, push_decision
+from energy_platform.delivery.attempts import begin_run, end_run
+from energy_platform.delivery.backlog import push_decision
 from energy_platform.delivery.connections import CircuitBreaker
 from energy_platform.delivery.ledger import Event, StreamFailure
 from energy_platform.delivery.ledger.lease import place_of
@@ -24,7 +25,6 @@ from energy_platform.delivery.ledger.writer import AnswerWriter
 from energy_platform.delivery.outcome import (
     ProgressCounter,
     PushOutcome,
-    RetryPolicy,
     SendTask,
     push_outcome,
 )
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.delivery.ledger import Lease, Ledger, OutboxEntry, StreamState
-    from energy_platform.delivery.outcome import OutcomeStatus, Progress, TaskResult
+    from energy_platform.delivery.outcome import OutcomeStatus, Progress
     from energy_platform.delivery.preparation import PushState
     from energy_platform.destinations.base import Connection
     from energy_platform.lake.lake import Lake
@@ -53,9 +53,6 @@ CHUNK_STREAMS: Final = 256
 
 CHUNK_PACKETS: Final = 20_000
 """Packets in hand at a time, so that memory does not grow with what is due."""
-
-FIRST_PAUSE_S: Final = 1.0
-"""Pause after a stream's first fault; it doubles up to the setting ``max_backoff_s``."""
 
 _DAY_S: Final = 86_400
 _LOOK_S: Final = 0.5
@@ -122,16 +119,11 @@ class PushRun:
             now_us=self._clock_us,
         )
         self._senders = Senders(
-            self._settings.parallel_streams,
+            self._settings,
             open_connection=self._open_connection,
             breaker=self._breaker,
             writer=self._writer,
-            retry_policy=RetryPolicy(
-                max_backoff_s=self._settings.max_backoff_s,
-                give_up_s=self._settings.give_up_s,
-                first_pause_s=min(FIRST_PAUSE_S, self._settings.max_backoff_s),
-                reads_back=self._reads_back,
-            ),
+            reads_back=self._reads_back,
             now_us=self._clock_us,
             may_send=self._lease.may_send,
             stop=self._stop,
@@ -334,27 +326,27 @@ class PushRun:
         """Take finished tasks back: those that are there, or at least look once a moment."""
         try:
             while True:
-                finished = self._senders.finished.get(timeout=_LOOK_S if wait else 0.0)
+                task = self._senders.finished.get(timeout=_LOOK_S if wait else 0.0)
                 wait = False
-                self._finish(finished)
+                self._finish(task)
         except Empty:
             self._tell()
         if self._writer.error is not None:
             self._stop.set()
 
-    def _finish(self, finished: TaskResult) -> None:
-        task, prepared = finished.task, self._prepared
+    def _finish(self, task: SendTask) -> None:
+        prepared = self._prepared
         stream_id = task.plan.stream.id
         self._in_hand.pop(stream_id, None)
         self._progress.add(task)
         prepared.states[stream_id].refused_streak = task.refused_streak
-        if finished.end == "drained":
+        if task.end == "drained":
             self._resumed_from_readback(stream_id, task)
             self._go_on(stream_id)
-        elif finished.end == "gave_up":
-            status: OutcomeStatus = "stopped" if finished.is_stopped else "gave_up"
-            prepared.end(stream_id, status, finished.reason)
-            self._notice_outage(finished)
+        elif task.end == "gave_up":
+            status: OutcomeStatus = "stopped" if task.is_stopped else "gave_up"
+            prepared.end(stream_id, status, task.reason)
+            self._notice_outage(task)
         elif task.in_doubt:
             self._writer.fail(
                 StreamFailure(stream_id, self._clock_us(), _INTERRUPTED, in_doubt=True)
@@ -389,13 +381,13 @@ class PushRun:
                 del self._to_plan[stream_id]
                 self._prepared.end(stream_id, "gave_up", reason)
 
-    def _notice_outage(self, finished: TaskResult) -> None:
+    def _notice_outage(self, task: SendTask) -> None:
         """Give up the streams not yet tried when nothing has got through for long."""
-        since = finished.task.failing_since
+        since = task.failing_since
         if since is None or self._progress.heard_since(since):
             return
         for stream_id in (*self._to_resume, *self._to_read_back, *self._to_plan):
-            reason = f"not tried: {finished.reason}"
+            reason = f"not tried: {task.reason}"
             self._prepared.end(stream_id, "gave_up", reason)
             # Remembered, so that asking for it again waits as well.
             in_doubt = self._state(stream_id).in_doubt

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from energy_platform.delivery.connections import CircuitBreaker, Connections
 from energy_platform.delivery.ledger import PacketResult, StreamFailure
-from energy_platform.delivery.outcome import Obstacle, TaskResult
+from energy_platform.delivery.outcome import Obstacle
 from energy_platform.destinations.base import RedirectedError
 from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
 
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from energy_platform.delivery.ledger.writer import AnswerWriter
-    from energy_platform.delivery.outcome import RetryPolicy, SendTask
+    from energy_platform.delivery.outcome import SendTask, TaskEnd
     from energy_platform.destinations.base import Answer, Connection, LastPacket
+    from energy_platform.settings import DestinationSettings
 
 _LOG: Final = logging.getLogger(__name__)
+
+FIRST_PAUSE_S: Final = 1.0
+"""Pause after a stream's first fault; it doubles up to the setting ``max_backoff_s``."""
 
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 """A ``Retry-After`` beyond this is a mistake."""
@@ -59,11 +63,11 @@ class Senders:
     """A set of senders and the queue of tasks before them.
 
     Args:
-        count: How many streams are sent at once.
+        settings: How many streams are sent at once, and how long a fault is retried.
         open_connection: Opens a connection for a credential by name.
         breaker: Who may send.
         writer: Where answers go.
-        retry_policy: How retried they are.
+        reads_back: Whether what is in doubt may be settled by reading back.
         now_us: The present.
         may_send: Whether a request may begin; those that may not yet wait.
         stop: Ends all sending soon.
@@ -71,19 +75,20 @@ class Senders:
 
     def __init__(
         self,
-        count: int,
+        settings: DestinationSettings,
         *,
         open_connection: Callable[[str], Connection],
         breaker: CircuitBreaker,
         writer: AnswerWriter,
-        retry_policy: RetryPolicy,
+        reads_back: bool,
         now_us: Callable[[], int],
         may_send: Callable[[], bool],
         stop: threading.Event,
     ) -> None:
         self._breaker = breaker
         self._writer = writer
-        self._retry_policy = retry_policy
+        self._settings = settings
+        self._reads_back = reads_back
         self._now_us = now_us
         self._may_send = may_send
         self._stop = stop
@@ -93,17 +98,17 @@ class Senders:
         self._tickets = itertools.count()
         self._closed = False
         self._working: dict[int, SendTask] = {}
-        self._connections = [Connections(open_connection) for _ in range(count)]
+        self._connections = [Connections(open_connection) for _ in range(settings.parallel_streams)]
         self._random = random.Random()  # noqa: S311 - jitter
         self._proofs: Counter[str] = Counter()
         self._disproven: set[str] = set()
-        self.finished: queue.SimpleQueue[TaskResult] = queue.SimpleQueue()
+        self.finished: queue.SimpleQueue[SendTask] = queue.SimpleQueue()
         """Tasks no sender works on any more."""
         self.error: BaseException | None = None
         """A fault of the platform itself that ended a sender."""
         self._threads = [
             threading.Thread(target=self._work, args=(n,), name=f"sender-{n}", daemon=True)
-            for n in range(count)
+            for n in range(settings.parallel_streams)
         ]
         for thread in self._threads:
             thread.start()
@@ -178,7 +183,7 @@ class Senders:
             self._stop.set()
             failed = self._working.pop(number, None)
             if failed is not None:
-                self.finished.put(TaskResult(failed, "interrupted", f"{type(error).__name__}"))
+                self._end(failed, "interrupted", type(error).__name__)
         finally:
             connections.close()
 
@@ -186,7 +191,7 @@ class Senders:
         """Send a stream's packets until they are gone or something stands in the way."""
         while task.entries or task.resume_from_readback:
             if self._stop.is_set():
-                self.finished.put(TaskResult(task, "interrupted"))
+                self._end(task, "interrupted")
                 return
             obstacle = self._step(task, connections)
             if obstacle is None:
@@ -200,7 +205,12 @@ class Senders:
             else:
                 self._pause(task, obstacle)
             return
-        self.finished.put(TaskResult(task, "drained"))
+        self._end(task, "drained")
+
+    def _end(self, task: SendTask, end: TaskEnd, reason: str = "") -> None:
+        """Hand a task back; no sender works on it any more."""
+        task.end, task.reason = end, reason
+        self.finished.put(task)
 
     def _pause(self, task: SendTask, obstacle: Obstacle) -> None:
         """Put a stream aside for a while, or give it up for this run."""
@@ -208,13 +218,13 @@ class Senders:
         if task.failing_since is None:
             task.failing_since = now
             task.failing_since_us = self._now_us()
-        retry_policy = self._retry_policy
-        seconds = min(retry_policy.first_pause_s * 2.0**task.attempts, retry_policy.max_backoff_s)
+        longest_s = self._settings.max_backoff_s
+        seconds = min(min(FIRST_PAUSE_S, longest_s) * 2.0**task.attempts, longest_s)
         seconds *= self._random.uniform(0.5, 1.0)
         task.attempts += 1
         asked = min(obstacle.retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
         seconds = max(seconds, asked)
-        if now + seconds - task.failing_since > retry_policy.give_up_s:
+        if now + seconds - task.failing_since > self._settings.give_up_s:
             resume_us = self._now_us() + int(asked * 1e6) if asked else None
             self._leave(task, Obstacle("give_up", obstacle.reason, resume_us=resume_us))
         else:
@@ -233,7 +243,8 @@ class Senders:
             )
         )
         _LOG.warning("%s stream %s: %s", task.plan.destination.name, stream_id, obstacle.reason)
-        self.finished.put(TaskResult(task, "gave_up", obstacle.reason, obstacle.is_stopped))
+        task.is_stopped = obstacle.is_stopped
+        self._end(task, "gave_up", obstacle.reason)
 
     def _step(self, task: SendTask, connections: Connections) -> Obstacle | None:
         """Get one packet (or one question) answered; None when that went well."""
@@ -247,8 +258,8 @@ class Senders:
             )
         connection = connections.of(credential)
         try:
-            if task.resume_from_readback or (task.verify_first and self._retry_policy.reads_back):
-                obstacle = self._read_back(task, connection)
+            if task.resume_from_readback or (task.verify_first and self._reads_back):
+                obstacle = self._ask_stored(task, connection)
             else:
                 obstacle = self._send(task, connection)
         except AuthenticationError as error:
@@ -269,7 +280,7 @@ class Senders:
             self._breaker.undecided(credential)
         return obstacle
 
-    def _read_back(self, task: SendTask, connection: Connection) -> Obstacle | None:
+    def _ask_stored(self, task: SendTask, connection: Connection) -> Obstacle | None:
         """Ask what is stored, and settle what is there already."""
         stream_id = task.plan.stream.id
         try:
@@ -341,11 +352,11 @@ class Senders:
         task.in_doubt = True
         words = f"{answer.reason}: {answer.excerpt}" if answer.excerpt else answer.reason
         stray = self._unexpected_page(task, words, is_page=True)
-        if not self._retry_policy.reads_back:
+        if not self._reads_back:
             return stray
         task.verify_first = True
         left = len(task.entries)
-        obstacle = self._read_back(task, connection)
+        obstacle = self._ask_stored(task, connection)
         if obstacle is not None:
             return obstacle
         if len(task.entries) < left:
@@ -369,7 +380,7 @@ class Senders:
         """
         if not answer.shape or answer.shape in self._disproven:
             return False
-        return not self._retry_policy.reads_back or self._proofs[answer.shape] >= PROOFS
+        return not self._reads_back or self._proofs[answer.shape] >= PROOFS
 
     def _learn(self, answer: Answer, *, was_stored: bool) -> None:
         if not was_stored:
@@ -379,7 +390,7 @@ class Senders:
 
     def _refused(self, task: SendTask, connection: Connection, answer: Answer) -> Obstacle | None:
         """Set a refused packet aside, unless it turns out to be stored already."""
-        if self._retry_policy.reads_back and (task.in_doubt or answer.in_doubt):
+        if self._reads_back and (task.in_doubt or answer.in_doubt):
             try:
                 stored = connection.last_packet(task.plan.stream.id)
             except TransientError as error:

@@ -1,8 +1,8 @@
 """What a destination is, and the registry of those there are.
 
 Belongs here: the types that delivery and a destination share, and the checks that a destination is
-whole when it is registered. Does not: the name of any destination but the default, how a packet is
-sent, when, or what was sent before (that is ``delivery``).
+whole when it is registered. Does not: the name of any destination, how a packet is sent, when, or
+what was sent before (that is ``delivery``).
 
 A destination is one folder and one registration: an object of :class:`Destination`, named by the
 entry point group ``energy_platform.destinations`` of an installed package.
@@ -12,28 +12,20 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
-from energy_platform.settings import DestinationSettings
+from energy_platform.destinations import BUILT_IN, GROUP, other_destinations
+from energy_platform.settings import DestinationSettings, SettingsError
 from energy_platform.sources.http.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from energy_platform.discovery.vendor_inventory import ProposedDevice
     from energy_platform.portfolio import Stream
-
-GROUP: Final = "energy_platform.destinations"
-"""Entry points that name a ``Destination``."""
-
-DEFAULT_DESTINATION: Final = "wattics"
-"""Where a stream goes whose portfolio entry names no destination; all of 0.1.0 went there."""
-
-_BUILT_IN: Final = ("energy_platform.destinations.wattics",)
-"""Modules of this package that hold a ``DESTINATION``."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -102,6 +94,22 @@ class LastPacket(NamedTuple):
     fields: dict[str, float]
 
 
+class ProposedStream(NamedTuple):
+    """A stream that ``discover`` proposes; its id and its fields are agreed by hand.
+
+    Attributes:
+        id: Proposed id; a number is added where another stream has it.
+        kind: Which of the destination's kinds of packets.
+        unit: Of its numbers; None: what the kind says.
+        points: The point of each field, by the field's name.
+    """
+
+    id: str
+    kind: str
+    unit: str | None
+    points: Mapping[str, str]
+
+
 class RedirectedError(PermanentError):
     """The question was answered with another place, or with a page for people: no session."""
 
@@ -138,7 +146,7 @@ class Connection(Protocol):
         ...
 
 
-class DestinationError(ValueError):
+class DestinationError(SettingsError):
     """A destination cannot be registered, or there is none of a name; the message says why."""
 
 
@@ -160,6 +168,9 @@ class Destination:
         reads_back: Whether the last packet stored can be asked for.
         is_repeatable: Whether any packet sent twice does no harm. Where not, that is so for
             cumulative streams only, and what is in doubt is read back first.
+        propose: Returns the streams to propose for a device at a site, as ``discover`` writes them
+            into the portfolio as comments; None: none are proposed.
+        simulated_settings: Variables that differ where the destination is simulated.
 
     Raises:
         DestinationError: A part is missing or of the wrong kind.
@@ -174,6 +185,18 @@ class Destination:
     connect: Callable[[Any, str, Callable[[], bool]], Connection]
     reads_back: bool
     is_repeatable: bool
+    propose: Callable[[ProposedDevice, str], Sequence[ProposedStream]] | None = None
+    simulated_settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def packets(self) -> str:
+        """Name of the asset of its packets."""
+        return f"{self.name}_packets"
+
+    @property
+    def pool(self) -> str:
+        """Name of the pool that caps what is asked of it at once."""
+        return f"{self.name}_api"
 
     def __post_init__(self) -> None:
         problems = [*self._problems()]
@@ -195,6 +218,8 @@ class Destination:
             found.append("settings has to be a subclass of DestinationSettings")
         elif getattr(part["settings"], "destination", None) != self.name:
             found.append(f"settings.destination has to be {self.name!r}")
+        elif part["settings"].model_config.get("env_prefix") != f"{self.name}_".upper():
+            found.append(f"settings have to have the env_prefix {f'{self.name}_'.upper()!r}")
         if not _is_subclass(part["stream_model"], of=Stream):
             found.append("stream_model has to be a subclass of portfolio.Stream")
         found += [
@@ -202,6 +227,8 @@ class Destination:
             for name in ("fields", "encode", "connect")
             if not callable(part[name])
         ]
+        if part["propose"] is not None and not callable(part["propose"]):
+            found.append("propose has to be callable, or None")
         return found
 
 
@@ -234,9 +261,9 @@ def destinations() -> dict[str, Destination]:
     Raises:
         DestinationError: An installed one cannot be loaded or is not whole.
     """
-    for module in _BUILT_IN:
-        register(importlib.import_module(module).DESTINATION)
-    for point in entry_points(group=GROUP):
+    for name in BUILT_IN:
+        register(importlib.import_module(f"{__package__}.{name}").DESTINATION)
+    for point in other_destinations():
         try:
             found = point.load()
         except DestinationError:
@@ -248,6 +275,31 @@ def destinations() -> dict[str, Destination]:
             ) from error
         register(found)
     return dict(_registered)
+
+
+def addressed(settings: Iterable[DestinationSettings] | None = None) -> list[DestinationSettings]:
+    """Return the settings of the destinations that have an address: packets go there only.
+
+    Args:
+        settings: Of every destination; None: as they are in the environment.
+    """
+    every = (one.settings() for one in destinations().values()) if settings is None else settings
+    return [one for one in every if one.base_url is not None]
+
+
+def why_nothing_is_sent() -> str:
+    """Say which setting is missing where no destination has an address."""
+    names = [one.settings.variable("base_url") for one in destinations().values()]
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set: nothing is sent"
+
+
+def titles(*, joint: str = "and") -> str:
+    """Return the destinations as they are called in a sentence.
+
+    Args:
+        joint: The word between two of them.
+    """
+    return f" {joint} ".join(one.title for one in destinations().values())
 
 
 def destination(name: str) -> Destination:

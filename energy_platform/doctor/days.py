@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 CHECK: Final = "days"
 
 FAILS_AFTER: Final = timedelta(hours=48)
-"""A day that is not whole two days after its end: Wattics' streams pass over it by then
-(WATTICS_MAX_HOLD_H)."""
+"""A day that is not whole two days after its end: streams pass over it by then, by the default of
+each destination's MAX_HOLD_H."""
 
 
 def check_days(sources: Iterable[Vendor], *, lake: Lake, now: datetime) -> Iterator[CheckResult]:

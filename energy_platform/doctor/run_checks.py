@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from energy_platform.doctor.alerts import check_alerts
 from energy_platform.doctor.days import check_days
+from energy_platform.doctor.destinations import check_destinations
 from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
 from energy_platform.doctor.running import check_dagster, check_database, check_runs
 from energy_platform.doctor.vendors import check_source, visit
-from energy_platform.doctor.wattics import check_wattics
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
 from energy_platform.settings import settings_from
@@ -41,7 +41,7 @@ def run_checks(
 ) -> Iterator[CheckResult]:
     """Check the whole installation; each finding comes as soon as it is known.
 
-    Nothing is changed but what is known of refused logins, and nothing is sent to Wattics.
+    Nothing is changed but what is known of refused logins, and nothing is delivered.
 
     Args:
         names: Names of the variables that are set, of the environment and of ``.env``.
@@ -94,4 +94,4 @@ def run_checks(
         )
         yield from check_source(vendor, settings.sources[vendor], context, now=now())
     if read.portfolio is not None and not environment.idle_demo:
-        yield from check_wattics(settings.wattics, streams=read.portfolio.streams)
+        yield from check_destinations(settings.destinations, streams=read.portfolio.streams)

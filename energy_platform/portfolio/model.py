@@ -19,7 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from energy_platform.destinations.base import DEFAULT_DESTINATION, destination
+from energy_platform.destinations import DEFAULT_DESTINATION
+from energy_platform.destinations.base import destination
 from energy_platform.portfolio.values import (
     ClockInstant,
     Duration,

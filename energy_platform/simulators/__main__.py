@@ -59,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="accounts that may be without a history call have it",
     )
-    parser.add_argument("--wattics-record", type=Path, help="file that keeps received packets")
+    parser.add_argument(
+        "--record-dir", type=Path, help="folder of the files that keep received packets"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="stop when standard input ends"
@@ -73,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         now=given.now,
         ports=dict(given.port),
         history=given.history,
-        wattics_record=given.wattics_record,
+        record_dir=given.record_dir,
         as_json=given.json,
         until_stdin_closes=given.until_stdin_closes,
     )

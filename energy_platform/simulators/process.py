@@ -36,7 +36,7 @@ class SimulatorProcess:
         bulk: Extra meters for benchmarks.
         events: What goes wrong in the data, as JSON objects with the names of ``world.Event``.
         now: Instant to stop the world's clock at.
-        wattics_record: File that keeps what Wattics received.
+        record_dir: Folder of the files that keep what was delivered.
         history: Whether accounts that may be without a history call have it.
 
     Raises:
@@ -51,7 +51,7 @@ class SimulatorProcess:
         bulk: Bulk | None = None,
         events: Iterable[str] = (),
         now: datetime | None = None,
-        wattics_record: Path | None = None,
+        record_dir: Path | None = None,
         history: bool = False,
     ) -> None:
         command = [sys.executable, "-m", "energy_platform.simulators", "--json"]
@@ -62,8 +62,8 @@ class SimulatorProcess:
             command.append(f"--bulk={bulk.devices}x{bulk.services}x{bulk.period_s}")
         if now is not None:
             command.append(f"--now={now.isoformat()}")
-        if wattics_record is not None:
-            command.append(f"--wattics-record={wattics_record}")
+        if record_dir is not None:
+            command.append(f"--record-dir={record_dir}")
         if history:
             command.append("--history")
         self._command = command

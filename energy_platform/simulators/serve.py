@@ -32,7 +32,7 @@ class ServeOptions:
         now: Instant to stop the world's clock at; None follows the real one.
         ports: Fixed ports by name (``suite.server_names``).
         history: Whether accounts that may be without a history call have it.
-        wattics_record: File that keeps what Wattics received.
+        record_dir: Folder of the files that keep what was delivered.
         as_json: Print one line of JSON instead of a table.
         until_stdin_closes: Stop when standard input ends: a child never outlives its parent.
     """
@@ -44,7 +44,7 @@ class ServeOptions:
     now: datetime | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
     history: bool = False
-    wattics_record: Path | None = None
+    record_dir: Path | None = None
     as_json: bool = False
     until_stdin_closes: bool = False
 
@@ -65,7 +65,7 @@ def serve(options: ServeOptions) -> None:
     suite = SimulatorSuite(
         world=World(options.seed, events=map(parse_event, options.events), bulk=options.bulk),
         faults=options.faults,
-        wattics_record=options.wattics_record,
+        record_dir=options.record_dir,
         history=options.history,
         ports=options.ports,
     )

@@ -40,7 +40,7 @@ class SimulatorSuite:
         clock: What time it is; ``set_clock`` changes it while running.
         faults: ``VENDOR:FAULT`` texts, as on the command line.
         wattics_streams: Registered streams; the demo portfolio's by default.
-        wattics_record: File that keeps what Wattics received over restarts.
+        record_dir: Folder of the files that keep what was delivered over restarts.
         history: Whether accounts that may be without a history call have it.
         ports: Fixed ports by name (`server_names`); free ones otherwise.
 
@@ -61,7 +61,7 @@ class SimulatorSuite:
         clock: Clock | None = None,
         faults: Iterable[str] = (),
         wattics_streams: Iterable[WatticsStream] | None = None,
-        wattics_record: Path | None = None,
+        record_dir: Path | None = None,
         history: bool = False,
         ports: Mapping[str, int] | None = None,
     ) -> None:
@@ -73,13 +73,19 @@ class SimulatorSuite:
             "world": self.world,
             "history": history,
             "streams": streams,
-            "record": wattics_record,
+        }
+        records = {
+            one.name: record_dir / f"{one.name}.jsonl" if record_dir else None
+            for one in simulators()
         }
         self.simulators: dict[str, Simulator] = {
             one.name: one(
                 faults=self.faults[one.name],
                 clock=self.now,
-                **{name: given[name] for name in one.options},
+                **{
+                    name: records[one.name] if name == "record" else given[name]
+                    for name in one.options
+                },
             )
             for one in simulators()
         }

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from energy_platform.destinations import destination_names
 from energy_platform.schemas import CORE_TABLES, INSTANT, RAW_VALUE, Table
 from energy_platform.settings import SettingsError, SourceSettings
 from energy_platform.sources import BUILT_IN, GROUP, other_sources
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from energy_platform.sources.http.logins import RefusedLogins
 
 TAKEN: Final = frozenset(
-    {"all", "alert", "core", "energy", "lake", "ledger", "platform", "warehouse", "wattics"}
+    {"all", "alert", "core", "energy", "lake", "ledger", "platform", "warehouse"}
+    | set(destination_names())
 )
 """Names that would be read as something else: a word of commands, the prefix of variables, or
 another one of Dagster's resources, where a source's is named like the source."""

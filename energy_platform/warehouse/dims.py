@@ -36,7 +36,7 @@ DELIVERY: Final = pl.Schema(
         "reason": pl.String(),
     }
 )
-"""One row per Wattics stream: what ``mart_delivery`` shows."""
+"""One row per stream: what ``mart_delivery`` shows."""
 
 _FACT_ATTRIBUTES: Final = (
     "point_id",

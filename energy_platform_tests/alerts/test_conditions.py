@@ -71,7 +71,7 @@ def test_a_failure_that_another_condition_tells_is_left_out_but_not_a_death() ->
 
 
 def test_streams_are_stuck_or_refused_never_both() -> None:
-    stuck = StreamFacts("st-1", None, NOW, "no connection", None, 0)
+    stuck = StreamFacts("st-1", "Wattics", None, NOW, "no connection", None, 0)
     assert [one.kind for one in stream_conditions([stuck], now=NOW)] == ["stream_stuck"]
     both = stuck._replace(stopped="HTTP 400", refused_since=NOW, refused=2)
     (one,) = stream_conditions([both], now=NOW)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from energy_platform.defs.assets.wattics import wattics_packets, wattics_reconciled
+from energy_platform.defs.assets.delivery import PACKETS_ASSETS, RECONCILED_CHECKS
 from energy_platform.defs.jobs import push, reconcile
 from energy_platform.defs.resources import Platform, build_resources
 from energy_platform.defs.schedules import build_schedules
@@ -72,8 +72,8 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deliver
 def run(job: str) -> dg.ExecuteInProcessResult:
     return (
         dg.Definitions(
-            assets=[wattics_packets],
-            asset_checks=[wattics_reconciled],
+            assets=PACKETS_ASSETS,
+            asset_checks=RECONCILED_CHECKS,
             jobs=[push, reconcile],
             resources=build_resources(PlatformSettings()),
         )

@@ -16,7 +16,8 @@ from energy_platform.defs.instance.secrets import SettingsSecrets, secrets_of
 from energy_platform.defs.partitions import range_tags
 from energy_platform.defs.resources import source_resource
 from energy_platform.defs.runner import open_runner
-from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.destinations.wattics import WatticsSettings
+from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import get_source, sources
 
 if TYPE_CHECKING:

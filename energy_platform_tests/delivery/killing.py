@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from energy_platform.delivery import Ledger, push
 from energy_platform.delivery.ledger import LeaseTerms
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
-from energy_platform.settings import WatticsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ import polars as pl
 from pydantic import SecretStr
 
 from energy_platform.days import day_bounds, day_of, day_range
-from energy_platform.delivery import Ledger, PushOutcome, push
+from energy_platform.delivery import Ledger, PushDecision, PushOutcome, push, push_decision
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, parse_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE, INSTANT
-from energy_platform.settings import WatticsSettings
 from energy_platform.simulators.serving import LoopbackServers
 from energy_platform.simulators.wattics import PUSH_PATH, WatticsSimulator, WatticsStream
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -245,6 +245,19 @@ ELECTRICITY = """  - {id: el-1, kind: electricity, site: s, credential: default,
 def day_text(at: datetime) -> str:
     """Return the partition key of an instant."""
     return day_of(at)
+
+
+def push_wanted(
+    lake: Lake,
+    ledger: Ledger,
+    portfolio: Portfolio,
+    *,
+    now: datetime,
+    max_hold: timedelta | None = None,
+) -> PushDecision | None:
+    """Return the decision when a push is wanted now, else None."""
+    decision = push_decision(lake, ledger, portfolio, now=now, max_hold=max_hold)
+    return decision if decision.is_wanted else None
 
 
 @dataclass

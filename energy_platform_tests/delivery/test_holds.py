@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import delivery_frame, push_wanted, stream_backlog
+from energy_platform.delivery import delivery_frame, stream_backlog
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform_tests.delivery.scenario import (
@@ -15,6 +15,7 @@ from energy_platform_tests.delivery.scenario import (
     DeliveryHarness,
     point,
     portfolio,
+    push_wanted,
     regular,
     rising,
     steady,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from energy_platform.delivery import push_wanted, reconcile, stream_backlog
+from energy_platform.delivery import reconcile, stream_backlog
 from energy_platform_tests.delivery.scenario import (
     ELECTRICITY,
     DeliveryHarness,
     point,
     portfolio,
+    push_wanted,
     regular,
     rising,
     steady,

@@ -12,10 +12,9 @@ from energy_platform.delivery import (
     Ledger,
     next_attempt,
     push_decision,
-    push_wanted,
     stream_backlog,
 )
-from energy_platform.delivery.backlog import begin_run
+from energy_platform.delivery.attempts import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -24,6 +23,7 @@ from energy_platform_tests.delivery.scenario import (
     DeliveryHarness,
     point,
     portfolio,
+    push_wanted,
     regular,
     rising,
     utc,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.alerts.messages import TITLES
+from energy_platform.alerts.messages import title_of
 from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
 from energy_platform.defs.schedules import DAILY_MINUTE
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.disputed import disputed
 from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings
-from energy_platform.settings import WatticsSettings
 from energy_platform.simulators.wattics import WatticsSimulator
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.fortnight.scenario import BEGIN
@@ -126,16 +126,16 @@ def _wanted(troubles: Iterable[Trouble]) -> tuple[Counter[tuple[str, str]], Aler
     for one in troubles:
         for subject in _subjects(one):
             if one.alert is not None:
-                must[TITLES[one.alert], subject] += 1
+                must[title_of(one.alert), subject] += 1
             if one.allowed_alert is not None:
-                may["", TITLES[one.allowed_alert], subject] += 1
+                may["", title_of(one.allowed_alert), subject] += 1
     return must, may
 
 
 def _alerts(channel: str, alerts: AlertCounts, scenario: Scenario) -> list[str]:
     must, may = _wanted(scenario.troubles)
     # A dispute stands until somebody decides about it, which nobody does here.
-    standing = {(TITLES["figure_disputed"], point) for point in _disputes(scenario)}
+    standing = {(title_of("figure_disputed"), point) for point in _disputes(scenario)}
     must.update(standing)
     found = []
     keys = {(kind, subject) for _, kind, subject in alerts} | set(must)
@@ -173,13 +173,13 @@ def _unfounded(scenario: Scenario) -> list[str]:
 
 def _row(trouble: Trouble, *, mail: AlertCounts, webhook: AlertCounts) -> Row:
     def counts(alerts: AlertCounts, kind: Kind) -> str:
-        begun = sum(alerts["begin", TITLES[kind], one] for one in _subjects(trouble))
-        over = sum(alerts["over", TITLES[kind], one] for one in _subjects(trouble))
+        begun = sum(alerts["begin", title_of(kind), one] for one in _subjects(trouble))
+        over = sum(alerts["over", title_of(kind), one] for one in _subjects(trouble))
         return f"{begun}+{over}"
 
     if trouble.alert is None:
         return Row(trouble.name, "nothing", "-", "-")
-    what = f"{TITLES[trouble.alert]}: {', '.join(_subjects(trouble))}"
+    what = f"{title_of(trouble.alert)}: {', '.join(_subjects(trouble))}"
     return Row(trouble.name, what, counts(mail, trouble.alert), counts(webhook, trouble.alert))
 
 

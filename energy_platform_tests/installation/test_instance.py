@@ -86,7 +86,7 @@ def test_dagsters_commands_read_the_environment_of_who_started_them(
     home = render_instance(tmp_path / "data" / "dagster")
     code = (
         "from dagster._cli.utils import get_instance_for_cli\n"
-        "from energy_platform.settings import WatticsSettings\n"
+        "from energy_platform.destinations.wattics import WatticsSettings\n"
         "with get_instance_for_cli():\n"
         "    settings = WatticsSettings()\n"
         "    print(settings.username, settings.password.get_secret_value())\n"

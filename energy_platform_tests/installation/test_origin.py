@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from energy_platform.defs.resources import Platform
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.installation.env_file import write_env_file
 from energy_platform.installation.origin import (
     DataFolderError,
@@ -22,13 +23,7 @@ from energy_platform.installation.origin import (
     settings_file,
     simulation_knobs,
 )
-from energy_platform.settings import (
-    SIMULATION,
-    PlatformSettings,
-    Settings,
-    SettingsError,
-    WatticsSettings,
-)
+from energy_platform.settings import SIMULATION, PlatformSettings, Settings, SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,10 +153,10 @@ def test_after_a_demo_the_folder_decides_and_no_real_ledger_is_read(
     assert found.settings.platform.portfolio == tmp_path / "data" / "demo" / "portfolio.yaml"
     assert found.settings.platform.ledger_url is None
     assert found.settings.platform.catalogue_url is None
-    assert found.settings.wattics.base_url is None
+    assert found.settings.destinations["wattics"].base_url is None
     assert vars(found.settings.sources["socomec"])["password"] is None
     (tmp_path / "data" / "ORIGIN").unlink()
-    assert installation().settings.wattics.base_url == "https://real.example/"
+    assert installation().settings.destinations["wattics"].base_url == "https://real.example/"
 
 
 def test_while_the_demo_runs_its_addresses_are_known(tmp_path: Path) -> None:
@@ -169,10 +164,10 @@ def test_while_the_demo_runs_its_addresses_are_known(tmp_path: Path) -> None:
     claim(data, origin="demo")
     (data / "demo").mkdir()
     write_env_file(settings_file(data), {"WATTICS_BASE_URL": "http://127.0.0.1:1/"})
-    assert installation().settings.wattics.base_url is None
+    assert installation().settings.destinations["wattics"].base_url is None
     with only_simulation(data):
         assert is_simulated_now(data)
-        assert installation().settings.wattics.base_url == "http://127.0.0.1:1/"
+        assert installation().settings.destinations["wattics"].base_url == "http://127.0.0.1:1/"
         with pytest.raises(SimulationInUseError, match="another demo"), only_simulation(data):
             pass
     assert not is_simulated_now(data)

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.days import day_range
 from energy_platform.defs.resources import Platform
 from energy_platform.delivery import stream_backlog
+from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.refresh import stale
 from energy_platform.schemas import CORE_TABLES
-from energy_platform.settings import PlatformSettings, WatticsSettings
+from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alive.command import Command, day_ago, installation
 from energy_platform_tests.environment import environment

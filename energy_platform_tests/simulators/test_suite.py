@@ -99,14 +99,13 @@ def test_the_control_endpoint_serves_truth_and_report(
     assert len(report["streams"]) >= 12
 
 
-def test_a_wattics_record_survives_the_suite(tmp_path: Path) -> None:
-    record = tmp_path / "wattics.jsonl"
+def test_a_record_survives_the_suite(tmp_path: Path) -> None:
     packet = {"id": "paris-sn000001", "tsISO8601": "2026-01-01T10:15:00.000+01:00", "pC_1": 5}
-    with SimulatorSuite(wattics_record=record) as suite:
+    with SimulatorSuite(record_dir=tmp_path) as suite:
         variables = suite.environment()
         auth = (variables["WATTICS_USERNAME"], variables["WATTICS_PASSWORD"])
         HTTP.post(variables["WATTICS_BASE_URL"], json=packet, auth=auth).raise_for_status()
-    with SimulatorSuite(wattics_record=record) as suite:
+    with SimulatorSuite(record_dir=tmp_path) as suite:
         assert len(suite.simulator(WatticsSimulator).packets("paris-sn000001")) == 1
 
 

@@ -61,13 +61,14 @@ def secret_values() -> dict[str, str]:
     The code location says then what is wrong with them.
     """
     # Dagster imports this module in processes that never ask for a secret.
-    from energy_platform.settings import PlatformSettings, WatticsSettings  # noqa: PLC0415
+    from energy_platform.destinations.base import destinations  # noqa: PLC0415
+    from energy_platform.settings import PlatformSettings  # noqa: PLC0415
     from energy_platform.sources.registry import sources  # noqa: PLC0415
 
     try:
         sections: list[type[BaseSettings]] = [
             PlatformSettings,
-            WatticsSettings,
+            *(one.settings for one in destinations().values()),
             *(one.settings for one in sources().values()),
         ]
         known = variables()

@@ -28,6 +28,7 @@ from energy_platform.defs.instance.living_runs import DIED
 from energy_platform.defs.jobs import INGEST, JOBS, inventories, push
 from energy_platform.defs.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.delivery import LEDGER_FILE
+from energy_platform.destinations.base import destination
 from energy_platform.disputed import disputed
 from energy_platform.ingest.due import REPORTED_FROM, holes_of
 from energy_platform.ingest.last_answer import last_answer_at
@@ -182,6 +183,7 @@ def _streams(platform: Platform) -> list[StreamFacts]:
         return [
             StreamFacts(
                 stream_id=stream_id,
+                title=destination(wanted[stream_id].destination).title,
                 stopped=state.stopped,
                 failing_since=None
                 if state.failing_since_us is None

@@ -3,7 +3,8 @@
 Thirty new days are one push. A failed run is asked for again with a growing pause.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -13,11 +14,16 @@ from energy_platform.defs.jobs import push
 from energy_platform.defs.partitions import RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors.last_look import EVERY_S, LastLook, resting, seen_by
-from energy_platform.delivery import LedgerError, next_attempt, push_decision
+from energy_platform.delivery import LedgerError, PushDecision, push_decisions
+from energy_platform.destinations.base import (
+    addressed,
+    destinations,
+    titles,
+    why_nothing_is_sent,
+)
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.settings import WatticsSettings
 
 LOOKS_AT_LEAST_EVERY: Final = timedelta(minutes=1)
 """Pauses and holds of streams end by the clock alone."""
@@ -31,16 +37,16 @@ def build_push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         job=push,
         minimum_interval_seconds=EVERY_S,
         default_status=status,
-        description="Ask for one push when the lake holds what Wattics has not acknowledged.",
+        description=f"Ask for one push when the lake holds what {titles()} has not acknowledged.",
     )
     def push_when_behind(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:
         if reason := restart_needed():
             return dg.SkipReason(reason)
-        settings = WatticsSettings()
-        if settings.base_url is None:
-            return dg.SkipReason("WATTICS_BASE_URL is not set: nothing is sent")
+        targets = addressed()
+        if not targets:
+            return dg.SkipReason(why_nothing_is_sent())
         now = platform.now()
         before = attempts(context.instance, job=push.name)
         look = LastLook(context, now=now, at_least_every=LOOKS_AT_LEAST_EVERY)
@@ -52,41 +58,49 @@ def build_push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         try:
             portfolio = platform.portfolio()
             with platform.ledger() as ledger:
-                decision = push_decision(
-                    platform.lake,
-                    ledger,
-                    portfolio,
-                    now=now,
-                    max_hold=timedelta(hours=settings.max_hold_h),
-                    credentials=settings.all_credentials(),
+                decisions = push_decisions(
+                    platform.lake, ledger, portfolio, now=now, settings=targets
                 )
-                began_at = next_attempt(ledger, now=now).started_at
         except (PortfolioError, LakeError, LedgerError) as error:
             return dg.SkipReason(str(error))
-        if not decision.is_wanted:
+        wanted = {name: one for name, one in decisions.items() if one.is_wanted}
+        if not wanted:
             look.note(seen)
-            return dg.SkipReason(decision.reason)
-        if decision.alert:
-            context.log.error("pushes keep failing: %s", decision.error)
+            return dg.SkipReason("; ".join(one.reason for one in decisions.values()))
+        if errors := "; ".join(one.error or "" for one in wanted.values() if one.alert):
+            context.log.error("pushes keep failing: %s", errors)
         if (
             before.next_at is not None
             and now < before.next_at
             and not _reached_the_ledger(
-                context.instance, run_id=before.last_run_id, began_at=began_at
+                context.instance, run_id=before.last_run_id, decisions=decisions
             )
         ):
             return dg.SkipReason(resting("push", before.failed, before.next_at))
-        return dg.RunRequest(run_key=f"after {before.last_run_id}", tags={RUN_KIND: "push"})
+        return dg.RunRequest(
+            run_key=f"after {before.last_run_id}",
+            tags={RUN_KIND: "push"},
+            asset_selection=_packets(wanted),
+        )
 
     return push_when_behind
 
 
+def _packets(wanted: Collection[str]) -> list[dg.AssetKey] | None:
+    """Return the assets to push; None for all. A destination with nothing to send is left alone."""
+    known = destinations()
+    if len(wanted) == len(known):
+        return None
+    return [dg.AssetKey(known[name].packets) for name in wanted]
+
+
 def _reached_the_ledger(
-    instance: dg.DagsterInstance, *, run_id: str, began_at: datetime | None
+    instance: dg.DagsterInstance, *, run_id: str, decisions: Mapping[str, PushDecision]
 ) -> bool:
     """Say whether a push noted that it began.
 
     Then the ledger knows when to try again, and what need not wait for that.
     """
     record = instance.get_run_record_by_id(run_id)
-    return record is not None and began_at is not None and record.create_timestamp <= began_at
+    began = [one.last_started_at for one in decisions.values() if one.last_started_at]
+    return record is not None and bool(began) and record.create_timestamp <= max(began)

@@ -251,11 +251,8 @@ def _take_when_free(
     database: Database, *, terms: LeaseTerms, place: str, under_way_s: float, stop: threading.Event
 ) -> tuple[str, int, float] | None:
     """Take the lease of PostgreSQL once it is free, its owner's host says so, or its time is up."""
-    ours = _Claim(
-        token=uuid4().hex,
-        place=place,
-        hold_us=int((terms.lease_s + under_way_s + _NETWORK_S) * 1_000_000),
-    )
+    token = uuid4().hex
+    hold_us = int((terms.lease_s + under_way_s + _NETWORK_S) * 1_000_000)
     seen: tuple[int, int] | None = None
     seen_at = 0.0
     is_told = False
@@ -269,10 +266,10 @@ def _take_when_free(
                 seen, seen_at = (row.generation, row.beats), looked_at
             is_over = (looked_at - seen_at) * 1_000_000 >= row.hold_us
             is_here = bool(place) and row.place == place
-            if row.token in {None, ours.token} or is_over or is_here:
-                taken = _take(database, ours, seen=seen)
+            if row.token in {None, token} or is_over or is_here:
+                taken = _take(database, token=token, place=place, hold_us=hold_us, seen=seen)
                 if taken is not None:
-                    return ours.token, taken, looked_at
+                    return token, taken, looked_at
         except sa.exc.DBAPIError as error:
             database.wait_out(error, deadline=deadline)
             continue
@@ -285,13 +282,9 @@ def _take_when_free(
     return None
 
 
-class _Claim(NamedTuple):
-    token: str
-    place: str
-    hold_us: int
-
-
-def _take(database: Database, ours: _Claim, *, seen: tuple[int, int]) -> int | None:
+def _take(
+    database: Database, *, token: str, place: str, hold_us: int, seen: tuple[int, int]
+) -> int | None:
     """Take the lease if it still stands as it was seen; return its generation."""
     lease = tables.lease
     try:
@@ -301,7 +294,7 @@ def _take(database: Database, ours: _Claim, *, seen: tuple[int, int]) -> int | N
                 return None
             connection.execute(sa.select(sa.func.set_config("lock_timeout", "2000", sa.true())))
             row = connection.execute(sa.select(lease).with_for_update()).one()
-            if row.token == ours.token:  # the commit of the attempt before was not heard of
+            if row.token == token:  # the commit of the attempt before was not heard of
                 return int(row.generation)
             if (row.generation, row.beats) != seen:
                 return None
@@ -309,11 +302,11 @@ def _take(database: Database, ours: _Claim, *, seen: tuple[int, int]) -> int | N
             connection.execute(
                 sa.update(lease).values(
                     generation=generation,
-                    token=ours.token,
+                    token=token,
                     owner=f"{socket.gethostname()} (process {os.getpid()})",
-                    place=ours.place,
+                    place=place,
                     beats=0,
-                    hold_us=ours.hold_us,
+                    hold_us=hold_us,
                     taken_us=_clock_us(),
                     beat_us=_clock_us(),
                 )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 from energy_platform.destinations.base import Destination
 from energy_platform.destinations.wattics.client import WatticsClient
 from energy_platform.destinations.wattics.packets import encode
+from energy_platform.destinations.wattics.proposal import proposed_streams
+from energy_platform.destinations.wattics.settings import WatticsSettings
 from energy_platform.destinations.wattics.stream import WatticsStream, fields_of
-from energy_platform.settings import WatticsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DESTINATION", "WatticsClient"]
+__all__ = ["DESTINATION", "WatticsClient", "WatticsSettings"]
 
 
 def _connect(
@@ -38,5 +39,7 @@ DESTINATION: Final = Destination(
     reads_back=True,
     # Whether a value that comes twice counts twice is not documented (section 6).
     is_repeatable=False,
+    propose=proposed_streams,
+    simulated_settings={"WATTICS_PARALLEL_STREAMS": "8"},
 )
 """What the registry knows of Wattics."""

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from energy_platform.destinations.base import AnswerKind, LastPacket
     from energy_platform.destinations.wattics.connection import Header, HttpResponse
-    from energy_platform.settings import BasicCredential, WatticsSettings
+    from energy_platform.destinations.wattics.settings import WatticsSettings
+    from energy_platform.settings import BasicCredential
 
 _LATER: Final = "Run it again later"
 _CREDENTIAL: Final = "Check the Wattics credential of this stream group"

@@ -22,7 +22,7 @@ from energy_platform.discovery.vendor_inventory import (
     VendorInventory,
 )
 from energy_platform.discovery.zones import candidate
-from energy_platform.sources.files.layout import WATTICS_FIELDS
+from energy_platform.sources.files.layout import ELECTRICITY_FIELDS, UPLOAD_CSV
 from energy_platform.sources.files.mapping import offset_of
 from energy_platform.sources.files.tables import RAW_FILES_LOGGERS, RAW_FILES_POINTS
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES, REGISTER_QUANTITIES
@@ -48,8 +48,8 @@ _COUNTED: Final[dict[str, Quantity]] = {
 }
 """What a counter of a unit counts where no word says."""
 
-_WATTICS: Final = dict(WATTICS_FIELDS)
-_WATTICS_QUANTITIES: Final[dict[str, Quantity]] = {
+_FIELD_UNITS: Final = dict(ELECTRICITY_FIELDS)
+_FIELD_QUANTITIES: Final[dict[str, Quantity]] = {
     "aP": "active_power",
     "rP": "reactive_power",
     "apP": "apparent_power",
@@ -58,7 +58,7 @@ _WATTICS_QUANTITIES: Final[dict[str, Quantity]] = {
     "pC": "active_energy_import",
 }
 
-_WATTICS_PHASES: Final[dict[str, Phase]] = {
+_FIELD_PHASES: Final[dict[str, Phase]] = {
     "1": "L1",
     "2": "L2",
     "3": "L3",
@@ -146,9 +146,9 @@ def _point(row: Mapping[str, Any], *, every_s: float | None) -> ProposedPoint:
 
 
 def _meaning(row: Mapping[str, Any], said: frozenset[str]) -> _Meaning:
-    """Say what a point measures: by its mapping, else Wattics' names, else unit and words."""
-    if row["point"] in _WATTICS and row["unit"] == _WATTICS[row["point"]]:
-        return _of_wattics(row["point"])
+    """Say what a point measures: by its mapping, else by a known layout, else unit and words."""
+    if row["point"] in _FIELD_UNITS and row["unit"] == _FIELD_UNITS[row["point"]]:
+        return _of_field(row["point"])
     classified = classify(row["unit"], said)
     phase = phase_of(row["name"], row["point"], quantity=classified.quantity)
     classified = of_phase(classified, said, phase=phase)
@@ -192,16 +192,16 @@ def _behaviour(row: Mapping[str, Any]) -> tuple[Kind, str]:
     )
 
 
-def _of_wattics(point: str) -> _Meaning:
+def _of_field(point: str) -> _Meaning:
     name, _, phase = point.partition("_")
-    quantity = _WATTICS_QUANTITIES[name]
+    quantity = _FIELD_QUANTITIES[name]
     is_energy = quantity in ENERGY_QUANTITIES
-    doubt = "a column of Wattics' CSV; a total stands in phase 1, then phase: total" * is_energy
+    doubt = f"a column of {UPLOAD_CSV}; a total stands in phase 1, then phase: total" * is_energy
     return _Meaning(
         quantity,
         "register" if is_energy else "gauge",
         "medium",
         doubt,
-        _WATTICS_PHASES[phase],
+        _FIELD_PHASES[phase],
         counts=True,
     )

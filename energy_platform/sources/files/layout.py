@@ -60,7 +60,7 @@ VALUE_WORDS: Final = frozenset(
 )
 UNIT_WORDS: Final = frozenset({"unit", "units", "einheit", "unité", "unite", "unità", "unidad"})
 
-WATTICS_FIELDS: Final = (
+ELECTRICITY_FIELDS: Final = (
     *(
         (f"{name}_{phase}", unit)
         for name, unit in (("aP", "W"), ("rP", "var"), ("apP", "VA"))
@@ -76,7 +76,10 @@ WATTICS_FIELDS: Final = (
 """Columns of Wattics' CSV of electricity, which has no line of names, and their units (Wattics
 data collection, section 3, in the order of their own upload program)."""
 
-_WATTICS_STAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
+UPLOAD_CSV: Final = "Wattics CSV"
+"""How that layout is called in messages."""
+
+_UPLOAD_STAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
 _BRACKETS: Final = re.compile(r"[\[(]\s*([^\])]+?)\s*[\])]\s*$")
 _ALSO_WORDS: Final = frozenset({"min", "count", "sec", "COUNT", "MINUTE", "HOUR", "DAY", "NONE"})
 """Units that end names of other things ("T min"); like single letters ("Phase A") they count as
@@ -145,7 +148,7 @@ class _Body:
     columns: list[Column]
     lines: pl.Series
     units: Sequence[str] = ()
-    wattics: bool = False
+    is_upload: bool = False
 
 
 def _delimiter(text: str, mapping: Mapping) -> str:
@@ -271,12 +274,12 @@ def _without_names(rows: Rows, first: int, delimiter: str) -> _Body:
     if (
         first == 0
         and delimiter == ","
-        and width == 1 + len(WATTICS_FIELDS)
-        and _WATTICS_STAMP.fullmatch(stamp)
+        and width == 1 + len(ELECTRICITY_FIELDS)
+        and _UPLOAD_STAMP.fullmatch(stamp)
     ):
-        names = [name for name, _ in WATTICS_FIELDS]
-        units = ["", *(unit for _, unit in WATTICS_FIELDS)]
-        return _Body(["timestamp", *names], columns, lines, units, wattics=True)
+        names = [name for name, _ in ELECTRICITY_FIELDS]
+        units = ["", *(unit for _, unit in ELECTRICITY_FIELDS)]
+        return _Body(["timestamp", *names], columns, lines, units, is_upload=True)
     if width == 2:  # noqa: PLR2004 - an instant and its value
         return _Body(["timestamp", "value"], columns, lines)
     raise RefusedFileError(
@@ -293,7 +296,7 @@ def _assigned(body: _Body, mapping: Mapping) -> Layout:
     value = _position(names, mapping.value_column, "value_column")
     unit = _position(names, mapping.unit_column, "unit_column")
     numeric = [n for n in others if _holds_numbers(body.columns[n])]
-    if point is None and mapping.layout != "wide" and not body.wattics:
+    if point is None and mapping.layout != "wide" and not body.is_upload:
         point = _point_column(body, others, numeric, stated=mapping.layout == "long")
     if mapping.layout == "long" and point is None:
         raise RefusedFileError(
@@ -303,7 +306,7 @@ def _assigned(body: _Body, mapping: Mapping) -> Layout:
     units = {n: one for n, one in enumerate(body.units) if one and _unit_in(one) is not None}
     if point is None:
         wide = _wide_columns(names, others, numeric, mapping)
-        shape = "Wattics CSV" if body.wattics else "wide" if len(wide) > 1 else "one series"
+        shape = UPLOAD_CSV if body.is_upload else "wide" if len(wide) > 1 else "one series"
         return Layout(names, body.columns, body.lines, times, wide, None, None, units, "", shape)
     rest = [n for n in numeric if n != point]
     if value is None:

@@ -305,9 +305,9 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
     def nothing(*_: object, **__: object) -> None:
         looks.append("a full look")
 
-    def nothing_to_send(*_: object, **__: object) -> PushDecision:
+    def nothing_to_send(*_: object, **__: object) -> dict[str, PushDecision]:
         looks.append("a full look")
-        return PushDecision(
+        decision = PushDecision(
             is_wanted=False,
             behind=(),
             alert=False,
@@ -316,9 +316,10 @@ def test_an_idle_tick_opens_nothing_until_something_changes(
             last_started_at=None,
             reason="Wattics holds all that is ready",
         )
+        return {"wattics": decision}
 
     monkeypatch.setattr(refresh_sensor, "stale", nothing)
-    monkeypatch.setattr(push_sensor, "push_decision", nothing_to_send)
+    monkeypatch.setattr(push_sensor, "push_decisions", nothing_to_send)
     monkeypatch.setattr(Warehouse, "plan", lambda *_, **__: BuildPlan(stale=False, why=()))
     sensor = {one.name: one for one in build_sensors(PlatformSettings())}[name]
     cursor: str | None = None

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from energy_platform.destinations.base import AnswerKind, RedirectedError
-from energy_platform.destinations.wattics import WatticsClient
+from energy_platform.destinations.wattics import WatticsClient, WatticsSettings
 from energy_platform.destinations.wattics.answers import classify
 from energy_platform.destinations.wattics.bodies import judge_body
 from energy_platform.destinations.wattics.readback import packet_of
-from energy_platform.settings import BasicCredential, SettingsError, WatticsSettings
+from energy_platform.settings import BasicCredential, SettingsError
 from energy_platform.sources.http.errors import (
     AuthenticationError,
     ContractError,

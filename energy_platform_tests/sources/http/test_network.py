@@ -12,14 +12,9 @@ import pytest
 
 from energy_platform.alerts import channels_of
 from energy_platform.alerts.channels import ChannelError
-from energy_platform.destinations.wattics import WatticsClient
+from energy_platform.destinations.wattics import WatticsClient, WatticsSettings
 from energy_platform.doctor.vendors import reach
-from energy_platform.settings import (
-    AlertSettings,
-    BasicCredential,
-    SettingsError,
-    WatticsSettings,
-)
+from energy_platform.settings import AlertSettings, BasicCredential, SettingsError
 from energy_platform.sources.belimo import BelimoClient
 from energy_platform.sources.belimo.settings import BelimoSettings
 from energy_platform.sources.http.errors import ConnectionSetupError, TransientError, VendorError

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import op
 
-from energy_platform.destinations.base import DEFAULT_DESTINATION
+from energy_platform.destinations import DEFAULT_DESTINATION
 
 revision = "0004"
 down_revision = "0003"

@@ -1,18 +1,18 @@
-"""Streams at Wattics, proposed as comments: ids and intervals are agreed with Wattics."""
+"""Streams proposed for a device's registers: their ids and intervals are agreed with Wattics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.destinations.base import ProposedStream
 from energy_platform.discovery.keywords import slug
 from energy_platform.identity import point_id
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from energy_platform.discovery.vendor_inventory import ProposedDevice, ProposedPoint
-    from energy_platform.discovery.yaml_entries import Lines
     from energy_platform.schemas import Phase, Quantity
 
 _FIELDS: Final[dict[Quantity, str]] = {
@@ -33,22 +33,14 @@ _PHASES: Final[dict[Phase, str]] = {
 _HEAT: Final = frozenset({"heating_energy", "cooling_energy"})
 
 
-def proposed_streams(
-    device: ProposedDevice,
-    *,
-    site_id: str,
-    scalar: Callable[[str | float], str],
-    free: Callable[[str], str],
-) -> Lines:
-    """Return the entries of streams of a device's registers, without comment marks.
+def proposed_streams(device: ProposedDevice, site_id: str) -> list[ProposedStream]:
+    """Return a stream for each register of a device, with the gauges that belong to it.
 
     Args:
         device: The device.
         site_id: Its site.
-        scalar: How a value is written.
-        free: How an id becomes one that no other stream has.
     """
-    lines: Lines = []
+    found: list[ProposedStream] = []
     taken: set[str] = set()
     for point in device.points:
         if point.kind != "register" or point.quantity not in ENERGY_QUANTITIES:
@@ -61,24 +53,18 @@ def proposed_streams(
         if not is_heat and item not in taken:
             taken.add(item)
             fields |= _beside(device, item=item)
-        name = free(
-            f"{site_id}-{slug(device.serial)}" + (f"-{slug(point.name)}" if is_heat else "")
+        found.append(
+            ProposedStream(
+                id=f"{site_id}-{slug(device.serial)}" + (f"-{slug(point.name)}" if is_heat else ""),
+                kind="value" if is_heat else "electricity",
+                unit="Wh" if is_heat else None,
+                points={
+                    field: point_id(device.vendor, device.serial, one.key)
+                    for field, one in fields.items()
+                },
+            )
         )
-        lines += [
-            f"- id: {scalar(name)}",
-            f"  kind: {'value' if is_heat else 'electricity'}",
-            f"  site: {scalar(site_id)}",
-            "  credential: default",
-            "  interval: 15m",
-            "  reading: cumulative",
-            *(["  unit: Wh"] if is_heat else []),
-            "  fields:",
-            *(
-                f"    {field}: {scalar(point_id(device.vendor, device.serial, one.key))}"
-                for field, one in fields.items()
-            ),
-        ]
-    return lines
+    return found
 
 
 def _beside(device: ProposedDevice, *, item: str) -> dict[str, ProposedPoint]:
