@@ -129,7 +129,9 @@ def disputed(
     Raises:
         LakeError: A file of the lake is damaged.
     """
-    steps = _recent(lake, days, since=since).filter(pl.col("refused_wh") != 0).collect()
+    steps = (
+        _recent(lake, days, since=since, refused=True).filter(pl.col("refused_wh") != 0).collect()
+    )
     steps = steps.filter(pl.col("point_id").is_in(list(portfolio.points)))
     if not steps.height:
         return ()
@@ -201,13 +203,28 @@ def idle_acceptances(lake: Lake, portfolio: Portfolio) -> tuple[Accepted, ...]:
 
 
 def _recent(
-    lake: Lake, days: Sequence[str] | None, *, since: datetime | None = None
+    lake: Lake,
+    days: Sequence[str] | None,
+    *,
+    since: datetime | None = None,
+    refused: bool = False,
 ) -> pl.LazyFrame:
+    """Scan the steps of some days; with ``refused`` of those alone that may have refused energy.
+
+    The alerts ask every minute: a day without any is not opened.
+    """
     if days is None:
         known = lake.days(CORE_ENERGY_DELTAS)
         days = known[-RECENT_DAYS:]
         if since is not None:
             days = [day for day in known if day >= min(day_of(since), *days[:1])]
+    if refused and days:
+        without = {
+            one.day
+            for one in lake.day_files(CORE_ENERGY_DELTAS, since=min(days))
+            if one.has_refused is False
+        }
+        days = [day for day in days if day not in without]
     return lake.scan(CORE_ENERGY_DELTAS, days=days)
 
 

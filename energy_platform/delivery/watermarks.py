@@ -120,7 +120,8 @@ class Completeness:
         self, lake: Lake, *, vendors: Collection[Vendor], since: str | None = None
     ) -> None:
         raw_tables = [day_tables()[vendor] for vendor in vendors]
-        version, files = lake.look(CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables, since=since)
+        tables = [CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables]
+        version, files = lake.changed_since(0, *tables, since=since)
         self._version: Final = version
         self.seen: Final = f"{_SEEN}{version}"
         """What to remember of the lake as it is."""
@@ -149,7 +150,7 @@ class Completeness:
             self._damaged.update({(vendor, day): why for day, why in damaged_raw.items()})
         self._changed: Final = {
             table.name: _Versions({f.day: f.version for f in files if f.table == table.name})
-            for table in (CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables)
+            for table in tables
         }
         # A policy that changed rewrites what files were made of, often not what stands in them.
         self._energy_changed: Final = _Versions(

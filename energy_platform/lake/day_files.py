@@ -27,8 +27,8 @@ from energy_platform.lake.footers import (
     FINGERPRINT,
     Footer,
     LakeError,
-    read_bounds,
     read_footer,
+    read_statistics,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class CataloguedFile:
         version: The version of the lake in which it last changed.
         rows_version: The version in which its rows last changed; what it says of itself, such as
             what it was made of, may have changed since.
+        has_refused: Whether any row may have refused energy; None where that is not known.
     """
 
     table: str
@@ -86,6 +87,7 @@ class CataloguedFile:
     damage: str
     version: int
     rows_version: int
+    has_refused: bool | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -124,6 +126,7 @@ _FILES: Final = sa.Table(
     sa.Column("rows", sa.BigInteger),
     sa.Column("first_us", sa.BigInteger),
     sa.Column("last_us", sa.BigInteger),
+    sa.Column("has_refused", sa.Boolean),
     sa.Column("complete_until", Text),
     sa.Column("closed", Text),
     sa.Column("partial", Text),
@@ -308,14 +311,14 @@ def scan_digest(root: Path) -> int:
 
 
 def read_all(root: Path, tables: Collection[str], *, since: str | None = None) -> Changes:
-    """Return the files of some tables from their footers alone, where there is no catalogue.
+    """Return the files of some tables, or of all, from their footers alone.
 
     The time at which a file was renamed into its place stands for its version: like a version it
     counts microseconds since 1970, and is at most the one that a catalogue gave it.
     """
     found = []
     for table, day in sorted(scan(root)):
-        if table in tables and (since is None or day >= since):
+        if (not tables or table in tables) and (since is None or day >= since):
             path = _place(root, table, day)
             footer, damage = None, ""
             try:
@@ -371,6 +374,7 @@ _NOTHING: Final[dict[str, object]] = {
     "rows": None,
     "first_us": None,
     "last_us": None,
+    "has_refused": None,
     "meta": "{}",
     "damage": "",
     **dict.fromkeys(_OWN_COLUMNS.values()),
@@ -386,7 +390,7 @@ def _columns(path: Path) -> dict[str, object]:
     """
     try:
         footer = read_footer(path)
-        first, last = read_bounds(path)
+        statistics = read_statistics(path)
     except FileNotFoundError:
         raise
     except LakeError as error:
@@ -395,8 +399,9 @@ def _columns(path: Path) -> dict[str, object]:
     return {
         "content_id": footer.content_id,
         "rows": footer.rows,
-        "first_us": to_column(first),
-        "last_us": to_column(last),
+        "first_us": to_column(statistics.first),
+        "last_us": to_column(statistics.last),
+        "has_refused": statistics.has_refused,
         "meta": json.dumps(rest, sort_keys=True),
         "damage": "",
         **{column: footer.meta.get(key) for key, column in _OWN_COLUMNS.items()},
@@ -422,6 +427,7 @@ def _day_file(row: sa.RowMapping) -> CataloguedFile:
         damage=row["damage"],
         version=row["version"],
         rows_version=row["rows_version"],
+        has_refused=row["has_refused"],
     )
 
 

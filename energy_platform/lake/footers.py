@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -31,6 +31,10 @@ TIME_COLUMNS: Final = ("at", "end_at", "interval_start")
 """The column of a table's own instants is the first of these that it has."""
 
 
+REFUSED_COLUMN: Final = "refused_wh"
+"""The column of what a register showed and the register rule did not book."""
+
+
 class LakeError(RuntimeError):
     """A file of the lake is not what its table says; the message names file and remedy."""
 
@@ -48,6 +52,20 @@ class Footer:
     rows: int
     content_id: str
     meta: Mapping[str, str]
+
+
+class Statistics(NamedTuple):
+    """What the statistics of a file's columns say of its rows.
+
+    Attributes:
+        first: First instant; None without rows, or without a column of instants.
+        last: Last instant.
+        has_refused: Whether any row may have refused energy; None without such a column.
+    """
+
+    first: datetime | None
+    last: datetime | None
+    has_refused: bool | None
 
 
 def read_footer(path: Path) -> Footer:
@@ -76,11 +94,8 @@ def read_footer(path: Path) -> Footer:
     )
 
 
-def read_bounds(path: Path) -> tuple[datetime | None, datetime | None]:
-    """Return the first and last instant of a file's rows, from the statistics in its footer.
-
-    Returns:
-        ``None`` twice where the file has no rows, or no column of instants.
+def read_statistics(path: Path) -> Statistics:
+    """Return what a file's footer says of its rows, from the statistics of its columns.
 
     Raises:
         LakeError: The file is damaged.
@@ -89,19 +104,35 @@ def read_bounds(path: Path) -> tuple[datetime | None, datetime | None]:
         meta = pq.read_metadata(path)
         names = list(meta.schema.names)
         column = next((names.index(name) for name in TIME_COLUMNS if name in names), None)
-        if column is None:
-            return None, None
-        groups = [meta.row_group(n).column(column).statistics for n in range(meta.num_row_groups)]
+        groups = range(meta.num_row_groups)
         bounds = [
             bound
-            for one in groups
-            if one is not None and one.has_min_max
+            for n in groups
+            if column is not None
+            and (one := meta.row_group(n).column(column).statistics) is not None
+            and one.has_min_max
             for bound in (one.min, one.max)
             if isinstance(bound, datetime)
         ]
+        has_refused = None
+        if REFUSED_COLUMN in names:
+            column = names.index(REFUSED_COLUMN)
+            has_refused = any(
+                _may_be_other_than_zero(meta.row_group(n).column(column)) for n in groups
+            )
     except (pa.ArrowException, OSError) as error:
         raise LakeError(f"{path}: damaged ({error}); remove it and run its day again") from error
-    return min(bounds, default=None), max(bounds, default=None)
+    return Statistics(min(bounds, default=None), max(bounds, default=None), has_refused)
+
+
+def _may_be_other_than_zero(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether a column of a row group may hold a number that is neither null nor zero."""
+    one = chunk.statistics
+    if one is None:
+        return True
+    if one.has_min_max:
+        return bool(one.min != 0 or one.max != 0)
+    return bool(one.null_count != chunk.num_values)
 
 
 def fingerprint_text(fingerprint: Mapping[str, str]) -> str:

@@ -201,25 +201,8 @@ class Lake:
             tables: Which ones.
             since: First day that is wanted; None for all.
         """
-        return [one for one in self.look(*tables, since=since).files if not one.is_gone]
-
-    def look(self, *tables: Table, since: str | None = None) -> Changes:
-        """Return the version of the lake, and every file of some tables with its own version.
-
-        A consumer that keeps the lake's version knows the next time which of them changed: those
-        with a newer one. Files that are gone are listed too. Only what changed in the folder since
-        the last look is opened, and of that the footers; without a catalogue every footer is read.
-
-        Args:
-            tables: Which ones.
-            since: First day that is wanted; None for all.
-        """
-        names = [table.name for table in tables]
-        try:
-            return self._files.changed_since(0, names, since=since)
-        except CatalogueError as error:
-            _LOG.warning("every footer is read: %s", error)
-            return read_all(self.root, names, since=since)
+        files = self.changed_since(0, *tables, since=since).files
+        return [one for one in files if not one.is_gone]
 
     def version(self) -> int:
         """Return the version of the lake: a number that rises with every file that changes.
@@ -232,19 +215,31 @@ class Lake:
             _LOG.warning("the folder alone says what changed: %s", error)
             return scan_digest(self.root)
 
-    def changed_since(self, version: int) -> Changes:
+    def changed_since(self, version: int, *tables: Table, since: str | None = None) -> Changes:
         """Return the version of the lake, and the files that changed since another.
 
         Who keeps the number and asks with it the next time misses nothing: not what changed while
-        nobody looked, nor what was put, removed or copied by hand.
+        nobody looked, nor what was put, removed or copied by hand. Only what changed in the folder
+        since the last look is opened, and of that the footers. Each file has the version in which
+        it changed, so that one answer since 0 serves consumers that saw different versions.
 
         Args:
             version: What an earlier answer said; 0 for everything.
+            tables: Those that matter; none for all.
+            since: First day that matters; None for all.
 
         Raises:
-            CatalogueError: The catalogue cannot be used.
+            CatalogueError: The catalogue cannot be used, so that nobody knows what changed. When
+                asked for everything every footer is read instead.
         """
-        return self._files.changed_since(version)
+        names = [table.name for table in tables]
+        try:
+            return self._files.changed_since(version, names, since=since)
+        except CatalogueError as error:
+            if version:
+                raise
+            _LOG.warning("every footer is read: %s", error)
+            return read_all(self.root, names, since=since)
 
     @cached_property
     def _files(self) -> DayFiles:

@@ -37,10 +37,9 @@ def main() -> None:
     """Write each day once, or die with the first."""
     root, url, writer, killed = sys.argv[1:]
     lake = Lake(Path(root), catalogue_url=SecretStr(url) if url else None)
-    if killed == "rename":
-        DayFiles.note = _die  # type: ignore[assignment, method-assign]
-    elif killed == "row":
-        day_files._current_version = _die  # type: ignore[assignment]  # noqa: SLF001
+    place: object = {"rename": DayFiles, "row": day_files}.get(killed)
+    if place is not None:
+        setattr(place, {"rename": "note", "row": "_current_version"}[killed], _die)
     for number, day in enumerate(DAYS):
         lake.write(TABLE, rows(int(writer) * 1000.0 + number), day=day)
 

@@ -16,7 +16,7 @@ from energy_platform.lake.catalogue import CATALOGUE_FILE, Catalogue
 from energy_platform.lake.catalogue_database import damaged_catalogues
 from energy_platform.lake.day_files import DayFiles
 from energy_platform.lake.lake import FINGERPRINT, Lake, LakeError
-from energy_platform.schemas import CORE_REGISTER_REJECTS
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_REGISTER_REJECTS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_SITES
 from energy_platform_tests.opened_files import opened_parquet
 
@@ -302,3 +302,40 @@ def test_looking_at_nothing_makes_nothing(tmp_path: Path) -> None:
     assert (lake.version(), lake.footers(TABLE)) == (0, {})
     assert lake.changed_since(0).files == ()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_says_whether_it_may_have_refused_energy(lake: Lake) -> None:
+    columns = CORE_ENERGY_DELTAS.schema
+    for day, refused in zip(DAYS, ([0.0, None], [None], [0.0, -3.0]), strict=True):
+        frame = pl.DataFrame({"refused_wh": refused}, schema={"refused_wh": pl.Float64})
+        frame = frame.with_columns(
+            pl.lit(None, dtype).alias(name)
+            for name, dtype in columns.items()
+            if name not in frame.columns
+        )
+        lake.write(CORE_ENERGY_DELTAS, frame.select(columns.names()), day=day)
+    found = {one.day: one.has_refused for one in lake.day_files(CORE_ENERGY_DELTAS)}
+    assert found == {DAYS[0]: False, DAYS[1]: False, DAYS[2]: True}
+    assert lake.day_files(TABLE)[0].has_refused is None
+
+
+def test_a_catalogue_of_another_shape_is_made_again_and_misses_nothing(lake: Lake) -> None:
+    version = lake.version()
+    with closing(sqlite3.connect(catalogue_of(lake))) as database:
+        database.execute("alter table day_files drop column has_refused")
+    again = Lake(lake.root)
+    assert again.footers(TABLE) == truth(lake)
+    assert changed_days(again, version) == DAYS
+
+
+def test_rows_that_stay_keep_their_version_when_a_file_was_made_of_something_else(
+    lake: Lake,
+) -> None:
+    (first,) = (one for one in lake.day_files(TABLE) if one.day == DAYS[0])
+    lake.write(TABLE, rows(0.0), day=DAYS[0], meta=META | {FINGERPRINT: '{"rules":"2"}'})
+    (then,) = (one for one in lake.day_files(TABLE) if one.day == DAYS[0])
+    assert then.version > first.version
+    assert then.rows_version == first.rows_version
+    lake.write(TABLE, rows(3.0), day=DAYS[0], meta=META)
+    (last,) = (one for one in lake.day_files(TABLE) if one.day == DAYS[0])
+    assert last.rows_version == last.version > then.version
