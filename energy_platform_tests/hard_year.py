@@ -43,7 +43,8 @@ PEAK_W: Final = 6000
 
 SETTLING_WH: Final = PEAK_W * 3 // 4 // 10
 """What three readings settle together is spread evenly over their three quarters of an hour: a
-midnight within them may shift so much, loads being what they are here."""
+midnight within them may shift so much, loads being what they are here. So it is where a reading at
+midnight is false: the step over it is shorter than ``gap_after``, hence not estimated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +238,7 @@ def meters(days: int = DAYS) -> tuple[HardMeter, ...]:
             policy="max_power_w: 8000, register_modulus_wh: 100000",
             step=SETTLING_WH,
         ),
-        HardMeter(name="disturbed", shows=_disturbed),
+        HardMeter(name="disturbed", shows=_disturbed, step=SETTLING_WH),
         HardMeter(name="silent for six days", shows=_silent),
     )
 
