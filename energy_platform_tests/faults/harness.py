@@ -342,7 +342,7 @@ class FaultHarness:
         return load_portfolio(path)
 
     def requests(self, vendor: str) -> int:
-        return int(getattr(self.suite, vendor).requests.total())
+        return int(self.suite.simulators[vendor].requests.total())
 
 
 def _landing(lake: Lake) -> Path:

@@ -86,7 +86,7 @@ class Scenario:
 
     def _note_logins(self, now: datetime) -> None:
         for source in ("socomec", "belimo"):
-            counted = getattr(self.site.suite, source).requests
+            counted = self.site.suite.simulators[source].requests
             refused = sum(
                 number
                 for (endpoint, status), number in counted.items()
