@@ -26,7 +26,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import httpx
 
 from energy_platform.days import day_bounds
-from energy_platform.ingest.run import has_inventory, ingest_days, ingest_inventory
+from energy_platform.ingest.run import (
+    has_inventory,
+    ingest_days,
+    ingest_inventory,
+    is_configured,
+)
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.simulators.process import SimulatorProcess
@@ -86,7 +91,7 @@ def raw_run(place: Place, *, control: str, portfolio: Path) -> None:
             raise SystemExit(f"a poll failed: {report.failed}")
         os.write(sys.stdout.fileno(), bytes([number]))
     httpx.post(f"{control}/clock", json={"now": NOW.isoformat()}).raise_for_status()
-    for vendor in day_tables():
+    for vendor in filter(is_configured, day_tables()):
         with open_source(
             vendor, portfolio=load_portfolio(portfolio), landing=place.landing, logins=None
         ) as source:

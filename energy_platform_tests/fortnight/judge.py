@@ -14,7 +14,7 @@ from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.disputed import disputed
 from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
-from energy_platform.ingest.run import ingest_settings
+from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.simulators.wattics import WatticsSimulator
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.fortnight.scenario import BEGIN
@@ -187,7 +187,7 @@ def _days(scenario: Scenario) -> list[str]:
     platform = scenario.runner.platform
     last = day_before(day_of(BEGIN + scenario.lasts - DAY / 24))
     found = []
-    for vendor in day_tables():
+    for vendor in filter(is_configured, day_tables()):
         known = read(platform.lake, data_dir=platform.data, source=vendor)
         settings = ingest_settings(vendor)
         found += [
