@@ -9,6 +9,7 @@ This file holds only the names of the destinations, so that help need not load a
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -22,6 +23,7 @@ GROUP: Final = "energy_platform.destinations"
 """The entry points by which other packages register destinations, each named like its own."""
 
 
+@cache
 def other_destinations() -> tuple[EntryPoint, ...]:
     """Return the entry points of destinations from other packages, by name."""
     return tuple(sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)))

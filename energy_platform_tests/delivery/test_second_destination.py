@@ -91,9 +91,6 @@ def push_once(folder: Path, url: str, ledger: Ledger) -> PushOutcome:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    json_lines.install(tmp_path / "site-packages")
-    monkeypatch.setattr("energy_platform.destinations.base._registered", {})
-    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
     path = tmp_path / "portfolio.yaml"
     path.write_text(
         PORTFOLIO.format(
@@ -117,7 +114,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
             START, END - QUARTER, every=QUARTER, value=rising(START, face_wh=n, power_w=1000)
         )
     scenario.write_days("2026-03-01")
-    with json_lines.line_server(tmp_path / "lines") as server:
+    with (
+        json_lines.installed_in(tmp_path / "site-packages", monkeypatch),
+        json_lines.line_server(tmp_path / "lines") as server,
+    ):
         yield Place(tmp_path, load_portfolio(path), server)
 
 

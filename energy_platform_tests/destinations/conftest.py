@@ -9,14 +9,13 @@ import pytest
 from energy_platform_tests.destinations import json_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on the path whose entry point names the destination ``json_lines``."""
     folder = tmp_path / "site-packages"
-    json_lines.install(folder)
-    monkeypatch.setattr("energy_platform.destinations.base._registered", {})
-    monkeypatch.syspath_prepend(str(folder))
-    return folder
+    with json_lines.installed_in(folder, monkeypatch):
+        yield folder

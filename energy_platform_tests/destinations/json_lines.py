@@ -17,6 +17,7 @@ import httpx
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
+from energy_platform.destinations import other_destinations
 from energy_platform.destinations.base import Answer, Destination, FieldSpec, LastPacket
 from energy_platform.portfolio import Stream
 from energy_platform.settings import DestinationSettings
@@ -25,6 +26,8 @@ from energy_platform.sources.http.errors import AuthenticationError, TransientEr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import pytest
 
 
 class JsonLinesSettings(DestinationSettings):
@@ -212,6 +215,19 @@ def line_server(path: Path) -> Iterator[LineServer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def installed_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have this installed in a folder for a while, in this process."""
+    install(folder)
+    monkeypatch.setattr("energy_platform.destinations.base._registered", {})
+    monkeypatch.syspath_prepend(str(folder))
+    other_destinations.cache_clear()
+    try:
+        yield
+    finally:
+        other_destinations.cache_clear()
 
 
 def install(folder: Path) -> None:
