@@ -69,23 +69,21 @@ class SimulatorSuite:
         self._clock = clock or real_time
         self.faults = {one.name: Faults(seed=self.world.seed) for one in simulators()}
         streams = demo_streams(self.world) if wattics_streams is None else tuple(wattics_streams)
-        given: dict[str, Any] = {
-            "world": self.world,
-            "history": history,
-            "streams": streams,
-        }
-        records = {
-            one.name: record_dir / f"{one.name}.jsonl" if record_dir else None
-            for one in simulators()
-        }
+
+        def options_of(one: type[Simulator]) -> dict[str, Any]:
+            offered = {
+                "world": self.world,
+                "history": history,
+                "streams": streams,
+                "record": record_dir and record_dir / f"{one.name}.jsonl",
+            }
+            return {key: offered[key] for key in one.options}
+
         self.simulators: dict[str, Simulator] = {
             one.name: one(
                 faults=self.faults[one.name],
                 clock=self.now,
-                **{
-                    name: records[one.name] if name == "record" else given[name]
-                    for name in one.options
-                },
+                **options_of(one),
             )
             for one in simulators()
         }
