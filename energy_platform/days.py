@@ -91,6 +91,15 @@ def day_before(day: str) -> str:
     return (date.fromisoformat(day) - DAY).isoformat()
 
 
+def day_after(day: str) -> str:
+    """Return the partition key one day later.
+
+    >>> day_after("2026-02-28")
+    '2026-03-01'
+    """
+    return (date.fromisoformat(day) + DAY).isoformat()
+
+
 def days_before(day: str, days: int) -> str:
     """Return the partition key some days earlier."""
     return (date.fromisoformat(day) - days * DAY).isoformat()

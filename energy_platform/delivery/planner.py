@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from energy_platform.days import day_before, day_of, instant
+from energy_platform.days import day_after, day_before, day_of, instant
 from energy_platform.delivery.day_reader import midnight_us
 from energy_platform.delivery.ledger import OutboxEntry, StreamState
 from energy_platform.delivery.values import SLOTS, FieldValues, StreamWork
-from energy_platform.delivery.watermarks import LATE_DAYS, Watermark, next_day
+from energy_platform.delivery.watermarks import LATE_DAYS, Watermark
 from energy_platform.transforms.sampling import gauges_at, grid
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Planner:
         Returns:
             The packets to send, chronological per stream, and what an operator should know of.
         """
-        end_us = midnight_us(next_day(day))
+        end_us = midnight_us(day_after(day))
         rows: list[tuple[int, int, int]] = []
         ends: list[int] = []
         clocks: dict[tuple[str, int], dict[int, datetime]] = {}
@@ -108,7 +108,7 @@ class Planner:
                 whole.append(work)
             elif number in decided:
                 work.state.planned_until_us = decided[number]
-        self._values.advance(next_day(day), whole)
+        self._values.advance(day_after(day), whole)
         return entries, events
 
     # --- readiness -----------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Planner:
         at_day = day
         while at_day <= last_day:
             settled_us = max(settled_us, self._newest_of(kind, at_day).get(point, -1))
-            at_day = next_day(at_day)
+            at_day = day_after(at_day)
         if kind == "gauge":
             # What a closed day does not hold is known to be absent; its end belongs to the next.
             return max(settled_us, silent_us, watermark.closed_until_us - 1)
@@ -179,7 +179,7 @@ class Planner:
         ]
         if not fields:
             return slots
-        days = (day_before(day), day, next_day(day))
+        days = (day_before(day), day, day_after(day))
         samples = pl.concat(
             [self._frames.deltas(one).select("point", at="end_at") for one in days]
             + [self._frames.gauges(one).select("point", "at") for one in days]
@@ -284,7 +284,7 @@ def _expected(
 ) -> list[OutboxEntry]:
     """Return the packets a day would give streams that had never been planned before."""
     start_us = midnight_us(day)
-    end_us = midnight_us(next_day(day))
+    end_us = midnight_us(day_after(day))
     works = []
     for stream_id in group:
         until_us = prepared.states[stream_id].planned_until_us or 0

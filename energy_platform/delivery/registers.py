@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from energy_platform.days import day_after
 from energy_platform.delivery.day_reader import EVER_US, DayReader, EnergyQuery
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.delivery.watermarks import Completeness, next_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from energy_platform.delivery.ledger import StreamState
     from energy_platform.delivery.streams import FieldPlan, StreamPlan
+    from energy_platform.delivery.watermarks import Completeness
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
 
@@ -125,7 +126,7 @@ def _rebase(
 ) -> list[Event]:
     if not rebased:
         return []
-    end = next_day(completeness.delta_days[-1]) if completeness.delta_days else ""
+    end = day_after(completeness.delta_days[-1]) if completeness.delta_days else ""
     queries = [
         EnergyQuery(
             key,

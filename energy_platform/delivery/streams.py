@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from energy_platform.days import microseconds
 from energy_platform.destinations.base import destination
+from energy_platform.lake.digests import digest_of
 from energy_platform.transforms.rules import ENERGY_RULES, READINGS_RULES
 from energy_platform.transforms.sampling import THOUSANDTHS
 from energy_platform.transforms.units import Conversion, conversion
@@ -203,4 +203,4 @@ def _kind(stream: Stream, spec: FieldSpec, *, point: Point) -> FieldKind:
 
 
 def _digest(parts: Iterable[str]) -> str:
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+    return digest_of("\0".join(parts), size=8)

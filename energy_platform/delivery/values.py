@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from energy_platform.days import day_before, day_of, instant
+from energy_platform.days import day_after, day_before, day_of, instant
 from energy_platform.delivery.day_reader import EVER_US, EnergyQuery
 from energy_platform.delivery.ledger import Event, Register
-from energy_platform.delivery.watermarks import next_day
 from energy_platform.transforms.sampling import (
     THOUSANDTHS,
     energy_at,
@@ -120,7 +119,7 @@ class FieldValues:
     ) -> list[FieldValue]:
         if not wanted.height:
             return []
-        days = [day_before(day), day, next_day(day)]
+        days = [day_before(day), day, day_after(day)]
         readings = pl.concat([self._frames.gauges(one) for one in days])
         widths = pl.DataFrame(
             {"work": range(len(works)), "width_us": [work.plan.interval_us for work in works]},
@@ -142,7 +141,7 @@ class FieldValues:
         until = max(work.watermark.until_us for work in works)
         last_day = day_of(instant(max(until - 1, 0)))
         frames = [self._frames.deltas(day)]
-        ahead = next_day(day)
+        ahead = day_after(day)
         retried = {
             self._frames.number[field.point.point_id]
             for work in works
@@ -157,7 +156,7 @@ class FieldValues:
             frames.append(frame)
             covered = frame.join(newest, on="point").filter(pl.col("end_at") >= pl.col("at"))
             retried -= set(covered["point"].unique().to_list())
-            ahead = next_day(ahead)
+            ahead = day_after(ahead)
         return pl.concat(frames)
 
     def _energy_values(

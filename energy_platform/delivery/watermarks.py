@@ -11,11 +11,17 @@ the lake. What has a newer one has changed since.
 from __future__ import annotations
 
 from bisect import bisect_left
-from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from energy_platform.days import DAY, day_bounds, day_of, days_before, instant, microseconds
+from energy_platform.days import (
+    day_after,
+    day_bounds,
+    day_of,
+    days_before,
+    instant,
+    microseconds,
+)
 from energy_platform.delivery.day_reader import EVER_US, midnight_us
 from energy_platform.delivery.ledger import Event
 from energy_platform.lake.lake import fingerprint_of
@@ -74,11 +80,6 @@ class _Known(NamedTuple):
     until_us: int
     is_closed: bool
     is_refreshed: bool
-
-
-def next_day(day: str) -> str:
-    """Return the partition key one day later."""
-    return (date.fromisoformat(day) + DAY).isoformat()
 
 
 def late_since(lake: Lake) -> str | None:
@@ -233,12 +234,12 @@ class Completeness:
                 return Watermark(until_us, closed_until_us, missing)
             if known is None or known.is_closed:
                 closed_until_us = end_us
-            day = next_day(day)
+            day = day_after(day)
 
     def _missing_days(self, vendor: str, day: str) -> MissingDays:
         days = self._raw[vendor]
         last = day
-        while (after := next_day(last)) not in days and after < max(days):
+        while (after := day_after(last)) not in days and after < max(days):
             last = after
         if (vendor, day) in self._damaged:
             reason = self._damaged[vendor, day]
@@ -365,7 +366,7 @@ def look_ahead(
 
 def _may_still_close(missing: MissingDays, *, now_us: int) -> bool:
     """Whether a day that is there in part is simply waiting for the daily run to close it."""
-    return missing.is_partial and now_us < midnight_us(next_day(missing.day)) + _CLOSING_US
+    return missing.is_partial and now_us < midnight_us(day_after(missing.day)) + _CLOSING_US
 
 
 def _released(stream_id: str, state: StreamState, *, now_us: int, how: str) -> Event:

@@ -111,7 +111,7 @@ class ProposedStream(NamedTuple):
 
 
 class RedirectedError(PermanentError):
-    """The question was answered with another place, or with a page for people: no session."""
+    """The question was answered with another place, or with a page for display: no session."""
 
     @property
     def is_page(self) -> bool:

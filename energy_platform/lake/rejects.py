@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import polars as pl
+
+from energy_platform.lake.digests import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def rejects_frame(rejects: Sequence[Reject], *, table: Table) -> pl.DataFrame:
         times[reject] += 1
         identity = repr((reject.stamp_text, reject.value_text, reject.reason, times[reject]))
         content = identity.encode("utf-8", "surrogatepass")
-        row_id = hashlib.blake2b(content, digest_size=8).hexdigest()
+        row_id = digest_of(content, size=8)
         rows.append(
             (
                 reject.device,

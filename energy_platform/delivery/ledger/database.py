@@ -60,7 +60,7 @@ def migrate(engine: sa.Engine) -> None:
 
     Raises:
         LedgerError: The ledger was written by a newer version of the platform, or what the URL
-            names cannot be opened or is no database.
+            names cannot be opened or is not a database.
     """
     deadline = time.monotonic() + _STARTING_S
     while True:

@@ -234,7 +234,7 @@ def rows_of_workbook(data: bytes, *, sheet: str | None) -> Rows:
         sheet: Its name; None takes the first one with any cell.
 
     Raises:
-        RefusedFileError: It is no workbook, is protected, or has no such sheet.
+        RefusedFileError: It is not a workbook, is protected, or has no such sheet.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
@@ -308,7 +308,7 @@ def columns_of_parquet(data: bytes) -> tuple[list[str], list[Column], pl.Series]
     """Return names and cells of a Parquet file's columns, and the number of each row.
 
     Raises:
-        RefusedFileError: It is no Parquet file, or a damaged one.
+        RefusedFileError: It is not a Parquet file, or a damaged one.
     """
     try:
         frame = pl.read_parquet(io.BytesIO(data))
