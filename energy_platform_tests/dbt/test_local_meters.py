@@ -121,6 +121,7 @@ def published(
     return {(point, day): (energy, status) for point, day, energy, status in found}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda one: f"{one[0]} {one[1]}")
 def test_each_local_day_has_its_own_energy(

@@ -178,6 +178,7 @@ def test_an_odd_answer_is_never_taken_for_stored_and_nothing_goes_twice(
     assert prepared.sim.faults.occurred[f"stored_{name}"] > 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["page_words", "page_empty", "error_object"])
 def test_odd_answers_for_good_leave_the_streams_and_lose_nothing(
     prepared: DeliveryHarness, name: str

@@ -104,6 +104,7 @@ def test_the_demo_reached_nothing_of_the_real_installation(
     surroundings.must_be_untouched()
 
 
+@pytest.mark.long
 def test_a_simulated_ui_runs_and_pushes_and_reaches_nothing_of_the_real_installation(
     surroundings: Hostile, shown: str
 ) -> None:
