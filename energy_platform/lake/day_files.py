@@ -227,7 +227,7 @@ class DayFiles:
             return 0
         present = scan(self._root)
         with database.reading() as connection:
-            version = connection.execute(sa.select(_VERSION.c.version)).scalar_one_or_none() or 0
+            version = _current_version(connection)
             query = sa.select(
                 _FILES.c.table_name, _FILES.c.day, _FILES.c.inode, _FILES.c.size, _FILES.c.mtime_ns
             ).where(_FILES.c.inode.is_not(None))
