@@ -168,15 +168,20 @@ def frame_digest(frame: pl.DataFrame) -> str:
     return digest_of(repr((frame.schema, frame.rows())))
 
 
-def project_digest(project: Path) -> str:
-    """Return a digest of the models, their texts and macros: another one means other rules."""
-    digest = hashlib.blake2b(digest_size=16)
+def project_files(project: Path) -> list[Path]:
+    """Return the files of the dbt project that figures, texts and lineage follow from, sorted."""
     files = [project / "dbt_project.yml"]
     for folder in ("models", "macros"):
         files += [
             path for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".md"}
         ]
-    for path in sorted(files):
+    return sorted(files)
+
+
+def project_digest(project: Path) -> str:
+    """Return a digest of the models, their texts and macros: another one means other rules."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in project_files(project):
         digest.update(f"{path.relative_to(project)}\0".encode())
         digest.update(path.read_bytes())
         digest.update(b"\0")

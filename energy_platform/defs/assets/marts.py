@@ -23,6 +23,7 @@ from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import PlatformSettings, SettingsError
 from energy_platform.warehouse import WarehouseError
+from energy_platform.warehouse.dims import project_files
 
 PUBLISHED: Final = "energy_duckdb"
 POOL: Final = "warehouse"
@@ -49,11 +50,9 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
     """Return the dbt models, what a build hands to them, and the published file.
 
     Raises:
-        SettingsError: The dbt project was not parsed yet.
+        SettingsError: The dbt project was not parsed since its files changed.
     """
-    manifest = settings.dbt_project_dir / "target" / "manifest.json"
-    if not manifest.exists():
-        raise SettingsError(f"{manifest} does not exist; parse the dbt project with `make setup`")
+    manifest = _manifest(settings.dbt_project_dir)
     project = DbtProject(settings.dbt_project_dir, profiles_dir=settings.dbt_project_dir)
 
     @dbt_assets(
@@ -95,6 +94,21 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
             raise dg.Failure(str(error), allow_retries=False) from error
 
     return [*_handed_over(manifest), marts, _published(marts)]
+
+
+def _manifest(project: Path) -> Path:
+    """Return what dbt made of the project's files; older than they are, it is of other models."""
+    manifest = project / "target" / "manifest.json"
+    if not manifest.exists():
+        raise SettingsError(f"{manifest} does not exist; parse the dbt project with `make setup`")
+    parsed_at = manifest.stat().st_mtime
+    changed = [path for path in project_files(project) if path.stat().st_mtime > parsed_at]
+    if changed:
+        raise SettingsError(
+            f"{manifest} is older than {changed[0].relative_to(project)}: the code was changed or "
+            "upgraded; parse the dbt project again with `make setup`"
+        )
+    return manifest
 
 
 def _handed_over(manifest: Path) -> list[dg.AssetSpec]:
