@@ -30,7 +30,11 @@ _BOOT_ERROR_S: Final = 2.0
 
 
 def file_states(*paths: Path) -> str:
-    """Return a text that is another one when a file changed, came or went; none is opened."""
+    """Return a text that is another one when a file changed, came or went; none is opened.
+
+    >>> file_states(Path("no") / "such.file")
+    '-'
+    """
     states = []
     for path in paths:
         try:
@@ -123,6 +127,15 @@ def staged(target: Path, *, locked: bool = False) -> Iterator[Path]:
     Args:
         target: The file that shall exist; its folder is created.
         locked: As :func:`staging`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder, "day.txt")
+    ...     with staged(target) as path:
+    ...         written = path.write_text("whole")
+    ...         before = target.exists()
+    ...     print(before, target.read_text())
+    False whole
     """
     with staging(target, locked=locked) as path:
         yield path

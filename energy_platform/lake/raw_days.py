@@ -297,6 +297,11 @@ def complete_until_of(footer: Footer) -> datetime:
 
     Raises:
         LakeError: The file is not a raw day.
+
+    >>> from energy_platform.lake.footers import Footer
+    >>> meta = {"complete_until": "2026-03-02T00:00:00+00:00"}
+    >>> complete_until_of(Footer(rows=0, content_id="", meta=meta)).isoformat()
+    '2026-03-02T00:00:00+00:00'
     """
     text = footer.meta.get(COMPLETE_UNTIL)
     if text is None:
@@ -305,10 +310,20 @@ def complete_until_of(footer: Footer) -> datetime:
 
 
 def partial_of(footer: Footer) -> str:
-    """Return why a raw day is not shown to be whole; empty when it is."""
+    """Return why a raw day is not shown to be whole; empty when it is.
+
+    >>> from energy_platform.lake.footers import Footer
+    >>> partial_of(Footer(rows=0, content_id="", meta={"partial": "the answer was cut"}))
+    'the answer was cut'
+    """
     return footer.meta.get(PARTIAL, "")
 
 
 def is_closed(footer: Footer) -> bool:
-    """Whether the daily run has closed a raw day."""
+    """Whether the daily run has closed a raw day.
+
+    >>> from energy_platform.lake.footers import Footer
+    >>> is_closed(Footer(rows=0, content_id="", meta={"closed": "true"}))
+    True
+    """
     return footer.meta.get(CLOSED) == "true"

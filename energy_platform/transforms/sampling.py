@@ -53,6 +53,10 @@ def grid(day: str, *, zone: str, interval_s: int) -> tuple[GridInstant, ...]:
 
     Returns:
         In chronological order.
+
+    >>> sunday = grid("2026-10-25", zone="Europe/Paris", interval_s=12 * 3600)
+    >>> [one.local.isoformat() for one in sunday]
+    ['2026-10-25T12:00:00+01:00', '2026-10-26T00:00:00+01:00']
     """
     start, end = day_bounds(day)
     step = timedelta(seconds=math.gcd(interval_s, _OFFSET_STEP_S))
@@ -167,6 +171,9 @@ def number_text(value: float) -> str | None:
     """Return a number with at most three decimals and no exponent, None when it is not finite.
 
     The digits are those of the exact binary number, rounded once, at the end.
+
+    >>> number_text(0.1 + 0.2), number_text(-0.0001), number_text(float("nan"))
+    ('0.3', '0', None)
     """
     if not math.isfinite(value):
         return None
@@ -175,7 +182,11 @@ def number_text(value: float) -> str | None:
 
 
 def thousandths_text(thousandths: int) -> str:
-    """Return a whole number of thousandths as a number without trailing zeros."""
+    """Return a whole number of thousandths as a number without trailing zeros.
+
+    >>> thousandths_text(-1500), thousandths_text(2000)
+    ('-1.5', '2')
+    """
     if thousandths % THOUSANDTHS == 0:
         return str(thousandths // THOUSANDTHS)
     sign = "-" if thousandths < 0 else ""

@@ -116,6 +116,13 @@ def at_ends(frame: pl.DataFrame, *, request: BucketRequest, width: timedelta) ->
         frame: ``at``, ``value``, ``value_text`` as the vendor stamped them.
         request: What was asked for.
         width: Length of a bucket.
+
+    >>> hour = timedelta(hours=1)
+    >>> start = datetime(2026, 3, 1, tzinfo=UTC)
+    >>> request = BucketRequest(start, start + 2 * hour, "1h")
+    >>> said = pl.DataFrame({"at": [start], "value": [20.5], "value_text": [None]})
+    >>> at_ends(said, request=request, width=hour).frame["at"][0] - start
+    datetime.timedelta(seconds=3600)
     """
     on_grid = (pl.col("at") - request.start).dt.total_microseconds() % (width // MICROSECOND) == 0
     odd = tuple(

@@ -171,7 +171,12 @@ def _loose_series(said: Any) -> tuple[dict[str, Rows], str | None]:
 
 
 def loose_rows(elements: Sequence[Any]) -> Rows:
-    """Make rows of elements that may be anything."""
+    """Make rows of elements that may be anything.
+
+    >>> found = loose_rows([{"timestamp": "2026-03-01T00:00:00Z", "value": 20.5}, "nothing"])
+    >>> found.frame["value"].to_list(), found.odd[0].value_text
+    ([20.5], 'nothing')
+    """
     stamps: list[object] = []
     values: list[object] = []
     is_row: list[bool] = []
@@ -192,6 +197,10 @@ def rows_of(
         stamps: Timestamps as said.
         values: Values as said, of any type.
         is_row: Which of them were objects; None when all were.
+
+    >>> found = rows_of(["2026-03-01T00:00:00Z", "today"], [20.5, 21.0])
+    >>> found.frame["value"].to_list(), found.odd[0].stamp_text
+    ([20.5], 'today')
     """
     if not stamps:
         return Rows(EMPTY)

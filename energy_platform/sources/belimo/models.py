@@ -116,6 +116,9 @@ def loose_device(said: object) -> Device | None:
 
     Returns:
         None when it is not an object or has no id, so that nothing can be asked of it.
+
+    >>> loose_device({"id": "d-1", "displayName": 7}).id, loose_device({"displayName": "AHU"})
+    ('d-1', None)
     """
     if not isinstance(said, dict) or not isinstance(said.get("id"), str) or not said["id"]:
         return None

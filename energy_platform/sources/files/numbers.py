@@ -51,6 +51,10 @@ def style_of(columns: Iterable[pl.Series], *, mapping: Mapping) -> NumberStyle:
 
     Raises:
         RefusedFileError: The numbers leave a doubt that the mapping does not settle.
+
+    >>> from energy_platform.sources.files.mapping import Mapping
+    >>> style_of([pl.Series(["1.234,5", "12"])], mapping=Mapping())
+    NumberStyle(decimal=',', thousands='.')
     """
     said = mapping.thousands
     stated_thousands = "" if said in {None, "none"} else str(said)
@@ -147,7 +151,12 @@ def numbers_of(texts: pl.Series, *, style: NumberStyle) -> pl.Series:
 
 
 def is_missing(texts: pl.Series, *, mapping: Mapping) -> pl.Series:
-    """Say of each text whether it stands for no value."""
+    """Say of each text whether it stands for no value.
+
+    >>> from energy_platform.sources.files.mapping import Mapping
+    >>> is_missing(pl.Series(["12", "n/a", None]), mapping=Mapping()).to_list()
+    [False, True, True]
+    """
     words = MISSING | {word.strip().lower() for word in mapping.missing}
     return texts.is_null() | texts.str.to_lowercase().is_in(sorted(words))
 

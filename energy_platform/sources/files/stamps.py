@@ -305,6 +305,12 @@ def place(stamps: Stamps, *, zone: str | None, series: pl.Series | None = None) 
 
     Raises:
         RefusedFileError: There are stamps without an offset, and no zone.
+
+    >>> from energy_platform.sources.files.cells import column_of
+    >>> stamps = read_stamps([column_of(["2026-03-29 01:30", "2026-03-29 02:30"])])
+    >>> placed = place(stamps, zone="Europe/Paris")
+    >>> [None if at is None else at.isoformat() for at in placed.at]
+    ['2026-03-29T00:30:00+00:00', None]
     """
     moment = stamps.moment
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(moment))

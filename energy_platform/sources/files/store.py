@@ -107,7 +107,13 @@ LONGEST_NAME: Final = 200
 
 
 def short_name(name: str) -> str:
-    """Return a file's name cut to what file systems allow; its ending stays."""
+    """Return a file's name cut to what file systems allow; its ending stays.
+
+    >>> short_name("readings.csv")
+    'readings.csv'
+    >>> len(short_name(300 * "é" + ".csv").encode())
+    200
+    """
     data = name.encode("utf-8", "surrogateescape")
     if len(data) <= LONGEST_NAME:
         return name

@@ -123,7 +123,11 @@ def query_text(value: Param) -> str:
 def body_of(
     *, json: object | None, form: Mapping[str, str] | None, content: bytes | None
 ) -> tuple[dict[str, str], bytes | None]:
-    """Return the headers and bytes of a request body."""
+    """Return the headers and bytes of a request body.
+
+    >>> body_of(json=None, form={"grant_type": "password"}, content=None)
+    ({'Content-Type': 'application/x-www-form-urlencoded'}, b'grant_type=password')
+    """
     if json is not None:
         return {"Content-Type": "application/json"}, msgspec.json.encode(json)
     if form is not None:
@@ -213,7 +217,11 @@ def setup_fault(error: Exception, *, url: httpx.URL) -> TlsFault | None:
 
 
 def why_none(error: Exception) -> str:
-    """Return in a few words why there is no connection."""
+    """Return in a few words why there is no connection.
+
+    >>> why_none(ConnectionRefusedError(111, "Connection refused"))
+    'connection refused'
+    """
     if isinstance(error, httpx.ProxyError | httpcore.ProxyError):
         return mask(str(error))[:80]
     for cause in causes(error):

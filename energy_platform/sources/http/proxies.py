@@ -57,7 +57,11 @@ def _is_no_host(host: str) -> bool:
 
 
 def shown(proxy: httpx.Proxy) -> str:
-    """Return host and port of a proxy, without its user and password."""
+    """Return host and port of a proxy, without its user and password.
+
+    >>> shown(httpx.Proxy("http://user:secret@proxy.example:3128"))
+    'proxy.example:3128'
+    """
     return f"{proxy.url.host}:{proxy.url.port or DEFAULT_PORTS[proxy.url.scheme]}"
 
 

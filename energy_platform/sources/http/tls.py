@@ -151,6 +151,9 @@ def tls_fault(error: BaseException, *, host: str) -> TlsFault | None:
     Args:
         error: What a client raised; its causes are looked at.
         host: Whom it spoke to, for the message.
+
+    >>> tls_fault(TimeoutError(), host="api.example") is None
+    True
     """
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):

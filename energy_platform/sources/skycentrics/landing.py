@@ -314,6 +314,11 @@ def unzipped(data: bytes) -> tuple[bytes, bool]:
 
     Returns:
         What could be read, and whether that is all of it.
+
+    >>> import gzip
+    >>> whole = gzip.compress(b"one line")
+    >>> unzipped(whole), unzipped(whole[:-4])[1]
+    ((b'one line', True), False)
     """
     parts: list[bytes] = []
     while data:

@@ -123,7 +123,11 @@ def _times(sensors: Sequence[Sensor]) -> pl.Series:
 
 
 def record_instants(said: Sequence[str | None]) -> pl.Series:
-    """Parse the times of records; one that cannot be read is null."""
+    """Parse the times of records; one that cannot be read is null.
+
+    >>> record_instants(["2026-03-01T00:00:00Z", "soon"]).dt.to_string("%F %T").to_list()
+    ['2026-03-01 00:00:00', None]
+    """
     plain = pl.Series("at", said, dtype=pl.String).str.replace("T", " ").str.strip_suffix("Z")
     return plain.str.to_datetime(
         "%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC", strict=False

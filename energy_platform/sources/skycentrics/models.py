@@ -129,6 +129,9 @@ def records_of(answer: bytes) -> list[Record]:
     Raises:
         msgspec.ValidationError: Neither of the two shapes, or nothing but other elements.
         msgspec.DecodeError: Not JSON.
+
+    >>> [record.time for record in records_of(b'[{"time": "2026-03-01 00:00:00", "sensors": []}]')]
+    ['2026-03-01 00:00:00']
     """
     try:
         records = _RECORDS.decode(answer)

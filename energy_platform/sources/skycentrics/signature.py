@@ -51,6 +51,9 @@ def token(
         date: Value of the ``Date`` header, exactly as it is sent.
         content_type: Value of the ``Content-Type`` header; empty when none is sent.
         body: Body of the request.
+
+    >>> token(client="c", secret="s", method="GET", target="/api/", date="Sun, 01 Mar 2026")
+    'c:Re1OAGvoem54gH9nEK0iw1+Mvos='
     """
     digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
     said = "\n".join((f"{method} {target} HTTP/1.1", date, content_type, digest))

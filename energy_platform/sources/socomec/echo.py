@@ -51,7 +51,11 @@ def check(answer: Datapoints, request: HistoryRequest) -> None:
 
 
 def text_of(at: datetime) -> str:
-    """Return an instant for display."""
+    """Return an instant for display.
+
+    >>> text_of(datetime(2026, 3, 1, tzinfo=UTC))
+    '2026-03-01T00:00Z'
+    """
     return at.isoformat(timespec="minutes").replace("+00:00", "Z")
 
 

@@ -152,5 +152,9 @@ def _text(value: Any) -> str | None:
 
 
 def text_of(value: object) -> str | None:
-    """Return a value of a datapoint as a text; None for null."""
+    """Return a value of a datapoint as a text; None for null.
+
+    >>> text_of(20.5), text_of([1]), text_of(None)
+    ('20.5', '[1]', None)
+    """
     return _text(value)
