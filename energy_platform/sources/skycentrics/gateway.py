@@ -53,6 +53,7 @@ LAST_SECOND: Final = (59, 59)
 
 NO_TIME: Final = "no time"
 NO_EPOCH: Final = "a time that is no epoch second"
+TWO_SENSORS: Final = "an id that two sensors of the answer have"
 NO_SENSOR: Final = "no sensor with an id"
 
 
@@ -118,6 +119,7 @@ def gateway_day(
         warnings=[
             *cover.warnings,
             *_damage_warnings(polls, device_id=device_id, day=day),
+            *_shared_ids(merged.shared, device_id=device_id),
             *_vanished(spoke - listed if listed else frozenset(), device_id=device_id, day=day),
         ],
         device=_device_day(
@@ -128,6 +130,7 @@ def gateway_day(
         ),
         rejects=[
             *_rejects_of_samples(device_id, merged.odd),
+            *_rejects_of_samples(device_id, merged.shared, reason=TWO_SENSORS),
             *_rejects_of_records(
                 device_id, [*(line.answer for line in polls.lines), *cover.records]
             ),
@@ -370,14 +373,32 @@ def _vanished(sensors: frozenset[str], *, device_id: str, day: str) -> list[str]
     ]
 
 
-def _rejects_of_samples(device_id: str, odd: pl.DataFrame) -> list[Reject]:
+def _shared_ids(shared: pl.DataFrame, *, device_id: str) -> list[str]:
+    named = shared.group_by("sensor_id").agg(
+        pl.format(
+            "{} ({})", pl.col("sensor_name").fill_null("no name"), pl.col("units").fill_null("")
+        )
+        .unique()
+        .sort()
+    )
+    return [
+        f"skycentrics gateway {device_id}: two sensors have the id {sensor_id}: "
+        f"{', '.join(names)}; their values are set aside; give one of them "
+        "another id on the gateway"
+        for sensor_id, names in named.sort("sensor_id").iter_rows()
+    ]
+
+
+def _rejects_of_samples(
+    device_id: str, odd: pl.DataFrame, *, reason: str | None = None
+) -> list[Reject]:
     return [
         Reject(
             device_id,
             sensor_id,
             time_text,
             value_text if value is None else repr(value),
-            NO_TIME if time_text is None else NO_EPOCH,
+            reason or (NO_TIME if time_text is None else NO_EPOCH),
         )
         for sensor_id, time_text, value, value_text in odd.select(
             "sensor_id", "time_text", "value", "value_text"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from energy_platform.sources.skycentrics.models import Record, Sensor
 
 _SAMPLE: Final = ("device_id", "sensor_id", "at")
+_ANSWER: Final = ("device_id", "sensor_id", "source", "seen_at", "record_at")
 _SAID: Final = (*_SAMPLE, "value", "value_text")
 
 _OBSERVED: Final = pl.Schema(
@@ -60,6 +61,7 @@ class MergedPolls(NamedTuple):
         future: Samples more than five minutes ahead of their poll; kept in the landing only.
         future_sensors: The sensors of these.
         odd: The untimed samples, ``sensor_id``, ``time_text`` and value, as they were said.
+        shared: The samples of ids that two sensors of one answer have, with ``sensor_name`` too.
     """
 
     frame: pl.DataFrame
@@ -69,6 +71,7 @@ class MergedPolls(NamedTuple):
     future: int
     future_sensors: tuple[str, ...]
     odd: pl.DataFrame
+    shared: pl.DataFrame
 
 
 def observed_in_polls(lines: Sequence[Line]) -> pl.DataFrame:
@@ -181,7 +184,7 @@ def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Me
     A time unchanged since the last poll is not a new sample, whatever its value: a sensor whose
     clock stands still must not rewrite the past. So of several values for one sample the first seen
     stays; but anything wins over null, a poll over history, and within one poll the smallest
-    value that is not zero.
+    value that is not zero. An id that two sensors have, told by name or unit, is neither's.
 
     Args:
         observed: Frames of :func:`observed_in_polls` and :func:`observed_in_history`.
@@ -189,6 +192,13 @@ def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Me
         end: Exclusive.
     """
     epoch = datetime.fromtimestamp(0, tz=UTC)
+    # A record of history is an answer of its own; it has no instant of a poll.
+    is_record = pl.col("source") == "history"
+    observed = observed.with_columns(record_at=pl.when(is_record).then(pl.col("at")))
+    twice = _ids_of_two_sensors(observed)
+    shared = observed.join(twice, on=_ANSWER, how="semi", nulls_equal=True, maintain_order="left")
+    if twice.height:
+        observed = observed.join(twice, on=_ANSWER, how="anti", nulls_equal=True)
     timed = observed.filter(pl.col("at") > epoch)
     is_timed = (pl.col("at") > epoch).fill_null(value=False)
     odd = observed.filter(~is_timed)
@@ -222,6 +232,21 @@ def merge_polls(observed: pl.DataFrame, *, start: datetime, end: datetime) -> Me
         odd=odd,
         future=future.height,
         future_sensors=tuple(future["sensor_id"].unique().sort()),
+        shared=shared,
+    )
+
+
+def _ids_of_two_sensors(observed: pl.DataFrame) -> pl.DataFrame:
+    """Return the ids that stand in one answer with two names or two units, by answer.
+
+    Nothing else tells the two sensors apart (an id is an opaque text), and a register made of both
+    would rise and fall by turns.
+    """
+    return (
+        observed.group_by(_ANSWER)
+        .agg(pl.col("sensor_name", "units").drop_nulls().n_unique())
+        .filter((pl.col("sensor_name") > 1) | (pl.col("units") > 1))
+        .select(_ANSWER)
     )
 
 

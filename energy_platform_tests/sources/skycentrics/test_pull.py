@@ -146,6 +146,31 @@ def test_a_duplicate_point_with_a_suffix_stays_a_sensor_of_its_own(landing: Land
     assert [row[1] for row in rows(merge_polls(landing))] == [1.0, 2.0]
 
 
+def test_two_sensors_of_one_id_are_set_aside_and_told(landing: Landing) -> None:
+    twins = ({"id": "7", "name": "Import"}, {"id": "7", "name": "Export"})
+    for number in range(2):
+        at = minute(number)
+        land(landing, at, sensor(at, 1.0), *(sensor(at, 5.0 + number, **one) for one in twins))
+    pulled = merge_polls(landing)
+    assert rows(pulled) == [(minute(0), 1.0, "poll"), (minute(1), 1.0, "poll")]
+    assert [(one.series, one.value_text, one.reason) for one in pulled.rejects] == [
+        ("7", value, "an id that two sensors of the answer have")
+        for value in ("5.0", "5.0", "6.0", "6.0")
+    ]
+    assert (
+        "skycentrics gateway 1000000001: two sensors have the id 7: Export (kWh), Import (kWh); "
+        "their values are set aside; give one of them another id on the gateway"
+    ) in pulled.warnings
+
+
+def test_a_sensor_renamed_between_two_polls_stays_one_sensor(landing: Landing) -> None:
+    for number, name in enumerate(("Main", "Main incomer")):
+        land(landing, minute(number), sensor(minute(number), 5.0, name=name))
+    pulled = merge_polls(landing)
+    assert [value for _, value, _ in rows(pulled)] == [5.0, 5.0]
+    assert not pulled.rejects
+
+
 def test_texts_booleans_and_nulls_are_kept_as_said(landing: Landing) -> None:
     land(
         landing,
