@@ -25,6 +25,7 @@ from energy_platform.installation.instance import (
     working_directory,
 )
 from energy_platform.installation.origin import claim
+from energy_platform.installation.run_locks import daemon_mark
 from energy_platform.installation.supervisor import Component, Orders
 from energy_platform.portfolio import load_portfolio
 from energy_platform.settings import PlatformSettings, Settings, SettingsError
@@ -192,7 +193,12 @@ def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
         components=[
             Component(name="the code server", command=code),
             Component(name="the web server", command=web, waits_for=code_socket),
-            Component(name="the daemon", command=daemon, waits_for=code_socket),
+            Component(
+                name="the daemon",
+                command=daemon,
+                waits_for=code_socket,
+                mark=str(daemon_mark(home)),
+            ),
         ],
         log=str(home / LOG),
         folder=str(working_directory(home)),

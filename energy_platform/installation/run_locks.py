@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import platform
 import signal
@@ -28,9 +29,20 @@ if TYPE_CHECKING:
 RUN_ID_VARIABLE: Final = "ENERGY_PLATFORM_RUN_ID"
 """Environment variable by which the processes that a run started are found."""
 
+BEING_STARTED_STATUSES: Final = frozenset({"NOT_STARTED", "STARTING"})
+"""Statuses of a run between its record and its process, as Dagster writes them."""
+
+LAUNCH_S: Final = 60.0
+"""Seconds in which a daemon takes over a run that another one recorded before it was started."""
+
+LONGEST_LAUNCH_S: Final = 600.0
+"""Seconds in which a daemon starts a run that it has recorded itself. It first asks the code server
+for the plan of the run: that takes seconds, or a minute and more on a machine that is very busy."""
+
 _FOLDER: Final = "alive"
 _SUFFIX: Final = ".lock"
 _UI_LOCK: Final = ".ui.lock"
+_DAEMON_MARK: Final = ".daemon"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES: Final = Path("/proc")
 _LOOK_S: Final = 0.05
@@ -157,6 +169,28 @@ def is_held(home: Path, run_id: str) -> bool:
 def ui_is_running(home: Path) -> bool:
     """Say whether the one UI of an instance runs: whether its lock is held."""
     return _is_locked(home / _UI_LOCK)
+
+
+def daemon_mark(home: Path) -> Path:
+    """Return the file that is touched whenever the UI starts a daemon."""
+    return home / _FOLDER / _DAEMON_MARK
+
+
+def may_be_starting(home: Path, *, recorded_s: float, changed_s: float, now_s: float) -> bool:
+    """Say whether a living daemon may still start a run that nobody has locked.
+
+    Args:
+        home: Folder of the instance.
+        recorded_s: When the run was recorded, in seconds since 1970.
+        changed_s: When its record was changed last.
+        now_s: The present.
+    """
+    try:
+        daemon_s = daemon_mark(home).stat().st_mtime
+    except FileNotFoundError:
+        daemon_s = math.inf
+    limit_s = LONGEST_LAUNCH_S if recorded_s >= daemon_s else LAUNCH_S
+    return now_s - changed_s < limit_s
 
 
 def _is_locked(path: Path) -> bool:

@@ -46,11 +46,13 @@ class Component:
         name: What to call it.
         command: Program and arguments.
         waits_for: A file, such as a socket, that has to be there first; for at most a minute.
+        mark: A file that is touched at each start; its time says since when the process may live.
     """
 
     name: str
     command: list[str]
     waits_for: str | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,10 @@ class _Supervised:
 
     def start(self, *, log: IO[bytes], folder: str) -> None:
         self._began = time.monotonic()
+        if self.component.mark is not None:
+            mark = Path(self.component.mark)
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
         self.process = subprocess.Popen(  # noqa: S603 - the starter's own words
             self.component.command,
             cwd=folder,

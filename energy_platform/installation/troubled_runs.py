@@ -10,7 +10,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from energy_platform.installation.run_locks import has_lock_file, is_held, owner_of, ui_is_running
+from energy_platform.installation.run_locks import (
+    BEING_STARTED_STATUSES,
+    has_lock_file,
+    is_held,
+    may_be_starting,
+    owner_of,
+    ui_is_running,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +37,12 @@ LEAST: Final = timedelta(minutes=10)
 WITHOUT_HISTORY: Final = timedelta(hours=1)
 """A job that never ended well is given so long."""
 
-STARTING: Final = timedelta(minutes=1)
-"""A daemon starts a run it has recorded within moments."""
-
 _NEWEST: Final = 20
 _UNFINISHED: Final = """
-    select run_id, pipeline_name, status, coalesce(start_time, strftime('%s', create_timestamp))
+    select
+        run_id, pipeline_name, status, coalesce(start_time, strftime('%s', create_timestamp)),
+        (julianday(create_timestamp) - 2440587.5) * 86400,
+        (julianday(update_timestamp) - 2440587.5) * 86400
     from runs
     where status in ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING')
 """
@@ -80,8 +87,18 @@ def _unfinished(database: sqlite3.Connection, *, home: Path, now: datetime) -> l
     rows = database.execute(_UNFINISHED).fetchall()
     ui = bool(rows) and ui_is_running(home)
     troubled = []
-    for run_id, job, status, began_s in rows:
+    for run_id, job, status, began_s, recorded_s, changed_s in rows:
         since = datetime.fromtimestamp(float(began_s), tz=UTC)
+        is_starting = (
+            ui
+            and status in BEING_STARTED_STATUSES
+            and not has_lock_file(home, run_id)
+            and may_be_starting(
+                home, recorded_s=recorded_s, changed_s=changed_s, now_s=now.timestamp()
+            )
+        )
+        if is_starting:
+            continue
         trouble = _trouble(database, home=home, run=(run_id, job, status), age=now - since, ui=ui)
         if trouble is not None:
             troubled.append(TroubledRun(run_id, job, trouble[0], since, trouble[1]))
@@ -100,8 +117,6 @@ def _trouble(
     if status == "QUEUED":
         return None if ui else ("waits", "queued; `energy-platform ui` takes it when it is started")
     if not is_held(home, run_id):
-        if ui and age < STARTING and not has_lock_file(home, run_id):
-            return None
         return (
             "died",
             (

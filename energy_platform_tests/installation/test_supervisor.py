@@ -162,12 +162,17 @@ def test_the_one_that_gives_the_others_work_ends_first_and_then_the_rest_is_run(
 def test_what_falls_over_is_said_and_started_again(tmp_path: Path, scripts: dict[str, str]) -> None:
     pid = tmp_path / "pid1"
     command = [sys.executable, scripts["stubborn"], str(pid)]
-    started = Started(tmp_path, components=[{"name": "one", "command": command}])
+    mark = tmp_path / "alive" / "mark"
+    component = {"name": "one", "command": command, "mark": str(mark)}
+    started = Started(tmp_path, components=[component])
     first = number(pid)
+    marked = mark.stat().st_mtime_ns
+    assert marked <= pid.stat().st_mtime_ns
     pid.unlink()
     os.kill(first, signal.SIGKILL)
     second = number(pid)
     assert second != first
+    assert marked < mark.stat().st_mtime_ns <= pid.stat().st_mtime_ns
     said = [started.said() for _ in range(3)]
     assert [one["event"] for one in said] == ["started", "ended", "started"]
     assert said[1]["code"] == -signal.SIGKILL

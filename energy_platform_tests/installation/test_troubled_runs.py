@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +21,7 @@ from dagster._core.remote_origin import (
 from energy_platform.defs.instance.dead_runs import fail_dead_runs
 from energy_platform.doctor.running import check_runs
 from energy_platform.installation.instance import only_ui, render_instance
-from energy_platform.installation.run_locks import run_lock
+from energy_platform.installation.run_locks import daemon_mark, run_lock
 from energy_platform.installation.troubled_runs import troubled_runs
 
 if TYPE_CHECKING:
@@ -105,6 +108,51 @@ def test_a_run_a_living_daemon_is_just_starting_is_left_alone(instance: dg.Dagst
         assert fail_dead_runs(instance) == []
         # A UI that is only starting has started none.
         assert len(fail_dead_runs(instance, daemon=False)) == 1
+
+
+def recorded(instance: dg.DagsterInstance, run_id: str, *, ago: timedelta) -> None:
+    """Let a run have been recorded so long ago."""
+    at = (datetime.now(tz=UTC) - ago).strftime("%F %T.%f")
+    with sqlite3.connect(Path(instance.root_directory) / "storage" / "history" / "runs.db") as runs:
+        runs.execute(
+            "update runs set create_timestamp = ?, update_timestamp = ? where run_id = ?",
+            (at, at, run_id),
+        )
+
+
+def daemon_started(instance: dg.DagsterInstance, *, ago: timedelta) -> None:
+    """Let the UI have started its daemon so long ago."""
+    mark = daemon_mark(Path(instance.root_directory))
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    at = time.time() - ago.total_seconds()
+    os.utime(mark, (at, at))
+
+
+@pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.STARTING])
+def test_a_slow_daemon_is_given_time_for_a_run_it_recorded_itself(
+    instance: dg.DagsterInstance, status: Status
+) -> None:
+    run_id = add(instance, status)
+    recorded(instance, run_id, ago=timedelta(minutes=2))
+    with only_ui(Path(instance.root_directory)):
+        daemon_started(instance, ago=timedelta(minutes=3))
+        assert (fail_dead_runs(instance), told(instance)) == ([], [])
+        # The daemon that recorded it is gone: this one would have taken it over by now.
+        daemon_started(instance, ago=timedelta(minutes=1))
+        assert told(instance) == [(run_id, "died")]
+        assert [one.run_id for one in fail_dead_runs(instance)] == [run_id]
+
+
+def test_a_run_that_its_daemon_never_started_is_failed_in_the_end(
+    instance: dg.DagsterInstance,
+) -> None:
+    run_id = add(instance, Status.NOT_STARTED)
+    recorded(instance, run_id, ago=timedelta(minutes=11))
+    with only_ui(Path(instance.root_directory)):
+        daemon_started(instance, ago=timedelta(hours=1))
+        assert told(instance) == [(run_id, "died")]
+        assert [one.run_id for one in fail_dead_runs(instance)] == [run_id]
 
 
 def test_a_dead_runs_slot_and_place_in_the_queue_are_free(instance: dg.DagsterInstance) -> None:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import dagster as dg
 
-from energy_platform.installation.run_locks import has_lock_file, is_held, ui_is_running
+from energy_platform.installation.run_locks import (
+    BEING_STARTED_STATUSES,
+    has_lock_file,
+    is_held,
+    may_be_starting,
+    ui_is_running,
+)
 from energy_platform.installation.troubled_runs import DIED_TAG
 
 if TYPE_CHECKING:
@@ -31,11 +37,7 @@ UNFINISHED: Final = [
 DIED: Final = DIED_TAG
 """Tag of a run whose process ended without a word; its value is the instant it was found."""
 
-BEING_STARTED: Final = frozenset({dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING})
-"""States of a run between its record and its process."""
-
-LAUNCH_S: Final = 60.0
-"""Seconds in which a living daemon takes and locks a run that it has recorded."""
+BEING_STARTED: Final = frozenset(map(dg.DagsterRunStatus, BEING_STARTED_STATUSES))
 
 HEARTBEAT_S: Final = 90.0
 """Age in seconds of the queue's newest heartbeat up to which its daemon is taken for living; it
@@ -106,9 +108,17 @@ def is_living(record: dg.RunRecord, *, home: Path, daemon: bool) -> bool:
         return daemon
     if has_lock_file(home, run.run_id):
         return is_held(home, run.run_id)
-    # Recorded and not locked yet: the daemon does so within moments, or it has died between.
-    is_young = time.time() - record.update_timestamp.timestamp() < LAUNCH_S
-    return daemon and run.status in BEING_STARTED and is_young
+    # Recorded and not locked yet: the daemon is about to do so, or it has died between.
+    return (
+        daemon
+        and run.status in BEING_STARTED
+        and may_be_starting(
+            home,
+            recorded_s=record.create_timestamp.timestamp(),
+            changed_s=record.update_timestamp.timestamp(),
+            now_s=time.time(),
+        )
+    )
 
 
 def attempts(instance: dg.DagsterInstance, *, job: str) -> Attempts:
