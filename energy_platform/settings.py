@@ -41,6 +41,7 @@ from pydantic_settings import SettingsError as UnreadableValueError
 
 from energy_platform.ingest.intraday import refusal
 from energy_platform.installation.env_file import EnvFileError, env_file, home_folder, read_env_file
+from energy_platform.memory import parse_memory
 
 T = TypeVar("T")
 
@@ -89,6 +90,10 @@ def _day(value: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A day, typed YYYY-MM-DD."""
+
+
+Memory = Annotated[int, BeforeValidator(lambda text: parse_memory(str(text)))]
+"""An amount of memory, written with its unit; bytes."""
 
 
 def _number_or_off(most: int) -> BeforeValidator:
@@ -404,6 +409,11 @@ class PlatformSettings(_Section):
         None, description="SQLAlchemy URL of the lake's catalogue; empty: SQLite in data_dir."
     )
     ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
+    memory: Memory | None = Field(
+        None,
+        description="Memory that a refresh or a build may use, such as 2.5GB; empty: a third of "
+        "the machine's, at least 1 GB.",
+    )
     partitions_from: Day | None = Field(
         None, description="First day Dagster shows, where data begin later; empty: their first."
     )

@@ -14,13 +14,36 @@
 {% endmacro %}
 
 
-{# Whether a row's (timezone, period) is among the affected ones of a grain: day, week, month. #}
-{% macro in_affected(period, grain="day") -%}
+{#
+  Whether a row's (timezone, period) is among the affected ones of a grain: day, week, month.
+
+  The second condition follows from the first. It is what DuckDB can skip row groups by, so that a
+  build does not read the years before. A period that is made of a day's column names that one in
+  `day`, for the same reason.
+#}
+{% macro in_affected(period, grain="day", day=none) -%}
     (timezone, {{ period }}) in (
         select (timezone, period_start)
         from {{ ref("stg_build__affected_periods") }}
         where grain = '{{ grain }}'
     )
+    {%- if day is none %}
+    and {{ period }} in (
+        select period_start
+        from {{ ref("stg_build__affected_periods") }}
+        where grain = '{{ grain }}'
+    )
+    {%- else %}
+    and {{ day }} between (
+        select min(period_start)
+        from {{ ref("stg_build__affected_periods") }}
+        where grain = '{{ grain }}'
+    ) and (
+        select max(period_start) + 31
+        from {{ ref("stg_build__affected_periods") }}
+        where grain = '{{ grain }}'
+    )
+    {%- endif %}
 {%- endmacro %}
 
 
@@ -32,9 +55,10 @@
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set filter = namespace(where=config.get("where", "")) -%}
-    {%- for grain in ["day", "week", "month"] if filter.where or not execute -%}
+    {%- for grain in ["day", "week", "month"]
+        if not execute or "__affected_" ~ grain in (filter.where or "") -%}
         {%- set rows = in_affected("local_" ~ grain, grain=grain) -%}
-        {%- set filter.where = filter.where | replace("__affected_" ~ grain ~ "__", rows) -%}
+        {%- set filter.where = (filter.where or "") | replace("__affected_" ~ grain ~ "__", rows) -%}
     {%- endfor -%}
     {%- if filter.where -%}
         (select * from {{ relation }} where {{ filter.where }}) as affected_rows

@@ -49,20 +49,31 @@
 
 {# From `deltas`, `intervals`, `points` and `calendar`. #}
 {% macro amounts_by_15min(carried=[]) %}
--- A step back that restores the total after a spike spoils the buckets of both steps.
+-- A step back that restores the total after a spike spoils the buckets of both steps. Reversals
+-- are few: by their points the steps that are looked at become few too.
+steps_back as (
+
+    select
+        point_id,
+        start_at,
+        end_at
+    from deltas
+    where status = 'spike_reversal'
+
+),
+
 reversals as (
 
     select
         reversal.point_id,
         coalesce(spike.start_at, reversal.start_at) as start_at,
         reversal.end_at
-    from deltas as reversal
+    from steps_back as reversal
     left join deltas as spike
         on
             reversal.point_id = spike.point_id
             and reversal.start_at = spike.end_at
-            and spike.end_at - spike.start_at <= interval 1 day
-    where reversal.status = 'spike_reversal'
+            and {{ seconds_between("spike.start_at", "spike.end_at") }} <= 86400
 
 ),
 
@@ -81,14 +92,24 @@ spoiled as (
 
 ),
 
+-- The zone is taken before the sums are made: afterwards the clock is looked up for each of them,
+-- in place of making the clock of every point first.
 sums as (
 
     select
         intervals.point_id,
+        points.timezone,
         intervals.interval_start,
         {{ _amount_sums("intervals", carried, "intervals.refused <> 0") }}
     from intervals
-    group by intervals.point_id, intervals.interval_start
+    inner join points using (point_id)
+    where
+        intervals.interval_start between (
+            select min(calendar.interval_start) from calendar
+        ) and (
+            select max(calendar.interval_start) from calendar
+        )
+    group by intervals.point_id, points.timezone, intervals.interval_start
 
 ),
 
@@ -123,7 +144,7 @@ figures as (
     inner join points using (point_id)
     inner join calendar
         on
-            points.timezone = calendar.timezone
+            buckets.timezone = calendar.timezone
             and buckets.interval_start = calendar.interval_start
     left join spoiled
         on

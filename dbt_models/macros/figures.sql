@@ -50,6 +50,16 @@
 {%- endmacro %}
 
 
+{#
+  The zone of a row's point, to look up the clock with. It is made of both, so that DuckDB joins the
+  clock to the rows: left alone it puts the points on the clock first, which is every quarter-hour
+  of every point.
+#}
+{% macro zone_of(rows, zones) -%}
+    case when {{ rows }}.point_id is not null then {{ zones }}.timezone end
+{%- endmacro %}
+
+
 {# The seconds between two instants as a double. #}
 {% macro seconds_between(start, end) -%}
     (epoch_us({{ end }}) - epoch_us({{ start }})) / 1e6

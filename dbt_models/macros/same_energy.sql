@@ -1,9 +1,9 @@
 {# The rows where two facts disagree about a point's energy of an affected period. #}
-{% macro same_energy(fine, coarse, fine_period, coarse_period, grain) %}
+{% macro same_energy(fine, coarse, fine_period, coarse_period, grain, day=none) %}
 with fine as (
     select point_id, {{ fine_period }} as period, {{ exact_sum("energy_wh") }} as energy_wh
     from {{ ref(fine) }}
-    where {{ in_affected(fine_period, grain=grain) }}
+    where {{ in_affected(fine_period, grain=grain, day=day) }}
     group by all
 ),
 

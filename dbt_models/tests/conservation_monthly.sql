@@ -4,5 +4,6 @@
     "fct_energy_monthly",
     "cast(date_trunc('month', local_day) as date)",
     "local_month",
-    grain="month"
+    grain="month",
+    day="local_day"
 ) }}

@@ -4,5 +4,6 @@
     "fct_energy_weekly",
     "cast(date_trunc('week', local_day) as date)",
     "local_week",
-    grain="week"
+    grain="week",
+    day="local_day"
 ) }}

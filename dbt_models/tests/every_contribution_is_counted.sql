@@ -34,7 +34,7 @@ contributed as (
     inner join points using (point_id)
     inner join calendar
         on
-            points.timezone = calendar.timezone
+            {{ zone_of("intervals", "points") }} = calendar.timezone
             and intervals.interval_start = calendar.interval_start
     group by all
 

@@ -16,6 +16,7 @@ points as (
 sites as (
 
     select * from {{ ref("mart_site_energy") }}
+    where {{ in_affected("local_day") }}
 
 ),
 

@@ -24,6 +24,7 @@ from energy_platform.ingest.run import ingest_settings
 from energy_platform.installation.origin import claim, own_origin
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
+from energy_platform.memory import default_memory
 from energy_platform.portfolio import Portfolio, load_portfolio
 from energy_platform.schemas import Vendor
 from energy_platform.settings import (
@@ -191,12 +192,13 @@ class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
     dbt_project_dir: str
 
     def warehouse(self) -> Warehouse:
-        """Return the warehouse, with each source's late days as the settings have them now."""
+        """Return the warehouse, with late days and memory as the settings have them now."""
         return Warehouse(
             data_dir=Path(self.lake.data_dir),
             lake=self.lake.lake(),
             dbt_project_dir=Path(self.dbt_project_dir),
             late_days={vendor: ingest_settings(vendor).late_days for vendor in day_tables()},
+            memory=PlatformSettings().memory or default_memory(),
         )
 
 

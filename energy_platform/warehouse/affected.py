@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import day_bounds
 from energy_platform.schemas import CORE_READINGS
@@ -13,12 +13,20 @@ from energy_platform.warehouse.calendars import DAY, day_start, days_between
 from energy_platform.warehouse.inputs import MARGIN, Input
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.warehouse.inputs import Coverage
+
+
+class CoveringFile(NamedTuple):
+    """A day file, and what its rows cover."""
+
+    file: Input
+    span: Span
+
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for no instant yet."""
@@ -99,28 +107,22 @@ def _merged(found: Sequence[Span]) -> list[Span]:
     return merged
 
 
-def overlapping_inputs(
-    state: BuildState,
-    *,
-    inputs: Mapping[tuple[str, str], Input],
-    affected: Mapping[str, set[date]],
-) -> list[Input]:
-    """Return the day files overlapping the affected local days, with a margin of a day."""
+def overlapping(
+    files: Iterable[CoveringFile], days: Mapping[str, Iterable[date]]
+) -> list[CoveringFile]:
+    """Return the day files overlapping some local days by zone, with a margin of a day."""
     wanted = _merged(
         [
             Span(
                 day_start(day, timezone=timezone) - MARGIN,
                 day_start(day + DAY, timezone=timezone) + MARGIN,
             )
-            for timezone, days in affected.items()
-            for day in days
+            for timezone, some in days.items()
+            for day in some
         ]
     )
-    found = []
-    for table, day, span in state.file_spans():
-        one = inputs.get((table, day))
-        if one is not None and any(
-            span.first <= want.last and want.first <= span.last for want in wanted
-        ):
-            found.append(one)
-    return found
+    return [
+        one
+        for one in files
+        if any(one.span.first <= want.last and want.first <= one.span.last for want in wanted)
+    ]

@@ -1,9 +1,11 @@
 """What the work file remembers of its builds.
 
 Kept inside the work file, schema ``state``, so that it can never say more than the tables next to
-it hold. ``input_files`` and ``spans`` describe the day files of the last finished build,
-``dirty_periods`` the local days that unfinished builds have begun to rebuild. While
-``in_progress`` has a row, the tables are not whole.
+it hold. ``input_files``, ``spans`` and their like describe the day files of the last build that was
+begun, ``dirty_periods`` the local days that do not follow from them yet: noted in the same
+transaction, taken out as slices are finished. While ``in_progress`` has a row, the tables are not
+whole. So a build that was killed goes on where it was, and what changed meanwhile is compared with
+what it had begun with.
 """
 
 from __future__ import annotations
@@ -15,15 +17,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import duckdb
 import polars as pl
 
+from energy_platform.memory import duckdb_limit
 from energy_platform.schemas import CORE_CONSUMPTION_DELTAS, CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.warehouse.inputs import Input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-MEMORY: Final = "768MB"
-"""Memory of a build; what does not fit spills to the warehouse folder."""
 
 _TABLES: Final = """
 create schema if not exists state;
@@ -79,7 +79,7 @@ class BuildState:
         return self._db
 
     def input_files(self) -> dict[tuple[str, str], Input]:
-        """Return the day files of the last finished build."""
+        """Return the day files that the last build was begun with."""
         rows = self._db.execute(
             "select table_name, day, content_id, rows from state.input_files"
         ).fetchall()
@@ -88,27 +88,29 @@ class BuildState:
             for table, day, content_id, count in rows
         }
 
-    def build_info(self, *, new: bool = False) -> dict[str, str]:
-        """Return what was noted of the last finished build (or of the one under way)."""
-        table = "state.new_build_info" if new else "state.build_info"
-        return dict(self._db.execute(f"select key, value from {table}").fetchall())  # noqa: S608
+    def build_info(self) -> dict[str, str]:
+        """Return what the last build that was begun rests on."""
+        return dict(self._db.execute("select key, value from state.build_info").fetchall())
 
     def device_fingerprints(self) -> dict[str, str]:
-        """Return the digest of each device at the last finished build."""
+        """Return the digest of each device when the last build was begun."""
         query = "select device_id, digest from state.device_fingerprints"
         return dict(self._db.execute(query).fetchall())
 
     def dirty_periods(self) -> dict[str, set[date]]:
-        """Return the local days by zone that unfinished builds have begun."""
+        """Return the local days by zone that unfinished builds have left to do."""
         found: dict[str, set[date]] = defaultdict(set)
         for timezone, day in self._db.execute("select * from state.dirty_periods").fetchall():
             found[timezone].add(day)
         return found
 
+    def is_under_way(self) -> bool:
+        """Whether a build was begun and has not finished."""
+        return self._db.execute("select count(*) from state.in_progress").fetchone() != (0,)
+
     def is_whole(self) -> bool:
         """Whether the tables are those of a finished build."""
-        row = self._db.execute("select count(*) from state.in_progress").fetchone()
-        return row == (0,) and bool(self.build_info())
+        return not self.is_under_way() and bool(self.build_info())
 
     def note_inputs(self, inputs: Iterable[Input]) -> None:
         """Note the day files of the build under way."""
@@ -153,21 +155,71 @@ class BuildState:
         self._insert("state.new_build_info", list(build_info.items()))
         self._insert("state.new_device_fingerprints", list(devices.items()))
 
-    def note_dirty(self, affected: Mapping[str, Iterable[date]]) -> None:
-        """Note the days the build under way rebuilds, next to those of unfinished builds."""
-        self._db.execute("create or replace temp table affected (timezone text, local_day date)")
-        rows = [(timezone, day) for timezone, days in affected.items() for day in sorted(days)]
-        self._insert("affected", rows)
+    def begin(self, affected: Mapping[str, Iterable[date]]) -> None:
+        """Begin the build that was noted; all its days are to be rebuilt, whatever happens.
+
+        Args:
+            affected: The local days by zone that do not follow from the noted day files.
+        """
+        self._days(affected)
         self._db.execute(
             """
             begin;
             insert into state.dirty_periods
-            from affected anti join state.dirty_periods using (timezone, local_day);
+            from some_days anti join state.dirty_periods using (timezone, local_day);
             delete from state.in_progress;
             insert into state.in_progress values ('under way');
+            delete from state.spans where exists (
+                select 1
+                from state.input_files as old
+                left join state.new_input_files as new using (table_name, day, content_id)
+                where
+                    new.day is null
+                    and old.table_name = spans.table_name
+                    and old.day = spans.day
+            );
+            delete from state.spans where exists (
+                select 1 from state.new_spans as new
+                where new.table_name = spans.table_name and new.day = spans.day
+            );
+            insert into state.spans from state.new_spans;
+            delete from state.input_files;
+            insert into state.input_files from state.new_input_files;
+            delete from state.point_extents;
+            insert into state.point_extents from state.new_point_extents;
+            delete from state.device_fingerprints;
+            insert into state.device_fingerprints from state.new_device_fingerprints;
+            delete from state.build_info;
+            insert into state.build_info from state.new_build_info;
+            delete from state.new_spans;
             commit;
             """
         )
+
+    def finish_days(self, days: Mapping[str, Iterable[date]]) -> None:
+        """Take days as rebuilt, after dbt and its tests passed for them."""
+        self._days(days)
+        self._db.execute(
+            """
+            delete from state.dirty_periods where exists (
+                select 1 from some_days as done
+                where
+                    done.timezone = dirty_periods.timezone
+                    and done.local_day = dirty_periods.local_day
+            )
+            """
+        )
+
+    def finish(self) -> None:
+        """Take the build under way as finished."""
+        self._db.execute(
+            "begin; delete from state.dirty_periods; delete from state.in_progress; commit"
+        )
+
+    def _days(self, days: Mapping[str, Iterable[date]]) -> None:
+        self._db.execute("create or replace temp table some_days (timezone text, local_day date)")
+        rows = [(timezone, day) for timezone, found in days.items() for day in sorted(found)]
+        self._insert("some_days", rows)
 
     def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Insert rows at once; DuckDB takes a millisecond for each row it is given by itself."""
@@ -177,7 +229,7 @@ class BuildState:
             self._db.unregister("incoming")
 
     def file_spans(self) -> list[tuple[str, str, Span]]:
-        """Return what each file covers, of the last finished build and of the one under way."""
+        """Return what each file covers, of the last build that was begun and of the new one."""
         rows = self._db.execute(
             """
             with known as (from state.spans union all from state.new_spans)
@@ -233,50 +285,20 @@ class BuildState:
         return Span(row[0].astimezone(UTC), row[1].astimezone(UTC))
 
     def known_points(self) -> set[str]:
-        """Return the points that have data, in the last finished build or the one under way."""
+        """Return the points that have data, in the last build that was begun or the new one."""
         rows = self._db.execute(
             "select point_id from state.point_extents "
             "union select point_id from state.new_point_extents"
         ).fetchall()
         return {point_id for (point_id,) in rows}
 
-    def commit(self) -> None:
-        """Take the build under way as finished."""
-        self._db.execute(
-            """
-            begin;
-            delete from state.spans where exists (
-                select 1
-                from state.input_files as old
-                left join state.new_input_files as new using (table_name, day, content_id)
-                where
-                    new.day is null
-                    and old.table_name = spans.table_name
-                    and old.day = spans.day
-            );
-            delete from state.spans where exists (
-                select 1 from state.new_spans as new
-                where new.table_name = spans.table_name and new.day = spans.day
-            );
-            insert into state.spans from state.new_spans;
-            delete from state.input_files;
-            insert into state.input_files from state.new_input_files;
-            delete from state.point_extents;
-            insert into state.point_extents from state.new_point_extents;
-            delete from state.device_fingerprints;
-            insert into state.device_fingerprints from state.new_device_fingerprints;
-            delete from state.build_info;
-            insert into state.build_info from state.new_build_info;
-            delete from state.dirty_periods;
-            delete from state.in_progress;
-            delete from state.new_spans;
-            commit;
-            """
-        )
 
-
-def open_work(path: Path) -> duckdb.DuckDBPyConnection:
+def open_work(path: Path, *, memory: int) -> duckdb.DuckDBPyConnection:
     """Open a work file for writing.
+
+    Args:
+        path: The file.
+        memory: Memory of the build, bytes; what does not fit spills next to the file.
 
     Raises:
         duckdb.Error: The file is damaged, or a build outside the platform's lock holds it.
@@ -284,7 +306,7 @@ def open_work(path: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         str(path),
         config={
-            "memory_limit": MEMORY,
+            "memory_limit": duckdb_limit(memory),
             "threads": "2",
             "autoinstall_known_extensions": "false",
             "storage_compatibility_version": "v1.0.0",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pyarrow.parquet as pq
@@ -116,6 +116,15 @@ def survey(lake: Lake) -> dict[tuple[str, str], Input]:
     return found
 
 
+def rows_by_day(inputs: Iterable[Input]) -> dict[date, int]:
+    """Return how many rows the day files of each UTC day have together."""
+    found: dict[date, int] = {}
+    for one in inputs:
+        day = date.fromisoformat(one.day)
+        found[day] = found.get(day, 0) + one.rows
+    return found
+
+
 def coverage(lake: Lake, vendor: Vendor) -> Coverage:
     """Return how far a vendor's raw days reach.
 
@@ -162,6 +171,15 @@ def link(lake: Lake, wanted: Iterable[Input], *, folder: Path) -> list[Input]:
         if _content_id(target) != one.content_id:
             moved.append(one)
     return moved
+
+
+def share_links(wanted: Iterable[Input], *, source: Path, folder: Path) -> None:
+    """Link some of the day files that are linked in one folder into another, and only these."""
+    reset_links(folder)
+    for one in wanted:
+        target = _linked(folder, table=one.table, day=one.day)
+        target.parent.mkdir(exist_ok=True)
+        _link(_linked(source, table=one.table, day=one.day), target)
 
 
 def _linked(folder: Path, *, table: str, day: str) -> Path:

@@ -10,45 +10,39 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import duckdb
-import polars as pl
 
 from energy_platform.identity import device_of
 from energy_platform.lake.digests import digest_of
-from energy_platform.schemas import INSTANT
+from energy_platform.memory import default_memory, duckdb_limit
 from energy_platform.sources.registry import sources
-from energy_platform.warehouse.affected import (
-    LONG_AGO,
-    affected_days,
-    data_until,
-    overlapping_inputs,
-)
+from energy_platform.warehouse.affected import CoveringFile, affected_days, data_until, overlapping
 from energy_platform.warehouse.build_state import BuildState, open_work
-from energy_platform.warehouse.calendars import periods, quarter_hours
+from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
     delivery_rows,
     device_fingerprints,
     dims,
     frame_digest,
     project_digest,
-    rules_frame,
     site_devices,
 )
-from energy_platform.warehouse.errors import WarehouseError
+from energy_platform.warehouse.errors import OutOfMemoryError, WarehouseError
+from energy_platform.warehouse.handover import days_handed_over, hand_over, hand_over_days
 from energy_platform.warehouse.inputs import (
     Input,
     coverage,
     link,
     reset_links,
+    rows_by_day,
+    share_links,
     spans,
     survey,
 )
-from energy_platform.warehouse.inventories import inventory_digest, inventory_frames
+from energy_platform.warehouse.inventories import inventory_digest
 from energy_platform.warehouse.lake_views import write_lake_views
-from energy_platform.warehouse.process import run_dbt
 from energy_platform.warehouse.publication import (
     Published,
     count_rows,
@@ -56,11 +50,14 @@ from energy_platform.warehouse.publication import (
     published_info,
 )
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
+from energy_platform.warehouse.selection import build_command, slice_command, unchanged
+from energy_platform.warehouse.slices import Slice, cut, rows_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import date
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    import polars as pl
 
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
@@ -92,12 +89,16 @@ class Warehouse:
         lake: The day files.
         dbt_project_dir: The dbt project, its profile next to it.
         late_days: Days that each vendor's daily run reads again.
+        memory: What the processes of a build may hold together, bytes.
+        most_rows: Rows of day files that are rebuilt at once; None: as many as fit into memory.
     """
 
     data_dir: Path
     lake: Lake
     dbt_project_dir: Path
     late_days: Mapping[Vendor, int] = field(default_factory=_late_days)
+    memory: int = field(default_factory=default_memory)
+    most_rows: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -128,6 +129,7 @@ class Warehouse:
         """Return what dbt needs in its environment; the same for every build."""
         return {
             "ENERGY_PLATFORM_WAREHOUSE": str(self.folder.absolute()),
+            "ENERGY_PLATFORM_DUCKDB_MEMORY": duckdb_limit(self.memory),
             "DBT_PROFILES_DIR": str(self.dbt_project_dir),
             "DBT_PROJECT_DIR": str(self.dbt_project_dir),
             "DBT_TARGET_PATH": str(self.target_path.absolute()),
@@ -181,8 +183,9 @@ class Warehouse:
     def prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> Prepared:
         """Make everything ready for ``dbt build``; hold ``locked()`` until ``commit``.
 
-        Links the day files overlapping the affected days, writes the affected days, the calendar
-        and the dimensions, and notes in the work file what the build will rebuild.
+        Links the day files overlapping the affected days, writes the dimensions, notes in the work
+        file what the build will rebuild, and hands over the first slice of it, which mostly is all
+        of it. A build that was killed goes on with the days that it has left.
 
         Args:
             portfolio: The portfolio as it is now.
@@ -203,20 +206,80 @@ class Warehouse:
             "run the build again when the refresh is over"
         )
 
-    def build(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> Built:
+    def build(
+        self,
+        portfolio: Portfolio,
+        *,
+        delivery: pl.DataFrame | None = None,
+        on_slice: Callable[[str], None] | None = None,
+    ) -> Built:
         """Prepare, run ``dbt build`` in a process of its own, and take it as finished.
+
+        Args:
+            portfolio: The portfolio as it is now.
+            delivery: The ledger's frame with the columns ``DELIVERY``; None: no stream.
+            on_slice: Told of each slice that is finished, where there are several.
 
         Raises:
             WarehouseError: dbt or one of its tests failed; what was published stays.
         """
         with self.locked():
             prepared = self.prepare(portfolio, delivery=delivery)
-            self.seed_partial_parse()
-            output = run_dbt("build", env=prepared.env, folder=self.folder)
+            with self._session(prepared) as dbt:
+                self._build_first_slices(prepared, dbt=dbt, on_slice=on_slice)
+                if not prepared.is_empty:
+                    dbt.run(*build_command(prepared.left_out))
             self.commit()
-            with duckdb.connect(str(self.work_file), read_only=True) as db:
+            with self._opened() as db:
                 rows = count_rows(db)
-        return Built(prepared=prepared, rows=rows, output=output)
+        return Built(prepared=prepared, rows=rows)
+
+    def build_first_slices(
+        self, prepared: Prepared, *, on_slice: Callable[[str], None] | None = None
+    ) -> None:
+        """Build all slices but the last, which is handed over: ``dbt build`` and ``commit`` follow.
+
+        Each slice is kept as soon as its tests passed. One that does not fit into memory after all
+        is halved.
+
+        Args:
+            prepared: The build.
+            on_slice: Told of each slice that is finished.
+
+        Raises:
+            WarehouseError: dbt or one of its tests failed, or a single day does not fit.
+        """
+        with self.locked(), self._session(prepared) as dbt:
+            self._build_first_slices(prepared, dbt=dbt, on_slice=on_slice)
+
+    def _session(self, prepared: Prepared) -> DbtSession:
+        self.seed_partial_parse()
+        return DbtSession(env=prepared.env, folder=self.folder, memory=self.memory)
+
+    def _build_first_slices(
+        self, prepared: Prepared, *, dbt: DbtSession, on_slice: Callable[[str], None] | None
+    ) -> None:
+        todo = [*prepared.slices]
+        done = 0
+        while len(todo) > 1:
+            one = todo[0]
+            self._hand_over_slice(prepared, one)
+            try:
+                dbt.run(*slice_command(prepared.left_out, is_first=done == 0))
+            except OutOfMemoryError:
+                halves = one.halves()
+                if len(halves) == 1:
+                    raise
+                todo[:1] = halves
+                continue
+            with self._opened() as db:
+                BuildState(db).finish_days(one.days)
+            done += 1
+            del todo[0]
+            if on_slice is not None:
+                on_slice(f"slice {done} of {done + len(todo)}: {one}, {one.rows:,} rows")
+        if done:
+            self._hand_over_slice(prepared, todo[0])
 
     def seed_partial_parse(self) -> None:
         """Give dbt the parse made at set-up, when the build's folder has none yet."""
@@ -227,10 +290,22 @@ class Warehouse:
             shutil.copyfile(parsed, mine)
 
     def commit(self) -> None:
-        """Take the prepared build as finished, after dbt and its blocking tests passed."""
-        with self.locked(), open_work(self.work_file) as db:
-            BuildState(db).commit()
-        shutil.rmtree(self.folder / "inputs", ignore_errors=True)
+        """Take the prepared build as finished, after dbt and its blocking tests passed.
+
+        Raises:
+            WarehouseError: Slices are left, which were not built.
+        """
+        with self.locked(), self._opened() as db:
+            state = BuildState(db)
+            state.finish_days(days_handed_over(self.folder))
+            if left := state.dirty_periods():
+                raise WarehouseError(
+                    f"{sum(map(len, left.values()))} local days are not rebuilt yet; "
+                    "run the build again, it goes on with them"
+                )
+            state.finish()
+        for folder in (self._inputs, self._planned):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self) -> Published:
         """Publish the finished build; readers see the old file or the new, whole.
@@ -260,7 +335,7 @@ class Warehouse:
     def _finished(self) -> dict[str, str]:
         if not self.work_file.exists():
             raise WarehouseError("nothing to publish: no build has finished yet; run the build")
-        with open_work(self.work_file) as db:
+        with self._opened() as db:
             state = BuildState(db)
             if not state.is_whole():
                 raise WarehouseError(
@@ -303,48 +378,84 @@ class Warehouse:
         """Prepare once; None when a day file was rewritten meanwhile."""
         inputs = survey(self.lake)
         info = self._build_info(portfolio, inputs=inputs, delivery=delivery)
-        links = self.folder / "inputs"
-        reset_links(links)
+        reset_links(self._planned)
         why = self._why_full(portfolio, info=info)
         if why:
             _remove_database(self.work_file)
-        with open_work(self.work_file) as db:
+        with self._opened() as db:
             state = BuildState(db)
+            resumed = state.is_under_way()
             before = state.input_files()
             changed = sorted(
                 key for key in inputs.keys() | before.keys() if inputs.get(key) != before.get(key)
             )
             state.note_inputs(inputs.values())
             present = [inputs[key] for key in changed if key in inputs]
-            if link(self.lake, present, folder=links):
+            if link(self.lake, present, folder=self._planned):
                 return None
-            spans(db, present, folder=links)
+            spans(db, present, folder=self._planned)
             state.note_extents(changed)
             state.note_state(build_info=info, devices=device_fingerprints(portfolio))
             affected = affected_days(
                 state, portfolio=portfolio, changed=changed, build_info=info, full=bool(why)
             )
-            held = overlapping_inputs(state, inputs=inputs, affected=affected)
-            if link(self.lake, held, folder=links):
+            left_out = (
+                ()
+                if why or resumed
+                else unchanged(state.build_info(), info, has_days=any(affected.values()))
+            )
+            known = [
+                CoveringFile(inputs[table, day], span)
+                for table, day, span in state.file_spans()
+                if (table, day) in inputs
+            ]
+            files = overlapping(known, affected)
+            if link(self.lake, (one.file for one in files), folder=self._planned):
                 return None
-            state.note_dirty(affected)
-            self._hand_over(db, portfolio=portfolio, info=info, affected=affected)
-            delivery_rows(delivery).write_parquet(self.folder / "delivery.parquet")
-        return Prepared(
+            state.begin(affected)
+            hand_over(
+                self.folder,
+                db,
+                lake=self.lake,
+                portfolio=portfolio,
+                info=info,
+                vendors=self.late_days,
+                delivery=delivery,
+            )
+        prepared = Prepared(
             env=self.env(),
             full=bool(why),
             why=why,
+            resumed=resumed,
             changed=tuple(changed),
             affected={timezone: sorted(days) for timezone, days in sorted(affected.items())},
-            linked=len({*held, *present}),
+            slices=cut(
+                affected,
+                rows=rows_by_day(inputs.values()),
+                most_rows=self.most_rows or rows_within(self.memory),
+            ),
+            files=tuple(files),
+            left_out=left_out,
         )
+        self._hand_over_slice(prepared, prepared.slices[0])
+        return prepared
+
+    def _hand_over_slice(self, prepared: Prepared, one: Slice) -> None:
+        """Let dbt see a slice's days and the files that bear on them, and nothing else."""
+        hand_over_days(self.folder, one)
+        files = (
+            prepared.files
+            if one == prepared.slices[0] and len(prepared.slices) == 1
+            else (overlapping(prepared.files, one.days))
+        )
+        share_links((file.file for file in files), source=self._planned, folder=self._inputs)
 
     def _why_full(self, portfolio: Portfolio, *, info: Mapping[str, str]) -> tuple[str, ...]:
         """Say why the work file cannot be built on; empty when it can."""
         if not self.work_file.exists():
             return ("no build yet",)
         try:
-            with open_work(self.work_file) as db:
+            with self._opened() as db:
                 state = BuildState(db)
                 before, old, known = (
                     state.build_info(),
@@ -374,43 +485,18 @@ class Warehouse:
             if old.get(device) != new.get(device) and device in with_data
         )
 
-    def _hand_over(
-        self,
-        db: duckdb.DuckDBPyConnection,
-        *,
-        portfolio: Portfolio,
-        info: Mapping[str, str],
-        affected: Mapping[str, set[date]],
-    ) -> None:
-        """Write what dbt reads next to the day files."""
-        vendors = pl.DataFrame(
-            [
-                (
-                    vendor,
-                    datetime.fromisoformat(info[f"final_before_{vendor}"])
-                    if info[f"final_before_{vendor}"]
-                    else LONG_AGO,
-                    datetime.fromisoformat(info["horizon_at"]),
-                )
-                for vendor in self.late_days
-            ],
-            schema={"vendor": pl.String(), "final_before": INSTANT, "horizon_at": INSTANT},
-            orient="row",
-        )
-        frames = {
-            **dims(portfolio),
-            **inventory_frames(self.lake),
-            "vendors": vendors,
-            "rules": rules_frame(),
-            "affected": periods(affected),
-            "calendar": quarter_hours(affected),
-        }
-        for name, frame in frames.items():
-            frame.write_parquet(self.folder / f"{name}.parquet")
-        target = str(self.folder / "point_extents.parquet").replace("'", "''")
-        db.execute(
-            f"copy (from state.new_point_extents order by point_id) to '{target}' (format parquet)"
-        )
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        return open_work(self.work_file, memory=self.memory)
+
+    @property
+    def _planned(self) -> Path:
+        """Links to all day files that the build under way reads."""
+        return self.folder / "planned"
+
+    @property
+    def _inputs(self) -> Path:
+        """Links to those of the slice under way; dbt reads them."""
+        return self.folder / "inputs"
 
 
 def _remove_database(path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from energy_platform.lake.lake import Lake
 from energy_platform.warehouse import Warehouse, WarehouseError
-from energy_platform.warehouse.process import run_dbt
+from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform_tests.warehouse.warehouse_world import PROJECT, ZONES, portfolio_of
 
 if TYPE_CHECKING:
@@ -75,10 +75,14 @@ def unit_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with warehouse.locked():
         env = dict(warehouse.prepare(portfolio_of(ZONES)).env)
         warehouse.seed_partial_parse()
-        run_dbt("run", env=env, folder=warehouse.folder)
-        del env["DBT_EXCLUDE_RESOURCE_TYPES"]
-        with suppress(WarehouseError):  # each test says what is wrong with it
-            run_dbt("test", "--select", "test_type:unit", env=env, folder=warehouse.folder)
+        with DbtSession(env=env, folder=warehouse.folder, memory=warehouse.memory) as dbt:
+            dbt.run("run")
+        env["DBT_EXCLUDE_RESOURCE_TYPES"] = ""
+        with (
+            DbtSession(env=env, folder=warehouse.folder, memory=warehouse.memory) as dbt,
+            suppress(WarehouseError),  # each test says what is wrong with it
+        ):
+            dbt.run("test", "--select", "test_type:unit")
     results = json.loads((warehouse.target_path / "run_results.json").read_text())["results"]
     return {one["unique_id"].split(".")[-1]: one["message"] or one["status"] for one in results}
 

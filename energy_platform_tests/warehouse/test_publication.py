@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from energy_platform.lake.lake import Lake
+from energy_platform.memory import LEAST
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.warehouse import Warehouse, WarehouseError, publication
 from energy_platform.warehouse.build_state import BuildState, open_work
@@ -34,7 +35,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 def finish_build(warehouse: Warehouse, *, version: int) -> None:
     """Leave a work file as a finished build leaves it: two tables that belong together."""
-    with open_work(warehouse.work_file) as db:
+    with open_work(warehouse.work_file, memory=LEAST) as db:
         state = BuildState(db)
         db.execute("create schema if not exists staging")
         db.execute("create or replace view staging.stg_core__readings as select 1 as one")
@@ -44,7 +45,8 @@ def finish_build(warehouse: Warehouse, *, version: int) -> None:
             )
         info = {"version": str(version), "newest_day": "2026-01-01"}
         state.note_state(build_info=info, devices={})
-        state.commit()
+        state.begin({})
+        state.finish()
 
 
 def readings(count: int) -> pl.DataFrame:
@@ -203,8 +205,8 @@ def test_a_published_file_that_is_damaged_is_replaced(warehouse: Warehouse) -> N
 def test_an_unfinished_build_is_never_published(warehouse: Warehouse) -> None:
     finish_build(warehouse, version=1)
     warehouse.publish()
-    with open_work(warehouse.work_file) as db:
-        BuildState(db).note_dirty({})
+    with open_work(warehouse.work_file, memory=LEAST) as db:
+        BuildState(db).begin({})
     with pytest.raises(WarehouseError, match="did not finish"):
         warehouse.publish()
     assert published_info(warehouse.published_file)["version"] == "1"

@@ -1,5 +1,4 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_build__affected_periods") }}
 
 with quarter_hours as (
 
@@ -15,6 +14,7 @@ with quarter_hours as (
         status,
         method
     from {{ ref("fct_consumption_15min") }}
+    where {{ in_affected("local_day") }}
 
 ),
 

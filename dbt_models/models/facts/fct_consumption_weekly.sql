@@ -14,6 +14,9 @@ with days as (
         status,
         method
     from {{ ref("fct_consumption_daily") }}
+    where {{ in_affected(
+        "cast(date_trunc('week', local_day) as date)", grain="week", day="local_day"
+    ) }}
 
 ),
 

@@ -1,5 +1,4 @@
 {{ config(period="local_day") }}
--- depends_on: {{ ref("stg_build__affected_periods") }}
 
 with quarter_hours as (
 
@@ -14,6 +13,7 @@ with quarter_hours as (
         status,
         method
     from {{ ref("fct_energy_15min") }}
+    where {{ in_affected("local_day") }}
 
 ),
 

@@ -13,6 +13,9 @@ with days as (
         status,
         method
     from {{ ref("fct_energy_daily") }}
+    where {{ in_affected(
+        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+    ) }}
 
 ),
 

@@ -105,7 +105,7 @@ readings as (
     inner join zones using (point_id)
     inner join calendar
         on
-            zones.timezone = calendar.timezone
+            {{ zone_of("judged_readings", "zones") }} = calendar.timezone
             and judged_readings.interval_start = calendar.interval_start
     cross join rules
     group by all
@@ -153,7 +153,7 @@ steps as (
     inner join points using (point_id)
     inner join calendar
         on
-            points.timezone = calendar.timezone
+            {{ zone_of("deltas", "points") }} = calendar.timezone
             and deltas.end_interval_start = calendar.interval_start
     group by all
 
@@ -169,7 +169,7 @@ rejected as (
     inner join points using (point_id)
     inner join calendar
         on
-            points.timezone = calendar.timezone
+            {{ zone_of("register_rejects", "points") }} = calendar.timezone
             and register_rejects.interval_start = calendar.interval_start
     group by all
 

@@ -9,12 +9,32 @@
 -- the true peak, so where it is the highest it is the peak, and says that it is estimated; so is
 -- the mean of a spike and the step back from it, which is what both brought together. Only buckets
 -- that were measured by themselves are counted as such. A bucket below zero is no demand. Of equal
--- buckets the earliest is named: less than a thousandth of a watt-hour is the rounding of
--- contributions.
-with quarter_hours as (
+-- buckets the earliest is named.
+with days as (
+
+    select * from {{ ref("int_peak_daily") }}
+    where {{ in_affected(
+        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+    ) }}
+
+),
+
+-- Read twice, and not kept: a month of quarter-hours is more than fits into memory.
+spiked_quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
-    where {{ in_affected("cast(date_trunc('month', local_day) as date)", grain="month") }}
+    where is_spike_reversal and {{ in_affected(
+        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+    ) }}
+
+),
+
+quarter_hours as (
+
+    select * from {{ ref("fct_energy_15min") }}
+    where {{ in_affected(
+        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+    ) }}
 
 ),
 
@@ -36,34 +56,20 @@ affected_periods as (
 
 ),
 
-buckets as (
-
-    select
-        energy.point_id,
-        energy.site_id,
-        energy.timezone,
-        cast(date_trunc('month', energy.local_day) as date) as local_month,
-        energy.interval_start,
-        energy.local_start,
-        energy.energy_wh,
-        energy.is_spike_reversal,
-        coalesce(energy.estimated_wh, 0) <> 0 or energy.is_spike_reversal as is_estimated
-    from quarter_hours as energy
-
-),
-
 spikes as (
 
     select
         point_id,
+        site_id,
         interval_start,
-        local_month,
+        date_trunc('month', local_day) as local_month,
         energy_wh,
         interval_start - to_minutes(
-            15 * row_number() over (partition by point_id, local_month order by interval_start)
+            15 * row_number() over (
+                partition by point_id, date_trunc('month', local_day) order by interval_start
+            )
         ) as stretch
-    from buckets
-    where is_spike_reversal
+    from spiked_quarter_hours
 
 ),
 
@@ -90,135 +96,84 @@ means as (
 
 ),
 
-points_demand as (
+-- The other mains of a site count in the same bucket.
+buckets as (
 
     select
-        buckets.* replace (coalesce(means.energy_wh, buckets.energy_wh) as energy_wh),
-        coalesce(means.energy_wh, buckets.energy_wh) >= 0 as is_usable
-    from buckets
-    left join means using (point_id, interval_start)
-
-),
-
-mains as (
-
-    select
-        point_id,
-        points.site_id,
-        points.first_start_at,
-        points.until_at
-    from points
-    inner join dim_points using (point_id)
-    where dim_points.site_term = 'import' and (points.is_read or points.first_start_at is not null)
-
-),
-
-sites_demand as (
-
-    select
-        demand.site_id,
-        demand.timezone,
-        demand.local_month,
-        demand.interval_start,
-        demand.local_start,
-        {{ exact_sum("demand.energy_wh") }} as energy_wh,
-        bool_or(demand.is_estimated) as is_estimated,
-        bool_and(coalesce(demand.is_usable, false)) as is_usable,
-        count(*) as mains_with_row
-    from points_demand as demand
-    semi join mains using (point_id)
-    group by all
-
-),
-
--- The mains a site had in service at a bucket; one that never said anything always was.
-mains_wanted as (
-
-    select
-        demand.site_id,
-        demand.interval_start,
-        count(*) as mains
-    from sites_demand as demand
-    inner join mains
+        energy.point_id,
+        energy.site_id,
+        energy.timezone,
+        energy.local_day,
+        energy.interval_start,
+        energy.local_start,
+        coalesce(means.energy_wh, energy.energy_wh) as energy_wh,
+        energy.is_spike_reversal,
+        coalesce(energy.estimated_wh, 0) <> 0 or energy.is_spike_reversal as is_estimated
+    from quarter_hours as energy
+    semi join spikes using (site_id, interval_start)
+    left join means
         on
-            demand.site_id = mains.site_id
-            and (
-                mains.first_start_at is null
-                or mains.first_start_at < demand.interval_start + interval 15 minutes
-            )
-            and (mains.until_at is null or mains.until_at > demand.interval_start)
-    group by all
+            energy.point_id = means.point_id
+            and energy.interval_start = means.interval_start
 
 ),
 
-demands as (
+{{ peaks_by_day(spikes=true) }},
 
-    select
-        'point' as scope,
-        point_id as scope_id,
-        site_id,
-        timezone,
-        local_month,
-        interval_start,
-        local_start,
-        energy_wh,
-        is_estimated,
-        coalesce(is_usable, false) as is_usable
-    from points_demand
+candidates as (
+
+    select * from days
     union all by name
-    select
-        'site' as scope,
-        demand.site_id as scope_id,
-        demand.site_id,
-        demand.timezone,
-        demand.local_month,
-        demand.interval_start,
-        demand.local_start,
-        demand.energy_wh,
-        demand.is_estimated,
-        demand.is_usable and demand.mains_with_row = wanted.mains as is_usable
-    from sites_demand as demand
-    inner join mains_wanted as wanted using (site_id, interval_start)
+    select * from peaks
 
 ),
 
-ranked as (
+heights as (
 
     select
         *,
-        (round(energy_wh, 3), -epoch_us(interval_start)) as height
-    from demands
+        {{ demand_height("highest_wh", "peak_at") }} as height
+    from candidates
+
+),
+
+months as (
+
+    select
+        scope,
+        scope_id,
+        site_id,
+        timezone,
+        cast(date_trunc('month', local_day) as date) as local_month,
+        max(peak_wh) as peak_wh,
+        arg_max(peak_at, height) filter (where peak_at is not null) as peak_at,
+        arg_max(peak_local_start, height) filter (where peak_at is not null) as peak_local_start,
+        arg_max(peak_is_estimated, height) filter (where peak_at is not null) as peak_is_estimated,
+        cast(sum(buckets_counted) as bigint) as buckets_counted,
+        cast(sum(buckets) as bigint) as buckets
+    from heights
+    group by all
 
 )
 
 select
-    ranked.scope,
-    ranked.scope_id,
-    ranked.site_id,
-    ranked.timezone,
-    ranked.local_month,
-    max(ranked.energy_wh) filter (where ranked.is_usable) * 4 as peak_w,
+    months.scope,
+    months.scope_id,
+    months.site_id,
+    months.timezone,
+    months.local_month,
+    months.peak_wh * 4 as peak_w,
     peak_w / 1000 as peak_kw,
-    arg_max(ranked.interval_start, ranked.height) filter (where ranked.is_usable) as peak_at,
-    arg_max(ranked.local_start, ranked.height) filter (
-        where ranked.is_usable
-    ) as peak_local_start,
-    arg_max(ranked.is_estimated, ranked.height) filter (
-        where ranked.is_usable
-    ) as peak_is_estimated,
-    count(*) filter (where ranked.is_usable and not ranked.is_estimated) as buckets_counted,
-    count(*) - buckets_counted as buckets_left_out,
-    buckets_counted * 900 / any_value(affected_periods.expected_s) as covered_share
-from ranked
+    months.peak_at,
+    months.peak_local_start,
+    months.peak_is_estimated,
+    months.buckets_counted,
+    months.buckets - months.buckets_counted as buckets_left_out,
+    months.buckets_counted * 900 / affected_periods.expected_s as covered_share
+from months
 inner join affected_periods
     on
         affected_periods.grain = 'month'
-        and ranked.timezone = affected_periods.timezone
-        and ranked.local_month = affected_periods.period_start
-group by
-    ranked.scope,
-    ranked.scope_id,
-    ranked.site_id,
-    ranked.timezone,
-    ranked.local_month
-order by ranked.local_month, ranked.scope, ranked.scope_id
+        and months.timezone = affected_periods.timezone
+        and months.local_month = affected_periods.period_start
+order by months.local_month, months.scope, months.scope_id

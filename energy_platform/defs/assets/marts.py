@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +10,12 @@ import dagster as dg
 from dagster_dbt import (
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
     DbtCliResource,
     DbtProject,
     dbt_assets,
 )
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from energy_platform.defs.groups import MARTS
 from energy_platform.defs.metadata import OWNERS
@@ -22,11 +24,20 @@ from energy_platform.installation.environment import variables_set
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.settings import PlatformSettings, SettingsError
-from energy_platform.warehouse import WarehouseError
+from energy_platform.warehouse import (
+    OutOfMemoryError,
+    Prepared,
+    WarehouseError,
+    build_command,
+    explained,
+)
 from energy_platform.warehouse.dims import project_files
 
 PUBLISHED: Final = "energy_duckdb"
 POOL: Final = "warehouse"
+
+DBT: Final = str(Path(sys.executable).with_name("dbt"))
+"""The dbt of this environment."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -64,32 +75,36 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
     )
     def marts(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
         warehouse = platform.warehouse
+        is_whole = context.selected_asset_keys == marts.keys
         try:
             portfolio = platform.portfolio()
             # Held from the links to the commit: nobody else may build in the work file.
             with warehouse.locked():
                 prepared = warehouse.prepare(portfolio, delivery=platform.delivered(portfolio))
-                context.log.info(
-                    "%d day files changed; %s",
-                    len(prepared.changed),
-                    "everything is rebuilt: " + "; ".join(prepared.why)
-                    if prepared.full
-                    else f"local days rebuilt: {_days(prepared.affected)}",
-                )
-                dbt = DbtCliResource(
-                    project_dir=project,
-                    dbt_executable=str(Path(sys.executable).with_name("dbt")),
-                )
-                # dbt copies the environment when it is started: no later step has these.
-                with variables_set(prepared.env):
-                    build = dbt.cli(["build"], context=context, target_path=warehouse.target_path)
-                yield from build.stream()
-                if context.selected_asset_keys == marts.keys:
+                _report(prepared, context=context)
+                warehouse.build_first_slices(prepared, on_slice=context.log.info)
+                if not (is_whole and prepared.is_empty):
+                    # dbt copies the environment when it is started: no later step has these.
+                    with variables_set(prepared.env):
+                        build = DbtCliResource(project_dir=project, dbt_executable=DBT).cli(
+                            build_command(prepared.left_out) if is_whole else ["build"],
+                            context=context,
+                            target_path=warehouse.target_path,
+                        )
+                    yield from _rebuilt(build, marts, prepared=prepared, context=context)
+                else:
+                    yield from _unchanged(context.selected_asset_keys)
+                if is_whole:
                     warehouse.commit()
                 else:
                     context.log.warning(
                         "only some models were built: the next whole build rebuilds the same days"
                     )
+        except DagsterDbtCliRuntimeError as error:
+            found = explained(error.description or str(error), memory=warehouse.memory)
+            if not isinstance(found, OutOfMemoryError):
+                raise
+            raise dg.Failure(str(found), allow_retries=False) from error
         except (PortfolioError, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
@@ -126,6 +141,50 @@ def _handed_over(manifest: Path) -> list[dg.AssetSpec]:
         for source in sources
         if "asset_key" in source["config"]["meta"].get("dagster", {})
     ]
+
+
+def _report(prepared: Prepared, *, context: dg.AssetExecutionContext) -> None:
+    """Log what a build is about to do."""
+    context.log.info(
+        "%d day files changed; %s",
+        len(prepared.changed),
+        "everything is rebuilt: " + "; ".join(prepared.why)
+        if prepared.full
+        else f"local days rebuilt: {_days(prepared.affected)}",
+    )
+    if prepared.resumed:
+        context.log.info("a build that did not finish goes on with the days that it left")
+    if len(prepared.slices) > 1:
+        context.log.info("in %d slices, one after the other", len(prepared.slices))
+
+
+def _rebuilt(
+    build: DbtCliInvocation,
+    marts: dg.AssetsDefinition,
+    *,
+    prepared: Prepared,
+    context: dg.AssetExecutionContext,
+) -> Iterator[Any]:
+    """Yield the events of dbt, and those of the tables that stay as they are."""
+    seen = set()
+    metadata = {"slices": len(prepared.slices), "local_days": _days(prepared.affected)}
+    for event in build.stream():
+        if isinstance(event, dg.Output):
+            seen.add(event.output_name)
+            yield event.with_metadata({**event.metadata, **metadata})
+        else:
+            yield event
+    yield from _unchanged(
+        key
+        for key in context.selected_asset_keys
+        if marts.get_output_name_for_asset_key(key) not in seen
+    )
+
+
+def _unchanged(keys: Iterable[dg.AssetKey]) -> Iterator[dg.MaterializeResult[None]]:
+    """Say of tables that they follow from the lake as they are: publication waits for each."""
+    for key in sorted(keys):
+        yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False})
 
 
 def _days(touched: Mapping[str, Any]) -> str:

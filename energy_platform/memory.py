@@ -1,0 +1,118 @@
+"""How much memory a refresh or a build may use, and how its processes share it.
+
+Here belongs the size of the machine and the division of ``ENERGY_PLATFORM_MEMORY``; what to do in
+so much memory is decided where the work is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY: Final = "ENERGY_PLATFORM_MEMORY"
+"""Variable of the setting, for messages."""
+
+LEAST: Final = 1_000_000_000
+"""Below 1 GB the interpreters of a build alone take half of it (issue 12)."""
+
+_UNITS: Final = {
+    "b": 1,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+
+_PROCESSES: Final = 500_000_000
+"""What a build's own process and dbt hold besides DuckDB: 250 MB each, measured."""
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+
+
+def parse_memory(text: str) -> int:
+    """Return an amount of memory in bytes.
+
+    Raises:
+        ValueError: It is not a number with a unit, or below the least that a build can do with.
+
+    >>> parse_memory("2.5 GB")
+    2500000000
+    """
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)\s*([a-z]+)", text.strip().lower())
+    if found is None or found[2] not in _UNITS:
+        raise ValueError("expected a number with MB, GB, MiB or GiB, such as 2.5GB")
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if size < LEAST:
+        raise ValueError(f"expected at least {show_memory(LEAST)}")
+    return size
+
+
+def show_memory(size: int) -> str:
+    """Return an amount of memory for display.
+
+    >>> show_memory(2_700_000_000)
+    '2.7 GB'
+    """
+    return f"{size / 10**9:.3g} GB"
+
+
+def default_memory() -> int:
+    """Return a third of what this process may use of the machine, at least 1 GB."""
+    return max(machine_memory() // 3, LEAST)
+
+
+def machine_memory(*, cgroups: Path = _CGROUPS, of: Path = Path("/proc/self/cgroup")) -> int:
+    """Return the machine's memory, or what the tightest control group leaves of it, in bytes.
+
+    Args:
+        cgroups: Where the control groups are mounted.
+        of: File that names those of this process.
+    """
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([whole, *_limits(cgroups, of)])
+
+
+def duckdb_memory(memory: int) -> int:
+    """Return the part of a build's memory that DuckDB may use: what its processes leave."""
+    return max(memory - _PROCESSES, memory // 2)
+
+
+def duckdb_limit(memory: int) -> str:
+    """Return DuckDB's ``memory_limit`` for a build in so much memory.
+
+    >>> duckdb_limit(2_700_000_000)
+    '2200MB'
+    """
+    return f"{duckdb_memory(memory) // 10**6}MB"
+
+
+def _limits(cgroups: Path, of: Path) -> Iterator[int]:
+    try:
+        lines = of.read_text().splitlines()
+    except OSError:
+        return  # no control groups on this system
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            root, name = cgroups, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = cgroups / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        # In a container the path may be the host's, of which only the root is mounted here.
+        folder = root / path.strip("/")
+        for one in (folder, *folder.parents):
+            if one.is_relative_to(root):
+                try:
+                    text = (one / name).read_text().strip()
+                except OSError:
+                    continue
+                if text.isdecimal() and int(text) > 0:
+                    yield int(text)

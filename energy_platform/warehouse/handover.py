@@ -1,0 +1,89 @@
+"""What a build hands to dbt next to the day files: the portfolio, the calendar, the ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from energy_platform.schemas import INSTANT
+from energy_platform.warehouse.affected import LONG_AGO
+from energy_platform.warehouse.calendars import periods, quarter_hours
+from energy_platform.warehouse.dims import delivery_rows, dims, rules_frame
+from energy_platform.warehouse.inventories import inventory_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date
+    from pathlib import Path
+
+    import duckdb
+
+    from energy_platform.lake.lake import Lake
+    from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
+    from energy_platform.warehouse.slices import Slice
+
+
+def hand_over(
+    folder: Path,
+    db: duckdb.DuckDBPyConnection,
+    *,
+    lake: Lake,
+    portfolio: Portfolio,
+    info: Mapping[str, str],
+    vendors: Iterable[Vendor],
+    delivery: pl.DataFrame | None,
+) -> None:
+    """Write what is the same for all slices of a build.
+
+    Args:
+        folder: The build's folder.
+        db: The work file, with the build noted in it.
+        lake: Where the inventories lie.
+        portfolio: The portfolio as it is now.
+        info: What the build rests on.
+        vendors: All of them.
+        delivery: The ledger's frame; None: no stream.
+    """
+    reach = pl.DataFrame(
+        [
+            (
+                vendor,
+                datetime.fromisoformat(info[f"final_before_{vendor}"])
+                if info[f"final_before_{vendor}"]
+                else LONG_AGO,
+                datetime.fromisoformat(info["horizon_at"]),
+            )
+            for vendor in vendors
+        ],
+        schema={"vendor": pl.String(), "final_before": INSTANT, "horizon_at": INSTANT},
+        orient="row",
+    )
+    frames = {
+        **dims(portfolio),
+        **inventory_frames(lake),
+        "vendors": reach,
+        "rules": rules_frame(),
+        "delivery": delivery_rows(delivery),
+    }
+    for name, frame in frames.items():
+        frame.write_parquet(folder / f"{name}.parquet")
+    target = str(folder / "point_extents.parquet").replace("'", "''")
+    db.execute(f"copy (from state.point_extents order by point_id) to '{target}' (format parquet)")
+
+
+def hand_over_days(folder: Path, one: Slice) -> None:
+    """Write which days a slice rebuilds, and their quarter-hours."""
+    periods(one.days).write_parquet(folder / "affected.parquet")
+    quarter_hours(one.days).write_parquet(folder / "calendar.parquet")
+
+
+def days_handed_over(folder: Path) -> dict[str, list[date]]:
+    """Return the local days by zone that were handed over last."""
+    frame = pl.read_parquet(folder / "affected.parquet").filter(pl.col("grain") == "day")
+    found: dict[str, list[date]] = {}
+    for zone, day in frame.select("timezone", "period_start").iter_rows():
+        found.setdefault(zone, []).append(day)
+    return found
