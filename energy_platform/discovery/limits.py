@@ -17,7 +17,7 @@ from energy_platform.discovery.propose import DiscoveryError
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import parse_file
-from energy_platform.portfolio.text import read_yaml
+from energy_platform.portfolio.text import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -121,7 +121,7 @@ def _places(file: PortfolioFile) -> dict[str, Place]:
 
 
 def _replaced(text: str, most: Mapping[Place, SeenPower]) -> str:
-    root = read_yaml(text).node
+    root = compose(text)
     changes = []
     for place, seen in most.items():
         node = _at(root, place)

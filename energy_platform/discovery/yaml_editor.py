@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.yaml_entries import indented
-from energy_platform.portfolio.text import read_yaml
+from energy_platform.portfolio.text import compose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class PortfolioText:
     def __init__(self, text: str) -> None:
         self._text = text
         self._break = "\r\n" if "\r\n" in text else "\n"
-        node = read_yaml(text).node
+        node = compose(text)
         if not isinstance(node, yaml.MappingNode):
             raise TextError("expected a mapping with version, sites and devices")
         self._root = node

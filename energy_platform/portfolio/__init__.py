@@ -4,7 +4,8 @@ One reviewed YAML file says what the vendors' devices are and how their register
 Whatever the data contain beyond it stays visible as quarantined readings; nothing is guessed.
 """
 
-from energy_platform.portfolio.load import PortfolioError, load_portfolio, parse_portfolio
+from energy_platform.portfolio.files import load_portfolio, portfolio_state
+from energy_platform.portfolio.load import PortfolioError, parse_portfolio
 from energy_platform.portfolio.model import (
     Correction,
     Device,
@@ -27,4 +28,5 @@ __all__ = [
     "Stream",
     "load_portfolio",
     "parse_portfolio",
+    "portfolio_state",
 ]

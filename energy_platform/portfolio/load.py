@@ -1,7 +1,7 @@
 """From text to a cross-checked portfolio; every error names file and line.
 
 Checks across entries belong here, those of a single entry to ``model``, of a single value to
-``values``; how a problem is worded, to ``messages``.
+``values``; how a problem is worded, to ``messages``; which files there are, to ``files``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from energy_platform.destinations.base import destination
 from energy_platform.identity import device_id
 from energy_platform.identity import point_id as id_of_point
-from energy_platform.portfolio.messages import Place, Problem, messages_of, unfit_unit
+from energy_platform.portfolio.messages import messages_of, unfit_unit
 from energy_platform.portfolio.model import (
     ENDS_BEFORE,
     Confidence,
@@ -25,6 +25,7 @@ from energy_platform.portfolio.model import (
     PortfolioFile,
     Stream,
 )
+from energy_platform.portfolio.parts import MergedFiles, PartsError, YamlFile
 from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import on_the_clock
@@ -36,10 +37,10 @@ from energy_platform.transforms.quantities import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from energy_platform.destinations.base import FieldSpec
+    from energy_platform.portfolio.messages import Place, Problem
     from energy_platform.schemas import Kind
 
 NET_REGISTER: Final[Mapping[str, Any]] = {"on_fall": "signed", "glitch": "keep", "dip_ratio": None}
@@ -49,9 +50,6 @@ A limit is not asked for, nor taken from the device: beyond it a rise would be w
 falls have no limit, so one bad reading and the way back from it would no longer cancel out.
 """
 
-LARGEST_BYTES: Final = 64 * 2**20
-"""Size of a portfolio that is read: half a million points, as `discover` writes them."""
-
 _SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
 """From the least sure to the surest."""
 
@@ -60,101 +58,79 @@ class PortfolioError(ValueError):
     """The portfolio cannot be used; one line per problem with file and line."""
 
 
-class _Lines:
-    """The line of every node of a YAML document."""
-
-    def __init__(self, node: yaml.Node | None) -> None:
-        self._lines: dict[Place, int] = {(): 1}
-        if node is not None:
-            self._walk(node, ())
-
-    def _walk(self, node: yaml.Node, place: Place) -> None:
-        self._lines.setdefault(place, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                below = (*place, str(key.value))
-                self._lines[below] = key.start_mark.line + 1
-                self._walk(value, below)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                self._walk(value, (*place, index))
-
-    def of(self, place: Sequence[str | int]) -> int:
-        """Return the line of the deepest known node on the way to ``place``."""
-        known = [part for part in place if part != "[key]"]
-        while tuple(known) not in self._lines:
-            known = known[:-1]
-        return self._lines[tuple(known)]
-
-
-def load_portfolio(path: Path) -> Portfolio:
-    """Read and check a portfolio file.
-
-    Raises:
-        PortfolioError: The file is missing, is not YAML or breaks a rule; one line per problem.
-    """
-    try:
-        text = _read(path)
-    except FileNotFoundError as error:
-        raise PortfolioError(
-            f"{path}: no such file. Write it with `energy-platform discover`, "
-            "or point ENERGY_PLATFORM_PORTFOLIO at yours."
-        ) from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise PortfolioError(f"{path}:{line}: is not UTF-8 text: {error.reason}") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise PortfolioError(f"{path}: cannot be read: {reason.lower()}") from error
-    return parse_portfolio(text, name=str(path))
-
-
-def _read(path: Path) -> str:
-    """Return a file's text; no device or pipe is read, which may have no end."""
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "no regular file"
-        raise PortfolioError(f"{path}: is {what}; ENERGY_PLATFORM_PORTFOLIO names a YAML file")
-    with path.open("rb") as file:
-        data = file.read(LARGEST_BYTES + 1)
-    if len(data) > LARGEST_BYTES:
-        raise PortfolioError(
-            f"{path}: is larger than {LARGEST_BYTES // 2**20} MiB; is it a portfolio?"
-        )
-    return data.decode("utf-8")
-
-
-def parse_portfolio(text: str, *, name: str = "portfolio.yaml") -> Portfolio:
+def parse_portfolio(
+    text: str, *, name: str = "portfolio.yaml", parts: Sequence[YamlFile] = ()
+) -> Portfolio:
     """Check a portfolio's text.
 
     Args:
-        text: YAML.
-        name: What to call it in errors.
+        text: YAML of its main file.
+        name: What to call that file in errors.
+        parts: Its further files.
 
     Raises:
         PortfolioError: One line per problem, each with ``name:line``.
     """
-    file, lines = _parse(text, name=name)
-    problems = list(_cross_check(file))
+    file, merged = _parse((YamlFile(name, text), *parts))
+    problems = list(_cross_check(file, where=merged.where))
     if not problems:
         portfolio, problems = _resolve(file)
         problems += list(_check_streams(file, portfolio))
         if not problems:
             return portfolio
     raise PortfolioError(
-        "\n".join(f"{name}:{lines.of(place)}: {message}" for place, message in problems)
+        "\n".join(f"{merged.where(place)}: {message}" for place, message in problems)
     )
 
 
-def parse_file(text: str, *, name: str = "portfolio.yaml") -> PortfolioFile:
+def parse_file(
+    text: str, *, name: str = "portfolio.yaml", parts: Sequence[YamlFile] = ()
+) -> PortfolioFile:
     """Return the entries of a portfolio's text as they are written, without cross-checks.
+
+    Args:
+        text: YAML of its main file.
+        name: What to call that file in errors.
+        parts: Its further files.
 
     Raises:
         PortfolioError: One line per problem, each with ``name:line``.
     """
-    return _parse(text, name=name)[0]
+    return _parse((YamlFile(name, text), *parts))[0]
 
 
-def _parse(text: str, *, name: str) -> tuple[PortfolioFile, _Lines]:
+def merge_files(files: Sequence[YamlFile]) -> MergedFiles:
+    """Return what some files say together, unchecked.
+
+    Args:
+        files: The main file, then its parts.
+
+    Raises:
+        PortfolioError: A file is not YAML, or two say the same thing.
+    """
+    contents = [_content_of(one, is_main=not number) for number, one in enumerate(files)]
+    try:
+        return MergedFiles(files, contents)
+    except PartsError as error:
+        raise PortfolioError(str(error)) from error
+
+
+def _parse(files: Sequence[YamlFile]) -> tuple[PortfolioFile, MergedFiles]:
+    merged = merge_files(files)
+    try:
+        return PortfolioFile.model_validate(merged.content), merged
+    except ValidationError as error:
+        raise PortfolioError(
+            "\n".join(
+                f"{merged.where(place)}: {message}"
+                for place, message in messages_of(error.errors())
+            )
+        ) from error
+
+
+def _content_of(file: YamlFile, *, is_main: bool) -> dict[Any, Any]:
+    """Return what a file says; a part with nothing in it says nothing."""
+    name, text = file
     try:
         document = read_yaml(text)
     except yaml.MarkedYAMLError as error:
@@ -174,37 +150,33 @@ def _parse(text: str, *, name: str) -> tuple[PortfolioFile, _Lines]:
                 for key in document.repeated
             )
         )
+    if document.content is None and not is_main:
+        return {}
     if not isinstance(document.content, dict):
         raise PortfolioError(f"{name}:1: expected a mapping with version, sites and devices")
-    lines = _Lines(document.node)
-    try:
-        return PortfolioFile.model_validate(document.content), lines
-    except ValidationError as error:
-        raise PortfolioError(
-            "\n".join(
-                f"{name}:{lines.of(place)}: {message}"
-                for place, message in messages_of(error.errors())
-            )
-        ) from error
+    return document.content
 
 
-def _repeated(values: Sequence[str], *, where: str, what: str) -> Iterator[Problem]:
-    seen: set[str] = set()
+def _repeated(
+    values: Sequence[str], *, section: str, what: str, where: Callable[[Place], str]
+) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
     for index, value in enumerate(values):
         if value in seen:
-            yield (where, index), f"{what} {value!r} is there twice"
-        seen.add(value)
+            first = where((section, seen[value]))
+            yield (section, index), f"{what} {value!r} is there twice, first in {first}"
+        seen.setdefault(value, index)
 
 
-def _cross_check(file: PortfolioFile) -> Iterator[Problem]:
+def _cross_check(file: PortfolioFile, *, where: Callable[[Place], str]) -> Iterator[Problem]:
     sites = {site.id for site in file.sites}
-    yield from _repeated([site.id for site in file.sites], where="sites", what="site")
-    yield from _repeated(
-        [device_id(device.vendor, device.serial) for device in file.devices],
-        where="devices",
-        what="device",
-    )
-    yield from _repeated([stream.id for stream in file.streams], where="streams", what="stream")
+    names = {
+        "site": [site.id for site in file.sites],
+        "device": [device_id(device.vendor, device.serial) for device in file.devices],
+        "stream": [stream.id for stream in file.streams],
+    }
+    for what, values in names.items():
+        yield from _repeated(values, section=f"{what}s", what=what, where=where)
     for index, device in enumerate(file.devices):
         if device.site not in sites:
             yield ("devices", index, "site"), f"unknown site {device.site!r}"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_platform.portfolio import PortfolioError, load_portfolio, parse_portfolio
-from energy_platform.portfolio.load import LARGEST_BYTES
+from energy_platform.portfolio.files import LARGEST_BYTES
 from energy_platform.portfolio.messages import unfit_unit
 from energy_platform.schemas import Quantity
 from energy_platform.transforms.units import conversion, units_of

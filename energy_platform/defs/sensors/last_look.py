@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.delivery import LEDGER_FILE
 from energy_platform.lake.files import file_states
+from energy_platform.portfolio import portfolio_state
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -69,9 +70,15 @@ def seen_by(platform: Platform, *, runs: str) -> str:
         platform: The installation.
         runs: The runs that the answer depends on.
     """
-    return f"{runs} {platform.lake.version()} " + file_states(
-        *(platform.data / name for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", "energy.duckdb")),
-        Path(platform.portfolio_path),
+    return (
+        f"{runs} {platform.lake.version()} "
+        + file_states(
+            *(
+                platform.data / name
+                for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", "energy.duckdb")
+            ),
+        )
+        + f", {portfolio_state(Path(platform.portfolio_path))}"
     )
 
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from energy_platform.lake.digests import digest_of
-from energy_platform.portfolio.text import read_yaml
+from energy_platform.portfolio.text import compose, read_yaml
 from energy_platform.portfolio.values import Duration, Text, Whole, shown
 from energy_platform.schemas import Kind, Quantity  # noqa: TC001 - pydantic reads them
 from energy_platform.sources.files.errors import MappingError
@@ -268,7 +268,7 @@ def parse_mapping(text: str, *, name: str = MAPPING_FILE) -> Mapping:
     try:
         return Mapping.model_validate(content)
     except ValidationError as error:
-        lines = dict(_lines(document.node, ()))
+        lines = dict(_lines(compose(text), ()))
         raise MappingError(
             "\n".join(
                 f"{name}:{_line_of(lines, detail['loc'])}: {_message(dict(detail))}"
