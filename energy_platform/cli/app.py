@@ -12,6 +12,7 @@ from energy_platform import __version__
 from energy_platform.cli.alert import alert
 from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
+from energy_platform.cli.portfolio import portfolio
 from energy_platform.sources import source_names
 
 
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(delivery, name="delivery")
 app.add_typer(alert, name="alert")
+app.add_typer(portfolio, name="portfolio")
 
 
 @app.callback(invoke_without_command=True)

@@ -12,10 +12,11 @@ from energy_platform.cli.portfolio_changes import (
     print_diff,
     read_text,
     refusal,
-    write_text,
+    write_changes,
 )
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
 from energy_platform.lake.lake import Lake
+from energy_platform.portfolio.files import read_parts
 from energy_platform.settings import Settings, variable
 from energy_platform.sources.http.logins import RefusedLogins
 from energy_platform.sources.registry import get_source
@@ -73,11 +74,11 @@ def _discover(
     # A link stays a link.
     path = settings.portfolio.resolve()
     before = read_text(path)
-    proposal = propose(before, read.found, name=path.name)
+    parts = read_parts(settings.portfolio)
+    proposal = propose(before, read.found, name=path.name, parts=parts)
     if yes and proposal.changes and not dry_run:
         # Before the long diff: whoever reads it may go away, such as `head`.
-        write_text(path, proposal.after, before=before)
-        _print_written(console, path, proposal)
+        _write(console, path, proposal)
         _print_proposal(console, proposal, name=path.name)
         return INCOMPLETE if read.failed else OK
     _print_proposal(console, proposal, name=path.name)
@@ -88,13 +89,14 @@ def _discover(
     code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
     if code is not None:
         return code or done
-    write_text(path, proposal.after, before=before)
-    _print_written(console, path, proposal)
+    _write(console, path, proposal)
     return done
 
 
-def _print_written(console: Console, path: Path, proposal: Proposal) -> None:
-    console.print(f"wrote {path}; {proposal.to_confirm} entries say TO CONFIRM", markup=False)
+def _write(console: Console, path: Path, proposal: Proposal) -> None:
+    written = write_changes(path, proposal.after, before=proposal.before, parts=proposal.parts)
+    files = ", ".join(map(str, written))
+    console.print(f"wrote {files}; {proposal.to_confirm} entries say TO CONFIRM", markup=False)
 
 
 def _print_vendors(console: Console, read: ReadInventories) -> None:

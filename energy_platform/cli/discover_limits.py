@@ -11,13 +11,14 @@ from energy_platform.cli.portfolio_changes import (
     print_diff,
     read_text,
     refusal,
-    write_text,
+    write_changes,
 )
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
 from energy_platform.lake.lake import Lake
 from energy_platform.limits_seen import seen_power
 from energy_platform.portfolio import load_portfolio
+from energy_platform.portfolio.files import read_parts
 from energy_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,21 +63,22 @@ def _limits(
     settings = Settings.load().platform
     # A link stays a link.
     path = settings.portfolio.resolve()
-    portfolio = load_portfolio(path)
+    portfolio = load_portfolio(settings.portfolio)
     seen = seen_power(Lake.of(settings), portfolio)
     if not seen:
         raise DiscoveryError("the lake has no registers to learn limits from; backfill some days")
     before = read_text(path) or ""
-    proposal = propose_limits(before, seen, name=path.name)
+    parts = read_parts(settings.portfolio)
+    proposal = propose_limits(before, seen, name=path.name, parts=parts)
     for line in proposal.lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     print_diff(console, proposal.diff(name=path.name))
-    if proposal.after == before:
+    if not proposal.changes:
         console.print(f"{path}: no limit to propose", markup=False, soft_wrap=True)
         return OK
     code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
     if code is not None:
         return code
-    write_text(path, proposal.after, before=before)
-    console.print(f"wrote {path}", markup=False, soft_wrap=True)
+    written = write_changes(path, proposal.after, before=before, parts=proposal.parts)
+    console.print(f"wrote {', '.join(map(str, written))}", markup=False, soft_wrap=True)
     return OK

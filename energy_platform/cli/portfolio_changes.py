@@ -7,16 +7,19 @@ What is proposed belongs to ``discovery``; which command proposes it, to ``disco
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery import DiscoveryError
 from energy_platform.lake.files import staged
+from energy_platform.portfolio.schema import MODELINE, SCHEMA_FILE, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from rich.console import Console
+
+    from energy_platform.discovery.propose import PartChange
 
 OK: Final = 0
 """The portfolio is up to date, was written, or was shown."""
@@ -81,6 +84,32 @@ def read_text(path: Path) -> str | None:
         return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise DiscoveryError(f"{path}: cannot be read: {error}") from error
+
+
+def write_changes(
+    path: Path, after: str, *, before: str | None, parts: Iterable[PartChange]
+) -> list[Path]:
+    """Write what is proposed for the main file and its parts; return the files that changed.
+
+    The schema that a new portfolio names for editors is written next to it.
+
+    Raises:
+        DiscoveryError: A file was changed meanwhile, or cannot be written.
+    """
+    written = []
+    if after != before:
+        write_text(path, after, before=before)
+        written.append(path)
+    for one in parts:
+        write_text(Path(one.name).resolve(), one.after, before=one.before)
+        written.append(Path(one.name))
+    if MODELINE in after:
+        schema, text = path.with_name(SCHEMA_FILE), schema_text()
+        known = read_text(schema)
+        if known != text:
+            write_text(schema, text, before=known)
+            written.append(schema)
+    return written
 
 
 def write_text(path: Path, text: str, *, before: str | None) -> None:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from energy_platform.discovery.propose import DiscoveryError
+from energy_platform.discovery.propose import DiscoveryError, PartChange
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio import PortfolioError, parse_portfolio
-from energy_platform.portfolio.load import parse_file
+from energy_platform.portfolio.load import merge_files, parse_file
+from energy_platform.portfolio.parts import YamlFile
 from energy_platform.portfolio.text import compose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from energy_platform.limits_seen import SeenPower
     from energy_platform.portfolio.model import PointSpec, PortfolioFile
@@ -37,38 +38,49 @@ class LimitsProposal:
     Attributes:
         before: Its text.
         after: Its text with numbers in the place of ``none``.
+        parts: Its further files of which any has such a number.
         lines: One line per register: what was seen, what is proposed or why nothing is.
     """
 
     before: str
     after: str
     lines: tuple[str, ...]
+    parts: tuple[PartChange, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would be written."""
+        return self.before != self.after or bool(self.parts)
 
     def diff(self, *, name: str) -> Iterator[str]:
         """Yield the lines of a unified diff."""
-        yield from unified_diff(
-            self.before.splitlines(),
-            self.after.splitlines(),
-            f"{name} (now)",
-            f"{name} (with limits)",
-            lineterm="",
-        )
+        for one in (PartChange(name, self.before, self.after), *self.parts):
+            yield from unified_diff(
+                one.before.splitlines(),
+                one.after.splitlines(),
+                f"{one.name} (now)",
+                f"{one.name} (with limits)",
+                lineterm="",
+            )
 
 
-def propose_limits(text: str, seen: Iterable[SeenPower], *, name: str) -> LimitsProposal:
+def propose_limits(
+    text: str, seen: Iterable[SeenPower], *, name: str, parts: Sequence[YamlFile] = ()
+) -> LimitsProposal:
     """Propose a number for every limit that is ``none`` and whose registers were seen enough.
 
     Args:
         text: The portfolio.
         seen: The highest power of each register.
         name: What to call the portfolio in errors.
+        parts: Its further files.
 
     Raises:
         PortfolioError: The portfolio does not load as it is.
         DiscoveryError: It could not be changed without changing something else.
     """
-    portfolio = parse_portfolio(text, name=name)
-    places = _places(parse_file(text, name=name))
+    portfolio = parse_portfolio(text, name=name, parts=parts)
+    places = _places(parse_file(text, name=name, parts=parts))
     lines: list[str] = []
     most: dict[Place, SeenPower] = {}
     for one in seen:
@@ -84,7 +96,8 @@ def propose_limits(text: str, seen: Iterable[SeenPower], *, name: str) -> Limits
             lines.append(f"{summary}; proposed {one.proposed_w:,.0f} W")
             if place not in most or one.power_w > most[place].power_w:
                 most[place] = one
-    after = _replaced(text, most)
+    files = (YamlFile(name, text), *parts)
+    after = _all_replaced(files, most)
     _prove(
         after,
         {point_id: most[place].proposed_w for point_id, place in places.items() if place in most}
@@ -93,9 +106,13 @@ def propose_limits(text: str, seen: Iterable[SeenPower], *, name: str) -> Limits
             for point_id, point in portfolio.points.items()
             if places.get(point_id) not in most
         },
-        name=name,
     )
-    return LimitsProposal(before=text, after=after, lines=tuple(lines))
+    changed = tuple(
+        PartChange(was.name, was.text, now.text)
+        for was, now in zip(files[1:], after[1:], strict=True)
+        if was != now
+    )
+    return LimitsProposal(before=text, after=after[0].text, lines=tuple(lines), parts=changed)
 
 
 def _places(file: PortfolioFile) -> dict[str, Place]:
@@ -120,7 +137,25 @@ def _places(file: PortfolioFile) -> dict[str, Place]:
     return found
 
 
+def _all_replaced(
+    files: Sequence[YamlFile], most: Mapping[Place, SeenPower]
+) -> tuple[YamlFile, ...]:
+    """Return the files with each number in the file of its entry."""
+    merged = merge_files(files)
+    own: dict[int, dict[Place, SeenPower]] = {}
+    for place, seen in most.items():
+        number, there = merged.owner(place)
+        own.setdefault(number, {})[there] = seen
+    return tuple(
+        file._replace(text=_replaced(file.text, own[number])) if number in own else file
+        for number, file in enumerate(files)
+    )
+
+
 def _replaced(text: str, most: Mapping[Place, SeenPower]) -> str:
+    # Places are counted behind a byte order mark.
+    mark = "\ufeff" * text.startswith("\ufeff")
+    text = text.removeprefix("\ufeff")
     root = compose(text)
     changes = []
     for place, seen in most.items():
@@ -129,7 +164,7 @@ def _replaced(text: str, most: Mapping[Place, SeenPower]) -> str:
             changes.append((node.start_mark.index, node.end_mark.index, seen))
     for start, end, seen in sorted(changes, key=lambda one: one[0], reverse=True):
         text = text[:start] + f"{seen.proposed_w:.15g}" + _commented(text[end:], seen)
-    return text
+    return mark + text
 
 
 def _commented(rest: str, seen: SeenPower) -> str:
@@ -155,10 +190,11 @@ def _at(node: yaml.Node | None, place: Place) -> yaml.Node | None:
     return node
 
 
-def _prove(after: str, expected: Mapping[str, float | None], *, name: str) -> None:
-    """Make sure that the new text says the limits that were proposed, and the others as before."""
+def _prove(after: Sequence[YamlFile], expected: Mapping[str, float | None]) -> None:
+    """Make sure that the new texts say the limits that were proposed, the others as before."""
+    name, text = after[0]
     try:
-        points = parse_portfolio(after, name=name).points
+        points = parse_portfolio(text, name=name, parts=after[1:]).points
     except PortfolioError as error:
         raise DiscoveryError(f"{name}: limits could not be written ({error})") from error
     if {one: point.policy.max_power_w for one, point in points.items()} != dict(expected):

@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from difflib import unified_diff
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import yaml
 
@@ -28,7 +28,8 @@ from energy_platform.discovery.yaml_entries import (
 from energy_platform.discovery.zones import UNKNOWN_ZONE
 from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
-from energy_platform.portfolio.load import parse_file
+from energy_platform.portfolio.load import merge_files, parse_file
+from energy_platform.portfolio.parts import YamlFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,6 +53,20 @@ class DiscoveryError(RuntimeError):
     """The portfolio could not be extended; the message says what to do. Nothing was written."""
 
 
+class PartChange(NamedTuple):
+    """A further file of the portfolio as it is and as it would be.
+
+    Attributes:
+        name: The file.
+        before: Its text.
+        after: Its text with what is added.
+    """
+
+    name: str
+    before: str
+    after: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A portfolio as it is and as it would be.
@@ -59,6 +74,7 @@ class Proposal:
     Attributes:
         before: The text, None when there is no file.
         after: The text with the additions.
+        parts: Its further files of which any has additions.
         sites: Ids of sites that are added.
         types: Names of device types that are added.
         devices: Devices that are added, ``vendor/serial``.
@@ -69,6 +85,7 @@ class Proposal:
 
     before: str | None
     after: str
+    parts: tuple[PartChange, ...] = ()
     sites: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
@@ -79,22 +96,24 @@ class Proposal:
     @property
     def changes(self) -> bool:
         """Whether anything would be written."""
-        return self.before != self.after
+        return self.before != self.after or bool(self.parts)
 
     @property
     def to_confirm(self) -> int:
-        """Entries of the new text that an operator has to look at."""
-        return confirmations(self.after)
+        """Entries of the new texts that an operator has to look at."""
+        return sum(confirmations(text) for text in (self.after, *(one.after for one in self.parts)))
 
     def diff(self, *, name: str) -> list[str]:
         """Return a unified diff, one line each without its line break."""
+        main = PartChange(name, self.before or "", self.after)
         return [
             line.rstrip("\r\n")
+            for one in (main, *self.parts)
             for line in unified_diff(
-                (self.before or "").splitlines(keepends=True),
-                self.after.splitlines(keepends=True),
-                fromfile=name,
-                tofile=f"{name} (proposed)",
+                one.before.splitlines(keepends=True),
+                one.after.splitlines(keepends=True),
+                fromfile=one.name,
+                tofile=f"{one.name} (proposed)",
             )
         ]
 
@@ -109,37 +128,52 @@ def confirmations(text: str) -> int:
 
 
 def propose(
-    text: str | None, found: Mapping[Vendor, VendorInventory], *, name: str = "portfolio.yaml"
+    text: str | None,
+    found: Mapping[Vendor, VendorInventory],
+    *,
+    name: str = "portfolio.yaml",
+    parts: Sequence[YamlFile] = (),
 ) -> Proposal:
     """Work out what to add to a portfolio.
 
     New devices come with their sites and device types. Points that a known device has beyond the
     portfolio are proposed as comments: somebody may have left them out on purpose. What vanished
-    is reported, never removed.
+    is reported, never removed. What is new goes to the main file, what belongs to an entry to the
+    file of the entry.
 
     Args:
         text: The portfolio as it is; None for none.
         found: What the vendors that answered have.
         name: What to call the file in errors.
+        parts: Its further files.
 
     Raises:
         PortfolioError: The portfolio does not load as it is.
         DiscoveryError: It is laid out in a way that nothing can be added to.
     """
     if text is not None:
-        parse_portfolio(text, name=name)
+        parse_portfolio(text, name=name, parts=parts)
     try:
-        work = _Work(text if text is not None else NEW_FILE, name=name)
+        work = _Work(text if text is not None else NEW_FILE, name=name, parts=parts)
         for vendor, inventory in found.items():
             work.compare(vendor, inventory)
         work.add_new()
         after = work.text.result()
     except TextError as error:
         raise DiscoveryError(f"{name}: {error}") from error
-    _prove(work.text_before if text is not None else None, after, name=name)
+    changed = work.changed_parts()
+    after_of = {one.name: one.after for one in changed}
+    _prove(
+        None if text is None else (YamlFile(name, text), *parts),
+        (
+            YamlFile(name, after),
+            *(one._replace(text=after_of.get(one.name, one.text)) for one in parts),
+        ),
+    )
     return Proposal(
         before=text,
         after=after,
+        parts=changed,
         sites=tuple(work.new_sites),
         types=tuple(work.new_types),
         devices=tuple(device_id(one.vendor, one.serial) for one, _ in work.new_devices),
@@ -149,26 +183,40 @@ def propose(
     )
 
 
-def _prove(before: str | None, after: str, *, name: str) -> None:
-    """Make sure that the new text loads and still says all that the old one said.
+def _prove(before: Sequence[YamlFile] | None, after: Sequence[YamlFile]) -> None:
+    """Make sure that the new texts load and still say all that the old ones said.
 
     Raises:
-        DiscoveryError: It does not.
+        DiscoveryError: They do not.
     """
+    (name, text), *parts = after
     trouble = f"{name}: could not be extended without changing what is there"
     try:
-        parse_portfolio(after, name=name)
-        new = parse_file(after, name=name)
+        parse_portfolio(text, name=name, parts=parts)
+        new = parse_file(text, name=name, parts=parts)
     except PortfolioError as error:
         raise DiscoveryError(f"{trouble} ({error}); write it in plain block style") from error
     if before is None:
         return
-    old = parse_file(before, name=name)
+    old = parse_file(before[0].text, name=name, parts=before[1:])
     for section in _EXPORTED:
         was, now = getattr(old, section), getattr(new, section)
-        kept = {key: now.get(key) for key in was} if isinstance(was, dict) else now[: len(was)]
+        # What is added to the main file stands before the entries of its parts.
+        kept = {key: now.get(key) for key in was} if isinstance(was, dict) else _kept(now, was)
         if kept != was:
             raise DiscoveryError(f"{trouble} ({section}); write it in plain block style")
+
+
+def _kept(now: Sequence[object], was: Sequence[object]) -> tuple[object, ...]:
+    """Return, in their order, the entries that were there before."""
+    left = iter(was)
+    following = next(left, None)
+    kept = []
+    for one in now:
+        if following is not None and one == following:
+            kept.append(one)
+            following = next(left, None)
+    return tuple(kept)
 
 
 Shape = tuple[object, ...]
@@ -187,10 +235,12 @@ def _shape(points: Iterable[ProposedPoint]) -> Shape:
 class _Work:
     """One comparison of a portfolio with inventories."""
 
-    def __init__(self, text: str, *, name: str) -> None:
-        self.text_before = text
+    def __init__(self, text: str, *, name: str, parts: Sequence[YamlFile]) -> None:
         self.text = PortfolioText(text)
-        self.file: PortfolioFile = parse_file(text, name=name)
+        self.file: PortfolioFile = parse_file(text, name=name, parts=parts)
+        self._parts = parts
+        self._merged_files = merge_files((YamlFile(name, text), *parts))
+        self._editors: dict[int, PortfolioText] = {0: self.text}
         self.new_sites: dict[str, Lines] = {}
         self.new_types: dict[str, Lines] = {}
         self.new_devices: list[tuple[ProposedDevice, ProposedSite]] = []
@@ -201,6 +251,29 @@ class _Work:
         self._merged: dict[tuple[Vendor, str], str] = {}
         self._types: dict[tuple[Vendor, Shape], str] = {}
         self._placed: dict[tuple[Vendor, str], Counter[str]] = defaultdict(Counter)
+
+    def changed_parts(self) -> tuple[PartChange, ...]:
+        """Return the parts that have additions."""
+        files = [
+            (self._parts[number - 1], self._editors[number]) for number in self._editors if number
+        ]
+        changes = [PartChange(file.name, file.text, editor.result()) for file, editor in files]
+        return tuple(one for one in changes if one.after != one.before)
+
+    def _at(self, path: tuple[str | int, ...]) -> tuple[PortfolioText, tuple[str | int, ...]]:
+        """Return the text in which an entry stands, and its place there.
+
+        Raises:
+            DiscoveryError: Nothing can be added to that text.
+        """
+        number, place = self._merged_files.owner(path)
+        if number not in self._editors:
+            part = self._parts[number - 1]
+            try:
+                self._editors[number] = PortfolioText(part.text)
+            except TextError as error:
+                raise DiscoveryError(f"{part.name}: {error}") from error
+        return self._editors[number], place
 
     def compare(self, vendor: Vendor, found: VendorInventory) -> None:
         """Compare one vendor's inventory: what is known, new, vanished."""
@@ -280,17 +353,19 @@ class _Work:
     def _propose(
         self, where: str, path: tuple[str | int, ...], missing: Sequence[ProposedPoint]
     ) -> None:
-        seen = {
-            str(yaml.safe_load(one)) for one in _COMMENTED_KEY.findall(self.text.comments_of(path))
-        }
+        text, place = self._at(path)
+        seen = {str(yaml.safe_load(one)) for one in _COMMENTED_KEY.findall(text.comments_of(place))}
         fresh = [one for one in missing if one.key not in seen]
         if not fresh:
             return
-        if self.text.add_points(path, proposed_points(fresh)):
+        if text.add_points(place, proposed_points(fresh)):
             self.proposed[where] = self.proposed.get(where, 0) + len(fresh)
         else:
             keys = ", ".join(one.key for one in fresh)
             self.remarks.append(f"{where}: new at the vendor and not in the portfolio: {keys}")
+
+    def _has(self, section: str) -> bool:
+        return self.text.has(section) or section in self._merged_files.content
 
     def add_new(self) -> None:
         """Write the entries of new devices, their sites and types."""
@@ -320,7 +395,7 @@ class _Work:
         if placed:
             comments = proposed_behind(
                 [(device, site_id) for device, site_id, _ in placed],
-                has=self.text.has,
+                has=self._has,
                 streams=[one.id for one in self.file.streams],
             )
             self.text.remark("devices", comments)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from energy_platform.discovery.yaml_entries import indented
+from energy_platform.portfolio.schema import MODELINE
 from energy_platform.portfolio.text import compose
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from energy_platform.discovery.yaml_entries import Lines
 
-NEW_FILE: Final = """\
+NEW_FILE: Final = f"""\
+{MODELINE}
 # Sites, devices and points, guessed by `energy-platform discover` from the vendors' inventories.
 # Look for TO CONFIRM: these are things that no vendor says. Edit freely: running discover again
 # adds what is new and changes nothing that is there. `confidence` says how sure a guess is; remove
@@ -25,7 +27,7 @@ version: 1
 
 sites: []
 
-device_types: {}
+device_types: {{}}
 
 devices: []
 """
@@ -46,7 +48,9 @@ class PortfolioText:
     """
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        # A byte order mark stays in front; places are counted behind it.
+        self._mark = "\ufeff" * text.startswith("\ufeff")
+        self._text = text = text.removeprefix("\ufeff")
         self._break = "\r\n" if "\r\n" in text else "\n"
         node = compose(text)
         if not isinstance(node, yaml.MappingNode):
@@ -139,7 +143,7 @@ class PortfolioText:
             text += self._break
         for block in self._sections:
             text += ("" if text.endswith("\n") else self._break) + self._break + block
-        return text
+        return self._mark + text
 
     def _at(self, path: Sequence[str | int]) -> yaml.Node | None:
         node: yaml.Node | None = self._root

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.discovery import DiscoveryError, confirmations, propose
 from energy_platform.doctor.check_result import fail, ok, warn
-from energy_platform.portfolio import Portfolio, PortfolioError, parse_portfolio
+from energy_platform.portfolio import Portfolio, PortfolioError, load_portfolio
+from energy_platform.portfolio.files import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from energy_platform.discovery import VendorInventory
     from energy_platform.doctor.check_result import CheckResult
+    from energy_platform.portfolio.parts import YamlFile
     from energy_platform.schemas import Vendor
 
 CHECK: Final = "portfolio"
@@ -25,12 +27,12 @@ class ReadPortfolio(NamedTuple):
     """The portfolio as far as it can be read.
 
     Attributes:
-        text: Its text, None when there is none.
+        files: The texts of its files, the main one first; none where it does not load.
         portfolio: What it says, None when it does not load.
         findings: What the check says.
     """
 
-    text: str | None
+    files: tuple[YamlFile, ...]
     portfolio: Portfolio | None
     findings: list[CheckResult]
 
@@ -44,26 +46,25 @@ def check_portfolio(path: Path) -> ReadPortfolio:
             f"{path} does not exist",
             "Write it with `energy-platform discover`, or set ENERGY_PLATFORM_PORTFOLIO",
         )
-        return ReadPortfolio(None, None, [missing])
+        return ReadPortfolio((), None, [missing])
     try:
-        text = path.read_text(encoding="utf-8")
-        portfolio = parse_portfolio(text, name=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        return ReadPortfolio(None, None, [fail(CHECK, "", f"{path} cannot be read: {error}")])
+        files = read_files(path)
+        portfolio = load_portfolio(path)
     except PortfolioError as error:
         findings = [
             fail(CHECK, "", problem, "Correct the line") for problem in str(error).splitlines()
         ]
-        return ReadPortfolio(None, None, findings)
+        return ReadPortfolio((), None, findings)
     findings = [
         ok(
             CHECK,
             "",
             f"{len(portfolio.devices)} devices, {len(portfolio.points)} points and "
-            f"{len(portfolio.streams)} streams on {len(portfolio.sites)} sites",
+            f"{len(portfolio.streams)} streams on {len(portfolio.sites)} sites"
+            + (f", in {len(files)} files" if len(files) > 1 else ""),
         )
     ]
-    if waiting := confirmations(text):
+    if waiting := sum(confirmations(one.text) for one in files):
         findings.append(
             warn(
                 CHECK,
@@ -72,21 +73,23 @@ def check_portfolio(path: Path) -> ReadPortfolio:
                 "Look at each, correct it, and remove the mark",
             )
         )
-    return ReadPortfolio(text, portfolio, findings)
+    return ReadPortfolio(files, portfolio, findings)
 
 
-def compare(text: str, found: Mapping[Vendor, VendorInventory], *, name: str) -> list[CheckResult]:
+def compare(
+    files: Sequence[YamlFile], found: Mapping[Vendor, VendorInventory]
+) -> list[CheckResult]:
     """Compare the portfolio with what the vendors have, vendor by vendor.
 
     Args:
-        text: A portfolio that loads.
+        files: A portfolio that loads, the main file first.
         found: Inventories of the vendors that answered.
-        name: What to call the portfolio.
     """
+    (name, text), *parts = files
     findings: list[CheckResult] = []
     for vendor, inventory in found.items():
         try:
-            proposal = propose(text, {vendor: inventory}, name=name)
+            proposal = propose(text, {vendor: inventory}, name=name, parts=parts)
         except DiscoveryError as error:
             findings.append(warn("inventory", vendor, str(error)))
             continue

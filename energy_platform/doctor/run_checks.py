@@ -86,8 +86,8 @@ def run_checks(
         yield from visited.findings
         if visited.found is not None:
             found[vendor] = visited.found
-    if read.text is not None:
-        yield from compare(read.text, found, name=settings.platform.portfolio.name)
+    if read.files:
+        yield from compare(read.files, found)
     for vendor in environment.complete:
         context = SourceContext(
             portfolio=read.portfolio or Portfolio(), landing=landing_folder(data_dir, source=vendor)

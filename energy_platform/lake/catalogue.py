@@ -23,6 +23,7 @@ from energy_platform.lake.catalogue_database import (
     from_column,
     to_column,
 )
+from energy_platform.lake.remembered import remembered_answer
 from energy_platform.sources.coverage import DeviceDay
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class Catalogue(Closeable):
     """
 
     def __init__(self, data_dir: Path, *, url: SecretStr | None = None) -> None:
+        self._data_dir = data_dir
         self._database = CatalogueDatabase(data_dir, _METADATA, url=url)
         self._database.open()
 
@@ -253,7 +255,24 @@ class Catalogue(Closeable):
             query = query.where(table.c.day >= first)
         if last is not None:
             query = query.where(table.c.day <= last)
-        return {row["day"]: _record_of(row) for row in self._rows(query)}
+
+        def read() -> dict[str, DayRecord]:
+            return {row["day"]: _record_of(row) for row in self._rows(query)}
+
+        if first is not None or last is not None:
+            return read()
+        return remembered_answer(
+            ("source_days", self._data_dir, source), state=lambda: self._state(source), read=read
+        )
+
+    def _state(self, source: str) -> object:
+        """Return what is another when anything about a source's days was noted."""
+        table = _SOURCE_DAYS
+        at = table.c.attempted_us
+        query = sa.select(sa.func.count(), sa.func.max(at), sa.func.sum(at // 1_000_000)).where(
+            table.c.source == source
+        )
+        return self._database.read(lambda connection: tuple(connection.execute(query).one()))
 
     def devices(self, source: str, day: str) -> tuple[DeviceDay, ...]:
         """Return what each device gave on a day, by device in order."""

@@ -30,12 +30,15 @@ from energy_platform.lake.footers import (
     read_footer,
     read_statistics,
 )
+from energy_platform.lake.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from pydantic import SecretStr
+
+    from energy_platform.lake.remembered import RememberedFiles
 
 SNAPSHOT: Final = ""
 """Stands for the day of a table that has one file, not one per day."""
@@ -192,11 +195,16 @@ class DayFiles:
         Raises:
             CatalogueError: The catalogue cannot be used.
         """
+        memory = None if version else remembered(self._root)
 
         def read(database: CatalogueDatabase) -> Changes:
             now = self._synced(database)
             if not now:
                 return Changes(now, ())
+            if memory is not None:
+                with memory.lock:
+                    _bring_up_to_date(memory, database, version=now)
+                    return Changes(now, memory.files(tables, since=since))
             query = sa.select(_FILES)
             if version <= now:
                 query = query.where(_FILES.c.version > version)
@@ -225,6 +233,10 @@ class DayFiles:
         if not (self._root.is_dir() or database.exists):
             # Looking must not make a catalogue.
             return 0
+        memory = remembered(self._root)
+        if memory is not None and memory.is_looked_at:
+            with database.reading() as connection:
+                return _current_version(connection)
         present = scan(self._root)
         with database.reading() as connection:
             version = _current_version(connection)
@@ -232,6 +244,8 @@ class DayFiles:
                 _FILES.c.table_name, _FILES.c.day, _FILES.c.inode, _FILES.c.size, _FILES.c.mtime_ns
             ).where(_FILES.c.inode.is_not(None))
             known = {(row[0], row[1]): row[2:] for row in connection.execute(query)}
+        if memory is not None:
+            memory.note_look()
         if known == present:
             return version
         differing = [key for key in present if known.get(key) != present[key]]
@@ -429,6 +443,27 @@ def _day_file(row: sa.RowMapping) -> CataloguedFile:
         rows_version=row["rows_version"],
         has_refused=row["has_refused"],
     )
+
+
+def _bring_up_to_date(
+    memory: RememberedFiles, database: CatalogueDatabase, *, version: int
+) -> None:
+    """Read the rows that changed since they were remembered; all of them of another catalogue."""
+    if memory.version == version:
+        return
+    if memory.version > version:
+        memory.forget()
+    query = sa.select(_FILES).where(_FILES.c.version > memory.version)
+    with database.reading() as connection:
+        memory.add(map(_day_file, connection.execute(query).mappings()), version=version)
+        if connection.execute(sa.select(sa.func.count()).select_from(_FILES)).scalar() == len(
+            memory
+        ):
+            return
+        # A catalogue that was begun again does not say what went with the old one.
+        memory.forget()
+        rows = connection.execute(sa.select(_FILES)).mappings()
+        memory.add(map(_day_file, rows), version=version)
 
 
 def _rows_of(connection: sa.Connection, keys: Collection[Key]) -> dict[Key, sa.RowMapping]:

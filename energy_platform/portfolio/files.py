@@ -142,6 +142,18 @@ def read_files(path: Path) -> tuple[YamlFile, ...]:
     return tuple(read)
 
 
+def read_parts(path: Path) -> tuple[YamlFile, ...]:
+    """Return the texts of a portfolio's further files, whether or not the main one is there.
+
+    Raises:
+        PortfolioError: One of them cannot be read.
+    """
+    return tuple(
+        YamlFile(str(file), _text_of(file, main=path, at_most=LARGEST_BYTES))
+        for file in portfolio_files(path)[1:]
+    )
+
+
 def _text_of(file: Path, *, main: Path, at_most: int) -> str:
     """Return a file's text; no device or pipe is read, which may have no end."""
     try:

@@ -60,10 +60,10 @@ Confidence = Literal["high", "medium", "low"]
 class Site(_Entry):
     """A place with its own clock."""
 
-    id: Id
-    name: str
-    timezone: Zone
-    country: str | None = None
+    id: Id = Field(description="Name by which devices and streams refer to the site.")
+    name: str = Field(description="Name shown to users.")
+    timezone: Zone = Field(description="IANA time zone of its local days, such as Europe/Paris.")
+    country: str | None = Field(None, description="ISO code of its country, such as FR.")
     confidence: Confidence | None = Field(
         None, description="How sure the guess of its zone is; remove it once confirmed."
     )
@@ -72,9 +72,11 @@ class Site(_Entry):
 class ResetMarkerEntry(_Entry):
     """An announced exchange of a meter."""
 
-    at: LocalInstant
-    final_wh: Number | None = None
-    start_wh: Number | None = None
+    at: LocalInstant = Field(
+        description="When: an instant, or a date, its midnight on the clock of the site."
+    )
+    final_wh: Number | None = Field(None, description="Last reading of the old register, Wh.")
+    start_wh: Number | None = Field(None, description="First reading of the new register, Wh.")
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -86,16 +88,34 @@ class ResetMarkerEntry(_Entry):
 class PolicyEntry(_Entry):
     """Settings of the register rule that differ from the defaults."""
 
-    on_fall: OnFall | None = None
-    reset_base_wh: Number | None = None
-    dip_ratio: Limit | None = None
-    glitch: Literal["drop", "keep"] | None = None
-    confirm: Whole | None = None
-    register_modulus_wh: Number | None = None
-    max_power_w: Limit | None = None
-    resolution_wh: Number | None = None
-    gap_after: DurationOrNever | None = None
-    reset_markers: tuple[ResetMarkerEntry, ...] | None = None
+    on_fall: OnFall | None = Field(
+        None, description="Energy of a fall that is not noise; count_after: what was counted since."
+    )
+    reset_base_wh: Number | None = Field(
+        None, description="Reading at which the register begins again, for count_after_minus_base."
+    )
+    dip_ratio: Limit | None = Field(
+        None, description="Falls that keep this share are noise (0.9); none turns it off."
+    )
+    glitch: Literal["drop", "keep"] | None = Field(
+        None, description="keep: every reading settles at once; drop: passing ones are left out."
+    )
+    confirm: Whole | None = Field(
+        None, description="Readings that must agree before a new level is believed (3)."
+    )
+    register_modulus_wh: Number | None = Field(
+        None, description="Wh at which a register that rolls over begins again."
+    )
+    max_power_w: Limit | None = Field(
+        None, description="Rated power in W that bounds a plausible step; none: it is learned."
+    )
+    resolution_wh: Number | None = Field(None, description="Step of a coarse register, Wh.")
+    gap_after: DurationOrNever | None = Field(
+        None, description="Longer steps are marked as estimated (2h), or never."
+    )
+    reset_markers: tuple[ResetMarkerEntry, ...] | None = Field(
+        None, description="Announced exchanges of the meter."
+    )
 
     def on_the_clock(self, timezone: str) -> Self:
         """Return the entry with the dates of its markers as instants of a zone's clock."""
@@ -136,15 +156,27 @@ class PointSpec(PolicyEntry):
     """One point of a device or a device type; with the policy's settings in the same entry."""
 
     key: Text = Field(description="The vendor's own key: service triple, datapoint or sensor id.")
-    name: str
-    quantity: Quantity
+    name: str = Field(description="Name shown to users.")
+    quantity: Quantity = Field(
+        description="What is measured, such as active_energy_import or temperature."
+    )
     unit: str | None = Field(None, description="Unit the vendor counts in; rows may say their own.")
-    kind: Kind | None = None
-    phase: Phase = "total"
-    carrier: Carrier | None = None
-    role: Role | None = None
-    sign: Sign = 1
-    states: dict[str, StateNumber] = Field(default_factory=dict)
+    kind: Kind | None = Field(
+        None,
+        description="How its numbers are to be read; by default register of energies, else gauge.",
+    )
+    phase: Phase = Field("total", description="Phase that it measures.")
+    carrier: Carrier | None = Field(
+        None, description="What flows, where it differs from the device's."
+    )
+    role: Role | None = Field(
+        None, description="Place in the site's balance, where it differs from the device's."
+    )
+    sign: Sign = Field(1, description="-1 turns a gauge round.")
+    states: dict[str, StateNumber] = Field(
+        default_factory=dict,
+        description="Words of a state as numbers; other words are quarantined.",
+    )
     every: Duration | None = Field(None, description="Expected time between two samples.")
     stamp: Literal["start", "end"] | None = Field(
         None, description="Which end of its period an increment is stamped at; the end."
@@ -153,8 +185,12 @@ class PointSpec(PolicyEntry):
         None, description="Length of an increment's period, where it is not the pace of samples."
     )
     maximum: Number | None = Field(None, description="Largest believable value, canonical unit.")
-    rated_capacity_wh: Positive | None = None
-    energy_from_power: bool = False
+    rated_capacity_wh: Positive | None = Field(
+        None, description="Capacity behind a battery's counter, Wh."
+    )
+    energy_from_power: bool = Field(
+        False, description="Integrate this power because the device has no register."
+    )
     until: LocalInstant | None = Field(
         None, description="From here on the point is out of service: nothing is expected of it."
     )
@@ -177,21 +213,28 @@ Source = Annotated[Vendor, BeforeValidator(_registered)]
 class DeviceType(_Entry):
     """Points shared by devices of one type."""
 
-    points: tuple[PointSpec, ...]
+    points: tuple[PointSpec, ...] = Field(description="Points that every device of the type has.")
 
 
 class Device(_Entry):
     """One device of a vendor."""
 
-    vendor: Source
+    vendor: Source = Field(description="The source it is read from.")
     serial: Text = Field(description="Serial number, or what the source has in its place.")
-    site: Text
-    name: str
-    type: str | None = None
-    carrier: Carrier | None = None
-    role: Role = "none"
-    max_power_w: RatedPower | None = None
-    every: Duration | None = None
+    site: Text = Field(description="Id of its site.")
+    name: str = Field(description="Name shown to users.")
+    type: str | None = Field(None, description="Device type whose points it has.")
+    carrier: Carrier | None = Field(None, description="What flows through it.")
+    role: Role = Field(
+        "none",
+        description="Place in the site's balance; sub and none do not count in its use.",
+    )
+    max_power_w: RatedPower | None = Field(
+        None, description="Rated power in W of its registers; none: it is learned."
+    )
+    every: Duration | None = Field(
+        None, description="Expected time between two samples of its points."
+    )
     until: LocalInstant | None = Field(
         None, description="From here on the device is out of service, with all its points."
     )
@@ -201,22 +244,36 @@ class Device(_Entry):
     read: bool = Field(
         True, description="False leaves the device out: the vendor is not asked for it."
     )
-    points: tuple[PointSpec, ...] = ()
+    points: tuple[PointSpec, ...] = Field(
+        (), description="Points of its own; one with the key of a type's point replaces it."
+    )
 
 
 class Correction(_Entry):
     """A reviewed change of what the vendor said, or of how it is read."""
 
-    points: tuple[Text, ...] = Field(min_length=1)
-    reason: str = Field(min_length=3)
-    start: LocalInstant | None = Field(None, alias="from")
-    end: LocalInstant | None = Field(None, alias="to")
+    points: tuple[Text, ...] = Field(
+        min_length=1, description="Ids of the points, vendor/serial/key."
+    )
+    reason: str = Field(min_length=3, description="Why, in an operator's words.")
+    start: LocalInstant | None = Field(
+        None,
+        alias="from",
+        description="First instant; a date is its midnight on the clock of the site.",
+    )
+    end: LocalInstant | None = Field(
+        None,
+        alias="to",
+        description="First instant after it; a date is its midnight on the clock of the site.",
+    )
     timezone: Zone | None = Field(
         None, description="Zone of dates without a time; without it, the site's of each point."
     )
-    factor: Number | None = None
-    offset: Number | None = None
-    drop: bool = False
+    factor: Number | None = Field(None, description="Readings are multiplied by it.")
+    offset: Number | None = Field(
+        None, description="Is added to the readings, in the vendor's unit."
+    )
+    drop: bool = Field(False, description="Leave the readings out.")
     policy: PolicyEntry | None = Field(
         None, description="Policy settings for the UTC days that the entry touches."
     )
@@ -246,33 +303,53 @@ class Correction(_Entry):
 class Acceptance(_Entry):
     """A reviewed span of time in which what the register rule refused is energy after all."""
 
-    points: tuple[Text, ...] = Field(min_length=1)
-    reason: str = Field(min_length=3)
-    start: ClockInstant = Field(alias="from")
-    end: ClockInstant = Field(alias="to")
+    points: tuple[Text, ...] = Field(
+        min_length=1, description="Ids of the registers, vendor/serial/key."
+    )
+    reason: str = Field(min_length=3, description="Why, in an operator's words.")
+    start: ClockInstant = Field(
+        alias="from", description="First instant, on the clock of the site."
+    )
+    end: ClockInstant = Field(
+        alias="to", description="First instant after it, on the clock of the site."
+    )
 
 
 class Stream(_Entry):
     """One stream of packets, as agreed with its destination; each destination's own adds to it."""
 
-    id: Id
+    id: Id = Field(description="Id of the stream at its destination.")
     destination: str = Field(
         DEFAULT_DESTINATION, description="Where it goes, by the destination's name."
     )
     kind: str = Field("value", description="Which of the destination's kinds of packets.")
-    site: Text
-    credential: str
-    interval: Duration
-    reading: Literal["cumulative", "average", "per_interval"]
-    unit: str | None = None
-    timezone: Zone | None = None
+    site: Text = Field(description="Id of the site whose clock its packets are on.")
+    credential: str = Field(description="Which of the destination's credentials sends it.")
+    interval: Duration = Field(
+        description="Agreed time between two packets, such as 15m; divides a day."
+    )
+    reading: Literal["cumulative", "average", "per_interval"] = Field(
+        description="What its numbers are."
+    )
+    unit: str | None = Field(None, description="Agreed unit of a value.")
+    timezone: Zone | None = Field(
+        None, description="Zone of its packets, where it is not the site's."
+    )
     start: LocalInstant | None = Field(
         None, description="When it goes live; a date is its midnight on the clock of the stream."
     )
-    stamp: Literal["grid", "sample"] = "grid"
-    on_reject: Literal["skip", "stop"] | None = None
-    allow_backfill: bool = False
-    fields: dict[str, Text] = Field(min_length=1)
+    stamp: Literal["grid", "sample"] = Field(
+        "grid", description="grid: packets stand on the interval; sample: at the reading."
+    )
+    on_reject: Literal["skip", "stop"] | None = Field(
+        None, description="What follows a packet that is refused."
+    )
+    allow_backfill: bool = Field(
+        False, description="Whether late values may be sent behind the newest packet."
+    )
+    fields: dict[str, Text] = Field(
+        min_length=1, description="Point behind each field of a packet, by the field's name."
+    )
 
     def on_the_clock(self, timezone: str) -> Stream:
         """Return the stream with its start as an instant, on its own clock or else the given."""
@@ -300,13 +377,21 @@ def _of_its_destination(entry: Any, handler: ValidatorFunctionWrapHandler) -> An
 class PortfolioFile(_Entry):
     """The whole file."""
 
-    version: Literal[1]
-    sites: tuple[Site, ...]
-    device_types: dict[Id, DeviceType] = Field(default_factory=dict)
-    devices: tuple[Device, ...] = ()
-    corrections: tuple[Correction, ...] = ()
-    accept: tuple[Acceptance, ...] = ()
-    streams: tuple[Annotated[Stream, WrapValidator(_of_its_destination)], ...] = ()
+    version: Literal[1] = Field(description="Version of this format.")
+    sites: tuple[Site, ...] = Field(description="Places with their own clocks.")
+    device_types: dict[Id, DeviceType] = Field(
+        default_factory=dict, description="Points shared by equal devices, by the type's name."
+    )
+    devices: tuple[Device, ...] = Field((), description="Devices of the vendors with their points.")
+    corrections: tuple[Correction, ...] = Field(
+        (), description="Reviewed changes of what a vendor said, or of how it is read."
+    )
+    accept: tuple[Acceptance, ...] = Field(
+        (), description="Spans of time in which refused energy is energy after all."
+    )
+    streams: tuple[Annotated[Stream, WrapValidator(_of_its_destination)], ...] = Field(
+        (), description="Streams of packets, as agreed with their destination."
+    )
 
     @model_validator(mode="before")
     @classmethod

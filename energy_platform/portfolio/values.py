@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from energy_platform.durations import parse_duration
 
@@ -189,25 +189,60 @@ def _id(value: str) -> str:
     return value
 
 
-Zone = Annotated[str, AfterValidator(_zone)]
-LocalInstant = Annotated[datetime, BeforeValidator(_local_instant)]
+_NUMBERS: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{_DECIMAL.pattern}$"}]
+}
+_POSITIVES: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0}, *_NUMBERS["anyOf"][1:]]
+}
+_TEXTS: Final[dict[str, Any]] = {"type": ["string", "integer"], "minLength": 1}
+_DURATIONS: Final[dict[str, Any]] = {
+    "type": "string",
+    "pattern": r"^([0-9]+\.?[0-9]*|\.[0-9]+)(s|m|min|h|d)$",
+    "examples": ["30s", "15m", "2h", "1d"],
+}
+_MOMENTS: Final[dict[str, Any]] = {
+    "type": "string",
+    "pattern": r"^[0-9]{4}-?(W[0-9]|[0-9]{2})",
+    "examples": ["2026-01-31", "2026-01-31T08:00:00+01:00"],
+}
+
+
+def _or_word(schema: dict[str, Any], word: str) -> WithJsonSchema:
+    of = schema.get("anyOf", [schema])
+    return WithJsonSchema({"anyOf": [*of, {"const": word}]})
+
+
+# What an editor is told of each, which sees what was typed and not what it becomes.
+Zone = Annotated[
+    str, AfterValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Paris"]})
+]
+LocalInstant = Annotated[datetime, BeforeValidator(_local_instant), WithJsonSchema(_MOMENTS)]
 """An instant, or a date: the start of that day on the site's clock; see ``on_the_clock``."""
-ClockInstant = Annotated[datetime, BeforeValidator(_clock_instant)]
+ClockInstant = Annotated[datetime, BeforeValidator(_clock_instant), WithJsonSchema(_MOMENTS)]
 """An instant, a date, or a time on the site's clock; see ``on_the_clock``."""
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-DurationOrNever = Annotated[timedelta | Literal["never"], BeforeValidator(_or_never)]
-Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
-Id = Annotated[Text, AfterValidator(_id)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATIONS)]
+DurationOrNever = Annotated[
+    timedelta | Literal["never"], BeforeValidator(_or_never), _or_word(_DURATIONS, "never")
+]
+Text = Annotated[str, BeforeValidator(_text), Field(min_length=1), WithJsonSchema(_TEXTS)]
+Id = Annotated[Text, AfterValidator(_id), WithJsonSchema(_TEXTS | {"maxLength": LONGEST_ID})]
 """An id that the portfolio itself gives: of a site, a device type or a stream."""
-Number = Annotated[float, BeforeValidator(_number)]
-Positive = Annotated[float, BeforeValidator(_positive)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Limit = Annotated[float | Literal["none"], BeforeValidator(_or_none)]
+Number = Annotated[float, BeforeValidator(_number), WithJsonSchema(_NUMBERS)]
+Positive = Annotated[float, BeforeValidator(_positive), WithJsonSchema(_POSITIVES)]
+Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer"})]
+Limit = Annotated[float | Literal["none"], BeforeValidator(_or_none), _or_word(_NUMBERS, "none")]
 """A number, or an explicit ``none``."""
-RatedPower = Annotated[float | Literal["none"], BeforeValidator(_power)]
+RatedPower = Annotated[
+    float | Literal["none"], BeforeValidator(_power), _or_word(_POSITIVES, "none")
+]
 """A rated power in W, or an explicit ``none``."""
-StateNumber = Annotated[float, BeforeValidator(_state)]
-Sign = Annotated[Literal[1, -1], BeforeValidator(_whole)]
+StateNumber = Annotated[
+    float,
+    BeforeValidator(_state),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, *_NUMBERS["anyOf"]]}),
+]
+Sign = Annotated[Literal[1, -1], BeforeValidator(_whole), WithJsonSchema({"enum": [1, -1]})]
 
 
 def shown(value: Any, *, at_most: int = 60) -> str:

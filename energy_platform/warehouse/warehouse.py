@@ -180,6 +180,16 @@ class Warehouse:
         )
         return BuildPlan(stale=bool(why), why=why)
 
+    def about_now(
+        self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None
+    ) -> dict[str, str]:
+        """Return what a file published now would say of what it rests on.
+
+        Raises:
+            LakeError: A day file is damaged.
+        """
+        return self._build_info(portfolio, inputs=survey(self.lake), delivery=delivery)
+
     def prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> Prepared:
         """Make everything ready for ``dbt build``; hold ``locked()`` until ``commit``.
 

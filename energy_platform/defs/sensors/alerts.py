@@ -14,6 +14,7 @@ from energy_platform.alerts.heartbeat import send_heartbeat
 from energy_platform.alerts.policy import waits, writer_of
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors.alert_facts import gather
+from energy_platform.defs.sensors.ticking import asks_the_catalogue
 from energy_platform.delivery import LedgerError
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import LakeError
@@ -45,6 +46,7 @@ def build_alert_sensor() -> dg.SensorDefinition:
             "when it is over; send the heartbeat. Asks for no run."
         ),
     )
+    @asks_the_catalogue
     def alerts(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
         try:
             return dg.SkipReason(look(platform, context, now=platform.now()))

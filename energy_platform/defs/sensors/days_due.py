@@ -28,6 +28,7 @@ from energy_platform.defs.partitions import (
 )
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.schedules import open_days
+from energy_platform.defs.sensors.ticking import asks_the_catalogue
 from energy_platform.ingest.due import (
     REPORTED_FROM,
     SELF_HEALING_FROM,
@@ -78,6 +79,7 @@ def build_due_sensor(
             "time, and report them in the check of the raw days."
         ),
     )
+    @asks_the_catalogue
     def days_due(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
         try:
             settings = ingest_settings(vendor) if is_configured(vendor) else None

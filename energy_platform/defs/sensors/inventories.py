@@ -8,6 +8,7 @@ from energy_platform.defs.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.schedules import inventory_keys
 from energy_platform.defs.sensors.days_due import EVERY_S
+from energy_platform.defs.sensors.ticking import asks_the_catalogue
 from energy_platform.ingest.last_answer import last_answer_at
 from energy_platform.ingest.run import is_configured
 from energy_platform.installation.upgrade import restart_needed
@@ -27,6 +28,7 @@ def build_inventories_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinit
             "answered since: the schedule would do so only after the next midnight."
         ),
     )
+    @asks_the_catalogue
     def inventories_again(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:

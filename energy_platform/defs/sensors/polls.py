@@ -7,6 +7,7 @@ from energy_platform.defs.ingest_requests import hindrance, ingest_tags
 from energy_platform.defs.jobs import INGEST
 from energy_platform.defs.partitions import first_partition
 from energy_platform.defs.resources import Platform
+from energy_platform.defs.sensors.ticking import asks_the_catalogue
 from energy_platform.ingest.due import newest_chunk
 from energy_platform.ingest.run import first_day, ingest_settings, is_configured
 from energy_platform.installation.upgrade import restart_needed
@@ -38,6 +39,7 @@ def build_poll_sensor(vendor: Vendor, *, status: dg.DefaultSensorStatus) -> dg.S
             "samples. Today's day is folded by the intraday schedule."
         ),
     )
+    @asks_the_catalogue
     def poll_sensor(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:

@@ -14,6 +14,7 @@ from energy_platform.defs.jobs import push
 from energy_platform.defs.partitions import RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors.last_look import EVERY_S, LastLook, resting, seen_by
+from energy_platform.defs.sensors.ticking import asks_the_catalogue
 from energy_platform.delivery import LedgerError, PushDecision, push_decisions
 from energy_platform.destinations.base import (
     addressed,
@@ -39,6 +40,7 @@ def build_push_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         default_status=status,
         description=f"Ask for one push when the lake holds what {titles()} has not acknowledged.",
     )
+    @asks_the_catalogue
     def push_when_behind(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:

@@ -15,6 +15,7 @@ from energy_platform.defs.jobs import push, refresh
 from energy_platform.defs.partitions import RANGE_END, RANGE_START, RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors.last_look import EVERY_S, LastLook, resting, seen_by
+from energy_platform.defs.sensors.ticking import asks_the_catalogue
 from energy_platform.delivery import LedgerError
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.lake.lake import LakeError
@@ -38,6 +39,7 @@ def build_refresh_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         default_status=status,
         description="Ask for one refresh when derived days or marts are stale.",
     )
+    @asks_the_catalogue
     def refresh_when_stale(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.RunRequest | dg.SkipReason:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from energy_platform.destinations.base import FieldContent, FieldSpec
 from energy_platform.portfolio.model import Stream
@@ -34,7 +34,9 @@ _ORDER: Final = {name: place for place, name in enumerate((*ELECTRICITY_FIELDS, 
 class WatticsStream(Stream):
     """One stream at Wattics, as agreed with them (section 10)."""
 
-    kind: Literal["electricity", "value"]
+    kind: Literal["electricity", "value"] = Field(
+        description="electricity: up to 21 fields of one load; value: one number."
+    )
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
