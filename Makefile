@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' \) -print)
 
-.PHONY: help setup hooks demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month lock clean
+.PHONY: help setup hooks demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month readers lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -28,6 +28,7 @@ help:
 	@echo "make kills     the platform killed at 100 random moments, and what it comes to (slow)"
 	@echo "make fortnight  fifteen days of troubles on a fast clock, with the alerts counted (slow)"
 	@echo "make month     what a month of 15-minute cycles leaves on the disk (slow)"
+	@echo "make readers   every tool that people read with, kept open over 50 publications (Java, Maven, Node)"
 	@echo "make setup  the virtual environment and the dbt manifest only"
 	@echo "make lock   resolve requirements.lock anew (needs uv)"
 	@echo "make clean  remove what runs left in data/ and the caches (keeps $(VENV))"
@@ -101,6 +102,9 @@ fortnight: setup
 
 month: setup
 	$(BIN)/python -m energy_platform_tests.fortnight.month
+
+readers: setup
+	$(BIN)/python -m energy_platform_tests.readers
 
 format: setup
 	$(BIN)/ruff check --fix .

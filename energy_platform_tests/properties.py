@@ -21,19 +21,15 @@ import sys
 import time
 import traceback
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXAMPLES: Final = (
-    "energy_platform_tests.transforms.test_counters_properties",
-    "energy_platform_tests.transforms.test_intervals",
-    "energy_platform_tests.transforms.test_quality",
-    "energy_platform_tests.transforms.test_register_properties",
-    "energy_platform_tests.transforms.test_readings",
-    "energy_platform_tests.transforms.test_registers",
-    "energy_platform_tests.transforms.test_streams",
+EXAMPLES: Final = tuple(
+    f"energy_platform_tests.transforms.{path.stem}"
+    for path in sorted((Path(__file__).parent / "transforms").glob("test_*.py"))
 )
 """Modules whose properties are about single frames."""
 

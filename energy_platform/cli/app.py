@@ -115,14 +115,17 @@ def sql(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="CSV in place of a table: every row, values as they are.")
     ] = False,
-    lake: Annotated[
-        bool, typer.Option("--lake", help="Ask the live Parquet files of the lake.")
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", "--lake", help="Ask the Parquet files: the marts as of now, and the lake."
+        ),
     ] = False,
 ) -> None:
     """Ask the published DuckDB file; nothing can be written, no other file be read."""
     from energy_platform.cli.sql import run_sql  # noqa: PLC0415
 
-    raise typer.Exit(run_sql(console(), query=query, as_csv=as_csv, lake=lake))
+    raise typer.Exit(run_sql(console(), query=query, as_csv=as_csv, live=live))
 
 
 @app.command()

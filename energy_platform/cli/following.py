@@ -164,6 +164,8 @@ def _behind(platform: Platform, targets: Sequence[DestinationSettings]) -> list[
 def _say_published(report: RunReport, days: Sequence[str], *, say: Say) -> None:
     figures = _figures_of(report, "energy_duckdb")
     verb = "published" if figures.get("written") else "published file unchanged"
+    if figures.get("next_copy"):
+        verb = "live.duckdb published, energy.duckdb to be copied later"
     message = f"refresh: {f'{len(days)} days made fresh' if days else 'marts rebuilt'}; {verb}"
     if figures:
         message += f", {figures['path']} up to {figures['newest_day']}"

@@ -11,7 +11,7 @@ import duckdb
 from energy_platform.cli.console import add_row, error_console, print_error, table, visible
 from energy_platform.lake.lake import Lake
 from energy_platform.settings import Settings
-from energy_platform.warehouse.lake_views import open_lake_views
+from energy_platform.warehouse.live_views import open_live_views
 from energy_platform.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ TABLES: Final = """
 
 VIEWS: Final = """
     select view_name as "view", comment as description
-    from duckdb_views() where not internal order by view_name
+    from duckdb_views() where not internal and schema_name = 'main' order by view_name
 """
 
 _QUERIES: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
@@ -40,7 +40,7 @@ _HARMLESS: Final = _QUERIES | {duckdb.StatementType.CREATE}
 _EXECUTES: Final = re.compile(r"\banalyze\b", re.IGNORECASE)
 
 
-def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) -> int:
+def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) -> int:
     """Run one query and print its rows.
 
     The query sees the one database and nothing else: no file, no network, no extension, no
@@ -59,7 +59,7 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) ->
     to = error_console() if as_csv else console
     platform = Settings.load().platform
     try:
-        connection = _open(platform, lake=lake)
+        connection = _open(platform, live=live)
     except FileNotFoundError as error:
         to.print(
             f"{error.filename} does not exist yet: run `make demo`, or a refresh in `make ui`",
@@ -71,15 +71,15 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, lake: bool) ->
             if refused := _refusal(connection, query or ""):
                 print_error(to, refused)
                 return 1
-            return _answer(console, connection, query or (VIEWS if lake else TABLES), as_csv=as_csv)
+            return _answer(console, connection, query or (VIEWS if live else TABLES), as_csv=as_csv)
         except duckdb.Error as error:
             print_error(to, _sentence(error))
             return 1
 
 
-def _open(platform: PlatformSettings, *, lake: bool) -> duckdb.DuckDBPyConnection:
-    if lake:
-        return open_lake_views(Lake.of(platform))
+def _open(platform: PlatformSettings, *, live: bool) -> duckdb.DuckDBPyConnection:
+    if live:
+        return open_live_views(Lake.of(platform), marts=platform.data_dir / "marts")
     path = platform.data_dir / "energy.duckdb"
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.cli.accept_answer import sentence
-from energy_platform.cli.console import add_row, table
+from energy_platform.cli.console import add_row, error_console, table
 from energy_platform.cli.disputed import refused_lines, refused_of
 from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decisions
@@ -20,7 +20,8 @@ from energy_platform.portfolio import load_portfolio
 from energy_platform.refresh import blocked, stale, unconfirmed_readings
 from energy_platform.sources.base import SourceContext
 from energy_platform.sources.registry import day_tables, get_source, landing_folder, sources
-from energy_platform.warehouse.publication import published_info
+from energy_platform.warehouse.as_of import MARTS_FOLDER, AsOf, read_as_of
+from energy_platform.warehouse.live_views import LIVE_FILE, follow_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,8 @@ class Status:
         refused: Points with refused energy in the newest days, with what would let it pass.
         streams: Number of streams.
         stream_backlog: Streams that a push has something for, with the reason.
-        published_newest_day: Newest UTC day of the published file, None when there is none.
+        published_newest_day: Newest UTC day that is published, None when nothing is.
+        publication: As of when each published file is.
         portfolio: The portfolio file that was used.
         troubles: Runs that died or hang, alerts that stand, and what could not be read.
         replaced_answers: Answers that an operator let a newer one replace, newest first.
@@ -88,6 +90,7 @@ class Status:
     streams: int
     stream_backlog: dict[str, str]
     published_newest_day: str | None
+    publication: AsOf
     portfolio: str
     troubles: Troubles
     replaced_answers: tuple[Replacement, ...]
@@ -106,6 +109,7 @@ def run_status(console: Console, *, as_json: bool) -> int:
         CatalogueError: The catalogue cannot be used.
     """
     settings = installation().settings
+    _follow_folder(settings, to=error_console() if as_json else console)
     try:
         status = read_status(settings)
     except LedgerError as error:
@@ -120,6 +124,8 @@ def run_status(console: Console, *, as_json: bool) -> int:
 
 def _as_json(status: Status) -> dict[str, object]:
     found = asdict(status)
+    due = status.publication.next_copy_at
+    found["publication"]["next_copy_at"] = due.isoformat() if due else None
     # Next to the other lists: a program asks for what is wrong by one name.
     found |= {
         "troubled_runs": [asdict(one) for one in status.troubles.runs],
@@ -134,6 +140,28 @@ def _as_json(status: Status) -> dict[str, object]:
     return found
 
 
+def _follow_folder(settings: Settings, *, to: Console) -> None:
+    """Have the live views show this data folder, when it was moved or copied."""
+    folder = settings.platform.data_dir
+    try:
+        is_moved = follow_folder(
+            Lake.of(settings.platform), folder / LIVE_FILE, marts=folder / MARTS_FOLDER
+        )
+    except OSError as error:
+        to.print(
+            f"{folder / LIVE_FILE} shows another folder and cannot be written again: {error}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
+    if is_moved:
+        to.print(
+            f"{LIVE_FILE}: the data folder was moved or copied; its views now show {folder}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def read_status(settings: Settings) -> Status:
     """Read the platform's state: footers, the registers' newest state, the ledger's cursors.
 
@@ -146,6 +174,7 @@ def read_status(settings: Settings) -> Status:
     lake = Lake.of(platform)
     portfolio = load_portfolio(platform.portfolio)
     suspects = unconfirmed_readings(lake)
+    publication = read_as_of(platform.data_dir)
     stale_days: dict[str, list[str]] = {}
     held_days: dict[str, str] = {}
     now = datetime.now(tz=UTC)
@@ -170,8 +199,8 @@ def read_status(settings: Settings) -> Status:
         refused=refused_of(lake, portfolio),
         streams=len(portfolio.streams),
         stream_backlog=_behind(settings, lake, portfolio),
-        published_newest_day=published_info(platform.data_dir / "energy.duckdb").get("newest_day")
-        or None,
+        published_newest_day=publication.newest_day,
+        publication=publication,
         portfolio=str(platform.portfolio),
         troubles=read_troubles(platform.data_dir, now=now),
         replaced_answers=read_replacements(lake),
@@ -302,7 +331,12 @@ def _print(console: Console, status: Status) -> None:
             f"answers replaced by accept-answer: {len(status.replaced_answers)}",
             [sentence(one) for one in status.replaced_answers],
         )
-    _section(console, f"published up to: {status.published_newest_day or 'nothing yet'}", [])
+    behind = status.publication.sentence
+    _section(
+        console,
+        f"published up to: {status.published_newest_day or 'nothing yet'}",
+        [behind] if behind else [],
+    )
     _section(console, f"portfolio: {status.portfolio}", [])
 
 

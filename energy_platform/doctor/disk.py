@@ -104,7 +104,7 @@ def check_leftovers(data_dir: Path) -> list[CheckResult]:
                 "Nothing reads them; the next run or housekeeping removes them",
             )
         )
-    for name in ("energy.duckdb", "lake.duckdb"):
+    for name in ("energy.duckdb", "live.duckdb"):
         wal = data_dir / f"{name}.wal"
         if wal.exists():
             findings.append(

@@ -12,6 +12,7 @@ from energy_platform.doctor.disk import check_disk, check_leftovers
 from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
+from energy_platform.doctor.published import check_published
 from energy_platform.doctor.running import check_dagster, check_database, check_runs
 from energy_platform.doctor.vendors import check_source, visit
 from energy_platform.lake.lake import Lake
@@ -56,6 +57,7 @@ def run_checks(
     data_dir = settings.platform.data_dir
     yield from check_disk(data_dir, now=now())
     yield from check_leftovers(data_dir)
+    yield from check_published(data_dir, now=now())
     yield from check_dagster(data_dir / "dagster")
     yield from check_runs(data_dir / "dagster", now=now())
     yield check_database("ledger", settings.platform.ledger_url, data_dir=data_dir)

@@ -1,7 +1,8 @@
 """From the work file to the file everybody reads: copy, strip, audit, rename.
 
-Only tables are published, no views: any DuckDB 1.x client reads them without an extension. A
-reader keeps the file it opened; whoever opens it next gets the new one.
+The file holds tables, and views over them for clients without time zones: any DuckDB 1.x client
+reads it without an extension, wherever it lies. A reader keeps the file it opened; whoever opens it
+next gets the new one.
 """
 
 from __future__ import annotations
@@ -14,10 +15,22 @@ import duckdb
 
 from energy_platform.lake.files import staged
 from energy_platform.warehouse.errors import WarehouseError
+from energy_platform.warehouse.export import (
+    ABOUT_QUERY,
+    ABOUT_TEXT,
+    BUILT_AT,
+    INPUTS_QUERY,
+    INPUTS_TEXT,
+)
+from energy_platform.warehouse.mart_tables import tables_of
+from energy_platform.warehouse.sql_text import as_literal, utc_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
+
+    from energy_platform.warehouse.export import Exported
 
 _STRIP: Final = ("state", "staging")
 """Schemas that serve the build alone."""
@@ -33,23 +46,14 @@ SANDBOX: Final = {
 }
 """Settings under which a stranger's query reaches its database alone (DuckDB, Securing DuckDB)."""
 
-_HINT: Final = "python"
-"""Key of the one row of ``about`` that says nothing of the build."""
+_NOT_OF_THE_INPUTS: Final = ("python", BUILT_AT)
+"""Keys of ``about`` that say nothing of what the build rests on."""
 
-ABOUT: Final = """
-create or replace table about as
-    from state.build_info
-    union all by name
-    select 'python' as key,
-        'pip install duckdb pytz: without pytz, Python cannot fetch TIMESTAMPTZ columns' as value
-    order by key;
-comment on table about is
-    'What the file was built from: newest day, reach of each vendor, versions, digests.';
-create or replace table about_inputs as
-    select table_name, cast(day as date) as day, content_id, rows
-    from state.input_files
-    order by table_name, day;
-comment on table about_inputs is 'The day files of the lake that every figure rests on.';
+_ABOUT: Final = f"""
+create or replace table about as {ABOUT_QUERY};
+comment on table about is {as_literal(ABOUT_TEXT)};
+create or replace table about_inputs as {INPUTS_QUERY};
+comment on table about_inputs is {as_literal(INPUTS_TEXT)};
 """
 
 
@@ -59,10 +63,13 @@ class Published:
 
     Attributes:
         path: Where it lies.
-        written: Whether it was replaced; False when it already was this build.
+        written: Whether it was replaced; False when it already was this build, or is not due.
         rows: Rows per table.
         newest_day: Newest UTC day it rests on, None for an empty lake.
         bytes: Its size.
+        next_copy_at: When it is copied again, where it lags behind the marts; else None.
+        exported: What was written of the marts as Parquet.
+        views: The views of ``live.duckdb``.
     """
 
     path: Path
@@ -70,9 +77,17 @@ class Published:
     rows: Mapping[str, int]
     newest_day: str | None
     bytes: int
+    next_copy_at: datetime | None
+    exported: Exported
+    views: tuple[str, ...]
 
 
-def published_info(path: Path) -> dict[str, str]:
+def without_hints(about: Mapping[str, str]) -> dict[str, str]:
+    """Return what a build rests on, of all that its ``about`` says."""
+    return {key: text for key, text in about.items() if key not in _NOT_OF_THE_INPUTS}
+
+
+def published_about(path: Path) -> dict[str, str]:
     """Return what a published file says of itself; nothing when there is none.
 
     A file that cannot be read counts as none: the next publication replaces it.
@@ -81,11 +96,14 @@ def published_info(path: Path) -> dict[str, str]:
         return {}
     try:
         with duckdb.connect(str(path), read_only=True) as db:
-            info = dict(db.execute("select key, value from about").fetchall())
+            return dict(db.execute("select key, value from about").fetchall())
     except duckdb.Error:
         return {}
-    info.pop(_HINT, None)
-    return info
+
+
+def published_info(path: Path) -> dict[str, str]:
+    """Return what a published file was built from; nothing when there is none."""
+    return without_hints(published_about(path))
 
 
 def publish_file(work: Path, target: Path) -> None:
@@ -108,7 +126,10 @@ def publish_file(work: Path, target: Path) -> None:
             shutil.copyfile(work, path)
             with duckdb.connect(str(path)) as db:
                 expected = count_rows(db)
-                db.execute(ABOUT)
+                db.execute(_ABOUT)
+                db.execute("create schema utc")
+                for table in tables_of(db):
+                    db.execute(utc_view(table.name, instants=table.instants))
                 for schema in _STRIP:
                     db.execute(f"drop schema if exists {schema} cascade")
                 db.execute("checkpoint")

@@ -8,8 +8,10 @@ rebuilds them together with its own; the published file changes by a single rena
 from __future__ import annotations
 
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -19,7 +21,20 @@ from energy_platform.lake.digests import digest_of
 from energy_platform.memory import default_memory, duckdb_limit
 from energy_platform.sources.registry import sources
 from energy_platform.warehouse.affected import CoveringFile, affected_days, data_until, overlapping
+from energy_platform.warehouse.as_of import (
+    ENERGY_FILE,
+    LAST_COPY_FILE,
+    MARTS_FOLDER,
+    WORK_FILE,
+)
 from energy_platform.warehouse.build_state import BuildState, open_work
+from energy_platform.warehouse.copy_budget import (
+    LastCopy,
+    is_due,
+    next_copy_at,
+    note_copy,
+    read_last_copy,
+)
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
     delivery_rows,
@@ -30,6 +45,7 @@ from energy_platform.warehouse.dims import (
     site_devices,
 )
 from energy_platform.warehouse.errors import OutOfMemoryError, WarehouseError
+from energy_platform.warehouse.export import MartExport, exported_about
 from energy_platform.warehouse.handover import days_handed_over, hand_over, hand_over_days
 from energy_platform.warehouse.inputs import (
     Input,
@@ -42,12 +58,13 @@ from energy_platform.warehouse.inputs import (
     survey,
 )
 from energy_platform.warehouse.inventories import inventory_digest
-from energy_platform.warehouse.lake_views import write_lake_views
+from energy_platform.warehouse.live_views import LIVE_FILE, is_out_of_place, write_live_views
 from energy_platform.warehouse.publication import (
     Published,
     count_rows,
     publish_file,
     published_info,
+    without_hints,
 )
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.warehouse.selection import build_command, slice_command, unchanged
@@ -108,7 +125,7 @@ class Warehouse:
     @property
     def work_file(self) -> Path:
         """The private DuckDB file dbt builds in."""
-        return self.folder / "work.duckdb"
+        return self.data_dir / WORK_FILE
 
     @property
     def target_path(self) -> Path:
@@ -118,12 +135,22 @@ class Warehouse:
     @property
     def published_file(self) -> Path:
         """The file everybody reads."""
-        return self.data_dir / "energy.duckdb"
+        return self.data_dir / ENERGY_FILE
 
     @property
-    def lake_file(self) -> Path:
+    def live_file(self) -> Path:
         """The file of live views."""
-        return self.data_dir / "lake.duckdb"
+        return self.data_dir / LIVE_FILE
+
+    @property
+    def marts_folder(self) -> Path:
+        """Where the marts lie as Parquet."""
+        return self.data_dir / MARTS_FOLDER
+
+    @property
+    def last_copy_file(self) -> Path:
+        """What the newest copy of the published file cost."""
+        return self.data_dir / LAST_COPY_FILE
 
     def env(self) -> dict[str, str]:
         """Return what dbt needs in its environment; the same for every build."""
@@ -160,7 +187,7 @@ class Warehouse:
         Raises:
             LakeError: A day file is damaged.
         """
-        published = published_info(self.published_file)
+        published = without_hints(exported_about(self.marts_folder))
         if not published:
             return BuildPlan(stale=True, why=("nothing is published",))
         now = self._build_info(portfolio, inputs=survey(self.lake), delivery=delivery)
@@ -178,6 +205,10 @@ class Warehouse:
             for key, text in watched.items()
             if now[f"{key}_digest"] != published.get(f"{key}_digest")
         )
+        if not self.live_file.exists() or is_out_of_place(self.live_file):
+            why += (f"{LIVE_FILE} is missing or shows another folder",)
+        if published_info(self.published_file) != published and self._is_copy_due():
+            why += (f"{self.published_file.name} is due to be copied",)
         return BuildPlan(stale=bool(why), why=why)
 
     def about_now(
@@ -307,6 +338,7 @@ class Warehouse:
         """
         with self.locked(), self._opened() as db:
             state = BuildState(db)
+            MartExport(db, folder=self.marts_folder).note_built(now=datetime.now(tz=UTC))
             state.finish_days(days_handed_over(self.folder))
             if left := state.dirty_periods():
                 raise WarehouseError(
@@ -318,40 +350,69 @@ class Warehouse:
             shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self) -> Published:
-        """Publish the finished build; readers see the old file or the new, whole.
+        """Publish the finished build: as Parquet under live views, and as one file when it is due.
+
+        Readers see the old file or the new, whole. The one file is copied within a budget
+        (``copy_budget``); the views show each build.
 
         Raises:
-            WarehouseError: No build has finished, or the copy is not what it should be.
+            WarehouseError: No build has finished, or a file is not what it should be.
         """
         with self.locked():
-            info = self._finished()
-            before = published_info(self.published_file)
-            if before != info:
-                publish_file(self.work_file, self.published_file)
-            with duckdb.connect(str(self.published_file), read_only=True) as db:
+            with self._finished() as db:
+                info = BuildState(db).build_info()
+                exported = MartExport(db, folder=self.marts_folder).run()
                 rows = count_rows(db)
+            views = self.write_live_views()
+            is_behind = published_info(self.published_file) != info
+            written = is_behind and self._is_copy_due()
+            if written:
+                self._copy()
         return Published(
             path=self.published_file,
-            written=before != info,
+            written=written,
             rows=rows,
             newest_day=info.get("newest_day") or None,
             bytes=self.published_file.stat().st_size,
+            next_copy_at=self.next_copy_at() if is_behind and not written else None,
+            exported=exported,
+            views=views,
         )
 
-    def write_lake_views(self) -> tuple[str, ...]:
-        """Write ``lake.duckdb``: live views over the Parquet tables; return their names."""
-        return write_lake_views(self.lake, self.lake_file)
+    def write_live_views(self) -> tuple[str, ...]:
+        """Write ``live.duckdb`` where its views are other ones; return their names."""
+        return write_live_views(self.lake, self.live_file, marts=self.marts_folder)
 
-    def _finished(self) -> dict[str, str]:
+    def next_copy_at(self) -> datetime | None:
+        """Return when the published file may be copied again; None when it may be at once."""
+        return next_copy_at(read_last_copy(self.last_copy_file), size=self._size())
+
+    def _is_copy_due(self) -> bool:
+        if not self.published_file.exists():
+            return True
+        last = read_last_copy(self.last_copy_file)
+        return is_due(last, size=self._size(), now=datetime.now(tz=UTC))
+
+    def _size(self) -> int:
+        return self.work_file.stat().st_size if self.work_file.exists() else 0
+
+    def _copy(self) -> None:
+        began = time.monotonic()
+        publish_file(self.work_file, self.published_file)
+        seconds = time.monotonic() - began
+        note_copy(self.last_copy_file, LastCopy(finished_at=datetime.now(tz=UTC), seconds=seconds))
+
+    @contextmanager
+    def _finished(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the work file of a finished build."""
         if not self.work_file.exists():
             raise WarehouseError("nothing to publish: no build has finished yet; run the build")
         with self._opened() as db:
-            state = BuildState(db)
-            if not state.is_whole():
+            if not BuildState(db).is_whole():
                 raise WarehouseError(
                     "nothing to publish: the last build did not finish; run the build again"
                 )
-            return state.build_info()
+            yield db
 
     def _build_info(
         self,
@@ -423,6 +484,7 @@ class Warehouse:
             if link(self.lake, (one.file for one in files), folder=self._planned):
                 return None
             state.begin(affected)
+            MartExport(db, folder=self.marts_folder).note_periods()
             hand_over(
                 self.folder,
                 db,

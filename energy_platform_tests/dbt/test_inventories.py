@@ -55,7 +55,6 @@ def warehouse(
         read_inventory(suite, lake, patch)
         made.build(parse_portfolio(suite.portfolio()))
         made.publish()
-        made.write_lake_views()
         yield made
 
 
@@ -112,7 +111,7 @@ def test_every_last_value_is_there_once_alarms_as_texts_and_old_ones_with_their_
 
 def test_nothing_personal_is_in_either_file(warehouse: Warehouse) -> None:
     """The simulated account is full of contacts: none of them is asked for or kept."""
-    for file in (warehouse.published_file, warehouse.lake_file):
+    for file in (warehouse.published_file, warehouse.live_file):
         with duckdb.connect(str(file), read_only=True) as db:
             tables = [name for (name,) in db.execute("select name from (show tables)").fetchall()]
             text = repr([db.execute(f'from "{name}"').fetchall() for name in tables])
@@ -122,7 +121,7 @@ def test_nothing_personal_is_in_either_file(warehouse: Warehouse) -> None:
 
 
 def test_the_live_views_show_the_snapshots(warehouse: Warehouse) -> None:
-    with duckdb.connect(str(warehouse.lake_file), read_only=True) as db:
+    with duckdb.connect(str(warehouse.live_file), read_only=True) as db:
         customers = db.execute(
             f"select name from {RAW_SOCOMEC_CUSTOMERS.name} order by name"
         ).fetchall()

@@ -18,6 +18,7 @@ from energy_platform.transforms.sampling import (
     number_text,
     thousandths_text,
 )
+from energy_platform_tests.transforms.histories import PROPERTY
 
 MINUTE = 60_000_000
 
@@ -60,6 +61,7 @@ def test_a_half_hour_daylight_saving_keeps_local_hours() -> None:
     assert all(text[14:19] == "00:00" for text in found)
 
 
+@PROPERTY
 @given(
     day=st.dates(min_value=date(2000, 1, 1), max_value=date(2040, 12, 31)),
     zone=st.sampled_from(
@@ -112,6 +114,7 @@ def test_numbers_have_three_decimals_at_most_and_no_exponent(
     assert number_text(value) == text
 
 
+@PROPERTY
 @given(st.integers(min_value=-(10**15), max_value=10**15))
 def test_thousandths_are_written_exactly(thousandths: int) -> None:
     text = thousandths_text(thousandths)
@@ -169,6 +172,7 @@ def test_before_the_first_reading_nothing_is_known() -> None:
     assert found["face_wh"].to_list() == [None, 100.0, 105.0]
 
 
+@PROPERTY
 @given(
     st.lists(st.tuples(st.integers(1, 90), st.integers(0, 10_000)), min_size=1, max_size=30),
     st.lists(st.integers(0, 2800), min_size=1, max_size=20),

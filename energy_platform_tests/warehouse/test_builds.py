@@ -125,11 +125,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
     world.write(until("2026-03-27"))
     assert warehouse.build(world.portfolio).prepared.full
+    warehouse.publish()
 
     # A day as any other, and one that is still under way.
     world.write(["2026-03-28", "2026-03-29"], complete=False)
     world.land("belimo", day="2026-03-28", closed=True)
     normal = warehouse.build(world.portfolio).prepared
+    warehouse.publish()
 
     # The meter speaks again: its step bears on all days of the silence. The build is killed half
     # way; an old day it had rebuilt is put back to what it was before.
@@ -165,6 +167,29 @@ def test_builds_step_by_step_end_where_a_build_from_nothing_ends(chain: Chain) -
     assert chain.found.keys() == chain.truth.keys()
     for table, rows in chain.truth.items():
         assert chain.found[table] == rows, table
+
+
+def test_what_lies_as_parquet_is_what_the_builds_made(chain: Chain) -> None:
+    with duckdb.connect(str(chain.warehouse.live_file), read_only=True) as db:
+        for table, rows in chain.truth.items():
+            assert db.execute(f"from {table} order by all").fetchall() == rows, table
+
+
+def test_what_readers_lack_is_published_although_nothing_changed(
+    chain: Chain, tmp_path: Path
+) -> None:
+    other = chain.copy(tmp_path)
+    portfolio = chain.world.portfolio
+    assert other.plan(portfolio).why == ("nothing is published",)
+    other.publish()
+    assert not other.plan(portfolio).stale
+    other.published_file.unlink()
+    assert other.plan(portfolio).why == ("energy.duckdb is due to be copied",)
+    other.publish()
+    other.live_file.unlink()
+    assert other.plan(portfolio).why == ("live.duckdb is missing or shows another folder",)
+    other.publish()
+    assert not other.plan(portfolio).stale
 
 
 def test_a_normal_day_looks_at_no_old_one(chain: Chain) -> None:

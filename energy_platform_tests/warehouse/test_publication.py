@@ -19,7 +19,7 @@ from energy_platform.memory import LEAST
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.warehouse import Warehouse, WarehouseError, publication
 from energy_platform.warehouse.build_state import BuildState, open_work
-from energy_platform.warehouse.lake_views import write_lake_views
+from energy_platform.warehouse.live_views import write_live_views
 from energy_platform.warehouse.publication import published_info
 from energy_platform_tests.warehouse.warehouse_world import PROJECT
 
@@ -212,46 +212,46 @@ def test_an_unfinished_build_is_never_published(warehouse: Warehouse) -> None:
     assert published_info(warehouse.published_file)["version"] == "1"
 
 
-def test_the_lake_file_shows_the_day_files_live_and_says_so(warehouse: Warehouse) -> None:
+def test_the_live_file_shows_the_day_files_live_and_says_so(warehouse: Warehouse) -> None:
     lake = warehouse.lake
     lake.write(CORE_READINGS, readings(3), day="2026-01-01")
-    assert warehouse.write_lake_views() == (CORE_READINGS.name,)
-    with duckdb.connect(str(warehouse.lake_file), read_only=True) as db:
+    assert warehouse.write_live_views() == (CORE_READINGS.name,)
+    with duckdb.connect(str(warehouse.live_file), read_only=True) as db:
         assert db.execute("select count(*) from core_readings").fetchone() == (3,)
         lake.write(CORE_READINGS, readings(5), day="2026-01-02")
         assert db.execute(
             "select day::text, count(*) from core_readings group by day order by day"
         ).fetchall() == [("2026-01-01", 3), ("2026-01-02", 5)]
-        (said,) = db.execute("select value from about where key = 'what'").fetchone() or ("",)
+        (said,) = db.execute("select value from about_live where key = 'what'").fetchone() or ("",)
     assert "Live views" in said
 
 
-def test_a_copied_or_moved_lake_file_does_not_show_the_old_folders_rows(
+def test_a_copied_or_moved_live_file_does_not_show_the_old_folders_rows(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     lake = warehouse.lake
     lake.write(CORE_READINGS, readings(3), day="2026-01-01")
-    warehouse.write_lake_views()
+    warehouse.write_live_views()
     copy = tmp_path / "elsewhere"
-    shutil.copytree(warehouse.lake_file.parent, copy)
+    shutil.copytree(warehouse.live_file.parent, copy)
     for query in ("select * from core_readings", "select count(*) from core_readings"):
         with (
-            duckdb.connect(str(copy / warehouse.lake_file.name), read_only=True) as db,
+            duckdb.connect(str(copy / warehouse.live_file.name), read_only=True) as db,
             pytest.raises(duckdb.Error, match="copied or moved"),
         ):
             db.execute(query).fetchall()
     with duckdb.connect() as db:
-        db.execute(f"attach '{warehouse.lake_file}' as mine (read_only)")
+        db.execute(f"attach '{warehouse.live_file}' as mine (read_only)")
         assert db.execute("select count(*) from mine.core_readings").fetchone() == (3,)
     link = tmp_path / "link"
-    link.symlink_to(warehouse.lake_file.parent, target_is_directory=True)
-    with duckdb.connect(str(link.resolve() / warehouse.lake_file.name), read_only=True) as db:
+    link.symlink_to(warehouse.live_file.parent, target_is_directory=True)
+    with duckdb.connect(str(link.resolve() / warehouse.live_file.name), read_only=True) as db:
         assert db.execute("select count(*) from core_readings").fetchone() == (3,)
     # A refresh there makes it that folder's own.
     own = Lake(copy / "lake")
     own.write(CORE_READINGS, readings(7), day="2026-01-02")
-    write_lake_views(own, copy / "lake.duckdb")
-    with duckdb.connect(str(copy / "lake.duckdb"), read_only=True) as db:
+    write_live_views(own, copy / "live.duckdb", marts=copy / "marts")
+    with duckdb.connect(str(copy / "live.duckdb"), read_only=True) as db:
         assert db.execute("select count(*) from core_readings").fetchone() == (10,)
 
 
@@ -260,5 +260,5 @@ def test_the_file_tells_a_python_reader_what_it_needs(warehouse: Warehouse) -> N
     warehouse.publish()
     with duckdb.connect(str(warehouse.published_file), read_only=True) as db:
         (said,) = db.execute("select value from about where key = 'python'").fetchone() or ("",)
-    assert "pip install duckdb pytz" in said
+    assert "pip install pytz" in said
     assert not warehouse.publish().written

@@ -154,9 +154,8 @@ def test_halves_are_the_whole(affected: dict[str, set[date]]) -> None:
 
 
 def test_no_error_advises_a_setting_that_users_do_not_have() -> None:
-    config = {"memory_limit": "20MB", "threads": "1", "temp_directory": ""}
     with (
-        duckdb.connect(config=config) as db,
+        duckdb.connect(config={"memory_limit": "20MB", "threads": "1", "temp_directory": ""}) as db,
         pytest.raises(duckdb.OutOfMemoryException) as caught,
     ):
         db.execute("select count(distinct hash(range)) from range(9000000)")

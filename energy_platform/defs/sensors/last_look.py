@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 EVERY_S: Final = 10
 """Seconds between two looks; while nothing changes, a look is a few hundred file times."""
 
+_LOOKED_AT: Final = (
+    LEDGER_FILE,
+    f"{LEDGER_FILE}-wal",
+    "energy.duckdb",
+    "live.duckdb",
+    "marts/about/part.parquet",
+)
+"""What else than the lake an answer depends on, in the data folder."""
+
 _PROCESS: Final = uuid.uuid4().hex
 """A look made by other code may have come to another answer: the first tick after a start looks."""
 
@@ -72,12 +81,7 @@ def seen_by(platform: Platform, *, runs: str) -> str:
     """
     return (
         f"{runs} {platform.lake.version()} "
-        + file_states(
-            *(
-                platform.data / name
-                for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", "energy.duckdb")
-            ),
-        )
+        + file_states(*(platform.data / name for name in _LOOKED_AT))
         + f", {portfolio_state(Path(platform.portfolio_path))}"
     )
 
