@@ -103,11 +103,9 @@ def _runs(console: Console, runner: Runner, *, days: int) -> list[str]:
             reports.append(runner.run(f"ingest_{vendor}", tags=tags))
             note(f"{vendor}: {len(wanted)} days, {span}", began=began)
         errors = [f"{one.job}: {error}" for one in reports for error in one.errors]
-        # The push changes what mart_delivery shows, hence the second refresh.
         for follow, what in (
             (refresh_what_is_stale, "readings, energy, marts, published file"),
             (push_what_is_behind, f"packets to {titles()}"),
-            (refresh_what_is_stale, "what was delivered, published"),
         ):
             began = time.monotonic()
             status.update(what)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from energy_platform.lake.catalogue_database import CatalogueError
 from energy_platform.lake.day_files import (
@@ -50,7 +50,6 @@ from energy_platform.lake.parquet import ROW_GROUP, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pydantic import SecretStr
@@ -141,7 +140,7 @@ class Lake:
         """Return the glob over all files of a table."""
         return str(self.root / table.name / (f"{DAY_PREFIX}*/" * table.partitioned) / FILE_NAME)
 
-    def lock(self, name: str) -> AbstractContextManager[object]:
+    def lock(self, name: str) -> FileLock:
         """Return the advisory lock of a table (or of another shared thing) by name.
 
         It can be entered again by the thread that holds it, and waits for every other thread and
@@ -156,6 +155,20 @@ class Lake:
                 FileLock(folder / f"{name}.lock", fallback_to_soft=False, preserve_lock_file=True),
             )
         return lock
+
+    @contextmanager
+    def lock_if_free(self, name: str) -> Iterator[bool]:
+        """Hold a lock of :meth:`lock` if nobody else does; say whether it is held."""
+        lock = self.lock(name)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def days(self, table: Table) -> list[str]:
         """Return the partition keys that have a file, in order."""

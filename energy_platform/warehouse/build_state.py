@@ -196,6 +196,37 @@ class BuildState:
             """
         )
 
+    def replace_delivery(self, rows: pl.DataFrame, *, digest: str) -> bool:
+        """Put other rows into ``mart_delivery`` of a finished build.
+
+        Args:
+            rows: All rows of the table.
+            digest: Their digest, as ``build_info`` names it.
+
+        Returns:
+            False where the table has other columns: nothing was changed.
+        """
+        known = self._db.execute(
+            "select column_name from duckdb_columns() "
+            "where schema_name = 'main' and table_name = 'mart_delivery'"
+        ).fetchall()
+        if {name for (name,) in known} != set(rows.columns):
+            return False
+        self._db.register("incoming", rows.to_arrow())
+        self._db.execute(
+            """
+            begin;
+            delete from mart_delivery;
+            insert into mart_delivery by name from incoming order by stream_id;
+            """
+        )
+        self._db.execute(
+            "update state.build_info set value = ? where key = 'delivery_digest'", [digest]
+        )
+        self._db.execute("commit")
+        self._db.unregister("incoming")
+        return True
+
     def finish_days(self, days: Mapping[str, Iterable[date]]) -> None:
         """Take days as rebuilt, after dbt and its tests passed for them."""
         self._days(days)

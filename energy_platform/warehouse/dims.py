@@ -128,6 +128,11 @@ def delivery_rows(frame: pl.DataFrame | None) -> pl.DataFrame:
     )
 
 
+def delivery_digest(rows: pl.DataFrame) -> str:
+    """Return a digest of the ledger's rows, without what moves with the clock alone."""
+    return frame_digest(rows.drop("lag_s"))
+
+
 def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     """Return, per device, a digest of all that enters facts: its site, zone and points.
 

@@ -37,6 +37,7 @@ from energy_platform.warehouse.copy_budget import (
 )
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
+    delivery_digest,
     delivery_rows,
     device_fingerprints,
     dims,
@@ -349,6 +350,30 @@ class Warehouse:
         for folder in (self._inputs, self._planned):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def publish_delivery(self, delivery: pl.DataFrame) -> Published | None:
+        """Publish what the ledger says now with the figures of the last build: no build is needed.
+
+        Args:
+            delivery: The ledger's frame with the columns ``DELIVERY``.
+
+        Returns:
+            None where it is left to the next build: none has finished yet, or one is under way.
+
+        Raises:
+            WarehouseError: A file is not what it should be.
+        """
+        with self.lake.lock_if_free(LOCK) as is_held:
+            if not is_held or not self.work_file.exists():
+                return None
+            rows = delivery_rows(delivery)
+            with self._opened() as db:
+                state = BuildState(db)
+                if not state.is_whole() or not state.replace_delivery(
+                    rows, digest=delivery_digest(rows)
+                ):
+                    return None
+            return self.publish()
+
     def publish(self) -> Published:
         """Publish the finished build: as Parquet under live views, and as one file when it is due.
 
@@ -432,7 +457,6 @@ class Warehouse:
             final = found.final_before(self.late_days[vendor])
             info[f"newest_closed_day_{vendor}"] = found.newest_closed_day or ""
             info[f"final_before_{vendor}"] = final.isoformat() if final else ""
-        state = delivery_rows(delivery).drop("lag_s")  # moves with the clock, not with the data
         return {
             **info,
             "inputs_digest": digest_of(repr(sorted(inputs.values()))),
@@ -442,7 +466,7 @@ class Warehouse:
             "reach_digest": digest_of(repr(sorted(info.items()))),
             "rules_digest": digest_of(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
             "inventory_digest": inventory_digest(self.lake),
-            "delivery_digest": frame_digest(state),
+            "delivery_digest": delivery_digest(delivery_rows(delivery)),
         }
 
     def _prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None) -> Prepared | None:

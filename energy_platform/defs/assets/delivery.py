@@ -21,6 +21,10 @@ from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.settings import DestinationSettings, SettingsError
+from energy_platform.warehouse import WarehouseError
+
+DELIVERY_MART: Final = "mart_delivery"
+"""The mart that shows how far delivery has come; dbt makes it, and a push brings it up to date."""
 
 NOTHING_REFUSED: Final = "nothing_refused"
 RECONCILED: Final = "reconciled"
@@ -78,6 +82,7 @@ def packets_asset(target: Destination) -> dg.AssetsDefinition:
         except (PortfolioError, SettingsError, LakeError, LedgerError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         metadata: dict[str, Any] = {
+            "published": _publish(context, platform),
             "packets_acknowledged": outcome.acknowledged,
             "packets_refused": outcome.refused,
             "next": "nothing was begun" if outcome.then is None else outcome.then.reason,
@@ -103,6 +108,21 @@ def packets_asset(target: Destination) -> dg.AssetsDefinition:
         )
 
     return packets
+
+
+def _publish(context: dg.AssetExecutionContext, platform: Platform) -> str:
+    """Publish the state of delivery; say how, or why the next refresh does."""
+    try:
+        published = platform.warehouse.publish_delivery(platform.delivered(platform.portfolio()))
+    except (PortfolioError, LakeError, LedgerError, WarehouseError) as error:
+        context.log.warning("mart_delivery is left to the next refresh: %s", error)
+        return f"by the next refresh: {error}"
+    if published is None:
+        return "by the refresh that is under way, or the next one"
+    context.log_event(
+        dg.AssetMaterialization(DELIVERY_MART, description="The state of delivery after a push.")
+    )
+    return "mart_delivery, without a build"
 
 
 def reconciled_check(target: Destination) -> dg.AssetChecksDefinition:

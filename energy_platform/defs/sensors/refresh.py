@@ -51,17 +51,15 @@ def build_refresh_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         seen = seen_by(platform, runs=_newest_run(context.instance, push.name) + before.last_run_id)
         if look.is_still(seen):
             return dg.SkipReason(f"nothing changed since {look.at:%H:%M} UTC: all is fresh")
-        if refresh.name in jobs_of(living_runs(context.instance)):
+        living = jobs_of(living_runs(context.instance))
+        if refresh.name in living:
             return dg.SkipReason("a refresh is under way")
         try:
             portfolio = platform.portfolio()
             days = stale(platform.lake, portfolio)
-            if (
-                not days
-                and not platform.warehouse.plan(
-                    portfolio, delivery=platform.delivered(portfolio)
-                ).stale
-            ):
+            # A push publishes what it delivered by itself, at its end.
+            delivery = None if push.name in living else platform.delivered(portfolio)
+            if not days and not platform.warehouse.plan(portfolio, delivery=delivery).stale:
                 look.note(seen)
                 return dg.SkipReason("every derived day and every mart is fresh")
         except (PortfolioError, LakeError, LedgerError) as error:
