@@ -305,11 +305,11 @@ class ManyDevices:
             self.alive -= 1
 
 
-class CountedVariable(Variable, weakref=True):
+class CountedVariable(Variable, frozen=True, weakref=True):
     """A variable whose end is noticed."""
 
 
-class CountedValue(LastValue, weakref=True):
+class CountedValue(LastValue, frozen=True, weakref=True):
     """A last value whose end is noticed."""
 
 
