@@ -47,6 +47,7 @@ from energy_platform.lake.footers import (
     read_footer,
 )
 from energy_platform.lake.parquet import ROW_GROUP, Writer
+from energy_platform.lake.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -172,6 +173,8 @@ class Lake:
 
     def days(self, table: Table) -> list[str]:
         """Return the partition keys that have a file, in order."""
+        if remembered(self.root) is not None:
+            return [one.day for one in self.day_files(table)]
         folder = self.root / table.name
         if not folder.is_dir():
             return []

@@ -33,7 +33,7 @@ def portfolio_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = schema["$defs"]
     definitions.pop("Stream", None)
     definitions["Device"]["properties"]["vendor"] |= {"enum": list(sources())}
-    streams = []
+    streams: list[dict[str, Any]] = []
     for name, target in destinations().items():
         model = target.stream_model.model_json_schema(by_alias=True, ref_template=_REF)
         definitions |= model.pop("$defs", {})
@@ -42,8 +42,8 @@ def portfolio_schema() -> dict[str, Any]:
             model["required"] = [*model["required"], "destination"]
         definitions[model["title"]] = model
         streams.append({"$ref": _REF.format(model=model["title"])})
-    properties = schema["properties"]
-    properties["streams"]["items"] = streams[0] if len(streams) == 1 else {"anyOf": streams}
+    properties: dict[str, Any] = schema["properties"]
+    properties["streams"]["items"] = {"anyOf": streams} if len(streams) > 1 else streams[0]
     for name, section in properties.items():
         if name != "version":
             # A section whose entries are all commented out is empty.

@@ -6,7 +6,7 @@ import gc
 import re
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import yaml
 from yaml.composer import Composer
@@ -85,9 +85,9 @@ class PortfolioLoader(Composer, _Parser, SafeConstructor, Resolver):
             self.get_event()
             tag = event.tag
             if tag is None or tag == "!":
-                tag = self.resolve(yaml.ScalarNode, event.value, event.implicit)
-            places = event.start_mark, event.end_mark
-            return yaml.ScalarNode(tag, event.value, *places, style=event.style)
+                tag = self.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
+            start, end = cast("Any", event.start_mark), cast("Any", event.end_mark)
+            return yaml.ScalarNode(tag, event.value, start, end, style=event.style)
         if isinstance(event, yaml.AliasEvent) and anchor is not None:
             self._nodes += self._sizes.get(anchor, 0)
             if anchor in self._open:

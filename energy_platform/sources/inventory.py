@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from energy_platform.identity import with_names
 
@@ -26,3 +26,30 @@ def with_devices_named_apart(
     """
     before = None if lake is None else lake.read(table)
     return frames | {table.name: with_names(frames[table.name], own_id=own_id, before=before)}
+
+
+class RowsByKey:
+    """The rows of a frame by one column, found without looking at all of them each time.
+
+    Args:
+        frame: The rows.
+        key: The column.
+
+    >>> import polars as pl
+    >>> rows = RowsByKey(pl.DataFrame({"device": ["b", "a", "b"], "point": [1, 2, 3]}), "device")
+    >>> [row["point"] for row in rows["b"]]
+    [1, 3]
+    >>> rows["c"]
+    []
+    """
+
+    def __init__(self, frame: pl.DataFrame, key: str) -> None:
+        self._frame = frame.sort(key, maintain_order=True)
+        runs = self._frame[key].rle().struct.unnest()
+        starts = runs["len"].cum_sum() - runs["len"]
+        self._runs = dict(zip(runs["value"], zip(starts, runs["len"], strict=True), strict=True))
+
+    def __getitem__(self, value: str) -> list[dict[str, Any]]:
+        """Return the rows with a value, in the order of the frame."""
+        start, length = self._runs.get(value, (0, 0))
+        return list(self._frame.slice(start, length).iter_rows(named=True))

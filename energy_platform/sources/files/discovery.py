@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import polars as pl
-
 from energy_platform.discovery.keywords import clean, keywords, usual_unit
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
@@ -25,11 +23,14 @@ from energy_platform.discovery.zones import candidate
 from energy_platform.sources.files.layout import ELECTRICITY_FIELDS, UPLOAD_CSV
 from energy_platform.sources.files.mapping import offset_of
 from energy_platform.sources.files.tables import RAW_FILES_LOGGERS, RAW_FILES_POINTS
+from energy_platform.sources.inventory import RowsByKey
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES, REGISTER_QUANTITIES
 from energy_platform.transforms.units import CANONICAL_UNITS, conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import polars as pl
 
     from energy_platform.portfolio.model import Confidence
     from energy_platform.schemas import Kind, Phase, Quantity
@@ -79,11 +80,11 @@ class _Meaning(NamedTuple):
 
 def found_in_files(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Return the sites, devices and points that the inventory of loggers comes to."""
-    points = inventory[RAW_FILES_POINTS.name]
+    points = RowsByKey(inventory[RAW_FILES_POINTS.name], "device_id")
     sites: dict[str, ProposedSite] = {}
     devices: dict[str, ProposedDevice] = {}
     for row in inventory[RAW_FILES_LOGGERS.name].iter_rows(named=True):
-        own = list(points.filter(pl.col("device_id") == row["id"]).iter_rows(named=True))
+        own = points[row["id"]]
         name = clean(row["name"]) or row["id"]
         sites[row["id"]] = _site(row, name)
         guesses = once([_point(point, every_s=row["every_s"]) for point in own])

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import polars as pl
-
 from energy_platform.discovery.keywords import clean, keywords, usual_unit
 from energy_platform.discovery.phases import phase_of
 from energy_platform.discovery.registers import once
@@ -24,6 +22,7 @@ from energy_platform.discovery.vendor_inventory import (
 )
 from energy_platform.discovery.vocabulary import BATTERY, CAPACITY, CHARGE, DISCHARGE
 from energy_platform.discovery.zones import candidate
+from energy_platform.sources.inventory import RowsByKey
 from energy_platform.sources.skycentrics.tables import (
     RAW_SKYCENTRICS_DEVICES,
     RAW_SKYCENTRICS_SENSORS,
@@ -35,6 +34,8 @@ from energy_platform.transforms.units import conversion
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
+
     from energy_platform.schemas import Role
 
 _ELECTRIC: Final = frozenset(
@@ -45,11 +46,11 @@ _ELECTRIC: Final = frozenset(
 
 def discover_skycentrics(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     """Read the inventory frames: gateways and sensors."""
-    sensors = inventory[RAW_SKYCENTRICS_SENSORS.name]
+    sensors = RowsByKey(inventory[RAW_SKYCENTRICS_SENSORS.name], "device_id")
     sites: dict[str, ProposedSite] = {}
     devices: dict[str, ProposedDevice] = {}
     for row in inventory[RAW_SKYCENTRICS_DEVICES.name].iter_rows(named=True):
-        own = list(sensors.filter(pl.col("device_id") == row["id"]).iter_rows(named=True))
+        own = sensors[row["id"]]
         name = clean(row["name"]) or f"SkyCentrics gateway {row['id']}"
         zone, reason = candidate(city=None, country=None, name=name)
         sites[row["id"]] = ProposedSite(key=row["id"], name=name, timezone=zone, confirm=reason)

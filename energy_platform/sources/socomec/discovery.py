@@ -25,6 +25,7 @@ from energy_platform.discovery.vendor_inventory import (
 )
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
 from energy_platform.identity import is_told_apart
+from energy_platform.sources.inventory import RowsByKey
 from energy_platform.sources.socomec.keys import socomec_key
 from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_DEVICES,
@@ -58,14 +59,14 @@ def discover_socomec(inventory: Mapping[str, pl.DataFrame]) -> VendorInventory:
     sites = {
         row["uuid"]: _site(row) for row in inventory[RAW_SOCOMEC_SITES.name].iter_rows(named=True)
     }
-    variables = inventory[RAW_SOCOMEC_VARIABLES.name]
+    variables = RowsByKey(inventory[RAW_SOCOMEC_VARIABLES.name], "device_uuid")
     seen = _words_seen(inventory.get(RAW_SOCOMEC_LAST_VALUES.name))
     devices: dict[str, ProposedDevice] = {}
     remarks: list[str] = []
     frame = inventory[RAW_SOCOMEC_DEVICES.name].sort("serial_number")
     gateways = set(frame["gateway_uuid"].drop_nulls())
     for row in frame.iter_rows(named=True):
-        own = list(variables.filter(pl.col("device_uuid") == row["uuid"]).iter_rows(named=True))
+        own = variables[row["uuid"]]
         is_gateway = row["uuid"] in gateways
         if is_gateway and not any(one["service_type"] != ALARM for one in own):
             continue

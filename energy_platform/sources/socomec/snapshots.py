@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_DEVICES_A_FRAME: Final = 200
+"""Devices whose answers are objects at once: a variable takes 2 kB so, and 200 bytes in a frame."""
+
 _REFUSED: Final = frozenset({400, 403, 404, 405, 409, 410, 422, 500, 501})
 """Answers about a device that was listed a moment ago but is refused, broken or gone."""
 
@@ -65,30 +68,23 @@ def inventory(client: SocomecClient) -> dict[str, pl.DataFrame]:
     devices = [(ca.uuid, device) for ca in accounts for device in client.devices(ca.uuid)]
     if not devices:
         raise _nothing_visible("devices", ", ".join(ca.name or ca.uuid for ca in accounts))
-    read = list(
-        in_order(
-            devices,
-            lambda item: _variables(client, ca=item[0], device=item[1]),
-            threads=client.settings.max_in_flight,
+    read = _read_variables(client, devices)
+    if read.scaled:
+        log.warning(
+            "socomec inventory: %d variables have a coefficient; never applied", read.scaled
         )
-    )
-    refusals = [one.refusal for one in read if one.refusal is not None]
-    if len(refusals) == len(devices):
-        raise refusals[0]
-    variables = [row for one in read for row in one.rows]
-    scaled = sum(row.variable.is_scaled for row in variables)
-    if scaled:
-        log.warning("socomec inventory: %d variables have a coefficient; never applied", scaled)
     # Last, since a source that stops answering here has given all that days are read by.
     customers = _customers(client, accounts)
-    last_values = _last_values(client, devices, read)
+    last_values = [*read.last, *_last_values(client, read.unasked, total=len(devices))]
     for warning in client.take_warnings():
         log.warning("socomec inventory: %s", warning)
     frames = {
         RAW_SOCOMEC_SITES.name: _site_frame(sites),
         RAW_SOCOMEC_DEVICES.name: _device_frame(devices),
-        RAW_SOCOMEC_VARIABLES.name: _variable_frame(variables),
-        RAW_SOCOMEC_LAST_VALUES.name: _last_value_frame(last_values),
+        RAW_SOCOMEC_VARIABLES.name: _first_of_each(
+            pl.concat(read.frames), RAW_SOCOMEC_VARIABLES.sort_key
+        ),
+        RAW_SOCOMEC_LAST_VALUES.name: _newest_of_each(pl.concat(last_values)),
     }
     return frames if customers is None else frames | {RAW_SOCOMEC_CUSTOMERS.name: customers}
 
@@ -123,6 +119,55 @@ class _Variables(NamedTuple):
     refusal: VendorError | None
 
 
+class _Read(NamedTuple):
+    """What the devices of an account gave.
+
+    Attributes:
+        frames: Their variables, some devices in each frame.
+        last: Last values of those whose variables needed them.
+        unasked: Account and device of the others.
+        scaled: Variables with a coefficient.
+    """
+
+    frames: list[pl.DataFrame]
+    last: list[pl.DataFrame]
+    unasked: list[tuple[str, Device]]
+    scaled: int
+
+
+def _read_variables(client: SocomecClient, devices: Sequence[tuple[str, Device]]) -> _Read:
+    """Read the variables of all devices; what was read of some becomes frames before the next.
+
+    Raises:
+        VendorError: Every device is refused; the first one's reason.
+    """
+    frames, last, unasked = [_variable_frame(())], [_last_value_frame(())], []
+    scaled = 0
+    refusals: list[VendorError] = []
+    answers = in_order(
+        devices,
+        lambda item: _variables(client, ca=item[0], device=item[1]),
+        threads=client.settings.max_in_flight,
+    )
+    rows: list[_VariableRow] = []
+    values: list[tuple[Device, LastValue]] = []
+    for number, (item, one) in enumerate(zip(devices, answers, strict=True), start=1):
+        rows += one.rows
+        values += [(item[1], value) for value in one.last or ()]
+        scaled += sum(row.variable.is_scaled for row in one.rows)
+        if one.refusal is not None:
+            refusals.append(one.refusal)
+        elif one.last is None and one.rows:
+            unasked.append(item)
+        if number % _DEVICES_A_FRAME == 0 or number == len(devices):
+            frames.append(_variable_frame(rows))
+            last.append(_last_value_frame(values))
+            rows, values = [], []
+    if len(refusals) == len(devices):
+        raise refusals[0]
+    return _Read(frames, last, unasked, scaled)
+
+
 def _variables(client: SocomecClient, *, ca: str, device: Device) -> _Variables:
     """Read the variables of a device; one that is refused costs no other its place."""
     try:
@@ -140,15 +185,13 @@ def _variables(client: SocomecClient, *, ca: str, device: Device) -> _Variables:
 
 
 def _last_values(
-    client: SocomecClient, devices: Sequence[tuple[str, Device]], read: Sequence[_Variables]
-) -> list[tuple[Device, LastValue]]:
-    """Return the last values of all devices; ask for those that their variables did not need."""
+    client: SocomecClient, devices: Sequence[tuple[str, Device]], *, total: int
+) -> list[pl.DataFrame]:
+    """Ask for the last values of devices whose variables did not need them."""
     errors: list[VendorError] = []
 
-    def values(item: tuple[tuple[str, Device], _Variables]) -> list[LastValue]:
-        (ca, device), one = item
-        if one.last is not None or not one.rows:
-            return one.last or []
+    def ask(item: tuple[str, Device]) -> list[LastValue]:
+        ca, device = item
         try:
             return client.last_values(ca, device.uuid)
         except VendorError as error:
@@ -157,21 +200,22 @@ def _last_values(
             errors.append(error)
             return []
 
-    items = list(zip(devices, read, strict=True))
-    found = list(in_order(items, values, threads=client.settings.max_in_flight))
+    answers = in_order(devices, ask, threads=client.settings.max_in_flight)
+    frames, values = [], []
+    for number, ((_, device), answered) in enumerate(zip(devices, answers, strict=True), start=1):
+        values += [(device, value) for value in answered]
+        if number % _DEVICES_A_FRAME == 0 or number == len(devices):
+            frames.append(_last_value_frame(values))
+            values = []
     if errors:
         # One line, not one a device: a source that is down fails for all that are left.
         log.warning(
             "%s; last values of %d of %d devices are those of the last time",
             errors[0],
             len(errors),
-            len(devices),
+            total,
         )
-    return [
-        (device, value)
-        for (_, device), answered in zip(devices, found, strict=True)
-        for value in answered
-    ]
+    return frames
 
 
 def _customers(client: SocomecClient, accounts: Iterable[CorporateAccount]) -> pl.DataFrame | None:
@@ -199,7 +243,7 @@ def _last_value_frame(values: Sequence[tuple[Device, LastValue]]) -> pl.DataFram
     numbers, texts = split_values(
         [one.value if one.number is None else one.number for _, one in values]
     )
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "device_uuid": [device.uuid for device, _ in values],
             "item_type": [one.triple[0] for _, one in values],
@@ -215,7 +259,10 @@ def _last_value_frame(values: Sequence[tuple[Device, LastValue]]) -> pl.DataFram
         },
         schema=RAW_SOCOMEC_LAST_VALUES.schema,
     )
-    # Of two values of one variable the newer one.
+
+
+def _newest_of_each(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return, of two values of one variable, the newer one."""
     newest = frame.sort("at", descending=True, nulls_last=True, maintain_order=True)
     key = RAW_SOCOMEC_LAST_VALUES.sort_key
     return newest.unique(subset=key, keep="first", maintain_order=True).sort(key)
@@ -280,13 +327,16 @@ def _variable_frame(variables: Iterable[_VariableRow]) -> pl.DataFrame:
                 one.active,
             )
         )
-    return _snapshot(rows, schema=RAW_SOCOMEC_VARIABLES.schema, key=RAW_SOCOMEC_VARIABLES.sort_key)
+    return pl.DataFrame(rows, schema=RAW_SOCOMEC_VARIABLES.schema, orient="row")
 
 
 def _snapshot(
     rows: Sequence[tuple[object, ...]], *, schema: pl.Schema, key: tuple[str, ...]
 ) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return _first_of_each(pl.DataFrame(rows, schema=schema, orient="row"), key)
+
+
+def _first_of_each(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
     return frame.sort(key, maintain_order=True).unique(
         subset=key, keep="first", maintain_order=True
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +16,13 @@ from energy_platform.lake.lake import Lake
 from energy_platform.sources.http.errors import PermanentError
 from energy_platform.sources.registry import get_source
 from energy_platform.sources.socomec import SOURCE, pull
+from energy_platform.sources.socomec.models import (
+    CorporateAccount,
+    Device,
+    LastValue,
+    Site,
+    Variable,
+)
 from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_CUSTOMERS,
     RAW_SOCOMEC_LAST_VALUES,
@@ -220,3 +230,94 @@ def test_an_inventory_that_was_cut_short_is_none(
         ingest_inventory(Source(complete()), vendor="socomec", lake=lake)
     assert len(written) == cut_at
     assert not has_inventory(lake, vendor="socomec")
+
+
+class ManyDevices:
+    """An account of many devices, which counts the variables that are objects at once."""
+
+    def __init__(self, *, devices: int, variables: int) -> None:
+        self.settings = SimpleNamespace(ca_uuid="", max_in_flight=2)
+        self._devices = [Device(uuid=f"u{n:05d}", serial_number=f"SN{n}") for n in range(devices)]
+        self._variables = variables
+        self._lock = threading.Lock()
+        self.alive = self.most = 0
+
+    def corporate_accounts(self) -> list[CorporateAccount]:
+        return [CorporateAccount(uuid=CA, name="A")]
+
+    def sites(self, ca: str) -> list[Site]:
+        del ca
+        return []
+
+    def customers(self, ca: str) -> list[Any]:
+        del ca
+        return []
+
+    def devices(self, ca: str) -> list[Device]:
+        del ca
+        return self._devices
+
+    def take_warnings(self) -> list[str]:
+        return []
+
+    def variables(self, ca: str, device: str) -> list[Variable]:
+        del ca
+        return [
+            self._counted(
+                CountedVariable(
+                    uuid=f"{device}-{n}",
+                    item_type="Global",
+                    item_index="0",
+                    service_id=str(n),
+                    device_uuid=device,
+                    # Every second device has to be asked for what its variables lack.
+                    unit="WATT_HOUR" if int(device[1:]) % 2 else None,
+                )
+            )
+            for n in range(self._variables)
+        ]
+
+    def last_values(self, ca: str, device: str) -> list[LastValue]:
+        del ca, device
+        return [
+            self._counted(
+                CountedValue(
+                    item_type="Global",
+                    item_index="0",
+                    service_id=str(n),
+                    value="1",
+                    date="2026-03-04T08:00:00.000Z",
+                    unit="WATT_HOUR",
+                )
+            )
+            for n in range(self._variables)
+        ]
+
+    def _counted(self, one: Any) -> Any:
+        with self._lock:
+            self.alive += 1
+            self.most = max(self.most, self.alive)
+        weakref.finalize(one, self._gone)
+        return one
+
+    def _gone(self) -> None:
+        with self._lock:
+            self.alive -= 1
+
+
+class CountedVariable(Variable, frozen=True, weakref=True):
+    """A variable whose end is noticed."""
+
+
+class CountedValue(LastValue, frozen=True, weakref=True):
+    """A last value whose end is noticed."""
+
+
+def test_a_large_account_is_read_without_holding_all_answers() -> None:
+    """What was read of some devices becomes columns before the next ones are asked."""
+    client = ManyDevices(devices=1_000, variables=6)
+    tables = pull.inventory(client)  # type: ignore[arg-type]
+    variables = tables["raw_socomec__variables"]
+    assert variables.height == tables["raw_socomec__last_values"].height == 6_000
+    assert variables["unit"].null_count() == 0
+    assert client.most < 0.5 * 2 * 6_000
