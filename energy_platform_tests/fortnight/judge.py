@@ -21,7 +21,7 @@ from energy_platform_tests.fortnight.scenario import BEGIN
 from energy_platform_tests.fortnight.site import NAME, STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import dagster as dg
 
@@ -86,7 +86,10 @@ def judge(scenario: Scenario) -> Verdict:
         *_runs(scenario),
         *_wattics(scenario),
     ]
-    rows = tuple(_row(one, mail=mail, webhook=webhook) for one in scenario.troubles)
+    rows = tuple(
+        _row(one, subjects=_subjects(one, scenario.troubles), mail=mail, webhook=webhook)
+        for one in scenario.troubles
+    )
     most = max(scenario.refused_logins.values(), default=0)
     late = max((_lateness(scenario, *key) for key in scenario.whole_at), default=timedelta(0))
     facts = (
@@ -115,16 +118,20 @@ def _count_alerts(titles: Iterable[str]) -> AlertCounts:
     return found
 
 
-def _subjects(trouble: Trouble) -> list[str]:
-    return sorted(STREAMS) if trouble.who == "wattics" else [trouble.who]
+def _subjects(trouble: Trouble, troubles: Collection[Trouble]) -> list[str]:
+    """Return who a trouble is about: streams whose source is silent meanwhile send nothing."""
+    if trouble.who != "wattics":
+        return [trouble.who]
+    silent = {one.who for one in troubles if one.start <= trouble.start and trouble.end <= one.end}
+    return sorted(stream for stream, source in STREAMS.items() if source not in silent)
 
 
-def _wanted(troubles: Iterable[Trouble]) -> tuple[Counter[tuple[str, str]], AlertCounts]:
+def _wanted(troubles: Collection[Trouble]) -> tuple[Counter[tuple[str, str]], AlertCounts]:
     """Return the alerts that must be sent, and those that may be."""
     must: Counter[tuple[str, str]] = Counter()
     may: AlertCounts = Counter()
     for one in troubles:
-        for subject in _subjects(one):
+        for subject in _subjects(one, troubles):
             if one.alert is not None:
                 must[title_of(one.alert), subject] += 1
             if one.allowed_alert is not None:
@@ -171,15 +178,17 @@ def _unfounded(scenario: Scenario) -> list[str]:
     ]
 
 
-def _row(trouble: Trouble, *, mail: AlertCounts, webhook: AlertCounts) -> Row:
+def _row(
+    trouble: Trouble, *, subjects: Collection[str], mail: AlertCounts, webhook: AlertCounts
+) -> Row:
     def counts(alerts: AlertCounts, kind: Kind) -> str:
-        begun = sum(alerts["begin", title_of(kind), one] for one in _subjects(trouble))
-        over = sum(alerts["over", title_of(kind), one] for one in _subjects(trouble))
+        begun = sum(alerts["begin", title_of(kind), one] for one in subjects)
+        over = sum(alerts["over", title_of(kind), one] for one in subjects)
         return f"{begun}+{over}"
 
     if trouble.alert is None:
         return Row(trouble.name, "nothing", "-", "-")
-    what = f"{title_of(trouble.alert)}: {', '.join(_subjects(trouble))}"
+    what = f"{title_of(trouble.alert)}: {', '.join(subjects)}"
     return Row(trouble.name, what, counts(mail, trouble.alert), counts(webhook, trouble.alert))
 
 
@@ -242,7 +251,7 @@ def _checks(scenario: Scenario) -> list[str]:
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     return [
         f"the check {key.name} of {key.asset_key.to_user_string()} does not pass: "
-        f"{record.status.value}"
+        f"{record.status.value} {_said(record.event)}"
         for key, record in latest.items()
         if record.status.value != "SUCCEEDED" or _failed(record.event)
     ]
@@ -252,6 +261,15 @@ def _failed(event: dg.EventLogEntry | None) -> bool:
     if event is None or event.dagster_event is None:
         return False
     return not event.dagster_event.asset_check_evaluation_data.passed
+
+
+def _said(event: dg.EventLogEntry | None) -> str:
+    """Return what a check said."""
+    if event is None or event.dagster_event is None:
+        return ""
+    evaluation = event.dagster_event.asset_check_evaluation_data
+    shown = {name: str(one.value)[:200] for name, one in evaluation.metadata.items()}
+    return f"{evaluation.description or ''} {shown}"
 
 
 def _runs(scenario: Scenario) -> list[str]:
@@ -284,7 +302,8 @@ def _wattics(scenario: Scenario) -> list[str]:
         return []
     report = scenario.site.suite.simulator(WatticsSimulator).delivery_report()
     return [f"Wattics: {one}" for one in report.complaints] + [
-        f"Wattics: {name} misses {one.missing_intervals} intervals"
+        f"Wattics: {name} misses {one.missing_intervals} intervals: "
+        + ", ".join(str(gap) for gap in one.gaps)
         for name, one in report.streams.items()
         if one.missing_intervals
     ]
