@@ -456,9 +456,8 @@ def _bring_up_to_date(
     query = sa.select(_FILES).where(_FILES.c.version > memory.version)
     with database.reading() as connection:
         memory.add(map(_day_file, connection.execute(query).mappings()), version=version)
-        if connection.execute(sa.select(sa.func.count()).select_from(_FILES)).scalar() == len(
-            memory
-        ):
+        count = sa.select(sa.func.count()).select_from(_FILES)
+        if connection.execute(count).scalar_one() == len(memory):
             return
         # A catalogue that was begun again does not say what went with the old one.
         memory.forget()
