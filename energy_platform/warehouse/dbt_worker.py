@@ -36,7 +36,7 @@ def _serve(commands: queue.SimpleQueue[list[str]], answers: TextIO) -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    manifest = None
+    manifest: Any = None
     while True:
         command = commands.get()
         if manifest is None:
@@ -48,8 +48,8 @@ def _serve(commands: queue.SimpleQueue[list[str]], answers: TextIO) -> None:
         done = dbtRunner(manifest=manifest).invoke(command)
         # The adapter keeps the work file open as long as its process lives.
         with suppress(Exception):  # it raises a bare Exception where dbt failed before it connected
-            DuckDBConnectionManager.env().close()
-        DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.env().close()  # type: ignore[no-untyped-call]
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         gc.collect()
         print(json.dumps(_answer(done)), file=answers, flush=True)
 

@@ -1,0 +1,77 @@
+"""What Dagster is told of a build: one event per table, whether it was rebuilt or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from energy_platform.defs.assets import marts as assets
+from energy_platform.defs.resources import Platform
+from energy_platform.lake.lake import Lake
+from energy_platform.portfolio import parse_portfolio
+from energy_platform.settings import PlatformSettings
+from energy_platform_tests.warehouse.warehouse_world import (
+    PROJECT,
+    World,
+    days_from,
+    portfolio_text,
+    utc,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_build_in_slices_reports_each_table_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = portfolio_text({"paris": "Europe/Paris"})
+    (tmp_path / "portfolio.yaml").write_text(text, encoding="utf-8")
+    world = World(
+        lake=Lake(tmp_path / "lake"),
+        portfolio=parse_portfolio(text),
+        start=utc("2026-03-01T00:00"),
+    )
+    world.write(days_from("2026-03-01", 3))
+    settings = PlatformSettings(
+        data_dir=tmp_path, portfolio=tmp_path / "portfolio.yaml", dbt_project_dir=PROJECT
+    )
+    found = assets.build_mart_assets(settings)
+    tables = next(
+        one for one in found if isinstance(one, dg.AssetsDefinition) and len(one.keys) > 1
+    )
+    monkeypatch.setattr("energy_platform.warehouse.warehouse.rows_within", lambda _: 1000)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def materialize() -> dict[str, dict[str, dg.MetadataValue]]:
+            done = dg.materialize(
+                found, resources={"platform": Platform.of(settings)}, instance=instance
+            )
+            assert done.success
+            events = [one.materialization for one in done.get_asset_materialization_events()]
+            names = [one.asset_key.to_user_string() for one in events]
+            assert sorted(names) == sorted({*names})
+            assert {*names} == {key.to_user_string() for key in tables.keys} | {assets.PUBLISHED}
+            return {one.asset_key.to_user_string(): dict(one.metadata) for one in events}
+
+        first = materialize()
+        slices = first["fct_energy_daily"]["slices"].value
+        assert isinstance(slices, int)
+        assert slices > 1
+        assert first[assets.PUBLISHED]["written"].value is True
+
+        nothing = materialize()
+        assert nothing["fct_energy_daily"]["rebuilt"].value is False
+        assert nothing[assets.PUBLISHED]["written"].value is False
+
+        # A late sample rebuilds what follows from it, and leaves the dimensions alone.
+        world.scale["socomec/paris/import"] = 2.0
+        world.write(["2026-03-02"])
+        late = materialize()
+        assert "rebuilt" not in late["fct_energy_daily"]
+        assert late["dim_point"]["rebuilt"].value is False
+        assert late[assets.PUBLISHED]["written"].value is True
