@@ -15,7 +15,7 @@ quarter_hours as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
 
 ),
 

@@ -2,7 +2,7 @@
 with energy as (
 
     select * from {{ ref("fct_energy_daily") }}
-    where {{ in_affected("local_day") }}
+    where {{ in_affected("local_day", scope="site_id") }}
 
 ),
 
@@ -16,7 +16,7 @@ points as (
 sites as (
 
     select * from {{ ref("mart_site_energy") }}
-    where {{ in_affected("local_day") }}
+    where {{ in_affected("local_day", scope="site_id") }}
 
 ),
 

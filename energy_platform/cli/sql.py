@@ -10,6 +10,7 @@ import duckdb
 
 from energy_platform.cli.console import add_row, error_console, print_error, table, visible
 from energy_platform.lake.lake import Lake
+from energy_platform.memory import MEMORY, default_memory, show_memory
 from energy_platform.settings import Settings
 from energy_platform.warehouse.live_views import open_live_views
 from energy_platform.warehouse.publication import SANDBOX
@@ -72,6 +73,9 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) ->
                 print_error(to, refused)
                 return 1
             return _answer(console, connection, query or (VIEWS if live else TABLES), as_csv=as_csv)
+        except duckdb.OutOfMemoryException:
+            print_error(to, _too_much(platform))
+            return 1
         except duckdb.Error as error:
             print_error(to, _sentence(error))
             return 1
@@ -83,7 +87,8 @@ def _open(platform: PlatformSettings, *, live: bool) -> duckdb.DuckDBPyConnectio
     path = platform.data_dir / "energy.duckdb"
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
-    return duckdb.connect(str(path), read_only=True, config={**SANDBOX})
+    limit = f"{(platform.memory or default_memory()) // 10**6}MB"
+    return duckdb.connect(str(path), read_only=True, config={**SANDBOX, "memory_limit": limit})
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
@@ -133,6 +138,13 @@ def _write_csv(result: duckdb.DuckDBPyConnection) -> None:
         sys.stdout.write(visible(frame.write_csv(), keep="\n"))
     else:
         frame.write_csv(sys.stdout.buffer)
+
+
+def _too_much(platform: PlatformSettings) -> str:
+    return (
+        f"the query needs more than {show_memory(platform.memory or default_memory())}: ask for "
+        f"fewer days or points at a time, or set {MEMORY} to more"
+    )
 
 
 def _sentence(error: duckdb.Error) -> str:

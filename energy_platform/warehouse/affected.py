@@ -31,6 +31,10 @@ class CoveringFile(NamedTuple):
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for no instant yet."""
 
+_FEW: Final = 0.25
+"""Share of the points up to which they are rebuilt by themselves: beyond, one pass over all the
+points of a day costs less than a slice of its own."""
+
 _OUTSIDE: Final = "UTC"
 """Zone of points that the portfolio does not know."""
 
@@ -46,40 +50,120 @@ def data_until(
     return day_bounds(max(days))[1] if days else LONG_AGO
 
 
-def affected_days(
+class Affected(NamedTuple):
+    """What a build rebuilds.
+
+    Attributes:
+        days: Local days by zone on which every point is rebuilt.
+        days_of_points: Further local days by zone on which some points are rebuilt.
+        points: These points.
+    """
+
+    days: dict[str, set[date]]
+    days_of_points: dict[str, set[date]]
+    points: frozenset[str]
+
+    @property
+    def all_days(self) -> dict[str, set[date]]:
+        """Both kinds of days by zone."""
+        zones = self.days.keys() | self.days_of_points.keys()
+        return {
+            zone: self.days.get(zone, set()) | self.days_of_points.get(zone, set())
+            for zone in zones
+        }
+
+
+def find_affected(
     state: BuildState,
     *,
     portfolio: Portfolio,
-    changed: Sequence[tuple[str, str]],
+    changed: Mapping[tuple[str, str], bool],
     build_info: Mapping[str, str],
     full: bool,
-) -> dict[str, set[date]]:
-    """Return the local days, by zone, that changed files and moved extents affect."""
+) -> Affected:
+    """Return the local days, by zone, that changed files and moved extents affect.
+
+    Args:
+        state: Of the work file, with the build's day files noted in it.
+        portfolio: The portfolio as it is now.
+        changed: Day files that are new, changed or gone, by table and day, and whether there is a
+            version before and after, which can be compared.
+        build_info: What the build rests on.
+        full: Whether everything is rebuilt.
+    """
     zones = {site.timezone for site in portfolio.sites.values()} | {_OUTSIDE}
     known_until = datetime.fromisoformat(build_info["horizon_at"])
-    affected = state.dirty_periods()
+    unfinished = state.dirty_periods()
     extent = state.extent()
     if extent is None:
-        return affected
+        return Affected(unfinished, {}, frozenset())
     whole = Span(extent.first, max(extent.last, known_until))
-    everywhere: list[Span] = [whole] if full else []
-    of_zone: dict[str, list[Span]] = defaultdict(list)
+    found = _Spans([whole], {}, {}, frozenset())
     if not full:
-        days = set(changed)
-        everywhere += [Span(*day_bounds(day)) for _, day in changed]
-        everywhere += [span for table, day, span in state.file_spans() if (table, day) in days]
-        everywhere += _moved_bounds(state.build_info(), build_info)
-        for point_id, span in state.moved_extents(data_until=known_until):
-            point = portfolio.points.get(point_id)
-            zone = portfolio.sites[point.site_id].timezone if point else _OUTSIDE
-            of_zone[zone].append(span)
-    for zone in zones:
+        found = _changed_spans(state, portfolio=portfolio, changed=changed, build_info=build_info)
+
+    def days_of(spans: Iterable[Span], zone: str) -> set[date]:
         inside = days_between(*whole, timezone=zone, margin=1)
-        for span in _merged([*everywhere, *of_zone[zone]]):
-            affected.setdefault(zone, set()).update(
-                days_between(*span, timezone=zone, margin=1) & inside
-            )
-    return affected
+        return {
+            day
+            for span in _merged([*spans])
+            for day in days_between(*span, timezone=zone, margin=1) & inside
+        }
+
+    days = {
+        zone: days_of([*found.everywhere, *found.of_zone.get(zone, ())], zone) for zone in zones
+    }
+    for zone, left in unfinished.items():
+        days.setdefault(zone, set()).update(left)
+    of_points = {
+        zone: days_of(spans, zone) - days.get(zone, set())
+        for zone, spans in found.of_points.items()
+    }
+    return Affected(days, of_points, found.points)
+
+
+class _Spans(NamedTuple):
+    """What changed: of all points, of those of a zone, and by zone of some points."""
+
+    everywhere: list[Span]
+    of_zone: Mapping[str, list[Span]]
+    of_points: Mapping[str, list[Span]]
+    points: frozenset[str]
+
+
+def _changed_spans(
+    state: BuildState,
+    *,
+    portfolio: Portfolio,
+    changed: Mapping[tuple[str, str], bool],
+    build_info: Mapping[str, str],
+) -> _Spans:
+    few = int(_FEW * len(state.known_points()))
+    compared = state.changed_points([key for key, both in changed.items() if both])
+    narrow = frozenset(one.point_id for one in compared)
+    if len(narrow) > few:
+        narrow, compared = frozenset(), []
+    whole_files = {key for key, both in changed.items() if not (both and narrow)}
+    everywhere = [Span(*day_bounds(day)) for _, day in whole_files]
+    everywhere += [span for table, day, span in state.file_spans() if (table, day) in whole_files]
+    everywhere += _moved_bounds(state.build_info(), build_info)
+    moved = state.moved_extents(data_until=datetime.fromisoformat(build_info["horizon_at"]))
+    if len(with_moved := narrow | {one.point_id for one in moved}) <= few:
+        narrow = with_moved
+    of_zone: dict[str, list[Span]] = defaultdict(list)
+    of_points: dict[str, list[Span]] = defaultdict(list)
+    for one in compared:
+        spans = [one.span, Span(*day_bounds(one.day))]
+        of_points[_zone_of(one.point_id, portfolio)] += spans
+    for point in moved:
+        wanted = of_points if point.point_id in narrow else of_zone
+        wanted[_zone_of(point.point_id, portfolio)].append(point.span)
+    return _Spans(everywhere, of_zone, of_points, narrow)
+
+
+def _zone_of(point_id: str, portfolio: Portfolio) -> str:
+    point = portfolio.points.get(point_id)
+    return portfolio.sites[point.site_id].timezone if point else _OUTSIDE
 
 
 def _moved_bounds(old: Mapping[str, str], new: Mapping[str, str]) -> list[Span]:

@@ -33,6 +33,15 @@ create table if not exists state.input_files (
 create table if not exists state.spans (
     table_name text, day text, point_id text, first_at timestamptz, last_at timestamptz
 );
+alter table state.spans add column if not exists digest ubigint;
+create table if not exists state.file_spans (
+    table_name text, day text, first_at timestamptz, last_at timestamptz
+);
+insert into state.file_spans
+    select table_name, day, min(first_at), max(last_at)
+    from state.spans
+    where not exists (from state.file_spans)
+    group by all;
 create table if not exists state.point_extents (
     point_id text primary key,
     first_reading_at timestamptz,
@@ -52,6 +61,13 @@ create table if not exists state.new_build_info as from state.build_info limit 0
 """
 
 
+_IN_CHANGED: Final = """
+    (table_name, day) in (select (table_name, day) from changed)
+    and day in (select day from changed)
+"""
+"""The spans of files that changed; by the second condition DuckDB skips those of other days."""
+
+
 class Span(NamedTuple):
     """A stretch of time, both ends included."""
 
@@ -64,6 +80,14 @@ class MovedExtent(NamedTuple):
 
     point_id: str
     span: Span
+
+
+class ChangedPoint(NamedTuple):
+    """A point whose rows of a day file changed, and what they covered or cover now."""
+
+    point_id: str
+    span: Span
+    day: str
 
 
 class BuildState:
@@ -119,27 +143,64 @@ class BuildState:
         self._insert("state.new_input_files", rows)
 
     def note_extents(self, changed: Iterable[tuple[str, str]]) -> None:
-        """Work out first and last instants per point, given the spans of changed files."""
+        """Work out first and last instants per point, given the spans of changed files.
+
+        What is known is widened by the new spans. Only points whose first or last instant stood in
+        an old version of a changed file, and no longer does, are looked up in all their files.
+        """
         self._db.execute("create or replace temp table changed (table_name text, day text)")
         self._insert("changed", list(changed))
         self._db.execute(
-            """
+            f"""
+            create or replace temp table withdrawn as
+            select distinct old.point_id
+            from (from state.spans where {_IN_CHANGED}) as old
+            left join state.new_spans as new using (table_name, day, point_id)
+            inner join state.point_extents as extent using (point_id)
+            where
+                (
+                    old.first_at = case old.table_name
+                        when $readings then extent.first_reading_at else extent.first_start_at
+                    end
+                    and (new.first_at is null or new.first_at > old.first_at)
+                )
+                or (
+                    old.last_at = extent.last_end_at
+                    and (new.last_at is null or new.last_at < old.last_at)
+                );
+            """,  # noqa: S608 (a constant)
+            {"readings": CORE_READINGS.name},
+        )
+        self._db.execute(
+            f"""
             delete from state.new_point_extents;
             insert into state.new_point_extents
             with spans as (
-                from state.spans anti join changed using (table_name, day)
-                union all
+                from state.spans semi join withdrawn using (point_id) where not ({_IN_CHANGED})
+                union all by name
                 from state.new_spans
-            )
+            ),
+            found as (
+                select
+                    point_id,
+                    min(first_at) filter (where table_name = $readings) as first_reading_at,
+                    min(first_at) filter (where table_name in ($energy, $consumption))
+                        as first_start_at,
+                    max(last_at) filter (where table_name in ($energy, $consumption))
+                        as last_end_at
+                from spans
+                where table_name in ($readings, $energy, $consumption)
+                group by point_id
+            ),
+            kept as (from state.point_extents anti join withdrawn using (point_id))
             select
                 point_id,
-                min(first_at) filter (where table_name = $readings),
-                min(first_at) filter (where table_name in ($energy, $consumption)),
-                max(last_at) filter (where table_name in ($energy, $consumption))
-            from spans
-            where table_name in ($readings, $energy, $consumption)
-            group by point_id
-            """,
+                least(kept.first_reading_at, found.first_reading_at),
+                least(kept.first_start_at, found.first_start_at),
+                greatest(kept.last_end_at, found.last_end_at)
+            from kept
+            full join found using (point_id)
+            """,  # noqa: S608 (a constant)
             {
                 "readings": CORE_READINGS.name,
                 "energy": CORE_ENERGY_DELTAS.name,
@@ -164,24 +225,25 @@ class BuildState:
         self._days(affected)
         self._db.execute(
             """
+            create or replace temp table replaced as
+            select table_name, day
+            from state.input_files as old
+            anti join state.new_input_files as new using (table_name, day, content_id)
+            union
+            select distinct table_name, day from state.new_spans;
             begin;
             insert into state.dirty_periods
             from some_days anti join state.dirty_periods using (timezone, local_day);
             delete from state.in_progress;
             insert into state.in_progress values ('under way');
-            delete from state.spans where exists (
-                select 1
-                from state.input_files as old
-                left join state.new_input_files as new using (table_name, day, content_id)
-                where
-                    new.day is null
-                    and old.table_name = spans.table_name
-                    and old.day = spans.day
-            );
-            delete from state.spans where exists (
-                select 1 from state.new_spans as new
-                where new.table_name = spans.table_name and new.day = spans.day
-            );
+            delete from state.spans
+            where
+                (table_name, day) in (select (table_name, day) from replaced)
+                and day in (select day from replaced);
+            delete from state.file_spans
+            where (table_name, day) in (select (table_name, day) from replaced);
+            insert into state.file_spans
+            select table_name, day, min(first_at), max(last_at) from state.new_spans group by all;
             insert into state.spans from state.new_spans;
             delete from state.input_files;
             insert into state.input_files from state.new_input_files;
@@ -259,11 +321,47 @@ class BuildState:
             self._db.execute(f"insert into {table} from incoming")
             self._db.unregister("incoming")
 
+    def changed_points(self, changed: Iterable[tuple[str, str]]) -> list[ChangedPoint]:
+        """Return the points whose rows differ between two versions of day files.
+
+        Args:
+            changed: Table and day of files that there were before and are now.
+        """
+        self._db.execute("create or replace temp table some_files (table_name text, day text)")
+        self._insert("some_files", list(changed))
+        rows = self._db.execute(
+            """
+            with old as (
+                from state.spans semi join some_files using (table_name, day)
+                where day in (select day from some_files)
+            ),
+            new as (from state.new_spans semi join some_files using (table_name, day))
+            select
+                coalesce(old.point_id, new.point_id),
+                least(old.first_at, new.first_at),
+                greatest(old.last_at, new.last_at),
+                coalesce(old.day, new.day)
+            from old
+            full join new using (table_name, day, point_id)
+            where old.digest is distinct from new.digest or old.digest is null
+            """
+        ).fetchall()
+        return [
+            ChangedPoint(point_id, Span(first.astimezone(UTC), last.astimezone(UTC)), day)
+            for point_id, first, last, day in rows
+        ]
+
     def file_spans(self) -> list[tuple[str, str, Span]]:
         """Return what each file covers, of the last build that was begun and of the new one."""
         rows = self._db.execute(
             """
-            with known as (from state.spans union all from state.new_spans)
+            with known as (
+                from state.file_spans
+                union all
+                select table_name, day, min(first_at), max(last_at)
+                from state.new_spans
+                group by all
+            )
             select table_name, day, min(first_at), max(last_at) from known group by all
             """
         ).fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.warehouse.slices import Slice
+
+_KNOWN_POINTS: Final = "known_points.parquet"
 
 
 def hand_over(
@@ -74,8 +76,23 @@ def hand_over(
     db.execute(f"copy (from state.point_extents order by point_id) to '{target}' (format parquet)")
 
 
-def hand_over_days(folder: Path, one: Slice) -> None:
-    """Write which days a slice rebuilds, and their quarter-hours."""
+def write_known_points(folder: Path, portfolio: Portfolio, *, known: Iterable[str]) -> None:
+    """Write every point of the portfolio and of the data with its site, for the slices to come."""
+    points = portfolio.points
+    rows = [
+        (point_id, points[point_id].site_id if point_id in points else None)
+        for point_id in sorted({*points, *known})
+    ]
+    schema = {"point_id": pl.String(), "site_id": pl.String()}
+    pl.DataFrame(rows, schema=schema, orient="row").write_parquet(folder / _KNOWN_POINTS)
+
+
+def hand_over_slice(folder: Path, one: Slice) -> None:
+    """Write which days a slice rebuilds, their quarter-hours, and for which points."""
+    points = pl.read_parquet(folder / _KNOWN_POINTS)
+    if one.points is not None:
+        points = points.filter(pl.col("point_id").is_in([*one.points]))
+    points.write_parquet(folder / "affected_points.parquet")
     periods(one.days).write_parquet(folder / "affected.parquet")
     quarter_hours(one.days).write_parquet(folder / "calendar.parquet")
 

@@ -42,6 +42,7 @@ class Prepared:
         slices: The same days as they are rebuilt, one slice after the other; at least one.
         files: Day files that the build reads, linked, with what they cover.
         left_out: Models that stay as they are, as dbt selects them.
+        empty: Models that have no row and get none.
     """
 
     env: Mapping[str, str]
@@ -53,6 +54,7 @@ class Prepared:
     slices: tuple[Slice, ...]
     files: tuple[CoveringFile, ...]
     left_out: tuple[str, ...]
+    empty: tuple[str, ...]
 
     @property
     def is_empty(self) -> bool:

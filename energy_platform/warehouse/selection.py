@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.schemas import CORE_CONSUMPTION_DELTAS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from energy_platform.warehouse.inputs import Input
 
 OF_DAYS: Final = "config.materialized:incremental"
 """The models that follow from local days."""
+
+_OF_CONSUMPTION: Final = ("fct_consumption_*",)
+"""Of registers that count no energy, such as water meters; many a portfolio has none."""
 
 _VIEWS: Final = "config.materialized:view"
 _TABLES: Final = "config.materialized:table"
@@ -46,6 +53,20 @@ def unchanged(old: Mapping[str, str], new: Mapping[str, str], *, has_days: bool)
     return tuple(left_out)
 
 
+def without_rows(*builds: Collection[Input]) -> tuple[str, ...]:
+    """Return the models of what no day file has or had a row of: they are empty and stay so.
+
+    Args:
+        builds: The day files of the last build and of the one under way.
+    """
+    has_consumption = any(
+        one.rows and one.table == CORE_CONSUMPTION_DELTAS.name
+        for inputs in builds
+        for one in inputs
+    )
+    return () if has_consumption else _OF_CONSUMPTION
+
+
 def leaves_nothing(left_out: Sequence[str]) -> bool:
     """Whether no model is left to build."""
     every = {
@@ -69,11 +90,17 @@ def build_command(left_out: Sequence[str]) -> list[str]:
     return [*command, "--exclude", *left_out] if left_out else command
 
 
-def slice_command(left_out: Sequence[str], *, is_first: bool) -> list[str]:
+def slice_command(left_out: Sequence[str], *, empty: Sequence[str], is_first: bool) -> list[str]:
     """Return the dbt command of a slice that others follow.
 
     The first one makes the tables and views of the whole build; later ones only what follows from
     their days.
+
+    Args:
+        left_out: Models that the whole build leaves out.
+        empty: Models that stay without rows.
+        is_first: Whether no slice came before.
     """
+    done = left_out if is_first else (_VIEWS, _TABLES, *empty)
     # One model at a time: two would need the memory of two.
-    return [*build_command(left_out if is_first else (_VIEWS, _TABLES)), "--threads", "1"]
+    return [*build_command(done), "--threads", "1"]

@@ -6,7 +6,7 @@ Pure rules: which local days go together. How many rows fit is measured, not com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.memory import duckdb_memory
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
-BYTES_PER_ROW: Final = 300
+    from energy_platform.warehouse.affected import Affected
+
+BYTES_PER_ROW: Final = 200
 """DuckDB's peak per row of the day files, in the widest model (``benchmarks.scale``)."""
+
+_SMALL: Final = 500_000
+"""Rows up to which some points more cost less than a slice of their own, which takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +31,12 @@ class Slice:
     Attributes:
         days: By zone, in order.
         rows: Rows of the day files that these days are made from, about.
+        points: Points that are rebuilt; None for all.
     """
 
     days: Mapping[str, Sequence[date]]
     rows: int
+    points: frozenset[str] | None = None
 
     @property
     def first(self) -> date | None:
@@ -51,13 +58,15 @@ class Slice:
         dates = self.dates
         each = max(self.rows // max(len(dates), 1), 1)
         rows = dict.fromkeys(dates, each)
-        return list(cut(self.days, rows=rows, most_rows=(len(dates) + 1) // 2 * each))
+        halves = cut(self.days, rows=rows, most_rows=(len(dates) + 1) // 2 * each)
+        return [replace(half, points=self.points) for half in halves]
 
     def __str__(self) -> str:
         """Return the days for display."""
         if self.first is None:
             return "no days"
-        return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+        days = str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+        return days if self.points is None else f"{days}, {len(self.points)} points"
 
 
 def rows_within(memory: int) -> int:
@@ -95,4 +104,34 @@ def cut(
             rows=sum(rows.get(day, 0) for day in group),
         )
         for group in groups
+    )
+
+
+def slices_of(
+    affected: Affected, *, rows: Mapping[date, int], most_rows: int, known_points: int
+) -> tuple[Slice, ...]:
+    """Cut what a build rebuilds: the days of all points first, then those of some points.
+
+    Args:
+        affected: What is rebuilt.
+        rows: Rows of the day files by UTC day.
+        most_rows: Rows of a slice.
+        known_points: Number of points with data.
+    """
+    everything = affected.all_days
+    if not any(affected.days_of_points.values()):
+        return cut(everything, rows=rows, most_rows=most_rows)
+    dates = {day for days in everything.values() for day in days}
+    has_days = any(affected.days.values())
+    if has_days and sum(rows.get(day, 0) for day in dates) <= min(_SMALL, most_rows):
+        return cut(everything, rows=rows, most_rows=most_rows)
+    share = len(affected.points) / max(known_points, 1)
+    of_points = cut(
+        affected.days_of_points,
+        rows={day: int(count * share) for day, count in rows.items()},
+        most_rows=most_rows,
+    )
+    return (
+        *(cut(affected.days, rows=rows, most_rows=most_rows) if has_days else ()),
+        *(replace(one, points=affected.points) for one in of_points),
     )

@@ -20,7 +20,7 @@ from energy_platform.identity import device_of
 from energy_platform.lake.digests import digest_of
 from energy_platform.memory import default_memory, duckdb_limit
 from energy_platform.sources.registry import sources
-from energy_platform.warehouse.affected import CoveringFile, affected_days, data_until, overlapping
+from energy_platform.warehouse.affected import CoveringFile, data_until, find_affected, overlapping
 from energy_platform.warehouse.as_of import (
     ENERGY_FILE,
     LAST_COPY_FILE,
@@ -47,7 +47,12 @@ from energy_platform.warehouse.dims import (
 )
 from energy_platform.warehouse.errors import OutOfMemoryError, WarehouseError
 from energy_platform.warehouse.export import MartExport, exported_about
-from energy_platform.warehouse.handover import days_handed_over, hand_over, hand_over_days
+from energy_platform.warehouse.handover import (
+    days_handed_over,
+    hand_over,
+    hand_over_slice,
+    write_known_points,
+)
 from energy_platform.warehouse.inputs import (
     Input,
     coverage,
@@ -68,8 +73,13 @@ from energy_platform.warehouse.publication import (
     without_hints,
 )
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
-from energy_platform.warehouse.selection import build_command, slice_command, unchanged
-from energy_platform.warehouse.slices import Slice, cut, rows_within
+from energy_platform.warehouse.selection import (
+    build_command,
+    slice_command,
+    unchanged,
+    without_rows,
+)
+from energy_platform.warehouse.slices import Slice, rows_within, slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -307,7 +317,7 @@ class Warehouse:
             one = todo[0]
             self._hand_over_slice(prepared, one)
             try:
-                dbt.run(*slice_command(prepared.left_out, is_first=done == 0))
+                dbt.run(*slice_command(prepared.left_out, empty=prepared.empty, is_first=done == 0))
             except OutOfMemoryError:
                 halves = one.halves()
                 if len(halves) == 1:
@@ -491,23 +501,29 @@ class Warehouse:
             spans(db, present, folder=self._planned)
             state.note_extents(changed)
             state.note_state(build_info=info, devices=device_fingerprints(portfolio))
-            affected = affected_days(
-                state, portfolio=portfolio, changed=changed, build_info=info, full=bool(why)
+            affected = find_affected(
+                state,
+                portfolio=portfolio,
+                changed={key: key in inputs and key in before for key in changed},
+                build_info=info,
+                full=bool(why),
             )
+            days = affected.all_days
+            empty = without_rows(before.values(), inputs.values())
             left_out = (
                 ()
                 if why or resumed
-                else unchanged(state.build_info(), info, has_days=any(affected.values()))
+                else (*unchanged(state.build_info(), info, has_days=any(days.values())), *empty)
             )
             known = [
                 CoveringFile(inputs[table, day], span)
                 for table, day, span in state.file_spans()
                 if (table, day) in inputs
             ]
-            files = overlapping(known, affected)
+            files = overlapping(known, days)
             if link(self.lake, (one.file for one in files), folder=self._planned):
                 return None
-            state.begin(affected)
+            state.begin(days)
             MartExport(db, folder=self.marts_folder).note_periods()
             hand_over(
                 self.folder,
@@ -518,32 +534,32 @@ class Warehouse:
                 vendors=self.late_days,
                 delivery=delivery,
             )
+            points = state.known_points()
+            write_known_points(self.folder, portfolio, known=points)
         prepared = Prepared(
             env=self.env(),
             full=bool(why),
             why=why,
             resumed=resumed,
             changed=tuple(changed),
-            affected={timezone: sorted(days) for timezone, days in sorted(affected.items())},
-            slices=cut(
+            affected={timezone: sorted(some) for timezone, some in sorted(days.items())},
+            slices=slices_of(
                 affected,
                 rows=rows_by_day(inputs.values()),
                 most_rows=self.most_rows or rows_within(self.memory),
+                known_points=len(points),
             ),
             files=tuple(files),
             left_out=left_out,
+            empty=empty,
         )
         self._hand_over_slice(prepared, prepared.slices[0])
         return prepared
 
     def _hand_over_slice(self, prepared: Prepared, one: Slice) -> None:
         """Let dbt see a slice's days and the files that bear on them, and nothing else."""
-        hand_over_days(self.folder, one)
-        files = (
-            prepared.files
-            if one == prepared.slices[0] and len(prepared.slices) == 1
-            else (overlapping(prepared.files, one.days))
-        )
+        hand_over_slice(self.folder, one)
+        files = overlapping(prepared.files, one.days)
         share_links((file.file for file in files), source=self._planned, folder=self._inputs)
 
     def _why_full(self, portfolio: Portfolio, *, info: Mapping[str, str]) -> tuple[str, ...]:

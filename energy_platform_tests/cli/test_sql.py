@@ -130,6 +130,19 @@ def test_queries_are_answered(
     assert content(data_dir.parent) == before
 
 
+@pytest.mark.usefixtures("data_dir")
+def test_a_query_that_is_too_large_names_our_setting(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("energy_platform.cli.sql.default_memory", lambda: 20_000_000)
+    query = "select count(distinct hash(range)) from range(9000000)"
+    code, said = asked(query, capfd=capfd)
+    assert code == 1
+    assert said.startswith("error: the query needs more than 0.02 GB")
+    assert "ENERGY_PLATFORM_MEMORY" in said
+    assert "SET " not in said
+
+
 def test_the_lake_of_a_moved_folder_is_its_own(
     data_dir: Path,
     tmp_path: Path,

@@ -71,11 +71,11 @@ def uncut(tmp_path_factory: pytest.TempPathFactory) -> Uncut:
 
 
 def test_a_cut_build_makes_the_same_rows(uncut: Uncut, tmp_path: Path) -> None:
-    most_rows = random.Random(12).randrange(1500, 4000)  # noqa: S311 (any number will do)
+    most_rows = random.Random(12).randrange(5000, 8000)  # noqa: S311 (any number will do)
     warehouse = uncut.sliced(tmp_path, most_rows=most_rows)
     told: list[str] = []
     built = warehouse.build(uncut.world.portfolio, on_slice=told.append)
-    assert len(built.prepared.slices) >= 4
+    assert len(built.prepared.slices) >= 3
     assert len(told) == len(built.prepared.slices) - 1
     assert told[0].startswith(f"slice 1 of {len(built.prepared.slices)}: 2026-03-23")
     assert rows_of(warehouse.work_file) == uncut.rows
@@ -83,11 +83,28 @@ def test_a_cut_build_makes_the_same_rows(uncut: Uncut, tmp_path: Path) -> None:
     assert not warehouse.plan(uncut.world.portfolio).stale
 
 
+def test_a_corrected_point_is_rebuilt_alone(uncut: Uncut, tmp_path: Path) -> None:
+    world, warehouse = uncut.world, replace(uncut.warehouse, data_dir=tmp_path / "built")
+    warehouse.build(world.portfolio)
+    world.scale[EXPORT] = 1.5
+    world.write([DAYS[1]])
+    try:
+        (only,) = warehouse.build(world.portfolio).prepared.slices
+        assert only.points == frozenset({EXPORT})
+        fresh = replace(uncut.warehouse, data_dir=tmp_path / "fresh")
+        fresh.build(world.portfolio)
+        assert rows_of(warehouse.work_file) == rows_of(fresh.work_file)
+        assert rows_of(warehouse.work_file) != uncut.rows
+    finally:
+        world.scale.clear()
+        world.write([DAYS[1]])
+
+
 @pytest.mark.crash
 def test_a_build_killed_between_slices_goes_on_there(uncut: Uncut, tmp_path: Path) -> None:
-    world, warehouse = uncut.world, uncut.sliced(tmp_path, most_rows=3000)
+    world, warehouse = uncut.world, uncut.sliced(tmp_path, most_rows=8000)
     with pytest.raises(KilledError):
-        warehouse.build(world.portfolio, on_slice=kill_after(2))
+        warehouse.build(world.portfolio, on_slice=kill_after(1))
     with pytest.raises(WarehouseError, match="did not finish"):
         warehouse.publish()
 

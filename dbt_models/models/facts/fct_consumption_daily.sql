@@ -19,7 +19,7 @@ with quarter_hours as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
     where family = 'consumption'
 
 ),

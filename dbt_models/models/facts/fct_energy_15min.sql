@@ -1,7 +1,9 @@
 {{ config(period="local_day") }}
 -- depends_on: {{ ref("stg_build__affected_periods") }}
+-- depends_on: {{ ref("stg_build__affected_points") }}
 
-with deltas as (
+-- The steps are looked at twice; kept, they would all be read where few points are rebuilt.
+with deltas as not materialized (
 
     select * from {{ ref("stg_core__energy_deltas") }}
 
@@ -23,7 +25,7 @@ intervals as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
 
 ),
 

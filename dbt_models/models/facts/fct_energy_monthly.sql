@@ -21,7 +21,7 @@ with days as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
 
 ),
 

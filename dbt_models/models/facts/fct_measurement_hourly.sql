@@ -1,5 +1,6 @@
 {{ config(period="local_day") }}
 -- depends_on: {{ ref("stg_build__affected_periods") }}
+-- depends_on: {{ ref("stg_build__affected_points") }}
 
 -- A reading holds until the next one, for a limited time: longer silences weigh nothing in the
 -- time-weighted average. An hour without a reading has a row where an earlier one holds into it.
@@ -19,7 +20,7 @@ held_pieces as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
 
 ),
 

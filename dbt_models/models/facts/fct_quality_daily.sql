@@ -1,7 +1,8 @@
 {{ config(period="local_day") }}
 
 -- Points that the portfolio does not know are counted on the UTC day, with no site.
-with judged_readings as (
+-- The readings are looked at twice; kept, they would all be read where few points are rebuilt.
+with judged_readings as not materialized (
 
     select * from {{ ref("stg_core__readings") }}
 
@@ -27,7 +28,20 @@ register_rejects as (
 
 points as (
 
+    select * from {{ ref("int_affected_points") }}
+
+),
+
+-- Also those that do not change: who is in none of them is unknown to the portfolio.
+known_points as (
+
     select * from {{ ref("int_points") }}
+
+),
+
+affected_points as (
+
+    select * from {{ ref("stg_build__affected_points") }}
 
 ),
 
@@ -84,7 +98,8 @@ zones as (
         judged_readings.point_id,
         'UTC' as timezone
     from judged_readings
-    anti join points using (point_id)
+    semi join affected_points using (point_id)
+    anti join known_points using (point_id)
 
 ),
 
@@ -184,7 +199,7 @@ days as (
         readings.timezone,
         readings.local_day
     from readings
-    anti join points using (point_id)
+    anti join known_points using (point_id)
 
 )
 

@@ -1,4 +1,5 @@
 {{ config(period="local_day") }}
+-- depends_on: {{ ref("stg_build__affected_points") }}
 
 -- How long each state stood, and how often it was entered: one row per value that a day saw.
 with held_readings as (
@@ -17,7 +18,7 @@ held_pieces as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
 
 ),
 

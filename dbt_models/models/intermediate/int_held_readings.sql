@@ -9,7 +9,7 @@ with readings as (
 
 points as (
 
-    select * from {{ ref("int_points") }}
+    select * from {{ ref("int_affected_points") }}
     where kind in ('gauge', 'state', 'bitfield')
 
 )

@@ -1,4 +1,9 @@
-{{ config(materialized="incremental", incremental_strategy="affected", period="local_day") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    period="local_day",
+    scope="site_id"
+) }}
 
 -- The peaks of each local day, of which mart_peak_demand makes those of the month, so that a day
 -- more costs a day and not the month. Buckets of a spike are left to the month: their demand is a
@@ -6,7 +11,7 @@
 with quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
-    where {{ in_affected("local_day") }}
+    where {{ in_affected("local_day", scope="site_id") }}
 
 ),
 

@@ -2,7 +2,8 @@
     materialized="incremental",
     incremental_strategy="affected",
     period="local_month",
-    grain="month"
+    grain="month",
+    scope="site_id"
 ) }}
 
 -- No label keeps a bucket from being the peak. What is spread over a long step can only lie below
@@ -14,7 +15,10 @@ with days as (
 
     select * from {{ ref("int_peak_daily") }}
     where {{ in_affected(
-        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+        "cast(date_trunc('month', local_day) as date)",
+        grain="month",
+        day="local_day",
+        scope="site_id"
     ) }}
 
 ),
@@ -24,7 +28,10 @@ spiked_quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
     where is_spike_reversal and {{ in_affected(
-        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+        "cast(date_trunc('month', local_day) as date)",
+        grain="month",
+        day="local_day",
+        scope="site_id"
     ) }}
 
 ),
@@ -33,7 +40,10 @@ quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
     where {{ in_affected(
-        "cast(date_trunc('month', local_day) as date)", grain="month", day="local_day"
+        "cast(date_trunc('month', local_day) as date)",
+        grain="month",
+        day="local_day",
+        scope="site_id"
     ) }}
 
 ),

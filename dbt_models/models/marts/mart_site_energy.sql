@@ -1,4 +1,9 @@
-{{ config(materialized="incremental", incremental_strategy="affected", period="local_day") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    period="local_day",
+    scope="site_id"
+) }}
 
 {%- set electricity = ["import", "export", "net", "generation", "charge", "discharge"] -%}
 {%- set terms = electricity + ["heating", "cooling"] -%}
@@ -11,6 +16,7 @@
 with portfolio_points as (
 
     select * from {{ ref("int_points") }}
+    where site_id in (select site_id from {{ ref("stg_build__affected_points") }})
 
 ),
 
@@ -29,6 +35,7 @@ affected_periods as (
 energy as (
 
     select * from {{ ref("fct_energy_daily") }}
+    where {{ in_affected("local_day", scope="site_id") }}
 
 ),
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +95,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
                         )
                     yield from _rebuilt(build, marts, prepared=prepared, context=context)
                 else:
-                    yield from _unchanged(context.selected_asset_keys)
+                    yield from _unchanged(marts.keys, _inputs(marts, marts.keys), seen=set())
                 if is_whole:
                     warehouse.commit()
                 else:
@@ -166,29 +167,51 @@ def _rebuilt(
     prepared: Prepared,
     context: dg.AssetExecutionContext,
 ) -> Iterator[Any]:
-    """Yield the events of dbt, and those of the tables that stay as they are."""
-    seen = set()
+    """Yield the events of dbt, and those of the tables that stay as they are, inputs first."""
     metadata: dict[str, Any] = {
         "slices": len(prepared.slices),
         "local_days": _days(prepared.affected),
     }
+    keys = {marts.get_output_name_for_asset_key(key): key for key in marts.keys}
+    inputs = _inputs(marts, context.selected_asset_keys)
+    seen: set[dg.AssetKey] = set()
     for event in build.stream():
         if isinstance(event, dg.Output):
-            seen.add(event.output_name)
+            # dbt is through with all that a table is made of: what was not seen stays as it is.
+            key = keys[event.output_name]
+            yield from _unchanged(inputs[key], inputs, seen=seen)
+            seen.add(key)
             yield event.with_metadata({**event.metadata, **metadata})
         else:
             yield event
-    yield from _unchanged(
-        key
-        for key in context.selected_asset_keys
-        if marts.get_output_name_for_asset_key(key) not in seen
-    )
+    yield from _unchanged(inputs, inputs, seen=seen)
 
 
-def _unchanged(keys: Iterable[dg.AssetKey]) -> Iterator[dg.MaterializeResult[None]]:
-    """Say of tables that they follow from the lake as they are: publication waits for each."""
+def _inputs(
+    marts: dg.AssetsDefinition, selected: AbstractSet[dg.AssetKey]
+) -> dict[dg.AssetKey, AbstractSet[dg.AssetKey]]:
+    """Return which of the selected tables each of them is made of."""
+    return {key: marts.asset_deps[key] & selected for key in selected}
+
+
+def _unchanged(
+    keys: Iterable[dg.AssetKey],
+    inputs: Mapping[dg.AssetKey, AbstractSet[dg.AssetKey]],
+    *,
+    seen: set[dg.AssetKey],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Say of tables that they follow from the lake as they are: publication waits for each.
+
+    Args:
+        keys: The tables.
+        inputs: What each is made of; Dagster wants it afterwards.
+        seen: Those of which something was said; filled.
+    """
     for key in sorted(keys):
-        yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False})
+        if key not in seen:
+            yield from _unchanged(inputs[key], inputs, seen=seen)
+            seen.add(key)
+            yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False})
 
 
 def _days(touched: Mapping[str, Any]) -> str:

@@ -1,52 +1,77 @@
-"""The dbt project as Dagster's assets: what dbt parsed is what lies in the folder."""
+"""What Dagster is told of a build: one event per table, whether it was rebuilt or not."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pytest
 
-from energy_platform.defs.assets.marts import build_mart_assets
-from energy_platform.settings import PlatformSettings, SettingsError
+from energy_platform.defs.assets import marts as assets
+from energy_platform.defs.resources import Platform
+from energy_platform.lake.lake import Lake
+from energy_platform.portfolio import parse_portfolio
+from energy_platform.settings import PlatformSettings
+from energy_platform_tests.warehouse.warehouse_world import (
+    PROJECT,
+    World,
+    days_from,
+    portfolio_text,
+    utc,
+)
 
-PROJECT = Path(__file__).parents[3] / "dbt_models"
+if TYPE_CHECKING:
+    from pathlib import Path
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, parsed after its last change."""
-    folder = tmp_path / "dbt_models"
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("logs"))
-    manifest = folder / "target" / "manifest.json"
-    shutil.copy(PROJECT / "target" / "manifest.json", manifest)
-    parsed_at = manifest.stat().st_mtime
-    for path in folder.rglob("*"):
-        if path != manifest:
-            os.utime(path, (parsed_at - 1, parsed_at - 1))
-    return folder
+    import pytest
 
 
-def test_models_changed_since_dbt_parsed_them_are_refused_with_what_to_do(project: Path) -> None:
-    settings = PlatformSettings(dbt_project_dir=project)
-    keys = {
-        key
-        for one in build_mart_assets(settings)
-        for key in (one.keys if isinstance(one, dg.AssetsDefinition) else [one.key])
-    }
-    assert dg.AssetKey("dim_point") in keys
-    (project / "models" / "dimensions" / "dim_point.sql").write_text("select 1 as point_id\n")
-    with pytest.raises(SettingsError) as refused:
-        build_mart_assets(settings)
-    assert str(refused.value).endswith(
-        "manifest.json is older than models/dimensions/dim_point.sql: the code was changed or "
-        "upgraded; parse the dbt project again with `make setup`"
+def test_a_build_in_slices_reports_each_table_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = portfolio_text({"paris": "Europe/Paris"})
+    (tmp_path / "portfolio.yaml").write_text(text, encoding="utf-8")
+    world = World(
+        lake=Lake(tmp_path / "lake"),
+        portfolio=parse_portfolio(text),
+        start=utc("2026-03-01T00:00"),
     )
+    world.write(days_from("2026-03-01", 3))
+    settings = PlatformSettings(
+        data_dir=tmp_path, portfolio=tmp_path / "portfolio.yaml", dbt_project_dir=PROJECT
+    )
+    found = assets.build_mart_assets(settings)
+    tables = next(
+        one for one in found if isinstance(one, dg.AssetsDefinition) and len(one.keys) > 1
+    )
+    monkeypatch.setattr("energy_platform.warehouse.warehouse.rows_within", lambda _: 1000)
 
+    with dg.DagsterInstance.ephemeral() as instance:
 
-def test_a_project_that_was_never_parsed_is_refused_with_what_to_do(project: Path) -> None:
-    (project / "target" / "manifest.json").unlink()
-    with pytest.raises(SettingsError, match="does not exist; parse the dbt project with `make se"):
-        build_mart_assets(PlatformSettings(dbt_project_dir=project))
+        def materialize() -> dict[str, dict[str, dg.MetadataValue]]:
+            done = dg.materialize(
+                found, resources={"platform": Platform.of(settings)}, instance=instance
+            )
+            assert done.success
+            events = [one.materialization for one in done.get_asset_materialization_events()]
+            names = [one.asset_key.to_user_string() for one in events]
+            assert sorted(names) == sorted({*names})
+            assert {*names} == {key.to_user_string() for key in tables.keys} | {assets.PUBLISHED}
+            return {one.asset_key.to_user_string(): dict(one.metadata) for one in events}
+
+        first = materialize()
+        slices = first["fct_energy_daily"]["slices"].value
+        assert isinstance(slices, int)
+        assert slices > 1
+        assert first[assets.PUBLISHED]["written"].value is True
+
+        nothing = materialize()
+        assert nothing["fct_energy_daily"]["rebuilt"].value is False
+        assert nothing[assets.PUBLISHED]["written"].value is False
+
+        # A late sample rebuilds what follows from it, and leaves the dimensions alone.
+        world.scale["socomec/paris/import"] = 2.0
+        world.write(["2026-03-02"])
+        late = materialize()
+        assert "rebuilt" not in late["fct_energy_daily"]
+        assert late["dim_point"]["rebuilt"].value is False
+        assert late[assets.PUBLISHED]["written"].value is True
