@@ -260,7 +260,9 @@ class Warehouse:
         """Take the prepared build as finished, after dbt and its blocking tests passed."""
         with self.locked(), open_work(self.work_file) as db:
             state = BuildState(db)
-            MartExport(db, folder=self.marts_folder).note_built(now=datetime.now(tz=UTC))
+            export = MartExport(db, folder=self.marts_folder)
+            export.note_rebuilt(state.dirty_periods())
+            export.note_built(now=datetime.now(tz=UTC))
             state.commit()
         shutil.rmtree(self.folder / "inputs", ignore_errors=True)
 
@@ -273,16 +275,15 @@ class Warehouse:
         Raises:
             WarehouseError: No build has finished, or a file is not what it should be.
         """
-        with self.locked():
-            with self._finished() as db:
-                info = BuildState(db).build_info()
-                exported = MartExport(db, folder=self.marts_folder).run()
-                rows = count_rows(db)
+        with self.locked(), self._finished() as db:
+            info = BuildState(db).build_info()
+            exported = MartExport(db, folder=self.marts_folder).run()
+            rows = count_rows(db)
             views = self.write_live_views()
             is_behind = published_info(self.published_file) != info
             written = is_behind and self._is_copy_due()
             if written:
-                self._copy()
+                self._copy(db)
         return Published(
             path=self.published_file,
             written=written,
@@ -311,9 +312,9 @@ class Warehouse:
     def _size(self) -> int:
         return self.work_file.stat().st_size if self.work_file.exists() else 0
 
-    def _copy(self) -> None:
+    def _copy(self, db: duckdb.DuckDBPyConnection) -> None:
         began = time.monotonic()
-        publish_file(self.work_file, self.published_file)
+        publish_file(db, self.published_file)
         seconds = time.monotonic() - began
         note_copy(self.last_copy_file, LastCopy(finished_at=datetime.now(tz=UTC), seconds=seconds))
 

@@ -97,11 +97,22 @@ def rebuild(db: duckdb.DuckDBPyConnection, days: Sequence[date], *, version: int
 
 def finish_build(warehouse: Warehouse, days: Sequence[date], *, version: int) -> None:
     """Leave the work file as a finished build leaves it that rebuilt these local days."""
-    with open_work(warehouse.work_file) as db:
+    with opened(warehouse) as db:
         state = begin_build(db, days)
         rebuild(db, days, version=version)
         info = {"version": str(version), "newest_day": max(days).isoformat()}
         state.note_state(build_info=info, devices={})
-        # As Warehouse.commit, which needs no more than the open work file.
-        MartExport(db, folder=warehouse.marts_folder).note_built(now=datetime.now(tz=UTC))
-        state.commit()
+        finish(warehouse, state)
+
+
+def finish(warehouse: Warehouse, state: BuildState) -> None:
+    """Take the build under way as finished, as ``Warehouse.commit`` does."""
+    export = MartExport(state.db, folder=warehouse.marts_folder)
+    export.note_rebuilt(state.dirty_periods())
+    export.note_built(now=datetime.now(tz=UTC))
+    state.commit()
+
+
+def opened(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
+    """Open the work file, as a build does."""
+    return open_work(warehouse.work_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,14 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from energy_platform.warehouse import Warehouse, WarehouseError, export
-from energy_platform.warehouse.build_state import BuildState, open_work
+from energy_platform.warehouse.build_state import BuildState
 from energy_platform.warehouse.mart_tables import tables_of
 from energy_platform_tests.warehouse.small_builds import (
     POINTS,
     QUARTERS,
     begin_build,
     days_of,
+    finish,
     finish_build,
+    opened,
     rebuild,
     small_warehouse,
 )
@@ -118,12 +120,11 @@ def test_a_program_that_keeps_the_file_open_sees_each_publication(warehouse: War
 
 def test_rows_that_are_gone_take_their_file_with_them(warehouse: Warehouse) -> None:
     january = [day for day in TWO_MONTHS if day.month == 1]
-    with open_work(warehouse.work_file) as db:
+    with opened(warehouse) as db:
         state = begin_build(db, january)
         db.execute(f"delete from {FACT} where local_day < '2026-02-01'")
         state.note_state(build_info={"version": "2"}, devices={})
-        export.MartExport(db, folder=warehouse.marts_folder).note_built(now=datetime.now(tz=UTC))
-        state.commit()
+        finish(warehouse, state)
     assert warehouse.publish().exported.removed == 1
     assert list(files(warehouse, FACT)) == [
         "month=2026-02/part.parquet",
@@ -199,7 +200,7 @@ def test_an_export_that_dies_in_the_work_file_is_made_good(
 
 def test_an_unfinished_build_exports_nothing(warehouse: Warehouse) -> None:
     before = rows_of(warehouse.live_file)
-    with open_work(warehouse.work_file) as db:
+    with opened(warehouse) as db:
         begin_build(db, FEBRUARY)
         rebuild(db, FEBRUARY, version=2)
     with pytest.raises(WarehouseError, match="did not finish"):
@@ -221,7 +222,7 @@ def test_files_that_are_not_the_exports_own_are_put_right(warehouse: Warehouse, 
 
 
 def test_rows_that_no_build_noted_are_found_by_counting(warehouse: Warehouse) -> None:
-    with open_work(warehouse.work_file) as db:
+    with opened(warehouse) as db:
         db.execute(f"delete from {FACT} where local_day = '2026-01-30'")
     warehouse.publish()
     assert_live_is_the_work_file(warehouse)
@@ -241,7 +242,7 @@ def test_a_work_file_made_anew_replaces_every_file(warehouse: Warehouse) -> None
 def test_a_table_with_another_column_is_written_whole_and_its_view_again(
     warehouse: Warehouse,
 ) -> None:
-    with open_work(warehouse.work_file) as db:
+    with opened(warehouse) as db:
         db.execute(f"alter table {FACT} add column covered_s double default 900")
         db.execute("drop table fct_state_daily")
     warehouse.publish()
@@ -356,7 +357,7 @@ def test_the_file_of_live_views_of_older_versions_goes(warehouse: Warehouse) -> 
 
 
 def test_periods_are_local_days_weeks_and_months(warehouse: Warehouse) -> None:
-    with open_work(warehouse.work_file) as db:
+    with opened(warehouse) as db:
         found = {one.name: (one.period, one.grain) for one in tables_of(db)}
         db.execute("create schema other; create table other.hidden (local_day date)")
         assert "hidden" not in {one.name for one in tables_of(db)}
