@@ -1,8 +1,8 @@
 """The marts as Parquet in ``data/marts/<table>/month=YYYY-MM/``, rewritten where touched.
 
-Which local periods wait for their export is noted in the work file when a build of them begins, and
-forgotten partition by partition as each lies in place: an export that was killed, at
-whatever moment, is made good by the next one. Each file appears whole, by rename; a query over one
+Which local periods wait for their export is noted in the work file when a build has made them, and
+forgotten partition by partition as each lies in place: an export that was killed, at whatever
+moment, is made good by the next one. Each file appears whole, by rename; a query over one
 table sees whole partitions, perhaps some of the build before. ``about`` comes last.
 
 One partition is in memory at a time. What is written is counted against the work file.
@@ -29,7 +29,7 @@ from energy_platform.warehouse.mart_tables import (
 from energy_platform.warehouse.sql_text import as_literal, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -154,28 +154,40 @@ class MartExport:
         self._folder = folder
         self._written = self._removed = self._bytes = 0
 
-    def note_periods(self) -> None:
-        """Note the periods that a build is about to make again.
+    def note_rebuilt(self, days: Mapping[str, Iterable[date]]) -> None:
+        """Note which local days were rebuilt, before the build's own notes of them are forgotten.
 
-        Call it while ``state.dirty_periods`` lists all of its days: slices that are finished leave.
+        Call it when the tables hold them, after the build or after each slice of it.
+
+        Args:
+            days: Local days by zone.
         """
+        frame = pl.DataFrame(
+            {"local_day": sorted({day for one in days.values() for day in one})},
+            schema={"local_day": pl.Date()},
+        )
+        self._db.register("rebuilt_days", frame.to_arrow())
         self._db.execute("begin")
         for table in tables_of(self._db):
             if table.period is not None:
                 self._db.execute(
                     """
                     insert into state.export_pending
-                    select distinct $table, cast(date_trunc($grain, local_day) as date) as period
-                    from state.dirty_periods
-                    where (select ($table, cast(date_trunc($grain, local_day) as date)))
-                        not in (select (table_name, period) from state.export_pending)
+                    with periods as (
+                        select distinct
+                            $table as table_name,
+                            cast(date_trunc($grain, local_day) as date) as period
+                        from rebuilt_days
+                    )
+                    from periods anti join state.export_pending using (table_name, period)
                     """,
                     {"table": table.name, "grain": table.grain},
                 )
         self._db.execute("commit")
+        self._db.unregister("rebuilt_days")
 
     def note_built(self, *, now: datetime) -> None:
-        """Note when the build was finished."""
+        """Note when the build was finished that the tables hold."""
         self._db.execute(
             "insert or replace into state.export_info values (?, ?)",
             [BUILT_AT, now.astimezone(UTC).isoformat(timespec="seconds")],
@@ -292,22 +304,23 @@ class MartExport:
             "select distinct period from state.export_pending where table_name = ? order by 1",
             [table.name],
         ).fetchall()
+        there = sorted(self._files(table))
         by_month: dict[date, list[date]] = {}
         for (period,) in rows:
             by_month.setdefault(period.replace(day=1), []).append(period)
         for month, periods in by_month.items():
-            if self._is_by_day(table, month):
+            if self._is_by_day(table, month, there=there):
                 yield from (_Part.of_day(period) for period in periods)
             else:
                 yield _Part.of_month(month)
 
-    def _is_by_day(self, table: MartTable, month: date) -> bool:
+    def _is_by_day(self, table: MartTable, month: date, *, there: Sequence[str]) -> bool:
         """Say whether a month lies in one file per period.
 
         What lies there decides: a reader between two ways of cutting would see rows twice.
         """
         part = _Part.of_month(month)
-        files = [one for one in self._files(table) if one.startswith(f"month={month:%Y-%m}/")]
+        files = [one for one in there if one.startswith(f"month={month:%Y-%m}/")]
         if files:
             return part.path not in files
         row = self._db.execute(

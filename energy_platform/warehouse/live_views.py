@@ -229,10 +229,12 @@ def _is_in_place(target: Path) -> str:
         "there, or opened by a relative path: open it by its whole path; in a copied folder run "
         "energy-platform status first, or a refresh, which writes it again"
     )
+    opened = (
+        "(select replace(path, '/./', '/') as place from duckdb_databases() where not internal)"
+    )
     # A scalar subquery, so that it is answered once and keeps no filter from the files.
     return (
-        f"(select case when count(*) filter (path in ({places})) > 0 "  # noqa: S608
-        f"and count(*) filter (path like {as_literal('%' + LIVE_FILE)} and path not in ({places})) "
-        f"= 0 then true else error({as_literal(message)}) end "
-        "from duckdb_databases() where not internal)"
+        f"(select case when count(*) filter (place in ({places})) > 0 and count(*) filter "  # noqa: S608
+        f"(place like {as_literal('%' + LIVE_FILE)} and place not in ({places})) = 0 "
+        f"then true else error({as_literal(message)}) end from {opened})"
     )

@@ -1,4 +1,4 @@
-"""From the work file to the file everybody reads: copy, strip, audit, rename.
+"""From the work file to the file everybody reads: copy, audit, rename.
 
 The file holds tables, and views over them for clients without time zones: any DuckDB 1.x client
 reads it without an extension, wherever it lies. A reader keeps the file it opened; whoever opens it
@@ -7,7 +7,6 @@ next gets the new one.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +22,7 @@ from energy_platform.warehouse.export import (
     INPUTS_TEXT,
 )
 from energy_platform.warehouse.mart_tables import tables_of
-from energy_platform.warehouse.sql_text import as_literal, utc_view
+from energy_platform.warehouse.sql_text import as_literal, quoted, utc_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.warehouse.export import Exported
+    from energy_platform.warehouse.mart_tables import MartTable
 
-_STRIP: Final = ("state", "staging")
-"""Schemas that serve the build alone."""
+_NEW: Final = "published"
+"""What the new file is called while it is written."""
 
 SANDBOX: Final = {
     "enable_external_access": "false",
@@ -48,13 +48,6 @@ SANDBOX: Final = {
 
 _NOT_OF_THE_INPUTS: Final = ("python", BUILT_AT)
 """Keys of ``about`` that say nothing of what the build rests on."""
-
-_ABOUT: Final = f"""
-create or replace table about as {ABOUT_QUERY};
-comment on table about is {as_literal(ABOUT_TEXT)};
-create or replace table about_inputs as {INPUTS_QUERY};
-comment on table about_inputs is {as_literal(INPUTS_TEXT)};
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,35 +99,34 @@ def published_info(path: Path) -> dict[str, str]:
     return without_hints(published_about(path))
 
 
-def publish_file(work: Path, target: Path) -> None:
-    """Copy the closed work file, strip it, audit it and rename it over the target.
+def publish_file(db: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Write the tables of a finished build into a new file, audit it, rename it over the target.
+
+    The rows are written anew rather than the file copied byte by byte: clients before DuckDB 1.4
+    cannot read a file that 1.5 has changed in place, whatever storage version it was made for
+    (measured with 1.0.0 to 1.5.5), and the new file is half as large.
 
     Args:
-        work: The work file of a finished build; nobody has it open.
+        db: The work file of a finished build.
         target: The file to publish.
 
     Raises:
         WarehouseError: The copy does not hold what the work file holds; the target stays.
     """
-    with duckdb.connect(str(work)) as db:
-        db.execute("checkpoint")
-    if work.with_name(f"{work.name}.wal").exists():
-        raise WarehouseError(f"{work}: still has a write-ahead log; another process has it open")
-    with staged(target, locked=True) as path:
+    expected = count_rows(db)
+    tables = tables_of(db)
+    with staged(target) as path:
         wal = path.with_name(f"{path.name}.wal")
         try:
-            shutil.copyfile(work, path)
-            with duckdb.connect(str(path)) as db:
-                expected = count_rows(db)
-                db.execute(_ABOUT)
-                db.execute("create schema utc")
-                for table in tables_of(db):
-                    db.execute(utc_view(table.name, instants=table.instants))
-                for schema in _STRIP:
-                    db.execute(f"drop schema if exists {schema} cascade")
-                db.execute("checkpoint")
-            with duckdb.connect(str(path), read_only=True) as db:
-                found = count_rows(db)
+            db.execute(f"attach {as_literal(str(path))} as {_NEW} (storage_version 'v1.0.0')")
+            try:
+                for table in tables:
+                    _copy(db, table)
+                _describe(db)
+            finally:
+                db.execute(f"detach {_NEW}")
+            with duckdb.connect(str(path), read_only=True) as copy:
+                found = count_rows(copy)
             if {name: found.get(name) for name in expected} != expected:
                 raise WarehouseError(
                     f"{target.name}: the copy holds {found}, expected {expected}; "
@@ -147,10 +139,43 @@ def publish_file(work: Path, target: Path) -> None:
         target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
 
 
+def _copy(db: duckdb.DuckDBPyConnection, table: MartTable) -> None:
+    name = f"{_NEW}.main.{quoted(table.name)}"
+    db.execute(f"create table {name} as from {quoted(table.name)}")
+    if table.description:
+        db.execute(f"comment on table {name} is {as_literal(table.description)}")
+    for column in table.columns:
+        if column.description:
+            text = as_literal(column.description)
+            db.execute(f"comment on column {name}.{quoted(column.name)} is {text}")
+
+
+def _describe(db: duckdb.DuckDBPyConnection) -> None:
+    """Write what the file rests on, and the views for clients without time zones."""
+    for name, query, text in (
+        ("about", ABOUT_QUERY, ABOUT_TEXT),
+        ("about_inputs", INPUTS_QUERY, INPUTS_TEXT),
+    ):
+        db.execute(f"create table {_NEW}.main.{name} as {query}")
+        db.execute(f"comment on table {_NEW}.main.{name} is {as_literal(text)}")
+    row = db.execute("select current_database()").fetchone()
+    work = row[0] if row else ""
+    # Views name their tables by schema only, so that they hold in whatever file they lie.
+    db.execute(f"use {_NEW}")
+    try:
+        db.execute("create schema utc")
+        for table in tables_of(db):
+            db.execute(utc_view(table.name, instants=table.instants))
+        db.execute("checkpoint")
+    finally:
+        db.execute(f"use {quoted(work)}")
+
+
 def count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Return the rows of every table that people read."""
     names = db.execute(
-        "select table_name from duckdb_tables() where schema_name = 'main' order by table_name"
+        "select table_name from duckdb_tables() where schema_name = 'main' "
+        "and database_name = current_database() order by table_name"
     ).fetchall()
     counts: dict[str, int] = {}
     for (name,) in names:

@@ -325,6 +325,7 @@ class Warehouse:
                 todo[:1] = halves
                 continue
             with self._opened() as db:
+                MartExport(db, folder=self.marts_folder).note_rebuilt(one.days)
                 BuildState(db).finish_days(one.days)
             done += 1
             del todo[0]
@@ -349,8 +350,11 @@ class Warehouse:
         """
         with self.locked(), self._opened() as db:
             state = BuildState(db)
-            MartExport(db, folder=self.marts_folder).note_built(now=datetime.now(tz=UTC))
-            state.finish_days(days_handed_over(self.folder))
+            days = days_handed_over(self.folder)
+            export = MartExport(db, folder=self.marts_folder)
+            export.note_rebuilt(days)
+            export.note_built(now=datetime.now(tz=UTC))
+            state.finish_days(days)
             if left := state.dirty_periods():
                 raise WarehouseError(
                     f"{sum(map(len, left.values()))} local days are not rebuilt yet; "
@@ -393,16 +397,15 @@ class Warehouse:
         Raises:
             WarehouseError: No build has finished, or a file is not what it should be.
         """
-        with self.locked():
-            with self._finished() as db:
-                info = BuildState(db).build_info()
-                exported = MartExport(db, folder=self.marts_folder).run()
-                rows = count_rows(db)
+        with self.locked(), self._finished() as db:
+            info = BuildState(db).build_info()
+            exported = MartExport(db, folder=self.marts_folder).run()
+            rows = count_rows(db)
             views = self.write_live_views()
             is_behind = published_info(self.published_file) != info
             written = is_behind and self._is_copy_due()
             if written:
-                self._copy()
+                self._copy(db)
         return Published(
             path=self.published_file,
             written=written,
@@ -431,9 +434,9 @@ class Warehouse:
     def _size(self) -> int:
         return self.work_file.stat().st_size if self.work_file.exists() else 0
 
-    def _copy(self) -> None:
+    def _copy(self, db: duckdb.DuckDBPyConnection) -> None:
         began = time.monotonic()
-        publish_file(self.work_file, self.published_file)
+        publish_file(db, self.published_file)
         seconds = time.monotonic() - began
         note_copy(self.last_copy_file, LastCopy(finished_at=datetime.now(tz=UTC), seconds=seconds))
 
@@ -524,7 +527,6 @@ class Warehouse:
             if link(self.lake, (one.file for one in files), folder=self._planned):
                 return None
             state.begin(days)
-            MartExport(db, folder=self.marts_folder).note_periods()
             hand_over(
                 self.folder,
                 db,

@@ -27,6 +27,10 @@ CACHE: Final = Path(os.environ.get("READERS_CACHE", Path(__file__).parents[2] / 
 JDBC: Final = "org.duckdb:duckdb_jdbc:1.5.5.1"
 JDBC_SHA256: Final = "22343dd258db1b0b51d37afc776c8dff5b19282829fa5b47f7d5d6fe02b3377a"
 NODE_CLIENT: Final = "@duckdb/node-api@1.5.5-r.5"
+OLD_CLIENT: Final = "1.1.3"
+"""An old version of DuckDB's Python client that has wheels for every Python of the platform: what
+BI tools bring along is often a year or two behind."""
+
 COPY: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 
 CLI_END: Final = "END"
@@ -126,6 +130,14 @@ def _python(tool: str) -> Callable[[Path, Path, Sequence[str]], list[str]]:
     ]
 
 
+def _old(database: Path, marts: Path, queries: Sequence[str]) -> list[str]:
+    folder = old_client()
+    start = f"import sys, runpy; sys.path.insert(0, {str(folder)!r}); sys.argv = sys.argv[1:]; "
+    start += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    program = str(PROGRAMS / "python_reader.py")
+    return [sys.executable, "-c", start, program, "duckdb", str(database), str(marts), *queries]
+
+
 def _cli(database: Path, _: Path, __: Sequence[str]) -> list[str]:
     program = Path(sys.executable).with_name("duckdb")
     if not program.exists():
@@ -167,7 +179,7 @@ def jdbc_driver() -> Path:
 
 
 def node_client() -> Path:
-    """Return the folder in which the Node client is installed, brought by npm when it is not there.
+    """Return the folder of the Node client, brought by npm when it is not there.
 
     Raises:
         UnavailableError: npm is missing, or the client cannot be had.
@@ -176,6 +188,20 @@ def node_client() -> Path:
     if not (folder / "node_modules" / "@duckdb" / "node-api" / "package.json").exists():
         options = ["--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
         _bring("npm", ["install", *options, f"--prefix={folder}", NODE_CLIENT], what=NODE_CLIENT)
+    return folder
+
+
+def old_client() -> Path:
+    """Return the folder of an old DuckDB client, brought by pip when it is not there.
+
+    Raises:
+        UnavailableError: pip is missing, or the client cannot be had.
+    """
+    folder = _cache() / f"duckdb-{OLD_CLIENT}"
+    if not (folder / "duckdb" / "__init__.py").exists():
+        what = f"duckdb=={OLD_CLIENT}"
+        arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _bring(sys.executable, [*arguments, "--no-deps", f"--target={folder}", what], what=what)
     return folder
 
 
@@ -207,8 +233,8 @@ IN_SETUP: Final = (
 )
 """Tools that the Python packages of ``make setup`` bring."""
 
-BROUGHT: Final = (Tool("jdbc", _jdbc), Tool("node", _node))
-"""Tools that other registries bring: what Power BI, DBeaver and Metabase, and Evidence and Grafana
-plug-ins, read through."""
+BROUGHT: Final = (Tool("jdbc", _jdbc), Tool("node", _node), Tool("duckdb-1.1", _old))
+"""Tools that are downloaded: what Power BI, DBeaver and Metabase read through, what Evidence and
+Grafana plug-ins read through, and an old client."""
 
 TOOLS: Final = (*IN_SETUP, *BROUGHT)

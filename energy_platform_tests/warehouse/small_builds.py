@@ -65,22 +65,21 @@ def opened(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
         yield db
 
 
-def begin_build(
-    db: duckdb.DuckDBPyConnection, warehouse: Warehouse, days: Sequence[date], *, version: int
-) -> BuildState:
+def begin_build(db: duckdb.DuckDBPyConnection, days: Sequence[date], *, version: int) -> BuildState:
     """Begin a build of these local days, as Warehouse.prepare."""
     state = BuildState(db)
     db.execute(_TABLES)
     info = {"version": str(version), "newest_day": max(days).isoformat()}
     state.note_state(build_info=info, devices={})
     state.begin({ZONE: sorted(days)})
-    MartExport(db, folder=warehouse.marts_folder).note_periods()
     return state
 
 
 def end_build(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, state: BuildState) -> None:
     """Take a build as finished, as Warehouse.commit."""
-    MartExport(db, folder=warehouse.marts_folder).note_built(now=datetime.now(tz=UTC))
+    export = MartExport(db, folder=warehouse.marts_folder)
+    export.note_rebuilt(state.dirty_periods())
+    export.note_built(now=datetime.now(tz=UTC))
     state.finish()
 
 
@@ -118,6 +117,6 @@ def rebuild(db: duckdb.DuckDBPyConnection, days: Sequence[date], *, version: int
 def finish_build(warehouse: Warehouse, days: Sequence[date], *, version: int) -> None:
     """Leave the work file as a finished build leaves it that rebuilt these local days."""
     with opened(warehouse) as db:
-        state = begin_build(db, warehouse, days, version=version)
+        state = begin_build(db, days, version=version)
         rebuild(db, days, version=version)
         end_build(db, warehouse, state)

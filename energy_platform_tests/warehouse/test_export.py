@@ -121,7 +121,7 @@ def test_a_program_that_keeps_the_file_open_sees_each_publication(warehouse: War
 def test_rows_that_are_gone_take_their_file_with_them(warehouse: Warehouse) -> None:
     january = [day for day in TWO_MONTHS if day.month == 1]
     with opened(warehouse) as db:
-        state = begin_build(db, warehouse, january, version=2)
+        state = begin_build(db, january, version=2)
         db.execute(f"delete from {FACT} where local_day < '2026-02-01'")
         end_build(db, warehouse, state)
     assert warehouse.publish().exported.removed == 1
@@ -200,7 +200,7 @@ def test_an_export_that_dies_in_the_work_file_is_made_good(
 def test_an_unfinished_build_exports_nothing(warehouse: Warehouse) -> None:
     before = rows_of(warehouse.live_file)
     with opened(warehouse) as db:
-        begin_build(db, warehouse, FEBRUARY, version=2)
+        begin_build(db, FEBRUARY, version=2)
         rebuild(db, FEBRUARY, version=2)
     with pytest.raises(WarehouseError, match="did not finish"):
         warehouse.publish()
