@@ -1,7 +1,7 @@
 """What is given to senders, what came of it, and how far a push is.
 
 Belongs here: the records that pass between a push, its senders and whoever asked for it. Does not:
-what the ledger keeps (``ledger.model``).
+what the ledger keeps (``ledger.tables``).
 """
 
 from __future__ import annotations
