@@ -1,99 +1,21 @@
-"""What is given to senders, what came of it, and how far a push is.
-
-Belongs here: the records that pass between a push, its senders and whoever asked for it. Does not:
-what the ledger keeps (``ledger.tables``).
-"""
+"""What came of a push, and how far it is."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from energy_platform.days import instant
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from energy_platform.delivery.backlog import PushDecision
-    from energy_platform.delivery.ledger import Ledger, OutboxEntry, StreamState
+    from energy_platform.delivery.ledger import Ledger, StreamState
     from energy_platform.delivery.preparation import PushState
+    from energy_platform.delivery.sender import SendTask
     from energy_platform.delivery.streams import StreamPlan
-    from energy_platform.destinations.base import LastPacket
-
-
-TaskEnd = Literal["drained", "gave_up", "interrupted"]
-"""All packets answered; given up for this run; stopped from outside."""
-
-
-@dataclass(slots=True, kw_only=True)
-class SendTask:
-    """Packets of one stream, in order.
-
-    Attributes:
-        plan: The stream.
-        entries: What is to be sent.
-        in_doubt: Whether the first packet may have arrived already.
-        verify_first: Whether to ask what is stored before anything is sent again.
-        resume_from_readback: Whether to ask what is stored: the stream is new to the ledger.
-        refused_streak: Packets refused in a row before this task.
-        unexpected_pages: Answers in a row that proved nothing, with nothing stored.
-        attempts: Faults in a row.
-        failing_since: When they began, on the monotonic clock.
-        failing_since_us: When they began.
-        stored: What the destination said it stored last.
-        sent: Requests with a packet.
-        acknowledged: Packets acknowledged.
-        refused: Packets refused.
-        end: How it ended; None while a sender works on it.
-        reason: Why it was left.
-        is_stopped: Whether an operator has to look before the stream goes on.
-    """
-
-    plan: StreamPlan
-    entries: deque[OutboxEntry]
-    in_doubt: bool = False
-    verify_first: bool = False
-    resume_from_readback: bool = False
-    refused_streak: int = 0
-    unexpected_pages: int = 0
-    attempts: int = 0
-    failing_since: float | None = None
-    failing_since_us: int = 0
-    stored: LastPacket | None = None
-    sent: int = 0
-    acknowledged: int = 0
-    refused: int = 0
-    end: TaskEnd | None = None
-    reason: str = ""
-    is_stopped: bool = False
-
-
-StepKind = Literal["retry_later", "give_up", "await_probe", "session_lost"]
-"""The stream waits for a while; is left for this run; waits for another sender's probe of the
-credential, or for the lease; needs a new session, or has a wrong address."""
-
-
-class Obstacle(NamedTuple):
-    """Why a packet (or a question) did not get through.
-
-    Attributes:
-        kind: What follows.
-        reason: What was met; empty while a probe is waited for.
-        retry_after_s: Seconds the destination asked to wait.
-        is_stopped: Whether an operator has to look before the stream goes on.
-        resume_us: When the destination wants to be asked again.
-        may_heal: Of a lost session: whether to try again after a pause, with a new one.
-    """
-
-    kind: StepKind
-    reason: str = ""
-    retry_after_s: float | None = None
-    is_stopped: bool = False
-    resume_us: int | None = None
-    may_heal: bool = False
 
 
 OutcomeStatus = Literal["delivered", "waiting", "blocked", "gave_up", "stopped"]

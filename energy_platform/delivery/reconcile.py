@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.days import instant, microseconds
-from energy_platform.delivery.connections import Connections
 from energy_platform.delivery.planner import Planner, late_entries
 from energy_platform.delivery.preparation import survey
+from energy_platform.delivery.sender import Connections
 from energy_platform.destinations.base import destination
 from energy_platform.sources.http.errors import VendorError
 

@@ -18,19 +18,17 @@ from filelock import BaseFileLock
 from energy_platform.days import MICROSECONDS, microseconds
 from energy_platform.delivery.attempts import begin_run, end_run
 from energy_platform.delivery.backlog import push_decision
-from energy_platform.delivery.connections import CircuitBreaker
+from energy_platform.delivery.exchange import CircuitBreaker, Exchange
 from energy_platform.delivery.ledger import Event, StreamFailure
 from energy_platform.delivery.ledger.lease import place_of
-from energy_platform.delivery.ledger.writer import AnswerWriter
 from energy_platform.delivery.outcome import (
     ProgressCounter,
     PushOutcome,
-    SendTask,
     push_outcome,
 )
 from energy_platform.delivery.planner import Planner, late_entries
 from energy_platform.delivery.preparation import prepare, resume_from_readback
-from energy_platform.delivery.sender import Senders
+from energy_platform.delivery.sender import AnswerWriter, Senders, SendTask
 from energy_platform.delivery.values import StreamWork
 from energy_platform.delivery.watermarks import version_seen
 from energy_platform.destinations.base import destination
@@ -118,14 +116,19 @@ class PushRun:
             names=self._credentials,
             now_us=self._clock_us,
         )
-        self._senders = Senders(
-            self._settings,
-            open_connection=self._open_connection,
+        exchange = Exchange(
             breaker=self._breaker,
             writer=self._writer,
             reads_back=self._reads_back,
             now_us=self._clock_us,
             may_send=self._lease.may_send,
+        )
+        self._senders = Senders(
+            self._settings,
+            open_connection=self._open_connection,
+            exchange=exchange,
+            writer=self._writer,
+            now_us=self._clock_us,
             stop=self._stop,
         )
         self._lease.on_end(self._break_off)
