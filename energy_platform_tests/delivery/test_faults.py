@@ -12,7 +12,6 @@ import pytest
 
 from energy_platform.delivery import (
     DeadLetterError,
-    next_attempt,
     push,
     resend_dead_letter,
     skip_dead_letter,
@@ -137,12 +136,16 @@ def test_when_wattics_is_away_the_push_gives_up_and_the_next_one_sends_all(
     outcome = prepared.push(agreed, give_up_s=0.2)
     assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert not outcome.ok
-    attempt = next_attempt(prepared.ledger, now=prepared.now)
-    assert (attempt.number, attempt.is_due) == (2, False)
+    run = prepared.ledger.run("wattics")
+    assert run is not None
+    assert run.not_before is not None
+    assert (run.failures, run.not_before > prepared.now) == (1, True)
     prepared.sim.faults.clear()
     assert prepared.push(agreed).ok
     assert all_there(prepared)
-    assert next_attempt(prepared.ledger, now=prepared.now).number == 1
+    run = prepared.ledger.run("wattics")
+    assert run is not None
+    assert (run.failures, run.not_before) == (0, None)
 
 
 def test_nobody_listening_is_a_fault_that_can_heal(
@@ -259,8 +262,9 @@ def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
         outcome = prepared.push(agreed, password="wrong")
         assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert unauthorized(prepared) == 1
-    attempt = next_attempt(prepared.ledger, now=prepared.now)
-    assert attempt.not_before == prepared.now + timedelta(minutes=5)
+    run = prepared.ledger.run("wattics")
+    assert run is not None
+    assert run.not_before == prepared.now + timedelta(minutes=5)
     prepared.now += timedelta(minutes=5)
     prepared.push(agreed, password="wrong")
     prepared.push(agreed, password="wrong")

@@ -18,6 +18,7 @@ from energy_platform.days import day_of, instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 metadata: Final = sa.MetaData(
     naming_convention={"pk": "%(table_name)s_pk", "ix": "%(column_0_label)s_ix"}
@@ -363,3 +364,8 @@ class Run(NamedTuple):
     started_us: int
     next_us: int | None
     error: str | None
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When to ask for the next one, after one that failed; None for at once."""
+        return None if self.next_us is None else instant(self.next_us)
