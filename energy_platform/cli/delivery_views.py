@@ -258,7 +258,7 @@ def show_events(
             _print_json(
                 [
                     {"at": instant(one.at_us), "stream_id": one.stream_id, "kind": one.kind}
-                    | one.detail
+                    | dict(one.detail)
                     for one in found
                 ]
             )

@@ -1,7 +1,19 @@
 """What destinations acknowledged and how packets get there.
 
-``push`` delivers what is ready; ``push_decision`` tells cheaply whether it has anything to do; the
-ledger remembers.
+The way of a packet, file by file:
+
+1. ``backlog``: is anything to be sent, and when is it asked for.
+2. ``push``: one push begins, ends, and says what came of it.
+3. ``preparation``: which streams (``streams``) may be worked on, from where and how far: the
+   catalogue says which days are known (``watermarks``).
+4. ``planner``: which instants of a day are due, and their packets; ``values``: the numbers in them,
+   from the day files (``day_reader``) and the registers (``registers``).
+5. ``ledger``: cursors, registers and the exact bytes are written before anything is sent.
+6. ``run``: plans and hands over while there is room; ``sender``: threads that send, in order;
+   ``exchange``: one packet and what its answer means.
+7. ``ledger`` again: the answer.
+
+``report`` and ``reconcile`` look at all of it for an operator.
 """
 
 from __future__ import annotations
@@ -9,7 +21,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.backlog import (
     Backlog,
     PushDecision,
@@ -18,7 +29,7 @@ from energy_platform.delivery.backlog import (
     stream_backlog,
 )
 from energy_platform.delivery.ledger import Ledger, LedgerError, TakenOverError
-from energy_platform.delivery.outcome import Progress, PushOutcome, StreamOutcome
+from energy_platform.delivery.push import PushOutcome, StreamOutcome, push
 from energy_platform.delivery.reconcile import Reconciled, reconcile
 from energy_platform.delivery.report import (
     DeadLetterError,
@@ -27,13 +38,12 @@ from energy_platform.delivery.report import (
     resend_dead_letter,
     skip_dead_letter,
 )
-from energy_platform.delivery.run import push
+from energy_platform.delivery.run import Progress
 
 if TYPE_CHECKING:
     from energy_platform.settings import PlatformSettings
 
 __all__ = [
-    "Attempt",
     "Backlog",
     "DeadLetterError",
     "Ledger",
@@ -45,7 +55,6 @@ __all__ = [
     "StreamOutcome",
     "TakenOverError",
     "delivery_frame",
-    "next_attempt",
     "open_dead_letters",
     "open_ledger",
     "push",

@@ -1,36 +1,37 @@
-"""Whether anything is to be sent, told cheaply from footers and cursors.
+"""Whether anything is to be sent, told cheaply from footers and cursors, and when to ask for it.
 
 One function says it (``push_decision``): to the sensor, to ``status`` and ``delivery status``, and
 at the end of a push. It follows the steps of a push (``preparation``, ``watermarks``) with the same
-functions, so that what it asks for is what a push would do. When to try again after a push that
-failed is told by ``attempts``.
+functions, so that what it asks for is what a push would do.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import day_of, instant, microseconds
-from energy_platform.delivery.attempts import Attempt, next_attempt
 from energy_platform.delivery.day_reader import EVER_US
 from energy_platform.delivery.ledger import StreamState
-from energy_platform.delivery.registers import awaits_refresh, rebased_streams
-from energy_platform.delivery.streams import plan_streams, why_unfit
+from energy_platform.delivery.registers import awaits_refresh, is_rebased
+from energy_platform.delivery.streams import StreamWork, plan_streams
 from energy_platform.delivery.watermarks import Completeness, late_since, look_ahead, was_looked_at
 from energy_platform.destinations import DEFAULT_DESTINATION
 from energy_platform.transforms.sampling import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from energy_platform.delivery.ledger import CredentialStop, Ledger
+    from energy_platform.delivery.ledger import CredentialStop, Ledger, Run
     from energy_platform.delivery.streams import StreamPlan
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.settings import DestinationSettings
+
+ALERT_AFTER: Final = 3
+"""Failed pushes in a row after which an operator should know."""
 
 
 class Backlog(NamedTuple):
@@ -97,11 +98,11 @@ def push_decision(
         credentials: Names of those that are set; None: all are.
         destination: Where to, by its name.
     """
-    attempt = next_attempt(ledger, now=now, destination=destination)
+    run = ledger.run(destination)
     plans = plan_streams(portfolio, to=destination)
     if not plans:
         where = f" that goes to {destination}" if portfolio.streams else ""
-        return _decide(attempt, (), reason=f"the portfolio has no stream{where or 's'}")
+        return _decide(run, (), now=now, reason=f"the portfolio has no stream{where or 's'}")
     behind, resting = _look(
         lake, ledger, portfolio, plans, now=now, max_hold=max_hold, credentials=credentials
     )
@@ -110,17 +111,15 @@ def push_decision(
         reason = f"{' and '.join(titles)} holds all that is ready"
         if resting:
             reason = f"nothing can be sent: {_summary(resting)}"
-        return _decide(attempt, behind, reason=reason)
-    waits = all(one.is_retry for one in behind) or attempt.was_killed
-    if waits and not attempt.is_due:
-        what = "was killed or is under way" if attempt.was_killed else "did not get all through"
-        reason = (
-            f"the last push {what} ({attempt.error}); next attempt at "
-            f"{attempt.not_before:%F %R} UTC"
-        )
-        return _decide(attempt, behind, reason=reason)
+        return _decide(run, behind, now=now, reason=reason)
+    was_killed = run is not None and run.is_open
+    waits = all(one.is_retry for one in behind) or was_killed
+    if run is not None and run.not_before is not None and waits and now < run.not_before:
+        what = "was killed or is under way" if was_killed else "did not get all through"
+        reason = f"the last push {what} ({run.error}); next attempt at {run.not_before:%F %R} UTC"
+        return _decide(run, behind, now=now, reason=reason)
     reason = _summary([f"{one.stream_id}: {one.reason}" for one in behind])
-    return _decide(attempt, behind, reason=reason, is_wanted=True)
+    return _decide(run, behind, now=now, reason=reason, is_wanted=True)
 
 
 def push_decisions(
@@ -182,15 +181,22 @@ def stream_backlog(
 
 
 def _decide(
-    attempt: Attempt, behind: tuple[Backlog, ...], *, reason: str, is_wanted: bool = False
+    run: Run | None,
+    behind: tuple[Backlog, ...],
+    *,
+    now: datetime,
+    reason: str,
+    is_wanted: bool = False,
 ) -> PushDecision:
+    not_before = None if run is None else run.not_before
+    is_due = not_before is None or now >= not_before
     return PushDecision(
         is_wanted=is_wanted,
         behind=behind,
-        alert=attempt.alert,
-        error=attempt.error,
-        next_attempt_at=attempt.not_before if behind and not attempt.is_due else None,
-        last_started_at=attempt.started_at,
+        alert=run is not None and run.failures >= ALERT_AFTER,
+        error=None if run is None else run.error,
+        next_attempt_at=not_before if behind and not is_due else None,
+        last_started_at=None if run is None else instant(run.started_us),
         reason=reason,
     )
 
@@ -204,7 +210,7 @@ def _look(
     lake: Lake,
     ledger: Ledger,
     portfolio: Portfolio,
-    all_plans: Mapping[str, StreamPlan],
+    plans: Mapping[str, StreamPlan],
     *,
     now: datetime | None,
     max_hold: timedelta | None,
@@ -212,68 +218,68 @@ def _look(
 ) -> tuple[tuple[Backlog, ...], list[str]]:
     """Return what each stream has, and those that rest though they may have something."""
     now_us = None if now is None else microseconds(now)
-    known = ledger.states()
-    states = {stream_id: known.get(stream_id) or StreamState() for stream_id in all_plans}
-    names = {plan.destination.name for plan in all_plans.values()}
+    states = ledger.states()
+    works = [
+        StreamWork(plan=plan, state=states.get(stream_id) or StreamState())
+        for stream_id, plan in plans.items()
+    ]
+    names = {plan.destination.name for plan in plans.values()}
     stops = {name: ledger.stopped_credentials(name) for name in names} if now_us else {}
-    resting = {
-        stream_id: why
-        for stream_id, plan in all_plans.items()
-        if (
-            why := _why_resting(
-                plan, states[stream_id], now_us=now_us, stops=stops, credentials=credentials
-            )
-        )
-    }
-    plans = {one: plan for one, plan in all_plans.items() if one not in resting}
+    resting: list[str] = []
+    awake: list[StreamWork] = []
+    for work in works:
+        if why := _why_resting(work, now_us=now_us, stops=stops, credentials=credentials):
+            resting.append(f"{work.id}: {why}")
+        else:
+            awake.append(work)
     # A frame for the marts looks at no clock and at nothing but the lake and the ledger.
-    rebased = set() if now_us is None else rebased_streams(plans, states)
+    rebased = [] if now_us is None else [work for work in awake if is_rebased(work)]
     if awaits_refresh(rebased, lake=lake, portfolio=portfolio):
-        resting |= dict.fromkeys(sorted(rebased), "waits for the lake's refresh")
-        plans = {one: plan for one, plan in plans.items() if one not in rebased}
-        rebased = set()
+        waiting = sorted(work.id for work in rebased)
+        resting += [f"{stream_id}: waits for the lake's refresh" for stream_id in waiting]
+        awake = [work for work in awake if work.id not in waiting]
+        rebased = []
     behind: list[Backlog] = []
-    rest = [f"{stream_id}: {why}" for stream_id, why in resting.items()]
-    if not plans:
-        return (), rest
-    completeness = _completeness(lake, plans, states)
+    if not awake:
+        return (), resting
+    completeness = _completeness(lake, awake)
     pending_since = ledger.pending_since()
     pending = ledger.pending_counts()
-    holds = {} if now_us is None else _holds(plans, states, completeness, now_us, max_hold)
-    for stream_id, plan in plans.items():
-        state = states[stream_id]
-        reason = holds.get(stream_id, "")
-        if pending.get(stream_id):
-            reason = f"{pending[stream_id]} packets without an answer"
-        elif stream_id in rebased:
+    holds = {} if now_us is None else _holds(awake, completeness, now_us, max_hold)
+    will_rebase = {work.id for work in rebased}
+    for work in awake:
+        reason = holds.get(work.id, "")
+        if pending.get(work.id):
+            reason = f"{pending[work.id]} packets without an answer"
+        elif work.id in will_rebase:
             reason = "the portfolio reads its registers otherwise now"
-        reason = reason or _reason(plan, state, completeness=completeness, now_us=now_us)
+        reason = reason or _reason(work, completeness=completeness, now_us=now_us)
         if reason:
-            since_us = pending_since.get(stream_id) or _next_instant_us(
-                plan, state.planned_until_us
+            since_us = pending_since.get(work.id) or _next_instant_us(
+                work.plan, work.state.planned_until_us
             )
             behind.append(
                 Backlog(
-                    stream_id=stream_id,
+                    stream_id=work.id,
                     since=None if since_us is None else instant(since_us),
-                    pending=pending.get(stream_id, 0),
-                    is_retry=state.failure is not None,
+                    pending=pending.get(work.id, 0),
+                    is_retry=work.state.failure is not None,
                     reason=reason,
                 )
             )
-    return tuple(behind), rest
+    return tuple(behind), resting
 
 
 def _why_resting(
-    plan: StreamPlan,
-    state: StreamState,
+    work: StreamWork,
     *,
     now_us: int | None,
     stops: Mapping[str, Mapping[str, CredentialStop]],
     credentials: Collection[str] | None,
 ) -> str:
     """Say why a push would turn a stream away at once; empty when it would not."""
-    if problem := why_unfit(plan, state):
+    plan, state = work.plan, work.state
+    if problem := work.why_unfit():
         return problem
     if credentials is not None and plan.stream.credential not in credentials:
         return f"credential {plan.stream.credential!r} is not set"
@@ -291,32 +297,28 @@ def _why_resting(
     return ""
 
 
-def _completeness(
-    lake: Lake, plans: Mapping[str, StreamPlan], states: Mapping[str, StreamState]
-) -> Completeness:
+def _completeness(lake: Lake, works: Sequence[StreamWork]) -> Completeness:
     """Read the footers from the first day that a cursor still needs."""
-    cursors = [states[stream_id].planned_until_us for stream_id in plans]
+    cursors = [work.state.planned_until_us for work in works]
     known_us = [cursor for cursor in cursors if cursor is not None]
     since = None if None in cursors else day_of(instant(min(known_us)))
-    late = late_since(lake) if any(plan.sends_late for plan in plans.values()) else None
+    late = late_since(lake) if any(work.plan.sends_late for work in works) else None
     if since is not None and late is not None:
         since = min(since, late)
-    vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
+    vendors = {vendor for work in works for vendor in work.plan.vendors}
     return Completeness(lake, vendors=vendors, since=since)
 
 
 def _holds(
-    plans: Mapping[str, StreamPlan],
-    states: Mapping[str, StreamState],
+    works: Iterable[StreamWork],
     completeness: Completeness,
     now_us: int,
     max_hold: timedelta | None,
 ) -> dict[str, str]:
     """Return the streams whose waiting for a missing day a push would begin or end."""
     max_hold_us = EVER_US if max_hold is None else int(max_hold.total_seconds() * 1_000_000)
-    _, events = look_ahead(
-        plans,
-        states={stream_id: replace(states[stream_id]) for stream_id in plans},
+    events = look_ahead(
+        [replace(work, state=replace(work.state)) for work in works],
         completeness=completeness,
         now_us=now_us,
         max_hold_us=max_hold_us,
@@ -332,9 +334,8 @@ def _holds(
     }
 
 
-def _reason(
-    plan: StreamPlan, state: StreamState, *, completeness: Completeness, now_us: int | None
-) -> str:
+def _reason(work: StreamWork, *, completeness: Completeness, now_us: int | None) -> str:
+    plan, state = work.plan, work.state
     if state.planned_until_us is None:
         first = completeness.first_day(plan.vendors)
         if first is None or completeness.is_seen(state.seen_version, plan.vendors, since=first):
@@ -342,7 +343,7 @@ def _reason(
         return "nothing sent yet"
     if plan.sends_late and not completeness.is_late_seen(state.late_seen_version, plan.vendors):
         return "late values may be sent behind the cursor"
-    looked_until_us = was_looked_at(plan, state, completeness=completeness)
+    looked_until_us = was_looked_at(work, completeness=completeness)
     if looked_until_us >= EVER_US:
         return ""
     watermark = completeness.low_watermark(

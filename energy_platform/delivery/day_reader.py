@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from energy_platform.transforms.states import UNCONFIRMED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from energy_platform.delivery.ledger import Register
     from energy_platform.lake.lake import Lake
 
 _KEPT_DAYS: Final = 3
@@ -31,26 +32,6 @@ _DELTA_COLUMNS: Final = (
 
 EVER_US: Final = 1 << 62
 """Later than any instant."""
-
-
-class EnergyQuery(NamedTuple):
-    """Energy wanted of one register in ``(after, until]``, from the files of some days.
-
-    Attributes:
-        key: The caller's number for it.
-        point_id: The register.
-        after_us: Where it begins.
-        until_us: Where it ends; ``EVER_US`` for all that the files hold.
-        first_day: First file that counts.
-        end_day: First later file that does not count.
-    """
-
-    key: int
-    point_id: str
-    after_us: int
-    until_us: int
-    first_day: str
-    end_day: str
 
 
 class DayReader:
@@ -71,6 +52,8 @@ class DayReader:
         self._gauge_points = self._numbered(gauges)
         self._deltas: OrderedDict[str, pl.DataFrame] = OrderedDict()
         self._gauges: OrderedDict[str, pl.DataFrame] = OrderedDict()
+        self._newest: dict[tuple[str, str], dict[int, int]] = {}
+        self._unconfirmed: dict[str, set[str]] = {}
 
     def _numbered(self, points: set[str]) -> pl.LazyFrame:
         names = sorted(points)
@@ -86,16 +69,30 @@ class DayReader:
         """Return the usable readings of a day, in order: ``point, at, value``."""
         return _remembered(self._gauges, day, lambda: self._read_gauges([day]))
 
-    def suspects(self, day: str) -> dict[str, int]:
-        """Return the points whose register has unconfirmed readings after a day, with the first."""
-        state = (
-            self._lake.scan(CORE_REGISTER_STATE, days=[day])
-            .filter(pl.col("kind").is_in(UNCONFIRMED))
-            .group_by("point_id")
-            .agg(pl.col("at").min().dt.epoch("us"))
-            .collect()
-        )
-        return dict(state.iter_rows())
+    def newest(self, kind: Literal["register", "gauge"], day: str) -> dict[int, int]:
+        """Return the newest instant of each point on a day: of its readings, or its steps."""
+        found = self._newest.get((kind, day))
+        if found is None:
+            if kind == "gauge":
+                frame = self.gauges(day).select("point", "at")
+            else:
+                frame = self.deltas(day).select("point", at="end_at")
+            newest = frame.group_by("point").agg(pl.col("at").max())
+            found = self._newest[kind, day] = dict(newest.iter_rows())
+        return found
+
+    def unconfirmed(self, day: str) -> set[str]:
+        """Return the points whose register has unconfirmed readings after a day."""
+        found = self._unconfirmed.get(day)
+        if found is None:
+            state = (
+                self._lake.scan(CORE_REGISTER_STATE, days=[day])
+                .filter(pl.col("kind").is_in(UNCONFIRMED))
+                .select("point_id")
+                .collect()
+            )
+            found = self._unconfirmed[day] = set(state["point_id"].to_list())
+        return found
 
     def first_data(
         self, points: Sequence[str], *, days: Sequence[str]
@@ -116,20 +113,27 @@ class DayReader:
                     missing.discard(names[number])
         return found
 
-    def energy(self, queries: Sequence[EnergyQuery], *, days: Sequence[str]) -> dict[int, float]:
-        """Return the energy of each query by its key.
+    def energy(
+        self, asked: Sequence[tuple[Register, str, str, int]], *, days: Sequence[str]
+    ) -> list[float]:
+        """Return the energy of registers since their baselines, one sum for each.
 
-        A step that a query's bound cuts counts in proportion. Steps are added file by file, so that
-        memory does not grow with the number of days.
+        A step that a bound cuts counts in proportion. Steps are added file by file, so that memory
+        does not grow with the number of days.
 
         Args:
-            queries: What is wanted.
+            asked: Registers, each with the first file that counts, the first later one that does
+                not, and the instant up to which it is wanted; ``EVER_US`` for all that the files
+                hold.
             days: Days that have a file.
         """
+        total = [0.0] * len(asked)
+        if not asked:
+            return total
         wanted = pl.DataFrame(
             [
-                (s.key, self.number[s.point_id], s.after_us, s.until_us, s.first_day, s.end_day)
-                for s in queries
+                (key, self.number[one.point_id], one.baseline_us, until_us, first_day, end_day)
+                for key, (one, first_day, end_day, until_us) in enumerate(asked)
             ],
             schema={
                 "key": pl.Int64(),
@@ -141,9 +145,8 @@ class DayReader:
             },
             orient="row",
         ).lazy()
-        first = min((query.first_day for query in queries), default="")
-        end = max((query.end_day for query in queries), default="")
-        total = dict.fromkeys((query.key for query in queries), 0.0)
+        first = min(first_day for _, first_day, _, _ in asked)
+        end = max(end_day for _, _, end_day, _ in asked)
         length = (pl.col("end_at") - pl.col("start_at")).cast(pl.Float64)
         inside = pl.min_horizontal("end_at", "until") - pl.max_horizontal("start_at", "after")
         share = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,7 +19,9 @@ import polars as pl
 from energy_platform.days import day_after, day_before, day_of, instant
 from energy_platform.delivery.day_reader import midnight_us
 from energy_platform.delivery.ledger import OutboxEntry, StreamState
-from energy_platform.delivery.values import SLOTS, FieldValues, StreamWork
+from energy_platform.delivery.registers import sum_until
+from energy_platform.delivery.streams import StreamWork
+from energy_platform.delivery.values import SLOTS, field_values
 from energy_platform.delivery.watermarks import LATE_DAYS, Watermark
 from energy_platform.transforms.sampling import gauges_at, grid
 
@@ -31,182 +33,144 @@ if TYPE_CHECKING:
     from energy_platform.delivery.ledger import Event, Ledger
     from energy_platform.delivery.preparation import PushState
     from energy_platform.delivery.streams import FieldPlan
-    from energy_platform.delivery.watermarks import Completeness
 
 
-class Planner:
-    """Plans days for groups of streams.
+def plan_day(
+    push: PushState, day: str, works: Sequence[StreamWork]
+) -> tuple[list[OutboxEntry], list[Event]]:
+    """Decide the instants of a UTC day for some streams, as far as they are ready.
+
+    Moves each stream's cursor and registers forward.
 
     Args:
-        completeness: Which days are known.
-        frames: The day files.
-        now_us: The present: no packet is stamped later.
-        max_hold_us: How long an unconfirmed reading keeps its register's packets back.
+        push: What is known.
+        day: The day that holds each stream's next instant.
+        works: The streams.
+
+    Returns:
+        The packets to send, chronological per stream, and what an operator should know of.
     """
-
-    def __init__(
-        self, completeness: Completeness, *, frames: DayReader, now_us: int, max_hold_us: int
-    ) -> None:
-        self._completeness = completeness
-        self._values = FieldValues(completeness, frames=frames, now_us=now_us)
-        self._frames = frames
-        self._now_us = now_us
-        self._max_hold_us = max_hold_us
-        self._newest: dict[tuple[str, str], dict[int, int]] = {}
-        self._suspects: dict[str, dict[str, int]] = {}
-
-    def plan(self, day: str, works: Sequence[StreamWork]) -> tuple[list[OutboxEntry], list[Event]]:
-        """Decide the instants of a UTC day for some streams, as far as they are ready.
-
-        Moves each stream's cursor and registers forward.
-
-        Args:
-            day: The day that holds each stream's next instant.
-            works: The streams.
-
-        Returns:
-            The packets to send, chronological per stream, and what an operator should know of.
-        """
-        end_us = midnight_us(day_after(day))
-        rows: list[tuple[int, int, int]] = []
-        ends: list[int] = []
-        clocks: dict[tuple[str, int], dict[int, datetime]] = {}
-        for number, work in enumerate(works):
-            ready_us = self._ready_us(day, work, end_us=end_us)
-            ends.append(ready_us)
-            found, locals_ = _slots(number, day, work, until_us=min(ready_us, end_us))
-            rows += found
-            clocks[work.plan.zone, work.plan.interval_s] = locals_
-        self._values.advance(day, works)
-        decided = {number: at_us for number, at_us, _ in rows}
-        slots = self._at_samples(day, works, pl.DataFrame(rows, schema=SLOTS, orient="row"))
-        values, events = self._values.values(day, works, slots) if slots.height else ([], [])
-        entries = []
-        for (number, at_us), group in groupby(sorted(values), key=itemgetter(0, 1)):
-            plan = works[number].plan
-            present = [*group]
-            at = clocks[plan.zone, plan.interval_s].get(at_us)
-            if at is None:  # a sample's own instant, off the grid
-                at = instant(at_us).astimezone(ZoneInfo(plan.zone))
-            body = plan.destination.encode(
-                plan.stream, at, [(one.name, one.text) for one in present]
+    end_us = midnight_us(day_after(day))
+    rows: list[tuple[int, int, int]] = []
+    ends: list[int] = []
+    clocks: dict[tuple[str, int], dict[int, datetime]] = {}
+    for number, work in enumerate(works):
+        ready_us = _ready_us(push, day, work, end_us=end_us)
+        ends.append(ready_us)
+        found, locals_ = _slots(number, day, work, until_us=min(ready_us, end_us))
+        rows += found
+        clocks[work.plan.zone, work.plan.interval_s] = locals_
+    sum_until(push, day, works)
+    decided = {number: at_us for number, at_us, _ in rows}
+    slots = _at_samples(push.frames, day, works, pl.DataFrame(rows, schema=SLOTS, orient="row"))
+    values, events = field_values(push, day, works, slots) if slots.height else ([], [])
+    entries = []
+    for (number, at_us), group in groupby(sorted(values), key=itemgetter(0, 1)):
+        plan = works[number].plan
+        present = [*group]
+        at = clocks[plan.zone, plan.interval_s].get(at_us)
+        if at is None:  # a sample's own instant, off the grid
+            at = instant(at_us).astimezone(ZoneInfo(plan.zone))
+        body = plan.destination.encode(plan.stream, at, [(one.name, one.text) for one in present])
+        entries.append(
+            OutboxEntry(
+                plan.destination.name,
+                plan.stream.id,
+                at_us,
+                body,
+                sum(one.thousandths for one in present),
             )
-            entries.append(
-                OutboxEntry(
-                    plan.destination.name,
-                    plan.stream.id,
-                    at_us,
-                    body,
-                    sum(one.thousandths for one in present),
-                )
-            )
-            works[number].state.last_packet_us = at_us
-        whole = []
-        for number, work in enumerate(works):
-            if ends[number] >= end_us:
-                work.state.planned_until_us = end_us
-                whole.append(work)
-            elif number in decided:
-                work.state.planned_until_us = decided[number]
-        self._values.advance(day_after(day), whole)
-        return entries, events
-
-    # --- readiness -----------------------------------------------------------------------------
-
-    def _ready_us(self, day: str, work: StreamWork, *, end_us: int) -> int:
-        """Return the last instant that may be decided now."""
-        watermark = work.watermark
-        limit_us = min(watermark.until_us, self._now_us)
-        silent_us = watermark.until_us - work.plan.hold_us
-        if silent_us >= end_us:
-            return min(limit_us, silent_us)
-        return min(
-            limit_us,
-            *(
-                self._point_ready_us(day, field, watermark=watermark, silent_us=silent_us)
-                for field in work.plan.fields
-            ),
         )
+        works[number].state.last_packet_us = at_us
+    whole = []
+    for number, work in enumerate(works):
+        if ends[number] >= end_us:
+            work.state.planned_until_us = end_us
+            whole.append(work)
+        elif number in decided:
+            work.state.planned_until_us = decided[number]
+    sum_until(push, day_after(day), whole)
+    return entries, events
 
-    def _point_ready_us(
-        self, day: str, field: FieldPlan, *, watermark: Watermark, silent_us: int
-    ) -> int:
-        last_day = day_of(instant(max(watermark.until_us - 1, midnight_us(day))))
-        point = self._frames.number[field.point.point_id]
-        kind = "gauge" if field.kind == "gauge" else "register"
-        settled_us = -1
-        at_day = day
-        while at_day <= last_day:
-            settled_us = max(settled_us, self._newest_of(kind, at_day).get(point, -1))
-            at_day = day_after(at_day)
-        if kind == "gauge":
-            # What a closed day does not hold is known to be absent; its end belongs to the next.
-            return max(settled_us, silent_us, watermark.closed_until_us - 1)
-        if field.point.point_id in self._suspects_on(last_day):
-            return max(settled_us, watermark.until_us - self._max_hold_us)
-        return max(settled_us, silent_us)
 
-    def _newest_of(self, kind: str, day: str) -> dict[int, int]:
-        found = self._newest.get((kind, day))
-        if found is None:
-            if kind == "gauge":
-                frame = self._frames.gauges(day).select("point", "at")
-            else:
-                frame = self._frames.deltas(day).select("point", at="end_at")
-            newest = frame.group_by("point").agg(pl.col("at").max())
-            found = self._newest[kind, day] = dict(newest.iter_rows())
-        return found
+# --- readiness ---------------------------------------------------------------------------------
 
-    def _suspects_on(self, day: str) -> dict[str, int]:
-        days = self._completeness.delta_days
-        place = bisect_right(days, day)
-        if not place:
-            return {}
-        newest = days[place - 1]
-        if newest not in self._suspects:
-            self._suspects[newest] = self._frames.suspects(newest)
-        return self._suspects[newest]
 
-    def _at_samples(
-        self, day: str, works: Sequence[StreamWork], slots: pl.DataFrame
-    ) -> pl.DataFrame:
-        """Move the instants of streams so agreed to the newest sample of their interval."""
-        fields = [
-            (number, self._frames.number[field.point.point_id], work.plan.interval_us)
-            for number, work in enumerate(works)
-            if work.plan.stream.stamp == "sample"
+def _ready_us(push: PushState, day: str, work: StreamWork, *, end_us: int) -> int:
+    """Return the last instant that may be decided now."""
+    watermark = work.watermark
+    limit_us = min(watermark.until_us, push.now_us)
+    silent_us = watermark.until_us - work.plan.hold_us
+    if silent_us >= end_us:
+        return min(limit_us, silent_us)
+    return min(
+        limit_us,
+        *(
+            _point_ready_us(push, day, field, watermark=watermark, silent_us=silent_us)
             for field in work.plan.fields
-        ]
-        if not fields:
-            return slots
-        days = (day_before(day), day, day_after(day))
-        samples = pl.concat(
-            [self._frames.deltas(one).select("point", at="end_at") for one in days]
-            + [self._frames.gauges(one).select("point", "at") for one in days]
-        )
-        readings = samples.unique().sort("point", "at").with_columns(value=pl.lit(1.0))
-        asked = pl.DataFrame(
-            fields,
-            schema={"work": pl.Int32(), "point": pl.Int32(), "width_us": pl.Int64()},
-            orient="row",
-        )
-        numbered = slots.with_row_index("place")
-        newest = (
-            gauges_at(readings, wanted=numbered.join(asked, on="work", maintain_order="left"))
-            .drop_nulls("read_at")
-            .group_by("place")
-            .agg(pl.col("read_at").max())
-        )
-        is_sampled = pl.col("work").is_in(asked["work"].unique().implode())
-        return (
-            numbered.join(newest, on="place", how="left", maintain_order="left")
-            .filter(~is_sampled | pl.col("read_at").is_not_null())
-            # A packet says milliseconds; the next interval begins after its end.
-            .with_columns(
-                at=pl.when(is_sampled).then(pl.col("read_at") // 1000 * 1000).otherwise("at")
-            )
-            .select(*SLOTS)
-        )
+        ),
+    )
+
+
+def _point_ready_us(
+    push: PushState, day: str, field: FieldPlan, *, watermark: Watermark, silent_us: int
+) -> int:
+    last_day = day_of(instant(max(watermark.until_us - 1, midnight_us(day))))
+    point = push.frames.number[field.point.point_id]
+    kind: Literal["gauge", "register"] = "gauge" if field.kind == "gauge" else "register"
+    settled_us = -1
+    at_day = day
+    while at_day <= last_day:
+        settled_us = max(settled_us, push.frames.newest(kind, at_day).get(point, -1))
+        at_day = day_after(at_day)
+    if kind == "gauge":
+        # What a closed day does not hold is known to be absent; its end belongs to the next.
+        return max(settled_us, silent_us, watermark.closed_until_us - 1)
+    days = push.completeness.delta_days
+    place = bisect_right(days, last_day)
+    if place and field.point.point_id in push.frames.unconfirmed(days[place - 1]):
+        return max(settled_us, watermark.until_us - push.max_hold_us)
+    return max(settled_us, silent_us)
+
+
+def _at_samples(
+    frames: DayReader, day: str, works: Sequence[StreamWork], slots: pl.DataFrame
+) -> pl.DataFrame:
+    """Move the instants of streams so agreed to the newest sample of their interval."""
+    fields = [
+        (number, frames.number[field.point.point_id], work.plan.interval_us)
+        for number, work in enumerate(works)
+        if work.plan.stream.stamp == "sample"
+        for field in work.plan.fields
+    ]
+    if not fields:
+        return slots
+    days = (day_before(day), day, day_after(day))
+    samples = pl.concat(
+        [frames.deltas(one).select("point", at="end_at") for one in days]
+        + [frames.gauges(one).select("point", "at") for one in days]
+    )
+    readings = samples.unique().sort("point", "at").with_columns(value=pl.lit(1.0))
+    asked = pl.DataFrame(
+        fields,
+        schema={"work": pl.Int32(), "point": pl.Int32(), "width_us": pl.Int64()},
+        orient="row",
+    )
+    numbered = slots.with_row_index("place")
+    newest = (
+        gauges_at(readings, wanted=numbered.join(asked, on="work", maintain_order="left"))
+        .drop_nulls("read_at")
+        .group_by("place")
+        .agg(pl.col("read_at").max())
+    )
+    is_sampled = pl.col("work").is_in(asked["work"].unique().implode())
+    return (
+        numbered.join(newest, on="place", how="left", maintain_order="left")
+        .filter(~is_sampled | pl.col("read_at").is_not_null())
+        # A packet says milliseconds; the next interval begins after its end.
+        .with_columns(at=pl.when(is_sampled).then(pl.col("read_at") // 1000 * 1000).otherwise("at"))
+        .select(*SLOTS)
+    )
 
 
 def _slots(
@@ -234,37 +198,31 @@ CHUNK_STREAMS: Final = 256
 
 
 def late_entries(
-    prepared: PushState,
-    *,
-    stream_ids: Iterable[str],
-    ledger: Ledger,
-    planner: Planner,
-    days: int = LATE_DAYS,
+    push: PushState, works: Iterable[StreamWork], *, ledger: Ledger, days: int = LATE_DAYS
 ) -> dict[str, list[OutboxEntry]]:
     """Return the packets that would fill instants already decided without one.
 
     The values of registers in them are not meant to be sent; only their instants count.
 
     Args:
-        prepared: What the push (or the reconcile) knows.
-        stream_ids: Which streams.
+        push: What is known.
+        works: Which streams.
         ledger: The delivery ledger.
-        planner: Any planner over the same day files.
         days: How many days back.
     """
     found: dict[str, list[OutboxEntry]] = {}
-    begun = [one for one in stream_ids if prepared.states[one].planned_until_us is not None]
+    begun = {work.id: work for work in works if work.state.planned_until_us is not None}
     firsts = ledger.first_instants(begun)
-    chosen = [*firsts]
+    chosen = [begun[stream_id] for stream_id in firsts]
     if not chosen:
         return found
-    newest_us = max(prepared.states[stream_id].planned_until_us or 0 for stream_id in chosen)
-    known = [day for day in prepared.completeness.days if day <= day_of(instant(newest_us))][-days:]
+    newest_us = max(work.state.planned_until_us or 0 for work in chosen)
+    known = [day for day in push.completeness.days if day <= day_of(instant(newest_us))][-days:]
     for start in range(0, len(chosen), CHUNK_STREAMS):
         group = chosen[start : start + CHUNK_STREAMS]
         for day in known:
-            for entry in _expected(prepared, group, planner=planner, day=day):
-                until_us = prepared.states[entry.stream_id].planned_until_us or 0
+            for entry in _expected(push, group, day=day):
+                until_us = begun[entry.stream_id].state.planned_until_us or 0
                 if firsts[entry.stream_id] < entry.at_us <= until_us:
                     found.setdefault(entry.stream_id, []).append(entry)
     for stream_id, entries in [*found.items()]:
@@ -279,20 +237,21 @@ def late_entries(
     return found
 
 
-def _expected(
-    prepared: PushState, group: Sequence[str], *, planner: Planner, day: str
-) -> list[OutboxEntry]:
+def _expected(push: PushState, group: Sequence[StreamWork], *, day: str) -> list[OutboxEntry]:
     """Return the packets a day would give streams that had never been planned before."""
     start_us = midnight_us(day)
     end_us = midnight_us(day_after(day))
     works = []
-    for stream_id in group:
-        until_us = prepared.states[stream_id].planned_until_us or 0
+    for work in group:
+        until_us = work.state.planned_until_us or 0
         if until_us > start_us:
-            state = StreamState(planned_until_us=start_us)
             # Everything decided is known; nothing is waited for.
-            reach_us = min(until_us, end_us) + prepared.plans[stream_id].hold_us
+            reach_us = min(until_us, end_us) + work.plan.hold_us
             works.append(
-                StreamWork(prepared.plans[stream_id], state, Watermark(reach_us, reach_us, None))
+                StreamWork(
+                    plan=work.plan,
+                    state=StreamState(planned_until_us=start_us),
+                    watermark=Watermark(reach_us, reach_us, None),
+                )
             )
-    return planner.plan(day, works)[0] if works else []
+    return plan_day(push, day, works)[0] if works else []

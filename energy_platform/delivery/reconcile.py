@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.days import instant, microseconds
-from energy_platform.delivery.connections import Connections
-from energy_platform.delivery.planner import Planner, late_entries
+from energy_platform.delivery.planner import late_entries
 from energy_platform.delivery.preparation import survey
+from energy_platform.delivery.sender import Connections
+from energy_platform.delivery.watermarks import NOTHING_KNOWN
 from energy_platform.destinations.base import destination
 from energy_platform.sources.http.errors import VendorError
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from energy_platform.delivery.ledger import Ledger, StreamState
+    from energy_platform.delivery.ledger import Ledger
     from energy_platform.delivery.preparation import PushState
-    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.delivery.streams import StreamWork
     from energy_platform.destinations.base import Connection, LastPacket
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
@@ -77,37 +78,31 @@ def reconcile(
     Returns:
         One row per stream, sorted by id.
     """
-    prepared = survey(lake, ledger=ledger, portfolio=portfolio, settings=settings)
-    planner = Planner(
-        prepared.completeness,
-        frames=prepared.frames,
+    push = survey(
+        lake,
+        ledger=ledger,
+        portfolio=portfolio,
+        settings=settings,
         now_us=microseconds(clock()),
-        max_hold_us=prepared.max_hold_us,
     )
-    stream_ids = sorted(prepared.plans)
-    prepared.look_ahead(stream_ids, now_us=microseconds(clock()))
-    late = late_entries(prepared, stream_ids=stream_ids, ledger=ledger, planner=planner, days=days)
-    stored = _stored(prepared, settings=settings)
+    push.look_ahead(push.works.values())
+    late = late_entries(push, push.works.values(), ledger=ledger, days=days)
+    stored = _stored(push, settings=settings)
     return tuple(
-        _compare(
-            prepared,
-            stream_id,
-            stored=stored.get(stream_id),
-            late=len(late.get(stream_id, [])),
-        )
-        for stream_id in stream_ids
+        _compare(work, stored=stored.get(stream_id), late=len(late.get(stream_id, [])))
+        for stream_id, work in sorted(push.works.items())
     )
 
 
 def _stored(
-    prepared: PushState, *, settings: DestinationSettings
+    push: PushState, *, settings: DestinationSettings
 ) -> dict[str, LastPacket | VendorError | None]:
     """Read back the last packet of every stream whose credential there is."""
     credentials = settings.all_credentials()
     asked = [
         stream_id
-        for stream_id, plan in prepared.plans.items()
-        if plan.stream.credential in credentials
+        for stream_id, work in push.works.items()
+        if work.plan.stream.credential in credentials
     ]
     target = destination(settings.destination)
     if not target.reads_back or not settings.can_read_back or not asked:
@@ -125,9 +120,8 @@ def _stored(
             connections = own.connections = Connections(open_connection)
             opened.append(connections)
         try:
-            return connections.of(prepared.plans[stream_id].stream.credential).last_packet(
-                stream_id
-            )
+            credential = push.works[stream_id].plan.stream.credential
+            return connections.of(credential).last_packet(stream_id)
         except VendorError as error:
             return error
 
@@ -139,24 +133,15 @@ def _stored(
             connections.close()
 
 
-def _compare(
-    prepared: PushState,
-    stream_id: str,
-    *,
-    stored: LastPacket | VendorError | None,
-    late: int,
-) -> Reconciled:
-    state = prepared.states[stream_id]
-    plan = prepared.plans[stream_id]
-    watermark = prepared.watermarks.get(stream_id)
-    pending = prepared.pending.get(stream_id, 0)
+def _compare(work: StreamWork, *, stored: LastPacket | VendorError | None, late: int) -> Reconciled:
+    plan, state = work.plan, work.state
     differences: list[str] = []
     actions: list[str] = []
     if state.stopped is not None:
         differences.append(state.stopped)
         actions.append("an operator decides about the refused packet")
-    if pending:
-        differences.append(f"{pending} packets have no answer")
+    if work.pending:
+        differences.append(f"{work.pending} packets have no answer")
         actions.append("the next push sends them, looking up the first if it is in doubt")
     if late:
         differences.append(f"{late} intervals could be filled now and were passed without")
@@ -168,27 +153,27 @@ def _compare(
     if isinstance(stored, VendorError):
         differences.append(f"read-back failed: {stored}")
     else:
-        more, stored_until = _against_stored(plan, state, stored)
+        more, stored_until = _against_stored(work, stored)
         for difference, action in more:
             differences.append(difference)
             actions.append(action)
-    held_back_wh = sum(register.held_back_wh for register in state.registers.values())
+    until_us = work.watermark.until_us
     return Reconciled(
-        stream_id=stream_id,
-        lake_until=None if watermark is None else instant(watermark.until_us),
+        stream_id=work.id,
+        lake_until=None if work.watermark is NOTHING_KNOWN else instant(until_us),
         ledger_until=_at(state.last_acknowledged_us),
         stored_until=stored_until,
-        pending=pending,
+        pending=work.pending,
         late=late,
         undelivered_wh=state.undelivered_wh,
-        held_back_wh=held_back_wh,
+        held_back_wh=work.held_back_wh,
         differences=tuple(differences),
         action="; ".join(actions),
     )
 
 
 def _against_stored(
-    plan: StreamPlan, state: StreamState, stored: LastPacket | None
+    work: StreamWork, stored: LastPacket | None
 ) -> tuple[Sequence[tuple[str, str]], datetime | None]:
     """Compare the newest packet of the ledger with the one that is stored.
 
@@ -196,6 +181,7 @@ def _against_stored(
     """
     if stored is None:
         return [], None
+    plan, state = work.plan, work.state
     title = plan.destination.title
     ledger_us = state.last_acknowledged_us
     stored_us = microseconds(stored.at)

@@ -1,23 +1,24 @@
-"""Registers that were sent before, and what changed behind them: late data, rules, points.
+"""Registers of the ledger: how they begin, go on, and follow the lake and the portfolio.
 
-Belongs here: how a register of the ledger follows the lake and the portfolio. Does not: the numbers
-that packets take from it (``values``).
+Belongs here: baselines, sums, late data, changed rules and points. Does not: the numbers that
+packets take from a register (``values``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from energy_platform.days import day_after
-from energy_platform.delivery.day_reader import EVER_US, DayReader, EnergyQuery
+import polars as pl
+
+from energy_platform.days import day_after, day_of, instant
+from energy_platform.delivery.day_reader import EVER_US
 from energy_platform.delivery.ledger import Event, Register
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from energy_platform.delivery.ledger import StreamState
-    from energy_platform.delivery.streams import FieldPlan, StreamPlan
-    from energy_platform.delivery.watermarks import Completeness
+    from energy_platform.delivery.preparation import PushState
+    from energy_platform.delivery.streams import FieldPlan, StreamWork
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
 
@@ -25,35 +26,19 @@ REBASE_FROM_WH: Final = 0.5
 """A changed rule that moves a register by less than half a watt-hour moves no packet."""
 
 
-class RegisterBinding(NamedTuple):
-    """A register of the ledger with the field it belongs to now."""
-
-    stream_id: str
-    field: FieldPlan
-    register: Register
+# --- what changed behind a register ------------------------------------------------------------
 
 
-def is_rebased(binding: RegisterBinding) -> bool:
-    """Whether the portfolio reads the register otherwise than when it was last sent."""
-    return (
-        binding.register.config_fingerprint != binding.field.config_fingerprint
-        or binding.register.point_id != binding.field.point.point_id
+def is_rebased(work: StreamWork) -> bool:
+    """Whether the portfolio reads a register of a stream otherwise than when it was last sent."""
+    return any(
+        register.config_fingerprint != field.config_fingerprint
+        or register.point_id != field.point.point_id
+        for field, register in work.registers()
     )
 
 
-def rebased_streams(plans: Mapping[str, StreamPlan], states: Mapping[str, StreamState]) -> set[str]:
-    """Return the streams whose registers the portfolio reads otherwise than they were sent."""
-    return {
-        stream_id
-        for stream_id, plan in plans.items()
-        for one in plan.fields
-        if one.kind != "gauge"
-        and (register := states[stream_id].registers.get(one.name))
-        and is_rebased(RegisterBinding(stream_id, one, register))
-    }
-
-
-def awaits_refresh(rebased: Collection[str], *, lake: Lake, portfolio: Portfolio) -> bool:
+def awaits_refresh(rebased: Collection[object], *, lake: Lake, portfolio: Portfolio) -> bool:
     """Whether streams whose rules changed have to wait until the lake follows the portfolio."""
     if not rebased:
         return False
@@ -62,13 +47,7 @@ def awaits_refresh(rebased: Collection[str], *, lake: Lake, portfolio: Portfolio
     return bool(refresh.stale(lake, portfolio))
 
 
-def advance_registers(
-    bindings: Iterable[RegisterBinding],
-    *,
-    completeness: Completeness,
-    frames: DayReader,
-    now_us: int,
-) -> list[Event]:
+def advance_registers(push: PushState) -> list[Event]:
     """Bring registers up to date with what changed behind them in the lake.
 
     Late data move the sum, so that the next value sent carries them. A changed policy, correction,
@@ -76,112 +55,166 @@ def advance_registers(
     there.
 
     Args:
-        bindings: Registers to look at; changed in place.
-        completeness: Which days are known.
-        frames: The day files.
-        now_us: The present.
+        push: What is known; the registers of streams that may be worked on are changed in place.
 
     Returns:
         One event per rebase.
     """
+    completeness, now_us = push.completeness, push.now_us
     events = []
     rebased = []
-    for binding in bindings:
-        register = binding.register
-        if register.point_id != binding.field.point.point_id:
-            events.append(_repointed(binding, now_us=now_us))
-        elif register.config_fingerprint != binding.field.config_fingerprint:
-            rebased.append(binding)
-    events += _rebase(rebased, completeness=completeness, frames=frames, now_us=now_us)
+    registers = []
+    for work in push.todo:
+        for field, register in work.registers():
+            registers.append(register)
+            if register.point_id != field.point.point_id:
+                events.append(_repointed(work, field, register, now_us=now_us))
+            elif register.config_fingerprint != field.config_fingerprint:
+                rebased.append((work, field, register))
+    events += _rebase(push, rebased)
     outdated = [
-        binding
-        for binding in bindings
-        if not completeness.is_summed(
-            binding.register.summed_version,
-            binding.register.baseline_day,
-            end=binding.register.sum_day,
-        )
+        one
+        for one in registers
+        if not completeness.is_summed(one.summed_version, one.baseline_day, end=one.sum_day)
     ]
-    queries = [
-        EnergyQuery(
-            key,
-            binding.register.point_id,
-            binding.register.baseline_us,
-            EVER_US,
-            binding.register.baseline_day,
-            binding.register.sum_day,
-        )
-        for key, binding in enumerate(outdated)
-    ]
-    sums = frames.energy(queries, days=completeness.delta_days) if queries else {}
-    for key, binding in enumerate(outdated):
-        register = binding.register
-        register.sum_wh = sums[key]
+    asked = [(one, one.baseline_day, one.sum_day, EVER_US) for one in outdated]
+    sums = push.frames.energy(asked, days=completeness.delta_days)
+    for register, sum_wh in zip(outdated, sums, strict=True):
+        register.sum_wh = sum_wh
         register.summed_version = completeness.seen
     return events
 
 
 def _rebase(
-    rebased: list[RegisterBinding], *, completeness: Completeness, frames: DayReader, now_us: int
+    push: PushState, rebased: Sequence[tuple[StreamWork, FieldPlan, Register]]
 ) -> list[Event]:
-    if not rebased:
-        return []
-    end = day_after(completeness.delta_days[-1]) if completeness.delta_days else ""
-    queries = [
-        EnergyQuery(
-            key,
-            binding.register.point_id,
-            binding.register.baseline_us,
-            binding.register.sent_us,
-            binding.register.baseline_day,
-            end,
-        )
-        for key, binding in enumerate(rebased)
-    ]
-    sums = frames.energy(queries, days=completeness.delta_days)
+    days = push.completeness.delta_days
+    end = day_after(days[-1]) if days else ""
+    asked = [(one, one.baseline_day, end, one.sent_us) for _, _, one in rebased]
     events = []
-    for key, binding in enumerate(rebased):
-        register = binding.register
-        by_new_rules = register.baseline_wh + register.offset_wh + sums[key]
+    for (work, field, register), energy_wh in zip(
+        rebased, push.frames.energy(asked, days=days), strict=True
+    ):
+        by_new_rules = register.baseline_wh + register.offset_wh + energy_wh
         moved_wh = register.target_wh - by_new_rules
-        register.config_fingerprint = binding.field.config_fingerprint
+        register.config_fingerprint = field.config_fingerprint
         if abs(moved_wh) < REBASE_FROM_WH:
             continue
         register.offset_wh += moved_wh
-        events.append(
-            _event(
-                binding, now_us=now_us, moved_wh=moved_wh, why="policy, correction or rule changed"
-            )
-        )
+        why = "policy, correction or rule changed"
+        events.append(_event(work, field, register, now_us=push.now_us, moved_wh=moved_wh, why=why))
     return events
 
 
-def _repointed(binding: RegisterBinding, *, now_us: int) -> Event:
+def _repointed(work: StreamWork, field: FieldPlan, register: Register, *, now_us: int) -> Event:
     """Go on from the value sent last with another point."""
-    register = binding.register
-    why = f"fed by {binding.field.point.point_id} instead of {register.point_id}"
+    why = f"fed by {field.point.point_id} instead of {register.point_id}"
     before_wh = register.baseline_wh + register.offset_wh
-    register.point_id = binding.field.point.point_id
-    register.config_fingerprint = binding.field.config_fingerprint
+    register.point_id = field.point.point_id
+    register.config_fingerprint = field.config_fingerprint
     register.baseline_wh = register.target_wh
     register.baseline_us = register.sent_us
     register.offset_wh = 0.0
     register.sum_wh = 0.0
     register.sum_day = register.baseline_day
     register.summed_version = ""
-    return _event(binding, now_us=now_us, moved_wh=register.baseline_wh - before_wh, why=why)
+    moved_wh = register.baseline_wh - before_wh
+    return _event(work, field, register, now_us=now_us, moved_wh=moved_wh, why=why)
 
 
-def _event(binding: RegisterBinding, *, now_us: int, moved_wh: float, why: str) -> Event:
+def _event(
+    work: StreamWork,
+    field: FieldPlan,
+    register: Register,
+    *,
+    now_us: int,
+    moved_wh: float,
+    why: str,
+) -> Event:
     return Event(
         now_us,
-        binding.stream_id,
+        work.id,
         "rebase",
         {
-            "field": binding.field.name,
+            "field": field.name,
             "why": why,
             "moved_wh": round(moved_wh, 3),
-            "offset_wh": round(binding.register.offset_wh, 3),
-            "from_us": binding.register.sent_us,
+            "offset_wh": round(register.offset_wh, 3),
+            "from_us": register.sent_us,
         },
     )
+
+
+# --- how a register begins and goes on ---------------------------------------------------------
+
+
+def begin_registers(
+    push: PushState,
+    works: Sequence[StreamWork],
+    fields: Sequence[tuple[int, FieldPlan]],
+    at: pl.DataFrame,
+    *,
+    steps: pl.DataFrame,
+) -> list[Event]:
+    """Begin registers that have no baseline yet at their first settled instant.
+
+    Args:
+        push: What is known.
+        works: The streams planned together.
+        fields: Their fields, each with the place of its stream.
+        at: The energy at each instant asked for, by ``key``: the place of a field.
+        steps: The steps it was taken from.
+
+    Returns:
+        One event per register that begins.
+    """
+    firsts = at.filter(pl.col("settled")).group_by("key", maintain_order=True).first()
+    events = []
+    for row in firsts.iter_rows(named=True):
+        number, field = fields[row["key"]]
+        state = works[number].state
+        if field.name in state.registers:
+            continue
+        is_register = field.kind == "register"
+        baseline_us = row["at"] if is_register else _first_whole_interval(row, steps=steps)
+        baseline_wh = (row["face_wh"] or 0.0) if is_register else 0.0
+        state.registers[field.name] = Register(
+            point_id=field.point.point_id,
+            config_fingerprint=field.config_fingerprint,
+            baseline_wh=baseline_wh,
+            baseline_us=baseline_us,
+            sum_day=day_of(instant(baseline_us)),
+            summed_version=push.completeness.seen,
+            target_wh=baseline_wh,
+            sent_us=baseline_us,
+        )
+        detail = {
+            "field": field.name,
+            "baseline_wh": round(baseline_wh, 3),
+            "baseline_us": baseline_us,
+        }
+        events.append(Event(push.now_us, works[number].id, "baseline_set", detail))
+    return events
+
+
+def _first_whole_interval(row: Mapping[str, int], *, steps: pl.DataFrame) -> int:
+    """Return where a per-interval stream begins to count: with its first whole interval.
+
+    Energy of the interval that the readings began in belongs to no packet; none is missing.
+    """
+    first = steps.filter(pl.col("point") == row["point"])["start_at"].min()
+    is_whole = not isinstance(first, int) or first <= row["before"]
+    return row["before"] if is_whole else row["at"]
+
+
+def sum_until(push: PushState, day: str, works: Sequence[StreamWork]) -> None:
+    """Add to the registers of streams what the files before a day hold."""
+    behind = [
+        register for work in works for _, register in work.registers() if register.sum_day < day
+    ]
+    asked = [(one, one.sum_day, day, EVER_US) for one in behind]
+    sums = push.frames.energy(asked, days=push.completeness.delta_days)
+    for register, energy_wh in zip(behind, sums, strict=True):
+        register.sum_wh += energy_wh
+        register.sum_day = day
+        register.summed_version = push.completeness.seen

@@ -13,8 +13,8 @@ import polars as pl
 from energy_platform.days import MICROSECONDS, day_of, instant, microseconds
 from energy_platform.delivery.backlog import stream_backlog
 from energy_platform.delivery.ledger import StreamState
-from energy_platform.delivery.streams import plan_streams, why_unfit
-from energy_platform.delivery.watermarks import Completeness
+from energy_platform.delivery.streams import StreamWork, plan_streams
+from energy_platform.delivery.watermarks import NOTHING_KNOWN, Completeness
 from energy_platform.destinations.base import destination
 from energy_platform.warehouse import DELIVERY
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.backlog import Backlog
     from energy_platform.delivery.ledger import DeadLetter, Ledger
-    from energy_platform.delivery.streams import StreamPlan
-    from energy_platform.delivery.watermarks import Watermark
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
 
@@ -47,27 +45,29 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
         acknowledged instant to the watermark), ``held_back_wh`` (energy by which registers are
         above the lake's and held flat), ``blocked`` and ``reason``.
     """
-    plans = plan_streams(portfolio)
     states = ledger.states()
+    works = {
+        stream_id: StreamWork(plan=plan, state=states.get(stream_id) or StreamState())
+        for stream_id, plan in plan_streams(portfolio).items()
+    }
     behind = {one.stream_id: one for one in stream_backlog(lake, ledger, portfolio)}
     cursors = [
-        state.planned_until_us
-        for stream_id in plans
-        if (state := states.get(stream_id)) is not None and state.planned_until_us is not None
+        work.state.planned_until_us
+        for work in works.values()
+        if work.state.planned_until_us is not None
     ]
     since = day_of(instant(min(cursors))) if cursors else None
-    vendors = {vendor for plan in plans.values() for vendor in plan.vendors}
+    vendors = {vendor for work in works.values() for vendor in work.plan.vendors}
     completeness = Completeness(lake, vendors=vendors, since=since)
     rows = []
-    for stream_id, plan in sorted(plans.items()):
-        state = states.get(stream_id) or StreamState()
-        watermark = None
+    for stream_id, work in sorted(works.items()):
+        plan, state = work.plan, work.state
         if state.planned_until_us is not None:
-            watermark = completeness.low_watermark(
+            work.watermark = completeness.low_watermark(
                 plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
             )
         one = behind.get(stream_id)
-        is_blocked, reason = _standing(plan, state, behind=one)
+        is_blocked, reason = _standing(work, behind=one)
         rows.append(
             {
                 "stream_id": stream_id,
@@ -79,8 +79,8 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
                 "packets_acknowledged": state.acknowledged,
                 "packets_refused": state.refused,
                 "behind_since": None if one is None else one.since,
-                "lag_s": _lag_s(state, watermark),
-                "held_back_wh": sum(register.held_back_wh for register in state.registers.values()),
+                "lag_s": _lag_s(work),
+                "held_back_wh": work.held_back_wh,
                 "blocked": is_blocked,
                 "reason": reason,
             }
@@ -92,17 +92,17 @@ def _at(at_us: int | None) -> object:
     return None if at_us is None else instant(at_us)
 
 
-def _lag_s(state: StreamState, watermark: Watermark | None) -> float | None:
-    if watermark is None or state.last_acknowledged_us is None:
+def _lag_s(work: StreamWork) -> float | None:
+    until_us, acknowledged_us = work.watermark.until_us, work.state.last_acknowledged_us
+    if work.watermark is NOTHING_KNOWN or acknowledged_us is None:
         return None
-    return max(0.0, (watermark.until_us - state.last_acknowledged_us) / MICROSECONDS)
+    return max(0.0, (until_us - acknowledged_us) / MICROSECONDS)
 
 
-def _standing(
-    plan: StreamPlan, state: StreamState, *, behind: Backlog | None
-) -> tuple[bool, str | None]:
+def _standing(work: StreamWork, *, behind: Backlog | None) -> tuple[bool, str | None]:
     """Return whether a stream is blocked, and what it waits for."""
-    if problem := why_unfit(plan, state):
+    plan, state = work.plan, work.state
+    if problem := work.why_unfit():
         return True, problem
     if state.stopped is not None:
         return True, state.stopped

@@ -1,4 +1,7 @@
-"""Sends packets: one request in flight per stream, in order, as many streams at once as allowed.
+"""The threads of a push: senders, the queue of streams before them, the one that writes answers.
+
+Belongs here: one request in flight per stream, in order, as many streams at once as allowed; when a
+stream that met a fault is tried again. Does not: what an answer means (``exchange``).
 
 Each sender is a thread with connections of its own. A stream belongs to one sender at a time; a
 fault that can heal puts it aside for a while and the sender takes another stream.
@@ -13,21 +16,20 @@ import queue
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from energy_platform.delivery.connections import CircuitBreaker, Connections
-from energy_platform.delivery.ledger import PacketResult, StreamFailure
-from energy_platform.delivery.outcome import Obstacle
-from energy_platform.destinations.base import RedirectedError
-from energy_platform.sources.http.errors import AuthenticationError, PermanentError, TransientError
+from energy_platform.delivery.exchange import Obstacle
+from energy_platform.delivery.ledger import StreamFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from energy_platform.delivery.ledger.writer import AnswerWriter
-    from energy_platform.delivery.outcome import SendTask, TaskEnd
-    from energy_platform.destinations.base import Answer, Connection, LastPacket
+    from energy_platform.delivery.exchange import Exchange
+    from energy_platform.delivery.ledger import Ledger, OutboxEntry, PacketResult
+    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.destinations.base import Connection, LastPacket
     from energy_platform.settings import DestinationSettings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -38,25 +40,128 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 """A ``Retry-After`` beyond this is a mistake."""
 
-REFUSALS_IN_A_ROW: Final = 5
-"""After so many packets refused one after the other, the next ones would be refused as well."""
-
 STOP_GRACE_S: Final = 8.0
 """How long a stop waits for requests under way."""
 
 ABORT_GRACE_S: Final = 1.0
 """How long a stop waits after it cut the requests that had not ended."""
 
-UNEXPECTED_PAGES_IN_A_ROW: Final = 5
-"""Answers that prove nothing, with nothing stored, that one packet may meet before its stream is
-left."""
-
-PROOFS: Final = 3
-"""Read-backs that must have found the packet stored, and none that did not, before an answer of
-the same shape is taken to mean stored for the rest of the push."""
-
 _PROOF_WAIT_S: Final = 0.02
 """How soon a stream asks again whether its credential has been proven in this run."""
+
+FLUSH_EVERY_S: Final = 0.2
+"""Answers of at most this long are unwritten; a crash may repeat their packets."""
+
+FLUSH_AT: Final = 1000
+"""Answers that are written without waiting further."""
+
+
+TaskEnd = Literal["drained", "gave_up", "interrupted"]
+"""All packets answered; given up for this run; stopped from outside."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SendTask:
+    """Packets of one stream, in order.
+
+    Attributes:
+        plan: The stream.
+        entries: What is to be sent.
+        in_doubt: Whether the first packet may have arrived already.
+        verify_first: Whether to ask what is stored before anything is sent again.
+        resume_from_readback: Whether to ask what is stored: the stream is new to the ledger.
+        refused_streak: Packets refused in a row before this task.
+        unexpected_pages: Answers in a row that proved nothing, with nothing stored.
+        attempts: Faults in a row.
+        failing_since: When they began, on the monotonic clock.
+        failing_since_us: When they began.
+        stored: What the destination said it stored last.
+        sent: Requests with a packet.
+        acknowledged: Packets acknowledged.
+        refused: Packets refused.
+        end: How it ended; None while a sender works on it.
+        reason: Why it was left.
+        is_stopped: Whether an operator has to look before the stream goes on.
+    """
+
+    plan: StreamPlan
+    entries: deque[OutboxEntry]
+    in_doubt: bool = False
+    verify_first: bool = False
+    resume_from_readback: bool = False
+    refused_streak: int = 0
+    unexpected_pages: int = 0
+    attempts: int = 0
+    failing_since: float | None = None
+    failing_since_us: int = 0
+    stored: LastPacket | None = None
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    end: TaskEnd | None = None
+    reason: str = ""
+    is_stopped: bool = False
+
+
+class Connections:
+    """The connections of one sender: one per credential, opened when first needed.
+
+    Used by one thread; only ``abort`` may come from another.
+
+    Args:
+        open_connection: Opens a connection for a credential by name.
+    """
+
+    def __init__(self, open_connection: Callable[[str], Connection]) -> None:
+        self._open = open_connection
+        self._connections: dict[str, Connection] = {}
+        self._served: set[str] = set()
+        self._lock = threading.Lock()
+        self._is_aborted = False
+
+    def of(self, credential: str) -> Connection:
+        """Return the connection of a credential."""
+        connection = self._connections.get(credential)
+        if connection is None:
+            opened = self._open(credential)
+            with self._lock:
+                if self._is_aborted:
+                    opened.abort()
+                connection = self._connections[credential] = opened
+        return connection
+
+    def served(self, credential: str) -> None:
+        """Mark the session as authenticated, so that it is worth renewing."""
+        self._served.add(credential)
+
+    def renew(self, credential: str) -> bool:
+        """Begin a new session in place of one that worked before and may have ended.
+
+        Returns:
+            Whether another attempt makes sense.
+        """
+        if credential not in self._served:
+            return False
+        self._served.discard(credential)
+        with self._lock:
+            connection = self._connections.pop(credential)
+        connection.close()
+        return True
+
+    def abort(self) -> None:
+        """End the request under way; nothing is sent any more."""
+        with self._lock:
+            self._is_aborted = True
+            for connection in self._connections.values():
+                connection.abort()
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            connections = [*self._connections.values()]
+            self._connections.clear()
+        for connection in connections:
+            connection.close()
 
 
 class Senders:
@@ -65,11 +170,9 @@ class Senders:
     Args:
         settings: How many streams are sent at once, and how long a fault is retried.
         open_connection: Opens a connection for a credential by name.
-        breaker: Who may send.
-        writer: Where answers go.
-        reads_back: Whether what is in doubt may be settled by reading back.
+        exchange: Gets a packet answered.
+        writer: Is given why a stream was left.
         now_us: The present.
-        may_send: Whether a request may begin; those that may not yet wait.
         stop: Ends all sending soon.
     """
 
@@ -78,19 +181,15 @@ class Senders:
         settings: DestinationSettings,
         *,
         open_connection: Callable[[str], Connection],
-        breaker: CircuitBreaker,
+        exchange: Exchange,
         writer: AnswerWriter,
-        reads_back: bool,
         now_us: Callable[[], int],
-        may_send: Callable[[], bool],
         stop: threading.Event,
     ) -> None:
-        self._breaker = breaker
+        self._exchange = exchange
         self._writer = writer
         self._settings = settings
-        self._reads_back = reads_back
         self._now_us = now_us
-        self._may_send = may_send
         self._stop = stop
         self._condition = threading.Condition()
         self._ready: deque[SendTask] = deque()
@@ -100,8 +199,6 @@ class Senders:
         self._working: dict[int, SendTask] = {}
         self._connections = [Connections(open_connection) for _ in range(settings.parallel_streams)]
         self._random = random.Random()  # noqa: S311 - jitter
-        self._proofs: Counter[str] = Counter()
-        self._disproven: set[str] = set()
         self.finished: queue.SimpleQueue[SendTask] = queue.SimpleQueue()
         """Tasks no sender works on any more."""
         self.error: BaseException | None = None
@@ -193,7 +290,7 @@ class Senders:
             if self._stop.is_set():
                 self._end(task, "interrupted")
                 return
-            obstacle = self._step(task, connections)
+            obstacle = self._exchange.step(task, connections)
             if obstacle is None:
                 task.attempts = 0
                 task.failing_since = None
@@ -246,202 +343,61 @@ class Senders:
         task.is_stopped = obstacle.is_stopped
         self._end(task, "gave_up", obstacle.reason)
 
-    def _step(self, task: SendTask, connections: Connections) -> Obstacle | None:
-        """Get one packet (or one question) answered; None when that went well."""
-        if not self._may_send():
-            return Obstacle("await_probe")
-        credential = task.plan.stream.credential
-        allowed = self._breaker.ask(credential)
-        if not allowed.is_open:
-            return (
-                Obstacle("give_up", allowed.reason) if allowed.reason else Obstacle("await_probe")
-            )
-        connection = connections.of(credential)
-        try:
-            if task.resume_from_readback or (task.verify_first and self._reads_back):
-                obstacle = self._ask_stored(task, connection)
-            else:
-                obstacle = self._send(task, connection)
-        except AuthenticationError as error:
-            if connections.renew(credential):
-                return self._step(task, connections)
-            reason = f"credential {credential!r} is refused: {error.reason}"
-            self._breaker.refused(credential, reason=reason)
-            return Obstacle("give_up", reason)
-        if obstacle is not None and obstacle.kind == "session_lost":
-            is_renewed = connections.renew(credential)
-            if is_renewed and not obstacle.may_heal:
-                return self._step(task, connections)
-            obstacle = obstacle._replace(kind="retry_later" if obstacle.may_heal else "give_up")
-        if obstacle is None:
-            connections.served(credential)
-            self._breaker.worked(credential)
-        elif allowed.is_probe:
-            self._breaker.undecided(credential)
-        return obstacle
 
-    def _ask_stored(self, task: SendTask, connection: Connection) -> Obstacle | None:
-        """Ask what is stored, and settle what is there already."""
-        stream_id = task.plan.stream.id
-        try:
-            stored = connection.last_packet(stream_id)
-        except TransientError as error:
-            return Obstacle("retry_later", str(error), error.retry_after_s)
-        except AuthenticationError:
-            raise
-        except RedirectedError as error:
-            return self._unexpected_page(task, str(error), is_page=error.is_page)
-        except PermanentError as error:
-            if task.resume_from_readback or task.plan.is_repeatable:
-                task.resume_from_readback = task.verify_first = False
-                return None
-            variable = task.plan.destination.settings.variable("readback")
-            return Obstacle(
-                "give_up",
-                f"whether {stream_id} got its last packet is unclear and cannot be read back: "
-                f"{error}; {variable}=false sends it again",
-            )
-        task.stored = stored
-        task.resume_from_readback = task.verify_first = task.in_doubt = False
-        self._settle_stored(task, stored)
-        return None
+class AnswerWriter:
+    """Collects answers from all senders and writes them, in order, from one thread.
 
-    def _settle_stored(self, task: SendTask, stored: LastPacket | None) -> bool:
-        """Take packets that are stored already off the task; say whether there were any."""
-        if stored is None:
-            return False
-        stored_ms = round(stored.at.timestamp() * 1000)
-        found = False
-        while task.entries and (
-            (at_ms := task.entries[0].at_us // 1000) == stored_ms
-            # Where packets are sent behind newer ones, a newer one proves nothing.
-            or (at_ms < stored_ms and not task.plan.sends_late)
-        ):
-            self._record(task, "acknowledged", None)
-            found = True
-        return found
+    Args:
+        ledger: Where to.
+    """
 
-    def _send(self, task: SendTask, connection: Connection) -> Obstacle | None:
-        entry = task.entries[0]
-        task.sent += 1
-        answer = connection.push(entry.body)
-        if answer.kind == "stored" or self._is_learned(answer):
-            task.in_doubt = False
-            self._record(task, "acknowledged", answer.status)
-            return None
-        if answer.kind == "transient":
-            if answer.in_doubt:
-                task.in_doubt = True
-                task.verify_first = not task.plan.is_repeatable
-            return Obstacle("retry_later", answer.reason, answer.retry_after_s)
-        if answer.kind == "authentication":
-            raise AuthenticationError(
-                answer.reason,
-                vendor=task.plan.destination.name,
-                endpoint="push",
-                status=answer.status,
-            )
-        if answer.kind == "redirect":
-            return Obstacle("session_lost", answer.reason)
-        if answer.kind == "in_doubt":
-            return self._find_out(task, connection, answer)
-        return self._refused(task, connection, answer)
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._condition = threading.Condition()
+        self._results: list[PacketResult] = []
+        self._failures: list[StreamFailure] = []
+        self._closed = False
+        self.error: BaseException | None = None
+        """What broke the ledger; nothing more may be sent then."""
+        self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
+        self._thread.start()
 
-    def _find_out(self, task: SendTask, connection: Connection, answer: Answer) -> Obstacle | None:
-        """Find out what an answer with a good status meant that does not say stored."""
-        task.in_doubt = True
-        words = f"{answer.reason}: {answer.excerpt}" if answer.excerpt else answer.reason
-        stray = self._unexpected_page(task, words, is_page=True)
-        if not self._reads_back:
-            return stray
-        task.verify_first = True
-        left = len(task.entries)
-        obstacle = self._ask_stored(task, connection)
-        if obstacle is not None:
-            return obstacle
-        if len(task.entries) < left:
-            self._learn(answer, was_stored=True)
-            return None
-        self._learn(answer, was_stored=False)
-        return stray
+    def add(self, result: PacketResult) -> None:
+        """Hand over one answer."""
+        with self._condition:
+            self._results.append(result)
+            if len(self._results) >= FLUSH_AT:
+                self._condition.notify()
 
-    def _unexpected_page(self, task: SendTask, reason: str, *, is_page: bool) -> Obstacle:
-        """Begin a new session after an answer that was none; not for ever."""
-        task.unexpected_pages += 1
-        if task.unexpected_pages > UNEXPECTED_PAGES_IN_A_ROW:
-            return Obstacle("give_up", reason)
-        return Obstacle("session_lost", reason, may_heal=is_page)
+    def fail(self, failure: StreamFailure) -> None:
+        """Hand over why a stream was left."""
+        with self._condition:
+            self._failures.append(failure)
 
-    def _is_learned(self, answer: Answer) -> bool:
-        """Whether an answer in doubt looks like those that were proven to mean stored.
+    def close(self) -> None:
+        """Write what is left and stop.
 
-        Without read-back nothing can be proven; then an answer that is neither a page nor an error
-        has to be believed, or no packet would ever get through.
+        Raises:
+            Exception: Whatever broke the ledger.
         """
-        if not answer.shape or answer.shape in self._disproven:
-            return False
-        return not self._reads_back or self._proofs[answer.shape] >= PROOFS
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+        self._thread.join()
+        if self.error is not None:
+            raise self.error
 
-    def _learn(self, answer: Answer, *, was_stored: bool) -> None:
-        if not was_stored:
-            self._disproven.add(answer.shape)
-        elif answer.shape:
-            self._proofs[answer.shape] += 1
-
-    def _refused(self, task: SendTask, connection: Connection, answer: Answer) -> Obstacle | None:
-        """Set a refused packet aside, unless it turns out to be stored already."""
-        if self._reads_back and (task.in_doubt or answer.in_doubt):
+    def _run(self) -> None:
+        closed = False
+        while not closed:
+            with self._condition:
+                if not self._closed and len(self._results) < FLUSH_AT:
+                    self._condition.wait(timeout=FLUSH_EVERY_S)
+                closed = self._closed
+                results, self._results = self._results, []
+                failures, self._failures = self._failures, []
             try:
-                stored = connection.last_packet(task.plan.stream.id)
-            except TransientError as error:
-                task.in_doubt = True
-                return Obstacle("retry_later", str(error), error.retry_after_s)
-            except AuthenticationError:
-                raise
-            except RedirectedError as error:
-                task.in_doubt = True
-                return self._unexpected_page(task, str(error), is_page=error.is_page)
-            except PermanentError as error:
-                _LOG.warning(
-                    "%s stream %s: %s", task.plan.destination.name, task.plan.stream.id, error
-                )
-                stored = None
-            if self._settle_stored(task, stored):
-                task.in_doubt = False
-                return None
-        task.in_doubt = False
-        said = f": {answer.excerpt}" if answer.excerpt else ""
-        reason = f"{answer.reason}{said}"
-        self._record(task, "refused", answer.status, reason=reason)
-        task.refused_streak += 1
-        if not task.plan.skips_refused:
-            return Obstacle(
-                "give_up",
-                f"{reason}. The stream waits: send the packet again or skip it with "
-                f"`energy-platform delivery`",
-                is_stopped=True,
-            )
-        if task.refused_streak >= REFUSALS_IN_A_ROW:
-            return Obstacle(
-                "give_up", f"{task.refused_streak} packets refused in a row, last: {reason}"
-            )
-        return None
-
-    def _record(
-        self,
-        task: SendTask,
-        status: Literal["acknowledged", "refused"],
-        answer: int | None,
-        *,
-        reason: str = "",
-    ) -> None:
-        entry = task.entries.popleft()
-        task.unexpected_pages = 0
-        if status == "acknowledged":
-            task.acknowledged += 1
-            task.refused_streak = 0
-        else:
-            task.refused += 1
-        self._writer.add(
-            PacketResult(entry.stream_id, entry.at_us, status, self._now_us(), answer, reason)
-        )
+                self._ledger.record_results(results, failures=failures)
+            except Exception as error:  # noqa: BLE001 - handed to the push, which raises it
+                self.error = error
+                return

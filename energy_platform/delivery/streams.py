@@ -1,11 +1,16 @@
-"""What each stream needs: its fields, points, conversions and a fingerprint of their settings."""
+"""What each stream needs by the portfolio, and a stream in the hands of a push.
+
+Belongs here: fields, points, conversions and a fingerprint of their settings; what a push knows of
+one stream. Does not: what it does with it (``run``), where it stands between two (``ledger``).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from energy_platform.days import microseconds
+from energy_platform.days import day_of, instant, microseconds
+from energy_platform.delivery.watermarks import NOTHING_KNOWN, Watermark
 from energy_platform.destinations.base import destination
 from energy_platform.lake.digests import digest_of
 from energy_platform.transforms.rules import ENERGY_RULES, READINGS_RULES
@@ -13,9 +18,9 @@ from energy_platform.transforms.sampling import THOUSANDTHS
 from energy_platform.transforms.units import Conversion, conversion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from energy_platform.delivery.ledger import StreamState
+    from energy_platform.delivery.ledger import Register, StreamState
     from energy_platform.destinations.base import Destination, FieldSpec
     from energy_platform.portfolio import Point, Portfolio, Stream
     from energy_platform.schemas import Vendor
@@ -123,6 +128,72 @@ class StreamPlan:
         return self.stream.reading != "per_interval"
 
 
+StreamEnd = Literal["delivered", "waiting", "blocked", "gave_up", "stopped"]
+"""All that is ready was delivered; nothing is known yet; a day is missing; given up for this run;
+an operator has to look."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StreamWork:
+    """One stream in the hands of a push, or of whoever looks what one would do.
+
+    Attributes:
+        plan: What was agreed.
+        state: Where it stands; moved on.
+        pending: Packets that were planned before and not answered.
+        is_new: Whether the ledger knows nothing of it yet.
+        watermark: How far it may go.
+        end: How it ended, and why; None while it may be worked on.
+        sent: Requests with a packet.
+        acknowledged: Packets acknowledged.
+        refused: Packets refused.
+    """
+
+    plan: StreamPlan
+    state: StreamState
+    pending: int = 0
+    is_new: bool = False
+    watermark: Watermark = NOTHING_KNOWN
+    end: tuple[StreamEnd, str] | None = None
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+
+    @property
+    def id(self) -> str:
+        """The stream's id."""
+        return self.plan.stream.id
+
+    @property
+    def held_back_wh(self) -> float:
+        """Energy by which its registers are above the lake's, and held flat."""
+        return sum(register.held_back_wh for register in self.state.registers.values())
+
+    def registers(self) -> Iterator[tuple[FieldPlan, Register]]:
+        """Yield each field of energy that was sent before, with its register."""
+        for field in self.plan.fields:
+            register = self.state.registers.get(field.name)
+            if field.kind != "gauge" and register is not None:
+                yield field, register
+
+    def why_unfit(self) -> str | None:
+        """Say why the stream cannot be delivered as the portfolio has it; None when it can."""
+        before, target = self.state.destination, self.plan.destination
+        if before and before != target.name:
+            # Its cursor and registers tell of the other destination, and so do its packets.
+            return f"was delivered to {before} so far; at {target.title} it needs an id of its own"
+        return self.plan.problem
+
+    def next_day(self, *, now_us: int) -> str | None:
+        """Return the day to plan next; None when all that is known is decided."""
+        planned_us = self.state.planned_until_us
+        if planned_us is None or self.end is not None:
+            return None
+        if planned_us >= min(self.watermark.until_us, now_us):
+            return None
+        return day_of(instant(planned_us))
+
+
 def plan_streams(portfolio: Portfolio, *, to: str | None = None) -> dict[str, StreamPlan]:
     """Return the plan of the portfolio's streams, by stream id.
 
@@ -141,17 +212,6 @@ def plan_streams(portfolio: Portfolio, *, to: str | None = None) -> dict[str, St
         for stream in portfolio.streams.values()
         if to in {None, stream.destination}
     }
-
-
-def why_unfit(plan: StreamPlan, state: StreamState) -> str | None:
-    """Say why a stream cannot be delivered as the portfolio has it; None when it can."""
-    if state.destination and state.destination != plan.destination.name:
-        # Its cursor and registers tell of the other destination, and so do its packets.
-        return (
-            f"was delivered to {state.destination} so far; at {plan.destination.title} it needs "
-            "an id of its own"
-        )
-    return plan.problem
 
 
 def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[str]]) -> StreamPlan:

@@ -30,10 +30,9 @@ from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from energy_platform.delivery.ledger import StreamState
-    from energy_platform.delivery.streams import StreamPlan
+    from energy_platform.delivery.streams import StreamWork
     from energy_platform.lake.lake import CataloguedFile, Footer, Lake
     from energy_platform.schemas import Table, Vendor
 
@@ -76,10 +75,8 @@ class Watermark(NamedTuple):
     missing: MissingDays | None
 
 
-class _Known(NamedTuple):
-    until_us: int
-    is_closed: bool
-    is_refreshed: bool
+NOTHING_KNOWN: Final = Watermark(0, 0, None)
+"""Of a stream without a cursor, and before it was looked up."""
 
 
 def late_since(lake: Lake) -> str | None:
@@ -88,24 +85,21 @@ def late_since(lake: Lake) -> str | None:
     return None if newest is None else days_before(newest, LATE_DAYS)
 
 
-class _Versions:
-    """The newest version of the files of any stretch of days.
+def _newest_versions(days: Mapping[str, int]) -> Callable[[str, str | None], int]:
+    """Return what tells the newest version of any stretch of days, of the version by day.
 
-    Args:
-        days: Version by day.
+    It takes the first day, and the first later one that does not count; None: all later ones do.
     """
+    ordered = sorted(days)
+    versions = [days[day] for day in ordered]
 
-    def __init__(self, days: Mapping[str, int]) -> None:
-        self._days: Final = sorted(days)
-        self._versions: Final = [days[day] for day in self._days]
-        # Thousands of streams and registers ask for the same few stretches.
-        self.newest: Final = cache(self._newest)
+    @cache  # Thousands of streams and registers ask for the same few stretches.
+    def newest(first: str, end: str | None) -> int:
+        start = bisect_left(ordered, first)
+        stop = len(ordered) if end is None else bisect_left(ordered, end)
+        return max(versions[start:stop], default=0)
 
-    def _newest(self, first: str, end: str | None = None) -> int:
-        """Return the newest version of the days from ``first``, up to but without ``end``."""
-        start = bisect_left(self._days, first)
-        stop = len(self._days) if end is None else bisect_left(self._days, end)
-        return max(self._versions[start:stop], default=0)
+    return newest
 
 
 class Completeness:
@@ -129,7 +123,10 @@ class Completeness:
         readings, damaged = _footers(files, CORE_READINGS)
         deltas, damaged_deltas = _footers(files, CORE_ENERGY_DELTAS)
         self._damaged: dict[tuple[str, str], str] = {}
-        self._raw: dict[str, dict[str, _Known]] = {}
+        self._known: dict[str, dict[str, int]] = {}
+        """Up to where each day of each vendor is known; ``EVER_US`` once it is closed."""
+        self._outdated: set[tuple[str, str]] = set()
+        """Days whose core files were not made from their raw file, or are damaged."""
         self._first: dict[str, str] = {}
         self.delta_days: Final = sorted(deltas)
         """Days that have energy deltas, in order."""
@@ -140,21 +137,23 @@ class Completeness:
             table = day_tables()[vendor]
             footers, damaged_raw = _footers(files, table)
             self._first[vendor] = min(lake.days(table), default="")
-            self._raw[vendor] = {
-                day: _known(
-                    footer,
-                    is_refreshed=day not in broken
-                    and _is_refreshed(table, footer, readings.get(day), deltas.get(day)),
-                )
+            self._known[vendor] = {
+                day: EVER_US if is_closed(footer) else microseconds(complete_until_of(footer))
                 for day, footer in footers.items()
             }
+            self._outdated.update(
+                (vendor, day)
+                for day, footer in footers.items()
+                if day in broken
+                or not _is_refreshed(table, footer, readings.get(day), deltas.get(day))
+            )
             self._damaged.update({(vendor, day): why for day, why in damaged_raw.items()})
         self._changed: Final = {
-            table.name: _Versions({f.day: f.version for f in files if f.table == table.name})
+            table.name: _newest_versions({f.day: f.version for f in files if f.table == table.name})
             for table in tables
         }
         # A policy that changed rewrites what files were made of, often not what stands in them.
-        self._energy_changed: Final = _Versions(
+        self._energy_changed: Final = _newest_versions(
             {f.day: f.rows_version for f in files if f.table == CORE_ENERGY_DELTAS.name}
         )
 
@@ -167,7 +166,7 @@ class Completeness:
             since: First day that matters.
         """
         tables = [CORE_READINGS, CORE_ENERGY_DELTAS, *(day_tables()[one] for one in vendors)]
-        return self._is_since(seen, *(self._changed[one.name].newest(since) for one in tables))
+        return self._is_since(seen, *(self._changed[one.name](since, None) for one in tables))
 
     def is_late_seen(self, seen: str | None, vendors: Collection[str]) -> bool:
         """Whether the days that late data are looked for in are as they were."""
@@ -176,7 +175,7 @@ class Completeness:
 
     def is_summed(self, seen: str, first: str, *, end: str) -> bool:
         """Whether the energy of the days from ``first``, without ``end``, is as it was."""
-        return self._is_since(seen, self._energy_changed.newest(first, end))
+        return self._is_since(seen, self._energy_changed(first, end))
 
     def _is_since(self, seen: str | None, *newest: int) -> bool:
         version = (seen or "").removeprefix(_SEEN)
@@ -191,7 +190,7 @@ class Completeness:
 
     def last_day(self, vendors: Collection[str]) -> str | None:
         """Return the newest day any of some vendors has a file for."""
-        return max((max(days) for v in vendors if (days := self._raw[v])), default=None)
+        return max((max(days) for v in vendors if (days := self._known[v])), default=None)
 
     def low_watermark(
         self, vendors: Collection[str], *, from_us: int, passed_day: str | None = None
@@ -217,27 +216,27 @@ class Completeness:
         )
 
     def _vendor_watermark(self, vendor: str, *, from_us: int, passed_day: str) -> Watermark:
-        days = self._raw[vendor]
+        days = self._known[vendor]
         newest = max(days, default="")
         # Before a vendor's first file there is nothing to wait for.
         day = max(day_of(instant(from_us)), self._first[vendor])
         closed_until_us = microseconds(day_bounds(day)[0])
         while True:
             start_us, end_us = (microseconds(bound) for bound in day_bounds(day))
-            known = days.get(day)
-            is_whole = known is not None and (known.is_closed or known.until_us >= end_us)
-            if known is not None and not known.is_refreshed:
+            known_us = days.get(day)
+            if (vendor, day) in self._outdated:
                 return Watermark(start_us, closed_until_us, None)
+            is_whole = known_us is not None and known_us >= end_us
             if not is_whole and not (day <= passed_day and day < newest):
-                until_us = start_us if known is None else known.until_us
+                until_us = start_us if known_us is None else known_us
                 missing = self._missing_days(vendor, day) if day < newest else None
                 return Watermark(until_us, closed_until_us, missing)
-            if known is None or known.is_closed:
+            if known_us is None or known_us == EVER_US:
                 closed_until_us = end_us
             day = day_after(day)
 
     def _missing_days(self, vendor: str, day: str) -> MissingDays:
-        days = self._raw[vendor]
+        days = self._known[vendor]
         last = day
         while (after := day_after(last)) not in days and after < max(days):
             last = after
@@ -248,16 +247,6 @@ class Completeness:
         else:
             reason = f"{vendor} has no file for {day}; run its day again"
         return MissingDays(day, last, reason, is_partial=day in days)
-
-
-def _known(footer: Footer, *, is_refreshed: bool) -> _Known:
-    until = complete_until_of(footer)
-    closed = is_closed(footer)
-    return _Known(
-        until_us=microseconds(until),
-        is_closed=closed,
-        is_refreshed=is_refreshed,
-    )
 
 
 def _is_refreshed(
@@ -286,49 +275,42 @@ _CLOSING_US: Final = 12 * 3600 * 1_000_000
 """How long after its end a day may stay open without being called incomplete."""
 
 
-def version_seen(*, completeness: Completeness, watermark: Watermark | None, now_us: int) -> str:
+def version_seen(work: StreamWork, *, completeness: Completeness, now_us: int) -> str:
     """Return what to remember of a lake that had nothing more for a stream with a cursor.
 
     Where the lake reaches beyond the present, only the instants up to now were looked at.
     """
-    is_cut = watermark is not None and watermark.until_us > now_us
+    is_cut = work.watermark.until_us > now_us
     return f"{completeness.seen}@{now_us}" if is_cut else completeness.seen
 
 
-def was_looked_at(plan: StreamPlan, state: StreamState, *, completeness: Completeness) -> int:
+def was_looked_at(work: StreamWork, *, completeness: Completeness) -> int:
     """Return up to which instant the lake as it is had nothing more for a stream with a cursor."""
-    day = day_of(instant(state.planned_until_us or 0))
-    seen, _, until = (state.seen_version or "").partition("@")
-    if not completeness.is_seen(seen, plan.vendors, since=day):
+    day = day_of(instant(work.state.planned_until_us or 0))
+    seen, _, until = (work.state.seen_version or "").partition("@")
+    if not completeness.is_seen(seen, work.plan.vendors, since=day):
         return 0
     return int(until) if until else EVER_US
 
 
 def look_ahead(
-    plans: Mapping[str, StreamPlan],
-    *,
-    states: Mapping[str, StreamState],
-    completeness: Completeness,
-    now_us: int,
-    max_hold_us: int,
-) -> tuple[dict[str, Watermark], list[Event]]:
-    """Return how far each stream may go, and note what it waits for.
+    works: Iterable[StreamWork], *, completeness: Completeness, now_us: int, max_hold_us: int
+) -> list[Event]:
+    """Find out how far streams may go; return the waits for missing days that began or ended.
 
     A missing day is waited for ``max_hold`` from when it was first seen; then it is passed and
     listed, except by streams of values per interval.
 
     Args:
-        plans: Streams with a cursor or without.
-        states: All streams; changed in place.
+        works: Streams with a cursor or without; changed in place.
         completeness: Which days are known.
         now_us: The present.
         max_hold_us: How long a missing day is waited for.
     """
-    watermarks: dict[str, Watermark] = {}
     events: list[Event] = []
     seen: dict[tuple[tuple[str, ...], int, str | None], Watermark] = {}
-    for stream_id, plan in plans.items():
-        state = states[stream_id]
+    for work in works:
+        plan, state = work.plan, work.state
         from_us = state.planned_until_us
         if from_us is None:
             continue
@@ -345,23 +327,23 @@ def look_ahead(
                 break
             if missing is None:
                 if state.blocked_day is not None:
-                    events.append(_released(stream_id, state, now_us=now_us, how="the day arrived"))
+                    events.append(_released(work, now_us=now_us, how="the day arrived"))
                 break
             if state.blocked_day != missing.day:
                 state.blocked_day, state.blocked_since_us = missing.day, now_us
-                detail: dict[str, str | int | float | None] = {
+                detail: dict[str, str | int] = {
                     "day": missing.day,
                     "reason": missing.reason,
                     "stops": int(not plan.may_jump),
                 }
-                events.append(Event(now_us, stream_id, "hold", detail))
+                events.append(Event(now_us, work.id, "hold", detail))
             if not plan.may_jump or now_us - (state.blocked_since_us or now_us) < max_hold_us:
                 break
             state.passed_day = missing.last_day
             how = f"waited long enough; days {missing.day} to {missing.last_day} are passed"
-            events.append(_released(stream_id, state, now_us=now_us, how=how))
-        watermarks[stream_id] = watermark
-    return watermarks, events
+            events.append(_released(work, now_us=now_us, how=how))
+        work.watermark = watermark
+    return events
 
 
 def _may_still_close(missing: MissingDays, *, now_us: int) -> bool:
@@ -369,7 +351,7 @@ def _may_still_close(missing: MissingDays, *, now_us: int) -> bool:
     return missing.is_partial and now_us < midnight_us(day_after(missing.day)) + _CLOSING_US
 
 
-def _released(stream_id: str, state: StreamState, *, now_us: int, how: str) -> Event:
-    detail: dict[str, str | int | float | None] = {"day": state.blocked_day, "how": how}
-    state.blocked_day = state.blocked_since_us = None
-    return Event(now_us, stream_id, "hold_released", detail)
+def _released(work: StreamWork, *, now_us: int, how: str) -> Event:
+    detail = {"day": work.state.blocked_day, "how": how}
+    work.state.blocked_day = work.state.blocked_since_us = None
+    return Event(now_us, work.id, "hold_released", detail)

@@ -164,7 +164,7 @@ def test_a_transaction_that_hangs_does_not_keep_the_next_host_out(tmp_path: Path
                 assert second.generation == first.generation + 1
             hanging.invalidate()
         with pytest.raises(TakenOverError):
-            ledger.note(Event(1, None, "hold", {}))
+            ledger.commit_plan({}, events=[Event(1, None, "hold", {})], now_us=1)
 
 
 def test_a_host_cut_off_from_its_ledger_stops_before_another_one_begins(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,11 @@ import pytest
 
 from energy_platform.delivery import (
     DeadLetterError,
-    next_attempt,
     push,
     resend_dead_letter,
     skip_dead_letter,
 )
+from energy_platform.delivery.exchange import CircuitBreaker, Obstacle
 from energy_platform.simulators.wattics import WatticsBehaviour
 from energy_platform_tests.delivery.scenario import (
     ELECTRICITY,
@@ -135,12 +136,16 @@ def test_when_wattics_is_away_the_push_gives_up_and_the_next_one_sends_all(
     outcome = prepared.push(agreed, give_up_s=0.2)
     assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert not outcome.ok
-    attempt = next_attempt(prepared.ledger, now=prepared.now)
-    assert (attempt.number, attempt.is_due) == (2, False)
+    run = prepared.ledger.run("wattics")
+    assert run is not None
+    assert run.not_before is not None
+    assert (run.failures, run.not_before > prepared.now) == (1, True)
     prepared.sim.faults.clear()
     assert prepared.push(agreed).ok
     assert all_there(prepared)
-    assert next_attempt(prepared.ledger, now=prepared.now).number == 1
+    run = prepared.ledger.run("wattics")
+    assert run is not None
+    assert (run.failures, run.not_before) == (0, None)
 
 
 def test_nobody_listening_is_a_fault_that_can_heal(
@@ -257,8 +262,9 @@ def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
         outcome = prepared.push(agreed, password="wrong")
         assert {one.status for one in outcome.streams.values()} == {"gave_up"}
     assert unauthorized(prepared) == 1
-    attempt = next_attempt(prepared.ledger, now=prepared.now)
-    assert attempt.not_before == prepared.now + timedelta(minutes=5)
+    run = prepared.ledger.run("wattics")
+    assert run is not None
+    assert run.not_before == prepared.now + timedelta(minutes=5)
     prepared.now += timedelta(minutes=5)
     prepared.push(agreed, password="wrong")
     prepared.push(agreed, password="wrong")
@@ -270,13 +276,38 @@ def test_a_wrong_password_is_probed_once_in_five_minutes_and_recovers_alone(
     assert kinds == ["auth_stopped", "auth_recovered"]
 
 
+def test_a_credential_is_tried_by_one_sender_until_that_one_found_out(
+    harness: DeliveryHarness,
+) -> None:
+    breaker = CircuitBreaker(
+        harness.ledger, destination="wattics", names=["default"], now_us=lambda: 0
+    )
+    with ThreadPoolExecutor(1) as another:
+        assert breaker.obstacle("default") is None
+        assert breaker.obstacle("default") is None, "such as with a new session"
+        another.submit(breaker.undecided, "default").result()
+        assert another.submit(breaker.obstacle, "default").result() == Obstacle("await_probe")
+        breaker.undecided("default")
+        assert another.submit(breaker.obstacle, "default").result() is None
+        assert breaker.obstacle("default") == Obstacle("await_probe")
+        another.submit(breaker.worked, "default").result()
+        assert breaker.obstacle("default") is None
+
+
 def test_a_stop_ends_the_push_soon_and_the_next_one_goes_on(
     prepared: DeliveryHarness, agreed: Portfolio
 ) -> None:
     prepared.sim.behaviour = WatticsBehaviour(latency_s=0.02)
     stop = threading.Event()
-    threading.Timer(0.6, stop.set).start()
-    began = time.monotonic()
+    stopped_at: list[float] = []
+
+    def stop_in_the_middle() -> None:
+        while len(prepared.sim.packets("el-1")) < 10:
+            time.sleep(0.01)
+        stopped_at.append(time.monotonic())
+        stop.set()
+
+    threading.Thread(target=stop_in_the_middle, daemon=True).start()
     outcome = push(
         prepared.scenario.lake,
         ledger=prepared.ledger,
@@ -285,7 +316,7 @@ def test_a_stop_ends_the_push_soon_and_the_next_one_goes_on(
         clock=lambda: prepared.now,
         stop=stop,
     )
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - stopped_at[0] < 10
     assert outcome.interrupted
     assert 0 < outcome.acknowledged < 190
     prepared.sim.behaviour = WatticsBehaviour()

@@ -229,7 +229,7 @@ def test_two_processes_open_a_new_ledger_at_once(ledger_url: str) -> None:
     def open_it() -> None:
         try:
             with Ledger(ledger_url) as opened:
-                opened.note(Event(1, None, "hold", {}))
+                opened.commit_plan({}, events=[Event(1, None, "hold", {})], now_us=1)
         except BaseException as error:  # noqa: BLE001
             errors.append(error)
 
@@ -312,7 +312,7 @@ def test_a_push_whose_lease_was_taken_writes_nothing_more(ledger: Ledger) -> Non
                 {"s": state}, entries=[OutboxEntry(TO, "s", 9, b"{}")], now_us=12
             ),
             lambda: ledger.set_run(Run(False, 0, 1, None, None), destination=TO),
-            lambda: ledger.note(Event(1, "s", "hold", {})),
+            lambda: ledger.commit_plan({}, events=[Event(1, "s", "hold", {})], now_us=1),
             lambda: ledger.stop_credential(CredentialStop(TO, "default", 1, 2, "401")),
             lambda: ledger.free_credential("default", destination=TO, now_us=1),
             lambda: ledger.mark_in_doubt(TO),

@@ -44,7 +44,7 @@ class Doorman:
     """Shows a page in place of some answers, and stores nothing then.
 
     Attributes:
-        turns_away: FieldValues of the requests, from 1, that get the page.
+        turns_away: Numbers of the requests, from 1, that get the page.
         always: Whether every request does.
         answers: The page and its type.
         method: Of the requests that are meant; empty: of all.

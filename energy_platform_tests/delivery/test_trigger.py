@@ -10,11 +10,10 @@ import pytest
 from energy_platform.days import day_range, microseconds
 from energy_platform.delivery import (
     Ledger,
-    next_attempt,
     push_decision,
     stream_backlog,
 )
-from energy_platform.delivery.attempts import begin_run
+from energy_platform.delivery.push import begin_run
 from energy_platform.lake.lake import Lake
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
@@ -93,11 +92,11 @@ def test_failures_are_asked_for_with_a_growing_pause_and_an_alert(
     for _ in range(5):
         prepared.push(agreed, give_up_s=0)
         assert push_wanted(lake, prepared.ledger, agreed, now=prepared.now) is None
-        attempt = next_attempt(prepared.ledger, now=prepared.now)
-        assert attempt.not_before is not None
-        pauses.append((attempt.not_before - prepared.now).total_seconds())
-        alerts.append(attempt.alert)
-        prepared.now = attempt.not_before
+        found = push_decision(lake, prepared.ledger, agreed, now=prepared.now)
+        assert found.next_attempt_at is not None
+        pauses.append((found.next_attempt_at - prepared.now).total_seconds())
+        alerts.append(found.alert)
+        prepared.now = found.next_attempt_at
         assert push_wanted(lake, prepared.ledger, agreed, now=prepared.now) is not None
     assert pauses == [60, 120, 240, 480, 960]
     assert alerts == [False, False, True, True, True]

@@ -6,22 +6,21 @@ that is harmless, is written down in ``docs/delivery.md``.
 
 from __future__ import annotations
 
+from energy_platform.delivery.ledger.database import LedgerError, TakenOverError
 from energy_platform.delivery.ledger.lease import Lease, LeaseTerms
-from energy_platform.delivery.ledger.model import (
+from energy_platform.delivery.ledger.ledger import Ledger
+from energy_platform.delivery.ledger.tables import (
     CredentialStop,
     DeadLetter,
     Event,
     EventKind,
-    LedgerError,
     OutboxEntry,
     PacketResult,
     Register,
     Run,
     StreamFailure,
     StreamState,
-    TakenOverError,
 )
-from energy_platform.delivery.ledger.store import Ledger
 
 __all__ = [
     "CredentialStop",

@@ -1,7 +1,7 @@
 """The ledger's database: opened, brought to the newest version, and its transactions.
 
 Transactions are fenced while a push owns the ledger, and repeated when a server restarts. What they
-hold is written in ``base`` and ``store``.
+hold is written in ``writes``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 import energy_platform.delivery.migrations as migrations_package
+from energy_platform.days import instant
 from energy_platform.delivery.ledger import tables
-from energy_platform.delivery.ledger.model import LedgerError, TakenOverError
 from energy_platform.lake.database import (
     DatabaseUrlError,
     is_outage,
@@ -28,6 +28,27 @@ from energy_platform.lake.database import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot be used; the message says what to do."""
+
+
+class TakenOverError(LedgerError):
+    """Another push took the ledger's lease, because this one was not heard of for too long.
+
+    Args:
+        owner: Who took it; None when it has ended since.
+        taken_us: When, by the database's clock.
+    """
+
+    def __init__(self, owner: str | None, taken_us: int | None) -> None:
+        who = owner or "another host"
+        when = "" if taken_us is None else f" at {instant(taken_us):%F %T} UTC"
+        super().__init__(
+            f"{who} took over the ledger's lock{when}, since this push was not heard of for too "
+            "long; this push stopped; nothing is lost: that one goes on"
+        )
 
 
 NEWEST: Final = "0004"

@@ -23,8 +23,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from energy_platform.delivery.ledger import tables
-from energy_platform.delivery.ledger.database import RECONNECT_S
-from energy_platform.delivery.ledger.model import LedgerError, TakenOverError
+from energy_platform.delivery.ledger.database import RECONNECT_S, LedgerError, TakenOverError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
