@@ -87,7 +87,8 @@ def build_command(left_out: Sequence[str]) -> list[str]:
     stay: that is dbt's cautious indirect selection.
     """
     command = ["build", "--indirect-selection", "cautious"]
-    return [*command, "--exclude", *left_out] if left_out else command
+    # One option each: dagster-dbt takes one value of an option for its own selection.
+    return [*command, *(part for one in left_out for part in ("--exclude", one))]
 
 
 def slice_command(left_out: Sequence[str], *, empty: Sequence[str], is_first: bool) -> list[str]:
