@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from datetime import date
 from pathlib import Path
@@ -141,6 +142,10 @@ def test_what_is_being_written_is_never_among_the_files_of_a_table(
 
     def looks(path: Path, target: Path) -> Path:
         seen.extend(one.name for one in path.parent.iterdir() if target.name == "part.parquet")
+        if target.suffix == ".parquet":
+            # DuckDB wrote into the locked file itself, not into another that took its place.
+            with path.open("rb") as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", looks)
