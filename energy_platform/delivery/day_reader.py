@@ -53,6 +53,7 @@ class DayReader:
         self._deltas: OrderedDict[str, pl.DataFrame] = OrderedDict()
         self._gauges: OrderedDict[str, pl.DataFrame] = OrderedDict()
         self._newest: dict[tuple[str, str], dict[int, int]] = {}
+        self._gaps: dict[str, dict[int, int]] = {}
         self._unconfirmed: dict[str, set[str]] = {}
 
     def _numbered(self, points: set[str]) -> pl.LazyFrame:
@@ -79,6 +80,15 @@ class DayReader:
                 frame = self.deltas(day).select("point", at="end_at")
             newest = frame.group_by("point").agg(pl.col("at").max())
             found = self._newest[kind, day] = dict(newest.iter_rows())
+        return found
+
+    def gaps(self, day: str) -> dict[int, int]:
+        """Return where the first long gap of each point begins, of those that end on a day."""
+        found = self._gaps.get(day)
+        if found is None:
+            long = self.deltas(day).filter("estimated")
+            found = dict(long.group_by("point").agg(pl.col("start_at").min()).iter_rows())
+            self._gaps[day] = found
         return found
 
     def unconfirmed(self, day: str) -> set[str]:

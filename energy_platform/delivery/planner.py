@@ -101,31 +101,52 @@ def _ready_us(push: PushState, day: str, work: StreamWork, *, end_us: int) -> in
     watermark = work.watermark
     limit_us = min(watermark.until_us, push.now_us)
     silent_us = watermark.until_us - work.plan.hold_us
+    partial_us = push.completeness.partial_from(work.plan.vendors, from_us=midnight_us(day))
+    # Of a day that lacks something, who is silent may only not have been read: it is waited for as
+    # for a missing day. Whose readings are there goes on.
+    overdue_us = watermark.until_us - push.max_hold_us if work.plan.may_jump else 0
+    silent_us = min(silent_us, max(partial_us, overdue_us))
     if silent_us >= end_us:
         return min(limit_us, silent_us)
     return min(
         limit_us,
         *(
-            _point_ready_us(push, day, field, watermark=watermark, silent_us=silent_us)
+            _point_ready_us(push, day, work, field, silent_us=silent_us, partial_us=partial_us)
             for field in work.plan.fields
         ),
     )
 
 
 def _point_ready_us(
-    push: PushState, day: str, field: FieldPlan, *, watermark: Watermark, silent_us: int
+    push: PushState,
+    day: str,
+    work: StreamWork,
+    field: FieldPlan,
+    *,
+    silent_us: int,
+    partial_us: int,
 ) -> int:
+    watermark = work.watermark
     last_day = day_of(instant(max(watermark.until_us - 1, midnight_us(day))))
     point = push.frames.number[field.point.point_id]
     kind: Literal["gauge", "register"] = "gauge" if field.kind == "gauge" else "register"
+    end_us = midnight_us(day_after(day))
+    is_partial = midnight_us(day) == partial_us
     settled_us = -1
     at_day = day
     while at_day <= last_day:
         settled_us = max(settled_us, push.frames.newest(kind, at_day).get(point, -1))
+        if is_partial and kind == "register":
+            gap_us = push.frames.gaps(at_day).get(point, end_us)
+            if gap_us < end_us:
+                settled_us = gap_us
+                break
+        elif is_partial and settled_us < end_us - work.plan.hold_us:
+            break
         at_day = day_after(at_day)
     if kind == "gauge":
         # What a closed day does not hold is known to be absent; its end belongs to the next.
-        return max(settled_us, silent_us, watermark.closed_until_us - 1)
+        return max(settled_us, silent_us, min(watermark.closed_until_us, partial_us) - 1)
     days = push.completeness.delta_days
     place = bisect_right(days, last_day)
     if place and field.point.point_id in push.frames.unconfirmed(days[place - 1]):

@@ -25,7 +25,7 @@ from energy_platform.days import (
 from energy_platform.delivery.day_reader import EVER_US, midnight_us
 from energy_platform.delivery.ledger import Event
 from energy_platform.lake.lake import fingerprint_of
-from energy_platform.lake.raw_days import complete_until_of, is_closed
+from energy_platform.lake.raw_days import complete_until_of, is_closed, partial_of
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.sources.registry import day_tables
 
@@ -125,6 +125,8 @@ class Completeness:
         self._damaged: dict[tuple[str, str], str] = {}
         self._known: dict[str, dict[str, int]] = {}
         """Up to where each day of each vendor is known; ``EVER_US`` once it is closed."""
+        self._partial: dict[str, list[int]] = {}
+        """Begins of the days of each vendor that lack something and may still get it."""
         self._outdated: set[tuple[str, str]] = set()
         """Days whose core files were not made from their raw file, or are damaged."""
         self._first: dict[str, str] = {}
@@ -141,6 +143,11 @@ class Completeness:
                 day: EVER_US if is_closed(footer) else microseconds(complete_until_of(footer))
                 for day, footer in footers.items()
             }
+            self._partial[vendor] = sorted(
+                midnight_us(day)
+                for day, footer in footers.items()
+                if partial_of(footer) and not is_closed(footer)
+            )
             self._outdated.update(
                 (vendor, day)
                 for day, footer in footers.items()
@@ -191,6 +198,27 @@ class Completeness:
     def last_day(self, vendors: Collection[str]) -> str | None:
         """Return the newest day any of some vendors has a file for."""
         return max((max(days) for v in vendors if (days := self._known[v])), default=None)
+
+    def partial_from(self, vendors: Collection[str], *, from_us: int) -> int:
+        """Return where the first day begins that lacks something of some vendors' devices.
+
+        It was asked for, and may be filled later: what it does not hold is not known to be absent.
+
+        Args:
+            vendors: Whose days matter.
+            from_us: Midnight of the first day that matters.
+
+        Returns:
+            ``EVER_US`` without such a day.
+        """
+        return min(
+            (
+                days[place]
+                for days in (self._partial[one] for one in vendors)
+                if (place := bisect_left(days, from_us)) < len(days)
+            ),
+            default=EVER_US,
+        )
 
     def low_watermark(
         self, vendors: Collection[str], *, from_us: int, passed_day: str | None = None

@@ -58,13 +58,18 @@ class Scenario:
     policies: dict[str, CounterPolicy] = field(default_factory=dict)
 
     def write_days(
-        self, first: str, last: str | None = None, *, until: datetime | None = None
+        self,
+        first: str,
+        last: str | None = None,
+        *,
+        until: datetime | None = None,
+        partial: str = "",
     ) -> None:
-        """Write some days; the last one stays open when ``until`` lies in it."""
+        """Write some days; the last one stays open when ``until`` lies in it, all if partial."""
         for day in day_range(first, last or first):
             start, end = day_bounds(day)
             upto = end if until is None else min(end, until)
-            is_open = until is not None and until < end
+            is_open = bool(partial) or (until is not None and until < end)
             self.lake.write(
                 RAW_SOCOMEC_DATAPOINTS,
                 RAW_SOCOMEC_DATAPOINTS.empty(),
@@ -72,6 +77,7 @@ class Scenario:
                 meta={
                     "complete_until": upto.isoformat(),
                     "closed": "false" if is_open else "true",
+                    **({"partial": partial} if partial else {}),
                 },
             )
             rows = [

@@ -107,6 +107,65 @@ def test_streams_wait_before_a_missing_day_and_go_on_when_it_arrives(
     assert len(prepared.ledger.events(kind="hold_released")) == 3
 
 
+def without_hours(harness: DeliveryHarness, first: datetime, last: datetime) -> None:
+    """Tell four days, of the second of which some hours were not answered: it is partial."""
+    kept = harness.scenario.registers, harness.scenario.gauges
+    harness.scenario.registers, harness.scenario.gauges = (
+        {
+            name: [one for one in values if not first < one[0] < last]
+            for name, values in samples.items()
+        }
+        for samples in kept
+    )
+    harness.scenario.write_days("2026-03-01")
+    harness.scenario.write_days("2026-03-02", partial="no answer for some hours")
+    harness.scenario.write_days("2026-03-03", "2026-03-04")
+    harness.scenario.registers, harness.scenario.gauges = kept
+
+
+@pytest.mark.parametrize("hours", [(10, 24), (10, 18), (0, 24)])
+def test_what_a_partial_day_lacks_is_waited_for_and_sent_when_it_is_filled(
+    prepared: DeliveryHarness, agreed: Portfolio, hours: tuple[int, int]
+) -> None:
+    day = utc("2026-03-02 00:00")
+    first, last = (day + timedelta(hours=hour) for hour in hours)
+    without_hours(prepared, first, last)
+    prepared.push(agreed, max_hold_h=240)
+    for stream in ("el-1", "part-1"):
+        sent = newest(prepared, stream)
+        assert sent is not None
+        assert sent <= first
+    prepared.scenario.write_days("2026-03-02", "2026-03-04")
+    assert not prepared.push(agreed).problems
+    judged = prepared.sim.delivery_report()
+    assert judged.clean, judged.complaints
+    assert all(judged.streams[one].missing_intervals == 0 for one in ("el-1", "part-1"))
+    assert newest(prepared, "el-1") == utc("2026-03-04 23:45")
+
+
+def test_a_partial_day_that_is_never_filled_is_passed_after_the_longest_hold(
+    prepared: DeliveryHarness, agreed: Portfolio
+) -> None:
+    without_hours(prepared, utc("2026-03-02 10:00"), utc("2026-03-02 18:00"))
+    prepared.push(agreed, max_hold_h=48)
+    # Known up to the 5th: two days after 10:00 of the 2nd are over.
+    assert newest(prepared, "el-1") == utc("2026-03-04 23:45")
+    assert prepared.sim.delivery_report().streams["el-1"].missing_intervals == 31
+
+
+def test_a_device_that_a_partial_day_lacks_nothing_of_goes_on(
+    prepared: DeliveryHarness, agreed: Portfolio
+) -> None:
+    prepared.scenario.write_days("2026-03-01")
+    prepared.scenario.write_days("2026-03-02", partial="another device does not answer")
+    prepared.scenario.write_days("2026-03-03", "2026-03-04")
+    prepared.push(agreed)
+    judged = prepared.sim.delivery_report()
+    for stream in ("el-1", "t-1", "part-1"):
+        assert judged.streams[stream].last_at == utc("2026-03-04 23:45")
+        assert judged.streams[stream].missing_intervals == 0
+
+
 def test_after_the_longest_hold_registers_and_gauges_pass_but_interval_values_never(
     prepared: DeliveryHarness, agreed: Portfolio
 ) -> None:
