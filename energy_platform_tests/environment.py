@@ -90,7 +90,12 @@ def small_portfolio(
         seed: Of the world.
         start: When the streams go live.
     """
-    content: dict[str, Any] = yaml.safe_load(demo_portfolio(World(seed), start=start))
+    content: dict[str, Any] = yaml.safe_load(
+        demo_portfolio(World(seed), start=start, reviewed=True)
+    )
+    for one in content["corrections"]:
+        one["points"] = [name for name in one["points"] if name.split("/")[1] in serials]
+    content["corrections"] = [one for one in content["corrections"] if one["points"]]
     content["devices"] = [one for one in content["devices"] if one["serial"] in serials]
     content["streams"] = [one for one in content["streams"] if one["id"] in streams]
     valves = {one["type"] for one in content["devices"] if one["vendor"] == "belimo"}

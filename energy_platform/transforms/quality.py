@@ -166,7 +166,8 @@ def stuck(
 
     Args:
         readings: Rows of ``core_readings`` of one day.
-        points: ``point_id, kind`` per point.
+        points: ``point_id, kind, quantity`` per point. The mains' frequency is held at one value:
+            read twice an hour to a tenth of a hertz, it may not move all day.
         moved: ``point_id`` of the points that moved lately: a limit or a setpoint that always
             shows one value is not a broken sensor.
         fewest: Equal readings from which a gauge is called stuck.
@@ -176,11 +177,14 @@ def stuck(
 
     Example:
         >>> readings = pl.DataFrame({"point_id": "room", "value": [21.5] * 24, "status": "ok"})
-        >>> points = pl.DataFrame({"point_id": ["room"], "kind": ["gauge"]})
+        >>> points = pl.DataFrame(
+        ...     {"point_id": ["room"], "kind": ["gauge"], "quantity": ["temperature"]}
+        ... )
         >>> stuck(readings, points=points, moved=points.select("point_id")).rows()
         [('room', 21.5, 24)]
     """
-    gauges = points.filter(~pl.col("kind").is_in(NEVER_STUCK)).select("point_id")
+    may_be = ~pl.col("kind").is_in(NEVER_STUCK) & (pl.col("quantity") != "frequency")
+    gauges = points.filter(may_be).select("point_id")
     return (
         readings.filter(pl.col("status") == "ok")
         .join(gauges, on="point_id", how="semi")

@@ -179,7 +179,23 @@ def _offset_s(instant: datetime, zone: ZoneInfo) -> int:
 
 
 def days_between(first: datetime, last: datetime, *, timezone: str, margin: int = 0) -> set[date]:
-    """Return the local days from one instant to another, both included, widened by ``margin``."""
+    """Return the local days from one instant to another, both included, widened by ``margin``.
+
+    A day that the zone skipped, at a change of the date line, is none.
+
+    >>> found = days_between(
+    ...     datetime(2011, 12, 29, 12, tzinfo=UTC),
+    ...     datetime(2011, 12, 31, 12, tzinfo=UTC),
+    ...     timezone="Pacific/Apia",
+    ... )
+    >>> [day.isoformat() for day in sorted(found)]
+    ['2011-12-29', '2011-12-31', '2012-01-01']
+    """
     start = local_day_of(first, timezone=timezone) - margin * DAY
     end = local_day_of(last, timezone=timezone) + margin * DAY
-    return {start + n * DAY for n in range((end - start).days + 1)}
+    days = (start + n * DAY for n in range((end - start).days + 1))
+    return {
+        day
+        for day in days
+        if day_start(day, timezone=timezone) < day_start(day + DAY, timezone=timezone)
+    }

@@ -220,7 +220,7 @@ def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, fo
                 insert into state.new_spans
                 select
                     ?, strftime(day, '%Y-%m-%d'), point_id, {_SPANS[table]}, bit_xor(hash(rows))
-                from read_parquet(?, hive_partitioning=true) as rows
+                from read_parquet(?, hive_partitioning=true, union_by_name=true) as rows
                 group by day, point_id
                 """,  # noqa: S608 (the expressions are constants of this module)
                 [table, paths[start : start + _BATCH]],

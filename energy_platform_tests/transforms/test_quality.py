@@ -96,6 +96,8 @@ def test_a_gauge_that_used_to_move_is_stuck_and_a_register_or_a_limit_is_not() -
     turned = readings("v", [230.0] * 29 + [231.0])
     assert stuck(turned, points=POINTS, moved=moved).height == 0
     assert stuck(readings("v", [0.0] * 30), points=POINTS, moved=moved).height == 0
+    mains = POINTS.with_columns(quantity=pl.lit("frequency"))
+    assert stuck(same, points=mains, moved=moved).height == 0
 
 
 def test_only_what_nobody_decided_about_counts_as_quarantined() -> None:

@@ -55,7 +55,10 @@ def test_a_build_in_slices_reports_each_table_once(
             events = [one.materialization for one in done.get_asset_materialization_events()]
             names = [one.asset_key.to_user_string() for one in events]
             assert sorted(names) == sorted({*names})
-            assert {*names} == {key.to_user_string() for key in tables.keys} | {assets.PUBLISHED}
+            assert {*names} == {key.to_user_string() for key in tables.keys} | {
+                assets.LIVE,
+                assets.PUBLISHED,
+            }
             return {one.asset_key.to_user_string(): dict(one.metadata) for one in events}
 
         first = materialize()
