@@ -206,7 +206,8 @@ def _content_id(path: Path) -> str:
 def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, folder: Path) -> None:
     """Fill ``state.new_spans`` with what linked files cover, per table, day and point.
 
-    A digest of a point's rows, in whatever order, says later whether they have changed.
+    A digest of a point's rows, in whatever order, says later whether they have changed. Columns
+    that older day files lack are null in it.
     """
     by_table: dict[str, list[str]] = {}
     for one in changed:
@@ -220,7 +221,7 @@ def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, fo
                 insert into state.new_spans
                 select
                     ?, strftime(day, '%Y-%m-%d'), point_id, {_SPANS[table]}, bit_xor(hash(rows))
-                from read_parquet(?, hive_partitioning=true) as rows
+                from read_parquet(?, hive_partitioning=true, union_by_name=true) as rows
                 group by day, point_id
                 """,  # noqa: S608 (the expressions are constants of this module)
                 [table, paths[start : start + _BATCH]],
