@@ -206,7 +206,8 @@ def _content_id(path: Path) -> str:
 def spans(connection: duckdb.DuckDBPyConnection, changed: Iterable[Input], *, folder: Path) -> None:
     """Fill ``state.new_spans`` with what linked files cover, per table, day and point.
 
-    A digest of a point's rows, in whatever order, says later whether they have changed.
+    A digest of a point's rows, in whatever order, says later whether they have changed. Columns
+    that older day files lack are null in it.
     """
     by_table: dict[str, list[str]] = {}
     for one in changed:
