@@ -577,3 +577,30 @@ def test_what_is_published_is_tables_alone_and_says_what_it_rests_on(
     ]
     # What Socomec's account shows: test_inventories has an account, this lake has none.
     assert sorted(empty) == ["dim_customer", "mart_last_values"]
+
+
+def test_what_a_push_delivered_is_published_without_a_build(
+    warehouse: Warehouse, world: World, delivery: pl.DataFrame
+) -> None:
+    later = delivery.with_columns(packets_acknowledged=pl.lit(96, DELIVERY["packets_acknowledged"]))
+    assert warehouse.plan(world.portfolio, delivery=later).why == ("the ledger changed",)
+    # Somebody builds: that build, or the next, brings it.
+    with Warehouse(
+        data_dir=warehouse.data_dir,
+        lake=Lake(warehouse.lake.root),
+        dbt_project_dir=PROJECT,
+    ).locked():
+        assert warehouse.publish_delivery(later) is None
+    target = warehouse.target_path.stat().st_mtime_ns
+    published = warehouse.publish_delivery(later)
+    assert published is not None
+    assert published.written
+    assert warehouse.target_path.stat().st_mtime_ns == target
+    assert not warehouse.plan(world.portfolio, delivery=later).stale
+    for path in (warehouse.published_file, warehouse.live_file):
+        with duckdb.connect(str(path), read_only=True) as shown:
+            assert one(shown, "select stream_id, packets_acknowledged from mart_delivery") == (
+                "s1",
+                96,
+            )
+    assert warehouse.publish_delivery(delivery) is not None
