@@ -8,13 +8,14 @@ import pytest
 
 from energy_platform_tests.zones import LOCAL_DAYS, LocalDay, Row, main, measure
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[LocalDay, Row]:
     return {row.said: row for row in measure(tmp_path_factory.mktemp("zones"))}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("said", LOCAL_DAYS, ids=lambda said: f"{said.timezone} {said.day}")
 def test_a_local_day_holds_its_own_hours_and_energy(
     rows: dict[LocalDay, Row], said: LocalDay

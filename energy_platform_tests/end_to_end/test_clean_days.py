@@ -29,7 +29,7 @@ from energy_platform_tests.end_to_end.installation import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 DAYS = ["2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]
 START, END = day_bounds(DAYS[0])[0], day_bounds(DAYS[-1])[1]

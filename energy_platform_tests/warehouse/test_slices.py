@@ -83,6 +83,7 @@ def test_a_cut_build_makes_the_same_rows(uncut: Uncut, tmp_path: Path) -> None:
     assert not warehouse.plan(uncut.world.portfolio).stale
 
 
+@pytest.mark.long
 def test_a_corrected_point_is_rebuilt_alone(uncut: Uncut, tmp_path: Path) -> None:
     world, warehouse = uncut.world, replace(uncut.warehouse, data_dir=tmp_path / "built")
     warehouse.build(world.portfolio)
@@ -101,6 +102,7 @@ def test_a_corrected_point_is_rebuilt_alone(uncut: Uncut, tmp_path: Path) -> Non
 
 
 @pytest.mark.crash
+@pytest.mark.long
 def test_a_build_killed_between_slices_goes_on_there(uncut: Uncut, tmp_path: Path) -> None:
     world, warehouse = uncut.world, uncut.sliced(tmp_path, most_rows=8000)
     with pytest.raises(KilledError):
