@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 def test_a_build_in_slices_reports_each_table_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The ledger's place follows from the environment.
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path))
     text = portfolio_text({"paris": "Europe/Paris"})
     (tmp_path / "portfolio.yaml").write_text(text, encoding="utf-8")
     world = World(
