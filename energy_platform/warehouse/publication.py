@@ -102,7 +102,7 @@ def published_info(path: Path) -> dict[str, str]:
 def publish_file(db: duckdb.DuckDBPyConnection, target: Path) -> None:
     """Write the tables of a finished build into a new file, audit it, rename it over the target.
 
-    The rows are written anew rather than the file copied byte by byte: clients before DuckDB 1.4
+    The rows are written again rather than the file copied byte by byte: clients before DuckDB 1.4
     cannot read a file that 1.5 has changed in place, whatever storage version it was made for
     (measured with 1.0.0 to 1.5.5), and the new file is half as large.
 

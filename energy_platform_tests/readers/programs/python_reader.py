@@ -64,7 +64,7 @@ def polars_scan(_: str, marts: str, __: Sequence[str]) -> Answer:
 
 
 def pyarrow_dataset(_: str, marts: str, __: Sequence[str]) -> Answer:
-    """A dataset of pyarrow on the Parquet files themselves, looked up anew for each question."""
+    """A dataset of pyarrow on the Parquet files themselves, looked up again for each question."""
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
