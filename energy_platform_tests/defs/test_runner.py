@@ -59,6 +59,9 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
         yield found
 
 
+# An interrupt may come within a callback of the garbage collector, where it is lost but for a
+# warning of pytest: what is judged is that the run ends all the same.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("op", "looks", "status"),
