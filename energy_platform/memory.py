@@ -33,9 +33,9 @@ _UNITS: Final = {
 _PROCESSES: Final = 500_000_000
 """What a build's own process and dbt hold besides DuckDB: 250 MB each, measured."""
 
-_ROW: Final = 650
-"""Bytes that a refresh needs for each row of a share, at its peak: 525 measured for registers at
-one reading a minute (docs/performance.md), and a quarter more for what vendors say at length."""
+_ROW: Final = 1_000
+"""Bytes that a refresh needs for each row of a share, at its peak: 740 measured for registers at
+one reading a minute, 940 where samples come twice and a seventh are texts (docs/performance.md)."""
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
@@ -108,8 +108,8 @@ def rows_at_once(memory: int, *, held: int) -> int:
         held: What it holds before it begins, bytes. However much that is, a quarter is worked in:
             a refresh that hardly moves helps nobody.
 
-    >>> rows_at_once(1_000_000_000, held=350_000_000)
-    1000000
+    >>> rows_at_once(1_000_000_000, held=250_000_000)
+    750000
     """
     return max(memory - held, memory // 4) // _ROW
 
@@ -117,7 +117,7 @@ def rows_at_once(memory: int, *, held: int) -> int:
 def memory_for_rows(rows: int, *, held: int) -> int:
     """Return the memory in which a refresh may work on so many rows at once, in bytes.
 
-    >>> rows_at_once(memory_for_rows(10_000_000, held=350_000_000), held=350_000_000)
+    >>> rows_at_once(memory_for_rows(10_000_000, held=250_000_000), held=250_000_000)
     10000000
     """
     return rows * _ROW + held

@@ -34,7 +34,7 @@ class MemoryBudget:
     memory: int
     held: int
     most_rows: int
-    _needed: dict[str, str] = field(default_factory=dict)
+    _largest: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, memory: int, *, most_rows: int | None = None) -> Self:
@@ -49,11 +49,13 @@ class MemoryBudget:
         return cls(memory=memory, held=held, most_rows=rows)
 
     def on_large(self, day: str) -> Callable[[str, int], None]:
-        """Return what warns of rows that are taken at once although there are too many."""
+        """Return what warns, once a day, of rows taken at once although there are too many."""
 
         def warn(point_id: str, rows: int) -> None:
-            needed = show_memory(memory_for_rows(rows, held=self.held))
-            self._needed[day] = needed
+            is_first = day not in self._largest
+            self._largest[day] = max(rows, self._largest.get(day, 0))
+            if not is_first:
+                return
             _LOG.warning(
                 "%s: %d rows from %s on are judged together, and %s of %s has room for %d: should "
                 "memory run out, set it to %s",
@@ -63,17 +65,18 @@ class MemoryBudget:
                 MEMORY,
                 show_memory(self.memory),
                 self.most_rows,
-                needed,
+                show_memory(memory_for_rows(rows, held=self.held)),
             )
 
         return warn
 
     def exhausted(self, day: str) -> str:
         """Return what to say when memory ran out while a day was rebuilt."""
-        if day in self._needed:
+        if day in self._largest:
+            needed = show_memory(memory_for_rows(self._largest[day], held=self.held))
             return (
                 f"{day}: the readings of one device do not fit into memory; set {MEMORY} to "
-                f"{self._needed[day]}, on a machine that has it, and refresh again"
+                f"{needed}, on a machine that has it, and refresh again"
             )
         less = f", or set {MEMORY} to less" if self.memory > LEAST else ""
         return (

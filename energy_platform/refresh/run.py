@@ -315,7 +315,7 @@ class _RefreshRun:
         wanted = {vendor: table for vendor, table in day_tables().items() if table.name in present}
         if not wanted and day in index.blocked:
             return None, {}
-        merged, points = Counter[str](), pl.Series("point_id", [], pl.String())
+        merged, points = Counter[str](), set[str]()
         readings: pl.DataFrame | None = None
         try:
             with ExitStack() as stack:
@@ -335,11 +335,11 @@ class _RefreshRun:
                     )
                     del rows
                     merged.update(again)
-                    points = pl.concat([points, readings["point_id"].unique()])
+                    points.update(readings["point_id"].unique())
                     written.add(readings)
                     if is_cut:
                         readings = None  # else two shares would be in memory
-                name = self._configs.name_of(points)
+                name = self._configs.name_of(pl.Series("point_id", sorted(points), pl.String()))
                 tables[CORE_READINGS.name] = self._put(
                     CORE_READINGS,
                     day,

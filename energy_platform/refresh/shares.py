@@ -10,7 +10,7 @@ Here belongs where a day is cut. How many rows a share may have is said in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
     OnLarge = Callable[[str, int], None]
     """Told of a share that has more rows than wanted: its first point, and how many rows."""
+
+_SEEN: Final = {
+    "vendor": pl.String(),
+    "block": pl.UInt32(),
+    "device": pl.String(),
+    "point_id": pl.String(),
+    "rows": pl.UInt64(),
+}
 
 
 def raw_shares(
@@ -102,22 +110,17 @@ def _end_of_share(ids: pl.Series, *, most_rows: int) -> int | None:
 def _seen(vendor: Vendor, file: OpenedFile) -> pl.DataFrame:
     """Count the rows of a raw file by block, device and point."""
     source = get_source(vendor)
-    counted = []
+    counted: list[tuple[object, ...]] = []
     for number, block in enumerate(file.blocks()):
         points = source.readings(block)["point_id"]
         device = block[source.device_column].alias("device")
         if points.len() != block.height:
             # Whose readings they are cannot be told: such a source is never cut.
             device = pl.Series("device", [None], pl.String()).new_from_index(0, points.len())
-        counted.append(
-            pl.DataFrame([device, points])
-            .group_by("device", "point_id")
-            .agg(rows=pl.len())
-            .with_columns(vendor=pl.lit(vendor), block=pl.lit(number))
-        )
-    schema = {"device": pl.String(), "point_id": pl.String(), "rows": pl.UInt32()}
-    empty = pl.DataFrame(schema=schema | {"vendor": pl.String(), "block": pl.Int32()})
-    return pl.concat([empty, *counted])
+        count = pl.DataFrame([device, points]).group_by("device", "point_id").agg(rows=pl.len())
+        # As Python's texts: slices of a column keep the texts of the whole block in memory.
+        counted += [(vendor, number, *row) for row in count.iter_rows()]
+    return pl.DataFrame(counted, schema=_SEEN, orient="row")
 
 
 def _cut(seen: pl.DataFrame, *, most_rows: int) -> list[pl.DataFrame]:
