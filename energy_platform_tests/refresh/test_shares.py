@@ -169,9 +169,10 @@ from energy_platform.portfolio import parse_portfolio
 from energy_platform.refresh import refresh
 def peak():
     status = Path("/proc/self/status").read_text()
-    return next(int(one.split()[1]) for one in status.splitlines() if one.startswith("VmHWM")) // 1000
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1000
 before = peak()
-refresh(Lake(Path(sys.argv[1])), portfolio=parse_portfolio(sys.argv[2]), most_rows=int(sys.argv[3]))
+folder, text, rows = sys.argv[1:]
+refresh(Lake(Path(folder)), portfolio=parse_portfolio(text), most_rows=int(rows))
 print(peak() - before)
 """
 """Refreshes a lake and says by how many megabytes its peak rose."""
