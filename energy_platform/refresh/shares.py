@@ -55,7 +55,7 @@ def raw_shares(
         return
     seen = pl.concat([_seen(vendor, file) for vendor, file in raw.items()])
     for share in _cut(seen, most_rows=most_rows):
-        if (rows := share["rows"].sum()) > most_rows:
+        if (rows := int(share["rows"].sum())) > most_rows:
             on_large(str(share["point_id"].min()), rows)
         vendors = share.partition_by("vendor", as_dict=True)
         yield {
@@ -100,10 +100,10 @@ def _end_of_share(ids: pl.Series, *, most_rows: int) -> int | None:
     """Return where the first share of some sorted rows ends; None where only more rows can say."""
     if ids.len() <= most_rows:
         return None
-    end = (ids.head(most_rows) != ids[most_rows]).sum()
+    end = int((ids.head(most_rows) != ids[most_rows]).sum())
     if end:
         return end
-    first = (ids == ids[0]).sum()
+    first = int((ids == ids[0]).sum())
     return first if first < ids.len() else None
 
 
