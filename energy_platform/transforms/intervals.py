@@ -213,16 +213,19 @@ def _merged(steps: Steps, parts: Contributions, *, low: int) -> _Rows:
     opens = parts.is_new.copy()
     opens[1:] |= parts.bucket[1:] != parts.bucket[:-1]
     at = np.flatnonzero(opens)
+    # In order from zero, so that parts of nothing between others change no bit: ``reduceat`` adds
+    # up what follows a bucket's first part before it adds that one.
+    place = np.cumsum(opens) - 1
     estimated = np.zeros(at.size)
     if steps.estimated.any():
         of_estimates = np.where(steps.estimated[parts.step], parts.energy, 0.0)
-        estimated = np.add.reduceat(of_estimates, at)
+        estimated = np.bincount(place, weights=of_estimates)
     return _Rows(
         step=parts.step[at] + low,
         bucket=parts.bucket[at],
-        energy=np.add.reduceat(parts.energy, at),
+        energy=np.bincount(place, weights=parts.energy),
         estimated=estimated,
-        covered=np.add.reduceat(parts.covered, at),
+        covered=np.bincount(place, weights=parts.covered),
     )
 
 
