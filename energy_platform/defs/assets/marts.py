@@ -66,6 +66,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
         SettingsError: The dbt project was not parsed since its files changed.
     """
     manifest = _manifest(settings.dbt_project_dir)
+    handed_over = _handed_over(manifest)
     project = DbtProject(settings.dbt_project_dir, profiles_dir=settings.dbt_project_dir)
 
     @dbt_assets(
@@ -84,6 +85,9 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
             with warehouse.locked():
                 prepared = warehouse.prepare(portfolio, delivery=platform.delivered(portfolio))
                 _report(prepared, context=context)
+                for source in handed_over:
+                    # Else Dagster shows what every build writes as never made.
+                    context.log_event(dg.AssetMaterialization(source.key))
                 warehouse.build_first_slices(prepared, on_slice=context.log.info)
                 if not (is_whole and prepared.is_empty):
                     # dbt copies the environment when it is started: no later step has these.
@@ -111,7 +115,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
         except (PortfolioError, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
-    return [*_handed_over(manifest), marts, _published(marts)]
+    return [*handed_over, marts, _published(marts)]
 
 
 def _manifest(project: Path) -> Path:
