@@ -401,11 +401,13 @@ class Warehouse:
             )
             days = affected.all_days
             empty = without_rows(before.values(), inputs.values())
-            left_out = (
-                ()
-                if why or resumed
-                else (*unchanged(state.build_info(), info, has_days=any(days.values())), *empty)
+            same = unchanged(
+                state.build_info(),
+                info,
+                has_days=any(days.values()),
+                has_views=state.reads_from(self.folder),
             )
+            left_out = () if why or resumed else (*same, *empty)
             known = [
                 CoveringFile(inputs[table, day], span)
                 for table, day, span in state.file_spans()
