@@ -395,7 +395,7 @@ def compare(
 
 def daily() -> None:
     """Time one day of 100,000 registers with the state of the day before."""
-    from energy_platform.refresh.steps import energy_of_day
+    from energy_platform.refresh.steps import EnergyShare, energy_of_day
     from energy_platform.transforms.counters import energy_deltas
     from energy_platform.transforms.intervals import energy_intervals
     from energy_platform.transforms.policy import CounterPolicy
@@ -427,10 +427,14 @@ def daily() -> None:
     day = frame.filter(~is_first)
     bare = day.select("point_id", "at", pl.col("value").alias("value_wh"))
     by_time = bare.sort("at", maintain_order=True)
+
+    def as_platform() -> pl.DataFrame:
+        shares: list[EnergyShare] = []
+        energy_of_day([day], points=points, policies=policies, state=state, on_share=shares.append)
+        return shares[0].deltas
+
     jobs: dict[str, Callable[[], pl.DataFrame]] = {
-        "as the platform runs it": lambda: (
-            energy_of_day(day, points=points, policies=policies, state=state).deltas
-        ),
+        "as the platform runs it": as_platform,
         "the rule alone": lambda: energy_deltas(bare, state=state, policy=policies).deltas,
         "the rule alone, by time": lambda: (
             energy_deltas(by_time, state=state, policy=policies).deltas

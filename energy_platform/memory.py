@@ -33,6 +33,10 @@ _UNITS: Final = {
 _PROCESSES: Final = 500_000_000
 """What a build's own process and dbt hold besides DuckDB: 250 MB each, measured."""
 
+_ROW: Final = 1_000
+"""Bytes that a refresh needs for each row of a share, at its peak: 740 measured for registers at
+one reading a minute, 940 where samples come twice and a seventh are texts (docs/performance.md)."""
+
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
@@ -82,6 +86,41 @@ def machine_memory(*, cgroups: Path = _CGROUPS, of: Path = Path("/proc/self/cgro
 def duckdb_memory(memory: int) -> int:
     """Return the part of a build's memory that DuckDB may use: what its processes leave."""
     return max(memory - _PROCESSES, memory // 2)
+
+
+def held_memory(*, of: Path = Path("/proc/self/statm")) -> int:
+    """Return what this process holds of the machine's memory now, in bytes.
+
+    Args:
+        of: File that says the pages of this process; the second figure is those in memory.
+    """
+    try:
+        return int(of.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return _PROCESSES // 2  # another system than Linux
+
+
+def rows_at_once(memory: int, *, held: int) -> int:
+    """Return how many rows a refresh may work on at once in so much memory.
+
+    Args:
+        memory: What the process may hold, bytes.
+        held: What it holds before it begins, bytes. However much that is, a quarter is worked in:
+            a refresh that hardly moves helps nobody.
+
+    >>> rows_at_once(1_000_000_000, held=250_000_000)
+    750000
+    """
+    return max(memory - held, memory // 4) // _ROW
+
+
+def memory_for_rows(rows: int, *, held: int) -> int:
+    """Return the memory in which a refresh may work on so many rows at once, in bytes.
+
+    >>> rows_at_once(memory_for_rows(10_000_000, held=250_000_000), held=250_000_000)
+    10000000
+    """
+    return rows * _ROW + held
 
 
 def duckdb_limit(memory: int) -> str:

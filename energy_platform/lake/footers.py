@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -68,15 +68,19 @@ class Statistics(NamedTuple):
     has_refused: bool | None
 
 
-def read_footer(path: Path) -> Footer:
+def read_footer(path: Path, *, file: BinaryIO | None = None) -> Footer:
     """Return what a file says of itself.
+
+    Args:
+        path: The file.
+        file: The file opened, where it is; another one may lie in its place by now.
 
     Raises:
         FileNotFoundError: There is no such file.
         LakeError: The file is damaged or was not written by the platform.
     """
     try:
-        meta = pl.read_parquet_metadata(path)
+        meta = pl.read_parquet_metadata(path if file is None else file)
     except FileNotFoundError:
         raise
     except (pl.exceptions.PolarsError, OSError) as error:

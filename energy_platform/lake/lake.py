@@ -20,9 +20,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from energy_platform.lake.catalogue_database import CatalogueError, ForeignCatalogueError
@@ -36,7 +35,7 @@ from energy_platform.lake.day_files import (
     read_all,
     scan_digest,
 )
-from energy_platform.lake.files import STAGED_SUFFIX, put_in_place, staged, staging
+from energy_platform.lake.files import STAGED_SUFFIX, put_in_place, staging
 from energy_platform.lake.footers import (
     FINGERPRINT,
     OWN_KEYS,
@@ -46,6 +45,7 @@ from energy_platform.lake.footers import (
     fingerprint_text,
     read_footer,
 )
+from energy_platform.lake.opened import OpenedFile, foreign, opened
 from energy_platform.lake.parquet import ROW_GROUP, Writer
 from energy_platform.lake.remembered import remembered
 
@@ -275,16 +275,21 @@ class Lake:
         Raises:
             LakeError: The file is damaged or does not have the table's columns.
         """
-        path = self.path(table, day=day)
-        if not path.exists():
-            return table.empty()
         try:
-            frame = pl.read_parquet(path, hive_partitioning=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise LakeError(
-                f"{path}: damaged ({error}); remove it and run its day again"
-            ) from error
-        return _conforming(frame, table=table, path=path)
+            with self.open(table, day=day) as file:
+                return file.read()
+        except FileNotFoundError:
+            return table.empty()
+
+    @contextmanager
+    def open(self, table: Table, *, day: str | None = None) -> Iterator[OpenedFile]:
+        """Open a day (or snapshot), to read it in parts: whatever lands, it stays the same file.
+
+        Raises:
+            FileNotFoundError: There is no file.
+        """
+        with opened(self.path(table, day=day), table=table) as file:
+            yield file
 
     def scan(self, table: Table, *, days: Sequence[str] | None = None) -> pl.LazyFrame:
         """Scan some or all days of a table; days without a file are left out.
@@ -299,7 +304,7 @@ class Lake:
         required = {column.name for column in table.columns if not column.nullable}
         for path in paths:
             if not required <= pl.read_parquet_schema(path).keys():
-                raise _foreign(path, table=table)
+                raise foreign(path, table=table)
         return pl.scan_parquet(
             paths, schema=table.schema, hive_partitioning=False, missing_columns="insert"
         )
@@ -325,27 +330,10 @@ class Lake:
         Raises:
             LakeError: A frame does not have the table's columns; nothing was changed.
         """
-        added = dict(meta or {})
-        if clash := OWN_KEYS & added.keys():
-            raise ValueError(f"metadata keys {sorted(clash)} belong to the lake")
-        target = self.path(table, day=day)
         with self.lock(table.name):
             before = self.footer(table, day=day)
-            with staged(target, locked=True) as path:
-                with Writer(path, table=table) as writer:
-                    for block in _blocks(frames, table=table):
-                        writer.add(block)
-                    after = _finish(writer, added)
-                if after == before:
-                    path.unlink()
-                    return Written(written=False, changed=False, before=before, after=after)
-            self._note(table, day)
-        return Written(
-            written=True,
-            changed=before is None or before.content_id != after.content_id,
-            before=before,
-            after=after,
-        )
+            with self.stage(table, frames, day=day) as file:
+                return file.put_in_place(meta=meta or {}, before=before)
 
     def blocks(self, table: Table, *, day: str | None = None) -> Iterator[pl.DataFrame]:
         """Yield the rows of a day (or snapshot) a row group at a time; nothing without a file.
@@ -353,22 +341,24 @@ class Lake:
         Raises:
             LakeError: The file is damaged or does not have the table's columns.
         """
-        path = self.path(table, day=day)
-        if path.exists():
-            yield from _read_blocks(path, table=table)
+        try:
+            with self.open(table, day=day) as file:
+                yield from file.blocks()
+        except FileNotFoundError:
+            return
 
     @contextmanager
     def stage(
-        self, table: Table, frames: Iterable[pl.DataFrame], *, day: str | None = None
+        self, table: Table, frames: pl.DataFrame | Iterable[pl.DataFrame] = (), *, day: str | None
     ) -> Iterator[StagedFile]:
         """Write rows next to a day file, one frame in memory at a time, without its lock.
 
-        What it is good for is decided afterwards, under the lock; it is removed unless it is put
-        in place.
+        More can be added. What it is good for is decided afterwards, under the lock; it is removed
+        unless it is put in place.
 
         Args:
             table: The contract.
-            frames: The rows in key order.
+            frames: The first rows, in key order.
             day: Partition key; None for a snapshot.
 
         Raises:
@@ -376,53 +366,23 @@ class Lake:
         """
         target = self.path(table, day=day)
         with staging(target) as path, Writer(path, table=table) as writer:
-            for block in _blocks(frames, table=table):
-                writer.add(block)
-            yield StagedFile(
+            file = StagedFile(
                 table=table,
                 path=path,
                 target=target,
                 writer=writer,
                 note=lambda: self._note(table, day),
             )
+            for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
+                file.add(frame)
+            yield file
 
     def leftovers(self) -> list[Path]:
         """Return staged files that a crash left behind."""
         return sorted(self.root.rglob(f"*{STAGED_SUFFIX}"))
 
 
-def _blocks(
-    frames: pl.DataFrame | Iterable[pl.DataFrame], *, table: Table
-) -> Iterator[pl.DataFrame]:
-    """Cut frames into equal blocks, so that the file does not depend on how the rows came."""
-    held = table.empty()
-    for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
-        if frame.schema != table.schema:
-            expected = ", ".join(f"{name} {dtype}" for name, dtype in table.schema.items())
-            came = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())
-            raise LakeError(f"{table.name}: expected columns ({expected}), came ({came})")
-        held = pl.concat([held, frame]) if held.height else frame
-        while held.height >= ROW_GROUP:
-            yield held.head(ROW_GROUP)
-            held = held.slice(ROW_GROUP)
-    if held.height:
-        yield held
-
-
-def _footer(writer: Writer, meta: Mapping[str, str]) -> Footer:
-    """Return what a file would say of itself if it ended here."""
-    rows, digest = writer.digest
-    return Footer(rows=rows, content_id=digest, meta=dict(meta))
-
-
-def _finish(writer: Writer, meta: Mapping[str, str]) -> Footer:
-    """Let a file say it, and close it."""
-    footer = _footer(writer, meta)
-    writer.finish({"rows": str(footer.rows), "content_id": footer.content_id, **footer.meta})
-    return footer
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class StagedFile:
     """Rows written next to a day file, not yet in place.
 
@@ -439,14 +399,43 @@ class StagedFile:
     target: Path
     writer: Writer
     note: Callable[[], None]
+    _held: pl.DataFrame | None = None
+    _is_whole: bool = False
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Add rows, in key order; the file does not depend on how they came.
+
+        Raises:
+            LakeError: The frame does not have the table's columns.
+            ValueError: The file has been asked for what it holds: it has all its rows.
+        """
+        if self._is_whole:
+            raise ValueError(f"{self.path}: it has all its rows")
+        if frame.schema != self.table.schema:
+            expected = ", ".join(f"{name} {dtype}" for name, dtype in self.table.schema.items())
+            came = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())
+            raise LakeError(f"{self.table.name}: expected columns ({expected}), came ({came})")
+        held = frame if self._held is None else pl.concat([self._held, frame])
+        start = 0
+        while held.height - start >= ROW_GROUP:
+            self.writer.add(held.slice(start, ROW_GROUP))
+            start += ROW_GROUP
+        if start:
+            # Copied: a slice would keep all that it was cut from in memory until more comes.
+            held = held[np.arange(start, held.height)]
+        self._held = held if held.height else None
 
     @property
     def content_id(self) -> str:
-        """Digest of the rows."""
+        """Digest of the rows; no more can be added."""
+        self._finish_rows()
         return self.writer.digest.content_id
 
     def put_in_place(self, *, meta: Mapping[str, str], before: Footer | None) -> Written:
         """Make it the day file, unless the file is equal; the lock must be held."""
+        if clash := OWN_KEYS & meta.keys():
+            raise ValueError(f"metadata keys {sorted(clash)} belong to the lake")
+        self._finish_rows()
         after = _footer(self.writer, meta)
         if after == before:
             return Written(written=False, changed=False, before=before, after=after)
@@ -461,33 +450,27 @@ class StagedFile:
         )
 
     def blocks(self) -> Iterator[pl.DataFrame]:
-        """Read the rows back a row group at a time; it cannot be put in place any more."""
+        """Yield the rows a row group at a time; it cannot be put in place any more."""
+        self._finish_rows()
         if self.writer.is_open:
             _finish(self.writer, {})
-        return _read_blocks(self.path, table=self.table)
+        with opened(self.path, table=self.table) as file:
+            yield from file.blocks()
+
+    def _finish_rows(self) -> None:
+        if self._held is not None:
+            self.writer.add(self._held)
+        self._held, self._is_whole = None, True
 
 
-def _read_blocks(path: Path, *, table: Table) -> Iterator[pl.DataFrame]:
-    try:
-        with pq.ParquetFile(path) as parquet:
-            for group in range(parquet.num_row_groups):
-                frame = pl.DataFrame(parquet.read_row_group(group))
-                yield _conforming(frame, table=table, path=path)
-    except (pa.ArrowException, OSError) as error:
-        raise LakeError(f"{path}: damaged ({error}); remove it and run its day again") from error
+def _footer(writer: Writer, meta: Mapping[str, str]) -> Footer:
+    """Return what a file would say of itself if it ended here."""
+    rows, digest = writer.digest
+    return Footer(rows=rows, content_id=digest, meta=dict(meta))
 
 
-def _conforming(frame: pl.DataFrame, *, table: Table, path: Path) -> pl.DataFrame:
-    """Return rows with all columns of their table; one added since they were written is null."""
-    added = [c for c in table.columns if c.nullable and c.name not in frame.columns]
-    if added:
-        frame = frame.with_columns(pl.lit(None, one.dtype).alias(one.name) for one in added)
-        if set(frame.columns) == set(table.schema):
-            frame = frame.select(table.schema.names())
-    if frame.schema != table.schema:
-        raise _foreign(path, table=table)
-    return frame
-
-
-def _foreign(path: Path, *, table: Table) -> LakeError:
-    return LakeError(f"{path}: columns are not those of {table.name}; run its day again")
+def _finish(writer: Writer, meta: Mapping[str, str]) -> Footer:
+    """Let a file say it, and close it."""
+    footer = _footer(writer, meta)
+    writer.finish({"rows": str(footer.rows), "content_id": footer.content_id, **footer.meta})
+    return footer

@@ -13,13 +13,14 @@ from energy_platform.refresh.results import (
     RefreshedTable,
     StaleDay,
 )
-from energy_platform.refresh.run import blocked, refresh, stale
+from energy_platform.refresh.run import OutOfMemoryError, blocked, refresh, stale
 from energy_platform.refresh.steps import RULE_VERSIONS, RuleVersions
 from energy_platform.refresh.unconfirmed import unconfirmed_readings
 
 __all__ = [
     "RULE_VERSIONS",
     "BlockedDay",
+    "OutOfMemoryError",
     "Refreshed",
     "RefreshedDay",
     "RefreshedTable",

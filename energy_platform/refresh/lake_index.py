@@ -198,7 +198,8 @@ class LakeIndex:
         try:
             return self._configs.fingerprint(purpose, day=day, points=points)
         except UnknownPointSetError:
-            again = self._configs.name_of(self._lake.read(CORE_READINGS, day=day)["point_id"])
+            present = self._lake.scan(CORE_READINGS, days=[day]).select(pl.col("point_id").unique())
+            again = self._configs.name_of(present.collect(engine="streaming")["point_id"])
             return self._configs.fingerprint(purpose, day=day, points=again)
 
     def _block_vanished(self, day: str, readings: Footer) -> None:

@@ -9,21 +9,26 @@ refresh that was killed anywhere is finished by the next one.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from collections import Counter
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from energy_platform.lake.lake import FINGERPRINT, LakeError, fingerprint_text
+import polars as pl
+
+from energy_platform.lake.lake import LakeError
+from energy_platform.memory import default_memory
 from energy_platform.refresh.config_fingerprints import ConfigFingerprints
+from energy_platform.refresh.day_table import DayTable, day_table
 from energy_platform.refresh.lake_index import (
     ALLOCATED_FROM,
     POINTS,
     STATE_FINGERPRINT,
-    TIME_KEYS,
     Fingerprint,
     LakeIndex,
     state_fingerprint,
     table_versions,
 )
+from energy_platform.refresh.memory_budget import MemoryBudget
 from energy_platform.refresh.results import (
     BlockedDay,
     Refreshed,
@@ -31,6 +36,7 @@ from energy_platform.refresh.results import (
     RefreshedTable,
     StaleDay,
 )
+from energy_platform.refresh.shares import point_shares, raw_shares
 from energy_platform.refresh.steps import (
     RULE_VERSIONS,
     energy_of_day,
@@ -49,13 +55,12 @@ from energy_platform.schemas import (
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import polars as pl
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from energy_platform.lake.lake import Footer, Lake
+    from energy_platform.lake.opened import OpenedFile
     from energy_platform.portfolio import Portfolio
-    from energy_platform.refresh.steps import RuleVersions
+    from energy_platform.refresh.steps import EnergyShare, RuleVersions
     from energy_platform.schemas import Table, Vendor
 
 LOCK: Final = "core"
@@ -73,15 +78,13 @@ _ENERGY_TABLES: Final = (
 
 _INTERVAL_TABLES: Final = (CORE_ENERGY_INTERVALS, CORE_CONSUMPTION_INTERVALS)
 
-_STATUS_COLUMNS: Final[Mapping[str, str]] = {
-    CORE_READINGS.name: "status",
-    CORE_ENERGY_DELTAS.name: "status",
-    CORE_REGISTER_REJECTS.name: "reason",
-    CORE_REGISTER_STATE.name: "kind",
-    CORE_ENERGY_INTERVALS.name: "method",
-    CORE_CONSUMPTION_DELTAS.name: "status",
-    CORE_CONSUMPTION_INTERVALS.name: "method",
-}
+
+class OutOfMemoryError(RuntimeError):
+    """A day did not fit into memory; the message names the day and the setting."""
+
+
+class _BlockedError(Exception):
+    """A raw file cannot be read; the message says which, and what to do."""
 
 
 class _UnreadableError(Exception):
@@ -151,16 +154,22 @@ def refresh(
     portfolio: Portfolio,
     on_day: Callable[[RefreshedDay], None] | None = None,
     versions: RuleVersions = RULE_VERSIONS,
+    memory: int | None = None,
+    most_rows: int | None = None,
 ) -> Refreshed:
     """Make every derived file follow from the raw days, the portfolio and the rules.
 
-    Waits for a refresh that is under way. One day is in memory at a time.
+    Waits for a refresh that is under way. One day is in memory at a time, and of a day that does
+    not fit some points at a time; the files are the same.
 
     Args:
         lake: The day files.
         portfolio: The portfolio as it is now.
         on_day: Told of each day that was rebuilt, when its files are in place.
         versions: Of the rules that make the days.
+        memory: Bytes that the process may hold; by default what an installation without the
+            setting may use.
+        most_rows: Rows of a day that are worked on at once; by default what fits into the memory.
 
     Returns:
         What was rebuilt, and the days that need an operator.
@@ -168,12 +177,16 @@ def refresh(
     Raises:
         LakeError: A derived file cannot be read and cannot be made again, because its raw file
             is gone.
+        OutOfMemoryError: The machine did not have the memory.
     """
+    budget = MemoryBudget.of(memory or default_memory(), most_rows=most_rows)
     configs = ConfigFingerprints(portfolio, lake=lake)
     with lake.lock(LOCK):
         while True:
             try:
-                return _RefreshRun(lake, configs=configs, versions=versions, on_day=on_day).run()
+                return _RefreshRun(
+                    lake, configs=configs, versions=versions, on_day=on_day, budget=budget
+                ).run()
             except _UnreadableError as error:
                 _discard(lake, error, configs=configs, versions=versions)
 
@@ -211,10 +224,12 @@ class _RefreshRun:
         configs: ConfigFingerprints,
         versions: RuleVersions,
         on_day: Callable[[RefreshedDay], None] | None,
+        budget: MemoryBudget,
     ) -> None:
         self._lake = lake
         self._configs = configs
         self._on_day = on_day
+        self._budget = budget
         self._index = LakeIndex(lake, configs=configs, versions=versions)
         self._state: tuple[str, pl.DataFrame] | None = None
 
@@ -227,6 +242,8 @@ class _RefreshRun:
         for day in days:
             try:
                 fresh = self._day(day, before=before)
+            except MemoryError as error:
+                raise OutOfMemoryError(self._budget.exhausted(day)) from error
             except Exception as error:
                 error.add_note(f"while rebuilding {day}")
                 raise
@@ -268,23 +285,21 @@ class _RefreshRun:
         }
         if any(differences.values()):
             why += [phrase for phrases in differences.values() for phrase in phrases]
-            if readings is None:
-                readings = self._read(CORE_READINGS, day)
             outdated = {
                 name: fingerprints[name] for name, phrases in differences.items() if phrases
             }
-            self._make_energy(day, readings, before=before, fingerprints=outdated, tables=tables)
-        del readings
+            shares = self._shares(CORE_READINGS, day) if readings is None else iter([readings])
+            readings = None  # the shares have it, and let go of it
+            self._make_energy(day, shares, before=before, fingerprints=outdated, tables=tables)
         for table in _INTERVAL_TABLES:
             fingerprint = index.intervals_fingerprint(table, day=day)
             if outdated_by := index.differences(table, day=day, expected=fingerprint):
                 why += outdated_by
-                tables[table.name] = self._write(
-                    table,
-                    day,
-                    intervals_of_day(table, self._read(ALLOCATED_FROM[table.name], day)),
-                    fingerprint=fingerprint,
-                )
+                with day_table(self._lake, table, day=day) as written:
+                    for deltas in self._shares(ALLOCATED_FROM[table.name], day):
+                        written.add(intervals_of_day(table, deltas))
+                        del deltas
+                    tables[table.name] = self._put(table, day, written, fingerprint=fingerprint)
         if not tables:
             return None
         return RefreshedDay(
@@ -294,79 +309,116 @@ class _RefreshRun:
     def _validate(
         self, day: str, tables: dict[str, RefreshedTable]
     ) -> tuple[pl.DataFrame | None, Mapping[str, int]]:
-        """Make the readings of a day; None when its raw files keep them from being made."""
+        """Make the readings of a day; return them where they were made at once."""
         index = self._index
-        raw: dict[Vendor, pl.DataFrame] = {}
         present = index.raw.get(day, {})
+        wanted = {vendor: table for vendor, table in day_tables().items() if table.name in present}
+        if not wanted and day in index.blocked:
+            return None, {}
+        merged, points = Counter[str](), set[str]()
+        readings: pl.DataFrame | None = None
         try:
-            for vendor, table in day_tables().items():
-                if table.name in present:
-                    raw[vendor] = self._read_raw(table, day, present)
-        except LakeError as error:
+            with ExitStack() as stack:
+                raw = {
+                    vendor: stack.enter_context(self._raw(table, day, present))
+                    for vendor, table in wanted.items()
+                }
+                is_cut = sum(file.rows for file in raw.values()) > self._budget.most_rows
+                written = stack.enter_context(day_table(self._lake, CORE_READINGS, day=day))
+                for rows in self._raw_shares(raw, day):
+                    readings, again = validate_day(
+                        rows,
+                        day=day,
+                        points=self._configs.points,
+                        states=self._configs.states,
+                        corrections=self._configs.corrections(day),
+                    )
+                    del rows
+                    merged.update(again)
+                    points.update(readings["point_id"].unique())
+                    written.add(readings)
+                    if is_cut:
+                        readings = None  # else two shares would be in memory
+                name = self._configs.name_of(pl.Series("point_id", sorted(points), pl.String()))
+                tables[CORE_READINGS.name] = self._put(
+                    CORE_READINGS,
+                    day,
+                    written,
+                    fingerprint=index.readings_fingerprint(day, points=name),
+                    meta={POINTS: name},
+                )
+        except _BlockedError as error:
             index.blocked[day] = str(error)
             return None, {}
-        if not raw and day in index.blocked:
-            return None, {}
-        readings, merged = validate_day(
-            raw,
-            day=day,
-            points=self._configs.points,
-            states=self._configs.states,
-            corrections=self._configs.corrections(day),
-        )
-        points = self._configs.name_of(readings["point_id"])
-        tables[CORE_READINGS.name] = self._write(
-            CORE_READINGS,
-            day,
-            readings,
-            fingerprint=index.readings_fingerprint(day, points=points),
-            meta={POINTS: points},
-        )
         return readings, merged
 
-    def _read_raw(self, table: Table, day: str, present: dict[str, Footer]) -> pl.DataFrame:
-        """Read a raw day and note its footer: a pull may have replaced it since it was listed."""
-        while True:
-            frame = self._lake.read(table, day=day)
-            footer = self._lake.footer(table, day=day)
-            if footer is None:
-                raise LakeError(f"{self._lake.path(table, day=day)}: vanished; run its day again")
-            if footer.content_id == present[table.name].content_id:
-                return frame
-            present[table.name] = footer
+    @contextmanager
+    def _raw(self, table: Table, day: str, present: dict[str, Footer]) -> Iterator[OpenedFile]:
+        """Open a raw day and note its footer: a pull may have replaced it since it was listed."""
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(self._lake.open(table, day=day))
+                present[table.name] = file.footer
+                _ = file.rows  # they cannot be counted where the file is damaged
+            except FileNotFoundError as error:
+                path = self._lake.path(table, day=day)
+                raise _BlockedError(f"{path}: vanished; run its day again") from error
+            except LakeError as error:
+                raise _BlockedError(str(error)) from error
+            yield file
+
+    def _raw_shares(
+        self, raw: Mapping[Vendor, OpenedFile], day: str
+    ) -> Iterator[dict[Vendor, pl.DataFrame]]:
+        try:
+            yield from raw_shares(
+                raw,
+                most_rows=self._budget.most_rows,
+                on_large=self._budget.on_large(day),
+            )
+        except LakeError as error:
+            raise _BlockedError(str(error)) from error
 
     def _make_energy(
         self,
         day: str,
-        readings: pl.DataFrame,
+        shares: Iterable[pl.DataFrame],
         *,
         before: str | None,
         fingerprints: Mapping[str, Fingerprint],
         tables: dict[str, RefreshedTable],
     ) -> None:
-        energy = energy_of_day(
-            readings,
-            points=self._configs.energy_points,
-            state=None if before is None else self._state_of(before),
-            policies=self._configs.policies(day),
-        )
-        frames: tuple[tuple[Table, pl.DataFrame, dict[str, str]], ...] = (
-            (CORE_ENERGY_DELTAS, energy.deltas, {}),
-            (CORE_CONSUMPTION_DELTAS, energy.consumption, {}),
-            (CORE_REGISTER_REJECTS, energy.rejects, {}),
-            (
-                CORE_REGISTER_STATE,
-                energy.state,
-                {STATE_FINGERPRINT: state_fingerprint(energy.state)},
-            ),
-        )
-        for table, frame, meta in frames:
-            if table.name in fingerprints:
-                fingerprint = fingerprints[table.name]
-                tables[table.name] = self._write(
-                    table, day, frame, fingerprint=fingerprint, meta=meta
+        with ExitStack() as stack:
+            written = {
+                table: stack.enter_context(day_table(self._lake, table, day=day))
+                for table in _ENERGY_TABLES
+                if table.name in fingerprints
+            }
+
+            def add(share: EnergyShare) -> None:
+                for table, frame in zip(_ENERGY_TABLES, share, strict=False):
+                    if table in written:
+                        written[table].add(frame)
+
+            state = energy_of_day(
+                shares,
+                points=self._configs.energy_points,
+                state=None if before is None else self._state_of(before),
+                policies=self._configs.policies(day),
+                on_share=add,
+            )
+            if CORE_REGISTER_STATE in written:
+                written[CORE_REGISTER_STATE].add(state)
+            for table, one in written.items():
+                is_state = table is CORE_REGISTER_STATE
+                tables[table.name] = self._put(
+                    table,
+                    day,
+                    one,
+                    fingerprint=fingerprints[table.name],
+                    meta={STATE_FINGERPRINT: state_fingerprint(state)} if is_state else {},
                 )
-        self._state = (day, energy.state)
+        self._state = (day, state)
 
     def _state_of(self, day: str) -> pl.DataFrame:
         if self._state is None or self._state[0] != day:
@@ -379,43 +431,30 @@ class _RefreshRun:
         except LakeError as error:
             raise _UnreadableError(table, day) from error
 
-    def _write(
+    def _shares(self, table: Table, day: str) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a derived file, some points at a time."""
+        try:
+            with self._lake.open(table, day=day) as file:
+                yield from point_shares(
+                    file,
+                    most_rows=self._budget.most_rows,
+                    on_large=self._budget.on_large(day),
+                )
+        except (LakeError, FileNotFoundError) as error:
+            raise _UnreadableError(table, day) from error
+
+    def _put(
         self,
         table: Table,
         day: str,
-        frame: pl.DataFrame,
+        written: DayTable,
         *,
         fingerprint: Fingerprint,
         meta: Mapping[str, str] | None = None,
     ) -> RefreshedTable:
-        column, first_key, last_key = TIME_KEYS[table.name]
-        first, last = frame[column].min(), frame[column].max()
-        bounds = {
-            key: instant.isoformat()
-            for key, instant in ((first_key, first), (last_key, last))
-            if isinstance(instant, datetime)
-        }
         if (table.name, day) in self._index.damaged:
             self._lake.path(table, day=day).unlink(missing_ok=True)
             self._index.damaged.discard((table.name, day))
-        written = self._lake.write(
-            table,
-            frame,
-            day=day,
-            meta={FINGERPRINT: fingerprint_text(fingerprint), **bounds, **(meta or {})},
-        )
-        self._index.put(table, day=day, footer=written.after)
-        return RefreshedTable(
-            rows=frame.height,
-            written=written.written,
-            changed=written.changed,
-            first_at=first if isinstance(first, datetime) else None,
-            last_at=last if isinstance(last, datetime) else None,
-            statuses=_counts(frame, _STATUS_COLUMNS[table.name]),
-            reasons=_counts(frame, "reason") if "reason" in frame.columns else {},
-        )
-
-
-def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
-    counted = frame[column].drop_nulls().value_counts().sort(column)
-    return dict(counted.iter_rows())
+        refreshed, footer = written.put_in_place(fingerprint=fingerprint, meta=meta or {})
+        self._index.put(table, day=day, footer=footer)
+        return refreshed

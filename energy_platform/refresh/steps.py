@@ -22,7 +22,7 @@ from energy_platform.transforms.registers import compute_energy
 from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from energy_platform.schemas import Table, Vendor
     from energy_platform.transforms.policy import CounterPolicy
@@ -52,12 +52,11 @@ RULE_VERSIONS: Final = RuleVersions(READINGS_RULES, ENERGY_RULES, INTERVAL_RULES
 """Those of this version of the platform."""
 
 
-class EnergyDay(NamedTuple):
-    """Energy and consumption of a day: rows of the four tables."""
+class EnergyShare(NamedTuple):
+    """Energy and consumption of some points on a day: rows of three tables."""
 
     deltas: pl.DataFrame
     consumption: pl.DataFrame
-    state: pl.DataFrame
     rejects: pl.DataFrame
 
 
@@ -72,7 +71,8 @@ def validate_day(
     """Return the readings of a day, and how many rows were merged away by kind of repetition.
 
     Args:
-        raw: Rows of the raw day files, by vendor; vendors without a file are absent.
+        raw: Rows of the raw day files, by vendor; vendors without a file are absent. Of a share of
+            the day all rows of its devices and points.
         day: Partition key.
         points: One row per point of the portfolio, the columns ``READING_COLUMNS`` of
             ``config_fingerprints``.
@@ -104,27 +104,52 @@ def validate_day(
 
 
 def energy_of_day(
-    readings: pl.DataFrame,
+    shares: Iterable[pl.DataFrame],
     *,
     points: pl.DataFrame,
     state: pl.DataFrame | None,
     policies: Mapping[str, CounterPolicy],
-) -> EnergyDay:
-    """Return the energy of a day's readings, each point by its own method.
-
-    Points are taken some at a time, each with its own state, so that what the rule works on stays
-    small however many there are.
+    on_share: Callable[[EnergyShare], None],
+) -> pl.DataFrame:
+    """Make the energy of a day's readings, each point by its own method.
 
     Args:
-        readings: Rows of ``core_readings``.
+        shares: Rows of ``core_readings``, some points after the other.
         points: One row per point that may become energy, the columns ``ENERGY_COLUMNS`` of
             ``config_fingerprints``.
         state: State at the end of the nearest earlier day, None before the first.
         policies: By point, as they hold on the day.
+        on_share: Given what each share comes to.
+
+    Returns:
+        The state at the end of the day, of all points: rows of ``core_register_state``.
+    """
+    left = CORE_REGISTER_STATE.empty() if state is None else state
+    states = []
+    for readings in shares:
+        share, after, left = _energy_of_share(
+            readings, points=points, state=left, policies=policies
+        )
+        on_share(share)
+        states.append(after)
+        del readings, share  # else two shares would be in memory
+    return pl.concat([left, *states]).sort(CORE_REGISTER_STATE.sort_key)
+
+
+def _energy_of_share(
+    readings: pl.DataFrame,
+    *,
+    points: pl.DataFrame,
+    state: pl.DataFrame,
+    policies: Mapping[str, CounterPolicy],
+) -> tuple[EnergyShare, pl.DataFrame, pl.DataFrame]:
+    """Return the energy of some points, their state after it, and the state of all others.
+
+    Points are taken some at a time, each with its own state, so that what the rule works on stays
+    small however many there are.
     """
     batches = list(iter_point_batches(readings))
-    before = CORE_REGISTER_STATE.empty() if state is None else state
-    states, shares = (_shares(table, batches=batches) for table in (before, points))
+    states, shares = (_shares(table, batches=batches) for table in (state, points))
     parts = [
         compute_energy(batch, points=shares[n], state=states[n], policy=policies)
         for n, batch in enumerate(batches)
@@ -132,14 +157,12 @@ def energy_of_day(
     deltas, consumption = split_consumption(
         pl.concat([part.deltas for part in parts]), readings=readings, points=points
     )
-    return EnergyDay(
+    share = EnergyShare(
         deltas=deltas,
         consumption=consumption,
-        state=pl.concat([states[-1], *(part.state for part in parts)]).sort(
-            CORE_REGISTER_STATE.sort_key
-        ),
         rejects=pl.concat([part.rejects for part in parts]),
     )
+    return share, pl.concat([part.state for part in parts]), states[-1]
 
 
 def intervals_of_day(table: Table, deltas: pl.DataFrame) -> pl.DataFrame:

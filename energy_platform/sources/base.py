@@ -295,7 +295,9 @@ class SourceSpec(Generic[S]):
         open: Opens it; a context manager of an :class:`OpenSource`. A missing credential raises
             SettingsError, which names the variable.
         readings: Returns rows of the day table as ``point_id, at, value, text, unit``, and where
-            the source can tell ``is_backward`` and ``is_foreign``; pure.
+            the source can tell ``is_backward`` and ``is_foreign``; pure. One row for each, in their
+            order, and what it says of a row rests on rows of the same ``device_column`` alone: a
+            day that does not fit into memory is given in shares of devices.
         discover: Returns what inventory frames come to: sites, devices, proposed points; pure.
         addresses: Where it is spoken to, each asked by ``doctor`` without credentials.
         checks: What else ``doctor`` says of it.

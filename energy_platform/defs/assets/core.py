@@ -22,7 +22,13 @@ from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import Lake, LakeError
 from energy_platform.lake.point_habits import PointHabits
 from energy_platform.portfolio import Portfolio, PortfolioError
-from energy_platform.refresh import Refreshed, RefreshedDay, RefreshedTable, refresh
+from energy_platform.refresh import (
+    OutOfMemoryError,
+    Refreshed,
+    RefreshedDay,
+    RefreshedTable,
+    refresh,
+)
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
@@ -34,6 +40,7 @@ from energy_platform.schemas import (
     CORE_TABLES,
     Table,
 )
+from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import day_tables, tables
 from energy_platform.transforms.quality import word_swaps
 
@@ -90,8 +97,8 @@ def core(
 
     try:
         portfolio = platform.portfolio()
-        done = refresh(lake, portfolio=portfolio, on_day=report)
-    except (PortfolioError, LakeError) as error:
+        done = refresh(lake, portfolio=portfolio, on_day=report, memory=PlatformSettings().memory)
+    except (PortfolioError, LakeError, OutOfMemoryError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     for blocked in done.blocked:
         context.log.warning("%s: %s", blocked.day, blocked.why)
@@ -145,17 +152,19 @@ def _figures(lake: Lake, table: RefreshedTable, *, day: RefreshedDay, name: str)
 
 def _not_booked(lake: Lake, day: str) -> dict[str, Any]:
     """Return what registers showed and nobody booked, and what was booked beyond a limit."""
-    deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
-    beyond = deltas.filter(pl.col("status") == "over_limit")
+    deltas = lake.scan(CORE_ENERGY_DELTAS, days=[day])
+    refused = deltas.filter(pl.col("refused_wh") != 0).select("refused_wh").collect()
+    beyond = deltas.filter(pl.col("status") == "over_limit").select("energy_wh").collect()
     return {
-        "refused_wh": float(deltas["refused_wh"].abs().sum()),
+        "refused_wh": float(refused["refused_wh"].abs().sum()),
         "over_limit_wh": float(beyond["energy_wh"].sum()),
     }
 
 
 def _swapped_words(lake: Lake, day: str) -> dg.MetadataValue[Any]:
     """Explain registers with swapped words: what a reviewed correction would make of them."""
-    swaps = word_swaps(lake.read(CORE_READINGS, day=day))
+    swapped = lake.scan(CORE_READINGS, days=[day]).filter(pl.col("reason") == "word_swap")
+    swaps = word_swaps(swapped.collect())
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
@@ -188,8 +197,9 @@ def _picture(lake: Lake, *, portfolio: Portfolio, day: str) -> dg.MetadataValue[
         if point.role == "main" and point.quantity == "active_energy_import"
     ]
     buckets = (
-        lake.read(CORE_ENERGY_INTERVALS, day=day)
+        lake.scan(CORE_ENERGY_INTERVALS, days=[day])
         .filter(pl.col("point_id").is_in(mains))
+        .collect()
         .group_by("interval_start")
         .agg((pl.col("energy_wh").sum() / 1000).alias("energy_kwh"))
         .sort("interval_start")
