@@ -213,20 +213,27 @@ def _merged(steps: Steps, parts: Contributions, *, low: int) -> _Rows:
     opens = parts.is_new.copy()
     opens[1:] |= parts.bucket[1:] != parts.bucket[:-1]
     at = np.flatnonzero(opens)
-    # In order from zero, so that parts of nothing between others change no bit: ``reduceat`` adds
-    # up what follows a bucket's first part before it adds that one.
     place = np.cumsum(opens) - 1
     estimated = np.zeros(at.size)
     if steps.estimated.any():
         of_estimates = np.where(steps.estimated[parts.step], parts.energy, 0.0)
-        estimated = np.bincount(place, weights=of_estimates)
+        estimated = _sums(of_estimates, place)
     return _Rows(
         step=parts.step[at] + low,
         bucket=parts.bucket[at],
-        energy=np.bincount(place, weights=parts.energy),
+        energy=_sums(parts.energy, place),
         estimated=estimated,
-        covered=np.bincount(place, weights=parts.covered),
+        covered=_sums(parts.covered, place),
     )
+
+
+def _sums(values: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Add up numbers by place, strictly in order from zero.
+
+    Numbers of nothing between others then change no bit; ``np.add.reduceat`` adds up what follows
+    the first number before it adds that one.
+    """
+    return np.bincount(place, weights=values).astype(np.float64, copy=False)
 
 
 def _frame(steps: Steps, rows: list[_Rows], *, bucket: int) -> pl.DataFrame:

@@ -137,7 +137,8 @@ class KeepAliveConnection:
             checked = h11.Request(method=method, target=target, headers=headers).headers
         except h11.LocalProtocolError as error:
             raise httpcore.LocalProtocolError(str(error)) from error
-        request.headers = checked  # type: ignore[assignment] - h11 takes its own without a check
+        # What h11 has made itself it takes without a check.
+        request.headers = checked  # type: ignore[assignment]
         return request
 
     def exchange(self, request: httpcore.Request, *, body: bytes = b"") -> HttpResponse:
