@@ -54,10 +54,10 @@ ui: setup
 	$(BIN)/energy-platform ui
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not long' energy_platform_tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m 'not long' energy_platform_tests
 
 long: setup
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m long energy_platform_tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m long energy_platform_tests
 	$(BIN)/python -m energy_platform_tests.kills --times 8
 
 lint: setup

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Final
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
@@ -21,9 +22,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+BUILDING: Final = frozenset({"dbt", "end_to_end", "figures", "cli", "refresh", "warehouse"})
+"""Folders of tests that run dbt or a whole installation, tens of seconds each."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every hypothesis test, so that ``-m property`` finds one that nobody thought to mark."""
+    """Mark every hypothesis test, so that ``-m property`` finds one that nobody thought to mark.
+
+    What builds and runs comes first, so that no worker is left with it alone at the end.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker(pytest.mark.property)
+    items.sort(key=lambda item: item.path.parent.name not in BUILDING)

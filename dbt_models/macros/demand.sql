@@ -123,8 +123,12 @@ peaks as (
 
 {#
   What decides which of two buckets is the peak. Of equal ones it is the earliest: less than a
-  thousandth of a watt-hour is the rounding of contributions.
+  thousandth of a watt-hour is the rounding of contributions. One whole number, thousandths first and
+  then how early the quarter-hour is: to compare two numbers instead took half of the model's time.
 #}
 {% macro demand_height(energy_wh, interval_start) -%}
-    (round({{ energy_wh }}, 3), -epoch_us({{ interval_start }}))
+    (
+        cast(round({{ energy_wh }} * 1000) as hugeint) * 4294967296
+        - epoch_us({{ interval_start }}) // 900000000
+    )
 {%- endmacro %}

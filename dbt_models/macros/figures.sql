@@ -15,6 +15,12 @@
 {%- endmacro %}
 
 
+{# What the exact sum of a single row is. #}
+{% macro exact(expression) -%}
+    (cast(({{ expression }}) * 1099511627776.0 as hugeint)::double / 1099511627776.0)
+{%- endmacro %}
+
+
 {#
   How far a period has come, judged with the coverage it has:
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -32,6 +33,7 @@ from energy_platform.settings import PlatformSettings, Settings, SettingsError
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from rich.console import Console
@@ -98,11 +100,11 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
         from energy_platform.defs.runner import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
 
         fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
-        sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-platform-"))
+        sockets = stack.enter_context(socket_folder(home))
         console.print(f"starting Dagster; its log is {home / LOG}", style="dim", soft_wrap=True)
         lines = RunLines(home / LOG)
         tree = Tree(
-            _orders(home, port=port, sockets=Path(sockets)),
+            _orders(home, port=port, sockets=sockets),
             environment=instance_environment(home),
             inherited=(held,),
         )
@@ -164,6 +166,30 @@ def _warn_of_env_file(console: Console) -> None:
         problems.append(f"{mode}; run `chmod 600 {read.path}`")
     for problem in problems:
         console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
+
+
+_SOCKETS: Final = "energy-platform-"
+"""Prefix of the folders of ``socket_folder``."""
+
+
+@contextmanager
+def socket_folder(home: Path) -> Iterator[Path]:
+    """Give a folder for the code server's socket, and remove that of a UI that was killed.
+
+    A socket's path has at most 107 bytes (unix(7)), which a data folder's may exceed.
+
+    Args:
+        home: Folder of the instance; no other UI of it runs.
+    """
+    note = home / "sockets"
+    with suppress(OSError):
+        left = Path(note.read_text(encoding="utf-8"))
+        if left.name.startswith(_SOCKETS):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SOCKETS) as folder:
+        note.write_text(folder, encoding="utf-8")
+        yield Path(folder)
+        note.unlink(missing_ok=True)
 
 
 END_RUNS: Final = "energy_platform.defs.instance.end_runs"

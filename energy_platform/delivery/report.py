@@ -12,6 +12,7 @@ import polars as pl
 
 from energy_platform.days import MICROSECONDS, day_of, instant, microseconds
 from energy_platform.delivery.backlog import stream_backlog
+from energy_platform.delivery.day_reader import midnight_us
 from energy_platform.delivery.ledger import StreamState
 from energy_platform.delivery.streams import StreamWork, plan_streams
 from energy_platform.delivery.watermarks import NOTHING_KNOWN, Completeness
@@ -67,7 +68,7 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
                 plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
             )
         one = behind.get(stream_id)
-        is_blocked, reason = _standing(work, behind=one)
+        is_blocked, reason = _standing(work, behind=one, completeness=completeness)
         rows.append(
             {
                 "stream_id": stream_id,
@@ -99,7 +100,9 @@ def _lag_s(work: StreamWork) -> float | None:
     return max(0.0, (until_us - acknowledged_us) / MICROSECONDS)
 
 
-def _standing(work: StreamWork, *, behind: Backlog | None) -> tuple[bool, str | None]:
+def _standing(
+    work: StreamWork, *, behind: Backlog | None, completeness: Completeness
+) -> tuple[bool, str | None]:
     """Return whether a stream is blocked, and what it waits for."""
     plan, state = work.plan, work.state
     if problem := work.why_unfit():
@@ -111,7 +114,20 @@ def _standing(work: StreamWork, *, behind: Backlog | None) -> tuple[bool, str | 
         return True, f"waits for the missing day {state.blocked_day}{stops}"
     if state.failure is not None:
         return False, state.failure
+    if lacking := _lacking_day(work, completeness=completeness):
+        return True, f"waits for what is missing of {lacking}: the day was read only in part"
     return False, None if behind is None else behind.reason
+
+
+def _lacking_day(work: StreamWork, *, completeness: Completeness) -> str | None:
+    """Return the day that lacks readings and at whose gap the stream stands; None without one."""
+    plan, until_us = work.plan, work.state.planned_until_us
+    if until_us is None or work.watermark.until_us - until_us <= plan.hold_us + plan.interval_us:
+        return None
+    day = day_of(instant(until_us))
+    begin_us = midnight_us(day)
+    is_partial = completeness.partial_from(plan.vendors, from_us=begin_us) == begin_us
+    return day if is_partial else None
 
 
 class DeadLetterError(ValueError):

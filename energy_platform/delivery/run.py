@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 CHUNK_STREAMS: Final = 256
 """Streams in hand at a time."""
 
-CHUNK_PACKETS: Final = 20_000
-"""Packets in hand at a time, so that memory does not grow with what is due."""
+CHUNK_PACKETS: Final = 10_000
+"""Packets in hand before more are planned, so that memory does not grow with what is due."""
+
+PLAN_PACKETS: Final = 5_000
+"""Packets planned at a time: the senders wait for the first ones, and fewer cost more each."""
 
 _DAY_S: Final = 86_400
 _LOOK_S: Final = 0.5
@@ -190,7 +193,10 @@ class PushRun:
         while not self._stop.is_set():
             self._skip_blocked()
             busy = sum(len(task.entries) for task in self._in_hand.values())
-            has_room = busy < CHUNK_PACKETS and len(self._in_hand) < CHUNK_STREAMS
+            in_hand = len(self._in_hand)
+            # Streams with many packets a day must not leave senders without a stream.
+            is_hungry = busy < CHUNK_PACKETS or in_hand < self._settings.parallel_streams
+            has_room = is_hungry and in_hand < CHUNK_STREAMS
             if has_room and self._to_resume:
                 self._resume()
             elif has_room and self._to_read_back:
@@ -259,6 +265,7 @@ class PushRun:
     def _plan(self) -> None:
         """Plan the earliest day that streams wait for."""
         day = min(self._to_plan.values())
+        room = CHUNK_STREAMS - len(self._in_hand)
         chosen: list[StreamWork] = []
         packets = 0
         for stream_id, its_day in self._to_plan.items():
@@ -266,7 +273,7 @@ class PushRun:
                 work = self._push.works[stream_id]
                 packets += max(1, _DAY_S // work.plan.interval_s)
                 chosen.append(work)
-                if packets >= CHUNK_PACKETS or len(chosen) >= CHUNK_STREAMS:
+                if packets >= PLAN_PACKETS or len(chosen) >= room:
                     break
         before = [work.state.planned_until_us for work in chosen]
         planned, events = plan_day(self._push, day, chosen)

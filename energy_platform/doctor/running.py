@@ -13,6 +13,7 @@ from energy_platform.doctor.check_result import fail, ok, warn
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
+from energy_platform.lake.catalogue_owner import why_foreign
 from energy_platform.lake.database import DatabaseUrlError, open_database
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def check_database(
     try:
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text("select 1"))
+            if name == "catalogue" and (why := why_foreign(connection, data_dir, setting=setting)):
+                return fail(name, "", why)
     except sqlalchemy.exc.SQLAlchemyError as error:
         # The texts of drivers may hold the URL with its password.
         message = f"the database of {setting} does not answer ({type(error).__name__})"

@@ -27,6 +27,7 @@ from sqlalchemy.dialects import postgresql
 
 from energy_platform.closeable import Closeable
 from energy_platform.days import instant, microseconds
+from energy_platform.lake.catalogue_owner import claim
 from energy_platform.lake.database import (
     DatabaseUrlError,
     is_session_lost,
@@ -80,6 +81,10 @@ class CatalogueError(LakeError):
     """The catalogue cannot be used; the message names where it is and what to do."""
 
 
+class ForeignCatalogueError(CatalogueError):
+    """The catalogue is another lake's: what it says must not be believed, nor written over."""
+
+
 class CatalogueDatabase(Closeable):
     """Some tables of a catalogue; safe with several threads and processes.
 
@@ -103,6 +108,7 @@ class CatalogueDatabase(Closeable):
         url: SecretStr | None = None,
         synchronous: Synchronous = "FULL",
     ) -> None:
+        self._data_dir = data_dir
         self._url = url
         self._path = _file_of(data_dir, url)
         self._metadata = metadata
@@ -146,7 +152,7 @@ class CatalogueDatabase(Closeable):
         """Open it now, made where it is missing.
 
         Raises:
-            CatalogueError: The database cannot be used.
+            CatalogueError: The database cannot be used, or is another lake's.
         """
         self.read(lambda _: None)
 
@@ -224,6 +230,8 @@ class CatalogueDatabase(Closeable):
             if not is_ready:
                 with engine.begin() as connection:
                     _make_ready(connection, self._metadata)
+            if self._url is not None:
+                _claim(engine, self._data_dir)
         except BaseException:
             engine.dispose()
             raise
@@ -286,6 +294,13 @@ def _make_ready(connection: sa.Connection, metadata: sa.MetaData) -> None:
     for table in _outdated(connection, metadata):
         table.drop(connection)
     metadata.create_all(connection)
+
+
+def _claim(engine: sa.Engine, data_dir: Path) -> None:
+    with engine.begin() as connection:
+        why = claim(connection, data_dir, setting=SETTING)
+    if why:
+        raise ForeignCatalogueError(why)
 
 
 def _outdated(connection: sa.Connection, metadata: sa.MetaData) -> list[sa.Table]:

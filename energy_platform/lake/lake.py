@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 from filelock import FileLock, Timeout
 
-from energy_platform.lake.catalogue_database import CatalogueError
+from energy_platform.lake.catalogue_database import CatalogueError, ForeignCatalogueError
 from energy_platform.lake.day_files import (
     DAY_PREFIX,
     FILE_NAME,
@@ -224,9 +224,14 @@ class Lake:
         """Return the version of the lake: a number that rises with every file that changes.
 
         Without a catalogue it is merely another one.
+
+        Raises:
+            ForeignCatalogueError: The catalogue is another lake's.
         """
         try:
             return self._files.version()
+        except ForeignCatalogueError:
+            raise
         except CatalogueError as error:
             _LOG.warning("the folder alone says what changed: %s", error)
             return scan_digest(self.root)
@@ -246,13 +251,13 @@ class Lake:
 
         Raises:
             CatalogueError: The catalogue cannot be used, so that nobody knows what changed. When
-                asked for everything every footer is read instead.
+                asked for everything every footer is read instead, unless it is another lake's.
         """
         names = [table.name for table in tables]
         try:
             return self._files.changed_since(version, names, since=since)
         except CatalogueError as error:
-            if version:
+            if version or isinstance(error, ForeignCatalogueError):
                 raise
             _LOG.warning("every footer is read: %s", error)
             return read_all(self.root, names, since=since)

@@ -213,17 +213,27 @@ def _merged(steps: Steps, parts: Contributions, *, low: int) -> _Rows:
     opens = parts.is_new.copy()
     opens[1:] |= parts.bucket[1:] != parts.bucket[:-1]
     at = np.flatnonzero(opens)
+    place = np.cumsum(opens) - 1
     estimated = np.zeros(at.size)
     if steps.estimated.any():
         of_estimates = np.where(steps.estimated[parts.step], parts.energy, 0.0)
-        estimated = np.add.reduceat(of_estimates, at)
+        estimated = _sums(of_estimates, place)
     return _Rows(
         step=parts.step[at] + low,
         bucket=parts.bucket[at],
-        energy=np.add.reduceat(parts.energy, at),
+        energy=_sums(parts.energy, place),
         estimated=estimated,
-        covered=np.add.reduceat(parts.covered, at),
+        covered=_sums(parts.covered, place),
     )
+
+
+def _sums(values: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Add up numbers by place, strictly in order from zero.
+
+    Numbers of nothing between others then change no bit; ``np.add.reduceat`` adds up what follows
+    the first number before it adds that one.
+    """
+    return np.bincount(place, weights=values).astype(np.float64, copy=False)
 
 
 def _frame(steps: Steps, rows: list[_Rows], *, bucket: int) -> pl.DataFrame:

@@ -14,5 +14,5 @@ READINGS_RULES: Final = "readings-5"
 ENERGY_RULES: Final = "energy-3"
 """How readings become energy between settled readings."""
 
-INTERVAL_RULES: Final = "intervals-2"
+INTERVAL_RULES: Final = "intervals-3"
 """How energy is spread over buckets."""

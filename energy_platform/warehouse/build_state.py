@@ -20,6 +20,7 @@ import polars as pl
 from energy_platform.memory import duckdb_limit
 from energy_platform.schemas import CORE_CONSUMPTION_DELTAS, CORE_ENERGY_DELTAS, CORE_READINGS
 from energy_platform.warehouse.inputs import Input
+from energy_platform.warehouse.sql_text import as_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,6 +136,15 @@ class BuildState:
     def is_whole(self) -> bool:
         """Whether the tables are those of a finished build."""
         return not self.is_under_way() and bool(self.build_info())
+
+    def reads_from(self, folder: Path) -> bool:
+        """Whether the views of the last build read this folder: in a copied one they do not."""
+        found = self._db.execute(
+            "select count(*), count(*) filter (contains(sql, ?)) from duckdb_views() "
+            "where schema_name = 'staging' and view_name like 'stg_%'",
+            [as_literal(str(folder.absolute()))[1:-1]],
+        ).fetchone()
+        return found is not None and found[0] == found[1]
 
     def note_inputs(self, inputs: Iterable[Input]) -> None:
         """Note the day files of the build under way."""

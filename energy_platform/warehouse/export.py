@@ -1,11 +1,12 @@
-"""The marts as Parquet in ``data/marts/<table>/month=YYYY-MM/``, rewritten where touched.
+"""The marts as Parquet in ``data/marts/<table>/month=YYYY-MM/``, rewritten where they changed.
 
 Which local periods wait for their export is noted in the work file when a build has made them, and
 forgotten partition by partition as each lies in place: an export that was killed, at whatever
 moment, is made good by the next one. Each file appears whole, by rename; a query over one
 table sees whole partitions, perhaps some of the build before. ``about`` comes last.
 
-One partition is in memory at a time. What is written is counted against the work file.
+A file whose rows came out as they were stays: a corrected point rebuilds days of which most are the
+same. One partition is in memory at a time. What is written is counted against the work file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
@@ -140,6 +141,13 @@ class _Part:
         return f"{column} >= date '{self.first}' and {column} < date '{self.until}'"
 
 
+class _Content(NamedTuple):
+    """Rows of a table: how many, and a digest of them in whatever order."""
+
+    rows: int
+    fingerprint: str
+
+
 class MartExport:
     """The Parquet files of the tables of one open work file.
 
@@ -241,8 +249,12 @@ class MartExport:
         self._forget(table)
         self._export(table, again=True)
 
-    def _forget(self, table: MartTable) -> None:
-        self._db.execute("delete from state.exported where table_name = ?", [table.name])
+    def _forget(self, table: MartTable, part: str | None = None) -> None:
+        self._db.execute(
+            "delete from state.exported where table_name = $table "
+            "and ($part is null or part = $part)",
+            {"table": table.name, "part": part},
+        )
 
     def _note_whole_if_new(self, table: MartTable) -> None:
         """Let every period wait of a table that was never exported, or had other columns."""
@@ -330,19 +342,41 @@ class MartExport:
         return bool(row and row[0] and row[0] > ROWS_OF_A_DAY)
 
     def _write_part(self, table: MartTable, part: _Part) -> None:
+        """Write the rows of a part as a file, unless that file holds them already."""
         name, where = quoted(table.name), part.condition(table.period)
-        row = self._db.execute(f"select count(*) from {name} where {where}").fetchone()  # noqa: S608
+        content = self._content(f"select * from {name} where {where}")  # noqa: S608 (own names)
         path = self._folder / table.name / part.path
-        if row == (0,) and part.path != _NO_ROWS:
+        if not content.rows and part.path != _NO_ROWS:
             self._remove(path)
-            self._note_exported(table, part, rows=0, size=None)
+            self._note_exported(table, part, content=content, size=None)
             return
-        order = ", ".join(quoted(one) for one in table.sort_key)
-        query = f"select * from {name} where {where} order by {order}"  # noqa: S608
-        rows = self._write(path, query)
-        self._note_exported(table, part, rows=rows, size=path.stat().st_size)
+        if self._fingerprint(table, part.path) != content.fingerprint:
+            order = ", ".join(quoted(one) for one in table.sort_key)
+            query = f"select * from {name} where {where} order by {order}"  # noqa: S608
+            # A note never says more than the file holds, should the export end between the two.
+            self._forget(table, part.path)
+            self._write(path, query)
+        self._note_exported(table, part, content=content, size=path.stat().st_size)
 
-    def _note_exported(self, table: MartTable, part: _Part, *, rows: int, size: int | None) -> None:
+    def _content(self, query: str) -> _Content:
+        """Return what a query holds; hashing its rows costs an eighth of writing them."""
+        row = self._db.execute(
+            f"select count(*), sum(hash(rows)) from ({query}) as rows"  # noqa: S608
+        ).fetchone()
+        count, digest = row or (0, None)
+        return _Content(rows=count, fingerprint=f"{count} {digest}")
+
+    def _fingerprint(self, table: MartTable, part: str) -> str | None:
+        """Return the fingerprint of a file as it was written; None when there is none."""
+        row = self._db.execute(
+            "select fingerprint from state.exported where table_name = ? and part = ?",
+            [table.name, part],
+        ).fetchone()
+        return row[0] if row else None
+
+    def _note_exported(
+        self, table: MartTable, part: _Part, *, content: _Content, size: int | None
+    ) -> None:
         self._db.execute("begin")
         if part.first is not None:
             self._db.execute(
@@ -350,11 +384,11 @@ class MartExport:
                 "and period >= ? and period < ?",
                 [table.name, part.first, part.until],
             )
-        key = [table.name, part.path]
-        self._db.execute("delete from state.exported where table_name = ? and part = ?", key)
+        self._forget(table, part.path)
         if size is not None:
             self._db.execute(
-                "insert into state.exported values (?, ?, ?, ?, '')", [*key, rows, size]
+                "insert into state.exported values (?, ?, ?, ?, ?)",
+                [table.name, part.path, content.rows, size, content.fingerprint],
             )
         self._db.execute("commit")
 
@@ -388,10 +422,8 @@ class MartExport:
     def _whole(self, table: MartTable, *, query: str) -> None:
         """Write a table that lies in one file, unless that file holds it already."""
         path = self._folder / table.name / PART
-        row = self._db.execute(
-            f"select count(*), sum(hash(rows)) from ({query}) as rows"  # noqa: S608
-        ).fetchone()
-        fingerprint = f"{row} {table.fingerprint}"
+        content = self._content(query)
+        fingerprint = f"{content.fingerprint} {table.fingerprint}"
         known = self._db.execute(
             "select bytes, fingerprint from state.exported where table_name = ? and part = ?",
             [table.name, PART],

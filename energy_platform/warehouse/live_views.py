@@ -17,6 +17,7 @@ import polars as pl
 
 from energy_platform.lake.digests import digest_of
 from energy_platform.lake.files import staged
+from energy_platform.lake.footers import LakeError
 from energy_platform.sources.registry import reject_tables, tables
 from energy_platform.warehouse.mart_tables import read_catalogue
 from energy_platform.warehouse.publication import SANDBOX
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.lake.lake import Lake
+    from energy_platform.schemas import Table
 
 LIVE_FILE: Final = "live.duckdb"
 """Name of the file, in the data folder."""
@@ -152,6 +154,9 @@ def _lake_views(lake: Lake) -> list[_View]:
             continue
         hive = "hive_partitioning=true, hive_types={'day': date}"
         options = hive if table.partitioned else "hive_partitioning=false"
+        of_all, of_any = _columns_there(lake, table)
+        if table.schema.keys() - of_all:
+            options = f"{options}, union_by_name=true"
         instants = (
             one.name
             for one in table.columns
@@ -160,7 +165,7 @@ def _lake_views(lake: Lake) -> list[_View]:
         views.append(
             _View(
                 name=table.name,
-                query="select * "  # noqa: S608 (names of the registry)
+                query=f"select *{_missing(table, there=of_any)} "  # noqa: S608 (names of the registry)
                 f"from read_parquet({as_literal(lake.pattern(table))}, {options})",
                 description=table.description,
                 columns=tuple((one.name, one.description) for one in table.columns),
@@ -168,6 +173,40 @@ def _lake_views(lake: Lake) -> list[_View]:
             )
         )
     return views
+
+
+def _columns_there(lake: Lake, table: Table) -> tuple[set[str], set[str]]:
+    """Return the columns that the oldest and the newest file of a table both have, and either.
+
+    An older version of the platform may have written the first ones, without a column that was
+    added since.
+
+    Raises:
+        LakeError: One of the files is damaged.
+    """
+    days: list[str | None] = [*lake.days(table)] if table.partitioned else [None]
+    found: list[set[str]] = []
+    for day in (days[0], days[-1]):
+        path = lake.path(table, day=day)
+        try:
+            found.append({*pl.read_parquet_schema(path)})
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeError(
+                f"{path}: damaged ({error}); remove it and run its day again"
+            ) from error
+    return found[0] & found[1], found[0] | found[1]
+
+
+def _missing(table: Table, *, there: set[str]) -> str:
+    """Return the columns that no file has, as null, for a list of columns in SQL."""
+    missing = [one for one in table.schema if one not in there]
+    if not missing:
+        return ""
+    typed = duckdb.from_arrow(table.empty().select(missing).to_arrow())
+    return "".join(
+        f", null::{dtype} as {quoted(name)}"
+        for name, dtype in zip(typed.columns, typed.types, strict=True)
+    )
 
 
 def _statements(views: Sequence[_View], *, only_in: Path | None) -> list[str]:

@@ -31,19 +31,22 @@ _OF_NEWEST: Final = ("mart_last_values",)
 """Of the portfolio and of what the inventories show last: rebuilt along with anything else."""
 
 
-def unchanged(old: Mapping[str, str], new: Mapping[str, str], *, has_days: bool) -> tuple[str, ...]:
+def unchanged(
+    old: Mapping[str, str], new: Mapping[str, str], *, has_days: bool, has_views: bool
+) -> tuple[str, ...]:
     """Return the models that are as the last finished build left them, as dbt selects them.
 
     Args:
         old: What the last finished build rests on.
         new: What the build under way rests on, by the same rules.
         has_days: Whether any local day is rebuilt.
+        has_views: Whether the views read the folder of the build under way.
     """
 
     def is_same(name: str) -> bool:
         return old.get(f"{name}_digest") == new[f"{name}_digest"]
 
-    left_out = [_VIEWS]
+    left_out = [_VIEWS] if has_views else []
     left_out += [] if has_days else [OF_DAYS]
     left_out += _OF_PORTFOLIO if is_same("portfolio") else ()
     left_out += _OF_INVENTORY if is_same("inventory") else ()

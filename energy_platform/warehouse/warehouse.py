@@ -8,41 +8,23 @@ rebuilds them together with its own; the published file changes by a single rena
 from __future__ import annotations
 
 import shutil
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from energy_platform.identity import device_of
-from energy_platform.lake.digests import digest_of
 from energy_platform.memory import default_memory, duckdb_limit
 from energy_platform.sources.registry import sources
-from energy_platform.warehouse.affected import CoveringFile, data_until, find_affected, overlapping
-from energy_platform.warehouse.as_of import (
-    ENERGY_FILE,
-    LAST_COPY_FILE,
-    MARTS_FOLDER,
-    WORK_FILE,
-)
-from energy_platform.warehouse.build_state import BuildState, open_work
-from energy_platform.warehouse.copy_budget import (
-    LastCopy,
-    is_due,
-    next_copy_at,
-    note_copy,
-    read_last_copy,
-)
+from energy_platform.warehouse.affected import CoveringFile, find_affected, overlapping
+from energy_platform.warehouse.build_info import build_info
+from energy_platform.warehouse.build_state import BuildState
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
-    delivery_digest,
-    delivery_rows,
     device_fingerprints,
-    dims,
-    frame_digest,
-    project_digest,
     site_devices,
 )
 from energy_platform.warehouse.errors import OutOfMemoryError, WarehouseError
@@ -55,7 +37,6 @@ from energy_platform.warehouse.handover import (
 )
 from energy_platform.warehouse.inputs import (
     Input,
-    coverage,
     link,
     reset_links,
     rows_by_day,
@@ -63,15 +44,14 @@ from energy_platform.warehouse.inputs import (
     spans,
     survey,
 )
-from energy_platform.warehouse.inventories import inventory_digest
-from energy_platform.warehouse.live_views import LIVE_FILE, is_out_of_place, write_live_views
+from energy_platform.warehouse.live_views import LIVE_FILE, is_out_of_place
 from energy_platform.warehouse.publication import (
     Published,
     count_rows,
-    publish_file,
     published_info,
     without_hints,
 )
+from energy_platform.warehouse.publisher import Publisher
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.warehouse.selection import (
     build_command,
@@ -90,12 +70,6 @@ if TYPE_CHECKING:
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
-
-SCHEMA_VERSION: Final = "2"
-"""Version of the published tables, in ``about``."""
-
-LOCK: Final = "warehouse"
-"""The advisory lock of the work file and of publication."""
 
 _ATTEMPTS: Final = 5
 
@@ -128,6 +102,10 @@ class Warehouse:
     memory: int = field(default_factory=default_memory)
     most_rows: int | None = None
 
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(data_dir=self.data_dir, lake=self.lake, memory=self.memory)
+
     @property
     def folder(self) -> Path:
         """The private folder of the build."""
@@ -136,7 +114,7 @@ class Warehouse:
     @property
     def work_file(self) -> Path:
         """The private DuckDB file dbt builds in."""
-        return self.data_dir / WORK_FILE
+        return self._publisher.work_file
 
     @property
     def target_path(self) -> Path:
@@ -146,22 +124,22 @@ class Warehouse:
     @property
     def published_file(self) -> Path:
         """The file everybody reads."""
-        return self.data_dir / ENERGY_FILE
+        return self._publisher.published_file
 
     @property
     def live_file(self) -> Path:
         """The file of live views."""
-        return self.data_dir / LIVE_FILE
+        return self._publisher.live_file
 
     @property
     def marts_folder(self) -> Path:
         """Where the marts lie as Parquet."""
-        return self.data_dir / MARTS_FOLDER
+        return self._publisher.marts_folder
 
     @property
     def last_copy_file(self) -> Path:
         """What the newest copy of the published file cost."""
-        return self.data_dir / LAST_COPY_FILE
+        return self._publisher.last_copy_file
 
     def env(self) -> dict[str, str]:
         """Return what dbt needs in its environment; the same for every build."""
@@ -183,7 +161,7 @@ class Warehouse:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the work file from ``prepare`` to ``commit``, or for a publication."""
-        with self.lake.lock(LOCK):
+        with self._publisher.locked():
             yield
 
     def plan(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> BuildPlan:
@@ -218,7 +196,7 @@ class Warehouse:
         )
         if not self.live_file.exists() or is_out_of_place(self.live_file):
             why += (f"{LIVE_FILE} is missing or shows another folder",)
-        if published_info(self.published_file) != published and self._is_copy_due():
+        if published_info(self.published_file) != published and self._publisher.is_copy_due():
             why += (f"{self.published_file.name} is due to be copied",)
         return BuildPlan(stale=bool(why), why=why)
 
@@ -365,92 +343,16 @@ class Warehouse:
             shutil.rmtree(folder, ignore_errors=True)
 
     def publish_delivery(self, delivery: pl.DataFrame) -> Published | None:
-        """Publish what the ledger says now with the figures of the last build: no build is needed.
-
-        Args:
-            delivery: The ledger's frame with the columns ``DELIVERY``.
-
-        Returns:
-            None where it is left to the next build: none has finished yet, or one is under way.
-
-        Raises:
-            WarehouseError: A file is not what it should be.
-        """
-        with self.lake.lock_if_free(LOCK) as is_held:
-            if not is_held or not self.work_file.exists():
-                return None
-            rows = delivery_rows(delivery)
-            with self._opened() as db:
-                state = BuildState(db)
-                if not state.is_whole() or not state.replace_delivery(
-                    rows, digest=delivery_digest(rows)
-                ):
-                    return None
-            return self.publish()
+        """Publish what the ledger says now: see ``Publisher.publish_delivery``."""
+        return self._publisher.publish_delivery(delivery)
 
     def publish(self) -> Published:
-        """Publish the finished build: as Parquet under live views, and as one file when it is due.
-
-        Readers see the old file or the new, whole. The one file is copied within a budget
-        (``copy_budget``); the views show each build.
-
-        Raises:
-            WarehouseError: No build has finished, or a file is not what it should be.
-        """
-        with self.locked(), self._finished() as db:
-            info = BuildState(db).build_info()
-            exported = MartExport(db, folder=self.marts_folder).run()
-            rows = count_rows(db)
-            views = self.write_live_views()
-            is_behind = published_info(self.published_file) != info
-            written = is_behind and self._is_copy_due()
-            if written:
-                self._copy(db)
-        return Published(
-            path=self.published_file,
-            written=written,
-            rows=rows,
-            newest_day=info.get("newest_day") or None,
-            bytes=self.published_file.stat().st_size,
-            next_copy_at=self.next_copy_at() if is_behind and not written else None,
-            exported=exported,
-            views=views,
-        )
+        """Publish the finished build: see ``Publisher.publish``."""
+        return self._publisher.publish()
 
     def write_live_views(self) -> tuple[str, ...]:
         """Write ``live.duckdb`` where its views are other ones; return their names."""
-        return write_live_views(self.lake, self.live_file, marts=self.marts_folder)
-
-    def next_copy_at(self) -> datetime | None:
-        """Return when the published file may be copied again; None when it may be at once."""
-        return next_copy_at(read_last_copy(self.last_copy_file), size=self._size())
-
-    def _is_copy_due(self) -> bool:
-        if not self.published_file.exists():
-            return True
-        last = read_last_copy(self.last_copy_file)
-        return is_due(last, size=self._size(), now=datetime.now(tz=UTC))
-
-    def _size(self) -> int:
-        return self.work_file.stat().st_size if self.work_file.exists() else 0
-
-    def _copy(self, db: duckdb.DuckDBPyConnection) -> None:
-        began = time.monotonic()
-        publish_file(db, self.published_file)
-        seconds = time.monotonic() - began
-        note_copy(self.last_copy_file, LastCopy(finished_at=datetime.now(tz=UTC), seconds=seconds))
-
-    @contextmanager
-    def _finished(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the work file of a finished build."""
-        if not self.work_file.exists():
-            raise WarehouseError("nothing to publish: no build has finished yet; run the build")
-        with self._opened() as db:
-            if not BuildState(db).is_whole():
-                raise WarehouseError(
-                    "nothing to publish: the last build did not finish; run the build again"
-                )
-            yield db
+        return self._publisher.write_live_views()
 
     def _build_info(
         self,
@@ -459,28 +361,14 @@ class Warehouse:
         inputs: Mapping[tuple[str, str], Input],
         delivery: pl.DataFrame | None,
     ) -> dict[str, str]:
-        """Return all that a build rests on, as the texts of ``about``."""
-        coverages = {vendor: coverage(self.lake, vendor) for vendor in self.late_days}
-        info = {
-            "schema_version": SCHEMA_VERSION,
-            "newest_day": max((one.day for one in inputs.values()), default=""),
-            "horizon_at": data_until(coverages, inputs=inputs).isoformat(),
-        }
-        for vendor, found in coverages.items():
-            final = found.final_before(self.late_days[vendor])
-            info[f"newest_closed_day_{vendor}"] = found.newest_closed_day or ""
-            info[f"final_before_{vendor}"] = final.isoformat() if final else ""
-        return {
-            **info,
-            "inputs_digest": digest_of(repr(sorted(inputs.values()))),
-            "portfolio_digest": digest_of(
-                repr([frame_digest(frame) for frame in dims(portfolio).values()])
-            ),
-            "reach_digest": digest_of(repr(sorted(info.items()))),
-            "rules_digest": digest_of(SCHEMA_VERSION + project_digest(self.dbt_project_dir)),
-            "inventory_digest": inventory_digest(self.lake),
-            "delivery_digest": delivery_digest(delivery_rows(delivery)),
-        }
+        return build_info(
+            self.lake,
+            portfolio,
+            inputs=inputs,
+            delivery=delivery,
+            late_days=self.late_days,
+            dbt_project_dir=self.dbt_project_dir,
+        )
 
     def _prepare(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None) -> Prepared | None:
         """Prepare once; None when a day file was rewritten meanwhile."""
@@ -513,11 +401,13 @@ class Warehouse:
             )
             days = affected.all_days
             empty = without_rows(before.values(), inputs.values())
-            left_out = (
-                ()
-                if why or resumed
-                else (*unchanged(state.build_info(), info, has_days=any(days.values())), *empty)
+            same = unchanged(
+                state.build_info(),
+                info,
+                has_days=any(days.values()),
+                has_views=state.reads_from(self.folder),
             )
+            left_out = () if why or resumed else (*same, *empty)
             known = [
                 CoveringFile(inputs[table, day], span)
                 for table, day, span in state.file_spans()
@@ -600,7 +490,7 @@ class Warehouse:
         )
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
-        return open_work(self.work_file, memory=self.memory)
+        return self._publisher.opened()
 
     @property
     def _planned(self) -> Path:

@@ -8,12 +8,15 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from energy_platform_tests.cli.test_app import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.long
 def test_ctrl_c_says_how_to_go_on_and_ends_the_simulators(tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-c", "from energy_platform.cli import main; main()", "demo", "--days=1"],

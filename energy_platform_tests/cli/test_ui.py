@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.cli.run_lines import RunLines
+from energy_platform.cli.ui import socket_folder
 from energy_platform_tests.cli.test_app import typed
 
 if TYPE_CHECKING:
@@ -83,3 +84,14 @@ def test_the_terminal_shows_how_runs_end_and_errors_of_dagster_and_nothing_else(
     ]
     log.write_text(f"2026-11-25 22:00:00 +0000 - dagster - DEBUG - new - {RUN} - RUN_SUCCESS - x\n")
     assert list(lines.new()) == ["22:00:00 new: done (run 93a032d4)"]
+
+
+def test_a_ui_that_was_killed_leaves_no_folder_behind_the_next_one(tmp_path: Path) -> None:
+    killed = socket_folder(tmp_path)
+    left = killed.__enter__()
+    (left / "workspace.yaml").touch()
+    with socket_folder(tmp_path) as folder:
+        assert not left.exists()
+        assert folder.exists()
+    assert not folder.exists()
+    assert [*tmp_path.iterdir()] == []

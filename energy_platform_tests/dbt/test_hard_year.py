@@ -8,6 +8,8 @@ import pytest
 
 from energy_platform_tests.hard_year import HardMeter, Verdict, main, measure, meters
 
+pytestmark = pytest.mark.long
+
 DAYS = 32
 
 HARD = meters(DAYS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from energy_platform.delivery import delivery_frame, stream_backlog
@@ -62,6 +63,13 @@ def prepared(harness: DeliveryHarness, agreed: Portfolio) -> DeliveryHarness:
 
 def newest(harness: DeliveryHarness, stream: str) -> datetime | None:
     return harness.sim.delivery_report().streams[stream].last_at
+
+
+def standing(harness: DeliveryHarness, agreed: Portfolio, stream: str) -> tuple[bool, str | None]:
+    """Return whether a stream is blocked and why, as ``delivery status`` and the marts say it."""
+    frame = delivery_frame(harness.ledger, harness.scenario.lake, agreed)
+    row = frame.row(by_predicate=pl.col("stream_id") == stream, named=True)
+    return row["blocked"], row["reason"]
 
 
 def lose(harness: DeliveryHarness, day: str) -> None:
@@ -135,6 +143,10 @@ def test_what_a_partial_day_lacks_is_waited_for_and_sent_when_it_is_filled(
         sent = newest(prepared, stream)
         assert sent is not None
         assert sent <= first
+        assert standing(prepared, agreed, stream) == (
+            True,
+            "waits for what is missing of 2026-03-02: the day was read only in part",
+        )
     prepared.scenario.write_days("2026-03-02", "2026-03-04")
     assert not prepared.push(agreed).problems
     judged = prepared.sim.delivery_report()
@@ -164,6 +176,7 @@ def test_a_device_that_a_partial_day_lacks_nothing_of_goes_on(
     for stream in ("el-1", "t-1", "part-1"):
         assert judged.streams[stream].last_at == utc("2026-03-04 23:45")
         assert judged.streams[stream].missing_intervals == 0
+        assert standing(prepared, agreed, stream) == (False, None)
 
 
 def test_after_the_longest_hold_registers_and_gauges_pass_but_interval_values_never(

@@ -69,6 +69,31 @@ def test_every_interval_arrives_once_in_order_and_the_registers_are_right(
         assert set(harness.values(f"el-{n}", "aP_1").values()) == {1200.0}
 
 
+def test_streams_with_many_packets_a_day_leave_no_sender_without_one(
+    harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the day of one stream were more than a push plans at a time.
+    monkeypatch.setattr("energy_platform.delivery.run.PLAN_PACKETS", 1)
+    monkeypatch.setattr("energy_platform.delivery.run.CHUNK_PACKETS", 1)
+    senders = harness.settings().parallel_streams
+    streams = "".join(
+        f"  - {{id: el-{n}, kind: electricity, site: s, credential: default, interval: 15m,"
+        f" reading: cumulative, fields: {{pC_1: socomec/M{n}/E}}}}\n"
+        for n in range(1, senders + 1)
+    )
+    agreed = portfolio(streams, meters=senders)
+    harness.register_streams(agreed)
+    fill(harness, meters=senders, last="2026-03-01")
+    harness.scenario.write_days("2026-03-01")
+    # A stream takes longer to send than the others to plan.
+    harness.sim.faults.set("slow=1.0:seconds=0.03")
+    assert harness.push(agreed).ok
+    arrived = [harness.sim.packets(f"el-{n}") for n in range(1, senders + 1)]
+    last_to_begin = max(packets[0].number for packets in arrived)
+    first_to_end = min(packets[-1].number for packets in arrived)
+    assert last_to_begin < first_to_end
+
+
 def test_a_second_push_with_nothing_new_sends_nothing(harness: DeliveryHarness) -> None:
     agreed = portfolio(ELECTRICITY)
     harness.register_streams(agreed)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.long
+
 PARIS = ZoneInfo("Europe/Paris")
 FIRST = datetime(2026, 3, 24, tzinfo=PARIS)
 """First local midnight: days 24 to 28 are whole, and the clock goes forward in the night to 29."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import dagster as dg
+
 from energy_platform.alerts.messages import title_of
 from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
 from energy_platform.defs.schedules import DAILY_MINUTE
@@ -22,8 +24,6 @@ from energy_platform_tests.fortnight.site import NAME, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-
-    import dagster as dg
 
     from energy_platform.alerts import Kind
     from energy_platform.disputed import Disputed
@@ -257,17 +257,23 @@ def _checks(scenario: Scenario) -> list[str]:
     ]
 
 
+def _evaluation(event: dg.EventLogEntry | None) -> dg.AssetCheckEvaluation | None:
+    """Return what a check found; None of one that was planned and not run."""
+    if event is None or event.dagster_event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return None
+    return event.get_dagster_event().asset_check_evaluation_data
+
+
 def _failed(event: dg.EventLogEntry | None) -> bool:
-    if event is None or event.dagster_event is None:
-        return False
-    return not event.dagster_event.asset_check_evaluation_data.passed
+    evaluation = _evaluation(event)
+    return evaluation is not None and not evaluation.passed
 
 
 def _said(event: dg.EventLogEntry | None) -> str:
     """Return what a check said."""
-    if event is None or event.dagster_event is None:
+    evaluation = _evaluation(event)
+    if evaluation is None:
         return ""
-    evaluation = event.dagster_event.asset_check_evaluation_data
     shown = {name: str(one.value)[:200] for name, one in evaluation.metadata.items()}
     return f"{evaluation.description or ''} {shown}"
 

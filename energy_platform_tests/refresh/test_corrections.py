@@ -151,6 +151,7 @@ def _daily(lake: Lake) -> dict[str, float]:
     return dict(rows)
 
 
+@pytest.mark.long
 def test_swapped_words_are_explained_repaired_and_shown_in_the_marts(tmp_path: Path) -> None:
     world = World()
     swapped = next(one for one in world.signals.values() if "word_swapped" in one.traits)

@@ -254,6 +254,17 @@ def test_many_points_together_are_spread_as_each_alone() -> None:
     assert_frame_equal(together, pl.concat(alone))
 
 
+def test_what_another_point_does_changes_no_bit_of_a_sum() -> None:
+    within = energy_deltas(frame([0, 1, 2, 3], every=timedelta(seconds=10), point_id="p1")).deltas
+    # Of these, the sum of the last two and the first is another double than the sum in order.
+    within = within.with_columns(energy_wh=pl.Series([0.0, 0.1, 0.2, 0.3][-within.height :]))
+    across = energy_deltas(frame([0, 1, 2, 3], every=timedelta(minutes=20), point_id="p2")).deltas
+    alone = energy_intervals(within)
+    together = energy_intervals(pl.concat([within, across]))
+    assert_frame_equal(together.filter(point_id="p1"), alone, check_exact=True)
+    assert alone["energy_wh"].to_list() == [0.1 + 0.2 + 0.3]
+
+
 def test_energy_known_only_at_an_instant_lands_in_the_bucket_that_ends_there() -> None:
     delta = one_delta(7.0, start_at=START + QUARTER, end_at=START + QUARTER)
     assert buckets(energy_intervals(delta)) == [(0, 7.0, 0.0)]

@@ -99,6 +99,22 @@ def test_a_build_rewrites_only_the_months_it_touched(warehouse: Warehouse) -> No
     assert_live_is_the_work_file(warehouse)
 
 
+def test_a_rebuilt_month_keeps_its_file_where_its_rows_came_out_the_same(
+    warehouse: Warehouse,
+) -> None:
+    before = files(warehouse, FACT)
+    with opened(warehouse) as db:
+        state = begin_build(db, TWO_MONTHS, version=2)
+        rebuild(db, TWO_MONTHS, version=1)
+        db.execute(f"update {FACT} set energy_wh = 7 where local_day = '2026-02-02'")
+        end_build(db, warehouse, state)
+    warehouse.publish()
+    after = files(warehouse, FACT)
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {"month=2026-02/part.parquet"}
+    assert_live_is_the_work_file(warehouse)
+
+
 def test_publishing_the_same_build_again_writes_no_file(warehouse: Warehouse) -> None:
     before = files(warehouse, FACT), warehouse.live_file.stat().st_ino
     assert warehouse.publish().exported.written == 0
@@ -186,8 +202,9 @@ def test_an_export_that_dies_between_two_files_is_made_good(
 
 
 @pytest.mark.crash
+@pytest.mark.parametrize("is_undone", [False, True])
 def test_an_export_that_dies_in_the_work_file_is_made_good(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_undone: bool
 ) -> None:
     finish_build(warehouse, TWO_MONTHS, version=2)
 
@@ -198,6 +215,9 @@ def test_an_export_that_dies_in_the_work_file_is_made_good(
         patch.setattr(export.MartExport, "_note_exported", dies)
         with pytest.raises(OSError, match="killed"):
             warehouse.publish()
+    if is_undone:
+        # The first file holds rows that no note names, and is as large as the one before.
+        finish_build(warehouse, TWO_MONTHS, version=1)
     warehouse.publish()
     assert_live_is_the_work_file(warehouse)
 

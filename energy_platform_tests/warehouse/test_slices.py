@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
@@ -99,6 +100,22 @@ def test_a_corrected_point_is_rebuilt_alone(uncut: Uncut, tmp_path: Path) -> Non
     finally:
         world.scale.clear()
         world.write([DAYS[1]])
+
+
+@pytest.mark.long
+def test_a_copied_folder_builds_on_its_own_days(uncut: Uncut, tmp_path: Path) -> None:
+    world, copied = uncut.world, replace(uncut.warehouse, data_dir=tmp_path / "copied")
+    shutil.copytree(uncut.warehouse.folder, copied.folder)
+    world.scale[EXPORT] = 1.5
+    world.write([DAYS[1]])
+    try:
+        copied.build(world.portfolio)
+        assert rows_of(copied.work_file) != uncut.rows
+    finally:
+        world.scale.clear()
+        world.write([DAYS[1]])
+    copied.build(world.portfolio)
+    assert rows_of(copied.work_file) == uncut.rows
 
 
 @pytest.mark.crash

@@ -9,11 +9,12 @@ with deltas as not materialized (
 
 ),
 
-intervals as (
+intervals as not materialized (
 
     select
         point_id,
         interval_start,
+        is_within_file_day,
         unit,
         consumption as amount,
         estimated_consumption as estimated,

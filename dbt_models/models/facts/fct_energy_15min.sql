@@ -9,11 +9,12 @@ with deltas as not materialized (
 
 ),
 
-intervals as (
+intervals as not materialized (
 
     select
         point_id,
         interval_start,
+        is_within_file_day,
         energy_wh as amount,
         estimated_wh as estimated,
         refused_wh as refused,

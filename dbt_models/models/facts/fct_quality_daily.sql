@@ -1,8 +1,7 @@
 {{ config(period="local_day") }}
 
 -- Points that the portfolio does not know are counted on the UTC day, with no site.
--- The readings are looked at twice; kept, they would all be read where few points are rebuilt.
-with judged_readings as not materialized (
+with judged_readings as (
 
     select * from {{ ref("stg_core__readings") }}
 
@@ -90,16 +89,10 @@ known as (
 zones as (
 
     select
-        point_id,
-        timezone
-    from points
-    union all
-    select distinct
-        judged_readings.point_id,
-        'UTC' as timezone
-    from judged_readings
-    semi join affected_points using (point_id)
-    anti join known_points using (point_id)
+        affected_points.point_id,
+        coalesce(points.timezone, 'UTC') as timezone
+    from affected_points
+    left join points using (point_id)
 
 ),
 
@@ -149,6 +142,14 @@ deltas as (
 
 ),
 
+-- All other steps count nowhere, and they are nearly all.
+notable_deltas as (
+
+    select * from deltas
+    where status <> 'ok' or estimated or refused_wh <> 0 or refused <> 0
+
+),
+
 steps as (
 
     select
@@ -164,7 +165,7 @@ steps as (
         {{ exact_sum("deltas.refused_wh") }} as refused_wh,
         {{ exact_sum("deltas.refused") }} as refused_consumption,
         count(*) filter (where deltas.estimated) as estimated_steps
-    from deltas
+    from notable_deltas as deltas
     inner join points using (point_id)
     inner join calendar
         on

@@ -6,6 +6,13 @@
     scope="site_id"
 ) }}
 
+{%- set of_affected_months = in_affected(
+    "cast(date_trunc('month', local_day) as date)",
+    grain="month",
+    day="local_day",
+    scope="site_id"
+) %}
+
 -- No label keeps a bucket from being the peak. What is spread over a long step can only lie below
 -- the true peak, so where it is the highest it is the peak, and says that it is estimated; so is
 -- the mean of a spike and the step back from it, which is what both brought together. Only buckets
@@ -14,12 +21,7 @@
 with days as (
 
     select * from {{ ref("int_peak_daily") }}
-    where {{ in_affected(
-        "cast(date_trunc('month', local_day) as date)",
-        grain="month",
-        day="local_day",
-        scope="site_id"
-    ) }}
+    where {{ of_affected_months }}
 
 ),
 
@@ -27,24 +29,14 @@ with days as (
 spiked_quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
-    where is_spike_reversal and {{ in_affected(
-        "cast(date_trunc('month', local_day) as date)",
-        grain="month",
-        day="local_day",
-        scope="site_id"
-    ) }}
+    where is_spike_reversal and {{ of_affected_months }}
 
 ),
 
 quarter_hours as (
 
     select * from {{ ref("fct_energy_15min") }}
-    where {{ in_affected(
-        "cast(date_trunc('month', local_day) as date)",
-        grain="month",
-        day="local_day",
-        scope="site_id"
-    ) }}
+    where {{ of_affected_months }}
 
 ),
 

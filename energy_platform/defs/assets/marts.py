@@ -66,6 +66,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
         SettingsError: The dbt project was not parsed since its files changed.
     """
     manifest = _manifest(settings.dbt_project_dir)
+    handed_over = _handed_over(manifest)
     project = DbtProject(settings.dbt_project_dir, profiles_dir=settings.dbt_project_dir)
 
     @dbt_assets(
@@ -84,6 +85,9 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
             with warehouse.locked():
                 prepared = warehouse.prepare(portfolio, delivery=platform.delivered(portfolio))
                 _report(prepared, context=context)
+                for source in handed_over:
+                    # Else Dagster shows what every build writes as never made.
+                    context.log_event(dg.AssetMaterialization(source.key))
                 warehouse.build_first_slices(prepared, on_slice=context.log.info)
                 if not (is_whole and prepared.is_empty):
                     # dbt copies the environment when it is started: no later step has these.
@@ -96,6 +100,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
                     yield from _rebuilt(build, marts, prepared=prepared, context=context)
                 else:
                     yield from _unchanged(marts.keys, _inputs(marts, marts.keys), seen=set())
+                    yield from _still_passed(context.selected_asset_check_keys)
                 if is_whole:
                     warehouse.commit()
                 else:
@@ -110,7 +115,7 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
         except (PortfolioError, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
-    return [*_handed_over(manifest), marts, _published(marts)]
+    return [*handed_over, marts, _published(marts)]
 
 
 def _manifest(project: Path) -> Path:
@@ -167,7 +172,7 @@ def _rebuilt(
     prepared: Prepared,
     context: dg.AssetExecutionContext,
 ) -> Iterator[Any]:
-    """Yield the events of dbt, and those of the tables that stay as they are, inputs first."""
+    """Yield the events of dbt, and those of tables and tests that are left out, inputs first."""
     metadata: dict[str, Any] = {
         "slices": len(prepared.slices),
         "local_days": _days(prepared.affected),
@@ -175,7 +180,10 @@ def _rebuilt(
     keys = {marts.get_output_name_for_asset_key(key): key for key in marts.keys}
     inputs = _inputs(marts, context.selected_asset_keys)
     seen: set[dg.AssetKey] = set()
+    unanswered = {*context.selected_asset_check_keys}
     for event in build.stream():
+        if isinstance(event, dg.AssetCheckResult) and event.asset_key and event.check_name:
+            unanswered.discard(dg.AssetCheckKey(event.asset_key, event.check_name))
         if isinstance(event, dg.Output):
             # dbt is through with all that a table is made of: what was not seen stays as it is.
             key = keys[event.output_name]
@@ -185,6 +193,8 @@ def _rebuilt(
         else:
             yield event
     yield from _unchanged(inputs, inputs, seen=seen)
+    # dbt ends with an error where a test of what it built could not be run.
+    yield from _still_passed(unanswered)
 
 
 def _inputs(
@@ -212,6 +222,22 @@ def _unchanged(
             yield from _unchanged(inputs[key], inputs, seen=seen)
             seen.add(key)
             yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False})
+
+
+def _still_passed(keys: Iterable[dg.AssetCheckKey]) -> Iterator[dg.AssetCheckResult]:
+    """Say of tests that were left out with their tables that they hold as before.
+
+    A build is finished only when every test passed, and tables are left out only while they are as
+    a finished build left them. Dagster would show the check as skipped.
+    """
+    for key in sorted(keys):
+        yield dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=True,
+            description="Not run again: the table is as it was when this passed.",
+            metadata={"ran": False},
+        )
 
 
 def _days(touched: Mapping[str, Any]) -> str:

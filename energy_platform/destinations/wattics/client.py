@@ -89,7 +89,6 @@ class WatticsClient(Closeable):
         self._connection = KeepAliveConnection(
             self._url, timeouts=timeouts, ca_file=settings.ca_file, may_send=may_send
         )
-        self._push_url = self._connection.url(self._url.raw_path)
         known_as = f"{credential.username}:{credential.password.get_secret_value()}"
         self._basic = b64encode(known_as.encode()).decode()
         self._headers: list[Header] = [
@@ -106,6 +105,7 @@ class WatticsClient(Closeable):
         self._cookies = httpx.Cookies()
         self._cookie: list[Header] = []
         self._cookies_end = False
+        self._pushes: dict[int, httpcore.Request] = {}  # by length of the body
 
     def __repr__(self) -> str:
         return "WatticsClient(***)"
@@ -115,6 +115,7 @@ class WatticsClient(Closeable):
         self._connection.close()
         self._cookies.clear()
         self._cookie = []
+        self._pushes.clear()
 
     def abort(self) -> None:
         """End the request under way and let no other begin; may come from another thread."""
@@ -134,11 +135,8 @@ class WatticsClient(Closeable):
         """
         if not body.startswith(b"{") or not body.endswith(b"}") or b"\n" in body or b"\r" in body:
             raise ValueError("expected one JSON object on one line")
-        length: Header = (b"Content-Length", b"%d" % len(body))
         try:
-            response = self._exchange(
-                b"POST", self._push_url, headers=[*self._push_headers, length], body=body
-            )
+            response = self._exchange(self._push_request(len(body)), body=body)
         except FAULTS as error:
             return no_answer(error)
         return self._judge(response, sent=body)
@@ -161,7 +159,7 @@ class WatticsClient(Closeable):
         about = _About(vendor="wattics", endpoint="read-back", subject=stream_id)
         target = self._url.copy_with(params={"stream": stream_id}).raw_path
         try:
-            response = self._exchange(b"GET", self._connection.url(target), headers=self._headers)
+            response = self._exchange(self._request(b"GET", target, headers=self._headers))
         except FAULTS as error:
             raise TransientError(
                 no_answer(error).reason,
@@ -221,18 +219,33 @@ class WatticsClient(Closeable):
             raise RedirectedError(answer.reason, status=status, **about)
         raise PermanentError(answer.reason, status=status, **about)
 
-    def _exchange(
-        self, method: bytes, url: httpcore.URL, *, headers: list[Header], body: bytes = b""
-    ) -> HttpResponse:
-        """Send with the cookies there are, and keep those that come."""
+    def _push_request(self, length: int) -> httpcore.Request:
+        """Return the request of a packet of a length; a stream's packets are about as long."""
         if self._cookies_end:
             self._choose_cookies()
-        response = self._connection.exchange(method, url, headers=headers + self._cookie, body=body)
+        request = self._pushes.get(length)
+        if request is None:
+            size: Header = (b"Content-Length", b"%d" % length)
+            request = self._request(
+                b"POST", self._url.raw_path, headers=[*self._push_headers, size]
+            )
+            self._pushes[length] = request
+        return request
+
+    def _request(self, method: bytes, target: bytes, *, headers: list[Header]) -> httpcore.Request:
+        """Return a request with the cookies there are."""
+        if self._cookies_end:
+            self._choose_cookies()
+        return self._connection.request(method, target, headers=headers + self._cookie)
+
+    def _exchange(self, request: httpcore.Request, *, body: bytes = b"") -> HttpResponse:
+        """Send a request, and keep the cookies that come."""
+        response = self._connection.exchange(request, body=body)
         for name, _ in response.headers:
             if name.lower() == b"set-cookie":
-                request = httpx.Request(method.decode(), self._url)
+                asked = httpx.Request(request.method.decode(), self._url)
                 self._cookies.extract_cookies(
-                    httpx.Response(response.status, headers=response.headers, request=request)
+                    httpx.Response(response.status, headers=response.headers, request=asked)
                 )
                 self._choose_cookies()
                 break
@@ -243,7 +256,10 @@ class WatticsClient(Closeable):
         request = httpx.Request("GET", self._url)
         self._cookies.set_cookie_header(request)
         value = request.headers.get("cookie")
-        self._cookie = [(b"Cookie", value.encode())] if value else []
+        cookie: list[Header] = [(b"Cookie", value.encode())] if value else []
+        if cookie != self._cookie:
+            self._cookie = cookie
+            self._pushes.clear()
         self._cookies_end = any(cookie.expires is not None for cookie in self._cookies.jar)
 
     def _judge(self, response: HttpResponse, *, sent: bytes) -> Answer:

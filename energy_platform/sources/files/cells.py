@@ -15,9 +15,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
 import polars as pl
-from openpyxl.utils.exceptions import InvalidFileException
 
 from energy_platform.sources.files.errors import RefusedFileError
 
@@ -236,6 +234,10 @@ def rows_of_workbook(data: bytes, *, sheet: str | None) -> Rows:
     Raises:
         RefusedFileError: It is not a workbook, is protected, or has no such sheet.
     """
+    # Slow to import, and every command and run process reads the sources' tables.
+    import openpyxl  # noqa: PLC0415
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(one.file_size for one in packed.infolist()) > LARGEST_UNPACKED:

@@ -54,10 +54,20 @@ def test_a_build_in_slices_reports_each_table_once(
                 found, resources={"platform": Platform.of(settings)}, instance=instance
             )
             assert done.success
+            checks = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+                [*tables.check_keys]
+            )
+            assert {key for key, one in checks.items() if one.run_id == done.run_id} == {
+                *tables.check_keys
+            }
+            # A check that was planned and has no result is shown as skipped.
+            assert {one.status.value for one in checks.values()} == {"SUCCEEDED"}
             events = [one.materialization for one in done.get_asset_materialization_events()]
             names = [one.asset_key.to_user_string() for one in events]
             assert sorted(names) == sorted({*names})
-            assert {*names} == {key.to_user_string() for key in tables.keys} | {
+            handed_over = {one.key for one in found if isinstance(one, dg.AssetSpec)}
+            assert {*names} == {
+                *(key.to_user_string() for key in tables.keys | handed_over),
                 assets.LIVE,
                 assets.PUBLISHED,
             }

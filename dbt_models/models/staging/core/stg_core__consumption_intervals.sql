@@ -7,6 +7,7 @@ with intervals as (
 select
     point_id,
     interval_start,
+    interval_start >= day and interval_start < day + interval 1 day as is_within_file_day,
     quantity,
     unit,
     consumption,
