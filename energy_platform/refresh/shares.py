@@ -163,6 +163,7 @@ def _read(file: OpenedFile, vendor: Vendor, share: pl.DataFrame) -> pl.DataFrame
     for number in share["block"].unique().sort():
         block = file.block(number)
         if not devices.null_count():
-            block = block.filter(pl.col(device).is_in(devices.implode()))
+            # Gathered: rows that a filter finds next to each other stay a slice of the whole block.
+            block = block[block[device].is_in(devices.implode()).arg_true()]
         parts.append(block)
     return pl.concat(parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_platform.lake import files
+from energy_platform.lake import lake as lake_module
 from energy_platform.lake.lake import Lake
 from energy_platform.refresh import RefreshedDay, refresh, stale
 from energy_platform_tests.refresh.world import (
@@ -74,7 +75,9 @@ def test_a_refresh_cut_at_any_rename_is_finished_by_the_next(
                 raise PowerCut
 
         with monkeypatch.context() as patched:
-            patched.setattr(files, "put_in_place", put_in_place)
+            # Of sets of points, and of day files.
+            for module in (files, lake_module):
+                patched.setattr(module, "put_in_place", put_in_place)
             try:
                 refresh(lake, portfolio=portfolio())
             except PowerCut:
