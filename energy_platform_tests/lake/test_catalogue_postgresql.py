@@ -263,7 +263,7 @@ def test_a_lake_that_is_gone_or_copied_is_said_as_it_is(lake: Lake, tmp_path: Pa
         shutil.copytree(lake.root.parent, tmp_path / "copy") / "lake",
         catalogue_url=lake.catalogue_url,
     )
-    shutil.rmtree(lake.root)
+    shutil.rmtree(lake.root.parent)
     assert copy.changed_since(version) == (version, ()), "the same content is no change"
     shutil.rmtree(copy.root)
     assert changed_days(copy, version) == DAYS[:3]
