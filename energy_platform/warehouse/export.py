@@ -287,9 +287,7 @@ class MartExport:
                 f"insert into state.export_pending select distinct '{table.name}', "  # noqa: S608
                 f"{table.period} from {quoted(table.name)} where {where}"
             )
-            self._db.execute(
-                "delete from state.exported where table_name = ? and part = ?", [table.name, path]
-            )
+            self._forget(table, path)
             self._db.execute("commit")
 
     def _noted(self, table: MartTable) -> dict[str, int]:

@@ -120,7 +120,7 @@ class KeepAliveConnection:
     def request(self, method: bytes, target: bytes, *, headers: list[Header]) -> httpcore.Request:
         """Return a request that may be sent many times, its headers checked once.
 
-        Checking them for each packet took a fifth of a sender's processor time
+        Checking them for each packet took an eighth of a sender's processor time
         (``benchmarks.push``).
 
         Args:
