@@ -41,6 +41,7 @@ from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, INSTANT
+from energy_platform.sources.registry import sources
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 
 if TYPE_CHECKING:
@@ -295,6 +296,7 @@ CONTENDERS: dict[str, Callable[[Order], int]] = {
 
 
 def _measured(name: str, order: Order, pipe: multiprocessing.connection.Connection) -> None:
+    sources()  # imported on first use; what is imported counts for no contender
     began = time.perf_counter()
     packets = CONTENDERS[name](order)
     seconds = time.perf_counter() - began

@@ -75,7 +75,7 @@ def open_database(url: str, *, name: str, setting: str) -> sa.Engine:
         # Prepared statements belong to a session, which a pooler changes with each transaction.
         arguments["prepare_threshold"] = None
         try:
-            return sa.create_engine(
+            engine = sa.create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
                 connect_args=arguments,
@@ -84,6 +84,8 @@ def open_database(url: str, *, name: str, setting: str) -> sa.Engine:
             raise DatabaseUrlError(
                 f"a {name} in PostgreSQL needs psycopg: pip install 'energy-platform[postgres]'"
             ) from None
+        event.listen(engine, "handle_error", _give_up_unfit_session)
+        return engine
     if backend != "sqlite":
         raise DatabaseUrlError(f"{name} URL: {backend} is neither sqlite nor postgresql")
     try:
@@ -136,6 +138,23 @@ def is_outage(error: sa.exc.DBAPIError) -> bool:
 def reason_of(error: sa.exc.DBAPIError) -> str:
     """Return what a database said, in one line and without the statement."""
     return str(error.orig).strip().split("\n", maxsplit=1)[0]
+
+
+def _give_up_unfit_session(context: sa.engine.ExceptionContext) -> None:
+    """Take a session for lost that failed and did not come to rest.
+
+    A session may be ended in the middle of a batch of statements. psycopg then says so, or says
+    "cannot exit pipeline mode while busy" or "can't change 'autocommit' now", while its connection
+    still counts as open: SQLAlchemy would roll back on it, fail again and log a trace-back.
+    """
+    if context.is_disconnect:
+        return
+    if context.is_pre_ping or context.connection is None:
+        context.is_disconnect = context.is_pre_ping
+        return
+    driver: Any = context.connection.connection.driver_connection
+    is_at_rest = driver.info.transaction_status.name in {"IDLE", "INTRANS", "INERROR"}
+    context.is_disconnect = not is_at_rest or driver.info.pipeline_status.name != "OFF"
 
 
 def _set_up(connection: Any, _record: object, *, synchronous: Synchronous) -> None:

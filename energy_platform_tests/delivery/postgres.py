@@ -44,6 +44,7 @@ TESTS: Final = (
     "delivery/test_upgrade.py",
     "delivery/postgresql_outages.py",
     "lake/test_catalogue_postgresql.py",
+    "lake/test_database_postgresql.py",
 )
 
 
