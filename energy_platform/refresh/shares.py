@@ -34,6 +34,10 @@ _SEEN: Final = {
 }
 
 
+_DEVICE: Final = r"^([^/]*//?[^/]*)"
+"""What the ids of a device's points begin with; sorted by point, they lie next to each other."""
+
+
 def raw_shares(
     raw: Mapping[Vendor, OpenedFile], *, most_rows: int, on_large: OnLarge
 ) -> Iterator[dict[Vendor, pl.DataFrame]]:
@@ -65,13 +69,16 @@ def raw_shares(
         }
 
 
-def point_shares(file: OpenedFile, *, most_rows: int, on_large: OnLarge) -> Iterator[pl.DataFrame]:
+def point_shares(
+    file: OpenedFile, *, most_rows: int, on_large: OnLarge, whole_devices: bool = False
+) -> Iterator[pl.DataFrame]:
     """Yield the rows of a derived file, which is sorted by point, some points at a time.
 
     Args:
         file: The file.
         most_rows: Rows of a share; more only where a single point has more.
         on_large: See ``OnLarge``.
+        whole_devices: Whether no share may end inside a device either.
 
     Yields:
         Whole points, in order; the file as it is where it fits, also without rows.
@@ -85,7 +92,11 @@ def point_shares(file: OpenedFile, *, most_rows: int, on_large: OnLarge) -> Iter
     held: pl.DataFrame | None = None
     for block in file.blocks():
         held = block if held is None else pl.concat([held, block])
-        while (end := _end_of_share(held["point_id"], most_rows=most_rows)) is not None:
+        while True:
+            ids = held["point_id"]
+            whole = ids.str.extract(_DEVICE) if whole_devices else ids
+            if (end := _end_of_share(whole, most_rows=most_rows)) is None:
+                break
             if end > most_rows:
                 on_large(held["point_id"][0], end)
             yield held.head(end)

@@ -125,7 +125,13 @@ def _check_results(
 ) -> list[dg.AssetCheckResult]:
     try:
         with PointHabits(platform.lake) as habits:
-            return core_check_results(platform.lake, portfolio=portfolio, done=done, habits=habits)
+            return core_check_results(
+                platform.lake,
+                portfolio=portfolio,
+                done=done,
+                habits=habits,
+                memory=PlatformSettings().memory,
+            )
     except CatalogueError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 

@@ -1,11 +1,11 @@
 """Checks of the core tables: what is promised of each day, and what its outside data are warned of.
 
-The rules are pure functions of ``transforms``; here they are asked day by day, and their frames are
-put into sentences that name the points and what to do. Figures and plots of a day do not belong
+What a day is doubted for is found in :mod:`energy_platform.refresh.day_findings`; here it is put
+into sentences that name the points and what to do. Figures and plots of a day do not belong
 here (``assets.core``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import dagster as dg
@@ -23,11 +23,13 @@ from energy_platform.defs.checks.results import (
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.point_habits import PointHabits
 from energy_platform.lake.raw_days import complete_until_of
+from energy_platform.memory import default_memory
 from energy_platform.portfolio import Portfolio
 from energy_platform.refresh import Refreshed
+from energy_platform.refresh.day_findings import LEAST_SHARE, DayFindings, day_findings
+from energy_platform.refresh.memory_budget import MemoryBudget
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
-    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
@@ -36,18 +38,7 @@ from energy_platform.schemas import (
     Table,
 )
 from energy_platform.sources.registry import day_tables, sources
-from energy_platform.transforms.conservation import intervals_conserve, totals_conserve
-from energy_platform.transforms.limits import over_limit, refused_energy
-from energy_platform.transforms.quality import (
-    completeness,
-    disagreeing_power,
-    frequent_resets,
-    serials_under_two_ids,
-    spike_reversals,
-    stuck,
-    unexpected_quarantine,
-)
-from energy_platform.transforms.quality import habits as usual
+from energy_platform.transforms.quality import serials_under_two_ids
 
 CONSERVATION: Final = "conservation_of_energy"
 COMPLETENESS: Final = "completeness"
@@ -75,19 +66,11 @@ _WARNINGS: Final[Mapping[str, tuple[Table, str]]] = {
 }
 """Checks on outside data, and what they say when all is well."""
 
-LEAST_SHARE: Final = 0.9
-"""Points that bring less than this share of the samples they are expected to are named."""
-
 MOST_POINTS_NAMED: Final = 5
 
 WARNED_DAYS: Final = 7
 """A warning stands for this many days, or until its day is judged again: a run that had other days
 to look at must not hide it."""
-
-MOVED_WITHIN: Final = 30
-"""A gauge that has shown one value for longer than this many days is a constant, not a fault."""
-
-_COUNTED: Final = ("point_id", "energy_wh")
 
 
 def core_check_specs() -> list[dg.AssetCheckSpec]:
@@ -104,7 +87,12 @@ def core_check_specs() -> list[dg.AssetCheckSpec]:
 
 
 def core_check_results(
-    lake: Lake, *, portfolio: Portfolio, done: Refreshed, habits: PointHabits
+    lake: Lake,
+    *,
+    portfolio: Portfolio,
+    done: Refreshed,
+    habits: PointHabits,
+    memory: int | None = None,
 ) -> list[dg.AssetCheckResult]:
     """Judge every day that a refresh rewrote, and return the results of all checks.
 
@@ -113,6 +101,7 @@ def core_check_results(
         portfolio: Says what is expected of each point.
         done: What the refresh rewrote.
         habits: Remembers what points usually do, and the warnings of the days before.
+        memory: Bytes that this process may hold; by default a third of the machine.
 
     Raises:
         CatalogueError: The memory of habits cannot be used.
@@ -127,13 +116,23 @@ def core_check_results(
     ]
     broken: dict[str, str] = {}
     state_days = lake.days(CORE_REGISTER_STATE)
+    points = portfolio.points_frame()
+    budget = MemoryBudget.of(memory or default_memory())
     for day in sorted(days):
-        deltas = lake.read(CORE_ENERGY_DELTAS, day=day)
         earlier = [one for one in state_days if one < day]
-        counted = pl.concat([deltas.select(_COUNTED), _consumption(lake, day=day)])
-        if lost := _lost(lake, counted, day=day, before=earlier[-1] if earlier else None):
+        found = day_findings(
+            lake,
+            day=day,
+            before=earlier[-1] if earlier else None,
+            points=points,
+            known=habits.read(),
+            open_vendors=_open_vendors(lake, day=day),
+            budget=budget,
+        )
+        if lost := _lost(found):
             broken[day] = lost
-        _judge_day(lake, day=day, deltas=deltas, portfolio=portfolio, habits=habits)
+        habits.judge(day, _doubts(found) | {SERIALS: _serials(lake, day=day)})
+        habits.learn(day, found.habits)
     newest = lake.days(CORE_READINGS)[-1:]
     since = days_before(newest[0], WARNED_DAYS) if newest else ""
     habits.forget(before=since)
@@ -143,38 +142,6 @@ def core_check_results(
         promise_result(CORE_ENERGY_INTERVALS, CONSERVATION, broken, looked_at=len(days)),
         *(warn_result(table, name, warned.get(name, {})) for name, (table, _) in _WARNINGS.items()),
     ]
-
-
-def _consumption(lake: Lake, *, day: str) -> pl.DataFrame:
-    """Return what points without watt-hours counted, each in its own unit."""
-    counted = lake.read(CORE_CONSUMPTION_DELTAS, day=day)
-    return counted.select("point_id", energy_wh="consumption")
-
-
-def _judge_day(
-    lake: Lake,
-    *,
-    day: str,
-    deltas: pl.DataFrame,
-    portfolio: Portfolio,
-    habits: PointHabits,
-) -> None:
-    """Judge the outside data of a day, and learn from it what its points usually do."""
-    readings = lake.read(CORE_READINGS, day=day)
-    doubts = dict(
-        _doubts(
-            readings,
-            deltas,
-            points=portfolio.points_frame(),
-            known=habits.read(),
-            day=day,
-            open_vendors=_open_vendors(lake, day=day),
-        )
-    )
-    doubts[SERIALS] = _serials(lake, day=day)
-    doubts[CONSUMPTION] = _refused_consumption(lake.read(CORE_CONSUMPTION_DELTAS, day=day))
-    habits.judge(day, doubts)
-    habits.learn(day, usual(readings))
 
 
 def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
@@ -187,11 +154,8 @@ def _open_vendors(lake: Lake, *, day: str) -> frozenset[str]:
     )
 
 
-def _refused_consumption(counted: pl.DataFrame) -> str:
+def _refused_consumption(refused: pl.DataFrame) -> str:
     """Name each refused step of a register that counts no energy, in its own unit."""
-    refused = counted.filter(pl.col("refused") != 0).sort(
-        pl.col("refused").abs(), "point_id", "end_at", descending=[True, False, False]
-    )
     sentences = [
         f"{point_id}: {amount:,.6g} {unit or ''} refused at {end:%H:%M} UTC; another meter: a "
         "reset_marker; the same one: a correction"
@@ -203,59 +167,30 @@ def _refused_consumption(counted: pl.DataFrame) -> str:
     return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
 
 
-def _lost(lake: Lake, deltas: pl.DataFrame, *, day: str, before: str | None) -> str:
+def _lost(found: DayFindings) -> str:
     """Say where a day's intervals or carried totals hold another amount than its deltas."""
-    buckets = lake.read(CORE_CONSUMPTION_INTERVALS, day=day)
-    spread = intervals_conserve(
-        deltas,
-        pl.concat(
-            [
-                lake.read(CORE_ENERGY_INTERVALS, day=day).select(_COUNTED),
-                buckets.select("point_id", energy_wh="consumption"),
-            ]
-        ),
-    )
-    carried = totals_conserve(
-        deltas,
-        before=CORE_REGISTER_STATE.empty()
-        if before is None
-        else lake.read(CORE_REGISTER_STATE, day=before),
-        after=lake.read(CORE_REGISTER_STATE, day=day),
-    )
     return "; ".join(
         f"{kept.actual_wh} in {where}, {kept.expected_wh} in deltas: {_named(kept.points)}"
-        for where, kept in (("intervals", spread), ("the carried totals", carried))
+        for where, kept in (("intervals", found.spread), ("the carried totals", found.carried))
         if not kept.holds
     )
 
 
-def _doubts(
-    readings: pl.DataFrame,
-    deltas: pl.DataFrame,
-    *,
-    points: pl.DataFrame,
-    known: pl.DataFrame,
-    day: str,
-    open_vendors: frozenset[str],
-) -> Iterator[tuple[str, str]]:
-    """Yield the checks on a day's outside data with what they found, empty for nothing."""
-    in_service = pl.col("until").is_null() | (pl.col("until") >= day_bounds(day)[1])
-    over = points.filter(~pl.col("vendor").is_in(list(open_vendors)) & in_service)
-    few = completeness(readings, points=over, known=known).filter(pl.col("share") < LEAST_SHARE)
-    below = f"{few.height} points below {LEAST_SHARE:.0%}: {_named(few)}"
-    yield COMPLETENESS, below if few.height else ""
-    aside = unexpected_quarantine(readings, points=points)
-    yield QUARANTINE, ", ".join(f"{count} {reason}" for reason, count, _ in aside.iter_rows())
-    since = days_before(day, MOVED_WITHIN)
-    moved = known.filter(pl.col("moved_day") >= since)
-    yield STUCK, _named(stuck(readings, points=points, moved=moved))
-    yield FALLS, _named(frequent_resets(deltas))
-    yield REFUSED, _refused(refused_energy(deltas, readings=readings))
-    yield LIMITS, _over_limit(over_limit(deltas, points=points))
-    back = spike_reversals(deltas)
-    taken = f"{back['energy_wh'].sum():.0f} Wh taken back: {_named(back)}"
-    yield SPIKES, taken if back.height else ""
-    yield POWER, _named(disagreeing_power(deltas, readings, points=points))
+def _doubts(found: DayFindings) -> dict[str, str]:
+    """Return the checks on a day's outside data with what to say, empty for nothing."""
+    below = f"{found.few.height} points below {LEAST_SHARE:.0%}: {_named(found.few)}"
+    taken = f"{found.spikes['energy_wh'].sum():.0f} Wh taken back: {_named(found.spikes)}"
+    return {
+        COMPLETENESS: below if found.few.height else "",
+        QUARANTINE: ", ".join(f"{count} {reason}" for reason, count in found.quarantined.rows()),
+        STUCK: _named(found.stuck),
+        FALLS: _named(found.falls),
+        REFUSED: _refused(found.refused),
+        CONSUMPTION: _refused_consumption(found.refused_consumption),
+        LIMITS: _over_limit(found.over_limit),
+        SPIKES: taken if found.spikes.height else "",
+        POWER: _named(found.disagreeing),
+    }
 
 
 def _serials(lake: Lake, *, day: str) -> str:
@@ -266,7 +201,9 @@ def _serials(lake: Lake, *, day: str) -> str:
         if device is None:
             continue
         rows = lake.scan(source.day_table, days=[day]).select(serial, device).unique()
-        shared = serials_under_two_ids(rows.collect(), serial=serial, device=device)
+        shared = serials_under_two_ids(
+            rows.collect(engine="streaming"), serial=serial, device=device
+        )
         sentences += [
             f"{vendor} serial {number} came under the ids {', '.join(ids)}, read as one device. "
             "Transferred or set up again that day: nothing to do. Otherwise two devices share a "
