@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Final
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -139,16 +140,59 @@ def status(
 
 
 @app.command()
+def export(
+    name: Annotated[
+        str,
+        typer.Argument(help="A table such as mart_site_energy, or a point: its id or words."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A .csv, .xlsx or .parquet file; without it, CSV."),
+    ] = None,
+    *,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First local day: YYYY-MM-DD, yesterday, today.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last local day, included.")] = None,
+    site: Annotated[str | None, typer.Option(help="Rows of this site only.")] = None,
+    period: Annotated[
+        Literal["15min", "hour", "day", "week", "month"] | None,
+        typer.Option("--by", help="Periods of a point's rows; by default the shortest."),
+    ] = None,
+    utc: Annotated[
+        bool, typer.Option("--utc", help="Instants in UTC in place of each site's local time.")
+    ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="The marts as of now, and the lake: more tables.")
+    ] = False,
+) -> None:
+    """Write a table or a point of the published file as CSV, XLSX or Parquet."""
+    from energy_platform.cli.export import run_export  # noqa: PLC0415
+    from energy_platform.warehouse.extract import Wanted  # noqa: PLC0415
+
+    wanted = Wanted(first=first, last=last, site=site)
+    clock: Literal["utc", "local"] = "utc" if utc else "local"
+    raise typer.Exit(
+        run_export(name, out=out, wanted=wanted, period=period, clock=clock, live=live)
+    )
+
+
+@app.command()
 def explain(
-    point: Annotated[str, typer.Argument(help="Point id, vendor/serial/key.")],
-    day: Annotated[str, typer.Argument(help="Local day of the point's site, YYYY-MM-DD.")],
+    point: Annotated[
+        str, typer.Argument(help="Point id, vendor/serial/key, or words such as 'paris hvac'.")
+    ],
+    day: Annotated[
+        str,
+        typer.Argument(help="Local day of the point's site, YYYY-MM-DD, yesterday or today."),
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Print the chain from raw rows to the energy of a local day, each decision in words."""
     from energy_platform.cli.explain import run_explain  # noqa: PLC0415
 
-    raise typer.Exit(run_explain(console(), point_id=point, day=day, as_json=as_json))
+    raise typer.Exit(run_explain(console(), point=point, day=day, as_json=as_json))
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""What may be typed for the vendor and the days of a backfill."""
+"""What may be typed for days, and for the vendor of a backfill."""
 
 from __future__ import annotations
 
 import difflib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.settings import SettingsError
@@ -58,3 +59,23 @@ def typed_day(typed: str) -> date:
     if day is None or day.isoformat() != typed:
         raise SettingsError(f"{typed!r} is not a day; expected YYYY-MM-DD, such as 2026-01-31")
     return day
+
+
+def day_by_word(typed: str, *, timezone: str, now: datetime | None = None) -> str:
+    """Return the local day that ``today`` or ``yesterday`` mean; any other text as it is.
+
+    Args:
+        typed: As typed.
+        timezone: IANA zone on whose clock the days are.
+        now: The present; by default the clock's.
+
+    Example:
+        >>> new_year = datetime(2025, 12, 31, 23, 30, tzinfo=UTC)
+        >>> day_by_word("yesterday", timezone="Europe/Paris", now=new_year)
+        '2025-12-31'
+    """
+    back = {"today": 0, "yesterday": 1}.get(typed.casefold())
+    if back is None:
+        return typed
+    here = (now or datetime.now(tz=UTC)).astimezone(ZoneInfo(timezone))
+    return (here.date() - timedelta(days=back)).isoformat()

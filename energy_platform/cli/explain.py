@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
+from energy_platform.cli.days import day_by_word
 from energy_platform.explain import explain
 from energy_platform.explain.descriptions import number
 from energy_platform.identity import name_of
@@ -16,6 +17,7 @@ from energy_platform.installation.origin import installation
 from energy_platform.lake.catalogue import Catalogue
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
+from energy_platform.portfolio.find import find_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +28,21 @@ if TYPE_CHECKING:
     from energy_platform.explain import CarriedReading, Explanation, RawRow, Sample
 
 
-def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> int:
+def run_explain(console: Console, *, point: str, day: str, as_json: bool) -> int:
     """Print the chain from raw rows to a local day's energy.
 
     Args:
         console: Where to print.
-        point_id: ``vendor/serial/key``.
-        day: Local day of the point's site.
+        point: ``vendor/serial/key``, or words that fit one point only.
+        day: Local day of the point's site; ``yesterday`` and ``today`` are by its clock.
         as_json: One JSON object in place of tables.
 
     Returns:
         0.
 
     Raises:
-        ExplainError: The portfolio has no such point, or ``day`` is not a date.
+        ExplainError: ``day`` is not a date.
+        PointNotFoundError: The portfolio has no such point, or several.
         SettingsError: A variable is wrong.
         PortfolioError: The portfolio cannot be used.
         LakeError: A file of the lake is damaged.
@@ -47,7 +50,9 @@ def run_explain(console: Console, *, point_id: str, day: str, as_json: bool) -> 
     platform = installation().settings.platform
     portfolio = load_portfolio(platform.portfolio)
     lake = Lake.of(platform)
-    chain = explain(lake, portfolio, point_id=point_id, day=day)
+    found = find_point(portfolio, point)
+    local_day = day_by_word(day, timezone=portfolio.sites[found.site_id].timezone)
+    chain = explain(lake, portfolio, point_id=found.point_id, day=local_day)
     if as_json:
         print(json.dumps(chain.as_json(), indent=2, default=_text))  # noqa: T201
     else:

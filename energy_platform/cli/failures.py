@@ -31,10 +31,12 @@ from energy_platform.installation.origin import DataFolderError, OriginError, Si
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
+from energy_platform.portfolio.find import PointNotFoundError
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.http.masking import MASK
 from energy_platform.warehouse import WarehouseError
+from energy_platform.warehouse.errors import ExtractError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,12 +58,14 @@ EXPECTED: Final = (
     DataFolderError,
     DiscoveryError,
     ExplainError,
+    ExtractError,
     ForeignInstanceError,
     InstanceInUseError,
     LakeError,
     LedgerError,
     DeadLetterError,
     OriginError,
+    PointNotFoundError,
     PortfolioError,
     SettingsError,
     SimulationInUseError,

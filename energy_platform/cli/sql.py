@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from energy_platform.cli.console import add_row, error_console, print_error, table, visible
-from energy_platform.lake.lake import Lake
-from energy_platform.memory import MEMORY, default_memory, show_memory
+from energy_platform.cli.published import build_memory, not_yet, open_published
+from energy_platform.memory import MEMORY, show_memory
 from energy_platform.settings import Settings
-from energy_platform.warehouse.live_views import open_live_views
-from energy_platform.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,12 +58,9 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) ->
     to = error_console() if as_csv else console
     platform = Settings.load().platform
     try:
-        connection = _open(platform, live=live)
+        connection = open_published(platform, live=live)
     except FileNotFoundError as error:
-        to.print(
-            f"{error.filename} does not exist yet: run `make demo`, or a refresh in `make ui`",
-            markup=False,
-        )
+        to.print(not_yet(error), markup=False)
         return 2
     with connection:
         try:
@@ -79,16 +74,6 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) ->
         except duckdb.Error as error:
             print_error(to, _sentence(error))
             return 1
-
-
-def _open(platform: PlatformSettings, *, live: bool) -> duckdb.DuckDBPyConnection:
-    if live:
-        return open_live_views(Lake.of(platform), marts=platform.data_dir / "marts")
-    path = platform.data_dir / "energy.duckdb"
-    if not path.exists():
-        raise FileNotFoundError(2, "no such file", str(path))
-    limit = f"{(platform.memory or default_memory()) // 10**6}MB"
-    return duckdb.connect(str(path), read_only=True, config={**SANDBOX, "memory_limit": limit})
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
@@ -142,7 +127,7 @@ def _write_csv(result: duckdb.DuckDBPyConnection) -> None:
 
 def _too_much(platform: PlatformSettings) -> str:
     return (
-        f"the query needs more than {show_memory(platform.memory or default_memory())}: ask for "
+        f"the query needs more than {show_memory(build_memory(platform))}: ask for "
         f"fewer days or points at a time, or set {MEMORY} to more"
     )
 

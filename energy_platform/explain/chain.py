@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,6 +23,7 @@ from energy_platform.explain.explanation import (
 )
 from energy_platform.explain.samples import read_samples, rows_of_point
 from energy_platform.limits_seen import seen_power
+from energy_platform.portfolio.find import PointNotFoundError, find_point
 from energy_platform.refresh import stale
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
@@ -46,12 +46,6 @@ if TYPE_CHECKING:
 
 
 _BUCKET: Final = timedelta(minutes=15)
-
-_SIMILAR: Final = 3
-
-_ALL_POINTS: Final = (
-    '`energy-platform sql "select point_id, device_name, point_name from dim_point"`'
-)
 
 
 class _Amounts(NamedTuple):
@@ -106,7 +100,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
     Args:
         lake: The day files.
         portfolio: The portfolio as it is now.
-        point_id: ``vendor/serial/key``.
+        point_id: ``vendor/serial/key``, or words that fit one point only.
         day: Local day of the point's site, ``YYYY-MM-DD``.
 
     Raises:
@@ -114,6 +108,7 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         LakeError: A file of the lake is damaged.
     """
     point = _point(portfolio, point_id)
+    point_id = point.point_id
     timezone = portfolio.sites[point.site_id].timezone
     local_day = _date(day)
     start = day_start(local_day, timezone=timezone)
@@ -185,30 +180,11 @@ def _neutral(rows: pl.DataFrame, amounts: _Amounts) -> pl.DataFrame:
     return rows.rename(names, strict=False)
 
 
-def _point(portfolio: Portfolio, point_id: str) -> Point:
-    point = portfolio.points.get(point_id)
-    if point is None:
-        near = _similar(portfolio, point_id)
-        hint = f"did you mean {' or '.join(near)}? All" if near else "all"
-        raise ExplainError(
-            f"the portfolio has no point {point_id!r}; {hint} of them: {_ALL_POINTS}"
-        )
-    return point
-
-
-def _similar(portfolio: Portfolio, typed: str) -> list[str]:
-    """Return the points whose id looks like what was typed, else those that are called so."""
-    near = difflib.get_close_matches(typed, portfolio.points, n=_SIMILAR, cutoff=0.5)
-    if near:
-        return near
-    typed_words = typed.casefold().split()
-    called = [
-        f"{point.point_id} ({point.device_name}: {point.name})"
-        for point in sorted(portfolio.points.values(), key=lambda one: not one.is_energy)
-        if typed_words
-        and all(word in f"{point.device_name} {point.name}".casefold() for word in typed_words)
-    ]
-    return called[:_SIMILAR]
+def _point(portfolio: Portfolio, typed: str) -> Point:
+    try:
+        return find_point(portfolio, typed)
+    except PointNotFoundError as error:
+        raise ExplainError(str(error)) from error
 
 
 def _date(day: str) -> date:

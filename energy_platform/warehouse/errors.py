@@ -12,6 +12,10 @@ class WarehouseError(RuntimeError):
     """A build or a publication failed; the message says what to do. What was published stays."""
 
 
+class ExtractError(ValueError):
+    """What is wanted of the published file is not there; the message says what is."""
+
+
 class OutOfMemoryError(WarehouseError):
     """What was to be rebuilt at once does not fit into the memory of a build."""
 

@@ -134,7 +134,7 @@ def test_queries_are_answered(
 def test_a_query_that_is_too_large_names_our_setting(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("energy_platform.cli.sql.default_memory", lambda: 20_000_000)
+    monkeypatch.setattr("energy_platform.cli.published.default_memory", lambda: 20_000_000)
     query = "select count(distinct hash(range)) from range(9000000)"
     code, said = asked(query, capfd=capfd)
     assert code == 1
