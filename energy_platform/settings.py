@@ -389,6 +389,13 @@ class DestinationSettings(_Connected):
         return variable(cls, field)
 
 
+def beside_or_in_package(folder: str) -> Path:
+    """Return a folder of the checkout, or of the installed package, which carries it inside."""
+    package = Path(__file__).parent
+    checkout = package.parent / folder
+    return checkout if checkout.is_dir() else package / folder
+
+
 class PlatformSettings(_Section):
     """The platform itself (variables ``ENERGY_PLATFORM_*``)."""
 
@@ -397,7 +404,7 @@ class PlatformSettings(_Section):
     data_dir: Path = Field(Path("data"), description="Folder for all that a run leaves.")
     portfolio: Path = Field(Path("portfolio.yaml"), description="The portfolio file.")
     dbt_project_dir: Path = Field(
-        Path(__file__).parent.parent / "dbt_models", description="The dbt project."
+        default_factory=lambda: beside_or_in_package("dbt_models"), description="The dbt project."
     )
     docs_url: Url | None = Field(
         None, description="Where docs/ is served, for links in the UI; empty: its path here."

@@ -7,8 +7,10 @@ what is copied from it. Words of vendors are data: their control characters are 
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from rich.console import Console as RichConsole
@@ -76,6 +78,17 @@ def table(*columns: str, **options: Any) -> Table:
 def add_row(to: Table, *cells: object) -> None:
     """Add cells as they are: words of a vendor are neither markup nor commands of a terminal."""
     to.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in cells))
+
+
+def program() -> str:
+    """Return how this program is called in a shell: by its name where the PATH leads to it."""
+    name = "energy-platform"
+    script = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    if not script.exists() or (found is not None and Path(found).samefile(script)):
+        return name
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)
 
 
 def visible(text: str, *, keep: str = "") -> str:

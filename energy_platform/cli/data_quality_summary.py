@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from energy_platform.cli.console import program
 from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_REGISTER_REJECTS
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
-
-PROGRAM: Final = ".venv/bin/energy-platform"
 
 EVENT_NAMES: Final = {
     "reset": "reset",
@@ -57,7 +56,7 @@ class QualityEvents(NamedTuple):
     @property
     def command(self) -> str:
         """The command that explains the day, to be pasted into a shell."""
-        return shlex.join([PROGRAM, "explain", self.point_id, self.day])
+        return shlex.join([program(), "explain", self.point_id, self.day])
 
 
 def data_quality_summary(lake: Lake, portfolio: Portfolio) -> tuple[QualityEvents, ...]:

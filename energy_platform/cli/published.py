@@ -41,4 +41,7 @@ def build_memory(platform: PlatformSettings) -> int:
 
 def not_yet(error: FileNotFoundError) -> str:
     """Say that there is nothing to read yet, and what makes it."""
-    return f"{error.filename} does not exist yet: run `make demo`, or a refresh in `make ui`"
+    return (
+        f"{error.filename} does not exist yet: run `energy-platform demo`, or a refresh in "
+        "`energy-platform ui`"
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from energy_platform.cli.console import add_row, table
+from energy_platform.cli.console import add_row, program, table
 from energy_platform.cli.data_quality_summary import data_quality_summary
 from energy_platform.destinations.base import titles
 from energy_platform.lake.lake import Lake
@@ -73,8 +73,9 @@ def print_summary(
         console.print(f"-- {title}", style="dim")
         console.print(query + ";\n", markup=False, highlight=False, soft_wrap=True)
     console.print(
-        'Ask with any DuckDB 1.x client, or: .venv/bin/energy-platform sql "select …"\n'
-        "See it run: make ui",
+        f'Ask with any DuckDB 1.x client, or: {program()} sql "select …"\n'
+        f"As a spreadsheet: {program()} export mart_site_energy -o energy.xlsx\n"
+        f"See it run: {program()} ui",
         markup=False,
     )
     console.print(f"{seconds:.0f} s", style="dim")

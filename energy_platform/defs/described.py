@@ -4,17 +4,16 @@ Belongs here: what follows from an asset's group. Columns, figures and plots do 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
 from energy_platform.defs.freshness import freshness
 from energy_platform.defs.groups import CORE, DELIVERY, MARTS, RAW
-from energy_platform.settings import PlatformSettings
+from energy_platform.settings import PlatformSettings, beside_or_in_package
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
-"""The pages as they lie in a checkout."""
+DOCS: Final = beside_or_in_package("docs")
+"""The pages as they lie in a checkout, or in an installed package."""
 
 PAGES: Final = {
     **dict.fromkeys(RAW.values(), ("raw", "architecture.md#days-and-files")),

@@ -45,6 +45,7 @@ from energy_platform.sources.registry import (
     sources,
 )
 from energy_platform.warehouse import Warehouse
+from energy_platform.warehouse.dbt_project import folder_of
 
 PLATFORM: Final = "platform"
 """Key of the installation's resource."""
@@ -196,7 +197,9 @@ class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
         return Warehouse(
             data_dir=Path(self.lake.data_dir),
             lake=self.lake.lake(),
-            dbt_project_dir=Path(self.dbt_project_dir),
+            dbt_project_dir=folder_of(
+                Path(self.dbt_project_dir), data_dir=Path(self.lake.data_dir)
+            ),
             late_days={vendor: ingest_settings(vendor).late_days for vendor in day_tables()},
             memory=PlatformSettings().memory or default_memory(),
         )

@@ -63,7 +63,8 @@ def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> Check
     resting = [one.next_at for one in found if one.next_at is not None]
     again = f"from {min(resting):%H:%M} UTC" if len(resting) == len(found) else "at the next look"
     advice = (
-        f"`make ui` or the service asks for them again {again}; `energy-platform status` lists them"
+        f"`energy-platform ui` or the service asks for them again {again}; "
+        "`energy-platform status` lists them"
     )
     is_old = any(now - day_bounds(one.day)[1] > FAILS_AFTER for one in found)
     return (fail if is_old else warn)(CHECK, source, message, advice)

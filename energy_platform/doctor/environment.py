@@ -132,7 +132,7 @@ def _credentials(settings: Settings) -> tuple[tuple[Vendor, ...], list[CheckResu
                 CHECK,
                 "",
                 "no vendor has its credentials",
-                "Fill .env as .env.example shows; `make demo` needs none",
+                "Fill .env as .env.example shows; `energy-platform demo` needs none",
             )
         )
     return tuple(complete), findings

@@ -38,11 +38,14 @@ def check_dagster(home: Path) -> list[CheckResult]:
                 "dagster",
                 "",
                 f"DAGSTER_HOME is {configured}, the platform's is {home}",
-                "Unset DAGSTER_HOME; `make ui` sets its own",
+                "Unset DAGSTER_HOME; `energy-platform ui` sets its own",
             )
         )
     if not home.exists():
-        return [*findings, ok("dagster", "", f"{home} does not exist yet; `make ui` makes it")]
+        return [
+            *findings,
+            ok("dagster", "", f"{home} does not exist yet; `energy-platform ui` makes it"),
+        ]
     if not os.access(home, os.W_OK | os.X_OK):
         return [
             *findings,
@@ -50,7 +53,12 @@ def check_dagster(home: Path) -> list[CheckResult]:
         ]
     if not (home / "dagster.yaml").exists():
         findings.append(
-            warn("dagster", "", f"{home} has no dagster.yaml", "Start `make ui`, which writes it")
+            warn(
+                "dagster",
+                "",
+                f"{home} has no dagster.yaml",
+                "Start `energy-platform ui`, which writes it",
+            )
         )
     if ui_is_running(home):
         if why := restart_note(home):
@@ -63,7 +71,7 @@ def check_dagster(home: Path) -> list[CheckResult]:
             "dagster",
             "",
             "the UI and daemon are not running: no schedule reads, no poll is made",
-            "Start `make ui`, or the service",
+            "Start `energy-platform ui`, or the service",
         ),
     ]
 

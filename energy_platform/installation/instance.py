@@ -167,7 +167,7 @@ def require_own_instance(data_dir: Path) -> None:
     named = os.environ.get(INSTANCE)
     if named is None:
         raise ForeignInstanceError(
-            "start Dagster with `energy-platform ui` (or `make ui`): `dagster dev` and a "
+            "start Dagster with `energy-platform ui`: `dagster dev` and a "
             "DAGSTER_HOME of your own would send telemetry, let .env overrule the environment, and "
             "miss what keeps simulated and real data apart. To look at the definitions only: "
             "`dagster definitions validate -w workspace.yaml`, or `dg list defs`"

@@ -84,7 +84,7 @@ def test_sql_cannot_write(tmp_path: Path) -> None:
 def test_sql_before_the_first_run_says_what_to_do(tmp_path: Path) -> None:
     said = typed("sql", folder=tmp_path)
     assert said.returncode == 2
-    assert "make demo" in said.stdout
+    assert "energy-platform demo" in said.stdout
 
 
 def test_a_backfill_of_an_unknown_vendor_or_day_is_refused(tmp_path: Path) -> None:

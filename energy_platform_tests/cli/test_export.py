@@ -229,4 +229,4 @@ def test_without_a_published_file_the_way_to_one_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "data" / "energy.duckdb").unlink()
-    assert "make demo" in refused(capsys, "mart_delivery")
+    assert "energy-platform demo" in refused(capsys, "mart_delivery")

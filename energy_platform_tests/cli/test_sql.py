@@ -167,7 +167,7 @@ def test_what_is_not_there_yet_and_what_is_damaged_is_told(
     (data_dir / "energy.duckdb").unlink()
     code, said = asked("select 1", capfd=capfd)
     assert code == 2
-    assert "run `make demo`" in said
+    assert "run `energy-platform demo`" in said
     assert not (data_dir / "energy.duckdb").exists()
 
 

@@ -1,7 +1,6 @@
 """Mart assets: the dbt build in a private work file, and the file that everybody reads."""
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -24,7 +23,7 @@ from energy_platform.defs.resources import Platform
 from energy_platform.installation.environment import variables_set
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
-from energy_platform.settings import PlatformSettings, SettingsError
+from energy_platform.settings import PlatformSettings
 from energy_platform.warehouse import (
     OutOfMemoryError,
     Prepared,
@@ -32,14 +31,11 @@ from energy_platform.warehouse import (
     build_command,
     explained,
 )
-from energy_platform.warehouse.dims import project_files
+from energy_platform.warehouse.dbt_project import DBT, manifest_of, usable_project
 
 PUBLISHED: Final = "energy_duckdb"
 LIVE: Final = "live_duckdb"
 POOL: Final = "warehouse"
-
-DBT: Final = str(Path(sys.executable).with_name("dbt"))
-"""The dbt of this environment."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -64,10 +60,12 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
 
     Raises:
         SettingsError: The dbt project was not parsed since its files changed.
+        WarehouseError: That of an installed package cannot be parsed.
     """
-    manifest = _manifest(settings.dbt_project_dir)
+    folder = usable_project(settings.dbt_project_dir, data_dir=settings.data_dir)
+    manifest = manifest_of(folder)
     handed_over = _handed_over(manifest)
-    project = DbtProject(settings.dbt_project_dir, profiles_dir=settings.dbt_project_dir)
+    project = DbtProject(folder, profiles_dir=folder)
 
     @dbt_assets(
         manifest=manifest,
@@ -116,21 +114,6 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
             raise dg.Failure(str(error), allow_retries=False) from error
 
     return [*handed_over, marts, _published(marts)]
-
-
-def _manifest(project: Path) -> Path:
-    """Return what dbt made of the project's files; older than they are, it is of other models."""
-    manifest = project / "target" / "manifest.json"
-    if not manifest.exists():
-        raise SettingsError(f"{manifest} does not exist; parse the dbt project with `make setup`")
-    parsed_at = manifest.stat().st_mtime
-    changed = [path for path in project_files(project) if path.stat().st_mtime > parsed_at]
-    if changed:
-        raise SettingsError(
-            f"{manifest} is older than {changed[0].relative_to(project)}: the code was changed or "
-            "upgraded; parse the dbt project again with `make setup`"
-        )
-    return manifest
 
 
 def _handed_over(manifest: Path) -> list[dg.AssetSpec]:

@@ -291,8 +291,8 @@ def _troubles(
             "waiting",
             is_ok=False,
             message=f"{len(waiting)} files were not taken for an hour or more: {shown}",
-            advice="Files are taken while `make ui` or the service runs, and by backfill; "
-            "is one open in a program, or larger than FILES_LARGEST_MB?",
+            advice="Files are taken while `energy-platform ui` or the service runs, and by "
+            "backfill; is one open in a program, or larger than FILES_LARGEST_MB?",
         )
 
 

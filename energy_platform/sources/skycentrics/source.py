@@ -145,7 +145,7 @@ def check_polls(
 ) -> Iterator[SourceCheck]:
     """Check that every gateway was polled lately; a missed poll is lost without history."""
     newest = Landing(context.landing).newest_polls()
-    advice = "Polls are made while `make ui` or the service runs; start it"
+    advice = "Polls are made while `energy-platform ui` or the service runs; start it"
     if not newest:
         yield SourceCheck(
             "polls", is_ok=False, message="no gateway was polled in the last days", advice=advice
