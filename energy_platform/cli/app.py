@@ -42,7 +42,6 @@ app = typer.Typer(
     no_args_is_help=True,
     # Typer's boxes cut and wrap what a pipe should get whole.
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=_HELP,
     help="Building energy data from vendor clouds to Parquet, DuckDB and where it is delivered.",
@@ -116,6 +115,9 @@ def sql(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="CSV in place of a table: every row, values as they are.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON array of objects: every row.")
+    ] = False,
     live: Annotated[
         bool,
         typer.Option(
@@ -126,7 +128,10 @@ def sql(
     """Ask the published DuckDB file; nothing can be written, no other file be read."""
     from energy_platform.cli.sql import run_sql  # noqa: PLC0415
 
-    raise typer.Exit(run_sql(console(), query=query, as_csv=as_csv, live=live))
+    if as_csv and as_json:
+        raise typer.BadParameter("--csv and --json are two formats; choose one")
+    form: Literal["csv", "json", "table"] = "csv" if as_csv else "json" if as_json else "table"
+    raise typer.Exit(run_sql(console(), query=query, form=form, live=live))
 
 
 @app.command()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sys
-from typing import TYPE_CHECKING, Final
+from datetime import date, time
+from typing import TYPE_CHECKING, Final, Literal
 
 import duckdb
 
@@ -18,8 +21,13 @@ if TYPE_CHECKING:
 
     from energy_platform.settings import PlatformSettings
 
+Form = Literal["table", "csv", "json"]
+
 MOST_ROWS: Final = 200
-"""Rows shown in a table; CSV has no limit."""
+"""Rows shown in a table; CSV and JSON have no limit."""
+
+_AT_ONCE: Final = 1_000
+"""Rows that are held on their way to JSON."""
 
 TABLES: Final = """
     select table_name as "table", estimated_size as rows, comment as description
@@ -39,7 +47,7 @@ _HARMLESS: Final = _QUERIES | {duckdb.StatementType.CREATE}
 _EXECUTES: Final = re.compile(r"\banalyze\b", re.IGNORECASE)
 
 
-def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) -> int:
+def run_sql(console: Console, *, query: str | None, form: Form, live: bool) -> int:
     """Run one query and print its rows.
 
     The query sees the one database and nothing else: no file, no network, no extension, no
@@ -54,8 +62,8 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) ->
         SettingsError: A variable is wrong.
         duckdb.IOException: The published file is damaged.
     """
-    # A message must not become a line of somebody's CSV.
-    to = error_console() if as_csv else console
+    # A message must not become a line of what somebody's program reads.
+    to = console if form == "table" else error_console()
     platform = Settings.load().platform
     try:
         connection = open_published(platform, live=live)
@@ -67,7 +75,7 @@ def run_sql(console: Console, *, query: str | None, as_csv: bool, live: bool) ->
             if refused := _refusal(connection, query or ""):
                 print_error(to, refused)
                 return 1
-            return _answer(console, connection, query or (VIEWS if live else TABLES), as_csv=as_csv)
+            return _answer(console, connection, query or (VIEWS if live else TABLES), form=form)
         except duckdb.OutOfMemoryException:
             print_error(to, _too_much(platform))
             return 1
@@ -100,11 +108,14 @@ def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
 
 
 def _answer(
-    console: Console, connection: duckdb.DuckDBPyConnection, query: str, *, as_csv: bool
+    console: Console, connection: duckdb.DuckDBPyConnection, query: str, *, form: Form
 ) -> int:
     result = connection.execute(query)
-    if as_csv:
+    if form == "csv":
         _write_csv(result)
+        return 0
+    if form == "json":
+        _write_json(result)
         return 0
     rows = result.fetchmany(MOST_ROWS + 1)
     shown = table(*(column[0] for column in result.description or ()))
@@ -123,6 +134,27 @@ def _write_csv(result: duckdb.DuckDBPyConnection) -> None:
         sys.stdout.write(visible(frame.write_csv(), keep="\n"))
     else:
         frame.write_csv(sys.stdout.buffer)
+
+
+def _write_json(result: duckdb.DuckDBPyConnection) -> None:
+    """Write an array with an object per line; what JSON does not know, such as times, is a text."""
+    names = [column[0] for column in result.description or ()]
+    before = "["
+    while rows := result.fetchmany(_AT_ONCE):
+        for row in rows:
+            values = dict(zip(names, map(_finite, row), strict=True))
+            print(before, json.dumps(values, default=_text, allow_nan=False), sep="\n", end="")  # noqa: T201
+            before = ","
+    print("[]" if before == "[" else "\n]")  # noqa: T201
+
+
+def _finite(value: object) -> object:
+    """Return a value as JSON knows it: not a number, and infinite, are null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
 def _too_much(platform: PlatformSettings) -> str:

@@ -100,3 +100,10 @@ def test_an_unknown_fault_of_the_simulators_is_refused_with_the_known_ones(tmp_p
     said = typed("simulate", "--faults", "belimo:gremlins", folder=tmp_path)
     assert said.returncode == 2
     assert "gremlins" in said.stdout
+
+
+def test_a_shell_completes_the_commands(tmp_path: Path) -> None:
+    asked = {"COMP_WORDS": "energy-platform exp", "COMP_CWORD": "1"}
+    asked["_ENERGY_PLATFORM_COMPLETE"] = "complete_bash"
+    said = typed(folder=tmp_path, env=asked)
+    assert sorted(said.stdout.split()) == ["explain", "export"]

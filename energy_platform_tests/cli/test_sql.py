@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -191,3 +193,25 @@ def test_a_table_shows_ids_whole_and_steers_no_terminal(
     assert "x" * 300 + r"\x1b[2J" in said
     assert "y" * 300 in said
     assert "\x1b" not in said
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_json_holds_every_row_with_what_json_knows(capfd: pytest.CaptureFixture[str]) -> None:
+    query = (
+        "select n, 'nan'::double as missing, date '2026-03-29' as day, [1, 2] as list, "
+        "timestamptz '2026-03-29 00:00:00+00' as at from range(3000) r(n) order by n"
+    )
+    assert app.run(["sql", "--json", query]) == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert [row["n"] for row in rows] == list(range(3000))
+    assert rows[0]["missing"] is None
+    assert (rows[0]["day"], rows[0]["list"]) == ("2026-03-29", [1, 2])
+    assert datetime.fromisoformat(rows[0]["at"]) == datetime(2026, 3, 29, tzinfo=UTC)
+    assert app.run(["sql", "--json", "select 1 as n where false"]) == 0
+    assert json.loads(capfd.readouterr().out) == []
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_two_formats_at_once_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["sql", "--json", "--csv", "select 1"]) == 2
+    assert "choose one" in capfd.readouterr().err
