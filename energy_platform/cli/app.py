@@ -89,6 +89,32 @@ def ui(
 
 
 @app.command()
+def init() -> None:
+    """Ask for logins, try them, write .env and a first portfolio, show the energy of yesterday."""
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(
+            "init asks questions and there is no terminal: copy .env.example to .env instead, fill "
+            "it in, then `energy-platform doctor` and `energy-platform discover`"
+        )
+    from energy_platform.cli.init import run_init  # noqa: PLC0415
+
+    raise typer.Exit(run_init(console(), questions=_Terminal()))
+
+
+class _Terminal:
+    """Asks the person at the terminal."""
+
+    def text(self, question: str, *, secret: bool, default: str) -> str:
+        answer: str = typer.prompt(
+            question, default=default, hide_input=secret, show_default=bool(default)
+        )
+        return answer
+
+    def agreed(self, question: str, *, default: bool) -> bool:
+        return typer.confirm(question, default=default)
+
+
+@app.command()
 def simulate(
     faults: Annotated[
         list[str] | None,
