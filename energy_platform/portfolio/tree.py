@@ -108,6 +108,8 @@ def of_device(
         for one in own
         if one != link.target and _difference(points[one], target) is None
     ]
+    # A battery's charge is drawn like the import of its device, and is not what is meant by it.
+    alike = [one for one in alike if one.quantity == target.quantity] or alike
     # The register counts before the increment next to it, which has no place in the balance.
     meant = [one for one in alike if one.role != "none"] or alike
     meant = [one for one in meant if one.phase == target.phase] or meant

@@ -65,6 +65,15 @@ def test_a_point_says_it_itself_and_a_device_of_the_others() -> None:
     assert tree(parse_portfolio(text)) == {A: (TOP, None)}
 
 
+def test_of_a_device_the_same_quantity_is_meant_before_what_is_drawn_too() -> None:
+    text = (
+        "  - {vendor: socomec, serial: a, site: paris, name: A, role: sub, max_power_w: none, "
+        f"parent: {TOP}, points: [{{key: charge, name: X, quantity: battery_energy_charge, "
+        "role: storage}, {key: import, name: Y, quantity: active_energy_import}]}\n"
+    )
+    assert tree(parse_portfolio(HEAD + text)) == {A: (TOP, None)}
+
+
 def test_a_second_instrument_has_the_place_of_the_first() -> None:
     text = (
         HEAD
