@@ -51,7 +51,7 @@ select
     count(*) filter (where verdict = 'differ') as differ,
     count(*) filter (where verdict in ('agree', 'differ')) as judged
 from mart_instruments
-where site_id = $site and date_trunc($grain, local_day) = $day and difference_wh is not null
+where site_id = $site and date_trunc($grain, local_day) = $day and verdict <> 'not_comparable'
 group by point_id, other_point_id
 order by other_point_id
 """

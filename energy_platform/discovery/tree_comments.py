@@ -61,7 +61,7 @@ def propose_tree(
         marked = line.partition("  #")[0]
         if marked in editors[number].comments_of(place):
             continue
-        remarks.append(f"{link.point_id}: {link.name} {link.target}? It {link.why}")
+        remarks.append(f"{link.point_id}: {link.name} {link.target}? {link.why}")
         if not editors[number].add_to_entry(place, [line]):
             remarks[-1] += "; its entry is written in braces: write it there yourself"
     after = [one.result() for one in editors]
@@ -104,7 +104,7 @@ def _comment(
     is_at_point: bool,
 ) -> str:
     said = f"{link.name}: {scalar(link.target)}"
-    why = f"  # {TO_CONFIRM}: it {clean_comment(link.why)}"
+    why = f"  # {TO_CONFIRM}: {clean_comment(link.why)}"
     if is_at_point:
         return f"# {said}{why}"
     own = tuple(one for one in places if places[one][0] == places[link.point_id][0])

@@ -16,6 +16,7 @@ import polars as pl
 from energy_platform.discovery.keywords import keywords
 from energy_platform.discovery.vocabulary import MAIN, Words
 from energy_platform.portfolio.tree import carrier_of, direction_of, is_metered
+from energy_platform.schemas import ONCE_PER_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +45,12 @@ WHOLE: Final = 0.2
 
 MAIN_NAMES: Final = MAIN | Words({"general", "generale", "principal", "principale"})
 """Words of the meter that a whole site comes through, where none has the role."""
+
+_LOADS: Final = frozenset(
+    {"active_energy_import", "active_energy_net", "active_power", "heating_energy"}
+    | {"cooling_energy"}
+)
+"""What is drawn by loads; a battery's counters have a place of their own in the balance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +142,7 @@ def _twins(points: Sequence[Point], series: Series) -> list[ProposedLink]:
                 name="same_as",
                 point_id=other.point_id,
                 target=first.point_id,
-                why=f"shows the same within {CLOSE:.0%} in {both[0].size} hours",
+                why=f"the same within {CLOSE:.0%} in {both[0].size} hours",
             )
     return list(found.values())
 
@@ -156,7 +163,7 @@ def _sums(loads: Sequence[Point], series: Series) -> list[ProposedLink]:
                 name="parent",
                 point_id=child.point_id,
                 target=parent.point_id,
-                why=f"hour by hour it is the sum of {len(children)} meters, this one among them",
+                why=f"hour by hour the sum of {len(children)} meters, this one among them",
             )
     return list(found.values())
 
@@ -188,12 +195,12 @@ def _behind_main(
     how = "the only main meter" if main.role == "main" else "the main meter by its name"
     found = []
     for point in rest:
-        if point is main or point.role in {"main", "generation", "storage"}:
+        if point is main or point.role in ONCE_PER_SITE or point.quantity not in _LOADS:
             continue
         both = _both(series, point.point_id, main.point_id)
         if both is not None and not _is_within(series, point.point_id, main.point_id):
             continue
-        seen = f", and never less than this in {both[0].size} hours" if both else ""
+        seen = f", and never below this in {both[0].size} hours" if both else ""
         found.append(
             ProposedLink(
                 name="parent",

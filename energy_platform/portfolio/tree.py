@@ -267,9 +267,9 @@ def _counted_twice(points: Mapping[str, Point], parents: Mapping[str, Link]) -> 
         above: str | None = link.target
         while counting and above is not None:
             for other in instruments.get(above, ()):
-                point = counting.pop((other.role, other.quantity), None)
-                if point is not None:
-                    why = f"{point.point_id} stands behind {other.point_id} and both have role"
-                    why = f"{why} {point.role}: site use would count it twice; say role: sub"
+                own = counting.pop((other.role, other.quantity), None)
+                if own is not None:
+                    why = f"{own.point_id} stands behind {other.point_id} and both have role"
+                    why = f"{why} {own.role}: site use would count it twice; say role: sub"
                     yield link.place, why
             above = parents[above].target if above in parents else None
