@@ -127,7 +127,7 @@ def typed_period(typed: str) -> tuple[str, date]:
 
 def open_published(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the published file, which nothing may write and from which nothing else is read."""
-    return duckdb.connect(str(path), read_only=True, config=SANDBOX)
+    return duckdb.connect(str(path), read_only=True, config={**SANDBOX})
 
 
 def print_trees(
