@@ -23,6 +23,8 @@ Method = Literal["register", "power", "increment"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Carrier = Literal["electricity", "heating", "cooling", "water"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
+ONCE_PER_SITE: Final[frozenset[Role]] = frozenset({"main", "generation", "storage"})
+"""Roles whose energy enters the use of a site; a meter behind such a one is a submeter, ``sub``."""
 Phase = Literal["total", "L1", "L2", "L3", "N", "L12", "L13", "L23"]
 Vendor: TypeAlias = str
 """Name of a registered source; ``energy_platform.sources.registry`` knows them all."""

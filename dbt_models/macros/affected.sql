@@ -8,8 +8,17 @@
 #}
 {% macro get_incremental_affected_sql(arg_dict) %}
     {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) -%}
+    {%- set months = config.get("months") -%}
+    {%- if months %}
     delete from {{ arg_dict["target_relation"] }}
-    where {{ in_affected(
+    where {{ months }} and {{ in_affected(
+        config.require("period"),
+        grain="month",
+        scope=config.get("scope", "point_id")
+    ) }};
+    {%- endif %}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ "not (" ~ months ~ ") and " if months }}{{ in_affected(
         config.require("period"),
         grain=config.get("grain", "day"),
         scope=config.get("scope", "point_id")

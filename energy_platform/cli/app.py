@@ -227,6 +227,24 @@ def explain(
 
 
 @app.command()
+def tree(
+    site: Annotated[str | None, typer.Argument(help="Id of a site; without it, all.")] = None,
+    *,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            "--period",
+            help="Local day, YYYY-MM-DD, or month, YYYY-MM; else the newest day that is over.",
+        ),
+    ] = None,
+) -> None:
+    """Print what stands behind each meter, what none shows, and loads that are measured twice."""
+    from energy_platform.cli.site_tree import run_tree  # noqa: PLC0415
+
+    raise typer.Exit(run_tree(console(), site=site, period=period))
+
+
+@app.command()
 def backfill(
     vendor: Annotated[str, typer.Argument(help=f"{', '.join(source_names())} or all.")],
     first: Annotated[str, typer.Argument(help="First UTC day, YYYY-MM-DD.")],
@@ -264,12 +282,20 @@ def discover(
         bool,
         typer.Option("--limits", help="Propose max_power_w from the lake; ask no vendor."),
     ] = False,
+    tree: Annotated[
+        bool,
+        typer.Option("--tree", help="Propose parent and same_as from the lake; ask no vendor."),
+    ] = False,
 ) -> None:
     """Write or extend portfolio.yaml from the inventories of the vendors with credentials."""
     if limits:
         from energy_platform.cli.discover_limits import run_limits  # noqa: PLC0415
 
         raise typer.Exit(run_limits(console(), dry_run=dry_run, yes=yes))
+    if tree:
+        from energy_platform.cli.discover_tree import run_tree_proposal  # noqa: PLC0415
+
+        raise typer.Exit(run_tree_proposal(console(), dry_run=dry_run, yes=yes))
     from energy_platform.cli.discover import run_discover  # noqa: PLC0415
 
     raise typer.Exit(run_discover(console(), dry_run=dry_run, yes=yes))

@@ -8,6 +8,7 @@ import duckdb
 
 from energy_platform.cli.console import add_row, program, table
 from energy_platform.cli.data_quality_summary import data_quality_summary
+from energy_platform.cli.site_tree import print_trees
 from energy_platform.destinations.base import titles
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
@@ -28,6 +29,9 @@ from mart_site_energy order by site_id, local_day""",
     "The highest quarter hour of each site and month": """\
 select site_id, local_month, peak_at, round(peak_w / 1000, 1) as kw
 from mart_peak_demand where scope = 'site' order by site_id, local_month""",
+    "What stands behind each meter, and what none of them shows, hour by hour": """\
+select site_id, local_start, member, point_id, round(energy_kwh, 2) as kwh
+from mart_submetering where grain = 'hour' order by site_id, local_start, member""",
     "Points with the most missing samples": """\
 select point_id, local_day, expected_samples, received_samples
 from fct_quality_daily order by expected_samples - received_samples desc nulls last limit 10""",
@@ -62,6 +66,8 @@ def print_summary(
             "Electricity per site and local day, kWh (~ not whole)",
             _energy(connection),
         )
+        console.print("What stands behind each main meter", style="italic")
+        print_trees(console, connection)
         _print(console, "Packets per stream", _deliveries(connection, delivery_report))
     verdict = "; ".join(delivery_report["complaints"]) or "every stream in order, nothing twice"
     console.print(

@@ -123,6 +123,23 @@ class PortfolioText:
         self._insert(self._end_of(node, column=column), indented(lines, by=column))
         return True
 
+    def add_to_entry(self, path: Sequence[str | int], lines: Lines) -> bool:
+        """Add comments behind the first line of an entry, as deep as its other lines.
+
+        Args:
+            path: Keys and positions that lead to the entry.
+            lines: Comment lines.
+
+        Returns:
+            Whether there is such an entry in block style.
+        """
+        node = self._at(path)
+        if not isinstance(node, yaml.MappingNode) or node.flow_style or not node.value:
+            return False
+        at = self._line_end(_last_index(node.value[0][1], self._text))
+        self._insert(at, indented(lines, by=node.start_mark.column))
+        return True
+
     def comments_of(self, path: Sequence[str | int]) -> str:
         """Return the comment lines in and behind the list at a path."""
         node = self._at(path)

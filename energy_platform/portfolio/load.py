@@ -28,6 +28,7 @@ from energy_platform.portfolio.model import (
 from energy_platform.portfolio.parts import MergedFiles, PartsError, YamlFile
 from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
 from energy_platform.portfolio.text import read_yaml
+from energy_platform.portfolio.tree import LINKS, DeviceLink, Link, of_device, with_links
 from energy_platform.portfolio.values import on_the_clock
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.quantities import (
@@ -201,6 +202,7 @@ def _check_units(file: PortfolioFile) -> Iterator[Problem]:
 
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
+    places: dict[str, Place] = {}
     problems: list[Problem] = []
     zones = {site.id: site.timezone for site in file.sites}
     sites = {site.id: site for site in file.sites}
@@ -224,6 +226,9 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             point = _point(spec, device, point_id=point_id, timezone=zones[device.site])
             confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
             points[point_id] = replace(point, confidence=confidence)
+            places[point_id] = place
+    points, unlinked = _linked(file, points=points, places=places)
+    problems += unlinked
     corrections: list[Correction] = []
     for index, correction in enumerate(file.corrections):
         problems += [
@@ -246,6 +251,42 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
         streams={stream.id: stream.on_the_clock(zones[stream.site]) for stream in file.streams},
     )
     return portfolio, problems
+
+
+def _linked(
+    file: PortfolioFile, *, points: dict[str, Point], places: Mapping[str, Place]
+) -> tuple[dict[str, Point], list[Problem]]:
+    """Return the points with their places in the trees of their sites; see ``tree``."""
+    links: list[Link] = []
+    problems: list[Problem] = []
+    for index, device in enumerate(file.devices):
+        shared = file.device_types[device.type].points if device.type else ()
+        specs = {spec.key: spec for spec in (*shared, *device.points)}
+        ids = {key: id_of_point(device.vendor, device.serial, key) for key in specs}
+        known = {key: spec for key, spec in specs.items() if ids[key] in points}
+        for name in LINKS:
+            said = {key: target for key, spec in known.items() if (target := getattr(spec, name))}
+            links += [
+                Link((*places[ids[key]], name), name, ids[key], target)
+                for key, target in said.items()
+            ]
+            if (target := getattr(device, name)) is None:
+                continue
+            found = of_device(
+                DeviceLink(
+                    ("devices", index, name), name, device_id(device.vendor, device.serial), target
+                ),
+                points,
+                own=tuple(ids[key] for key in known if key not in said),
+            )
+            if isinstance(found, Link):
+                links.append(found)
+            else:
+                problems.append(found)
+    # With one point unknown, what else is wrong with the links may follow from it.
+    if problems or not links:
+        return points, problems
+    return with_links(points, links)
 
 
 def _accepted(
@@ -363,6 +404,7 @@ def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> 
         energy_from_power=spec.energy_from_power,
         until=min((on_the_clock(one, timezone=timezone) for one in ends), default=None),
         is_read=device.read,
+        accuracy_percent=spec.accuracy_percent or device.accuracy_percent,
         policy=CounterPolicy(**settings),
     )
 

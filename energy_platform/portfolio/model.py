@@ -191,6 +191,15 @@ class PointSpec(PolicyEntry):
     energy_from_power: bool = Field(
         False, description="Integrate this power because the device has no register."
     )
+    parent: Text | None = Field(
+        None, description="Id of the point of the meter that it stands behind, vendor/serial/key."
+    )
+    same_as: Text | None = Field(
+        None, description="Id of the point that measures the same load; counted once, compared."
+    )
+    accuracy_percent: Positive | None = Field(
+        None, description="Largest error of the instrument by its class, % of what it measures."
+    )
     until: LocalInstant | None = Field(
         None, description="From here on the point is out of service: nothing is expected of it."
     )
@@ -234,6 +243,17 @@ class Device(_Entry):
     )
     every: Duration | None = Field(
         None, description="Expected time between two samples of its points."
+    )
+    parent: Text | None = Field(
+        None,
+        description="Id of the point it stands behind: meant of its point that measures the same.",
+    )
+    same_as: Text | None = Field(
+        None,
+        description="Id of the point of the same load: meant of its point that measures the same.",
+    )
+    accuracy_percent: Positive | None = Field(
+        None, description="Largest error of its energies by its class, % of what they measure."
     )
     until: LocalInstant | None = Field(
         None, description="From here on the device is out of service, with all its points."

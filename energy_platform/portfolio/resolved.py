@@ -43,6 +43,9 @@ class Point:
         is_read: Whether its device is read at all.
         confidence: How sure the weakest guess of ``discover`` is that the point rests on (its own
             entry, its device's, its site's); None when an operator has confirmed them all.
+        parent: The first instrument of the load that its load stands behind; None at the top.
+        same_as: The first instrument of its load; None where it is that itself.
+        accuracy_percent: Its largest error by its class, None where it is not known.
     """
 
     point_id: str
@@ -70,6 +73,9 @@ class Point:
     until: datetime | None = None
     is_read: bool = True
     confidence: Confidence | None = None
+    parent: str | None = None
+    same_as: str | None = None
+    accuracy_percent: float | None = None
 
     @property
     def device_id(self) -> str:
@@ -218,6 +224,10 @@ class Portfolio:
                 "is_read": point.is_read,
                 "confidence": point.confidence,
                 "is_confirmed": point.confidence is None,
+                "parent": point.parent,
+                "same_as": point.same_as,
+                "accuracy_percent": point.accuracy_percent,
+                "resolution_wh": point.policy.resolution_wh,
             }
             for point in self.points.values()
         ]
@@ -238,6 +248,10 @@ class Portfolio:
             "is_read": pl.Boolean(),
             "confidence": pl.String(),
             "is_confirmed": pl.Boolean(),
+            "parent": pl.String(),
+            "same_as": pl.String(),
+            "accuracy_percent": pl.Float64(),
+            "resolution_wh": pl.Float64(),
         }
         return pl.DataFrame(rows, schema=schema)
 

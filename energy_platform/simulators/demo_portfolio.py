@@ -70,6 +70,9 @@ HEADROOM: Final = 1.5
 BATTERY_CAPACITY_WH: Final = 513_000.0
 """Rated capacity behind the SkyCentrics lifetime counters."""
 
+ACCURACY_PERCENT: Final = 0.5
+"""Class of the demo's meters: 0.5 S, as those that bill are."""
+
 HOUR_S: Final = 3_600
 """What a UPS counts by the hour has a cadence of its own beside its device's, seconds."""
 
@@ -164,6 +167,11 @@ def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
             alike[shape].append((device, signals))
     types: dict[str, Entry] = {}
     devices: list[Entry] = []
+    mains = {
+        one.site: one
+        for one in world.signals.values()
+        if one.role == "main" and one.quantity == "active_energy_import"
+    }
     for members in alike.values():
         name = _type_name(members[0][0], taken=types)
         columns = zip(*(signals for _, signals in members), strict=True)
@@ -172,8 +180,40 @@ def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
                 _point(column[0], max_power_w=max(map(_rated_w, column))) for column in columns
             ]
         }
-        devices += [_device(device, signals, type_name=name) for device, signals in members]
+        for device, signals in members:
+            entry = _device(device, signals, type_name=name)
+            shared = {one["key"]: one for one in types[name]["points"]}
+            devices.append(entry | _links(device, signals, mains=mains, shared=shared))
     return types, devices
+
+
+def _links(
+    device: Device,
+    signals: list[Signal],
+    *,
+    mains: dict[str, Signal],
+    shared: dict[str, Entry],
+) -> Entry:
+    """What a device's registers stand behind: the main meter, or the same current as it.
+
+    A device with several of them says it at its points, one with a single one for the device.
+    """
+    main = mains.get(device.site)
+    registers = [
+        one for one in signals if one.kind == "register" and one.quantity == "active_energy_import"
+    ]
+    if main is None or not registers:
+        return {}
+    known: Entry = {"accuracy_percent": ACCURACY_PERCENT}
+    links = [
+        (one, "same_as" if one.curve == main.curve else "parent")
+        for one in registers
+        if one is not main
+    ]
+    if len(links) == 1:
+        return known | {links[0][1]: main.key}
+    points = [shared[one.address] | {link: main.key} for one, link in links]
+    return known | ({"points": points} if points else {})
 
 
 def _rules() -> dict[str, PortfolioRules]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from energy_platform.lake.digests import digest_of
-from energy_platform.schemas import INSTANT
+from energy_platform.schemas import INSTANT, ONCE_PER_SITE
 from energy_platform.transforms.consumption import counts_consumption
 from energy_platform.transforms.readings import CORRECTED, DROPPED
 from energy_platform.transforms.units import canonical_unit, conversion
@@ -50,6 +50,10 @@ _FACT_ATTRIBUTES: Final = (
     "until",
     "is_read",
     "is_confirmed",
+    "parent",
+    "same_as",
+    "accuracy_percent",
+    "resolution_wh",
 )
 """Attributes of a point that enter facts, not only dimensions."""
 
@@ -162,7 +166,9 @@ def site_devices(portfolio: Portfolio, *, known: Collection[str]) -> set[str]:
         for point in points.values()
         if point.site_id in sites
         and (
-            point.role in {"main", "generation", "storage"}
+            point.role in ONCE_PER_SITE
+            or point.parent is not None
+            or point.same_as is not None
             or point.quantity in {"heating_energy", "cooling_energy"}
         )
     }

@@ -13,6 +13,7 @@ from energy_platform.schemas import CORE_CONSUMPTION_DELTAS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from energy_platform.portfolio import Portfolio
     from energy_platform.warehouse.inputs import Input
 
 OF_DAYS: Final = "config.materialized:incremental"
@@ -20,6 +21,9 @@ OF_DAYS: Final = "config.materialized:incremental"
 
 _OF_CONSUMPTION: Final = ("fct_consumption_*",)
 """Of registers that count no energy, such as water meters; many a portfolio has none."""
+
+_OF_TREES: Final = ("mart_submetering",)
+_OF_INSTRUMENTS: Final = ("mart_instruments",)
 
 _VIEWS: Final = "config.materialized:view"
 _TABLES: Final = "config.materialized:table"
@@ -68,6 +72,18 @@ def without_rows(*builds: Collection[Input]) -> tuple[str, ...]:
         for one in inputs
     )
     return () if has_consumption else _OF_CONSUMPTION
+
+
+def without_links(portfolio: Portfolio) -> tuple[str, ...]:
+    """Return the models of what stands behind what that a portfolio says nothing of.
+
+    They are empty, as any build leaves them, and cost what a model costs that has nothing to do.
+    """
+    points = portfolio.points.values()
+    return (
+        *(() if any(one.parent is not None for one in points) else _OF_TREES),
+        *(() if any(one.same_as is not None for one in points) else _OF_INSTRUMENTS),
+    )
 
 
 def leaves_nothing(left_out: Sequence[str]) -> bool:

@@ -57,6 +57,7 @@ from energy_platform.warehouse.selection import (
     build_command,
     slice_command,
     unchanged,
+    without_links,
     without_rows,
 )
 from energy_platform.warehouse.slices import Slice, rows_within, slices_of
@@ -400,7 +401,10 @@ class Warehouse:
                 full=bool(why),
             )
             days = affected.all_days
-            empty = without_rows(before.values(), inputs.values())
+            empty = (
+                *without_rows(before.values(), inputs.values()),
+                *without_links(portfolio),
+            )
             same = unchanged(
                 state.build_info(),
                 info,

@@ -29,6 +29,8 @@ from energy_platform_tests.end_to_end.installation import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from energy_platform.simulators.world import Curve
+
 pytestmark = [pytest.mark.long, pytest.mark.end_to_end]
 
 DAYS = ["2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]
@@ -107,6 +109,67 @@ def test_a_closed_local_day_is_within_half_a_percent_of_the_truth(
         assert site_use_wh == pytest.approx(truth, rel=0.005), (site, local_day)
         whole += 1
     assert whole >= 3
+
+
+@pytest.mark.parametrize("site", ["paris", "los-angeles", "kolkata"])
+def test_each_tree_is_what_the_world_says(platform: Installation, site: str) -> None:
+    rows = platform.sql(
+        "select parent_point_id, member, point_id, grain, starts_at, expected_s, energy_wh "
+        f"from mart_submetering where site_id = '{site}' and grain <> 'month'"
+    )
+    curves = {key: signal.curve for key, signal in platform.world.signals.items()}
+    (main,) = {parent for parent, *_ in rows}
+    children = sorted({point for _, member, point, *_ in rows if member == "child"})
+    assert len(children) == {"paris": 2, "los-angeles": 9, "kolkata": 8}[site]
+    checked = {"hour": 0, "day": 0}
+    for _, member, point, grain, starts_at, expected_s, energy_wh in rows:
+        start, end = starts_at.timestamp(), starts_at.timestamp() + expected_s
+        if start < START.timestamp() + 3_600 or end > END.timestamp() - 3_600:
+            continue
+        truth = {one: _truth(curves[one], start, end) for one in (main, *children)}
+        left = truth[main] - sum(truth[one] for one in children)
+        # A register shows whole watt-hours, or hundredths of a kilowatt-hour, at its own samples.
+        near = {"hour": 0.02, "day": 0.005}[grain] * truth[main]
+        assert energy_wh == pytest.approx(
+            left if member == "remainder" else truth[point], abs=near
+        ), (member, point, starts_at)
+        checked[grain] += member == "remainder"
+    assert checked["day"] >= 2
+    assert checked["hour"] >= 60
+
+
+def _truth(curve: Curve | None, start: float, end: float) -> float:
+    assert curve is not None
+    return curve.energy_wh(start, end)
+
+
+def test_children_and_remainder_are_what_the_main_meter_shows_every_hour(
+    platform: Installation,
+) -> None:
+    rows = platform.sql(
+        """
+        select
+            sum(energy_wh) filter (where member <> 'parent'),
+            sum(energy_wh) filter (where member = 'parent')
+        from mart_submetering group by parent_point_id, grain, starts_at
+        having sum(energy_wh) filter (where member = 'parent') is not null
+        """
+    )
+    assert len(rows) > 250
+    for parts, whole in rows:
+        assert parts == pytest.approx(whole, abs=1)
+
+
+def test_the_load_that_is_measured_twice_is_found_to_agree_and_counts_once(
+    platform: Installation,
+) -> None:
+    rows = platform.sql(
+        "select site_id, count(*), max(abs(difference_percent)) from mart_instruments "
+        "where verdict = 'agree' group by site_id order by site_id"
+    )
+    assert [site for site, *_ in rows] == ["kolkata", "los-angeles"]
+    assert all(days >= 3 and percent < 0.1 for _, days, percent in rows)
+    assert not platform.sql("select * from mart_instruments where verdict = 'differ'")
 
 
 def test_the_day_the_clock_changes_has_23_hours_in_paris(platform: Installation) -> None:

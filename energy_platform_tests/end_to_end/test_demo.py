@@ -65,6 +65,12 @@ def test_the_summary_names_what_was_set_right_and_wattics_has_no_complaint(shown
     assert "1 reset, 1 exchange, 4 rejected readings, 2 gaps" in shown
 
 
+def test_the_summary_shows_each_tree_and_what_adding_up_all_points_would_be(shown: str) -> None:
+    assert shown.count("(behind no other meter)") == 3
+    assert shown.count("same load: skycentrics/") == 2
+    assert len(re.findall(r"electricity points add up to [23]\.\d times that", shown)) == 3
+
+
 def test_the_commands_of_the_summary_can_be_pasted(shown: str) -> None:
     commands = re.findall(r"^ +\S+/energy-platform (explain .*)$", shown, flags=re.MULTILINE)
     assert len(commands) == 4

@@ -1,6 +1,8 @@
 -- site_term says as what a point counts in mart_site_energy. A device that counts the same thing as
 -- a total and per phase counts with the total; a net register counts only where the device has no
--- import register, power-derived energy only where it has no register in the same role.
+-- import register, power-derived energy only where it has no register in the same role. Of several
+-- instruments on one load one counts, the first of them that would; heat behind another heat meter is
+-- part of what that one shows.
 with points as (
 
     select * from {{ source("portfolio", "points") }}
@@ -12,8 +14,8 @@ candidates as (
     select
         *,
         case
-            when quantity = 'heating_energy' and role <> 'sub' then 'heating'
-            when quantity = 'cooling_energy' and role <> 'sub' then 'cooling'
+            when quantity = 'heating_energy' and role <> 'sub' and parent is null then 'heating'
+            when quantity = 'cooling_energy' and role <> 'sub' and parent is null then 'cooling'
             when quantity = 'active_energy_import' and role = 'main' then 'import'
             when quantity = 'active_energy_export' and role = 'main' then 'export'
             when quantity = 'active_energy_net' and role = 'main' then 'net'
@@ -39,12 +41,18 @@ compared as (
         term = 'net' and bool_or(term = 'import') over same_device as is_net_beside_import,
         quantity = 'active_power'
         and bool_or(term is not null and quantity <> 'active_power') over same_role
-            as is_power_beside_register
+            as is_power_beside_register,
+        coalesce(same_as, point_id) <> point_id
+        and point_id <> first_value(point_id) over same_load as is_counted_by_another
     from candidates
     window
         same_device as (partition by device_id),
         same_role as (partition by device_id, role),
-        same_term as (partition by device_id, term)
+        same_term as (partition by device_id, term),
+        same_load as (
+            partition by coalesce(same_as, point_id), term
+            order by same_as is not null, point_id
+        )
 
 )
 
@@ -65,13 +73,21 @@ select
     carrier,
     role,
     case
-        when is_part_of_total or is_net_beside_import or is_power_beside_register then null
+        when
+            is_part_of_total
+            or is_net_beside_import
+            or is_power_beside_register
+            or is_counted_by_another
+            then null
         else term
     end as site_term,
     every_s,
     maximum,
     rated_capacity_wh,
     max_power_w,
+    parent as parent_point_id,
+    same_as as same_as_point_id,
+    accuracy_percent,
     until as until_at,
     confidence,
     is_confirmed

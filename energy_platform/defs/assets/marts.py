@@ -17,6 +17,7 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from energy_platform.defs.checks.building import building_results, building_specs
 from energy_platform.defs.groups import MARTS
 from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
@@ -255,10 +256,12 @@ def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
     )
 
     # One step: what a build left is exported and copied under one lock.
-    @dg.multi_asset(name="publication", specs=[live, published], pool=POOL)
+    @dg.multi_asset(
+        name="publication", specs=[live, published], check_specs=building_specs(LIVE), pool=POOL
+    )
     def publication(
         context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         warehouse = platform.warehouse
         try:
             published = warehouse.publish()
@@ -276,6 +279,7 @@ def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "views": ", ".join(published.views),
             },
         )
+        yield from building_results(LIVE, marts=warehouse.marts_folder)
         figures: dict[str, dg.MetadataValue[Any]] = {}
         if published.next_copy_at is not None:
             context.log.info(

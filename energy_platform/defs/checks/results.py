@@ -74,7 +74,7 @@ def promise_result(
         check_name=name,
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={**_days(problems), "days_looked_at": looked_at},
+        metadata={**days_metadata(problems), "days_looked_at": looked_at},
     )
 
 
@@ -90,11 +90,12 @@ def warn_result(table: Table, name: str, problems: Mapping[str, str]) -> dg.Asse
         check_name=name,
         passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata=_days(problems),
+        metadata=days_metadata(problems),
     )
 
 
-def _days(problems: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+def days_metadata(problems: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    """Return what a result says of the days with problems: the newest, and how many there are."""
     if not problems:
         return {}
     named = sorted(problems, reverse=True)[:MOST_DAYS_NAMED]
