@@ -177,7 +177,7 @@ class MartExport:
         self._db.register("rebuilt_days", frame.to_arrow())
         self._db.execute("begin")
         for table in tables_of(self._db):
-            if table.period is not None:
+            for grain in table.grains if table.period is not None else ():
                 self._db.execute(
                     """
                     insert into state.export_pending
@@ -189,7 +189,7 @@ class MartExport:
                     )
                     from periods anti join state.export_pending using (table_name, period)
                     """,
-                    {"table": table.name, "grain": table.grain},
+                    {"table": table.name, "grain": grain},
                 )
         self._db.execute("commit")
         self._db.unregister("rebuilt_days")

@@ -72,6 +72,15 @@ class MartTable:
         return _GRAINS[self.period] if self.period else "day"
 
     @property
+    def grains(self) -> tuple[str, ...]:
+        """What a rebuilt day rebuilds: its own period, and where a table holds months, its month.
+
+        The rows of a month stand with its first day.
+        """
+        holds_months = self.grain != "month" and any(one.name == "grain" for one in self.columns)
+        return (self.grain, "month") if holds_months else (self.grain,)
+
+    @property
     def sort_key(self) -> tuple[str, ...]:
         """The columns that its rows are sorted by: up to the first time; all without any.
 

@@ -1,8 +1,8 @@
 -- site_term says as what a point counts in mart_site_energy. A device that counts the same thing as
 -- a total and per phase counts with the total; a net register counts only where the device has no
 -- import register, power-derived energy only where it has no register in the same role. Of several
--- instruments on one load one counts, the first of them that would; heat behind another heat meter is
--- part of what that one shows.
+-- instruments on one load one counts, the first of them that would; heat behind another heat meter
+-- is part of what that one shows.
 with points as (
 
     select * from {{ source("portfolio", "points") }}

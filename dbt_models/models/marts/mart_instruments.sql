@@ -6,8 +6,8 @@
 ) }}
 -- depends_on: {{ ref("stg_build__affected_periods") }}
 
--- Each shows the same load. What one of them missed says nothing about the other, so days are judged
--- that both cover. The classes bound the error of each on its own, so they add up.
+-- Each shows the same load. What one of them missed says nothing about the other, so days are
+-- judged that both cover. The classes bound the error of each on its own, so they add up.
 with points as (
 
     select * from {{ ref("int_points") }}

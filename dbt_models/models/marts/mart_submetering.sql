@@ -7,9 +7,9 @@
 ) }}
 
 -- Children and remainder are what the parent shows, in each period, so the remainder is the parent
--- less the children that are known. What a missing child took is in it, and it says so. It is signed:
--- below zero more left through the children than came through the parent, as where something feeds
--- in behind it, or a link is wrong.
+-- less the children that are known. What a missing child took is in it, and it says so. It is
+-- signed: below zero more left through the children than came through the parent, as where
+-- something feeds in behind it, or a link is wrong.
 with portfolio_points as (
 
     select * from {{ ref("int_points") }}
@@ -244,6 +244,28 @@ sites as (
 
 ),
 
+-- Of what the site used its energy is a share; what is generated or exported is none.
+parents as (
+
+    select
+        point_id,
+        case
+            when quantity in ('heating_energy', 'cooling_energy')
+                then replace(quantity, '_energy', '')
+            when
+                quantity in (
+                    'active_energy_import',
+                    'active_energy_net',
+                    'active_power',
+                    'battery_energy_charge'
+                )
+                then 'electricity'
+        end as site_carrier
+    from dim_points
+    where point_id in (select links.parent_point_id from links)
+
+),
+
 branches as (
 
     select
@@ -336,20 +358,11 @@ select
 from rows_of_branches as shown
 inner join periods using (timezone, grain, starts_at)
 inner join remainders using (parent_point_id, grain, starts_at)
-inner join dim_points as parents on shown.parent_point_id = parents.point_id
+inner join parents on shown.parent_point_id = parents.point_id
 left join sites
     on
         shown.site_id = sites.site_id
         and shown.grain = sites.grain
         and shown.starts_at = sites.starts_at
-        and sites.carrier = case
-            when parents.quantity = 'heating_energy' then 'heating'
-            when parents.quantity = 'cooling_energy' then 'cooling'
-            when parents.quantity in (
-                'active_energy_import',
-                'active_energy_net',
-                'active_power',
-                'battery_energy_charge'
-            ) then 'electricity'
-        end
+        and parents.site_carrier = sites.carrier
 order by periods.local_day, shown.parent_point_id, shown.grain, shown.starts_at, shown.member
