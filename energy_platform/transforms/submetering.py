@@ -50,6 +50,14 @@ def instrument_problems(pairs: pl.DataFrame) -> dict[str, str]:
     Args:
         pairs: ``point_id, other_point_id, local_day, verdict, difference_wh, difference_percent,
             allowed_percent, status``.
+
+    >>> from datetime import date
+    >>> import polars as pl
+    >>> row = {"point_id": "main", "other_point_id": "check", "local_day": date(2026, 3, 1),
+    ...        "verdict": "differ", "difference_wh": 4000.0, "difference_percent": 4.0,
+    ...        "allowed_percent": 1.0, "status": "final"}
+    >>> instrument_problems(pl.DataFrame([row]))["2026-03-01"]
+    'check shows +4.0 kWh (+4.00 %) against main, 1.00 % allowed'
     """
     return _by_day(
         (
