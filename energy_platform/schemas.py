@@ -21,7 +21,7 @@ DeltaStatus = Literal[
 ]
 Method = Literal["register", "power", "increment"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
-Carrier = Literal["electricity", "heating", "cooling", "water"]
+Carrier = Literal["electricity", "heating", "cooling", "water", "gas"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
 Phase = Literal["total", "L1", "L2", "L3", "N", "L12", "L13", "L23"]
 Vendor: TypeAlias = str
@@ -47,16 +47,32 @@ Quantity = Literal[
     "frequency",
     "volume",
     "volume_flow",
+    "pressure",
     "temperature",
+    "supply_temperature",
+    "return_temperature",
+    "outdoor_temperature",
     "temperature_difference",
+    "humidity",
+    "co2_concentration",
+    "valve_position",
+    "setpoint",
+    "input_energy",
+    "output_energy",
     "state_of_charge",
+    "state_of_health",
     "stored_energy",
+    "storable_energy",
+    "available_power",
     "operating_time",
+    "time_on_battery",
+    "time_on_bypass",
     "battery_capacity",
     "load_rate",
     "lighting_level",
     "illuminance",
     "count",
+    "overload_count",
     "state",
     "other",
 ]
