@@ -53,6 +53,9 @@ _FACT_ATTRIBUTES: Final = (
 )
 """Attributes of a point that enter facts, not only dimensions."""
 
+_RATINGS: Final = ("peak_power_w", "rated_capacity_wh", "design_delta_t_k")
+"""What stands on a device's plate and enters the figures of its kind."""
+
 
 def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
     """Return one row per device of the portfolio."""
@@ -66,6 +69,7 @@ def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
             "site_id": device.site,
             "carrier": device.carrier,
             "role": device.role,
+            **{name: getattr(device, name) for name in _RATINGS},
         }
         for device_id, device in portfolio.devices.items()
     ]
@@ -79,7 +83,8 @@ def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
         "carrier",
         "role",
     )
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()))
+    schema = dict.fromkeys(names, pl.String()) | dict.fromkeys(_RATINGS, pl.Float64())
+    return pl.DataFrame(rows, schema=schema)
 
 
 def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
@@ -140,7 +145,14 @@ def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     device is what is compared.
     """
     found: dict[str, list[tuple[object, ...]]] = {
-        device_id: [(device.site, portfolio.sites[device.site].timezone)]
+        device_id: [
+            (
+                device.site,
+                portfolio.sites[device.site].timezone,
+                # Left out where there are none, so that portfolios without stay as they were.
+                *((name, getattr(device, name)) for name in _RATINGS if getattr(device, name)),
+            )
+        ]
         for device_id, device in portfolio.devices.items()
     }
     for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):
