@@ -11,13 +11,16 @@ from energy_platform.days import day_of
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_CONSUMPTION_INTERVALS,
     CORE_ENERGY_DELTAS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     Table,
 )
+from energy_platform.transforms.units import canonical_unit
 from energy_platform.warehouse import Warehouse
-from energy_platform_tests.warehouse.warehouse_world import PROJECT, QUARTER, World
+from energy_platform_tests.warehouse.warehouse_world import PROJECT, QUARTER, World, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +38,7 @@ def metered(
     days: Sequence[str],
     energies: Mapping[str, Sequence[float | None]],
     readings: Mapping[str, Sequence[tuple[datetime, float, str]]] | None = None,
+    amounts: Mapping[str, Sequence[float]] | None = None,
 ) -> Warehouse:
     """Return the warehouse of a lake that holds what is said, built and published.
 
@@ -45,9 +49,14 @@ def metered(
         days: UTC days that are written.
         energies: Wh of each quarter-hour by point; None: nothing covers it.
         readings: Instant, value and unit of each reading by point.
+        amounts: What is counted otherwise in each quarter-hour by point.
     """
     world = World(lake=Lake(folder / "lake"), portfolio=parse_portfolio(portfolio), start=start)
     write(world, start=start, days=days, energies=energies, readings=readings or {})
+    steps = _steps(start, amounts or {})
+    for day in days if amounts else ():
+        world.put(CORE_CONSUMPTION_DELTAS, _counted(world, steps[day]), day=day)
+        world.put(CORE_CONSUMPTION_INTERVALS, _counted(world, intervals(steps[day])), day=day)
     warehouse = Warehouse(data_dir=folder, lake=world.lake, dbt_project_dir=PROJECT)
     warehouse.build(world.portfolio, delivery=None)
     warehouse.publish()
@@ -103,6 +112,19 @@ def _step(point: str, start: datetime, end: datetime, energy: float | None) -> d
         "dropped": 0,
         "method": "register",
     }
+
+
+def _counted(world: World, steps: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return steps or buckets of energy as those of what else is counted."""
+    names = {"energy_wh": "consumption", "refused_wh": "refused"} | {
+        "estimated_wh": "estimated_consumption"
+    }
+    found = []
+    for row in steps:
+        quantity = world.portfolio.points[str(row["point_id"])].quantity
+        shared = {"quantity": quantity, "unit": canonical_unit(quantity)}
+        found.append({names.get(name, name): value for name, value in row.items()} | shared)
+    return found
 
 
 def _said(world: World, readings: Mapping[str, Sequence[tuple[datetime, float, str]]]) -> Rows:
