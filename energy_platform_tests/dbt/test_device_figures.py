@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import shutil
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
+from energy_platform.lake.lake import Lake
+from energy_platform.portfolio import parse_portfolio
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.warehouse import Warehouse
 from energy_platform_tests.dbt.metered import metered, rows
-from energy_platform_tests.warehouse.warehouse_world import days_from, utc
+from energy_platform_tests.warehouse.warehouse_world import PROJECT, World, days_from, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from energy_platform.warehouse import Warehouse
+    from pathlib import Path
 
 DAYS = days_from("2026-09-30", 5)
 START = utc("2026-10-01T00:00")
@@ -48,6 +53,8 @@ devices:
       {key: over, name: Overloads, quantity: overload_count, kind: increment, unit: count},
       {key: battery, name: On battery, quantity: time_on_battery, unit: s},
       {key: bypass, name: On bypass, quantity: time_on_bypass, unit: s}]}
+  - {vendor: socomec, serial: main, site: s, name: Main, role: main, max_power_w: none,
+     points: [{key: in, name: In, quantity: active_energy_import}]}
   - {vendor: socomec, serial: battery, site: s, name: Battery, role: storage, max_power_w: none,
      rated_capacity_wh: 100000, points: [
       {key: up, name: Up, quantity: battery_energy_charge},
@@ -129,6 +136,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
             "belimo/even/heat": [power_w / 4] * QUARTERS,
             # Twice as much energy in the hours in which the difference is 4 K as when it is 12 K.
             "belimo/pair/cold": [200.0 if half else 100.0 for half in halves],
+            "socomec/main/in": [9000.0] * QUARTERS,
             "socomec/ups/in": [250.0] * QUARTERS,
             "socomec/ups/out": [235.0] * QUARTERS,
             "socomec/battery/down": _energies(FALLS, given) * 3,
@@ -239,3 +247,41 @@ def test_a_round_trip_is_taken_between_equal_charges(warehouse: Warehouse) -> No
     assert month["capacity_drift"] == pytest.approx(-0.1)
     assert month["equivalent_cycles"] == pytest.approx(3 * 0.54)
     assert month["status"] == "open"
+
+
+MARTS = (
+    *("mart_valve_daily", "mart_ups_daily", "mart_battery_daily", "mart_battery_monthly"),
+    *("mart_energy_flows", "mart_self_consumption_daily", "mart_self_consumption_monthly"),
+)
+
+
+def test_a_build_of_what_changed_ends_where_a_build_of_everything_does(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    folders = tmp_path / "again", tmp_path / "anew"
+    shutil.copytree(warehouse.published_file.parent, folders[0])
+    again = Warehouse(data_dir=folders[0], lake=Lake(folders[0] / "lake"), dbt_project_dir=PROJECT)
+    portfolio = parse_portfolio(PORTFOLIO)
+    day = "2026-10-02"
+    readings = again.lake.read(CORE_READINGS, day=day)
+    is_changed = pl.col("point_id").is_in(["belimo/even/difference", "socomec/battery/soc"]) & (
+        pl.col("at").dt.hour() == 0
+    )
+    changed = pl.when(is_changed).then(pl.col("value") + 1).otherwise("value")
+    again.lake.write(CORE_READINGS, readings.with_columns(value=changed), day=day)
+    steps = again.lake.read(CORE_ENERGY_DELTAS, day=day)
+    twice = pl.when(pl.col("point_id") == "socomec/main/in").then(pl.col("energy_wh") * 2)
+    steps = steps.with_columns(energy_wh=twice.otherwise("energy_wh"))
+    again.lake.write(CORE_ENERGY_DELTAS, steps, day=day)
+    World(lake=again.lake, portfolio=portfolio, start=START).spread(day)
+    again.build(portfolio, delivery=None)
+    again.publish()
+    shutil.copytree(folders[0] / "lake", folders[1] / "lake")
+    anew = Warehouse(data_dir=folders[1], lake=Lake(folders[1] / "lake"), dbt_project_dir=PROJECT)
+    anew.build(portfolio, delivery=None)
+    anew.publish()
+    for mart in MARTS:
+        query = f"from {mart} order by all"
+        found = rows(again, query)
+        assert found == rows(anew, query), mart
+        assert found != rows(warehouse, query) or mart == "mart_ups_daily", mart

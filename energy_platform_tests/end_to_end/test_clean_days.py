@@ -222,10 +222,10 @@ def test_valves_figures_are_the_worlds(platform: Installation) -> None:
         assert day["flow_energy_ratio"] == pytest.approx(1, rel=HALF_A_PERCENT), day
         assert day["saturated_s"] == 0, day
         assert abs(day["position_reversals"] - (end - start) / timedelta(hours=6)) <= 1, day
-    assert len(shares) > 50
-    # Of one valve and day, readings of 0.01 K every five minutes tell it to a hundredth; of the
-    # fleet they do better.
-    assert all(found == pytest.approx(true, abs=0.01) for _, true, found in shares)
+    assert len(shares) >= 8
+    # Of one valve and day, readings of 0.01 K every five minutes tell it to half a percent of the
+    # energy; of the fleet, to half a percent of itself.
+    assert all(found == pytest.approx(true, abs=0.005) for _, true, found in shares)
     below = [sum(energy * share[n] for energy, *share in shares) for n in (0, 1)]
     assert below[1] == pytest.approx(below[0], rel=HALF_A_PERCENT)
 
