@@ -1,6 +1,21 @@
 {# What the marts of devices share: how long a reading speaks for its gauge, and how settled a day is. #}
 
 
+{# Readings of int_device_readings, each with its neighbours and how long it holds. #}
+{% macro with_neighbours(rows) -%}
+    select
+        *,
+        lead("at") over in_order as next_at,
+        lead(value) over in_order as next_value,
+        lag(value) over in_order as value_before,
+        least(
+            coalesce(lead("at") over in_order, horizon_at), "at" + interval 2 hours
+        ) as holds_until
+    from {{ rows }}
+    window in_order as (partition by device_id, quantity order by "at")
+{%- endmacro %}
+
+
 {# Whether the line between a reading and the next one is known: not over more than two hours. #}
 {% macro is_known_line(rows) -%}
     {{ rows }}.next_at <= {{ rows }}."at" + interval 2 hours

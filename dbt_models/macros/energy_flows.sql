@@ -12,20 +12,47 @@
 #}
 {% macro energy_flows() -%}
     greatest(load_wh, 0) as load_taken_wh,
-        {{ _flow(["production_wh"], ["export_wh"]) }} as production_to_grid_wh,
-        {{ _flow(["discharge_wh"], ["export_wh", "production_to_grid_wh"]) }} as battery_to_grid_wh,
-        {{ _flow(["production_wh", "production_to_grid_wh"], ["load_taken_wh"]) }} as production_to_load_wh,
-        {{ _flow(["production_wh", "production_to_grid_wh", "production_to_load_wh"], ["charge_wh"]) }} as production_to_battery_wh,
-        {{ _flow(["discharge_wh", "battery_to_grid_wh"], ["load_taken_wh", "production_to_load_wh"]) }} as battery_to_load_wh,
-        {{ _flow(["import_wh"], ["load_taken_wh", "production_to_load_wh", "battery_to_load_wh"]) }} as grid_to_load_wh,
-        {{ _flow(["import_wh", "grid_to_load_wh"], ["charge_wh", "production_to_battery_wh"]) }} as grid_to_battery_wh,
-        {{ _flow(["discharge_wh", "battery_to_grid_wh", "battery_to_load_wh"], ["charge_wh", "production_to_battery_wh", "grid_to_battery_wh"]) }} as battery_to_battery_wh,
-        {{ _flow(["import_wh", "grid_to_load_wh", "grid_to_battery_wh"], ["export_wh", "production_to_grid_wh", "battery_to_grid_wh"]) }} as grid_to_grid_wh,
+        {{ _flow(
+            ["production_wh"],
+            ["export_wh"]
+        ) }} as production_to_grid_wh,
+        {{ _flow(
+            ["discharge_wh"],
+            ["export_wh", "production_to_grid_wh"]
+        ) }} as battery_to_grid_wh,
+        {{ _flow(
+            ["production_wh", "production_to_grid_wh"],
+            ["load_taken_wh"]
+        ) }} as production_to_load_wh,
+        {{ _flow(
+            ["discharge_wh", "battery_to_grid_wh"],
+            ["load_taken_wh", "production_to_load_wh"]
+        ) }} as battery_to_load_wh,
+        {{ _flow(
+            ["import_wh"],
+            ["load_taken_wh", "production_to_load_wh", "battery_to_load_wh"]
+        ) }} as grid_to_load_wh,
+        {{ _flow(
+            ["production_wh", "production_to_grid_wh", "production_to_load_wh"],
+            ["charge_wh"]
+        ) }} as production_to_battery_wh,
+        {{ _flow(
+            ["import_wh", "grid_to_load_wh"],
+            ["charge_wh", "production_to_battery_wh"]
+        ) }} as grid_to_battery_wh,
+        {{ _flow(
+            ["discharge_wh", "battery_to_grid_wh", "battery_to_load_wh"],
+            ["charge_wh", "production_to_battery_wh", "grid_to_battery_wh"]
+        ) }} as battery_to_battery_wh,
+        {{ _flow(
+            ["import_wh", "grid_to_load_wh", "grid_to_battery_wh"],
+            ["export_wh", "production_to_grid_wh", "battery_to_grid_wh"]
+        ) }} as grid_to_grid_wh,
         greatest(-load_wh, 0) as unexplained_wh
 {%- endmacro %}
 
 
-{# What a source still has or a sink still takes, whichever is less; rounding takes nothing below zero. #}
+{# What a source still has or a sink still takes, the lesser; rounding takes nothing below zero. #}
 {% macro _flow(source, sink) -%}
     greatest(least({{ source | join(" - ") }}, {{ sink | join(" - ") }}), 0)
 {%- endmacro %}
@@ -54,8 +81,10 @@
 {% macro flow_shares() -%}
     {{ share("(sums.production_to_load_wh + sums.production_to_battery_wh)", "sums.production_wh") }}
         as self_consumption,
-    {{ share("sums.production_to_battery_wh", "(sums.production_to_battery_wh + sums.grid_to_battery_wh)") }}
-        as battery_production_share,
+    {{ share(
+        "sums.production_to_battery_wh",
+        "(sums.production_to_battery_wh + sums.grid_to_battery_wh)"
+    ) }} as battery_production_share,
     case
         when sums.load_wh > 0 then (
             sums.production_to_load_wh

@@ -47,6 +47,7 @@ _FACT_ATTRIBUTES: Final = (
     "carrier",
     "every_s",
     "energy_from_power",
+    "rated_capacity_wh",
     "until",
     "is_read",
     "is_confirmed",

@@ -1,5 +1,6 @@
--- Usable readings of the gauges that figures of devices are made of, each with the one after it, for
--- every device of an affected site. A device that has several points of a quantity shows the first:
+-- Usable readings of the gauges that figures of devices are made of, for every device of an affected
+-- site. Their neighbours are looked up in the models, each for the few quantities that it needs:
+-- here it would be for all of them. Of several points of a quantity a device shows the first:
 -- the total before a phase, then by id.
 with readings as (
 
@@ -24,9 +25,10 @@ points as (
             'temperature_difference', 'supply_temperature', 'return_temperature', 'volume_flow',
             'valve_position', 'load_rate', 'state_of_charge'
         )
-    qualify row_number() over (
-        partition by device_id, quantity order by phase <> 'total', point_id
-    ) = 1
+    qualify
+        row_number() over (
+            partition by device_id, quantity order by phase <> 'total', point_id
+        ) = 1
 
 )
 
@@ -37,13 +39,6 @@ select
     points.quantity,
     readings."at",
     readings.value,
-    lead(readings."at") over in_order as next_at,
-    lead(readings.value) over in_order as next_value,
-    lag(readings.value) over in_order as value_before,
-    least(
-        coalesce(lead(readings."at") over in_order, points.horizon_at),
-        readings."at" + interval 2 hours
-    ) as holds_until
+    points.horizon_at
 from readings
 inner join points using (point_id)
-window in_order as (partition by readings.point_id order by readings."at")

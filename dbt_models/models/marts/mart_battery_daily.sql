@@ -130,10 +130,16 @@ coverage as (
 
 ),
 
+in_order as (
+
+    {{ with_neighbours("readings") }}
+
+),
+
 lines as (
 
-    select * from readings
-    where {{ is_known_line("readings") }}
+    select * from in_order
+    where {{ is_known_line("in_order") }}
 
 ),
 
@@ -184,12 +190,22 @@ charge_of_days as (
     select
         days.device_id,
         days.local_day,
-        max({{ on_the_line("lines.value", "lines.next_value", "lines", "days.starts_at") }})
-            filter (where lines."at" <= days.starts_at and days.starts_at < lines.next_at)
-            as soc_start,
-        max({{ on_the_line("lines.value", "lines.next_value", "lines", "days.ends_at") }})
-            filter (where lines."at" <= days.ends_at and days.ends_at < lines.next_at)
-            as soc_end
+        max(
+            case
+                when lines."at" <= days.starts_at and days.starts_at < lines.next_at
+                    then {{ on_the_line(
+                        "lines.value", "lines.next_value", "lines", "days.starts_at"
+                    ) }}
+            end
+        ) as soc_start,
+        max(
+            case
+                when lines."at" <= days.ends_at and days.ends_at < lines.next_at
+                    then {{ on_the_line(
+                        "lines.value", "lines.next_value", "lines", "days.ends_at"
+                    ) }}
+            end
+        ) as soc_end
     from days
     inner join lines
         on

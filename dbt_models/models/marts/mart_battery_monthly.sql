@@ -84,13 +84,14 @@ windows as (
         first.is_known
         and last.is_known
         and abs(last.soc_end - first.soc_start) <= 1
-    qualify row_number() over (
-        partition by first.device_id, first.local_month
-        order by
-            last.local_day - first.local_day desc,
-            abs(last.soc_end - first.soc_start),
-            first.local_day
-    ) = 1
+    qualify
+        row_number() over (
+            partition by first.device_id, first.local_month
+            order by
+                last.local_day - first.local_day desc,
+                abs(last.soc_end - first.soc_start),
+                first.local_day
+        ) = 1
 
 ),
 
@@ -123,7 +124,7 @@ sums as (
         months.*,
         affected_periods.ends_at,
         months.known_days / (
-            (months.local_month + interval 1 month)::date - months.local_month
+            cast(months.local_month + interval 1 month as date) - months.local_month
         ) as covered_share
     from months
     inner join affected_periods

@@ -19,7 +19,7 @@ with portfolio_points as (
 dim_points as (
 
     select * from {{ ref("dim_point") }}
-    where site_term in ('{{ terms | join("', '") }}')
+    where site_term not in ('heating', 'cooling')
 
 ),
 

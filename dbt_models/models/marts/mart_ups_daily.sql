@@ -47,20 +47,26 @@ days as (
 
 ),
 
+in_order as (
+
+    {{ with_neighbours("readings") }}
+
+),
+
 held as (
 
     select
-        readings.device_id,
+        in_order.device_id,
         affected_periods.period_start as local_day,
-        readings.value,
-        {{ held_in_day("readings") }} as held_s
-    from readings
+        in_order.value,
+        {{ held_in_day("in_order") }} as held_s
+    from in_order
     inner join affected_periods
         on
             affected_periods.grain = 'day'
-            and readings.timezone = affected_periods.timezone
-            and readings."at" < affected_periods.ends_at
-            and readings.holds_until > affected_periods.starts_at
+            and in_order.timezone = affected_periods.timezone
+            and in_order."at" < affected_periods.ends_at
+            and in_order.holds_until > affected_periods.starts_at
 
 ),
 
@@ -104,7 +110,8 @@ converters as (
                 points.quantity = 'output_energy'
                 or not bool_or(points.quantity = 'output_energy') over (
                     partition by points.device_id
-                ) then 'out'
+                )
+                then 'out'
         end as side
     from points
     where

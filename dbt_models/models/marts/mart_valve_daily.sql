@@ -5,7 +5,7 @@
     scope="site_id"
 ) }}
 
--- A device with a register of heat or cold and the temperatures of its circuit is taken for a valve.
+-- A device with a register of heat or cold and the temperatures of its circuit is a valve here.
 -- Between two readings, not more than two hours apart, temperatures and flow are on a line.
 with points as (
 
@@ -23,6 +23,11 @@ dim_devices as (
 readings as (
 
     select * from {{ ref("int_device_readings") }}
+    where
+        quantity in (
+            'temperature_difference', 'supply_temperature', 'return_temperature', 'volume_flow',
+            'valve_position'
+        )
 
 ),
 
@@ -109,10 +114,23 @@ differences as (
 
 ),
 
-flows as (
+moving as (
 
     select * from readings
-    where quantity = 'volume_flow' and {{ is_known_line("readings") }}
+    where quantity in ('volume_flow', 'valve_position')
+
+),
+
+in_order as (
+
+    {{ with_neighbours("moving") }}
+
+),
+
+flows as (
+
+    select * from in_order
+    where quantity = 'volume_flow' and {{ is_known_line("in_order") }}
 
 ),
 
@@ -264,7 +282,7 @@ positions as (
     select
         *,
         sign(value - value_before) as direction
-    from readings
+    from in_order
     where quantity = 'valve_position'
 
 ),
