@@ -1,7 +1,7 @@
--- Usable readings of the gauges that figures of devices are made of, for every device of an affected
--- site. Their neighbours are looked up in the models, each for the few quantities that it needs:
--- here it would be for all of them. Of several points of a quantity a device shows the first:
--- the total before a phase, then by id.
+-- Usable readings of the gauges that figures of devices are made of, for every device of an
+-- affected site. Their neighbours are looked up in the models, each for the few quantities that it
+-- needs: here it would be for all of them. Of several points of a quantity a device shows the
+-- first: the total before a phase, then by id.
 with readings as (
 
     select * from {{ ref("stg_core__readings") }}
