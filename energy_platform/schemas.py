@@ -21,7 +21,7 @@ DeltaStatus = Literal[
 ]
 Method = Literal["register", "power", "increment"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
-Carrier = Literal["electricity", "heating", "cooling", "water"]
+Carrier = Literal["electricity", "heating", "cooling", "water", "gas"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
 ONCE_PER_SITE: Final[frozenset[Role]] = frozenset({"main", "generation", "storage"})
 """Roles whose energy enters the use of a site; a meter behind such a one is a submeter, ``sub``."""
@@ -49,16 +49,32 @@ Quantity = Literal[
     "frequency",
     "volume",
     "volume_flow",
+    "pressure",
     "temperature",
+    "supply_temperature",
+    "return_temperature",
+    "outdoor_temperature",
     "temperature_difference",
+    "humidity",
+    "co2_concentration",
+    "valve_position",
+    "setpoint",
+    "input_energy",
+    "output_energy",
     "state_of_charge",
+    "state_of_health",
     "stored_energy",
+    "storable_energy",
+    "available_power",
     "operating_time",
+    "time_on_battery",
+    "time_on_bypass",
     "battery_capacity",
     "load_rate",
     "lighting_level",
     "illuminance",
     "count",
+    "overload_count",
     "state",
     "other",
 ]

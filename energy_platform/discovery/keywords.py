@@ -53,6 +53,7 @@ _SYMBOLS: Final = (
     *("Wh", "kWh", "MWh", "J", "kJ", "MJ", "varh", "kvarh", "VAh", "kVAh"),
     *("W", "kW", "MW", "var", "kvar", "VA", "kVA", "V", "mV", "kV", "A", "mA", "kA"),
     *("Hz", "°C", "K", "%", "Ah", "m³", "m³/h", "m³/s", "lx", "s", "min", "h", "d", "count", "1"),
+    *("Pa", "kPa", "mbar", "bar", "ppm"),
 )
 """Usual spellings, in the order they are preferred."""
 

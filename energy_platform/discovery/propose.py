@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from difflib import unified_diff
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 import yaml
 
@@ -30,6 +30,7 @@ from energy_platform.identity import device_id, point_id
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import merge_files, parse_file
 from energy_platform.portfolio.parts import YamlFile
+from energy_platform.schemas import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,6 +48,23 @@ if TYPE_CHECKING:
 _COMMENTED_KEY: Final = re.compile(r"^\s*#[#\s]*(?:-\s+)?key:\s*(.+?)\s*$", re.MULTILINE)
 
 _EXPORTED: Final = ("sites", "device_types", "devices", "corrections", "accept", "streams")
+
+
+_NAMED: Final = frozenset(get_args(Quantity)) - {"other"}
+
+_TELLING: Final[Mapping[str, frozenset[str]]] = {
+    "other": _NAMED,
+    "temperature": frozenset({"supply_temperature", "return_temperature", "outdoor_temperature"}),
+    "count": frozenset({"overload_count"}),
+    "operating_time": frozenset({"time_on_battery", "time_on_bypass"}),
+}
+"""Quantities that say less than others, and those that say more of the same numbers.
+
+Until 0.2.0 the general ones were all there was; a portfolio that has them stays as it is.
+"""
+
+_SHOWN_NAMES: Final = 12
+"""Names offered in one remark: those of a device type or two."""
 
 
 class DiscoveryError(RuntimeError):
@@ -247,6 +265,7 @@ class _Work:
         self.proposed: dict[str, int] = {}
         self.vanished: list[str] = []
         self.remarks: list[str] = []
+        self._names: dict[tuple[str, str], str] = {}
         self._site_ids: dict[tuple[Vendor, str], str] = {}
         self._merged: dict[tuple[Vendor, str], str] = {}
         self._types: dict[tuple[Vendor, Shape], str] = {}
@@ -297,12 +316,36 @@ class _Work:
                 users[device.type].append(serial)
                 self._types.setdefault((vendor, _shape(here.points)), device.type)
             self._check_points(index, device, here)
+            self._offer_names(device, here)
+        self._report_names(vendor)
         for type_name, serials in users.items():
             self._propose_for_type(type_name, [found.devices[serial] for serial in serials], own)
         for serial, new in found.devices.items():
             if serial in own:
                 continue
             self.new_devices.append((new, found.sites[new.site]))
+
+    def _offer_names(self, device: Device, here: ProposedDevice) -> None:
+        """Note points that the portfolio calls by a general name where there is a telling one."""
+        shared = self.file.device_types[device.type].points if device.type else ()
+        said = {spec.key: spec.quantity for spec in (*shared, *device.points)}
+        for point in here.points:
+            if point.quantity in _TELLING.get(said.get(point.key, ""), ()):
+                where = device.type or device_id(device.vendor, device.serial)
+                self._names.setdefault((where, point.key), point.quantity)
+
+    def _report_names(self, vendor: Vendor) -> None:
+        """Say once per vendor which points have a name now."""
+        if not self._names:
+            return
+        offered = [f"{where} {key}: {name}" for (where, key), name in self._names.items()]
+        shown = ", ".join(offered[:_SHOWN_NAMES])
+        more = f" and {len(offered) - _SHOWN_NAMES} more" if len(offered) > _SHOWN_NAMES else ""
+        self.remarks.append(
+            f"{vendor}: {len(offered)} points have a telling quantity now ({shown}{more}); "
+            "write it into their `quantity`, the figures of their devices are made of it"
+        )
+        self._names.clear()
 
     def _check_zone(self, device: Device, site: ProposedSite) -> None:
         here = next(one for one in self.file.sites if one.id == device.site)

@@ -13,6 +13,7 @@ from energy_platform.discovery.vocabulary import (
     AVERAGE,
     BATTERY,
     BITS,
+    BYPASS,
     CAPACITY,
     CHARGE,
     COLD,
@@ -24,9 +25,12 @@ from energy_platform.discovery.vocabulary import (
     EXPORT,
     EXTREMES,
     GENERATION,
+    HEALTH,
     HEAT,
     HOURS,
+    HUMIDITY,
     IMPORT,
+    INPUT,
     LIGHT_LEVEL,
     LOAD_RATE,
     MAIN,
@@ -34,18 +38,28 @@ from energy_platform.discovery.vocabulary import (
     NET,
     NETWORK,
     OFFERED,
+    ON_BATTERY,
     ONE_STATE,
+    OUTDOOR,
+    OUTPUT,
+    OVERLOAD,
+    POSITION,
     POSITIVE,
     PRODUCED,
     RATED,
     RECEIVED,
     RESTARTING,
+    RETURN,
     RUNNING,
     SET,
+    SETPOINT,
+    SHED,
     STATES,
     STORED,
+    SUPPLY,
     TEMPERATURE,
     USER,
+    VALVE,
     WHOLE,
 )
 from energy_platform.transforms.units import conversion
@@ -87,8 +101,8 @@ _GAUGES: Final[dict[str, Quantity]] = {
     "V": "voltage",
     "A": "current",
     "Hz": "frequency",
-    "°C": "temperature",
     "m³/h": "volume_flow",
+    "Pa": "pressure",
 }
 """Canonical units that speak for themselves."""
 
@@ -111,9 +125,9 @@ def classify(
             "low", f"the unit {unit!r} is not known, so its readings are quarantined; set the unit"
         )
     if words & (SET | RATED | EXTREMES):
-        return _other("medium")
+        return _not_measured(words, unit=how.unit)
     if words & OFFERED and how.unit in {"W", "var", "VA"}:
-        return _other("medium")
+        return _gauge("available_power") if how.unit == "W" else _other("medium")
     if words & AVERAGE and how.unit not in _AVERAGED:
         return _other("medium")
     if how.unit == "Wh":
@@ -122,6 +136,15 @@ def classify(
         return Classification(quantity=_GAUGES[how.unit], kind="gauge", confidence="high")
     special = _SPECIAL.get(how.unit)
     return special(words) if special is not None else _other("medium")
+
+
+def _not_measured(words: AbstractSet[str], *, unit: str) -> Classification:
+    """Judge what is ordered, offered, rated or the highest of some time."""
+    if words & (RATED | EXTREMES):
+        return _other("medium")
+    if unit == "W" and words & SHED and not words & SETPOINT:
+        return _gauge("available_power", "medium")
+    return _gauge("setpoint", "medium") if words & SETPOINT else _other("medium")
 
 
 _AVERAGED: Final = frozenset({"V", "A", "Hz", "°C", "K", "%", "1"})
@@ -155,14 +178,14 @@ def _without_unit(words: AbstractSet[str]) -> Classification:
         return _gauge("power_factor", "medium")
     if words & HOURS and not words & (SET | RATED | EXTREMES):
         return Classification(
-            quantity="operating_time",
+            quantity=_time_on(words),
             kind="gauge",
             confidence="low",
             doubt="the vendor says no unit; h is taken from the name",
             unit="h",
         )
     if words & COUNTS and not words & (SET | RATED | EXTREMES):
-        return _gauge("count", "medium")
+        return _gauge("overload_count" if words & OVERLOAD else "count", "medium")
     return _other("low", "no unit said; set quantity and unit if you know them")
 
 
@@ -182,15 +205,27 @@ def _plain_number(words: AbstractSet[str]) -> Classification:
     )
 
 
-def _percent(words: AbstractSet[str]) -> Classification:
+def _percent_of_battery(words: AbstractSet[str]) -> Classification | None:
     if "soc" in words or any(
         words >= both for both in ({"state", "charge"}, {"battery", "charge"}, {"etat", "charge"})
     ):
         return _gauge("state_of_charge")
     if words & {"ladezustand", "ladestand"}:
         return _gauge("state_of_charge")
+    if any(words >= one for one in HEALTH):
+        return _gauge("state_of_health")
     if words & BATTERY and words & CAPACITY:
         return _gauge("state_of_charge", "medium", "charge, or health of the battery")
+    return None
+
+
+def _percent(words: AbstractSet[str]) -> Classification:
+    if (of_battery := _percent_of_battery(words)) is not None:
+        return of_battery
+    if words & HUMIDITY:
+        return _gauge("humidity")
+    if words & POSITION:
+        return _gauge("valve_position", "high" if words & VALVE else "medium")
     if _is_power_factor(words):
         return _gauge("power_factor", "medium")
     if any(words >= one for one in LOAD_RATE):
@@ -206,11 +241,23 @@ def _ampere_hours(words: AbstractSet[str]) -> Classification:
     return _other("medium")
 
 
-def _kelvin(words: AbstractSet[str]) -> Classification:
+def _temperature(words: AbstractSet[str]) -> Classification:
+    """Judge a temperature, by where it is measured; two places at once are none."""
     if words & DIFFERENCE:
         return _gauge("temperature_difference")
-    if words & TEMPERATURE:
-        return _gauge("temperature")
+    places: list[Quantity] = []
+    if words & OUTDOOR:
+        places.append("outdoor_temperature")
+    if words & SUPPLY:
+        places.append("supply_temperature")
+    if words & RETURN:
+        places.append("return_temperature")
+    return _gauge(places[0] if len(places) == 1 else "temperature")
+
+
+def _kelvin(words: AbstractSet[str]) -> Classification:
+    if words & (DIFFERENCE | TEMPERATURE):
+        return _temperature(words)
     return _other("low", "a temperature, or a difference of temperatures")
 
 
@@ -221,7 +268,10 @@ def _energy(words: AbstractSet[str], *, device: AbstractSet[str]) -> Classificat
         return _other("low", "an energy that starts again each period; not a register")
     if not words & COUNTING:
         return _other("low", "an energy, but nothing says that it is a counter")
+    is_ups_input = (words | device) & {"ups"} and words & INPUT and not words & (BATTERY | OUTPUT)
     known = _said_directions(words, device=device)
+    if is_ups_input:
+        known = {"input_energy"}
     if len(known) > 1:
         return _other("low", f"an energy that could be {' or '.join(sorted(known))}")
     if known:
@@ -249,7 +299,7 @@ def _held(words: AbstractSet[str]) -> Classification:
     """Judge what a storage could take, holds, or can hold."""
     is_capacity = bool(words & CAPACITY)
     if is_capacity and words & CHARGE and not words & DISCHARGE:
-        return _other("medium", "the room that is left in a storage, not what it holds")
+        return _gauge("storable_energy", "medium", "the room that is left, not what is stored")
     if words & CHARGE and not words & DISCHARGE:
         return _other("low", "what a storage holds, or the room that is left in it")
     if is_capacity and not words & (STORED - CAPACITY):
@@ -323,8 +373,17 @@ def _volume(words: AbstractSet[str]) -> Classification:
 
 def _duration(words: AbstractSet[str]) -> Classification:
     if words & RUNNING:
-        return Classification(quantity="operating_time", kind="register", confidence="medium")
+        return Classification(quantity=_time_on(words), kind="register", confidence="medium")
     return _other("medium")
+
+
+def _time_on(words: AbstractSet[str]) -> Quantity:
+    """Return which running time it is: a UPS counts those on battery and on bypass apart."""
+    if words & BYPASS:
+        return "time_on_bypass"
+    if words & {"ups", "on", "autonomy", "autonomie"} and words & ON_BATTERY:
+        return "time_on_battery"
+    return "operating_time"
 
 
 def _apparent(words: AbstractSet[str]) -> Classification:
@@ -351,12 +410,14 @@ _SPECIAL: Final[dict[str, Callable[[AbstractSet[str]], Classification]]] = {
     "varh": _reactive,
     "VAh": _apparent,
     "K": _kelvin,
+    "°C": _temperature,
+    "ppm": lambda words: _gauge("co2_concentration") if "co2" in words else _other("medium"),
     "%": _percent,
     "m³": _volume,
     "s": _duration,
     "Ah": _ampere_hours,
     "lx": lambda _: _gauge("illuminance"),
-    "count": lambda _: _gauge("count"),
+    "count": lambda words: _gauge("overload_count" if words & OVERLOAD else "count"),
     "1": _plain_number,
 }
 """Canonical units that need words to be understood."""

@@ -21,6 +21,15 @@ SET: Final = Words(
 )
 """Of what something is ordered, asked, allowed or expected to do: nothing is measured."""
 
+SETPOINT: Final = Words(
+    {"setpoint", "setpoints", "sp", "target", "command", "cmd", "request", "requested", "req"}
+    | {"sollwert", "soll", "vorgabe", "anforderung", "consigne", "consignes", "commande"}
+)
+"""Of what something is told to do, a part of the above."""
+
+SHED: Final = Words({"sheddable", "shedtable", "shedable", "shed", "lastabwurf", "delestage"})
+"""Of a load that could be taken off."""
+
 OFFERED: Final = Words({"available", "shed", "verfugbar", "verfuegbar", "disponible"})
 """Of a power that could be given, taken or shed."""
 
@@ -149,6 +158,37 @@ DIFFERENCE: Final = Words(
     {"difference", "delta", "spread", "differential", "differenz", "spreizung", "ecart"}
 )
 TEMPERATURE: Final = Words({"temperature", "temp", "temperatur"})
+OUTDOOR: Final = Words(
+    {"outdoor", "outside", "oat", "weather", "exterior", "aussen", "aussentemperatur", "wetter"}
+    | {"exterieure", "exterieur", "meteo"}
+)
+SUPPLY: Final = Words({"supply", "flow", "vorlauf", "vorlauftemperatur", "depart", "aller"})
+RETURN: Final = Words(
+    {"return", "rucklauf", "ruecklauf", "rucklauftemperatur", "ruecklauftemperatur", "retour"}
+)
+"""Of the two pipes of a circuit; English, German and French installers call the first flow too."""
+
+HUMIDITY: Final = Words(
+    {"humidity", "rh", "feuchte", "luftfeuchte", "feuchtigkeit", "luftfeuchtigkeit", "humidite"}
+    | {"hygrometrie", "hygrometry"}
+)
+POSITION: Final = Words({"position", "opening", "stellung", "ventilstellung", "ouverture"})
+VALVE: Final = Words(
+    {"valve", "ventil", "vanne", "damper", "klappe", "registre", "actuator", "stellantrieb"}
+    | {"servomoteur", "ventilstellung"}
+)
+HEALTH: Final = (
+    Words({"soh"}),
+    Words({"state", "health"}),
+    Words({"battery", "health"}),
+    Words({"etat", "sante"}),
+    Words({"gesundheitszustand"}),
+)
+OVERLOAD: Final = Words({"overload", "overloads", "uberlast", "ueberlast", "surcharge"})
+BYPASS: Final = Words({"bypass", "bp", "umgehung"})
+ON_BATTERY: Final = Words({"bat", "batt", "battery", "batterie", "autonomy", "autonomie"})
+INPUT: Final = Words({"input", "eingang", "entree"})
+OUTPUT: Final = Words({"output", "ausgang", "sortie"})
 RUNNING: Final = Words(
     {"operating", "operation", "running", "runtime", "uptime", "working", "hours"}
     | {"betriebsstunden", "betriebszeit", "laufzeit", "stunden", "fonctionnement", "heures"}
@@ -188,7 +228,8 @@ COMPOUNDS: Final = tuple(
         | {"betriebsstunden", "stunden", "entladung", "ladung", "entladen", "geladen", "batterie"}
         | {"speicher", "mittelwert", "durchschnitt", "grenzwert", "gesamt", "tages", "monats"}
         | {"jahres", "haupt", "frequenz", "menge", "arbeit", "strom", "wirk", "blind", "schein"}
-        | {"solar", "photovoltaik", "auslastung", "kapazitat", "kapazitaet", "teil"},
+        | {"solar", "photovoltaik", "auslastung", "kapazitat", "kapazitaet", "teil"}
+        | {"vorlauf", "rucklauf", "ruecklauf", "aussen", "feuchte", "ventil", "stellung"},
         key=lambda one: (-len(one), one),
     )
 )

@@ -78,6 +78,7 @@ _QUARANTINED: Final[Mapping[str, str]] = {
     "word_swap": f"its two 16-bit words are swapped; a correction with factor 1/{WORD:.0f} would"
     " repair it",
     "above_maximum": "above what the point can reach",
+    "out_of_bounds": "a value that its quantity cannot have",
     "hour_shift": "the whole series is shifted by an hour",
     "outside_day": "the stamp lies in another day than the file it came in",
 }

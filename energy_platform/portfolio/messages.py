@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from energy_platform.portfolio.model import PortfolioFile
 from energy_platform.portfolio.values import shown
-from energy_platform.transforms.units import conversion, meant_unit, units_of
+from energy_platform.transforms.units import ANY_UNIT, conversion, meant_unit, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ Place = tuple[str | int, ...]
 Problem = tuple[Place, str]
 """Where something is wrong, and what."""
 
-_UNCHECKED: Final = frozenset({"other", "state"})
+_UNCHECKED: Final = ANY_UNIT | {"state"}
 """Quantities for which `discover` writes whatever unit the vendor says; nothing rests on it."""
 
 _MOST_PROBLEMS: Final = 100

@@ -241,6 +241,13 @@ class Device(_Entry):
     max_power_w: RatedPower | None = Field(
         None, description="Rated power in W of its registers; none: it is learned."
     )
+    peak_power_w: Positive | None = Field(
+        None, description="Installed power of a plant at standard test conditions, W (Wp)."
+    )
+    rated_capacity_wh: Positive | None = Field(None, description="Capacity of a battery, Wh.")
+    design_delta_t_k: Positive | None = Field(
+        None, description="Difference of temperatures a valve's circuit is designed for, K."
+    )
     every: Duration | None = Field(
         None, description="Expected time between two samples of its points."
     )

@@ -73,6 +73,12 @@ BATTERY_CAPACITY_WH: Final = 513_000.0
 ACCURACY_PERCENT: Final = 0.5
 """Class of the demo's meters: 0.5 S, as those that bill are."""
 
+CHARGE_SWING: Final = 0.7
+"""Share of its capacity that a battery of the world takes and gives each day."""
+
+DESIGN_DELTA_T_K: Final = 7.0
+"""Difference of temperatures that the circuits of the world's valves are designed for."""
+
 HOUR_S: Final = 3_600
 """What a UPS counts by the hour has a cadence of its own beside its device's, seconds."""
 
@@ -240,7 +246,29 @@ def _device(device: Device, signals: list[Signal], *, type_name: str) -> Entry:
     if rules.has_device_role:
         entry["carrier"] = "electricity"
         entry["role"] = next((one.role for one in signals if one.role != "none"), "none")
+    return entry | _plate(signals)
+
+
+def _plate(signals: list[Signal]) -> Entry:
+    """What stands on a device's plate, of plants, batteries and valves."""
+    entry: Entry = {}
+    made = [_curve_w(one) for one in signals if one.quantity == "generation_energy"]
+    given = [_curve_w(one) for one in signals if one.quantity == "battery_energy_discharge"]
+    if any(made):
+        # Registers only: the increment next to one is of the same plant.
+        entry["peak_power_w"] = round(sum(made), -3)
+    if any(given):
+        # Half a sine over half a day takes the charge down by the swing of the world's batteries.
+        energy_wh = max(given) * 24 / np.pi
+        entry["rated_capacity_wh"] = float(round(energy_wh / CHARGE_SWING, -3))
+    if any(one.quantity == "valve_position" for one in signals):
+        entry["design_delta_t_k"] = DESIGN_DELTA_T_K
     return entry
+
+
+def _curve_w(signal: Signal) -> float:
+    curve = signal.curve
+    return 0.0 if curve is None or signal.kind != "register" else _largest_w(curve)
 
 
 def _point(signal: Signal, *, max_power_w: float | None) -> Entry:

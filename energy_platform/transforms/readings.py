@@ -17,6 +17,7 @@ from energy_platform.days import EPOCH_DAY
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.transforms.hour_shifts import quarantine_hour_shifts
 from energy_platform.transforms.ordering import EXACT_COUNTS
+from energy_platform.transforms.quantities import PHYSICAL_BOUNDS
 from energy_platform.transforms.units import canonical, conversion, is_known
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ Reason = Literal[
     "negative",
     "word_swap",
     "above_maximum",
+    "out_of_bounds",
     "hour_shift",
 ]
 """Why a reading is quarantined; the first that applies, in this order."""
@@ -392,7 +394,22 @@ def _implausible(*, swapped: list[str]) -> pl.Expr:
         .then(_because("word_swap"))
         .when(is_large | not_exact)
         .then(_because("above_maximum"))
+        .when(_out_of_bounds(value))
+        .then(_because("out_of_bounds"))
     )
+
+
+def _out_of_bounds(value: pl.Expr) -> pl.Expr:
+    """Return whether a canonical value is one that its quantity cannot have."""
+
+    def bound(which: int) -> pl.Expr:
+        return pl.col("quantity").replace_strict(
+            {quantity: bounds[which] for quantity, bounds in PHYSICAL_BOUNDS.items()},
+            default=None,
+            return_dtype=pl.Float64,
+        )
+
+    return ((value < bound(0)) | (value > bound(1))).fill_null(value=False)
 
 
 def _merged(frame: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:

@@ -61,19 +61,37 @@ CANONICAL_UNITS: Final[Mapping[Quantity, str]] = {
     "frequency": "Hz",
     "volume": "m³",
     "volume_flow": "m³/h",
+    "pressure": "Pa",
     "temperature": "°C",
+    "supply_temperature": "°C",
+    "return_temperature": "°C",
+    "outdoor_temperature": "°C",
     "temperature_difference": "K",
+    "humidity": "%",
+    "co2_concentration": "ppm",
+    "valve_position": "%",
+    "input_energy": "Wh",
+    "output_energy": "Wh",
     "state_of_charge": "%",
+    "state_of_health": "%",
     "stored_energy": "Wh",
+    "storable_energy": "Wh",
+    "available_power": "W",
     "operating_time": "s",
+    "time_on_battery": "s",
+    "time_on_bypass": "s",
     "battery_capacity": "Ah",
     "load_rate": "%",
     "lighting_level": "%",
     "illuminance": "lx",
     "count": "count",
+    "overload_count": "count",
     "state": "1",
 }
-"""The unit of each quantity; ``other`` keeps the canonical unit of whatever the vendor said."""
+"""The unit of each quantity; those of ``ANY_UNIT`` keep that of what the vendor said."""
+
+ANY_UNIT: Final[frozenset[str]] = frozenset({"other", "setpoint"})
+"""Quantities that have no unit of their own: a setpoint has that of what it sets."""
 
 _SYMBOLS: Final[Mapping[str, Conversion]] = {
     "Wh": Conversion("Wh"),
@@ -115,6 +133,12 @@ _SYMBOLS: Final[Mapping[str, Conversion]] = {
     "l/s": Conversion("m³/h", 3600.0, 1e3),
     "l/min": Conversion("m³/h", 60.0, 1e3),
     "l/h": Conversion("m³/h", 1.0, 1e3),
+    "Pa": Conversion("Pa"),
+    "hPa": Conversion("Pa", 100.0),
+    "kPa": Conversion("Pa", 1e3),
+    "mbar": Conversion("Pa", 100.0),
+    "bar": Conversion("Pa", 1e5),
+    "ppm": Conversion("ppm"),
     "lx": Conversion("lx"),
     "s": Conversion("s"),
     "min": Conversion("s", 60.0),
@@ -166,6 +190,10 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "CUBIC_METER": "m³",
     "CUBIC_METER_PER_HOUR": "m³/h",
     "LUX": "lx",
+    "PASCAL": "Pa",
+    "KILOPASCAL": "kPa",
+    "BAR": "bar",
+    "PARTS_PER_MILLION": "ppm",
     "COUNT": "count",
     "NONE": "1",
     # Spellings seen or close at hand.
@@ -192,6 +220,9 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "luxes": "lx",
     "lux": "lx",
     "% of Wmax": "%",
+    "%RH": "%",
+    "% RH": "%",
+    "%rH": "%",
     "sec": "s",
     "-": "1",
 }
@@ -201,22 +232,28 @@ _KELVIN_AT_ZERO_CELSIUS: Final = 273.15
 """By definition of the degree Celsius (SI brochure, section 2.3.1)."""
 
 _BY_QUANTITY: Final[Mapping[tuple[str, str], Conversion]] = {
-    ("temperature", "K"): Conversion("°C", offset=-_KELVIN_AT_ZERO_CELSIUS),
+    **{
+        (quantity, "K"): Conversion("°C", offset=-_KELVIN_AT_ZERO_CELSIUS)
+        for quantity, unit in CANONICAL_UNITS.items()
+        if unit == "°C"
+    },
     ("temperature_difference", "°C"): Conversion("K"),
     ("power_factor", "%"): Conversion("1", 1.0, 100.0),
     ("state_of_charge", "1"): Conversion("%", 100.0),
     ("state", "count"): Conversion("1"),
     ("count", "1"): Conversion("count"),
+    ("overload_count", "1"): Conversion("count"),
     ("load_rate", "1"): Conversion("%", 100.0),
+    ("valve_position", "1"): Conversion("%", 100.0),
 }
 """Conversions that hold for one quantity only."""
 
-UNITLESS: Final[frozenset[str]] = frozenset({"power_factor", "state", "count", "other"})
+UNITLESS: Final[frozenset[str]] = ANY_UNIT | {"power_factor", "state", "count", "overload_count"}
 """Quantities whose vendors may rightly say no unit."""
 
 
 def canonical_unit(quantity: str) -> str | None:
-    """Return the unit of a quantity, None for ``other``.
+    """Return the unit of a quantity, None for those of ``ANY_UNIT``.
 
     Example:
         >>> canonical_unit("reactive_energy_import"), canonical_unit("other")
@@ -256,7 +293,7 @@ def conversion(name: str | None, *, quantity: str) -> Conversion | None:
 
 
 def units_of(quantity: str) -> tuple[str, ...]:
-    """Return the symbols that numbers of a quantity may come in; all of them for ``other``.
+    """Return the symbols that numbers of a quantity may come in; all of them for ``ANY_UNIT``.
 
     Example:
         >>> units_of("reactive_energy_import")

@@ -47,6 +47,7 @@ _FACT_ATTRIBUTES: Final = (
     "carrier",
     "every_s",
     "energy_from_power",
+    "rated_capacity_wh",
     "until",
     "is_read",
     "is_confirmed",
@@ -56,6 +57,9 @@ _FACT_ATTRIBUTES: Final = (
     "resolution_wh",
 )
 """Attributes of a point that enter facts, not only dimensions."""
+
+_RATINGS: Final = ("peak_power_w", "rated_capacity_wh", "design_delta_t_k")
+"""What stands on a device's plate and enters the figures of its kind."""
 
 
 def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
@@ -70,6 +74,7 @@ def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
             "site_id": device.site,
             "carrier": device.carrier,
             "role": device.role,
+            **{name: getattr(device, name) for name in _RATINGS},
         }
         for device_id, device in portfolio.devices.items()
     ]
@@ -83,7 +88,8 @@ def devices_frame(portfolio: Portfolio) -> pl.DataFrame:
         "carrier",
         "role",
     )
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()))
+    schema = dict.fromkeys(names, pl.String()) | dict.fromkeys(_RATINGS, pl.Float64())
+    return pl.DataFrame(rows, schema=schema)
 
 
 def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
@@ -144,7 +150,14 @@ def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     device is what is compared.
     """
     found: dict[str, list[tuple[object, ...]]] = {
-        device_id: [(device.site, portfolio.sites[device.site].timezone)]
+        device_id: [
+            (
+                device.site,
+                portfolio.sites[device.site].timezone,
+                # Left out where there are none, so that portfolios without stay as they were.
+                *((name, getattr(device, name)) for name in _RATINGS if getattr(device, name)),
+            )
+        ]
         for device_id, device in portfolio.devices.items()
     }
     for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):

@@ -68,7 +68,7 @@ def test_a_delta_service_is_an_increment_and_does_not_count_twice() -> None:
     assert told(point) == ("active_energy_import", "increment")
     assert point.role == "none"
     count = only_point(socomec(variable("1", None, None, service_name="IUps_Overload5s_Delta")))
-    assert told(count) == ("count", "increment")
+    assert told(count) == ("overload_count", "increment")
 
 
 def test_an_alarm_is_a_state_whatever_it_is_called() -> None:
@@ -123,11 +123,11 @@ def test_a_role_is_taken_from_a_name_only_when_it_says_one() -> None:
         ("x.1", "absoluteEnergy", "J", OTHER),
         ("evcloud.210", "heatingEnergy", None, OTHER),
         ("evcloud.140", "absolutePower", "W", ("active_power", "gauge")),
-        ("evcloud.150", "supplyTemperature", "K", ("temperature", "gauge")),
+        ("evcloud.150", "supplyTemperature", "K", ("supply_temperature", "gauge")),
         ("evcloud.170", "temperatureDifference", "K", ("temperature_difference", "gauge")),
         ("evcloud.130", "volumeFlow", "m3/s", ("volume_flow", "gauge")),
         ("evcloudplus.461", "totalVolume", "m3", ("volume", "register")),
-        ("evcloud.120", "valvePosition", "%", OTHER),
+        ("evcloud.120", "valvePosition", "%", ("valve_position", "gauge")),
         ("x.2", None, "K", OTHER),
     ],
 )
@@ -172,13 +172,13 @@ def test_a_transferred_valve_is_one_device() -> None:
         ("PV_ENERGY", "kWh", "Energy", ("generation_energy", "register")),
         ("BATTERY_CHARGE_ENERGY", "kWh", "Energy", ("battery_energy_charge", "register")),
         ("BATTERY_LIFETIME_DISCHARGE_COUNTER", "kWh", "", ("battery_energy_discharge", "register")),
-        ("BATTERY_AVAILABLE_CHARGE_CAPACITY", "kWh", "Energy", OTHER),
+        ("BATTERY_AVAILABLE_CHARGE_CAPACITY", "kWh", "Energy", ("storable_energy", "gauge")),
         ("Feeder kWh", "kWh", "Energy", OTHER),
         ("Relay Trip Status", "", "Power", ("state", "bitfield")),
         ("Meter PF", "", "State", ("power_factor", "gauge")),
         ("Zone [1] BV1_Stat", "", "Energy", ("state", "state")),
         ("BATTERY_STATE_OF_CHARGE", "%", "Charge", ("state_of_charge", "gauge")),
-        ("BATTERY_POWER_SETPOINT", "% of Wmax", "Power", OTHER),
+        ("BATTERY_POWER_SETPOINT", "% of Wmax", "Power", ("setpoint", "gauge")),
         ("Export Limit", "kW", "Power", OTHER),
         ("Total Power", "", "Power", OTHER),
         ("Lifetime Energy", "", "Energy", OTHER),

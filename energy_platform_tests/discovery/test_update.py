@@ -299,3 +299,22 @@ def test_whatever_a_vendor_calls_things_the_portfolio_loads(
     portfolio = parse_portfolio(once.after)
     assert device_id("socomec", serial) in portfolio.devices
     assert not proposed(once.after, socomec=found).changes
+
+
+def test_general_quantities_of_known_points_are_offered_their_names() -> None:
+    found = {
+        "belimo": belimo(
+            datapoint("evcloud.120", "valvePosition", "%"),
+            datapoint("evcloud.150", "supplyTemperature", "K"),
+            datapoint("evcloud.170", "temperatureDifference", "K"),
+        )
+    }
+    named = propose(None, found).after
+    general = named.replace("valve_position", "other").replace("supply_temperature", "temperature")
+    offered = propose(general, found)
+    (remark,) = (one for one in offered.remarks if "telling quantity" in one)
+    assert "2 points" in remark
+    assert "evcloud.120: valve_position" in remark
+    assert "evcloud.150: supply_temperature" in remark
+    assert not offered.changes
+    assert not any("telling" in one for one in propose(named, found).remarks)

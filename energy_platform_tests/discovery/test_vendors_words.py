@@ -95,19 +95,35 @@ SOCOMEC: list[tuple[str, str | None, Told]] = [
     ("Average I1", "AMPERE", gauge("other", "L1")),
     ("Average active power", "KILOWATT", gauge("other")),
     ("Max demand active power", "KILOWATT", gauge("other")),
-    ("Current setpoint", "AMPERE", gauge("other")),
+    ("Current setpoint", "AMPERE", gauge("setpoint")),
     ("Nominal power", "KILOWATT", gauge("other")),
     ("Energie active positive", "WATT_HOUR", register("active_energy_import")),
     ("Énergie active injectée", "WATT_HOUR", register("active_energy_export")),
     ("Énergie active soutirée", "WATT_HOUR", register("active_energy_import")),
     ("Taux de charge", "PERCENTAGE", gauge("load_rate")),
-    ("Consigne de puissance", "KILOWATT", gauge("other")),
+    ("Consigne de puissance", "KILOWATT", gauge("setpoint")),
     ("Wirkenergie Bezug", "KILOWATT_HOUR", register("active_energy_import")),
     ("Wirkenergiebezug", "KILOWATT_HOUR", register("active_energy_import")),
     ("Wirkenergie Einspeisung", "KILOWATT_HOUR", register("active_energy_export")),
     ("Blindenergie Lieferung", "KILOVAR_HOUR", register("reactive_energy_export")),
-    ("Leistungssollwert", "KILOWATT", gauge("other")),
+    ("Leistungssollwert", "KILOWATT", gauge("setpoint")),
     ("Betriebsstunden", "HOUR", register("operating_time")),
+    ("Ups hours on battery", "HOUR", register("time_on_battery")),
+    ("Ups input active energy", "KILOWATT_HOUR", register("input_energy")),
+    ("Battery state of health", "PERCENTAGE", gauge("state_of_health")),
+    ("Outdoor temperature", "CELSIUS", gauge("outdoor_temperature")),
+    ("Außentemperatur", "CELSIUS", gauge("outdoor_temperature")),
+    ("Vorlauftemperatur", "CELSIUS", gauge("supply_temperature")),
+    ("Rücklauftemperatur", "CELSIUS", gauge("return_temperature")),
+    ("Température de départ", "CELSIUS", gauge("supply_temperature")),
+    ("Supply and return temperature", "CELSIUS", gauge("temperature")),
+    ("Temperature difference", "CELSIUS", gauge("temperature_difference")),
+    ("Temperature setpoint", "CELSIUS", gauge("setpoint")),
+    ("Relative humidity", "PERCENTAGE", gauge("humidity")),
+    ("Luftfeuchte", "%", gauge("humidity")),
+    ("Room CO2", "ppm", gauge("co2_concentration")),
+    ("Network pressure", "bar", gauge("pressure")),
+    ("Damper position", "PERCENTAGE", gauge("valve_position")),
 ]
 
 
@@ -125,7 +141,7 @@ def test_a_title_of_socomec(title: str, unit: str | None, expected: Told) -> Non
             "Ups overload more than 5s Delta",
             "IUpsStatistic_OverLoadMore5s_Delta",
             None,
-            increment("count"),
+            increment("overload_count"),
             "count",
         ),
         (
@@ -136,12 +152,12 @@ def test_a_title_of_socomec(title: str, unit: str | None, expected: Told) -> Non
             "h",
         ),
         ("Delta Ups hours on Inverter", "I1", None, increment("operating_time"), "h"),
-        (None, "IUpsStatistic_HoursOnBp_Delta", "h", increment("operating_time"), "h"),
+        (None, "IUpsStatistic_HoursOnBp_Delta", "h", increment("time_on_bypass"), "h"),
         (
             "Ups on bypass",
             "IUpsStatistic_HoursOnBp_Delta",
             "HOUR",
-            increment("operating_time"),
+            increment("time_on_bypass"),
             "h",
         ),
         ("Ea+", "IMeterEnergy_Delta", "WATT_HOUR", increment("active_energy_import"), "Wh"),
@@ -195,6 +211,20 @@ def test_an_alarm_takes_the_words_that_were_seen() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "unit", "quantity"),
+    [
+        ("valvePosition", "%", "valve_position"),
+        ("supplyTemperature", "K", "supply_temperature"),
+        ("returnTemperature", "K", "return_temperature"),
+        ("temperatureDifference", "K", "temperature_difference"),
+        ("volumeFlow", "m3/s", "volume_flow"),
+    ],
+)
+def test_a_datapoint_of_a_valves_circuit(name: str, unit: str, quantity: str) -> None:
+    assert meaning(only_point(belimo(datapoint("evcloud.1", name, unit)))) == gauge(quantity)
+
+
+@pytest.mark.parametrize(
     ("key", "name", "description", "unit", "expected"),
     [
         ("evcloud.200", "coolingEnergy", "Cooling Energy in J", "J", register("cooling_energy")),
@@ -231,7 +261,7 @@ def test_a_customers_name_does_not_change_what_a_valve_measures() -> None:
 
 SKYCENTRICS: list[tuple[str, str, str, Told, str | None]] = [
     ("BESS_STATE_OF_CHARGE", "Charge", "%", gauge("state_of_charge"), None),
-    ("BESS_AVAILABLE_CHARGE_CAPACITY", "Energy", "kWh", gauge("other"), None),
+    ("BESS_AVAILABLE_CHARGE_CAPACITY", "Energy", "kWh", gauge("storable_energy"), None),
     ("BESS_AVAILABLE_DISCHARGE_CAPACITY", "Energy", "kWh", gauge("stored_energy"), None),
     (
         "BESS_LIFETIME_CHARGE_COUNTER",
@@ -257,9 +287,9 @@ SKYCENTRICS: list[tuple[str, str, str, Told, str | None]] = [
         gauge("reactive_power"),
         None,
     ),
-    ("BESS_REACTIVE_POWER_SETPOINT", "Power Setpoint", "kVAR", gauge("other"), None),
-    ("PV_SYSTEM_REAL_POWER_SETPOINT_LIMIT_TOTAL", "Power", "kW", gauge("other"), None),
-    ("SETPOINT_SOLAR_EDGE_INVERTER_1", "Power Setpoint", "% of Wmax", gauge("other"), None),
+    ("BESS_REACTIVE_POWER_SETPOINT", "Power Setpoint", "kVAR", gauge("setpoint"), None),
+    ("PV_SYSTEM_REAL_POWER_SETPOINT_LIMIT_TOTAL", "Power", "kW", gauge("setpoint"), None),
+    ("SETPOINT_SOLAR_EDGE_INVERTER_1", "Power Setpoint", "% of Wmax", gauge("setpoint"), None),
     ("SOLAR_INVERTER_1_ACTIVE_POWER", "Power", "kW", gauge("active_power"), None),
     ("SOLAR_INVERTER_1_ENERGY", "Energy", "kWh", register("generation_energy"), "generation"),
     ("SOLAR_INVERTER_BREAKER_ACTIVE_POWER", "Power", "kW", gauge("active_power"), None),
@@ -285,9 +315,9 @@ SKYCENTRICS: list[tuple[str, str, str, Told, str | None]] = [
     ("E30A_3_AMPS_N", "Current", "A", gauge("current", "N"), None),
     ("E30A_3_Power_Factor_A", "State", "", gauge("power_factor", "L1"), None),
     ("SEL_RELAY_VOLTAGE_CA", "Voltage", "V", gauge("voltage", "L13"), None),
-    ("BESS_AVAILABLE_CHARGE_POWER", "Power", "kW", gauge("other"), None),
-    ("BESS_POWER_REQUEST", "Power", "kW", gauge("other"), None),
-    ("SSU_[0063]_AI1000426_Shed", "Power", "W", gauge("other"), None),
+    ("BESS_AVAILABLE_CHARGE_POWER", "Power", "kW", gauge("available_power"), None),
+    ("BESS_POWER_REQUEST", "Power", "kW", gauge("setpoint"), None),
+    ("SSU_[0063]_AI1000426_Shed", "Power", "W", gauge("available_power"), None),
     ("E30A_3_kW:_3ph_Ave", "Power", "kW", gauge("other"), None),
     ("E30A_3_Frequency", "Frequency", "Hz", gauge("frequency"), None),
     ("E30A_3_Power_Factor:_3ph_Total", "State", "", gauge("power_factor"), None),
@@ -300,8 +330,8 @@ SKYCENTRICS: list[tuple[str, str, str, Told, str | None]] = [
     ("SSU_[0062]_AV421_ZDim", "Lighting Control", "%", gauge("lighting_level"), None),
     ("SSU_[0062]_BV420_ZStat", "State", "", ("state", "state", "total"), None),
     ("SSU_[0062]_AO100288_PHS", "State", "luxes", gauge("illuminance"), None),
-    ("SSU_[0062]_AI1000425_Shedtable", "Power", "W", gauge("other"), None),
-    ("SSU_[0062]_AO1000425_ShReq", "Power", "W", gauge("other"), None),
+    ("SSU_[0062]_AI1000425_Shedtable", "Power", "W", gauge("available_power"), None),
+    ("SSU_[0062]_AO1000425_ShReq", "Power", "W", gauge("setpoint"), None),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,6 +18,12 @@ from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.sources.registry import day_tables
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
+from energy_platform_tests.end_to_end.device_truth import (
+    capacity_truth,
+    load_truth,
+    sufficiency_truth,
+    valve_truth,
+)
 from energy_platform_tests.end_to_end.installation import (
     PUSH,
     REFRESH,
@@ -244,6 +250,87 @@ def test_every_register_of_the_world_is_in_the_energy_tables(platform: Installat
     }
     assert wanted <= found
     assert len(wanted) > 60
+
+
+HALF_A_PERCENT = 0.005
+
+
+def _whole_days(
+    platform: Installation, mart: str
+) -> Iterator[tuple[dict[str, Any], datetime, datetime]]:
+    """Yield the rows of a mart of days that lie within the days read, with their bounds."""
+    names = [name for (name,) in platform.sql(f"select column_name from (describe {mart})")]
+    for row in platform.sql(f"select * from {mart} order by all"):
+        day = dict(zip(names, row, strict=True))
+        start, end = _local_bounds(day["local_day"], day["timezone"])
+        if start >= START + MARGIN and end <= END - MARGIN:
+            yield day, start, end
+
+
+MARGIN = timedelta(hours=1)
+"""Gauges are known up to their last reading, and from their first one on."""
+
+
+def test_valves_figures_are_the_worlds(platform: Installation) -> None:
+    shares: list[tuple[float, float, float]] = []
+    for day, start, end in _whole_days(platform, "mart_valve_daily"):
+        if day["covered_share"] < 0.99:
+            continue  # the valve that reports every six hours
+        _, serial = day["device_id"].split("/")
+        truth = valve_truth(platform.world, serial, start=start, end=end, below_k=7.0)
+        for name in ("energy_wh", "energy_weighted_delta_t_k"):
+            expected = getattr(truth, name)
+            assert day[name] == pytest.approx(expected, rel=HALF_A_PERCENT), (name, day)
+        shares.append((truth.energy_wh, truth.below_share, day["below_design_share"]))
+        assert day["flow_energy_ratio"] == pytest.approx(1, rel=HALF_A_PERCENT), day
+        assert day["saturated_s"] == 0, day
+        assert abs(day["position_reversals"] - (end - start) / timedelta(hours=6)) <= 1, day
+    assert len(shares) >= 8
+    # Of one valve and day, readings of 0.01 K every five minutes tell it to half a percent of the
+    # energy; of the fleet, to half a percent of itself.
+    assert all(found == pytest.approx(true, abs=0.005) for _, true, found in shares)
+    below = [sum(energy * share[n] for energy, *share in shares) for n in (0, 1)]
+    assert below[1] == pytest.approx(below[0], rel=HALF_A_PERCENT)
+
+
+def test_a_ups_figures_are_the_worlds(platform: Installation) -> None:
+    compared = 0
+    for day, start, end in _whole_days(platform, "mart_ups_daily"):
+        _, serial = day["device_id"].split("/")
+        mean, median, high = load_truth(platform.world, serial, start=start, end=end)
+        assert day["load_rate_mean"] == pytest.approx(mean, rel=HALF_A_PERCENT)
+        # The display has whole percents.
+        assert day["load_rate_p50"] == pytest.approx(median, abs=0.6)
+        assert day["load_rate_p95"] == pytest.approx(high, abs=0.6)
+        assert day["efficiency"] == pytest.approx(0.94, rel=HALF_A_PERCENT)
+        seconds = (end - start).total_seconds()
+        # Counted in whole overloads, and in hundredths of an hour.
+        assert day["overload_events"] == pytest.approx(seconds / 7200, abs=1)
+        assert day["time_on_battery_s"] == pytest.approx(seconds * 0.005, abs=36)
+        assert day["overload_s"] == 0
+        compared += 1
+    assert compared >= 6
+
+
+def test_a_batterys_figures_are_the_worlds(platform: Installation) -> None:
+    names = ("site_id", "round_trip_efficiency", "usable_capacity_wh", "window_days")
+    months = platform.sql(f"select {', '.join(names)} from mart_battery_monthly")
+    months = [row for row in months if row[1] is not None]
+    assert {row[0] for row in months} == {"paris", "los-angeles", "kolkata"}
+    for site, efficiency, capacity_wh, _ in months:
+        assert efficiency == pytest.approx(0.9, rel=HALF_A_PERCENT), site
+        truth = capacity_truth(platform.world, site)
+        assert capacity_wh == pytest.approx(truth, rel=HALF_A_PERCENT), site
+
+
+def test_self_consumption_is_the_worlds(platform: Installation) -> None:
+    compared = 0
+    for day, start, end in _whole_days(platform, "mart_self_consumption_daily"):
+        truth = sufficiency_truth(platform.world, day["site_id"], start=start, end=end)
+        for name, expected in truth.items():
+            assert day[name] == pytest.approx(expected, rel=HALF_A_PERCENT), (name, day)
+        compared += 1
+    assert compared >= 6
 
 
 def _local_bounds(day: date, zone: str) -> tuple[datetime, datetime]:

@@ -10,11 +10,12 @@ from energy_platform.transforms.quantities import (
     ENERGY_QUANTITIES,
     REGISTER_QUANTITIES,
 )
-from energy_platform.transforms.units import CANONICAL_UNITS
+from energy_platform.transforms.units import ANY_UNIT, CANONICAL_UNITS
 
 
-def test_every_quantity_but_other_has_a_unit() -> None:
-    assert {*CANONICAL_UNITS, "other"} == set(get_args(Quantity))
+def test_a_quantity_has_a_unit_or_takes_any() -> None:
+    assert CANONICAL_UNITS.keys() | ANY_UNIT == set(get_args(Quantity))
+    assert not CANONICAL_UNITS.keys() & ANY_UNIT
 
 
 def test_what_is_counted_is_energy_or_consumption_and_never_both() -> None:
@@ -23,8 +24,10 @@ def test_what_is_counted_is_energy_or_consumption_and_never_both() -> None:
     assert set(get_args(Quantity)) >= ENERGY_QUANTITIES | CONSUMPTION_QUANTITIES
 
 
-def test_energy_is_what_a_site_is_billed_for() -> None:
+def test_energy_flows_and_what_a_storage_holds_does_not() -> None:
     assert {
+        "input_energy",
+        "output_energy",
         "active_energy_import",
         "active_energy_export",
         "active_energy_net",

@@ -41,6 +41,8 @@ POINTS = pl.DataFrame(
             "kind": "gauge",
             "maximum": 300.0,
         },
+        # A sensor of the 1-wire kind shows 85 °C or -127 °C when it measured nothing.
+        {"point_id": "a/outdoor", "quantity": "outdoor_temperature", "unit": "°C", "kind": "gauge"},
     ],
     schema={
         "point_id": pl.String,
@@ -115,6 +117,8 @@ UNBELIEVABLE: list[tuple[str, dict[str, Any]]] = [
     ("above_maximum", {"point_id": "a/battery", "value": 338_624_513.0, "unit": "kWh"}),
     ("above_maximum", {"point_id": "a/limited", "value": 301.0}),
     ("above_maximum", {"point_id": "a/meter", "value": 2.0**53}),
+    ("out_of_bounds", {"point_id": "a/outdoor", "value": -127.0}),
+    ("out_of_bounds", {"point_id": "a/outdoor", "value": 85.0}),
 ]
 
 

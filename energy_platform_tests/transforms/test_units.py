@@ -9,6 +9,7 @@ import pytest
 
 from energy_platform.schemas import Quantity
 from energy_platform.transforms.units import (
+    ANY_UNIT,
     CANONICAL_UNITS,
     canonical,
     conversion,
@@ -46,6 +47,11 @@ def converted(value: float, unit: str | None, *, quantity: str) -> tuple[float, 
         (0.95, "", "power_factor", (0.95, "1")),
         (2.0, "HOUR", "operating_time", (7200.0, "s")),
         (18.0, "AMPERE_HOUR", "other", (18.0, "Ah")),
+        (293.15, "K", "supply_temperature", (20.0, "°C")),
+        (1.5, "bar", "pressure", (150_000.0, "Pa")),
+        (45.0, "%RH", "humidity", (45.0, "%")),
+        (40.0, "% of Wmax", "setpoint", (40.0, "%")),
+        (21.0, "°C", "setpoint", (21.0, "°C")),
     ],
 )
 def test_units_of_the_vendors_become_canonical(
@@ -81,8 +87,8 @@ def test_a_known_unit_is_told_from_an_unknown_one() -> None:
     assert not is_known(None)
 
 
-def test_every_quantity_but_other_has_a_canonical_unit_that_converts_to_itself() -> None:
-    assert set(CANONICAL_UNITS) == set(get_args(Quantity)) - {"other"}
+def test_a_quantity_with_a_unit_of_its_own_has_one_that_converts_to_itself() -> None:
+    assert set(CANONICAL_UNITS) == set(get_args(Quantity)) - ANY_UNIT
     for quantity, unit in CANONICAL_UNITS.items():
         assert converted(7.0, unit, quantity=quantity) == (7.0, unit)
 

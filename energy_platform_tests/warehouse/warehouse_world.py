@@ -170,10 +170,10 @@ class World:
         energy = [row for row in deltas if row not in water]
         self.put(CORE_ENERGY_DELTAS, energy, day=day)
         self.put(CORE_REGISTER_REJECTS, [], day=day)
-        self.put(CORE_ENERGY_INTERVALS, _intervals(energy), day=day)
+        self.put(CORE_ENERGY_INTERVALS, intervals(energy), day=day)
         if water:
             self.put(CORE_CONSUMPTION_DELTAS, _as_volume(water), day=day)
-            self.put(CORE_CONSUMPTION_INTERVALS, _as_volume(_intervals(water)), day=day)
+            self.put(CORE_CONSUMPTION_INTERVALS, _as_volume(intervals(water)), day=day)
 
     def _deltas(
         self, point: str, *, before: list[datetime], today: list[datetime]
@@ -209,7 +209,7 @@ class World:
     def spread(self, day: str) -> None:
         """Make a day's buckets from its steps as they are now."""
         rows = self.lake.read(CORE_ENERGY_DELTAS, day=day).to_dicts()
-        self.put(CORE_ENERGY_INTERVALS, _intervals(rows), day=day)
+        self.put(CORE_ENERGY_INTERVALS, intervals(rows), day=day)
 
     def put(self, table: Table, rows: list[dict[str, object]], *, day: str) -> None:
         frame = pl.DataFrame(rows, schema=table.schema).sort(table.sort_key)
@@ -228,7 +228,7 @@ def _as_volume(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return [{names.get(name, name): row[name] for name in row} | said for row in rows]
 
 
-def _intervals(deltas: list[dict[str, object]]) -> list[dict[str, object]]:
+def intervals(deltas: list[dict[str, object]]) -> list[dict[str, object]]:
     """Spread each step evenly over the quarter-hours it spans; samples stand on the grid."""
     sums: dict[tuple[str, datetime], list[float]] = {}
     for delta in deltas:
@@ -275,6 +275,7 @@ __all__ = [
     "day_of",
     "days_from",
     "energy_of_quarter",
+    "intervals",
     "portfolio_of",
     "portfolio_text",
     "true_energy",

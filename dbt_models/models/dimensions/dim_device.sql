@@ -19,6 +19,9 @@ select
     devices.site_id,
     devices.carrier,
     devices.role,
+    devices.peak_power_w,
+    devices.rated_capacity_wh,
+    devices.design_delta_t_k,
     count(points.point_id) as points
 from devices
 left join points using (device_id)

@@ -16,6 +16,8 @@ candidates as (
         case
             when quantity = 'heating_energy' and role <> 'sub' and parent is null then 'heating'
             when quantity = 'cooling_energy' and role <> 'sub' and parent is null then 'cooling'
+            -- Gas and heat next to electricity are no part of its balance.
+            when carrier <> 'electricity' then null
             when quantity = 'active_energy_import' and role = 'main' then 'import'
             when quantity = 'active_energy_export' and role = 'main' then 'export'
             when quantity = 'active_energy_net' and role = 'main' then 'net'

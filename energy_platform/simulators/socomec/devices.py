@@ -28,6 +28,9 @@ TABLES: Final = Path(__file__).with_name("devices.yaml")
 NOMINAL_V: Final = {"paris": 230.0, "los-angeles": 277.0, "kolkata": 240.0}
 NOMINAL_HZ: Final = {"paris": 50.0, "los-angeles": 60.0, "kolkata": 50.0}
 
+UPS_EFFICIENCY: Final = 0.94
+"""Energy out of a UPS per energy into it."""
+
 SHARES: Final = (0.34, 0.33, 0.33)
 """Of the current, by phase; the first carries a hundredth more than the others."""
 
@@ -133,6 +136,7 @@ def _kinds(site: Site) -> list[_Kind]:
 def _curves(site: Site, kind: _Kind) -> dict[str, Curve]:
     return {
         "load": kind.load,
+        "input": kind.load * (1 / UPS_EFFICIENCY),
         "reactive": kind.load * float(np.tan(np.arccos(kind.pf))),
         "imported": site.imported,
         "exported": site.exported,
@@ -141,8 +145,9 @@ def _curves(site: Site, kind: _Kind) -> dict[str, Curve]:
         "charge": site.charge,
         "discharge": site.discharge,
         "overload": Curve(constant_w=1 / 7_200.0),
-        # One second a second on the inverter, one in two hundred on the bypass.
+        # One second a second on the inverter, one in two hundred on the bypass or the battery.
         "on_inverter": Curve(constant_w=1.0),
+        "on_battery": Curve(constant_w=0.005),
         "on_bypass": Curve(constant_w=0.005),
     }
 

@@ -32,6 +32,7 @@ SERVICE_NAMES: Final = {
     "141935": "IUpsStatistic_OverLoadMore5s_Delta",
     "141937": "IUpsStatistic_HoursOnInverter_Delta",
     "141938": "IUpsStatistic_HoursOnBp_Delta",
+    "141939": "IUpsStatistic_HoursOnBatt_Delta",
 }
 """Technical names of services where the vendor's document prints one, or one of their kind."""
 

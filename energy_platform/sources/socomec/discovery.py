@@ -23,6 +23,7 @@ from energy_platform.discovery.vendor_inventory import (
     ProposedSite,
     VendorInventory,
 )
+from energy_platform.discovery.vocabulary import OVERLOAD
 from energy_platform.discovery.zones import UNKNOWN_ZONE, is_zone
 from energy_platform.identity import is_told_apart
 from energy_platform.sources.inventory import RowsByKey
@@ -33,17 +34,22 @@ from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_SITES,
     RAW_SOCOMEC_VARIABLES,
 )
-from energy_platform.transforms.quantities import ENERGY_QUANTITIES
+from energy_platform.transforms.quantities import COUNTED_OTHERWISE, ENERGY_QUANTITIES
 from energy_platform.transforms.units import conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from energy_platform.schemas import Quantity
 
 INCREMENT: Final = "_delta"
 """End of the names of services that are increments per period."""
 
 _COUNTED: Final = frozenset({None, "Wh", "varh", "VAh", "s", "m³", "count", "1"})
 """Canonical units of what can be an increment; a delta of a temperature is a difference."""
+
+_COUNTS: Final = frozenset(COUNTED_OTHERWISE - {"volume", "other"})
+"""Times and counts, which an increment keeps whether or not the words make a register of it."""
 
 ALARM: Final = "Alarm"
 
@@ -186,8 +192,9 @@ def _point(
     elif is_increment:
         kind, why = "increment", f'"{service or shown}"{counted} is an increment by its name'
         confidence = "medium" if one["is_computed"] else "low"
-        if classified.kind != "register" and quantity not in {"operating_time", "count"}:
-            quantity, doubts = ("other" if unit else "count"), []
+        if classified.kind != "register" and quantity not in _COUNTS:
+            counted_as: Quantity = "overload_count" if words & OVERLOAD else "count"
+            quantity, doubts = ("other" if unit else counted_as), []
     if kind == "state":
         states, confirm = states_of(seen)
         doubts.append(confirm)
@@ -198,7 +205,8 @@ def _point(
         key=_key(one),
         name=shown,
         quantity=quantity,
-        unit=usual_unit(unit or classified.unit) or ("count" if quantity == "count" else None),
+        unit=usual_unit(unit or classified.unit)
+        or ("count" if quantity in {"count", "overload_count"} else None),
         kind=kind,
         phase=phase,
         item=_key(one).rpartition("|")[0],

@@ -1,0 +1,42 @@
+{# The least settled status of a group of rows. #}
+{% macro least_settled(status="status", is_unconfirmed="is_unconfirmed") -%}
+    case
+            {%- for one in ["disputed", "incomplete", "open", "partial", "closed"] %}
+            when bool_or({{ status }} = '{{ one }}') then '{{ one }}'
+            {%- endfor %}
+            when bool_or({{ is_unconfirmed }}) then 'unconfirmed'
+            else 'final'
+        end
+{%- endmacro %}
+
+
+{#
+  The status of a period of days, from `sums` (settled: the least settled of its days; covered_share;
+  ends_at) and `reach` (final_before). Enough covered, a day that is partial spoils nothing.
+#}
+{% macro period_of_days_status() -%}
+    case
+        when sums.settled = 'disputed' then 'disputed'
+        when coalesce(sums.ends_at > reach.final_before, true) then 'open'
+        when sums.covered_share < 0.99 then 'partial'
+        when sums.settled in ('incomplete', 'open', 'partial', 'closed')
+            then case when sums.unconfirmed_points > 0 then 'unconfirmed' else 'final' end
+        else sums.settled
+    end
+{%- endmacro %}
+
+
+{#
+  Installed power of a site's plants, from `dim_devices` and `dim_points`; null as soon as one of them
+  does not state its own.
+#}
+{% macro installed_power() -%}
+    select
+        site_id,
+        case when count(peak_power_w) = count(*) then sum(peak_power_w) end as peak_power_w
+    from dim_devices
+    where device_id in (
+        select dim_points.device_id from dim_points where dim_points.site_term = 'generation'
+    )
+    group by site_id
+{%- endmacro %}
