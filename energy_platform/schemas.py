@@ -26,6 +26,8 @@ Role = Literal["main", "sub", "generation", "storage", "none"]
 Phase = Literal["total", "L1", "L2", "L3", "N", "L12", "L13", "L23"]
 Vendor: TypeAlias = str
 """Name of a registered source; ``energy_platform.sources.registry`` knows them all."""
+VIRTUAL: Final = "virtual"
+"""In place of a vendor on devices whose points are computed from others; no source has the name."""
 Quantity = Literal[
     "active_energy_import",
     "active_energy_export",

@@ -18,7 +18,7 @@ from energy_platform.transforms.sampling import THOUSANDTHS
 from energy_platform.transforms.units import Conversion, conversion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from energy_platform.delivery.ledger import Register, StreamState
     from energy_platform.destinations.base import Destination, FieldSpec
@@ -235,7 +235,7 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
                 kind=_kind(stream, spec, point=point),
                 conversion=found,
                 config_fingerprint=_digest(
-                    (point.stamp(), *corrections.get(point.point_id, ()), *_RULES)
+                    (point.stamp(), *_corrected(point, corrections), *_RULES)
                 ),
             )
         )
@@ -246,9 +246,15 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
         stream=stream,
         zone=portfolio.zone_of(stream),
         fields=tuple(fields),
-        vendors=tuple(sorted({field.point.vendor for field in fields})),
+        vendors=tuple(sorted({one for f in fields for one in portfolio.vendors_of(f.point)})),
         problem=problem,
     )
+
+
+def _corrected(point: Point, corrections: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield the corrections of a point, of a virtual one those of the points it is made of."""
+    for name in (point.point_id, *(leaf.point_id for leaf in point.leaves)):
+        yield from corrections.get(name, ())
 
 
 _RULES: Final = (READINGS_RULES, ENERGY_RULES)

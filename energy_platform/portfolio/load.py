@@ -6,8 +6,9 @@ Checks across entries belong here, those of a single entry to ``model``, of a si
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pydantic import ValidationError
@@ -18,7 +19,6 @@ from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import messages_of, unfit_unit
 from energy_platform.portfolio.model import (
     ENDS_BEFORE,
-    Confidence,
     Correction,
     Device,
     PointSpec,
@@ -26,9 +26,10 @@ from energy_platform.portfolio.model import (
     Stream,
 )
 from energy_platform.portfolio.parts import MergedFiles, PartsError, YamlFile
-from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
+from energy_platform.portfolio.resolved import Accepted, Part, Point, Portfolio, weakest
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.values import on_the_clock
+from energy_platform.portfolio.virtual import misplaced, resolve_virtual
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.quantities import (
     COUNTED_OTHERWISE,
@@ -49,9 +50,6 @@ NET_REGISTER: Final[Mapping[str, Any]] = {"on_fall": "signed", "glitch": "keep",
 A limit is not asked for, nor taken from the device: beyond it a rise would be worth nothing, while
 falls have no limit, so one bad reading and the way back from it would no longer cancel out.
 """
-
-_SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
-"""From the least sure to the surest."""
 
 
 class PortfolioError(ValueError):
@@ -201,6 +199,7 @@ def _check_units(file: PortfolioFile) -> Iterator[Problem]:
 
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
+    virtual_places: dict[str, Place] = {}
     problems: list[Problem] = []
     zones = {site.id: site.timezone for site in file.sites}
     sites = {site.id: site for site in file.sites}
@@ -217,19 +216,33 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if point_id in points:
                 problems.append((place, f"point {point_id} is there twice"))
                 continue
-            problem = _missing_limit(spec, device) or _unclear_period(spec, device)
+            problem = (
+                misplaced(spec, device, is_shared=place[0] == "device_types")
+                or _missing_limit(spec, device)
+                or _unclear_period(spec, device)
+            )
             if problem is not None:
                 problems.append((place, problem))
                 continue
             point = _point(spec, device, point_id=point_id, timezone=zones[device.site])
             confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
             points[point_id] = replace(point, confidence=confidence)
+            if point.is_virtual:
+                virtual_places[point_id] = place
+    virtual, unfit_virtual = resolve_virtual(points, places=virtual_places)
+    points |= virtual
+    problems += unfit_virtual
     corrections: list[Correction] = []
     for index, correction in enumerate(file.corrections):
         problems += [
             (("corrections", index, "points"), f"unknown point {point_id!r}")
             for point_id in correction.points
             if point_id not in points
+        ]
+        problems += [
+            (("corrections", index, "points"), f"{point_id} is virtual: correct its parts")
+            for point_id in correction.points
+            if point_id in points and points[point_id].is_virtual
         ]
         for part in _on_the_clocks(correction, points=points, zones=zones):
             if part.start is not None and part.end is not None and part.end <= part.start:
@@ -261,7 +274,7 @@ def _accepted(
             if point is None:
                 problems.append(((*place, "points"), f"unknown point {point_id!r}"))
                 continue
-            if point.kind != "register" or not point.is_energy:
+            if point.kind != "register" or not point.is_energy or point.is_virtual:
                 why = f"{point_id} is not an energy register: nothing of it is ever refused"
                 problems.append(((*place, "points"), why))
                 continue
@@ -286,11 +299,6 @@ def _on_the_clocks(
         yield correction.on_the_clock(timezone).model_copy(update={"points": tuple(members)})
 
 
-def weakest(*guesses: Confidence | None) -> Confidence | None:
-    """Return the least sure of some guesses; None when every one of them is confirmed."""
-    return min((one for one in guesses if one is not None), key=_SURENESS.index, default=None)
-
-
 def _kind(spec: PointSpec) -> Kind:
     if spec.kind is not None:
         return spec.kind
@@ -305,7 +313,7 @@ def _is_net(spec: PointSpec) -> bool:
 
 def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     is_register = _kind(spec) == "register" and spec.quantity in ENERGY_QUANTITIES
-    if _is_net(spec):
+    if _is_net(spec) or spec.of:
         return None
     if is_register and spec.max_power_w is None and device.max_power_w is None:
         return (
@@ -364,6 +372,8 @@ def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> 
         until=min((on_the_clock(one, timezone=timezone) for one in ends), default=None),
         is_read=device.read,
         policy=CounterPolicy(**settings),
+        of=tuple(Part(part.point, part.factor) for part in spec.of if part.point is not None),
+        constant_w=math.fsum(part.constant for part in spec.of if part.constant is not None),
     )
 
 

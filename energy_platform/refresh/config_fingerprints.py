@@ -22,7 +22,7 @@ import polars as pl
 from energy_platform.days import day_bounds
 from energy_platform.lake.digests import digest_of
 from energy_platform.lake.files import staged
-from energy_platform.schemas import INSTANT
+from energy_platform.schemas import INSTANT, VIRTUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,8 @@ class ConfigFingerprints:
     def __init__(self, portfolio: Portfolio, *, lake: Lake) -> None:
         self._portfolio = portfolio
         self._sets = PointSetStore(lake)
-        frame = portfolio.points_frame()
+        # What is computed from other points is neither validated nor counted.
+        frame = portfolio.points_frame().filter(pl.col("vendor") != VIRTUAL)
         self.points: Final = frame.select(READING_COLUMNS)
         self.states: Final = portfolio.states_frame()
         # Only increments need the expected period; for others it is mere expectation.

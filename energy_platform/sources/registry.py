@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from energy_platform.destinations import destination_names
-from energy_platform.schemas import CORE_TABLES, INSTANT, RAW_VALUE, Table
+from energy_platform.schemas import CORE_TABLES, INSTANT, RAW_VALUE, VIRTUAL, Table
 from energy_platform.settings import SettingsError, SourceSettings
 from energy_platform.sources import BUILT_IN, GROUP, other_sources
 from energy_platform.sources.base import Poll, SourceContext, SourceSpec
@@ -115,6 +115,11 @@ def registered(
     for origin, spec in offered:
         for problem in faults(spec):
             raise SourceError(f"source {_name(spec)!r} ({origin}): {problem}")
+        if spec.name == VIRTUAL:
+            raise SourceError(
+                f"source {spec.name!r} ({origin}): the name stands for points that are computed "
+                "from others; give the source another one"
+            )
         if spec.name in found:
             raise SourceError(
                 f"source {spec.name!r} ({origin}): another source has this name; "
