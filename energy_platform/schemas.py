@@ -19,7 +19,7 @@ Status = Literal["ok", "quarantined"]
 DeltaStatus = Literal[
     "first", "exchange", "rollover", "reset", "spike_reversal", "over_limit", "dip", "gap", "ok"
 ]
-Method = Literal["register", "power", "increment"]
+Method = Literal["register", "power", "increment", "virtual"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Carrier = Literal["electricity", "heating", "cooling", "water"]
 Role = Literal["main", "sub", "generation", "storage", "none"]

@@ -51,6 +51,8 @@ _STEPS: Final[Mapping[str, str]] = {
     " it flowed is estimated",
     "stood_still": "the register had stood still and showed all of it at once: the amount is exact,"
     " and spread evenly over the time it stood",
+    "part_estimated": "a part of the virtual point has a gap: the amount is exact, when it flowed"
+    " is estimated",
     "not_bridged": "the time since the reading before is too long to integrate power over",
 }
 
