@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import polars as pl
 
 from energy_platform.days import day_bounds, microseconds
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE
+from energy_platform.identity import is_virtual
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_READINGS,
+    CORE_REGISTER_STATE,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_READINGS,
+)
 from energy_platform.transforms.states import UNCONFIRMED
 
 if TYPE_CHECKING:
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.ledger import Register
     from energy_platform.lake.lake import Lake
+    from energy_platform.schemas import Table
 
 _KEPT_DAYS: Final = 3
 """Day frames of one kind kept in memory: the day planned and its successors."""
@@ -48,6 +56,7 @@ class DayReader:
         registers, gauges = set(registers), set(gauges)
         self.number: Final = {name: n for n, name in enumerate(sorted(registers | gauges))}
         """The number that stands for each point in the frames."""
+        self._has_virtual = any(is_virtual(name) for name in self.number)
         self._register_points = self._numbered(registers)
         self._gauge_points = self._numbered(gauges)
         self._deltas: OrderedDict[str, pl.DataFrame] = OrderedDict()
@@ -190,7 +199,7 @@ class DayReader:
 
     def _scan_deltas(self, days: Sequence[str]) -> pl.LazyFrame:
         return (
-            self._lake.scan(CORE_ENERGY_DELTAS, days=days)
+            self._scan(CORE_ENERGY_DELTAS, CORE_VIRTUAL_DELTAS, days=days)
             .join(self._register_points, on="point_id", maintain_order="left")
             .select(
                 "point",
@@ -201,9 +210,16 @@ class DayReader:
             )
         )
 
+    def _scan(self, table: Table, virtual: Table, *, days: Sequence[str]) -> pl.LazyFrame:
+        """Scan some days of measured points, and of virtual ones where any are asked for."""
+        measured = self._lake.scan(table, days=days)
+        if not self._has_virtual:
+            return measured
+        return pl.concat([measured, self._lake.scan(virtual, days=days)]).sort(table.sort_key)
+
     def _read_gauges(self, days: Sequence[str]) -> pl.DataFrame:
         return (
-            self._lake.scan(CORE_READINGS, days=days)
+            self._scan(CORE_READINGS, CORE_VIRTUAL_READINGS, days=days)
             .filter(pl.col("status") == "ok", pl.col("value").is_not_null())
             .join(self._gauge_points, on="point_id", maintain_order="left")
             .filter(pl.col("value").is_finite())

@@ -13,6 +13,7 @@ from energy_platform.days import day_of, instant, microseconds
 from energy_platform.delivery.watermarks import NOTHING_KNOWN, Watermark
 from energy_platform.destinations.base import destination
 from energy_platform.lake.digests import digest_of
+from energy_platform.schemas import VIRTUAL
 from energy_platform.transforms.rules import ENERGY_RULES, READINGS_RULES
 from energy_platform.transforms.sampling import THOUSANDTHS
 from energy_platform.transforms.units import Conversion, conversion
@@ -246,9 +247,16 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
         stream=stream,
         zone=portfolio.zone_of(stream),
         fields=tuple(fields),
-        vendors=tuple(sorted({one for f in fields for one in portfolio.vendors_of(f.point)})),
+        vendors=_vendors(fields, portfolio),
         problem=problem,
     )
+
+
+def _vendors(fields: Iterable[FieldPlan], portfolio: Portfolio) -> tuple[Vendor, ...]:
+    """Return whose days a stream waits for; with ``virtual`` for sums that follow them, too."""
+    found = {vendor for field in fields for vendor in portfolio.vendors_of(field.point)}
+    found |= {VIRTUAL for field in fields if field.point.is_virtual}
+    return tuple(sorted(found))
 
 
 def _corrected(point: Point, corrections: Mapping[str, list[str]]) -> Iterator[str]:

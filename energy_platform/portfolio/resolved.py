@@ -175,7 +175,7 @@ class Portfolio:
         return tuple(sorted(found, key=lambda point: point.point_id))
 
     def vendors_of(self, point: Point) -> tuple[Vendor, ...]:
-        """Return whose data a point is made of; of a virtual one the vendors of its leaves."""
+        """Return whose data a point is made of: its vendor, or those of the leaves."""
         if not point.is_virtual:
             return (point.vendor,)
         return tuple(sorted({self.points[leaf.point_id].vendor for leaf in point.leaves}))

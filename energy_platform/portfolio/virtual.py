@@ -16,9 +16,11 @@ from energy_platform.portfolio.resolved import Part, weakest
 from energy_platform.schemas import VIRTUAL
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 from energy_platform.transforms.units import canonical_unit
+from energy_platform.transforms.virtual import SHORTEST_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import timedelta
 
     from energy_platform.portfolio.messages import Place, Problem
     from energy_platform.portfolio.model import Device, PointSpec
@@ -166,10 +168,18 @@ def _resolved(point: Point, points: Mapping[str, Point]) -> Point:
         leaves=leaves,
         constant_w=math.fsum(constants),
         leaf_stamps=tuple(one.stamp() for one in measured),
+        every=_step(point, measured),
         until=min((one.until for one in (point, *measured) if one.until), default=None),
         is_read=point.is_read and all(one.is_read for one in measured),
         confidence=weakest(point.confidence, *(one.confidence for one in measured)),
     )
+
+
+def _step(point: Point, measured: list[Point]) -> timedelta | None:
+    """Return the step of a virtual power's readings; nobody expects any of an energy."""
+    if point.is_energy:
+        return None
+    return point.every or max([SHORTEST_STEP, *(one.every for one in measured if one.every)])
 
 
 def _counted_twice(point: Point, points: Mapping[str, Point], *, place: Place) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 -- site_term says as what a point counts in mart_site_energy. A device that counts the same thing as
 -- a total and per phase counts with the total; a net register counts only where the device has no
--- import register, power-derived energy only where it has no register in the same role.
+-- import register, power-derived energy only where it has no register in the same role. A virtual
+-- point counts where its role says so: its parts are counted already.
 with points as (
 
     select * from {{ source("portfolio", "points") }}
@@ -12,6 +13,7 @@ candidates as (
     select
         *,
         case
+            when vendor = 'virtual' and role = 'none' then null
             when quantity = 'heating_energy' and role <> 'sub' then 'heating'
             when quantity = 'cooling_energy' and role <> 'sub' then 'cooling'
             when quantity = 'active_energy_import' and role = 'main' then 'import'
