@@ -97,7 +97,7 @@ def demo_portfolio(
             for site in world.sites
         ],
         "device_types": types,
-        "devices": devices,
+        "devices": [*devices, *_sums(world)],
         "streams": [
             _stream_entry(stream, fields) | ({"start": start} if start else {})
             for stream, fields in streams_of(world)
@@ -174,6 +174,36 @@ def _devices(world: World) -> tuple[dict[str, Entry], list[Entry]]:
         }
         devices += [_device(device, signals, type_name=name) for device, signals in members]
     return types, devices
+
+
+def _sums(world: World) -> list[Entry]:
+    """What no meter shows: the main meter of each site less the meters behind it."""
+    entries: list[Entry] = []
+    for site in world.sites:
+        imports = [
+            signal
+            for signal in world.signals.values()
+            if signal.site == site.key
+            and signal.quantity == "active_energy_import"
+            and signal.kind == "register"
+            and not signal.phase
+        ]
+        mains = [one.key for one in imports if one.role == "main"]
+        behind = [one.key for one in imports if one.role == "sub"]
+        if mains and behind:
+            parts: list[Any] = [*mains, *({"point": key, "factor": -1} for key in behind)]
+            rest = {"key": "rest", "name": "Not submetered", "quantity": "active_energy_net"}
+            entries.append(
+                {
+                    "vendor": "virtual",
+                    "serial": site.key,
+                    "site": site.key,
+                    "name": f"Sums of {site.name}",
+                    "carrier": "electricity",
+                    "points": [rest | {"of": parts}],
+                }
+            )
+    return entries
 
 
 def _rules() -> dict[str, PortfolioRules]:
