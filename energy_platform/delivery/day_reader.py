@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.ledger import Register
     from energy_platform.lake.lake import Lake
-    from energy_platform.schemas import Table
 
 _KEPT_DAYS: Final = 3
 """Day frames of one kind kept in memory: the day planned and its successors."""
@@ -198,34 +197,40 @@ class DayReader:
         return self._scan_deltas(days).collect()
 
     def _scan_deltas(self, days: Sequence[str]) -> pl.LazyFrame:
-        return (
-            self._scan(CORE_ENERGY_DELTAS, CORE_VIRTUAL_DELTAS, days=days)
-            .join(self._register_points, on="point_id", maintain_order="left")
-            .select(
-                "point",
-                *(
-                    pl.col(name).dt.epoch("us") if name.endswith("_at") else pl.col(name)
-                    for name in _DELTA_COLUMNS
-                ),
-            )
+        steps = self._lake.scan(CORE_ENERGY_DELTAS, days=days)
+        sums = self._lake.scan(CORE_VIRTUAL_DELTAS, days=days) if self._has_virtual else None
+        return _numbered_rows(steps, sums, points=self._register_points).select(
+            "point",
+            *(
+                pl.col(name).dt.epoch("us") if name.endswith("_at") else pl.col(name)
+                for name in _DELTA_COLUMNS
+            ),
         )
 
-    def _scan(self, table: Table, virtual: Table, *, days: Sequence[str]) -> pl.LazyFrame:
-        """Scan some days of measured points, and of virtual ones where any are asked for."""
-        measured = self._lake.scan(table, days=days)
-        if not self._has_virtual:
-            return measured
-        return pl.concat([measured, self._lake.scan(virtual, days=days)]).sort(table.sort_key)
-
     def _read_gauges(self, days: Sequence[str]) -> pl.DataFrame:
+        is_usable = (pl.col("status") == "ok") & pl.col("value").is_not_null()
+        readings = self._lake.scan(CORE_READINGS, days=days).filter(is_usable)
+        sums = self._lake.scan(CORE_VIRTUAL_READINGS, days=days) if self._has_virtual else None
         return (
-            self._scan(CORE_READINGS, CORE_VIRTUAL_READINGS, days=days)
-            .filter(pl.col("status") == "ok", pl.col("value").is_not_null())
-            .join(self._gauge_points, on="point_id", maintain_order="left")
+            _numbered_rows(readings, sums, points=self._gauge_points)
             .filter(pl.col("value").is_finite())
             .select("point", pl.col("at").dt.epoch("us"), "value")
             .collect()
         )
+
+
+def _numbered_rows(
+    measured: pl.LazyFrame, virtual: pl.LazyFrame | None, *, points: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Return the rows of some points with their numbers, by point and in the order of the files."""
+    found = [
+        rows.join(points, on="point_id", maintain_order="left")
+        for rows in (measured, virtual)
+        if rows is not None
+    ]
+    if len(found) == 1:
+        return found[0]
+    return pl.concat(found).sort("point_id", maintain_order=True)
 
 
 def _remembered(

@@ -214,7 +214,7 @@ def virtual_deltas(intervals: pl.DataFrame) -> pl.DataFrame:
             reason=pl.when("estimated").then(pl.lit(PART_ESTIMATED)),
         )
         .select(CORE_ENERGY_DELTAS.schema.names())
-        .cast(dict(CORE_ENERGY_DELTAS.schema))
+        .cast(CORE_ENERGY_DELTAS.schema)
         .sort(CORE_ENERGY_DELTAS.sort_key)
     )
 
@@ -313,7 +313,7 @@ def virtual_readings(
             status=pl.lit("ok"),
             reason=pl.lit(None, pl.String()),
         )
-        .cast(dict(CORE_READINGS.schema))
+        .cast(CORE_READINGS.schema)
         .sort(CORE_READINGS.sort_key)
     )
 
