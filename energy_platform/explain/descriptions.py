@@ -56,6 +56,13 @@ _STEPS: Final[Mapping[str, str]] = {
     "not_bridged": "the time since the reading before is too long to integrate power over",
 }
 
+_PLAIN_STEPS: Final[Mapping[str, str]] = {
+    "increment": "the vendor's own amount of the period",
+    "power": "mean of both powers times the time between",
+    "virtual": "the sum of what its parts bring to the quarter-hour",
+}
+"""Steps that no register made, by method."""
+
 _REJECTS: Final[Mapping[str, str]] = {
     "zero": "a zero is a missing reading",
     "fall": "a fall that did not last: a bad reading",
@@ -160,10 +167,8 @@ def _describe_plain_step(
 ) -> str:
     if status != "ok":
         return status
-    if method == "increment":
-        return "the vendor's own amount of the period"
-    if method == "power":
-        return "mean of both powers times the time between"
+    if method in _PLAIN_STEPS:
+        return _PLAIN_STEPS[method]
     if policy.max_power_w is None:
         return "a rise within its learned limit"
     hours = max(elapsed.total_seconds(), 60.0) / 3600

@@ -309,6 +309,9 @@ def test_explain_names_the_parts_and_their_figures(tmp_path: Path) -> None:
     assert chain.amount == pytest.approx(made)
     assert (chain.covered_s, chain.constant_w) == (86_400.0, 60.0)
     assert chain.closed_by is not None
+    assert {one.description for one in chain.steps} == {
+        f"ok: the sum of what its parts bring to the quarter-hour → {91.875:,.6g} Wh"
+    }
     assert chain.as_json()["parts"][0]["energy_wh"] == chain.parts[0].amount
     below = explain(lake, WITH, point_id=USE, day=DAYS[1])
     assert below.amount == chain.parts[0].amount
