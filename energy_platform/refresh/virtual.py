@@ -255,10 +255,18 @@ class VirtualRefresh:
 
     def _make_energy(self, day: str, expected: Fingerprint) -> dict[str, RefreshedTable]:
         start, end = day_bounds(day)
-        inside = pl.col("interval_start").is_between(start, end, closed="left")
-        own = self._rows(CORE_ENERGY_INTERVALS, day, parts=self._energy_parts, where=inside)
-        brought = [self._brought(later, day=day) for later in _later(expected)]
-        intervals = virtual_intervals(pl.concat([own, *brought]), virtual=self._virtual.energies)
+        wanted = pl.col("interval_start").is_between(start, end, closed="left")
+        brought = {later: self._brought(later, day=day) for later in _later(expected)}
+        kept = CORE_VIRTUAL_INTERVALS.empty()
+        if added := self._only_added(day, expected):
+            # The day before today, after midnight: of all its rows, those of one quarter-hour.
+            touched = pl.concat([brought[later] for later in added])["interval_start"].unique()
+            wanted = pl.col("interval_start").is_in(touched.implode())
+            kept = self._lake.read(CORE_VIRTUAL_INTERVALS, day=day).filter(~wanted)
+        own = self._rows(CORE_ENERGY_INTERVALS, day, parts=self._energy_parts, where=wanted)
+        rows = pl.concat([own, *(one.filter(wanted) for one in brought.values())])
+        made = virtual_intervals(rows, virtual=self._virtual.energies)
+        intervals = pl.concat([kept, made]).sort(CORE_VIRTUAL_INTERVALS.sort_key)
         deltas = virtual_deltas(intervals)
         reach = {REACHES_FROM: self._reaches_from(day)}
         # The intervals last: what they reach into is read from them.
@@ -268,6 +276,14 @@ class VirtualRefresh:
                 CORE_VIRTUAL_INTERVALS, day, intervals, expected, meta=reach
             ),
         }
+
+    def _only_added(self, day: str, expected: Fingerprint) -> list[str]:
+        """Return the later days that are new to a day, where nothing else of it changed."""
+        stored = self._index.stored(CORE_VIRTUAL_INTERVALS, day=day)
+        before = {} if stored is None else fingerprint_of(stored)
+        added = [key for key in _later(expected) if key not in before]
+        is_rest_same = before == {key: expected[key] for key in expected if key not in added}
+        return added if is_rest_same else []
 
     def _make_readings(self, day: str, expected: Fingerprint) -> dict[str, RefreshedTable]:
         rows = self._rows(CORE_READINGS, day, parts=self._power_parts, where=pl.lit(value=True))

@@ -109,31 +109,37 @@ def virtual_intervals(
     """
     if not virtual or not contributions.height:
         return CORE_ENERGY_INTERVALS.empty()
-    key = ["point_id", "interval_start"]
     sums = pl.col("energy_wh", "estimated_wh", "refused_wh", "covered_s")
+    summands = _summands(one.summands for one in virtual)
+    # Numbers in place of ids: a site may have a million rows, each in several sums.
+    numbers = summands.select("point_id").unique().sort("point_id").with_row_index("part")
+    key = ["part", "interval_start"]
     # Sums of floats depend on their order: sorted, every order of loading gives the same bits.
     parts = (
-        contributions.select(*key, sums)
+        contributions.select("point_id", "interval_start", sums)
+        .join(numbers, on="point_id")
+        .drop("point_id")
         .sort(*key, "energy_wh", "covered_s")
-        .group_by(key, maintain_order=True)
-        .agg(sums.sum())
     )
+    if parts.select(key).is_duplicated().any():
+        parts = parts.group_by(key, maintain_order=True).agg(sums.sum())
     made = (
-        _summands(one.summands for one in virtual)
-        .join(parts, on="point_id", maintain_order="left_right")
+        summands.join(numbers, on="point_id", maintain_order="left")
+        .with_columns(virtual=pl.col("virtual_id").rle_id())
+        .join(parts, on="part", maintain_order="left_right")
         .with_columns(
             energy=pl.col("energy_wh") * pl.col("factor"),
             estimated=(pl.col("estimated_wh") * pl.col("factor")).abs(),
             refused=pl.col("refused_wh") * pl.col("factor"),
         )
-        .group_by("virtual_id", "interval_start", maintain_order=True)
+        .group_by("virtual", "interval_start", maintain_order=True)
         .agg(
+            pl.col("virtual_id").first().alias("point_id"),
             pl.len().alias("known"),
             pl.col("energy", "estimated", "refused").sum(),
             pl.col("refused").abs().sum().alias("refused_size"),
             pl.col("covered_s").min().clip(0.0, BUCKET_S),
         )
-        .rename({"virtual_id": "point_id"})
     )
     whole = pl.DataFrame(
         [(one.point_id, len(one.summands), float(one.constant_w)) for one in virtual],
