@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
+from energy_platform.schemas import VIRTUAL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,6 +33,15 @@ def device_id(vendor: str, serial: str) -> str:
 def point_id(vendor: str, serial: str, key: str) -> str:
     """Return ``vendor/serial/key``."""
     return f"{device_id(vendor, serial)}/{key}"
+
+
+def is_virtual(point_id: str) -> bool:
+    """Say whether a point is computed from others.
+
+    >>> is_virtual("virtual/tenant-3/energy"), is_virtual("acme/virtual/1")
+    (True, False)
+    """
+    return point_id.startswith(f"{VIRTUAL}/")
 
 
 class PointName(NamedTuple):

@@ -7,7 +7,7 @@ in its folder; ``energy_platform.sources.registry`` lists those of all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 import polars as pl
@@ -19,7 +19,7 @@ Status = Literal["ok", "quarantined"]
 DeltaStatus = Literal[
     "first", "exchange", "rollover", "reset", "spike_reversal", "over_limit", "dip", "gap", "ok"
 ]
-Method = Literal["register", "power", "increment"]
+Method = Literal["register", "power", "increment", "virtual"]
 Kind = Literal["register", "increment", "gauge", "state", "bitfield"]
 Carrier = Literal["electricity", "heating", "cooling", "water", "gas"]
 Role = Literal["main", "sub", "generation", "storage", "none"]
@@ -28,6 +28,8 @@ ONCE_PER_SITE: Final[frozenset[Role]] = frozenset({"main", "generation", "storag
 Phase = Literal["total", "L1", "L2", "L3", "N", "L12", "L13", "L23"]
 Vendor: TypeAlias = str
 """Name of a registered source; ``energy_platform.sources.registry`` knows them all."""
+VIRTUAL: Final = "virtual"
+"""In place of a vendor on devices whose points are computed from others; no source has the name."""
 Quantity = Literal[
     "active_energy_import",
     "active_energy_export",
@@ -328,6 +330,33 @@ CORE_TABLES: Final = (
     CORE_CONSUMPTION_INTERVALS,
 )
 """The derived tables, in the order a refresh writes them."""
+
+_COMPUTED: Final = "of virtual points, computed from the rows of their parts"
+
+CORE_VIRTUAL_INTERVALS: Final = replace(
+    CORE_ENERGY_INTERVALS,
+    name="core_virtual_intervals",
+    description=f"Energy in the 15-minute UTC buckets of the day {_COMPUTED}.",
+)
+
+CORE_VIRTUAL_DELTAS: Final = replace(
+    CORE_ENERGY_DELTAS,
+    name="core_virtual_deltas",
+    description=f"Energy from settled bucket to settled bucket {_COMPUTED}.",
+)
+
+CORE_VIRTUAL_READINGS: Final = replace(
+    CORE_READINGS,
+    name="core_virtual_readings",
+    description=f"Readings {_COMPUTED}.",
+)
+
+VIRTUAL_TABLES: Final = (CORE_VIRTUAL_INTERVALS, CORE_VIRTUAL_DELTAS, CORE_VIRTUAL_READINGS)
+"""Tables of virtual points: the shape of others, in files of their own. So a virtual point that is
+added or edited leaves every file of the measured ones as it is, and a lake without any has none."""
+
+DERIVED_TABLES: Final = (*CORE_TABLES, *VIRTUAL_TABLES)
+"""All that a refresh writes."""
 
 
 def violations(frame: pl.DataFrame, *, table: Table) -> list[str]:

@@ -94,22 +94,18 @@ def _print(console: Console, chain: Explanation) -> None:
         f"{chain.local_day} in {chain.timezone} ({chain.site}): {chain.expected_s / 3600:g} h, "
         f"{chain.starts_at:%Y-%m-%dT%H:%MZ} to {chain.ends_at:%Y-%m-%dT%H:%MZ}"
     )
-    for day, policy in chain.policy.items():
-        say(f"policy on {day} (UTC): {policy}")
-    if chain.learned:
-        say(f"learned limit: {chain.learned}")
-    for correction in chain.corrections:
-        say(f"correction: {correction}")
-    for day, why in chain.stale.items():
-        say(f"waits for a refresh: {day}: {'; '.join(why)}")
-    say(f"\n1. Carried into {chain.utc_days[0]} (UTC): {_state(chain.before, unit=chain.unit)}")
+    for line in _settings(chain):
+        say(line)
+    say(f"\n1. {_before(chain)}")
+    if chain.parts:
+        console.print(_parts(chain))
     say(f"\n2. Samples of the local day: {len(chain.samples)}")
     if chain.samples:
         console.print(_samples(chain.samples, local=local))
     later = [step for step in chain.steps if step.end_at >= chain.ends_at]
     for step in later:
         say(f"settled later, at {local(step.end_at)} (file of {step.file_day}): {step.description}")
-    say(f"\n3. Carried out of {chain.utc_days[-1]} (UTC): {_state(chain.after, unit=chain.unit)}")
+    say(f"\n3. {_after(chain)}")
     say(f"\n4. Intervals of 15 minutes inside the local day: {len(chain.intervals)}")
     if chain.intervals:
         console.print(_intervals(chain, local=local))
@@ -128,6 +124,38 @@ def _state(carried: tuple[CarriedReading, ...], *, unit: str) -> str:
         )
         for one in carried
     )
+
+
+def _settings(chain: Explanation) -> list[str]:
+    """Say how the point was read on these days, and what waits to be read so."""
+    return [
+        *(f"policy on {day} (UTC): {policy}" for day, policy in chain.policy.items()),
+        *([f"learned limit: {chain.learned}"] if chain.learned else []),
+        *(f"correction: {correction}" for correction in chain.corrections),
+        *(f"waits for a refresh: {day}: {'; '.join(why)}" for day, why in chain.stale.items()),
+    ]
+
+
+def _before(chain: Explanation) -> str:
+    if not chain.parts:
+        return f"Carried into {chain.utc_days[0]} (UTC): {_state(chain.before, unit=chain.unit)}"
+    constant = f", and a constant {number(chain.constant_w)} W" if chain.constant_w else ""
+    return f"Parts on the local day (explain each by its id){constant}"
+
+
+def _after(chain: Explanation) -> str:
+    if not chain.parts:
+        return f"Carried out of {chain.utc_days[-1]} (UTC): {_state(chain.after, unit=chain.unit)}"
+    return "Carried over midnight: nothing, each quarter-hour is made of its parts"
+
+
+def _parts(chain: Explanation) -> Table:
+    shown = table("part", "name", "factor", "figure", "covered", box=None)
+    for one in chain.parts:
+        covered = "" if one.covered_s is None else f"{one.covered_s / chain.expected_s:.2%}"
+        figure = "nothing known" if one.amount is None else f"{one.amount:,.6f}"
+        add_row(shown, one.point_id, one.name, number(one.factor), figure, covered)
+    return shown
 
 
 def _samples(samples: tuple[Sample, ...], *, local: Callable[[datetime], str]) -> Table:

@@ -23,9 +23,15 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
+    VIRTUAL_TABLES,
     Table,
 )
-from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
+from energy_platform.transforms.rules import (
+    ENERGY_RULES,
+    INTERVAL_RULES,
+    READINGS_RULES,
+    VIRTUAL_RULES,
+)
 
 RULES: Final[Mapping[str, str]] = {
     CORE_READINGS.name: READINGS_RULES,
@@ -35,6 +41,7 @@ RULES: Final[Mapping[str, str]] = {
     CORE_CONSUMPTION_DELTAS.name: ENERGY_RULES,
     CORE_ENERGY_INTERVALS.name: INTERVAL_RULES,
     CORE_CONSUMPTION_INTERVALS.name: INTERVAL_RULES,
+    **dict.fromkeys((table.name for table in VIRTUAL_TABLES), VIRTUAL_RULES),
 }
 """By which rules each derived table is made, as the fingerprints of its files have it."""
 

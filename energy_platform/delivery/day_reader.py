@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import polars as pl
 
 from energy_platform.days import day_bounds, microseconds
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_REGISTER_STATE
+from energy_platform.identity import is_virtual
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_READINGS,
+    CORE_REGISTER_STATE,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_READINGS,
+)
 from energy_platform.transforms.states import UNCONFIRMED
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ class DayReader:
         registers, gauges = set(registers), set(gauges)
         self.number: Final = {name: n for n, name in enumerate(sorted(registers | gauges))}
         """The number that stands for each point in the frames."""
+        self._has_virtual = any(is_virtual(name) for name in self.number)
         self._register_points = self._numbered(registers)
         self._gauge_points = self._numbered(gauges)
         self._deltas: OrderedDict[str, pl.DataFrame] = OrderedDict()
@@ -189,27 +197,40 @@ class DayReader:
         return self._scan_deltas(days).collect()
 
     def _scan_deltas(self, days: Sequence[str]) -> pl.LazyFrame:
-        return (
-            self._lake.scan(CORE_ENERGY_DELTAS, days=days)
-            .join(self._register_points, on="point_id", maintain_order="left")
-            .select(
-                "point",
-                *(
-                    pl.col(name).dt.epoch("us") if name.endswith("_at") else pl.col(name)
-                    for name in _DELTA_COLUMNS
-                ),
-            )
+        steps = self._lake.scan(CORE_ENERGY_DELTAS, days=days)
+        sums = self._lake.scan(CORE_VIRTUAL_DELTAS, days=days) if self._has_virtual else None
+        return _numbered_rows(steps, sums, points=self._register_points).select(
+            "point",
+            *(
+                pl.col(name).dt.epoch("us") if name.endswith("_at") else pl.col(name)
+                for name in _DELTA_COLUMNS
+            ),
         )
 
     def _read_gauges(self, days: Sequence[str]) -> pl.DataFrame:
+        is_usable = (pl.col("status") == "ok") & pl.col("value").is_not_null()
+        readings = self._lake.scan(CORE_READINGS, days=days).filter(is_usable)
+        sums = self._lake.scan(CORE_VIRTUAL_READINGS, days=days) if self._has_virtual else None
         return (
-            self._lake.scan(CORE_READINGS, days=days)
-            .filter(pl.col("status") == "ok", pl.col("value").is_not_null())
-            .join(self._gauge_points, on="point_id", maintain_order="left")
+            _numbered_rows(readings, sums, points=self._gauge_points)
             .filter(pl.col("value").is_finite())
             .select("point", pl.col("at").dt.epoch("us"), "value")
             .collect()
         )
+
+
+def _numbered_rows(
+    measured: pl.LazyFrame, virtual: pl.LazyFrame | None, *, points: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Return the rows of some points with their numbers, by point and in the order of the files."""
+    found = [
+        rows.join(points, on="point_id", maintain_order="left")
+        for rows in (measured, virtual)
+        if rows is not None
+    ]
+    if len(found) == 1:
+        return found[0]
+    return pl.concat(found).sort("point_id", maintain_order=True)
 
 
 def _remembered(

@@ -13,12 +13,13 @@ from energy_platform.days import day_of, instant, microseconds
 from energy_platform.delivery.watermarks import NOTHING_KNOWN, Watermark
 from energy_platform.destinations.base import destination
 from energy_platform.lake.digests import digest_of
+from energy_platform.schemas import VIRTUAL
 from energy_platform.transforms.rules import ENERGY_RULES, READINGS_RULES
 from energy_platform.transforms.sampling import THOUSANDTHS
 from energy_platform.transforms.units import Conversion, conversion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from energy_platform.delivery.ledger import Register, StreamState
     from energy_platform.destinations.base import Destination, FieldSpec
@@ -235,7 +236,7 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
                 kind=_kind(stream, spec, point=point),
                 conversion=found,
                 config_fingerprint=_digest(
-                    (point.stamp(), *corrections.get(point.point_id, ()), *_RULES)
+                    (point.stamp(), *_corrected(point, corrections), *_RULES)
                 ),
             )
         )
@@ -246,9 +247,22 @@ def _plan(stream: Stream, *, portfolio: Portfolio, corrections: dict[str, list[s
         stream=stream,
         zone=portfolio.zone_of(stream),
         fields=tuple(fields),
-        vendors=tuple(sorted({field.point.vendor for field in fields})),
+        vendors=_vendors(fields, portfolio),
         problem=problem,
     )
+
+
+def _vendors(fields: Iterable[FieldPlan], portfolio: Portfolio) -> tuple[Vendor, ...]:
+    """Return whose days a stream waits for; with ``virtual`` for sums that follow them, too."""
+    found = {vendor for field in fields for vendor in portfolio.vendors_of(field.point)}
+    found |= {VIRTUAL for field in fields if field.point.is_virtual}
+    return tuple(sorted(found))
+
+
+def _corrected(point: Point, corrections: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield the corrections of a point, of a virtual one those of the points it is made of."""
+    for name in (point.point_id, *(leaf.point_id for leaf in point.leaves)):
+        yield from corrections.get(name, ())
 
 
 _RULES: Final = (READINGS_RULES, ENERGY_RULES)

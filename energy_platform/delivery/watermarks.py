@@ -26,7 +26,14 @@ from energy_platform.delivery.day_reader import EVER_US, midnight_us
 from energy_platform.delivery.ledger import Event
 from energy_platform.lake.lake import fingerprint_of
 from energy_platform.lake.raw_days import complete_until_of, is_closed, partial_of
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.schemas import (
+    CORE_ENERGY_DELTAS,
+    CORE_ENERGY_INTERVALS,
+    CORE_READINGS,
+    CORE_VIRTUAL_DELTAS,
+    VIRTUAL,
+    VIRTUAL_TABLES,
+)
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
@@ -114,8 +121,11 @@ class Completeness:
     def __init__(
         self, lake: Lake, *, vendors: Collection[Vendor], since: str | None = None
     ) -> None:
+        self._has_virtual = VIRTUAL in vendors
+        vendors = [vendor for vendor in vendors if vendor != VIRTUAL]
         raw_tables = [day_tables()[vendor] for vendor in vendors]
         tables = [CORE_READINGS, CORE_ENERGY_DELTAS, *raw_tables]
+        tables += (CORE_ENERGY_INTERVALS, *VIRTUAL_TABLES) if self._has_virtual else ()
         version, files = lake.changed_since(0, *tables, since=since)
         self._version: Final = version
         self.seen: Final = f"{_SEEN}{version}"
@@ -130,9 +140,18 @@ class Completeness:
         self._outdated: set[tuple[str, str]] = set()
         """Days whose core files were not made from their raw file, or are damaged."""
         self._first: dict[str, str] = {}
-        self.delta_days: Final = sorted(deltas)
+        virtual, damaged_virtual = _footers(files, CORE_VIRTUAL_DELTAS)
+        intervals, _ = _footers(files, CORE_ENERGY_INTERVALS)
+        self._awaits_virtual = sorted(
+            {day for day, one in intervals.items() if not _is_summed_up(one, virtual.get(day))}
+            | damaged_virtual.keys()
+            if self._has_virtual
+            else ()
+        )
+        """Days whose virtual points were not made from the energy that their parts have now."""
+        self.delta_days: Final = sorted(deltas.keys() | virtual.keys())
         """Days that have energy deltas, in order."""
-        self.days: Final = sorted(deltas.keys() | readings.keys())
+        self.days: Final = sorted(deltas.keys() | readings.keys() | virtual.keys())
         """Days that have anything to deliver, in order."""
         broken = damaged | damaged_deltas
         for vendor in vendors:
@@ -160,9 +179,11 @@ class Completeness:
             for table in tables
         }
         # A policy that changed rewrites what files were made of, often not what stands in them.
-        self._energy_changed: Final = _newest_versions(
-            {f.day: f.rows_version for f in files if f.table == CORE_ENERGY_DELTAS.name}
-        )
+        versions: dict[str, int] = {}
+        for one in files:
+            if one.table in {CORE_ENERGY_DELTAS.name, CORE_VIRTUAL_DELTAS.name}:
+                versions[one.day] = max(one.rows_version, versions.get(one.day, 0))
+        self._energy_changed: Final = _newest_versions(versions)
 
     def is_seen(self, seen: str | None, vendors: Collection[str], *, since: str) -> bool:
         """Whether all that is known of some vendors from a day on is as it was.
@@ -172,7 +193,9 @@ class Completeness:
             vendors: Whose days matter, those that were derived from them included.
             since: First day that matters.
         """
-        tables = [CORE_READINGS, CORE_ENERGY_DELTAS, *(day_tables()[one] for one in vendors)]
+        tables = [CORE_READINGS, CORE_ENERGY_DELTAS]
+        tables += [day_tables()[one] for one in vendors if one != VIRTUAL]
+        tables += VIRTUAL_TABLES if VIRTUAL in vendors else ()
         return self._is_since(seen, *(self._changed[one.name](since, None) for one in tables))
 
     def is_late_seen(self, seen: str | None, vendors: Collection[str]) -> bool:
@@ -193,11 +216,11 @@ class Completeness:
 
     def first_day(self, vendors: Collection[str]) -> str | None:
         """Return the first day any of some vendors has a file for."""
-        return min((first for v in vendors if (first := self._first[v])), default=None)
+        return min((first for v in vendors if (first := self._first.get(v))), default=None)
 
     def last_day(self, vendors: Collection[str]) -> str | None:
         """Return the newest day any of some vendors has a file for."""
-        return max((max(days) for v in vendors if (days := self._known[v])), default=None)
+        return max((max(days) for v in vendors if (days := self._known.get(v))), default=None)
 
     def partial_from(self, vendors: Collection[str], *, from_us: int) -> int:
         """Return where the first day begins that lacks something of some vendors' devices.
@@ -214,7 +237,7 @@ class Completeness:
         return min(
             (
                 days[place]
-                for days in (self._partial[one] for one in vendors)
+                for days in (self._partial.get(one, []) for one in vendors)
                 if (place := bisect_left(days, from_us)) < len(days)
             ),
             default=EVER_US,
@@ -243,7 +266,16 @@ class Completeness:
             ),
         )
 
+    def _virtual_watermark(self, *, from_us: int) -> Watermark:
+        """Return up to where virtual points were made from what their parts have now."""
+        place = bisect_left(self._awaits_virtual, day_of(instant(from_us)))
+        waits = self._awaits_virtual[place:]
+        until_us = midnight_us(waits[0]) if waits else EVER_US
+        return Watermark(until_us, until_us, None)
+
     def _vendor_watermark(self, vendor: str, *, from_us: int, passed_day: str) -> Watermark:
+        if vendor == VIRTUAL:
+            return self._virtual_watermark(from_us=from_us)
         days = self._known[vendor]
         newest = max(days, default="")
         # Before a vendor's first file there is nothing to wait for.
@@ -288,6 +320,13 @@ def _is_refreshed(
         return False
     made_of = fingerprint_of(deltas)
     return not made_of or made_of.get(CORE_READINGS.name) == readings.content_id
+
+
+def _is_summed_up(intervals: Footer, virtual: Footer | None) -> bool:
+    """Whether the virtual points of a day were made from these intervals."""
+    if virtual is None:
+        return False
+    return fingerprint_of(virtual).get(CORE_ENERGY_INTERVALS.name) == intervals.content_id
 
 
 def _footers(

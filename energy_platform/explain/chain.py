@@ -21,6 +21,7 @@ from energy_platform.explain.explanation import (
     Explanation,
     Step,
 )
+from energy_platform.explain.parts import read_parts, read_virtual_samples
 from energy_platform.explain.samples import read_samples, rows_of_point
 from energy_platform.limits_seen import seen_power
 from energy_platform.portfolio.find import PointNotFoundError, find_point
@@ -31,6 +32,8 @@ from energy_platform.schemas import (
     CORE_ENERGY_DELTAS,
     CORE_ENERGY_INTERVALS,
     CORE_REGISTER_STATE,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_INTERVALS,
 )
 from energy_platform.transforms.quantities import CONSUMPTION_QUANTITIES
 from energy_platform.transforms.register_rule import FEWEST_RISES
@@ -85,6 +88,9 @@ _CONSUMPTION: Final = _Amounts(
 )
 """Volumes, reactive energy, running time and counts have tables of their own."""
 
+_VIRTUAL: Final = _ENERGY._replace(deltas=CORE_VIRTUAL_DELTAS, intervals=CORE_VIRTUAL_INTERVALS)
+"""Virtual points lie in tables of their own, with the columns of energy."""
+
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2199
 """Years that a meter can have counted in; beyond them calendar arithmetic overflows."""
@@ -117,6 +123,8 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         raise ExplainError(f"{timezone} has no {day}: the zone skipped it")
     utc_days = day_range(day_of(start), day_of(end - MICROSECOND))
     amounts = _CONSUMPTION if _is_consumption(point) else _ENERGY
+    if point.is_virtual:
+        amounts = _VIRTUAL
     touching = _days_touching(lake, amounts, start=start, end=end)
     deltas = rows_of_point(lake, amounts.deltas, point_id, days=sorted({*utc_days, *touching}))
     deltas = _neutral(deltas, amounts)
@@ -135,13 +143,17 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
         starts_at=start,
         ends_at=end,
         utc_days=tuple(utc_days),
-        policy={one: describe_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
-        learned=_learned(lake, portfolio, point_id, until=utc_days[-1]),
+        policy={}
+        if point.is_virtual
+        else {one: describe_policy(portfolio.policy_on(point_id, day=one)) for one in utc_days},
+        learned="" if point.is_virtual else _learned(lake, portfolio, point_id, until=utc_days[-1]),
         corrections=describe_corrections(portfolio, point_id, start=start, end=end),
         before=_state(
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d < utc_days[0]]
         ),
-        samples=read_samples(lake, point, days=utc_days, start=start, end=end, steps=steps),
+        samples=read_virtual_samples(lake, point, days=utc_days, start=start, end=end)
+        if point.is_virtual
+        else read_samples(lake, point, days=utc_days, start=start, end=end, steps=steps),
         steps=steps,
         after=_state(
             lake, point_id, days=[d for d in lake.days(CORE_REGISTER_STATE) if d <= utc_days[-1]]
@@ -160,6 +172,8 @@ def explain(lake: Lake, portfolio: Portfolio, *, point_id: str, day: str) -> Exp
             for one in stale(lake, portfolio)
             if one.day in {*utc_days, *touching}
         },
+        parts=read_parts(lake, portfolio, point, start=start, end=end),
+        constant_w=point.constant_w,
     )
 
 

@@ -51,8 +51,17 @@ _STEPS: Final[Mapping[str, str]] = {
     " it flowed is estimated",
     "stood_still": "the register had stood still and showed all of it at once: the amount is exact,"
     " and spread evenly over the time it stood",
+    "part_estimated": "a part of the virtual point has a gap: the amount is exact, when it flowed"
+    " is estimated",
     "not_bridged": "the time since the reading before is too long to integrate power over",
 }
+
+_PLAIN_STEPS: Final[Mapping[str, str]] = {
+    "increment": "the vendor's own amount of the period",
+    "power": "mean of both powers times the time between",
+    "virtual": "the sum of what its parts bring to the quarter-hour",
+}
+"""Steps that no register made, by method."""
 
 _REJECTS: Final[Mapping[str, str]] = {
     "zero": "a zero is a missing reading",
@@ -159,10 +168,8 @@ def _describe_plain_step(
 ) -> str:
     if status != "ok":
         return status
-    if method == "increment":
-        return "the vendor's own amount of the period"
-    if method == "power":
-        return "mean of both powers times the time between"
+    if method in _PLAIN_STEPS:
+        return _PLAIN_STEPS[method]
     if policy.max_power_w is None:
         return "a rise within its learned limit"
     hours = max(elapsed.total_seconds(), 60.0) / 3600

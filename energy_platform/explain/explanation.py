@@ -118,6 +118,23 @@ class Contribution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartFigure:
+    """What a part brings to a virtual point on the day.
+
+    Attributes:
+        factor: How often the part counts.
+        amount: Energy of the part, or the mean of its readings; None where it has none.
+        covered_s: Seconds of the day that are covered; None of a power.
+    """
+
+    point_id: str
+    name: str
+    factor: float
+    amount: float | None
+    covered_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """The whole chain.
 
@@ -134,6 +151,8 @@ class Explanation:
             without one, None where there is none at all.
         data_until: End of its last interval, likewise.
         closed_by: The first settled reading at or after the day's end; None while there is none.
+        parts: Of a virtual point what it is made of, as the portfolio names it.
+        constant_w: Of a virtual point the constant power in it, W.
         stale: Of the days involved, those that wait for a refresh, with what differs.
     """
 
@@ -164,6 +183,8 @@ class Explanation:
     data_until: datetime | None
     closed_by: datetime | None
     stale: dict[str, list[str]]
+    parts: tuple[PartFigure, ...] = ()
+    constant_w: float = 0.0
 
     @property
     def is_energy(self) -> bool:

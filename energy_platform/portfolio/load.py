@@ -6,8 +6,9 @@ Checks across entries belong here, those of a single entry to ``model``, of a si
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pydantic import ValidationError
@@ -18,7 +19,6 @@ from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio.messages import messages_of, unfit_unit
 from energy_platform.portfolio.model import (
     ENDS_BEFORE,
-    Confidence,
     Correction,
     Device,
     PointSpec,
@@ -26,10 +26,11 @@ from energy_platform.portfolio.model import (
     Stream,
 )
 from energy_platform.portfolio.parts import MergedFiles, PartsError, YamlFile
-from energy_platform.portfolio.resolved import Accepted, Point, Portfolio
+from energy_platform.portfolio.resolved import Accepted, Part, Point, Portfolio, weakest
 from energy_platform.portfolio.text import read_yaml
 from energy_platform.portfolio.tree import LINKS, DeviceLink, Link, of_device, with_links
 from energy_platform.portfolio.values import on_the_clock
+from energy_platform.portfolio.virtual import misplaced, resolve_virtual
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.quantities import (
     COUNTED_OTHERWISE,
@@ -50,9 +51,6 @@ NET_REGISTER: Final[Mapping[str, Any]] = {"on_fall": "signed", "glitch": "keep",
 A limit is not asked for, nor taken from the device: beyond it a rise would be worth nothing, while
 falls have no limit, so one bad reading and the way back from it would no longer cancel out.
 """
-
-_SURENESS: Final[tuple[Confidence, ...]] = tuple(reversed(get_args(Confidence)))
-"""From the least sure to the surest."""
 
 
 class PortfolioError(ValueError):
@@ -203,6 +201,7 @@ def _check_units(file: PortfolioFile) -> Iterator[Problem]:
 def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
     points: dict[str, Point] = {}
     places: dict[str, Place] = {}
+    virtual_places: dict[str, Place] = {}
     problems: list[Problem] = []
     zones = {site.id: site.timezone for site in file.sites}
     sites = {site.id: site for site in file.sites}
@@ -219,7 +218,11 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             if point_id in points:
                 problems.append((place, f"point {point_id} is there twice"))
                 continue
-            problem = _missing_limit(spec, device) or _unclear_period(spec, device)
+            problem = (
+                misplaced(spec, device, is_shared=place[0] == "device_types")
+                or _missing_limit(spec, device)
+                or _unclear_period(spec, device)
+            )
             if problem is not None:
                 problems.append((place, problem))
                 continue
@@ -227,6 +230,11 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             confidence = weakest(sites[device.site].confidence, device.confidence, spec.confidence)
             points[point_id] = replace(point, confidence=confidence)
             places[point_id] = place
+            if point.is_virtual:
+                virtual_places[point_id] = place
+    virtual, unfit_virtual = resolve_virtual(points, places=virtual_places)
+    points |= virtual
+    problems += unfit_virtual
     points, unlinked = _linked(file, points=points, places=places)
     problems += unlinked
     corrections: list[Correction] = []
@@ -235,6 +243,11 @@ def _resolve(file: PortfolioFile) -> tuple[Portfolio, list[Problem]]:
             (("corrections", index, "points"), f"unknown point {point_id!r}")
             for point_id in correction.points
             if point_id not in points
+        ]
+        problems += [
+            (("corrections", index, "points"), f"{point_id} is virtual: correct its parts")
+            for point_id in correction.points
+            if point_id in points and points[point_id].is_virtual
         ]
         for part in _on_the_clocks(correction, points=points, zones=zones):
             if part.start is not None and part.end is not None and part.end <= part.start:
@@ -302,7 +315,7 @@ def _accepted(
             if point is None:
                 problems.append(((*place, "points"), f"unknown point {point_id!r}"))
                 continue
-            if point.kind != "register" or not point.is_energy:
+            if point.kind != "register" or not point.is_energy or point.is_virtual:
                 why = f"{point_id} is not an energy register: nothing of it is ever refused"
                 problems.append(((*place, "points"), why))
                 continue
@@ -327,11 +340,6 @@ def _on_the_clocks(
         yield correction.on_the_clock(timezone).model_copy(update={"points": tuple(members)})
 
 
-def weakest(*guesses: Confidence | None) -> Confidence | None:
-    """Return the least sure of some guesses; None when every one of them is confirmed."""
-    return min((one for one in guesses if one is not None), key=_SURENESS.index, default=None)
-
-
 def _kind(spec: PointSpec) -> Kind:
     if spec.kind is not None:
         return spec.kind
@@ -346,7 +354,7 @@ def _is_net(spec: PointSpec) -> bool:
 
 def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     is_register = _kind(spec) == "register" and spec.quantity in ENERGY_QUANTITIES
-    if _is_net(spec):
+    if _is_net(spec) or spec.of:
         return None
     if is_register and spec.max_power_w is None and device.max_power_w is None:
         return (
@@ -406,6 +414,8 @@ def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> 
         is_read=device.read,
         accuracy_percent=spec.accuracy_percent or device.accuracy_percent,
         policy=CounterPolicy(**settings),
+        of=tuple(Part(part.point, part.factor) for part in spec.of if part.point is not None),
+        constant_w=math.fsum(part.constant for part in spec.of if part.constant is not None),
     )
 
 

@@ -38,7 +38,7 @@ from energy_platform.portfolio.values import (
     Zone,
     on_the_clock,
 )
-from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+from energy_platform.schemas import VIRTUAL, Carrier, Kind, Phase, Quantity, Role, Vendor
 from energy_platform.sources.registry import sources
 from energy_platform.transforms.policy import CounterPolicy, OnFall
 
@@ -152,6 +152,32 @@ class PolicyEntry(_Entry):
         return self
 
 
+class PartSpec(_Entry):
+    """What a virtual point is made of: a point times a factor, or a constant."""
+
+    point: Text | None = Field(None, description="Id of the point, vendor/serial/key.")
+    factor: Number = Field(1.0, description="Is counted this many times; -1 subtracts it.")
+    constant: Number | None = Field(
+        None, description="Constant power in W; of an energy for as long as its parts are known."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_part(self) -> Self:
+        if (self.point is None) == (self.constant is None):
+            raise ValueError("a part of a virtual point is either a point or a constant")
+        if self.factor == 0 or (self.constant is not None and self.factor != 1.0):
+            raise ValueError("factor is of a point, and not 0")
+        return self
+
+
+def _part(entry: object) -> object:
+    return {"point": entry} if isinstance(entry, str) else entry
+
+
+Part = Annotated[PartSpec, BeforeValidator(_part, json_schema_input_type=PartSpec | str)]
+"""An entry of ``of``; a text alone is the id of a point that is counted once."""
+
+
 class PointSpec(PolicyEntry):
     """One point of a device or a device type; with the policy's settings in the same entry."""
 
@@ -200,6 +226,9 @@ class PointSpec(PolicyEntry):
     accuracy_percent: Positive | None = Field(
         None, description="Largest error of the instrument by its class, % of what it measures."
     )
+    of: tuple[Part, ...] = Field(
+        (), description="Points that a virtual point is the sum of; only of vendor virtual."
+    )
     until: LocalInstant | None = Field(
         None, description="From here on the point is out of service: nothing is expected of it."
     )
@@ -209,14 +238,14 @@ class PointSpec(PolicyEntry):
 
 
 def _registered(name: object) -> object:
-    if name in sources():
+    if name == VIRTUAL or name in sources():
         return name
-    known = ", ".join(f"{one!r}" for one in sources())
+    known = ", ".join(f"{one!r}" for one in (*sources(), VIRTUAL))
     raise PydanticKnownError("literal_error", {"expected": known})
 
 
 Source = Annotated[Vendor, BeforeValidator(_registered)]
-"""Name of a source that is registered."""
+"""Name of a source that is registered, or ``virtual``."""
 
 
 class DeviceType(_Entry):
@@ -228,7 +257,9 @@ class DeviceType(_Entry):
 class Device(_Entry):
     """One device of a vendor."""
 
-    vendor: Source = Field(description="The source it is read from.")
+    vendor: Source = Field(
+        description="The source it is read from; virtual: it is computed from other points."
+    )
     serial: Text = Field(description="Serial number, or what the source has in its place.")
     site: Text = Field(description="Id of its site.")
     name: str = Field(description="Name shown to users.")

@@ -9,13 +9,13 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
 from energy_platform.days import day_bounds
 from energy_platform.identity import device_id
-from energy_platform.schemas import INSTANT
+from energy_platform.schemas import INSTANT, VIRTUAL
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
 
@@ -26,6 +26,22 @@ if TYPE_CHECKING:
 
     from energy_platform.portfolio.model import Confidence, Correction, Device, Site, Stream
     from energy_platform.schemas import Carrier, Kind, Phase, Quantity, Role, Vendor
+
+
+_SURENESS: Final[tuple[Confidence, ...]] = ("low", "medium", "high")
+"""From the least sure to the surest."""
+
+
+def weakest(*guesses: Confidence | None) -> Confidence | None:
+    """Return the least sure of some guesses; None when every one of them is confirmed."""
+    return min((one for one in guesses if one is not None), key=_SURENESS.index, default=None)
+
+
+class Part(NamedTuple):
+    """A point within a virtual one, and how often it is counted."""
+
+    point_id: str
+    factor: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +62,10 @@ class Point:
         parent: The first instrument of the load that its load stands behind; None at the top.
         same_as: The first instrument of its load; None where it is that itself.
         accuracy_percent: Its largest error by its class, None where it is not known.
+        of: Of a virtual point the parts as the portfolio names them.
+        leaves: Of a virtual point the points that are measured, behind virtual parts as well.
+        constant_w: Constant power that is added to the leaves.
+        leaf_stamps: Of a virtual point the stamps of its leaves.
     """
 
     point_id: str
@@ -76,6 +96,15 @@ class Point:
     parent: str | None = None
     same_as: str | None = None
     accuracy_percent: float | None = None
+    of: tuple[Part, ...] = ()
+    leaves: tuple[Part, ...] = ()
+    constant_w: float = 0.0
+    leaf_stamps: tuple[str, ...] = ()
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the point is computed from others."""
+        return self.vendor == VIRTUAL
 
     @property
     def device_id(self) -> str:
@@ -89,7 +118,7 @@ class Point:
 
     def stamp(self) -> str:
         """Return a digest that changes when anything that shapes its data changes."""
-        shape = (
+        shape: tuple[Any, ...] = (
             self.point_id,
             self.quantity,
             self.unit,
@@ -103,6 +132,8 @@ class Point:
             self.width,
             self.policy.stamp(),
         )
+        if self.is_virtual:
+            shape += (self.leaves, self.constant_w, self.leaf_stamps)
         return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
 
 
@@ -142,6 +173,18 @@ class Portfolio:
     def zone_of(self, stream: Stream) -> str:
         """Return the IANA zone a stream's packets are stamped in."""
         return stream.timezone or self.sites[stream.site].timezone
+
+    @cached_property
+    def virtual_points(self) -> tuple[Point, ...]:
+        """The points that are computed from others, by id."""
+        found = (point for point in self.points.values() if point.is_virtual)
+        return tuple(sorted(found, key=lambda point: point.point_id))
+
+    def vendors_of(self, point: Point) -> tuple[Vendor, ...]:
+        """Return whose data a point is made of: its vendor, or those of the leaves."""
+        if not point.is_virtual:
+            return (point.vendor,)
+        return tuple(sorted({self.points[leaf.point_id].vendor for leaf in point.leaves}))
 
     def left_out(self, vendor: Vendor) -> frozenset[str]:
         """Return the serial numbers of a vendor's devices that are not to be read."""

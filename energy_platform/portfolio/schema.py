@@ -12,6 +12,7 @@ from typing import Any, Final
 from energy_platform.destinations import DEFAULT_DESTINATION
 from energy_platform.destinations.base import destinations
 from energy_platform.portfolio.model import PortfolioFile
+from energy_platform.schemas import VIRTUAL
 from energy_platform.sources.registry import sources
 
 SCHEMA_FILE: Final = "portfolio.schema.json"
@@ -32,7 +33,7 @@ def portfolio_schema() -> dict[str, Any]:
     schema = PortfolioFile.model_json_schema(by_alias=True, ref_template=_REF)
     definitions: dict[str, Any] = schema["$defs"]
     definitions.pop("Stream", None)
-    definitions["Device"]["properties"]["vendor"] |= {"enum": list(sources())}
+    definitions["Device"]["properties"]["vendor"] |= {"enum": [*sources(), VIRTUAL]}
     streams: list[dict[str, Any]] = []
     for name, target in destinations().items():
         model = target.stream_model.model_json_schema(by_alias=True, ref_template=_REF)

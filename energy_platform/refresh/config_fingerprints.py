@@ -15,14 +15,20 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
 from energy_platform.days import day_bounds
 from energy_platform.lake.digests import digest_of
 from energy_platform.lake.files import staged
-from energy_platform.schemas import INSTANT
+from energy_platform.schemas import INSTANT, VIRTUAL
+from energy_platform.transforms.virtual import (
+    SHORTEST_STEP,
+    Summand,
+    VirtualEnergy,
+    VirtualPower,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_platform.lake.lake import Lake
-    from energy_platform.portfolio import Portfolio
+    from energy_platform.portfolio import Point, Portfolio
     from energy_platform.transforms.policy import CounterPolicy
 
 Purpose = Literal["readings", "energy"]
@@ -93,6 +99,44 @@ class Window:
         )
 
 
+class VirtualPoints(NamedTuple):
+    """The virtual points of a portfolio, as they are computed."""
+
+    energies: tuple[VirtualEnergy, ...]
+    powers: tuple[VirtualPower, ...]
+
+    @classmethod
+    def of(cls, portfolio: Portfolio) -> VirtualPoints:
+        """Return those of a portfolio, in the order of their ids."""
+        points = portfolio.virtual_points
+        return cls(
+            energies=tuple(
+                VirtualEnergy(one.point_id, _summands(one), one.constant_w)
+                for one in points
+                if one.is_energy
+            ),
+            powers=tuple(
+                VirtualPower(
+                    one.point_id,
+                    one.quantity,
+                    _summands(one),
+                    one.constant_w,
+                    one.every or SHORTEST_STEP,
+                )
+                for one in points
+                if not one.is_energy
+            ),
+        )
+
+    def digest(self) -> str:
+        """Return a digest of all that shapes their figures; empty where there are none."""
+        return digest_of(repr(tuple(self))) if self.energies or self.powers else ""
+
+
+def _summands(point: Point) -> tuple[Summand, ...]:
+    return tuple(Summand(point.point_id, leaf.point_id, leaf.factor) for leaf in point.leaves)
+
+
 class ConfigFingerprints:
     """The config fingerprints of one portfolio.
 
@@ -104,7 +148,9 @@ class ConfigFingerprints:
     def __init__(self, portfolio: Portfolio, *, lake: Lake) -> None:
         self._portfolio = portfolio
         self._sets = PointSetStore(lake)
-        frame = portfolio.points_frame()
+        # What is computed from other points is neither validated nor counted.
+        frame = portfolio.points_frame().filter(pl.col("vendor") != VIRTUAL)
+        self.virtual: Final = VirtualPoints.of(portfolio)
         self.points: Final = frame.select(READING_COLUMNS)
         self.states: Final = portfolio.states_frame()
         # Only increments need the expected period; for others it is mere expectation.
@@ -192,7 +238,7 @@ class ConfigFingerprints:
     def _fresh(self, version: int, *, rules: str) -> str:
         # Policies that corrections change stand in no base.
         policies = repr((self._portfolio.corrections, self._portfolio.accepted))
-        return f"{version} {digest_of(policies + rules)}"
+        return f"{version} {digest_of(policies + rules + self.virtual.digest())}"
 
     def forget_sets_except(self, names: Iterable[str]) -> None:
         """Remove the sets that no day names any more."""

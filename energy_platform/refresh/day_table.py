@@ -22,6 +22,9 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_INTERVALS,
+    CORE_VIRTUAL_READINGS,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ _STATUS_COLUMNS: Final[Mapping[str, str]] = {
     CORE_ENERGY_INTERVALS.name: "method",
     CORE_CONSUMPTION_DELTAS.name: "status",
     CORE_CONSUMPTION_INTERVALS.name: "method",
+    CORE_VIRTUAL_INTERVALS.name: "method",
+    CORE_VIRTUAL_DELTAS.name: "status",
+    CORE_VIRTUAL_READINGS.name: "status",
 }
 
 

@@ -24,6 +24,11 @@ from energy_platform.schemas import (
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
     CORE_TABLES,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_INTERVALS,
+    CORE_VIRTUAL_READINGS,
+    DERIVED_TABLES,
+    VIRTUAL_TABLES,
 )
 from energy_platform.sources.registry import day_tables
 
@@ -54,6 +59,9 @@ TIME_KEYS: Final[Mapping[str, tuple[str, str, str]]] = {
     CORE_ENERGY_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
     CORE_CONSUMPTION_DELTAS.name: ("end_at", FIRST_AT, LAST_AT),
     CORE_CONSUMPTION_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
+    CORE_VIRTUAL_INTERVALS.name: ("interval_start", BUCKET_MIN, BUCKET_MAX),
+    CORE_VIRTUAL_DELTAS.name: ("end_at", FIRST_AT, LAST_AT),
+    CORE_VIRTUAL_READINGS.name: ("at", FIRST_AT, LAST_AT),
 }
 """Per derived table its time column and the footer keys of its bounds: ISO, absent without rows."""
 
@@ -87,8 +95,10 @@ class LakeIndex:
         self.raw: Final[dict[str, dict[str, Footer]]] = {}
         self.blocked: Final[dict[str, str]] = {}
         self.damaged: Final[set[tuple[str, str]]] = set()
-        self._core: Final[dict[str, dict[str, Footer]]] = {table.name: {} for table in CORE_TABLES}
-        for one in lake.day_files(*day_tables().values(), *CORE_TABLES):
+        self._core: Final[dict[str, dict[str, Footer]]] = {
+            table.name: {} for table in DERIVED_TABLES
+        }
+        for one in lake.day_files(*day_tables().values(), *DERIVED_TABLES):
             if one.table in self._core:
                 if one.footer is None:
                     self.damaged.add((one.table, one.day))
@@ -103,11 +113,10 @@ class LakeIndex:
 
     @property
     def days(self) -> list[str]:
-        """Every day that has a raw or a derived file, in order."""
-        return sorted(
-            {*self.raw, *self.blocked, *(day for found in self._core.values() for day in found)}
-            | {day for _, day in self.damaged}
-        )
+        """Every day that has a raw or a derived file, in order; virtual points add none."""
+        core = (day for table in CORE_TABLES for day in self._core[table.name])
+        damaged = (day for name, day in self.damaged if name not in _VIRTUAL_NAMES)
+        return sorted({*self.raw, *self.blocked, *core, *damaged})
 
     def stored(self, table: Table, *, day: str) -> Footer | None:
         """Return the footer of a derived file, None when it is missing or damaged."""
@@ -128,6 +137,10 @@ class LakeIndex:
             for footer in self._core[CORE_READINGS.name].values()
             if POINTS in footer.meta
         }
+
+    def version_of(self, table: Table) -> str:
+        """Return the version of the rules of a derived table."""
+        return self._versions[table.name]
 
     def readings_fingerprint(self, day: str, *, points: str | None) -> Fingerprint:
         """Return what the readings of a day should be made of.
@@ -225,6 +238,7 @@ def table_versions(versions: RuleVersions) -> dict[str, str]:
         CORE_ENERGY_INTERVALS: versions.intervals,
         CORE_CONSUMPTION_DELTAS: versions.energy,
         CORE_CONSUMPTION_INTERVALS: versions.intervals,
+        **dict.fromkeys(VIRTUAL_TABLES, versions.virtual),
     }
     return {table.name: f"{version} {_shape(table)}" for table, version in of_table.items()}
 
@@ -243,6 +257,8 @@ def state_fingerprint(state: pl.DataFrame) -> str:
 
 
 _RAW_NAMES: Final = frozenset(table.name for table in day_tables().values())
+
+_VIRTUAL_NAMES: Final = frozenset(table.name for table in VIRTUAL_TABLES)
 
 _STATE_KEYS: Final = frozenset({STATE_FINGERPRINT, CORE_REGISTER_STATE.name})
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -43,6 +44,7 @@ from energy_platform.refresh.steps import (
     intervals_of_day,
     validate_day,
 )
+from energy_platform.refresh.virtual import VirtualRefresh
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
@@ -114,6 +116,7 @@ def stale(
     if configs.is_known_fresh(version, rules=rules):
         return ()
     index = LakeIndex(lake, configs=configs, versions=versions)
+    virtual = VirtualRefresh(lake, index=index, virtual=configs.virtual).stale()
     found = []
     before: str | None = None
     is_known = True
@@ -129,15 +132,17 @@ def stale(
                 if index.stored(ALLOCATED_FROM[table.name], day=day) is not None:
                     fingerprint = index.intervals_fingerprint(table, day=day)
                     why += index.differences(table, day=day, expected=fingerprint)
+        why += virtual.pop(day, ())
         if why:
             found.append(StaleDay(day=day, why=tuple(dict.fromkeys(why))))
         is_known = index.stored(CORE_REGISTER_STATE, day=day) is not None
         if is_known:
             before = day
+    found += [StaleDay(day=day, why=why) for day, why in virtual.items()]
     if not found:
         configs.note_fresh(version, rules=rules)
     configs.save()
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: one.day))
 
 
 def blocked(
@@ -253,6 +258,7 @@ class _RefreshRun:
                     self._on_day(fresh)
             if index.stored(CORE_REGISTER_STATE, day=day) is not None:
                 before = day
+        done = self._with_virtual(done)
         if done:
             self._configs.forget_sets_except(index.point_sets())
         self._configs.save()
@@ -263,6 +269,25 @@ class _RefreshRun:
             ),
             seen=len(days),
         )
+
+    def _with_virtual(self, done: list[RefreshedDay]) -> list[RefreshedDay]:
+        """Make the virtual points follow; return all days that were rebuilt, each once."""
+        found = {one.day: one for one in done}
+        virtual = VirtualRefresh(self._lake, index=self._index, virtual=self._configs.virtual)
+        for one in virtual.run():
+            if self._on_day is not None:
+                self._on_day(one)
+            before = found.get(one.day)
+            found[one.day] = (
+                one
+                if before is None
+                else replace(
+                    before,
+                    why=tuple(dict.fromkeys((*before.why, *one.why))),
+                    tables={**before.tables, **one.tables},
+                )
+            )
+        return [found[day] for day in sorted(found)]
 
     def _day(self, day: str, *, before: str | None) -> RefreshedDay | None:
         """Make what is stale of a day; return None when nothing was."""

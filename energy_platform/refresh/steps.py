@@ -19,7 +19,12 @@ from energy_platform.transforms.intervals import energy_intervals
 from energy_platform.transforms.ordering import iter_point_batches
 from energy_platform.transforms.readings import validate_readings
 from energy_platform.transforms.registers import compute_energy
-from energy_platform.transforms.rules import ENERGY_RULES, INTERVAL_RULES, READINGS_RULES
+from energy_platform.transforms.rules import (
+    ENERGY_RULES,
+    INTERVAL_RULES,
+    READINGS_RULES,
+    VIRTUAL_RULES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,11 +46,13 @@ class RuleVersions(NamedTuple):
         readings: Of raw rows to readings.
         energy: Of readings, and the state before, to energy and the state after.
         intervals: Of deltas to intervals.
+        virtual: Of the rows of parts to those of virtual points.
     """
 
     readings: str
     energy: str
     intervals: str
+    virtual: str = VIRTUAL_RULES
 
 
 RULE_VERSIONS: Final = RuleVersions(READINGS_RULES, ENERGY_RULES, INTERVAL_RULES)

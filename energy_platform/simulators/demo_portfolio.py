@@ -106,7 +106,7 @@ def demo_portfolio(
             for site in world.sites
         ],
         "device_types": types,
-        "devices": devices,
+        "devices": [*devices, *_sums(world)],
         "streams": [
             _stream_entry(stream, fields) | ({"start": start} if start else {})
             for stream, fields in streams_of(world)
@@ -220,6 +220,36 @@ def _links(
         return known | {links[0][1]: main.key}
     points = [shared[one.address] | {link: main.key} for one, link in links]
     return known | ({"points": points} if points else {})
+
+
+def _sums(world: World) -> list[Entry]:
+    """What no meter shows: the main meter of each site less the meters behind it."""
+    entries: list[Entry] = []
+    for site in world.sites:
+        imports = [
+            signal
+            for signal in world.signals.values()
+            if signal.site == site.key
+            and signal.quantity == "active_energy_import"
+            and signal.kind == "register"
+            and not signal.phase
+        ]
+        mains = [one.key for one in imports if one.role == "main"]
+        behind = [one.key for one in imports if one.role == "sub"]
+        if mains and behind:
+            parts: list[Any] = [*mains, *({"point": key, "factor": -1} for key in behind)]
+            rest = {"key": "rest", "name": "Not submetered", "quantity": "active_energy_net"}
+            entries.append(
+                {
+                    "vendor": "virtual",
+                    "serial": site.key,
+                    "site": site.key,
+                    "name": f"Sums of {site.name}",
+                    "carrier": "electricity",
+                    "points": [rest | {"of": parts}],
+                }
+            )
+    return entries
 
 
 def _rules() -> dict[str, PortfolioRules]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from energy_platform.destinations import destination_names
-from energy_platform.schemas import CORE_TABLES, INSTANT, RAW_VALUE, Table
+from energy_platform.schemas import DERIVED_TABLES, INSTANT, RAW_VALUE, VIRTUAL, Table
 from energy_platform.settings import SettingsError, SourceSettings
 from energy_platform.sources import BUILT_IN, GROUP, other_sources
 from energy_platform.sources.base import Poll, SourceContext, SourceSpec
@@ -111,10 +111,15 @@ def registered(
         SourceError: Names the source, the part, and what is expected.
     """
     found: dict[str, SourceSpec[Any]] = {}
-    tables = {table.name: "the platform" for table in CORE_TABLES}
+    tables = {table.name: "the platform" for table in DERIVED_TABLES}
     for origin, spec in offered:
         for problem in faults(spec):
             raise SourceError(f"source {_name(spec)!r} ({origin}): {problem}")
+        if spec.name == VIRTUAL:
+            raise SourceError(
+                f"source {spec.name!r} ({origin}): the name stands for points that are computed "
+                "from others; give the source another one"
+            )
         if spec.name in found:
             raise SourceError(
                 f"source {spec.name!r} ({origin}): another source has this name; "
@@ -324,7 +329,7 @@ def tables() -> Mapping[str, Table]:
     """Return every table of the lake by name, those of odd rows excepted."""
     raw = day_tables().values()
     inventories = (table for found in inventory_tables().values() for table in found)
-    return MappingProxyType({table.name: table for table in (*raw, *inventories, *CORE_TABLES)})
+    return MappingProxyType({table.name: table for table in (*raw, *inventories, *DERIVED_TABLES)})
 
 
 def landing_folder(data_dir: Path, *, source: str) -> Path:

@@ -16,3 +16,6 @@ ENERGY_RULES: Final = "energy-3"
 
 INTERVAL_RULES: Final = "intervals-3"
 """How energy is spread over buckets."""
+
+VIRTUAL_RULES: Final = "virtual-1"
+"""How virtual points are computed from their parts."""

@@ -18,7 +18,13 @@ import duckdb
 import polars as pl
 
 from energy_platform.memory import duckdb_limit
-from energy_platform.schemas import CORE_CONSUMPTION_DELTAS, CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.schemas import (
+    CORE_CONSUMPTION_DELTAS,
+    CORE_ENERGY_DELTAS,
+    CORE_READINGS,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_READINGS,
+)
 from energy_platform.warehouse.inputs import Input
 from energy_platform.warehouse.sql_text import as_literal
 
@@ -170,7 +176,9 @@ class BuildState:
             where
                 (
                     old.first_at = case old.table_name
-                        when $readings then extent.first_reading_at else extent.first_start_at
+                        when $readings then extent.first_reading_at
+                        when $virtual_readings then extent.first_reading_at
+                        else extent.first_start_at
                     end
                     and (new.first_at is null or new.first_at > old.first_at)
                 )
@@ -179,7 +187,10 @@ class BuildState:
                     and (new.last_at is null or new.last_at < old.last_at)
                 );
             """,  # noqa: S608 (a constant)
-            {"readings": CORE_READINGS.name},
+            {
+                "readings": CORE_READINGS.name,
+                "virtual_readings": CORE_VIRTUAL_READINGS.name,
+            },
         )
         self._db.execute(
             f"""
@@ -193,13 +204,14 @@ class BuildState:
             found as (
                 select
                     point_id,
-                    min(first_at) filter (where table_name = $readings) as first_reading_at,
-                    min(first_at) filter (where table_name in ($energy, $consumption))
+                    min(first_at) filter (where table_name in ($readings, $virtual_readings))
+                        as first_reading_at,
+                    min(first_at) filter (where table_name in ($energy, $consumption, $virtual))
                         as first_start_at,
-                    max(last_at) filter (where table_name in ($energy, $consumption))
+                    max(last_at) filter (where table_name in ($energy, $consumption, $virtual))
                         as last_end_at
                 from spans
-                where table_name in ($readings, $energy, $consumption)
+                where table_name in ($readings, $virtual_readings, $energy, $consumption, $virtual)
                 group by point_id
             ),
             kept as (from state.point_extents anti join withdrawn using (point_id))
@@ -215,6 +227,8 @@ class BuildState:
                 "readings": CORE_READINGS.name,
                 "energy": CORE_ENERGY_DELTAS.name,
                 "consumption": CORE_CONSUMPTION_DELTAS.name,
+                "virtual": CORE_VIRTUAL_DELTAS.name,
+                "virtual_readings": CORE_VIRTUAL_READINGS.name,
             },
         )
 

@@ -14,10 +14,11 @@ from energy_platform.transforms.readings import CORRECTED, DROPPED
 from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from energy_platform.portfolio import Portfolio
+    from energy_platform.schemas import Vendor
 
 DELIVERY: Final = pl.Schema(
     {
@@ -101,10 +102,22 @@ def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
         .with_columns(
             family=pl.when(counts_consumption())
             .then(pl.lit("consumption"))
-            .otherwise(pl.lit("energy"))
+            .otherwise(pl.lit("energy")),
+            read_from=_read_from(portfolio),
         )
         .sort("point_id"),
     }
+
+
+def read_from_name(vendors: Sequence[Vendor]) -> str:
+    """Return how the table of vendors calls what is read from several of them together."""
+    return "+".join(vendors)
+
+
+def _read_from(portfolio: Portfolio) -> pl.Series:
+    """Return, per point, what its figures are read from: its vendor, or those of its parts."""
+    names = [read_from_name(portfolio.vendors_of(point)) for point in portfolio.points.values()]
+    return pl.Series(names, dtype=pl.String())
 
 
 def rules_frame() -> pl.DataFrame:

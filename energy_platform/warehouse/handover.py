@@ -10,7 +10,7 @@ import polars as pl
 from energy_platform.schemas import INSTANT
 from energy_platform.warehouse.affected import LONG_AGO
 from energy_platform.warehouse.calendars import periods, quarter_hours
-from energy_platform.warehouse.dims import delivery_rows, dims, rules_frame
+from energy_platform.warehouse.dims import delivery_rows, dims, read_from_name, rules_frame
 from energy_platform.warehouse.inventories import inventory_frames
 
 if TYPE_CHECKING:
@@ -49,17 +49,18 @@ def hand_over(
         vendors: All of them.
         delivery: The ledger's frame; None: no stream.
     """
+    final_before = {
+        vendor: datetime.fromisoformat(text)
+        if (text := info[f"final_before_{vendor}"])
+        else LONG_AGO
+        for vendor in vendors
+    }
+    for point in portfolio.virtual_points:
+        several = portfolio.vendors_of(point)
+        final_before[read_from_name(several)] = min(final_before[vendor] for vendor in several)
+    horizon_at = datetime.fromisoformat(info["horizon_at"])
     reach = pl.DataFrame(
-        [
-            (
-                vendor,
-                datetime.fromisoformat(info[f"final_before_{vendor}"])
-                if info[f"final_before_{vendor}"]
-                else LONG_AGO,
-                datetime.fromisoformat(info["horizon_at"]),
-            )
-            for vendor in vendors
-        ],
+        [(vendor, final, horizon_at) for vendor, final in final_before.items()],
         schema={"vendor": pl.String(), "final_before": INSTANT, "horizon_at": INSTANT},
         orient="row",
     )

@@ -24,6 +24,10 @@ from energy_platform.schemas import (
     CORE_ENERGY_INTERVALS,
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_INTERVALS,
+    CORE_VIRTUAL_READINGS,
+    VIRTUAL_TABLES,
 )
 from energy_platform.sources.registry import day_tables, tables
 
@@ -43,6 +47,7 @@ INPUTS: Final = (
     CORE_ENERGY_INTERVALS,
     CORE_CONSUMPTION_DELTAS,
     CORE_CONSUMPTION_INTERVALS,
+    *VIRTUAL_TABLES,
 )
 """The tables the marts are made from."""
 
@@ -59,6 +64,9 @@ _SPANS: Final[Mapping[str, str]] = {
     CORE_ENERGY_INTERVALS.name: "min(interval_start), max(interval_start)",
     CORE_CONSUMPTION_DELTAS.name: "min(start_at), max(end_at)",
     CORE_CONSUMPTION_INTERVALS.name: "min(interval_start), max(interval_start)",
+    CORE_VIRTUAL_INTERVALS.name: "min(interval_start), max(interval_start)",
+    CORE_VIRTUAL_DELTAS.name: "min(start_at), max(end_at)",
+    CORE_VIRTUAL_READINGS.name: 'min("at"), max("at")',
 }
 """First and last instant that the rows of a file cover."""
 

@@ -52,7 +52,7 @@ def refused(text: str) -> str:
 
 def test_the_demo_portfolio_loads() -> None:
     portfolio = parse_portfolio(demo_portfolio(World()))
-    assert len(portfolio.devices) == 42
+    assert len(portfolio.devices) == 45
     assert portfolio.streams
 
 

@@ -26,6 +26,9 @@ def test_the_platform_reads_it(tmp_path: Path) -> None:
 
 def test_every_point_is_a_signal_of_the_world_with_the_same_meaning() -> None:
     for point_id, point in PORTFOLIO.points.items():
+        if point.is_virtual:
+            assert {leaf.point_id for leaf in point.leaves} <= WORLD.signals.keys()
+            continue
         signal = WORLD.signals[point_id]
         assert (point.quantity, point.kind, point.site_id) == (
             signal.quantity,
@@ -67,8 +70,16 @@ def test_each_site_has_the_points_of_its_balance_exactly_once() -> None:
 
 def test_every_unit_is_one_the_platform_converts() -> None:
     for point in PORTFOLIO.points.values():
-        if not point.states:
+        if not point.states and not point.is_virtual:
             assert conversion(point.unit, quantity=point.quantity) is not None, point.point_id
+
+
+def test_each_site_says_what_its_meters_behind_the_main_one_leave() -> None:
+    rests = {point.site_id: point for point in PORTFOLIO.virtual_points}
+    assert rests.keys() == {site.key for site in WORLD.sites}
+    for rest in rests.values():
+        factors = {PORTFOLIO.points[leaf.point_id].role: leaf.factor for leaf in rest.leaves}
+        assert factors == {"main": 1.0, "sub": -1.0}
 
 
 def test_the_registered_streams_are_those_of_the_portfolio() -> None:

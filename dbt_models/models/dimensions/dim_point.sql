@@ -2,7 +2,8 @@
 -- a total and per phase counts with the total; a net register counts only where the device has no
 -- import register, power-derived energy only where it has no register in the same role. Of several
 -- instruments on one load one counts, the first of them that would; heat behind another heat meter
--- is part of what that one shows.
+-- is part of what that one shows. A virtual point counts where its role says so: its parts are
+-- counted already.
 with points as (
 
     select * from {{ source("portfolio", "points") }}
@@ -14,6 +15,7 @@ candidates as (
     select
         *,
         case
+            when vendor = 'virtual' and role = 'none' then null
             when quantity = 'heating_energy' and role <> 'sub' and parent is null then 'heating'
             when quantity = 'cooling_energy' and role <> 'sub' and parent is null then 'cooling'
             -- Gas and heat next to electricity are no part of its balance.

@@ -1,5 +1,6 @@
 -- Every point of the portfolio with its site's clock, its first and last instants, and how far what
--- is known of it reaches. A device that is no longer read is out of service where its data ends.
+-- is known of it reaches: of a virtual point as far as of all that it is made of. A device that is no
+-- longer read is out of service where its data ends.
 with points as (
 
     select * from {{ source("portfolio", "points") }}
@@ -37,5 +38,5 @@ select
     least(vendors.horizon_at, until_at) as horizon_at
 from points
 inner join sites using (site_id)
-inner join vendors using (vendor)
+inner join vendors on points.read_from = vendors.vendor
 left join point_extents using (point_id)

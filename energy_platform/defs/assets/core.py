@@ -37,7 +37,10 @@ from energy_platform.schemas import (
     CORE_READINGS,
     CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
-    CORE_TABLES,
+    CORE_VIRTUAL_DELTAS,
+    CORE_VIRTUAL_INTERVALS,
+    CORE_VIRTUAL_READINGS,
+    DERIVED_TABLES,
     Table,
 )
 from energy_platform.settings import PlatformSettings
@@ -52,6 +55,9 @@ _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
     CORE_ENERGY_INTERVALS.name: (CORE_ENERGY_DELTAS.name,),
     CORE_CONSUMPTION_DELTAS.name: (CORE_READINGS.name,),
     CORE_CONSUMPTION_INTERVALS.name: (CORE_CONSUMPTION_DELTAS.name,),
+    CORE_VIRTUAL_INTERVALS.name: (CORE_ENERGY_INTERVALS.name,),
+    CORE_VIRTUAL_DELTAS.name: (CORE_VIRTUAL_INTERVALS.name,),
+    CORE_VIRTUAL_READINGS.name: (CORE_READINGS.name,),
 }
 
 
@@ -65,7 +71,7 @@ _DEPS: Final[Mapping[str, tuple[str, ...]]] = {
             deps=_DEPS[table.name],
             code_version=code_version(table),
         )
-        for table in CORE_TABLES
+        for table in DERIVED_TABLES
     ],
     partitions_def=DAILY,
     backfill_policy=WHOLE_RANGE,
@@ -112,7 +118,7 @@ def core(
     for (name, day), metadata in figures_of.items():
         context.add_asset_metadata(metadata, asset_key=name, partition_key=day)
     results = _check_results(platform, portfolio=portfolio, done=done)
-    for table in CORE_TABLES:
+    for table in DERIVED_TABLES:
         yield dg.MaterializeResult(
             asset_key=table.name,
             data_version=data_version(_content_id(lake, table, day=day) for day in sorted(asked)),

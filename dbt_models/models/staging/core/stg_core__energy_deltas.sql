@@ -3,6 +3,8 @@ with deltas as (
 
     select * from {{ source("core", "core_energy_deltas") }}
     union all by name
+    select * from {{ source("core", "core_virtual_deltas") }}
+    union all by name
     select null::double as refused_wh
     where false
 

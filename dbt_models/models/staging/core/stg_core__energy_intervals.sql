@@ -3,6 +3,8 @@ with intervals as (
 
     select * from {{ source("core", "core_energy_intervals") }}
     union all by name
+    select * from {{ source("core", "core_virtual_intervals") }}
+    union all by name
     select null::double as refused_wh
     where false
 

@@ -2,6 +2,8 @@
 with readings as (
 
     select * from {{ source("core", "core_readings") }}
+    union all by name
+    select * from {{ source("core", "core_virtual_readings") }}
 
 )
 
