@@ -10,7 +10,7 @@ import polars as pl
 from energy_platform.schemas import INSTANT
 from energy_platform.warehouse.affected import LONG_AGO
 from energy_platform.warehouse.calendars import periods, quarter_hours
-from energy_platform.warehouse.dims import delivery_rows, dims, rules_frame
+from energy_platform.warehouse.dims import delivery_rows, dims, holidays_frame, rules_frame
 from energy_platform.warehouse.inventories import inventory_frames
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def hand_over(
     info: Mapping[str, str],
     vendors: Iterable[Vendor],
     delivery: pl.DataFrame | None,
+    days: Mapping[str, Iterable[date]],
 ) -> None:
     """Write what is the same for all slices of a build.
 
@@ -48,7 +49,11 @@ def hand_over(
         info: What the build rests on.
         vendors: All of them.
         delivery: The ledger's frame; None: no stream.
+        days: Local days that are rebuilt, by zone.
     """
+    years = {day.year for some in days.values() for day in some}
+    # A night shift is of the day on which it began, which may be the year before's last.
+    years |= {year - 1 for year in years}
     reach = pl.DataFrame(
         [
             (
@@ -66,6 +71,7 @@ def hand_over(
     frames = {
         **dims(portfolio),
         **inventory_frames(lake),
+        "holidays": holidays_frame(portfolio, years=years),
         "vendors": reach,
         "rules": rules_frame(),
         "delivery": delivery_rows(delivery),

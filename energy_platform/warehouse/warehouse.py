@@ -24,8 +24,10 @@ from energy_platform.warehouse.build_info import build_info
 from energy_platform.warehouse.build_state import BuildState
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
+    changed_sites,
     device_fingerprints,
     site_devices,
+    site_fingerprints,
 )
 from energy_platform.warehouse.errors import OutOfMemoryError, WarehouseError
 from energy_platform.warehouse.export import MartExport, exported_about
@@ -391,12 +393,14 @@ class Warehouse:
                 return None
             spans(db, present, folder=self._planned)
             state.note_extents(changed)
-            state.note_state(build_info=info, devices=device_fingerprints(portfolio))
+            sites = site_fingerprints(portfolio)
+            state.note_state(build_info=info, devices=device_fingerprints(portfolio) | sites)
             affected = find_affected(
                 state,
                 portfolio=portfolio,
                 changed={key: key in inputs and key in before for key in changed},
                 build_info=info,
+                sites=changed_sites(state.device_fingerprints(), sites),
                 full=bool(why),
             )
             days = affected.all_days
@@ -425,6 +429,7 @@ class Warehouse:
                 info=info,
                 vendors=self.late_days,
                 delivery=delivery,
+                days=days,
             )
             points = state.known_points()
             write_known_points(self.folder, portfolio, known=points)
