@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,7 @@ from energy_platform_tests.warehouse.warehouse_world import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from energy_platform.portfolio import Portfolio
 
@@ -47,7 +49,7 @@ OCCUPANCY: Final = (
 )
 
 
-def portfolio() -> Portfolio:
+def portfolio(*, floor_area: float = FLOOR_AREA) -> Portfolio:
     """Return two sites, of which Paris says when it is occupied; its valve's gauge is outdoors."""
     text = portfolio_text(
         SITES,
@@ -64,7 +66,7 @@ def portfolio() -> Portfolio:
     text = text.replace(
         "  - {id: paris, name: Paris, timezone: Europe/Paris}\n",
         f"  - id: paris\n    name: Paris\n    timezone: Europe/Paris\n{OCCUPANCY}",
-    )
+    ).replace(str(FLOOR_AREA), str(floor_area))
     found = parse_portfolio(text)
     roof = "belimo/roof/outside"
     # The name of the quantity is what the marts look for.
@@ -75,7 +77,7 @@ def portfolio() -> Portfolio:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     data = tmp_path_factory.mktemp("sites")
     world = World(
         lake=Lake(data / "lake"),
@@ -86,7 +88,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
     world.write(DAYS)
     warehouse = Warehouse(data_dir=data, lake=world.lake, dbt_project_dir=PROJECT)
     warehouse.build(world.portfolio)
-    with duckdb.connect(str(warehouse.work_file), read_only=True) as connection:
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def database(built: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(built.work_file), read_only=True) as connection:
         yield connection
 
 
@@ -260,3 +267,15 @@ def test_the_temperature_outside_stands_next_to_the_peak(
     assert (
         row_of(database, "lord-howe", "day", date(2026, 10, 4))["peak_outdoor_temperature"] is None
     )
+
+
+def test_another_floor_area_rebuilds_that_site_and_no_other(
+    built: Warehouse, tmp_path: Path
+) -> None:
+    shutil.copytree(built.data_dir, tmp_path / "data")
+    warehouse = replace(built, data_dir=tmp_path / "data", lake=Lake(tmp_path / "data" / "lake"))
+    assert not warehouse.prepare(portfolio()).full
+    prepared = warehouse.prepare(portfolio(floor_area=2500.0))
+    assert not prepared.full
+    assert {zone for zone, days in prepared.affected.items() if days} == {"Europe/Paris"}
+    assert len(prepared.affected["Europe/Paris"]) == len(DAYS) + 1

@@ -4,8 +4,10 @@
 ) }}
 -- depends_on: {{ ref("stg_build__affected_points") }}
 
-{%- set columns = ["site_use_wh", "expected_s", "least_covered_share", "is_closed", "points_counted",
-    "floor_area_m2", "status"] %}
+{%- set columns = [
+    "site_use_wh", "expected_s", "least_covered_share", "is_closed", "points_counted",
+    "floor_area_m2", "status"
+] %}
 
 with days as (
 
@@ -98,9 +100,10 @@ wanted as (
         ) as previous_start,
         cast(
             case
-                when grain = 'week' then
-                    date_trunc('week', make_date(isoyear(local_day) - 1, 1, 4))
-                    + to_days(cast(7 * (weekofyear(local_day) - 1) as integer))
+                when grain = 'week'
+                    then
+                        date_trunc('week', make_date(isoyear(local_day) - 1, 1, 4))
+                        + to_days(cast(7 * (weekofyear(local_day) - 1) as integer))
                 when month(local_day) = 2 and day(local_day) = 29 then null
                 else local_day - interval 1 year
             end as date
@@ -130,31 +133,45 @@ compared as (
 
     select
         this.*,
-        {%- for other in ["previous", "last_year"] %}
-        {{ other }}.site_use_wh as {{ other }}_use_wh,
-        {{ other }}.expected_s as {{ other }}_expected_s,
-        {{ other }}.status as {{ other }}_status,
+        previous.site_use_wh as previous_use_wh,
+        previous.expected_s as previous_expected_s,
+        previous.status as previous_status,
         case
-            when this.{{ other }}_start is null then 'no_such_period'
-            when {{ other }}.site_id is null then 'no_data'
-            when this.site_use_wh is null or {{ other }}.site_use_wh is null then 'unknown'
+            when this.previous_start is null then 'no_such_period'
+            when previous.site_id is null then 'no_data'
+            when this.site_use_wh is null or previous.site_use_wh is null then 'unknown'
             when
-                not (this.is_closed and {{ other }}.is_closed)
-                or least(this.least_covered_share, {{ other }}.least_covered_share) < 0.99
+                not (this.is_closed and previous.is_closed)
+                or least(this.least_covered_share, previous.least_covered_share) < 0.99
                 then 'not_covered'
-            when this.points_counted <> {{ other }}.points_counted then 'other_points'
+            when this.points_counted <> previous.points_counted then 'other_points'
             else 'like_for_like'
-        end as {{ other }}_comparison
-        {{- "," if not loop.last }}
-        {%- endfor %}
+        end as previous_comparison,
+        last_year.site_use_wh as last_year_use_wh,
+        last_year.expected_s as last_year_expected_s,
+        last_year.status as last_year_status,
+        case
+            when this.last_year_start is null then 'no_such_period'
+            when last_year.site_id is null then 'no_data'
+            when this.site_use_wh is null or last_year.site_use_wh is null then 'unknown'
+            when
+                not (this.is_closed and last_year.is_closed)
+                or least(this.least_covered_share, last_year.least_covered_share) < 0.99
+                then 'not_covered'
+            when this.points_counted <> last_year.points_counted then 'other_points'
+            else 'like_for_like'
+        end as last_year_comparison
     from last_years as this
-    {%- for other in ["previous", "last_year"] %}
-    left join periods as {{ other }}
+    left join periods as previous
         on
-            this.grain = {{ other }}.grain
-            and this.site_id = {{ other }}.site_id
-            and this.{{ other }}_start = {{ other }}.local_day
-    {%- endfor %}
+            this.grain = previous.grain
+            and this.site_id = previous.site_id
+            and this.previous_start = previous.local_day
+    left join periods as last_year
+        on
+            this.grain = last_year.grain
+            and this.site_id = last_year.site_id
+            and this.last_year_start = last_year.local_day
 
 ),
 

@@ -7,36 +7,38 @@ with affected as (
 
 ),
 
-later as (
+steps as (
 
     select
-        grain,
-        timezone,
-        period_start,
-        unnest(
-            case grain
-                when 'day' then [
-                    period_start,
-                    period_start + interval 1 day,
-                    period_start + interval 1 year
-                ]
-                when 'week' then [
-                    period_start,
-                    period_start + interval 7 day,
-                    period_start + interval 364 day,
-                    period_start + interval 371 day
-                ]
-                else list_transform(
-                    generate_series(0, 12), lambda months: period_start + to_months(months)
-                )
-            end
-        ) as compared_start
-    from affected
+        listed.grain,
+        listed.days,
+        listed.months
+    from (
+        values
+        ('day', 0, 0),
+        ('day', 1, 0),
+        ('day', 0, 12),
+        ('week', 0, 0),
+        ('week', 7, 0),
+        ('week', 364, 0),
+        ('week', 371, 0)
+    ) as listed (grain, days, months)
+    union all
+    select
+        'month' as grain,
+        0 as days,
+        later.months
+    from range(13) as later (months)
 
 )
 
 select distinct
-    grain,
-    timezone,
-    cast(compared_start as date) as period_start
-from later
+    affected.grain,
+    affected.timezone,
+    cast(
+        affected.period_start
+        + to_days(cast(steps.days as integer))
+        + to_months(cast(steps.months as integer)) as date
+    ) as period_start
+from affected
+inner join steps using (grain)
