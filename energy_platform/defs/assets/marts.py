@@ -291,6 +291,7 @@ def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "files_removed": exported.removed,
                 "bytes_written": exported.bytes,
                 "views": ", ".join(published.views),
+                "figures_restated": published.restated,
             },
         )
         figures: dict[str, dg.MetadataValue[Any]] = {}
