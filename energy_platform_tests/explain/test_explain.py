@@ -341,8 +341,9 @@ def test_the_command_says_what_was_final_at_an_instant_and_what_became_of_it(
         "--as-of", "2026-04-05"
     )
     first, second = (datetime(2026, 4, day, 3, tzinfo=UTC) for day in (2, 9))
-    of_day = {"scope": "point", "scope_id": METER, "site_id": "paris", "figure": "energy"}
-    of_day |= {"grain": "day", "period_start": date(2026, 3, 29), "unit": "Wh"}
+    of_day: dict[str, object] = {"scope": "point", "scope_id": METER, "site_id": "paris"}
+    of_day |= {"figure": "energy", "unit": "Wh"}
+    of_day |= {"grain": "day", "period_start": date(2026, 3, 29)}
     said = [
         of_day | {"new_value": 1000.0, "restated_at": first},
         of_day
