@@ -27,6 +27,10 @@ OCCUPANCY_COLUMNS: Final = ("weekday", "from_minute", "until_minute", "day_shift
 _HOUR_MINUTES: Final = 60
 _DAY_MINUTES: Final = 24 * _HOUR_MINUTES
 
+_LANGUAGE: Final = "en_US"
+"""Of the holidays' names; without one the library takes that of the process, and two builds of the
+same data would differ. Countries without English names keep their own."""
+
 _DAYS: Final = re.compile(r"(?P<first>[a-z]{3})(?:\s*-\s*(?P<last>[a-z]{3}))?")
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 _EXPECTED: Final = "expected days with hours, such as mon-fri: 08:00-19:00"
@@ -116,7 +120,9 @@ def public_holidays(region: str, *, years: Iterable[int]) -> dict[date, str]:
     country, _, subdivision = region.partition("-")
     import holidays  # noqa: PLC0415 (see check_region)
 
-    found = holidays.country_holidays(country, subdiv=subdivision or None, years=sorted(years))
+    found = holidays.country_holidays(
+        country, subdiv=subdivision or None, years=sorted(years), language=_LANGUAGE
+    )
     return dict(sorted(found.items()))
 
 

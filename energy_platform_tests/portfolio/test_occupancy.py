@@ -93,6 +93,13 @@ def test_a_subdivision_has_holidays_of_its_own() -> None:
     assert date(2026, 10, 3) in of_bavaria.keys() & of_germany.keys()
 
 
+def test_the_names_of_holidays_do_not_follow_the_language_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "fr")
+    assert public_holidays("FR", years=[2026])[date(2026, 11, 11)] == "Armistice Day"
+
+
 @pytest.mark.parametrize(
     ("entry", "is_right"),
     [
