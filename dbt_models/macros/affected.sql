@@ -86,3 +86,26 @@
         {{ relation }}
     {%- endif -%}
 {%- endmacro %}
+
+
+{#
+  The incremental strategy of `mart_site_comparison`: rows of compared periods are replaced, those
+  of the affected ones and of later ones that are compared with them.
+#}
+{% macro get_incremental_compared_sql(arg_dict) %}
+    {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) -%}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ in_compared() }};
+    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+{% endmacro %}
+
+
+{# Whether a row of a site's period is compared anew; the first condition skips row groups. #}
+{% macro in_compared() -%}
+    local_day in (select period_start from {{ ref("stg_build__compared_periods") }})
+    and (grain, timezone, local_day) in (
+        select (grain, timezone, period_start) from {{ ref("stg_build__compared_periods") }}
+    )
+    and site_id in (select site_id from {{ ref("stg_build__affected_points") }})
+{%- endmacro %}

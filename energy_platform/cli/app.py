@@ -218,12 +218,21 @@ def explain(
         typer.Argument(help="Local day of the point's site, YYYY-MM-DD, yesterday or today."),
     ],
     *,
+    as_of: Annotated[
+        str,
+        typer.Option(
+            help="Show first what was published as final at this instant, or at the start of this "
+            "day on the site's clock, and how it changed since."
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Print the chain from raw rows to the energy of a local day, each decision in words."""
     from energy_platform.cli.explain import run_explain  # noqa: PLC0415
 
-    raise typer.Exit(run_explain(console(), point=point, day=day, as_json=as_json))
+    raise typer.Exit(
+        run_explain(console(), point=point, day=day, as_of=as_of or None, as_json=as_json)
+    )
 
 
 @app.command()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from dataclasses import asdict
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
 from energy_platform.cli.days import day_by_word
-from energy_platform.explain import explain
+from energy_platform.explain import describe_said, explain, parse_as_of, said_of
 from energy_platform.explain.descriptions import number
 from energy_platform.identity import name_of
 from energy_platform.installation.origin import installation
@@ -25,23 +26,33 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from energy_platform.explain import CarriedReading, Explanation, RawRow, Sample
+    from energy_platform.explain import (
+        CarriedReading,
+        Explanation,
+        RawRow,
+        SaidFigure,
+        Sample,
+    )
 
 
-def run_explain(console: Console, *, point: str, day: str, as_json: bool) -> int:
+def run_explain(
+    console: Console, *, point: str, day: str, as_of: str | None = None, as_json: bool
+) -> int:
     """Print the chain from raw rows to a local day's energy.
 
     Args:
         console: Where to print.
         point: ``vendor/serial/key``, or words that fit one point only.
         day: Local day of the point's site; ``yesterday`` and ``today`` are by its clock.
+        as_of: Instant, or local date, of which the figures are shown as they were said; None: those
+            that changed after they were final.
         as_json: One JSON object in place of tables.
 
     Returns:
         0.
 
     Raises:
-        ExplainError: ``day`` is not a date.
+        ExplainError: ``day`` is not a date, or ``as_of`` no instant.
         PointNotFoundError: The portfolio has no such point, or several.
         SettingsError: A variable is wrong.
         PortfolioError: The portfolio cannot be used.
@@ -53,13 +64,29 @@ def run_explain(console: Console, *, point: str, day: str, as_json: bool) -> int
     found = find_point(portfolio, point)
     local_day = day_by_word(day, timezone=portfolio.sites[found.site_id].timezone)
     chain = explain(lake, portfolio, point_id=found.point_id, day=local_day)
+    instant = None if as_of is None else parse_as_of(as_of, timezone=chain.timezone)
+    said = said_of(platform.data_dir, scope_id=chain.point_id, day=local_day)
     if as_json:
-        print(json.dumps(chain.as_json(), indent=2, default=_text))  # noqa: T201
+        shown = chain.as_json() | {"as_of": instant, "final_figures": [asdict(one) for one in said]}
+        print(json.dumps(shown, indent=2, default=_text))  # noqa: T201
     else:
+        for line in _said(said, instant=instant):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         _print(console, chain)
         for line in _replacements(lake, chain):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _said(said: tuple[SaidFigure, ...], *, instant: datetime | None) -> list[str]:
+    """Return what was said of the figures, before the chain of the data as they are now."""
+    if instant is None:
+        lines = describe_said(said, as_of=None)
+        return ["changed after it was final:", *lines, ""] if lines else []
+    lines = describe_said(said, as_of=instant)
+    if not lines:
+        lines = ["nothing of this day, its week or its month has been published as final so far"]
+    return [f"as of {instant:%Y-%m-%d %H:%M:%SZ}:", *lines, "", "of the data as they are now:"]
 
 
 def _replacements(lake: Lake, chain: Explanation) -> list[str]:
@@ -77,7 +104,7 @@ def _replacements(lake: Lake, chain: Explanation) -> list[str]:
 
 
 def _text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _print(console: Console, chain: Explanation) -> None:

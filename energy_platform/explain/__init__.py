@@ -9,6 +9,13 @@ from energy_platform.explain.explanation import (
     Sample,
     Step,
 )
+from energy_platform.explain.said import (
+    SaidFigure,
+    Saying,
+    describe_said,
+    parse_as_of,
+    said_of,
+)
 
 __all__ = [
     "CarriedReading",
@@ -16,7 +23,12 @@ __all__ = [
     "ExplainError",
     "Explanation",
     "RawRow",
+    "SaidFigure",
     "Sample",
+    "Saying",
     "Step",
+    "describe_said",
     "explain",
+    "parse_as_of",
+    "said_of",
 ]

@@ -21,6 +21,7 @@ from pydantic_core import PydanticKnownError
 
 from energy_platform.destinations import DEFAULT_DESTINATION
 from energy_platform.destinations.base import destination
+from energy_platform.portfolio.occupancy import NO_HOLIDAYS, WeeklyHours, check_region
 from energy_platform.portfolio.values import (
     ClockInstant,
     Duration,
@@ -67,6 +68,36 @@ class Site(_Entry):
     confidence: Confidence | None = Field(
         None, description="How sure the guess of its zone is; remove it once confirmed."
     )
+    floor_area_m2: Positive | None = Field(
+        None, description="Floor area that its energy is divided by, m²."
+    )
+    occupancy: WeeklyHours | None = Field(
+        None, description="When people are in it, by weekday, such as mon-fri: 08:00-19:00."
+    )
+    holidays: Text | None = Field(
+        None,
+        description="Whose public holidays it is empty on, such as FR or DE-BY; none. By default "
+        "those of its country.",
+    )
+
+    @property
+    def holiday_region(self) -> str | None:
+        """Whose public holidays it is empty on; None without occupancy, or where none count."""
+        region = self.holidays or self.country
+        return None if self.occupancy is None or region in {None, NO_HOLIDAYS} else region
+
+    @model_validator(mode="after")
+    def _knows_its_holidays(self) -> Self:
+        if self.occupancy is None:
+            return self
+        if self.holidays is None and self.country is None:
+            raise ValueError(
+                "occupancy needs to know whose public holidays count: give country, such as FR, "
+                "or holidays: DE-BY with a subdivision, or holidays: none"
+            )
+        if self.holiday_region is not None:
+            check_region(self.holiday_region)
+        return self
 
 
 class ResetMarkerEntry(_Entry):

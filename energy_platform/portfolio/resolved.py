@@ -15,6 +15,7 @@ import polars as pl
 
 from energy_platform.days import day_bounds
 from energy_platform.identity import device_id
+from energy_platform.portfolio.occupancy import OCCUPANCY_COLUMNS, days_of_spans
 from energy_platform.schemas import INSTANT, VIRTUAL
 from energy_platform.transforms.policy import CounterPolicy
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
@@ -365,10 +366,40 @@ class Portfolio:
         return pl.DataFrame(rows, schema=schema)
 
     def sites_frame(self) -> pl.DataFrame:
-        """Return one row per site: site_id, name, timezone, country."""
+        """Return one row per site.
+
+        Columns: ``site_id, name, timezone, country, floor_area_m2, holidays``, the last being whose
+        public holidays count.
+        """
         rows = [
-            {"site_id": s.id, "name": s.name, "timezone": s.timezone, "country": s.country}
+            {
+                "site_id": s.id,
+                "name": s.name,
+                "timezone": s.timezone,
+                "country": s.country,
+                "floor_area_m2": s.floor_area_m2,
+                "holidays": s.holiday_region,
+            }
             for s in self.sites.values()
         ]
         names = ("site_id", "name", "timezone", "country")
-        return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()))
+        schema = {
+            **dict.fromkeys(names, pl.String()),
+            "floor_area_m2": pl.Float64(),
+            "holidays": pl.String(),
+        }
+        return pl.DataFrame(rows, schema=schema)
+
+    def occupancy_frame(self) -> pl.DataFrame:
+        """Return when sites are occupied: one row per site, weekday and span of its clock.
+
+        Columns: ``site_id, weekday`` (Monday is 1), ``from_minute, until_minute`` of the day, and
+        ``day_shift``: 1 for what goes on after midnight of a day that is the day before's.
+        """
+        rows = [
+            (site.id, weekday, start, end, shift)
+            for site in self.sites.values()
+            for weekday, start, end, shift in days_of_spans(site.occupancy or ())
+        ]
+        schema = {"site_id": pl.String(), **dict.fromkeys(OCCUPANCY_COLUMNS, pl.Int64())}
+        return pl.DataFrame(rows, schema=schema, orient="row")

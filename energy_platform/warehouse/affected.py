@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import day_bounds
 from energy_platform.schemas import CORE_READINGS
-from energy_platform.warehouse.build_state import BuildState, Span
+from energy_platform.warehouse.build_state import BuildState, MovedExtent, Span
 from energy_platform.warehouse.calendars import DAY, day_start, days_between
 from energy_platform.warehouse.inputs import MARGIN, Input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from energy_platform.portfolio import Portfolio
@@ -79,6 +79,7 @@ def find_affected(
     portfolio: Portfolio,
     changed: Mapping[tuple[str, str], bool],
     build_info: Mapping[str, str],
+    sites: Collection[str],
     full: bool,
 ) -> Affected:
     """Return the local days, by zone, that changed files and moved extents affect.
@@ -89,6 +90,7 @@ def find_affected(
         changed: Day files that are new, changed or gone, by table and day, and whether there is a
             version before and after, which can be compared.
         build_info: What the build rests on.
+        sites: Sites whose area or occupancy changed.
         full: Whether everything is rebuilt.
     """
     zones = {site.timezone for site in portfolio.sites.values()} | {_OUTSIDE}
@@ -100,7 +102,17 @@ def find_affected(
     whole = Span(extent.first, max(extent.last, known_until))
     found = _Spans([whole], {}, {}, frozenset())
     if not full:
-        found = _changed_spans(state, portfolio=portfolio, changed=changed, build_info=build_info)
+        found = _changed_spans(
+            state,
+            portfolio=portfolio,
+            changed=changed,
+            build_info=build_info,
+            of_sites=[
+                MovedExtent(point_id, whole)
+                for point_id in sorted(state.known_points())
+                if point_id in portfolio.points and portfolio.points[point_id].site_id in sites
+            ],
+        )
 
     def days_of(spans: Iterable[Span], zone: str) -> set[date]:
         inside = days_between(*whole, timezone=zone, margin=1)
@@ -137,6 +149,7 @@ def _changed_spans(
     portfolio: Portfolio,
     changed: Mapping[tuple[str, str], bool],
     build_info: Mapping[str, str],
+    of_sites: Sequence[MovedExtent],
 ) -> _Spans:
     few = int(_FEW * len(state.known_points()))
     compared = state.changed_points([key for key, both in changed.items() if both])
@@ -148,6 +161,7 @@ def _changed_spans(
     everywhere += [span for table, day, span in state.file_spans() if (table, day) in whole_files]
     everywhere += _moved_bounds(state.build_info(), build_info)
     moved = state.moved_extents(data_until=datetime.fromisoformat(build_info["horizon_at"]))
+    moved += of_sites
     if len(with_moved := narrow | {one.point_id for one in moved}) <= few:
         narrow = with_moved
     of_zone: dict[str, list[Span]] = defaultdict(list)

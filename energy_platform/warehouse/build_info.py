@@ -12,6 +12,7 @@ from energy_platform.warehouse.dims import (
     dims,
     frame_digest,
     project_digest,
+    site_fingerprints,
 )
 from energy_platform.warehouse.inputs import Input, coverage
 from energy_platform.warehouse.inventories import inventory_digest
@@ -64,6 +65,7 @@ def build_info(
         "inputs_digest": digest_of(repr(sorted(inputs.values()))),
         "portfolio_digest": digest_of(
             repr([frame_digest(frame) for frame in dims(portfolio).values()])
+            + repr(site_fingerprints(portfolio))
         ),
         "reach_digest": digest_of(repr(sorted(info.items()))),
         "rules_digest": digest_of(SCHEMA_VERSION + project_digest(dbt_project_dir)),

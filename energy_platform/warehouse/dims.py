@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from energy_platform.lake.digests import digest_of
+from energy_platform.portfolio.occupancy import holidays_version, public_holidays
 from energy_platform.schemas import INSTANT, ONCE_PER_SITE
 from energy_platform.transforms.consumption import counts_consumption
 from energy_platform.transforms.readings import CORRECTED, DROPPED
 from energy_platform.transforms.units import canonical_unit, conversion
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
+
+_SITE: Final = "site "
+"""What the fingerprint of a site begins with, in front of its id; no device id has a blank."""
 
 DELIVERY: Final = pl.Schema(
     {
@@ -97,6 +101,7 @@ def dims(portfolio: Portfolio) -> dict[str, pl.DataFrame]:
     """Return the frames dbt makes the dimensions from, by name, sorted."""
     return {
         "sites": portfolio.sites_frame().sort("site_id"),
+        "occupancy": portfolio.occupancy_frame(),
         "devices": devices_frame(portfolio).sort("device_id"),
         "points": _with_canonical_units(portfolio.points_frame())
         .with_columns(
@@ -118,6 +123,51 @@ def _read_from(portfolio: Portfolio) -> pl.Series:
     """Return, per point, what its figures are read from: its vendor, or those of its parts."""
     names = [read_from_name(portfolio.vendors_of(point)) for point in portfolio.points.values()]
     return pl.Series(names, dtype=pl.String())
+
+
+def holidays_frame(portfolio: Portfolio, *, years: Collection[int]) -> pl.DataFrame:
+    """Return the public holidays of sites with an occupancy: site_id, local_day, name.
+
+    Args:
+        portfolio: The portfolio.
+        years: Calendar years.
+    """
+    regions = {
+        site.id: site.holiday_region
+        for site in portfolio.sites.values()
+        if site.holiday_region is not None
+    }
+    known = {region: public_holidays(region, years=years) for region in sorted({*regions.values()})}
+    rows = [
+        (site_id, day, name)
+        for site_id, region in sorted(regions.items())
+        for day, name in known[region].items()
+    ]
+    schema = {"site_id": pl.String(), "local_day": pl.Date(), "name": pl.String()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def site_fingerprints(portfolio: Portfolio) -> dict[str, str]:
+    """Return, per site, a digest of what enters its figures next to its points: area, occupancy.
+
+    The names begin with ``site``, so that they lie among the devices' without being one.
+    """
+    found = {}
+    for site in portfolio.sites.values():
+        region = site.holiday_region
+        calendar = (region, holidays_version()) if region is not None else None
+        said = (site.floor_area_m2, site.occupancy, calendar)
+        found[f"{_SITE}{site.id}"] = digest_of(repr(said))
+    return found
+
+
+def changed_sites(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
+    """Return the sites whose fingerprints differ, of those that are in both."""
+    return {
+        key.removeprefix(_SITE)
+        for key, digest in new.items()
+        if key.startswith(_SITE) and old.get(key, digest) != digest
+    }
 
 
 def rules_frame() -> pl.DataFrame:

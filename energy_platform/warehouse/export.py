@@ -49,6 +49,10 @@ some 0.7 ms each, so that small tables keep whole months."""
 ROW_GROUP: Final = 122_880
 """Rows that a reader skips or reads together; DuckDB's own default."""
 
+LOOKING_BACK: Final = {"mart_site_comparison": 13}
+"""Tables whose rows look back on earlier periods, and how many months later such a row may lie:
+the same week a year later begins up to 371 days after, and is counted in the month it begins in."""
+
 _NO_ROWS: Final = f"month=none/{PART}"
 """A file without rows, so that a table has its columns before and after it has any."""
 
@@ -181,15 +185,23 @@ class MartExport:
                 self._db.execute(
                     """
                     insert into state.export_pending
-                    with periods as (
-                        select distinct
-                            $table as table_name,
-                            cast(date_trunc($grain, local_day) as date) as period
-                        from rebuilt_days
+                    with rebuilt as (
+                        select date_trunc($grain, local_day) as period from rebuilt_days
+                        union all
+                        select date_trunc('month', local_day) + to_months(later)
+                        from rebuilt_days, range(1, $months_later + 1) as months (later)
+                    ),
+                    periods as (
+                        select distinct $table as table_name, cast(period as date) as period
+                        from rebuilt
                     )
                     from periods anti join state.export_pending using (table_name, period)
                     """,
-                    {"table": table.name, "grain": grain},
+                    {
+                        "table": table.name,
+                        "grain": grain,
+                        "months_later": LOOKING_BACK.get(table.name, 0),
+                    },
                 )
         self._db.execute("commit")
         self._db.unregister("rebuilt_days")

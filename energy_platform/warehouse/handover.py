@@ -10,7 +10,13 @@ import polars as pl
 from energy_platform.schemas import INSTANT
 from energy_platform.warehouse.affected import LONG_AGO
 from energy_platform.warehouse.calendars import periods, quarter_hours
-from energy_platform.warehouse.dims import delivery_rows, dims, read_from_name, rules_frame
+from energy_platform.warehouse.dims import (
+    delivery_rows,
+    dims,
+    holidays_frame,
+    read_from_name,
+    rules_frame,
+)
 from energy_platform.warehouse.inventories import inventory_frames
 
 if TYPE_CHECKING:
@@ -37,6 +43,7 @@ def hand_over(
     info: Mapping[str, str],
     vendors: Iterable[Vendor],
     delivery: pl.DataFrame | None,
+    days: Mapping[str, Iterable[date]],
 ) -> None:
     """Write what is the same for all slices of a build.
 
@@ -48,6 +55,7 @@ def hand_over(
         info: What the build rests on.
         vendors: All of them.
         delivery: The ledger's frame; None: no stream.
+        days: Local days that are rebuilt, by zone.
     """
     final_before = {
         vendor: datetime.fromisoformat(text)
@@ -59,6 +67,9 @@ def hand_over(
         several = portfolio.vendors_of(point)
         final_before[read_from_name(several)] = min(final_before[vendor] for vendor in several)
     horizon_at = datetime.fromisoformat(info["horizon_at"])
+    years = {day.year for some in days.values() for day in some}
+    # A night shift is of the day on which it began, which may be the year before's last.
+    years |= {year - 1 for year in years}
     reach = pl.DataFrame(
         [(vendor, final, horizon_at) for vendor, final in final_before.items()],
         schema={"vendor": pl.String(), "final_before": INSTANT, "horizon_at": INSTANT},
@@ -67,6 +78,7 @@ def hand_over(
     frames = {
         **dims(portfolio),
         **inventory_frames(lake),
+        "holidays": holidays_frame(portfolio, years=years),
         "vendors": reach,
         "rules": rules_frame(),
         "delivery": delivery_rows(delivery),

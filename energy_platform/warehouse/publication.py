@@ -63,6 +63,7 @@ class Published:
         next_copy_at: When it is copied again, where it lags behind the marts; else None.
         exported: What was written of the marts as Parquet.
         views: The views of ``live.duckdb``.
+        restated: Figures that were final and are others now.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Published:
     next_copy_at: datetime | None
     exported: Exported
     views: tuple[str, ...]
+    restated: int = 0
 
 
 def without_hints(about: Mapping[str, str]) -> dict[str, str]:

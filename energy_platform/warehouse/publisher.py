@@ -37,6 +37,7 @@ from energy_platform.warehouse.publication import (
     publish_file,
     published_info,
 )
+from energy_platform.warehouse.restatements import FOLDER, Restatements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,11 @@ class Publisher:
     def marts_folder(self) -> Path:
         """Where the marts lie as Parquet."""
         return self.data_dir / MARTS_FOLDER
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where it is kept what was said of final figures."""
+        return self.data_dir / FOLDER
 
     @property
     def last_copy_file(self) -> Path:
@@ -135,6 +141,7 @@ class Publisher:
         """
         with self.locked(), self._finished() as db:
             info = BuildState(db).build_info()
+            restated = Restatements(db, folder=self.journal_folder).run()
             exported = MartExport(db, folder=self.marts_folder).run()
             rows = count_rows(db)
             views = self.write_live_views()
@@ -151,6 +158,7 @@ class Publisher:
             next_copy_at=self.next_copy_at() if is_behind and not written else None,
             exported=exported,
             views=views,
+            restated=restated,
         )
 
     def write_live_views(self) -> tuple[str, ...]:

@@ -24,8 +24,10 @@ from energy_platform.warehouse.build_info import build_info
 from energy_platform.warehouse.build_state import BuildState
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
+    changed_sites,
     device_fingerprints,
     site_devices,
+    site_fingerprints,
 )
 from energy_platform.warehouse.errors import OutOfMemoryError, WarehouseError
 from energy_platform.warehouse.export import MartExport, exported_about
@@ -52,6 +54,8 @@ from energy_platform.warehouse.publication import (
     without_hints,
 )
 from energy_platform.warehouse.publisher import Publisher
+from energy_platform.warehouse.restatement_reasons import note_basis
+from energy_platform.warehouse.restatements import RESTATEMENTS_FILE, Restatements
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.warehouse.selection import (
     build_command,
@@ -136,6 +140,11 @@ class Warehouse:
     def marts_folder(self) -> Path:
         """Where the marts lie as Parquet."""
         return self._publisher.marts_folder
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where it is kept what was said of final figures."""
+        return self._publisher.journal_folder
 
     @property
     def last_copy_file(self) -> Path:
@@ -305,6 +314,7 @@ class Warehouse:
                 continue
             with self._opened() as db:
                 MartExport(db, folder=self.marts_folder).note_rebuilt(one.days)
+                Restatements(db, folder=self.journal_folder).note_rebuilt(one.days)
                 BuildState(db).finish_days(one.days)
             done += 1
             del todo[0]
@@ -332,7 +342,11 @@ class Warehouse:
             days = days_handed_over(self.folder)
             export = MartExport(db, folder=self.marts_folder)
             export.note_rebuilt(days)
-            export.note_built(now=datetime.now(tz=UTC))
+            now = datetime.now(tz=UTC)
+            export.note_built(now=now)
+            journal = Restatements(db, folder=self.journal_folder)
+            journal.note_rebuilt(days)
+            journal.note_finished(now=now)
             state.finish_days(days)
             if left := state.dirty_periods():
                 raise WarehouseError(
@@ -392,12 +406,15 @@ class Warehouse:
                 return None
             spans(db, present, folder=self._planned)
             state.note_extents(changed)
-            state.note_state(build_info=info, devices=device_fingerprints(portfolio))
+            sites = site_fingerprints(portfolio)
+            devices = device_fingerprints(portfolio)
+            state.note_state(build_info=info, devices=devices | sites)
             affected = find_affected(
                 state,
                 portfolio=portfolio,
                 changed={key: key in inputs and key in before for key in changed},
                 build_info=info,
+                sites=changed_sites(state.device_fingerprints(), sites),
                 full=bool(why),
             )
             days = affected.all_days
@@ -421,6 +438,9 @@ class Warehouse:
             if link(self.lake, (one.file for one in files), folder=self._planned):
                 return None
             state.begin(days)
+            note_basis(db, lake=self.lake, portfolio=portfolio, fingerprints=devices, info=info)
+            journal = Restatements(db, folder=self.journal_folder)
+            journal.hand_over(self.folder / RESTATEMENTS_FILE)
             hand_over(
                 self.folder,
                 db,
@@ -429,6 +449,7 @@ class Warehouse:
                 info=info,
                 vendors=self.late_days,
                 delivery=delivery,
+                days=days,
             )
             points = state.known_points()
             write_known_points(self.folder, portfolio, known=points)

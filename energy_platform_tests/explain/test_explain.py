@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -28,6 +28,7 @@ from energy_platform.simulators.demo_portfolio import demo_portfolio
 from energy_platform.simulators.world import Event, Signal, World
 from energy_platform.transforms.readings import Reason
 from energy_platform.transforms.units import canonical_unit
+from energy_platform.warehouse.restatements import RESTATEMENTS
 from energy_platform_tests.refresh.simulated import land_signals, portfolio_of
 
 if TYPE_CHECKING:
@@ -323,3 +324,47 @@ def test_the_command_prints_the_chain_and_its_json(
     told = json.loads(CliRunner().invoke(app, ["explain", METER, SUNDAY, "--json"]).stdout)
     assert told["energy_wh"] == chain.amount
     assert len(told["samples"]) == len(chain.samples)
+
+
+def test_the_command_says_what_was_final_at_an_instant_and_what_became_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explained(tmp_path / "data")
+    (tmp_path / "portfolio.yaml").write_text(demo_portfolio(World()), encoding="utf-8")
+    monkeypatch.setenv("ENERGY_PLATFORM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ENERGY_PLATFORM_PORTFOLIO", str(tmp_path / "portfolio.yaml"))
+
+    def shown(*options: str) -> str:
+        return CliRunner().invoke(app, ["explain", METER, SUNDAY, *options]).stdout
+
+    assert "nothing of this day, its week or its month has been published as final" in shown(
+        "--as-of", "2026-04-05"
+    )
+    first, second = (datetime(2026, 4, day, 3, tzinfo=UTC) for day in (2, 9))
+    of_day: dict[str, object] = {"scope": "point", "scope_id": METER, "site_id": "paris"}
+    of_day |= {"figure": "energy", "unit": "Wh"}
+    of_day |= {"grain": "day", "period_start": date(2026, 3, 29)}
+    said = [
+        of_day | {"new_value": 1000.0, "restated_at": first},
+        of_day
+        | {"old_value": 1000.0, "new_value": 1200.0, "old_said_at": first}
+        | {"restated_at": second, "why": "late data"},
+    ]
+    journal = tmp_path / "data" / "restatements" / "month=2026-03" / "said.parquet"
+    journal.parent.mkdir(parents=True)
+    pl.DataFrame(said, schema=RESTATEMENTS).write_parquet(journal)
+
+    then = shown("--as-of", "2026-04-05")
+    # The date is its midnight in Paris.
+    assert then.startswith("as of 2026-04-04 22:00:00Z:\n")
+    assert "energy of the day 2026-03-29: 1,000 Wh, said on 2026-04-02 03:00:00Z" in then
+    assert "then on 2026-04-09 03:00:00Z: 1,200 Wh (late data)" in then
+    assert "Energy of 2026-03-29: " in then
+    assert "1,200 Wh, said on" in shown("--as-of", "2026-04-10T00:00:00+00:00")
+    assert "not final yet" in shown("--as-of", "2026-04-01")
+    assert shown().startswith("changed after it was final:\n")
+    told = json.loads(shown("--as-of", "2026-04-05", "--json"))
+    assert told["as_of"] == "2026-04-04T22:00:00+00:00"
+    assert [one["value"] for one in told["final_figures"][0]["sayings"]] == [1000.0, 1200.0]
+    refused = CliRunner().invoke(app, ["explain", METER, SUNDAY, "--as-of", "soon"])
+    assert refused.exit_code != 0

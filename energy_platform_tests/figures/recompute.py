@@ -11,7 +11,9 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from itertools import pairwise
+from statistics import quantiles
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -558,7 +560,92 @@ class Recomputed:
                     row[f"{name}status"] = _least(
                         {rows[p.point_id]["status"] for p in of}, guesses=guesses
                     )
+                row |= self._peak_of_day(site, day, row) | self._base_load(site, day, own)
+                # The scenario says nothing of its buildings.
+                row |= dict.fromkeys(("floor_area_m2", "use_kwh_per_m2"))
+                row |= dict.fromkeys(("heating_kwh_per_m2", "cooling_kwh_per_m2"))
                 yield row | {"is_final": row["status"] == "final"}
+
+    def _peak_of_day(self, site: Row, day: date, row: Row) -> Row:
+        """Return the peak of a site's local day, and what it is next to the mean."""
+        quarters = self.quarters[site["timezone"]]
+        mains = [p for p in self.points.values() if p.term == "import" and p.site is site]
+        together: dict[int, list[Row]] = defaultdict(list)
+        for point in mains:
+            for at, bucket in self.buckets[point.point_id].items():
+                if quarters[at].day == day:
+                    together[at].append(bucket)
+        (found,) = self._peaks("site", site["id"], site, together, wanted=len(mains))
+        names = ("peak_w", "peak_kw", "peak_at", "peak_local_start", "peak_is_estimated")
+        peak = {name: found[name] for name in names}
+        at = peak["peak_at"]
+        peak |= {"peak_ends_at": None, "peak_outdoor_temperature": None, "peak_points_share": None}
+        if at is not None:
+            power = self._electricity(site, day)
+            known = sum((p.point_id, quarters[at].hour_start) in self._hours for p in power)
+            peak |= {"peak_ends_at": at + QUARTER, "peak_points_share": known / len(power)}
+        peak["peak_covered_share"] = found["buckets_counted"] * QUARTER / row["expected_s"]
+        own = [self.daily[p.point_id, day] for p in mains if (p.point_id, day) in self.daily]
+        whole = all(r["is_closed"] and r["covered_share"] >= 0.99 for r in own)
+        peak["load_factor"] = None
+        if own and whole and peak["peak_w"]:
+            peak["load_factor"] = row["import_wh"] * 3600 / row["expected_s"] / peak["peak_w"]
+        return peak
+
+    def _electricity(self, site: Row, day: date) -> list[PointOf]:
+        return [
+            p
+            for p in self.points.values()
+            if p.term not in {None, "heating"}
+            and p.site is site
+            and (p.point_id, day) in self.daily
+        ]
+
+    @cached_property
+    def _hours(self) -> dict[tuple[str, int], Row]:
+        """The hours of all points that count for a site and have a figure, by their start."""
+        return {
+            (point.point_id, row["hour_start_at"]): row
+            for point in self.points.values()
+            if point.term and point.steps
+            for row in self._hourly(point)
+            if row["energy_wh"] is not None
+        }
+
+    def _base_load(self, site: Row, day: date, own: list[PointOf]) -> Row:
+        """Return the lower quartile of the measured nights of a site's local day."""
+        quarters = self.quarters[site["timezone"]]
+        members = [p for p in self.points.values() if p.term and p.site is site and p.steps]
+        begins = min(p.steps[0].start for p in members)
+        ends = max(self.horizon(p) for p in own)
+        hours = {q.hour_start: q for q in quarters.values() if q.day == day}
+        nights = [
+            q
+            for at, q in hours.items()
+            if q.local_hour.hour < 6 and at < ends and at + q.hour_s > begins
+        ]
+        power = self._electricity(site, day)
+        loads = []
+        for q in nights:
+            rows = [self._hours.get((p.point_id, q.hour_start)) for p in power]
+            if rows and all(
+                r and r["covered_s"] >= 0.99 * r["expected_s"] and not r["estimated_wh"]
+                for r in rows
+            ):
+                signs = [-1 if p.term in {"export", "charge"} else 1 for p in power]
+                use = sum(s * r["energy_wh"] for s, r in zip(signs, rows, strict=True) if r)
+                loads.append(use * 3600 / q.hour_s)
+        base = None
+        if len(loads) >= 0.5 * len(nights) and loads:
+            base = quantiles(loads, n=4, method="inclusive")[0] if len(loads) > 1 else loads[0]
+        return {
+            "base_load_w": base,
+            "base_load_kw": None if base is None else base / 1000,
+            "base_load_hours": len(loads),
+            "unoccupied_hours": len(nights),
+            "occupancy_basis": "nights",
+            "holiday": None,
+        }
 
     def peaks(self) -> Iterator[Row]:
         """Yield the rows of ``mart_peak_demand``."""
@@ -621,6 +708,7 @@ class Recomputed:
     def dim_sites(self) -> Iterator[Row]:
         for site in self.sites.values():
             named = {"site_id": site["id"], "site_name": site["name"]}
+            named |= {"floor_area_m2": site.get("floor_area_m2"), "holidays": None}
             yield named | {"timezone": site["timezone"], "country": site.get("country")}
 
     def dim_devices(self) -> Iterator[Row]:

@@ -113,7 +113,7 @@ def test_frames_hold_one_row_per_thing() -> None:
         ("belimo/V1/default.1", "OK", 0.0),
         ("belimo/V1/default.1", "WARN", 1.0),
     ]
-    assert portfolio.sites_frame().rows() == [("paris", "Paris", "Europe/Paris", None)]
+    assert portfolio.sites_frame().rows() == [("paris", "Paris", "Europe/Paris", None, None, None)]
 
 
 def test_an_empty_portfolio_has_frames_with_columns() -> None:

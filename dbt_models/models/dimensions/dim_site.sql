@@ -8,6 +8,8 @@ select
     site_id,
     name as site_name,
     timezone,
-    country
+    country,
+    floor_area_m2,
+    holidays
 from sites
 order by site_id

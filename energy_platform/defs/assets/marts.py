@@ -277,6 +277,7 @@ def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "files_removed": exported.removed,
                 "bytes_written": exported.bytes,
                 "views": ", ".join(published.views),
+                "figures_restated": published.restated,
             },
         )
         yield from building_results(LIVE, marts=warehouse.marts_folder)

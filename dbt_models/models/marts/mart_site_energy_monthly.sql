@@ -1,0 +1,71 @@
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    period="local_month",
+    grain="month",
+    scope="site_id"
+) }}
+
+with portfolio_points as (
+
+    select * from {{ ref("int_points") }}
+    where site_id in (select site_id from {{ ref("stg_build__affected_points") }})
+
+),
+
+dim_points as (
+
+    select * from {{ ref("dim_point") }}
+
+),
+
+sites as (
+
+    select * from {{ ref("dim_site") }}
+
+),
+
+affected_periods as (
+
+    select * from {{ ref("stg_build__affected_periods") }}
+
+),
+
+energy as (
+
+    select * from {{ ref("fct_energy_monthly") }}
+    where {{ in_affected("local_month", grain="month", scope="site_id") }}
+
+),
+
+hours as (
+
+    select
+        *,
+        cast(date_trunc('month', local_day) as date) as period_start
+    from {{ ref("int_site_hourly") }}
+    where {{ in_affected(
+        "cast(date_trunc('month', local_day) as date)",
+        grain="month",
+        day="local_day",
+        scope="site_id"
+    ) }}
+
+),
+
+peaks as (
+
+    select
+        site_id,
+        local_month as period_start,
+        peak_w / 4 as peak_wh,
+        peak_at,
+        peak_local_start,
+        peak_is_estimated,
+        buckets_counted
+    from {{ ref("mart_peak_demand") }}
+    where scope = 'site' and {{ in_affected("local_month", grain="month", scope="site_id") }}
+
+),
+
+{{ site_energy("month") }}
