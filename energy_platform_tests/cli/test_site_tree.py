@@ -16,7 +16,7 @@ from energy_platform_tests.warehouse.warehouse_world import PROJECT, World, days
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 DEVICE = (
     "  - {{vendor: socomec, serial: {0}, site: {1}, name: {2}, role: {3}, max_power_w: none, "

@@ -1,6 +1,6 @@
 -- Every point of the portfolio with its site's clock, its first and last instants, and how far what
--- is known of it reaches: of a virtual point as far as of all that it is made of. A device that is no
--- longer read is out of service where its data ends.
+-- is known of it reaches: of a virtual point as far as of all that it is made of. A device that is
+-- no longer read is out of service where its data ends.
 with points as (
 
     select * from {{ source("portfolio", "points") }}
