@@ -190,6 +190,9 @@ class MartExport:
                         union all
                         select date_trunc('month', local_day) + to_months(later)
                         from rebuilt_days, range(1, $months_later + 1) as months (later)
+                        union all
+                        select date_trunc('week', local_day) from rebuilt_days
+                        where $months_later > 0
                     ),
                     periods as (
                         select distinct $table as table_name, cast(period as date) as period

@@ -60,20 +60,14 @@ def portfolio(*, floor_area: float = FLOOR_AREA) -> Portfolio:
     name: Roof
     every: 15m
     points:
-      - {key: outside, name: Outside, quantity: temperature}
+      - {key: outside, name: Outside, quantity: outdoor_temperature}
 """,
     )
     text = text.replace(
         "  - {id: paris, name: Paris, timezone: Europe/Paris}\n",
         f"  - id: paris\n    name: Paris\n    timezone: Europe/Paris\n{OCCUPANCY}",
     ).replace(str(FLOOR_AREA), str(floor_area))
-    found = parse_portfolio(text)
-    roof = "belimo/roof/outside"
-    # The name of the quantity is what the marts look for.
-    named: Any = "outdoor_temperature"
-    return replace(
-        found, points={**found.points, roof: replace(found.points[roof], quantity=named)}
-    )
+    return parse_portfolio(text)
 
 
 @pytest.fixture(scope="module")

@@ -394,3 +394,17 @@ def test_periods_are_local_days_weeks_and_months(warehouse: Warehouse) -> None:
         "mart_peak_demand": ("local_month", "month"),
     }
     assert date(2026, 1, 30) == TWO_MONTHS[0]
+
+
+def test_what_looks_back_on_a_day_is_exported_with_it(warehouse: Warehouse) -> None:
+    """Its week may begin in the month before; the same week a year later looks back on it."""
+    with opened(warehouse) as db:
+        db.execute("create table mart_site_comparison (grain text, site_id text, local_day date)")
+        marts = export.MartExport(db, folder=warehouse.marts_folder)
+        marts.note_rebuilt({"Europe/Paris": [date(2026, 4, 1)]})
+        rows = db.execute(
+            "select distinct strftime(period, '%Y-%m') from state.export_pending "
+            "where table_name = 'mart_site_comparison' order by 1"
+        ).fetchall()
+    months = [f"2026-{month:02}" for month in range(3, 13)]
+    assert [month for (month,) in rows] == [*months, *(f"2027-{n:02}" for n in range(1, 6))]
