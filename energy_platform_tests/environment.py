@@ -97,6 +97,12 @@ def small_portfolio(
         one["points"] = [name for name in one["points"] if name.split("/")[1] in serials]
     content["corrections"] = [one for one in content["corrections"] if one["points"]]
     content["devices"] = [one for one in content["devices"] if one["serial"] in serials]
+    for one in (
+        found for device in content["devices"] for found in (device, *device.get("points", ()))
+    ):
+        for link in ("parent", "same_as"):
+            if one.get(link, "//").split("/")[1] not in serials:
+                one.pop(link, None)
     content["streams"] = [one for one in content["streams"] if one["id"] in streams]
     valves = {one["type"] for one in content["devices"] if one["vendor"] == "belimo"}
     for name in valves:

@@ -6,18 +6,16 @@ import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
 from energy_platform.cli.console import add_row, print_error, table
 from energy_platform.cli.days import typed_day
+from energy_platform.cli.published import not_yet, open_published
 from energy_platform.settings import Settings, SettingsError
-from energy_platform.warehouse.publication import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
-    from pathlib import Path
 
+    import duckdb
     from rich.console import Console
 
 Row = dict[str, Any]
@@ -88,11 +86,12 @@ def run_tree(console: Console, *, site: str | None, period: str | None) -> int:
         duckdb.IOException: The published file is damaged.
     """
     wanted = None if period is None else typed_period(period)
-    path = Settings.load().platform.data_dir / "energy.duckdb"
-    if not path.exists():
-        print_error(console, f"{path} does not exist yet: run `make demo`, or a refresh")
+    try:
+        published = open_published(Settings.load().platform, live=False)
+    except FileNotFoundError as error:
+        print_error(console, not_yet(error))
         return 2
-    with closing(open_published(path)) as db:
+    with closing(published) as db:
         printed = print_trees(console, db, site=site, period=wanted)
     if not printed:
         where = f" of site {site}" if site else ""
@@ -123,11 +122,6 @@ def typed_period(typed: str) -> tuple[str, date]:
         raise SettingsError(
             f"{typed!r} is neither a day nor a month; expected 2026-01-31 or 2026-01"
         ) from error
-
-
-def open_published(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the published file, which nothing may write and from which nothing else is read."""
-    return duckdb.connect(str(path), read_only=True, config={**SANDBOX})
 
 
 def print_trees(
