@@ -67,6 +67,7 @@ from fct_energy_daily as energy
 inner join dim_point as points on energy.point_id = points.point_id
 where energy.site_id = $site and date_trunc($grain, energy.local_day) = $day
     and points.quantity not in ('heating_energy', 'cooling_energy')
+    and points.vendor <> 'virtual'
 """
 
 

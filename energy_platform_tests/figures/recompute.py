@@ -722,6 +722,10 @@ class Recomputed:
                 "site_id": device["site"],
                 "carrier": device.get("carrier"),
                 "role": device.get("role", "none"),
+                **{
+                    name: device.get(name)
+                    for name in ("peak_power_w", "rated_capacity_wh", "design_delta_t_k")
+                },
                 "points": len(device["points"]),
             }
 
