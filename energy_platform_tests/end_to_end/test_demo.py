@@ -141,5 +141,5 @@ def test_a_simulated_ui_runs_and_pushes_and_reaches_nothing_of_the_real_installa
     finally:
         ui.kill()
     with sqlite3.connect(surroundings.data / "ledger.sqlite") as ledger:
-        assert ledger.execute("select count(*) from streams").fetchone() == (24,)
+        assert ledger.execute("select count(*) from streams").fetchone() == (27,)
     surroundings.must_be_untouched()
