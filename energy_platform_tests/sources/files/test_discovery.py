@@ -65,7 +65,7 @@ def test_powers_and_temperatures_are_gauges(inbox: Inbox) -> None:
     inbox.drop("m/a.csv", quarters("P total [kW]", WAVES))
     inbox.drop("n/a.csv", quarters("Aussen (°C)", WAVES))
     assert proposed(inbox)["P total [kW]"].quantity == "active_power"
-    assert proposed(inbox, "n")["Aussen (°C)"].quantity == "temperature"
+    assert proposed(inbox, "n")["Aussen (°C)"].quantity == "outdoor_temperature"
 
 
 def test_what_the_mapping_states_needs_no_confirmation(inbox: Inbox) -> None:
