@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
 from energy_platform.lake.database import is_outage, open_database
-from energy_platform_tests.databases import POSTGRES
+from energy_platform_tests.databases import POSTGRES, postgresql_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +21,10 @@ ONE = sa.text("SELECT 1")
 
 @pytest.fixture
 def engine() -> Iterator[sa.Engine]:
-    found = open_database(os.environ[POSTGRES], name="ledger", setting=POSTGRES)
-    yield found
-    found.dispose()
+    with postgresql_database("database") as url:
+        found = open_database(url, name="ledger", setting=POSTGRES)
+        yield found
+        found.dispose()
 
 
 def begin_a_long_command(connection: sa.Connection) -> None:
