@@ -141,10 +141,15 @@ def _daily_energy(platform: Installation) -> dict[tuple[str, date], float]:
 
 
 def _forget_device(installation: Installation, *, serial: str) -> None:
-    """Take a device out of the portfolio, and the streams that need it."""
+    """Take a device out of the portfolio, and the sums and streams that need it."""
     path = installation.data / "portfolio.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    content["devices"] = [one for one in content["devices"] if one["serial"] != serial]
+    content["devices"] = [
+        one
+        for one in content["devices"]
+        if one["serial"] != serial
+        and not (one["vendor"] == "virtual" and f"/{serial}/" in str(one))
+    ]
     content["streams"] = [
         one
         for one in content["streams"]

@@ -205,8 +205,8 @@ def test_every_mart_has_rows(platform: Installation) -> None:
     tables = [name for (name,) in platform.sql("select table_name from duckdb_tables()")]
     marts = [name for name in tables if name.startswith(("fct_", "dim_", "mart_"))]
     assert len(marts) >= 12
-    for name in marts:
-        assert platform.sql(f"select count(*) from {name}")[0][0] > 0, name
+    empty = [name for name in marts if platform.sql(f"select count(*) from {name}")[0][0] == 0]
+    assert empty == ["mart_restatements"], "of clean days nothing that was final has changed"
 
 
 def test_the_queries_of_the_summary_and_the_readme_can_be_pasted(platform: Installation) -> None:
@@ -215,7 +215,7 @@ def test_the_queries_of_the_summary_and_the_readme_can_be_pasted(platform: Insta
     queries = [query for block in blocks for query in block.split(";") if query.strip()]
     assert len(queries) >= 4
     for query in [*queries, *QUERIES.values()]:
-        assert platform.sql(query), query
+        assert platform.sql(query) or "from mart_restatements" in query, query
 
 
 def test_delivered_packets_are_seen_in_the_published_file(platform: Installation) -> None:
