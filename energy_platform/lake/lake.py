@@ -309,6 +309,23 @@ class Lake:
             paths, schema=table.schema, hive_partitioning=False, missing_columns="insert"
         )
 
+    def read_where(self, table: Table, where: pl.Expr, *, day: str) -> pl.DataFrame:
+        """Return some rows of a derived day; zero rows when there is no file.
+
+        Args:
+            table: A table that a refresh writes.
+            where: Which rows; parts of the file that hold none of them are not read.
+            day: Partition key.
+
+        Raises:
+            LakeError: The file is damaged or lacks a column that must be there.
+        """
+        try:
+            return self.scan(table, days=[day]).filter(where).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            path = self.path(table, day=day)
+            raise LakeError(f"{path}: damaged ({error}); remove it and refresh again") from error
+
     def write(
         self,
         table: Table,

@@ -249,7 +249,7 @@ def _read(lake: Lake, table: Table, share: _Share, *, day: str) -> pl.DataFrame:
     """Read the rows of a share; of one that is the whole day, the file as it is."""
     if share.behind is None and share.last is None:
         return lake.read(table, day=day)
-    return lake.scan(table, days=[day]).filter(share.within).collect()
+    return lake.read_where(table, share.within, day=day)
 
 
 def _counted(energy: pl.DataFrame, consumption: pl.DataFrame) -> pl.DataFrame:

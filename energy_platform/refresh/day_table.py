@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from energy_platform.lake.lake import Footer, Lake, StagedFile
-    from energy_platform.refresh.lake_index import Fingerprint
+    from energy_platform.lake.lake import Lake, StagedFile
+    from energy_platform.refresh.lake_index import Fingerprint, LakeIndex
     from energy_platform.schemas import Table
 
 _STATUS_COLUMNS: Final[Mapping[str, str]] = {
@@ -83,14 +83,23 @@ class DayTable:
         self._file.add(frame)
 
     def put_in_place(
-        self, *, fingerprint: Fingerprint, meta: Mapping[str, str]
-    ) -> tuple[RefreshedTable, Footer]:
-        """Make it the day's file, unless that is equal; return what became of it, and its footer.
+        self,
+        index: LakeIndex,
+        *,
+        fingerprint: Fingerprint,
+        meta: Mapping[str, str] | None = None,
+    ) -> RefreshedTable:
+        """Make it the day's file, unless that is equal; return what became of it.
 
         Args:
+            index: Notes the file; one that is damaged is removed first.
             fingerprint: What it was made of.
             meta: What else the file is to say of itself, next to the bounds of its instants.
         """
+        key = (self._table.name, self._day)
+        if key in index.damaged:
+            self._lake.path(self._table, day=self._day).unlink(missing_ok=True)
+            index.damaged.discard(key)
         _, first_key, last_key = TIME_KEYS[self._table.name]
         first = min(self._instants, default=None)
         last = max(self._instants, default=None)
@@ -102,7 +111,8 @@ class DayTable:
         with self._lake.lock(self._table.name):
             before = self._lake.footer(self._table, day=self._day)
             written = self._file.put_in_place(
-                meta={FINGERPRINT: fingerprint_text(fingerprint), **bounds, **meta}, before=before
+                meta={FINGERPRINT: fingerprint_text(fingerprint), **bounds, **(meta or {})},
+                before=before,
             )
         table = RefreshedTable(
             rows=self._rows,
@@ -113,7 +123,8 @@ class DayTable:
             statuses=dict(sorted(self._statuses.items())),
             reasons=dict(sorted(self._reasons.items())),
         )
-        return table, written.after
+        index.put(self._table, day=self._day, footer=written.after)
+        return table
 
 
 @contextmanager

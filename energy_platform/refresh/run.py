@@ -19,7 +19,7 @@ import polars as pl
 from energy_platform.lake.lake import LakeError
 from energy_platform.memory import default_memory
 from energy_platform.refresh.config_fingerprints import ConfigFingerprints
-from energy_platform.refresh.day_table import DayTable, day_table
+from energy_platform.refresh.day_table import day_table
 from energy_platform.refresh.lake_index import (
     ALLOCATED_FROM,
     POINTS,
@@ -324,7 +324,7 @@ class _RefreshRun:
                     for deltas in self._shares(ALLOCATED_FROM[table.name], day):
                         written.add(intervals_of_day(table, deltas))
                         del deltas
-                    tables[table.name] = self._put(table, day, written, fingerprint=fingerprint)
+                    tables[table.name] = written.put_in_place(index, fingerprint=fingerprint)
         if not tables:
             return None
         return RefreshedDay(
@@ -365,10 +365,8 @@ class _RefreshRun:
                     if is_cut:
                         readings = None  # else two shares would be in memory
                 name = self._configs.name_of(pl.Series("point_id", sorted(points), pl.String()))
-                tables[CORE_READINGS.name] = self._put(
-                    CORE_READINGS,
-                    day,
-                    written,
+                tables[CORE_READINGS.name] = written.put_in_place(
+                    index,
                     fingerprint=index.readings_fingerprint(day, points=name),
                     meta={POINTS: name},
                 )
@@ -436,10 +434,8 @@ class _RefreshRun:
                 written[CORE_REGISTER_STATE].add(state)
             for table, one in written.items():
                 is_state = table is CORE_REGISTER_STATE
-                tables[table.name] = self._put(
-                    table,
-                    day,
-                    one,
+                tables[table.name] = one.put_in_place(
+                    self._index,
                     fingerprint=fingerprints[table.name],
                     meta={STATE_FINGERPRINT: state_fingerprint(state)} if is_state else {},
                 )
@@ -467,19 +463,3 @@ class _RefreshRun:
                 )
         except (LakeError, FileNotFoundError) as error:
             raise _UnreadableError(table, day) from error
-
-    def _put(
-        self,
-        table: Table,
-        day: str,
-        written: DayTable,
-        *,
-        fingerprint: Fingerprint,
-        meta: Mapping[str, str] | None = None,
-    ) -> RefreshedTable:
-        if (table.name, day) in self._index.damaged:
-            self._lake.path(table, day=day).unlink(missing_ok=True)
-            self._index.damaged.discard((table.name, day))
-        refreshed, footer = written.put_in_place(fingerprint=fingerprint, meta=meta or {})
-        self._index.put(table, day=day, footer=footer)
-        return refreshed

@@ -22,7 +22,7 @@ import polars as pl
 
 from energy_platform.days import day_before, day_bounds, day_of, day_range
 from energy_platform.lake.digests import digest_of
-from energy_platform.lake.lake import LakeError, fingerprint_of
+from energy_platform.lake.lake import fingerprint_of
 from energy_platform.lake.parquet import content_id
 from energy_platform.refresh.day_table import day_table
 from energy_platform.refresh.lake_index import BUCKET_MIN
@@ -33,6 +33,7 @@ from energy_platform.schemas import (
     CORE_VIRTUAL_DELTAS,
     CORE_VIRTUAL_INTERVALS,
     CORE_VIRTUAL_READINGS,
+    VIRTUAL_TABLES,
 )
 from energy_platform.transforms.virtual import (
     virtual_deltas,
@@ -241,15 +242,7 @@ class VirtualRefresh:
     def _rows(self, table: Table, day: str, *, parts: list[str], where: pl.Expr) -> pl.DataFrame:
         if not parts:
             return table.empty()
-        try:
-            return (
-                self._lake.scan(table, days=[day])
-                .filter(pl.col("point_id").is_in(parts), where)
-                .collect()
-            )
-        except (pl.exceptions.PolarsError, OSError) as error:
-            path = self._lake.path(table, day=day)
-            raise LakeError(f"{path}: damaged ({error}); remove it and refresh again") from error
+        return self._lake.read_where(table, pl.col("point_id").is_in(parts) & where, day=day)
 
     # --- making ------------------------------------------------------------------------------
 
@@ -299,19 +292,12 @@ class VirtualRefresh:
         *,
         meta: Mapping[str, str] | None = None,
     ) -> RefreshedTable:
-        if (table.name, day) in self._index.damaged:
-            self._lake.path(table, day=day).unlink(missing_ok=True)
-            self._index.damaged.discard((table.name, day))
         with day_table(self._lake, table, day=day) as written:
             written.add(rows)
-            refreshed, footer = written.put_in_place(fingerprint=fingerprint, meta=meta or {})
-        self._index.put(table, day=day, footer=footer)
-        return refreshed
+            return written.put_in_place(self._index, fingerprint=fingerprint, meta=meta)
 
 
-_NAMES: Final = frozenset(
-    table.name for table in (CORE_VIRTUAL_INTERVALS, CORE_VIRTUAL_DELTAS, CORE_VIRTUAL_READINGS)
-)
+_NAMES: Final = frozenset(table.name for table in VIRTUAL_TABLES)
 
 
 def _parts(virtual: tuple[VirtualEnergy, ...] | tuple[VirtualPower, ...]) -> list[str]:
