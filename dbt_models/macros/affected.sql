@@ -101,7 +101,7 @@
 {% endmacro %}
 
 
-{# Whether a row of a site's period is compared anew; the first condition skips row groups. #}
+{# Whether a row of a site's period is compared again; the first condition skips row groups. #}
 {% macro in_compared() -%}
     local_day in (select period_start from {{ ref("stg_build__compared_periods") }})
     and (grain, timezone, local_day) in (

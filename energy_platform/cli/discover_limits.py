@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from energy_platform.cli.console import print_error
-from energy_platform.cli.portfolio_changes import (
-    NOTHING,
-    OK,
-    print_diff,
-    read_text,
-    refusal,
-    write_changes,
-)
+from energy_platform.cli.portfolio_changes import NOTHING, offer, read_text
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
 from energy_platform.lake.lake import Lake
@@ -72,13 +65,13 @@ def _limits(
     proposal = propose_limits(before, seen, name=path.name, parts=parts)
     for line in proposal.lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    print_diff(console, proposal.diff(name=path.name))
-    if not proposal.changes:
-        console.print(f"{path}: no limit to propose", markup=False, soft_wrap=True)
-        return OK
-    code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
-    if code is not None:
-        return code
-    written = write_changes(path, proposal.after, before=before, parts=proposal.parts)
-    console.print(f"wrote {', '.join(map(str, written))}", markup=False, soft_wrap=True)
-    return OK
+    return offer(
+        console,
+        path,
+        proposal,
+        before=before,
+        what="limit",
+        dry_run=dry_run,
+        yes=yes,
+        ask=ask,
+    )

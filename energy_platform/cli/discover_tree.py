@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from energy_platform.cli.console import print_error
-from energy_platform.cli.portfolio_changes import (
-    NOTHING,
-    OK,
-    print_diff,
-    read_text,
-    refusal,
-    write_changes,
-)
+from energy_platform.cli.portfolio_changes import NOTHING, offer, read_text
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.tree_comments import propose_tree
 from energy_platform.discovery.trees import DAYS_SEEN, propose_links
@@ -75,21 +68,17 @@ def _propose(
     proposal = propose_tree(before, links, name=path.name, parts=read_parts(settings.portfolio))
     for line in proposal.remarks:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    print_diff(console, proposal.diff(name=path.name))
-    if not proposal.changes:
-        console.print(f"{path}: no link to propose", markup=False, soft_wrap=True)
-        return OK
-    code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
-    if code is not None:
-        return code
-    written = write_changes(path, proposal.after, before=before, parts=proposal.parts)
-    console.print(
-        f"wrote {', '.join(map(str, written))}: as comments, nothing follows from them until their "
-        "mark is removed",
-        markup=False,
-        soft_wrap=True,
+    return offer(
+        console,
+        path,
+        proposal,
+        before=before,
+        what="link",
+        follows=": as comments, nothing follows from them until their mark is removed",
+        dry_run=dry_run,
+        yes=yes,
+        ask=ask,
     )
-    return OK
 
 
 def hourly_energy(lake: Lake) -> pl.DataFrame:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import duckdb
+from energy_platform.cli.published import open_published
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
+
+    from energy_platform.settings import PlatformSettings
 
 _HOURS: Final = """
 with days as (
@@ -35,20 +36,19 @@ _FULL: Final = "█"
 _WIDTH: Final = 40
 
 
-def print_first_chart(console: Console, published: Path) -> bool:
+def print_first_chart(console: Console, platform: PlatformSettings) -> bool:
     """Print what each site took from the grid, hour by hour, on the newest day that is whole.
 
     Args:
         console: Where to print.
-        published: The published file.
+        platform: Says where the published file lies.
 
     Returns:
         Whether there was anything to show.
     """
     rows: list[tuple[str, object, object, float]] = []
-    if published.exists():
-        with duckdb.connect(str(published), read_only=True) as connection:
-            rows = connection.execute(_HOURS).fetchall()
+    with suppress(FileNotFoundError), open_published(platform, live=False) as connection:
+        rows = connection.execute(_HOURS).fetchall()
     if not rows:
         console.print(
             "No site has energy to show yet: points that count for a site need `role` and a "

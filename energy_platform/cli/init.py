@@ -180,7 +180,7 @@ def _first_day(console: Console, *, platform: PlatformSettings, questions: Quest
     yesterday = (datetime.now(tz=UTC) - timedelta(days=1)).date().isoformat()
     if questions.agreed(f"Read {yesterday} (UTC) now, and show its energy?", default=True):
         code = run_backfill(console, vendor="all", first=yesterday, last=yesterday)
-        print_first_chart(console, platform.data_dir / "energy.duckdb")
+        print_first_chart(console, platform)
         if code:
             return code
     console.print(

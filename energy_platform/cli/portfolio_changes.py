@@ -1,21 +1,21 @@
 """Changes that a command proposes for the portfolio: shown as a diff, written when agreed.
 
-What is proposed belongs to ``discovery``; which command proposes it, to ``discover`` and
-``discover_limits``.
+What is proposed belongs to ``discovery``; which command proposes it, to ``discover``,
+``discover_limits`` and ``discover_tree``.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from energy_platform.discovery import DiscoveryError
 from energy_platform.lake.files import staged
 from energy_platform.portfolio.schema import MODELINE, SCHEMA_FILE, schema_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import Console
 
@@ -38,6 +38,68 @@ def print_diff(console: Console, lines: Iterable[str]) -> None:
     """Print the lines of a unified diff."""
     for line in lines:
         console.print(line, style=_STYLES.get(line[:1], ""), markup=False, soft_wrap=True)
+
+
+class Proposed(Protocol):
+    """A portfolio as it is and as it would be."""
+
+    @property
+    def after(self) -> str:
+        """The text as it would be."""
+
+    @property
+    def parts(self) -> Sequence[PartChange]:
+        """The further files that would change."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would be written."""
+
+    def diff(self, *, name: str) -> Iterable[str]:
+        """Return the lines of a unified diff."""
+
+
+def offer(
+    console: Console,
+    path: Path,
+    proposal: Proposed,
+    *,
+    before: str,
+    what: str,
+    follows: str = "",
+    dry_run: bool,
+    yes: bool,
+    ask: Callable[[str], bool] | None,
+) -> int:
+    """Show what a proposal from the lake would change, and write it when agreed.
+
+    Args:
+        console: Where to.
+        path: The portfolio.
+        proposal: What would change.
+        before: The portfolio's text as it is.
+        what: What is proposed, for the message that there is nothing.
+        follows: What to add to the message that it was written.
+        dry_run: Show only.
+        yes: Write without asking.
+        ask: How to ask; None: on the terminal, if there is one.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        DiscoveryError: A file was changed meanwhile, or cannot be written.
+    """
+    print_diff(console, proposal.diff(name=path.name))
+    if not proposal.changes:
+        console.print(f"{path}: no {what} to propose", markup=False, soft_wrap=True)
+        return OK
+    code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
+    if code is not None:
+        return code
+    written = write_changes(path, proposal.after, before=before, parts=proposal.parts)
+    console.print(f"wrote {', '.join(map(str, written))}{follows}", markup=False, soft_wrap=True)
+    return OK
 
 
 def refusal(

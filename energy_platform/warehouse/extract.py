@@ -156,20 +156,19 @@ def table_of_point(
         ExtractError: The point has no rows of that period.
     """
     there = set(tables_of(connection))
-    found: list[Period] = []
-    for tables in _OF_POINTS.values():
-        for one, table in tables.items():
-            if table not in there or (period is not None and one != period):
-                if table in there and _has(connection, table, point_id):
-                    found.append(one)
-                continue
-            if _has(connection, table, point_id):
-                return table
-    if found:
-        raise ExtractError(
-            f"{point_id} has no figures by {period}; there are: {', '.join(dict.fromkeys(found))}"
-        )
-    raise ExtractError(f"{point_id} has no figures yet: nothing of it is published")
+    found = [
+        (one, table)
+        for tables in _OF_POINTS.values()
+        for one, table in tables.items()
+        if table in there and _has(connection, table, point_id)
+    ]
+    if not found:
+        raise ExtractError(f"{point_id} has no figures yet: nothing of it is published")
+    for one, table in found:
+        if period in {None, one}:
+            return table
+    known = ", ".join(dict.fromkeys(one for one, _ in found))
+    raise ExtractError(f"{point_id} has no figures by {period}; there are: {known}")
 
 
 def _has(connection: duckdb.DuckDBPyConnection, table: str, point_id: str) -> bool:
