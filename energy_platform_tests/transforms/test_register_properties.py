@@ -143,7 +143,10 @@ def test_what_is_booked_and_what_is_refused_is_all_that_the_register_showed(
     for point_id, last in good.select("point_id", "value_wh").iter_rows():
         rows = result.deltas.filter(pl.col("point_id") == point_id)
         shown = total(rows, "energy_wh") + total(rows, "refused_wh")
-        assert abs(shown - (last - rows["register_start_wh"][0])) < 1e-3
+        # After nothing but zeros, what can not have been counted from zero is a first reading too.
+        first = rows.filter(pl.col("status") == "first")["register_start_wh"].to_list()
+        assert first[:-1] in ([], [0.0])
+        assert abs(shown - (last - first[-1])) < 1e-3
 
 
 @PROPERTY
