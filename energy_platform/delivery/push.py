@@ -8,7 +8,9 @@ A run counts as failed from its beginning until it ended well, so a killed one i
 
 from __future__ import annotations
 
+import gc
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,7 +24,7 @@ from energy_platform.delivery.preparation import prepare
 from energy_platform.delivery.run import PushRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from energy_platform.delivery.backlog import PushDecision
@@ -164,7 +166,7 @@ def push(
         if begin_run(ledger, destination=name, now_us=now_us):
             ledger.mark_in_doubt(name)
         state = prepare(lake, ledger=ledger, portfolio=portfolio, settings=settings, now_us=now_us)
-        PushRun(
+        run = PushRun(
             state,
             ledger=ledger,
             settings=settings,
@@ -172,7 +174,9 @@ def push(
             lease=lease,
             stop=stop,
             on_progress=on_progress,
-        ).run()
+        )
+        with _no_garbage_sought_before():
+            run.run()
         outcome = PushOutcome(_outcomes(state, ledger=ledger), interrupted=stop.is_set())
         ledger.prune(state.works, before_us=now_us - KEPT_DAYS * 86_400 * MICROSECONDS)
         now = clock()
@@ -187,6 +191,20 @@ def push(
             destination=name,
         )
         return outcome._replace(then=then)
+
+
+@contextmanager
+def _no_garbage_sought_before() -> Iterator[None]:
+    """Have the garbage collector look only at what is made from here on.
+
+    Whole collections walk every module and the portfolio, 0.1 s each in which no sender moves: a
+    twelfth of the processor time of a push of 28,500 packets (``benchmarks.push``).
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 # --- how it began and ended --------------------------------------------------------------------
