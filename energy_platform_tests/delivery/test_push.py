@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,15 @@ def test_a_second_push_with_nothing_new_sends_nothing(harness: DeliveryHarness) 
     assert (again.sent, again.acknowledged, again.ok) == (0, 0, True)
     assert sum(harness.sim.requests.values()) == before
     assert stream_backlog(harness.scenario.lake, harness.ledger, agreed) == ()
+
+
+def test_what_became_garbage_during_a_push_is_found_after_it(harness: DeliveryHarness) -> None:
+    agreed = portfolio(ELECTRICITY)
+    harness.register_streams(agreed)
+    fill(harness)
+    harness.scenario.write_days("2026-03-01", "2026-03-02")
+    assert harness.push(agreed).ok
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_next_day_goes_on_where_the_last_one_ended(harness: DeliveryHarness) -> None:
