@@ -8,8 +8,9 @@
 
 The raw days are written by the lake's own writer in the form a pull of Socomec SoData lands: every
 register each quarter-hour, in three time zones. What is measured comes after the pull: the refresh,
-the dbt build and the publication, in processes of their own, as the assets run them. Then one day
-more lands, and then one point of one old day is corrected.
+the dbt build and the publication, one after the other in a process started for it, as in a run of
+Dagster. Then one day more lands, and then one point of one old day is corrected. ``start`` is the
+process and its reading of the portfolio.
 
 Peak memory is the proportional set size (PSS) of all processes of a step together, looked at ten
 times a second. Bytes are what these processes wrote to disk, links and renames not counted.
@@ -30,7 +31,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -45,6 +46,9 @@ from energy_platform.schemas import INSTANT
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIRST_DAY: Final = date(2025, 1, 1)
 PROJECT: Final = Path(__file__).parents[1] / "dbt_models"
@@ -135,7 +139,23 @@ class RawDays:
         self._lake.write(RAW_SOCOMEC_DATAPOINTS, frame, day=day, meta=meta)
 
 
-@dataclass(frozen=True, kw_only=True)
+class Usage(NamedTuple):
+    """What processes used until a moment.
+
+    Attributes:
+        at: The moment, on the clock of ``perf_counter``.
+        cpu_s: Processor seconds.
+        written: Bytes written to disk.
+        peak: Largest PSS of them together since the last look, bytes.
+    """
+
+    at: float
+    cpu_s: float
+    written: int
+    peak: int
+
+
+@dataclass(frozen=True)
 class Step:
     """What one step cost.
 
@@ -144,7 +164,7 @@ class Step:
         cpu_s: Processor seconds of all its processes.
         peak: Largest PSS of them together, bytes.
         written: Bytes they wrote to disk.
-        said: What the step printed.
+        said: What the step had to say.
     """
 
     seconds: float
@@ -152,6 +172,23 @@ class Step:
     peak: int
     written: int
     said: dict[str, Any]
+
+    @classmethod
+    def between(cls, before: Usage, after: Usage, *, said: dict[str, Any]) -> Step:
+        """Return what was used between two moments."""
+        return cls(
+            seconds=after.at - before.at,
+            cpu_s=after.cpu_s - before.cpu_s,
+            peak=after.peak,
+            written=after.written - before.written,
+            said=said,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:8.1f} s  {self.cpu_s:8.1f} cpu s  peak {self.peak / 1e6:6.0f} MB  "
+            f"wrote {self.written / 1e6:8.1f} MB"
+        )
 
 
 class _Watch:
@@ -163,20 +200,22 @@ class _Watch:
         self._thread = threading.Thread(target=self._run)
         self._written: dict[int, int] = {}
         self._cpu: dict[int, float] = {}
-        self.peak = 0
+        self._peak = 0
         self._thread.start()
 
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
 
-    @property
-    def written(self) -> int:
-        return sum(self._written.values())
-
-    @property
-    def cpu_s(self) -> float:
-        return sum(self._cpu.values())
+    def look(self) -> Usage:
+        """Return what was used so far, and the peak since the last look."""
+        peak, self._peak = self._peak, 0
+        return Usage(
+            at=time.perf_counter(),
+            cpu_s=sum([*self._cpu.values()]),
+            written=sum([*self._written.values()]),
+            peak=peak,
+        )
 
     def _run(self) -> None:
         while not self._over.wait(0.1):
@@ -189,7 +228,7 @@ class _Watch:
                     self._cpu[pid] = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
                 except (OSError, ValueError):
                     continue  # it has just ended
-            self.peak = max(self.peak, total)
+            self._peak = max(self._peak, total)
 
 
 def _field(path: str, name: str) -> int:
@@ -211,78 +250,62 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def run_step(name: str, *, folder: Path, memory: str | None) -> Step:
-    """Run a step in a process of its own and measure it with all that it starts."""
+def run_steps(*, folder: Path, memory: str | None) -> tuple[dict[str, Step], Step]:
+    """Run all steps in a process; return what each used with all that it started, and all did."""
     env = dict(os.environ)
     if memory:
         env["ENERGY_PLATFORM_MEMORY"] = memory
-    began = time.perf_counter()
+    began = before = Usage(at=time.perf_counter(), cpu_s=0.0, written=0, peak=0)
     child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scale", "--step", name, "--folder", str(folder)],
+        [sys.executable, "-m", "benchmarks.scale", "--steps", "--folder", str(folder)],
         env=env,
         stdout=subprocess.PIPE,
         text=True,
     )
     watch = _Watch(child.pid)
+    steps: dict[str, Step] = {}
     try:
-        out, _ = child.communicate()
+        for line in child.stdout or ():
+            said = json.loads(line)
+            now = watch.look()
+            name = said.pop("step")
+            steps[name] = Step.between(before, now, said=said)
+            before = now
+        child.wait()
     finally:
-        seconds = time.perf_counter() - began
         watch.stop()
     if child.returncode:
-        sys.exit(f"{name} failed with exit code {child.returncode}")
-    return Step(
-        seconds=seconds,
-        cpu_s=watch.cpu_s,
-        peak=watch.peak,
-        written=watch.written,
-        said=json.loads(out.splitlines()[-1]),
-    )
+        sys.exit(f"failed with exit code {child.returncode} after {', '.join(steps)}")
+    peak = max(one.peak for one in steps.values())
+    return steps, Step.between(began, before._replace(peak=peak), said={})
 
 
-def step(name: str, *, folder: Path) -> dict[str, Any]:
-    """Do a step's work in this process; return what it has to say."""
+def work(folder: Path) -> Iterator[dict[str, Any]]:
+    """Do the work in this process; yield what there is to say when a step is over."""
     lake = Lake(folder / "lake")
     portfolio = load_portfolio(folder / "portfolio.yaml")
-    if name == "refresh":
-        done = refresh(lake, portfolio=portfolio)
-        return {"days": len(done.days)}
+    yield {"step": "start"}
+    done = refresh(lake, portfolio=portfolio)
+    yield {"step": "refresh", "days": len(done.days)}
     warehouse = Warehouse(
         data_dir=folder,
         lake=lake,
         dbt_project_dir=PROJECT,
         memory=PlatformSettings().memory or default_memory(),
     )
-    if name == "build":
-        built = warehouse.build(portfolio)
-        rows = built.rows
-        return {
-            "changed": len(built.prepared.changed),
-            "rows": sum(rows.values()),
-        }
+    built = warehouse.build(portfolio)
+    rows = sum(built.rows.values())
+    yield {"step": "build", "changed": len(built.prepared.changed), "rows": rows}
     published = warehouse.publish()
-    return {"bytes": published.bytes}
+    yield {"step": "publish", "bytes": published.bytes}
 
 
-def report(name: str, *, days: int, folder: Path, memory: str | None) -> list[Step]:
+def report(name: str, *, days: int, folder: Path, memory: str | None) -> None:
     """Run refresh, build and publication; print a line each and one for all."""
-    steps = []
-    for one in ("refresh", "build", "publish"):
-        done = run_step(one, folder=folder, memory=memory)
-        steps.append(done)
-        print(
-            f"{name:<22} {one:<8} {done.seconds:8.1f} s  {done.cpu_s:8.1f} cpu s  "
-            f"{done.seconds / days:7.2f} s/day  peak {done.peak / 1e6:6.0f} MB  "
-            f"wrote {done.written / 1e6:8.1f} MB  {done.said}",
-            flush=True,
-        )
-    seconds = sum(done.seconds for done in steps)
-    print(
-        f"{name:<22} {'all':<8} {seconds:8.1f} s  {sum(d.cpu_s for d in steps):8.1f} cpu s  "
-        f"{days / seconds * 60:7.1f} days/min  peak {max(d.peak for d in steps) / 1e6:6.0f} MB",
-        flush=True,
-    )
-    return steps
+    steps, whole = run_steps(folder=folder, memory=memory)
+    for step, one in steps.items():
+        print(f"{name:<22} {step:<8} {one}  {one.seconds / days:7.2f} s/day  {one.said}")
+    print(f"{name:<22} {'all':<8} {whole}  {days / whole.seconds * 60:7.1f} days/min", flush=True)
 
 
 def measure(
@@ -320,10 +343,11 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=0, help="load this many days at a time")
     parser.add_argument("--tree", action="store_true", help="each register behind one of a main")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder otherwise")
-    parser.add_argument("--step", choices=("refresh", "build", "publish"), help=argparse.SUPPRESS)
+    parser.add_argument("--steps", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.step:
-        print(json.dumps(step(asked.step, folder=asked.folder)))
+    if asked.steps:
+        for said in work(asked.folder):
+            print(json.dumps(said), flush=True)
         return
     began = datetime.now(UTC)
     print(
