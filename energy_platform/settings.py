@@ -421,6 +421,11 @@ class PlatformSettings(_Section):
         description="Memory that a refresh or a build may use, such as 2.5GB; empty: a third of "
         "the machine's, at least 1 GB.",
     )
+    backup_folder: Path | None = Field(
+        None,
+        description="Folder of backups, best on another machine; set, one is taken each night.",
+    )
+    backup_keep: int = Field(14, ge=1, le=10_000, description="Backups that are kept.")
     partitions_from: Day | None = Field(
         None, description="First day Dagster shows, where data begin later; empty: their first."
     )
@@ -436,9 +441,11 @@ class PlatformSettings(_Section):
             raise ValueError(reason)
         return minutes
 
-    @field_validator("data_dir", "portfolio", "dbt_project_dir")
+    @field_validator("data_dir", "portfolio", "dbt_project_dir", "backup_folder")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
         try:
             return home_folder() / path.expanduser()
         except RuntimeError as error:  # ~somebody, who does not exist
@@ -535,6 +542,16 @@ class Settings(BaseModel, frozen=True):
     alerts: AlertSettings
     sources: dict[str, SerializeAsAny[SourceSettings]]
     destinations: dict[str, SerializeAsAny[DestinationSettings]]
+
+    def variables(self) -> list[str]:
+        """Return the names of the variables that are set, without their values, sorted."""
+        names = {
+            variable(type(section), field)
+            for section in self.all_sections()
+            for field in section.model_fields_set
+            if field in type(section).model_fields
+        }
+        return sorted(names)
 
     def all_sections(self) -> tuple[BaseSettings, ...]:
         """Return every section, those of the sources and the destinations among them."""

@@ -324,6 +324,61 @@ def doctor(
     raise typer.Exit(run_doctor(console(), as_json=as_json, retry_login=retry_login))
 
 
+@app.command()
+def backup(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where backups are kept; by default ENERGY_PLATFORM_BACKUP_FOLDER."),
+    ] = None,
+    *,
+    derived: Annotated[
+        bool,
+        typer.Option("--derived", help="Copy what follows from the raw days, too."),
+    ] = False,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many backups, this one included.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Copy what cannot be made again, while everything runs; a second time only what is new."""
+    from energy_platform.cli.backup import run_backup  # noqa: PLC0415
+
+    raise typer.Exit(run_backup(console(), folder, derived=derived, keep=keep, as_json=as_json))
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Where backups are kept.")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="The newest backup of this instant or before: 2026-11-27T08:00Z."),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Data folder to make; by default ENERGY_PLATFORM_DATA_DIR."),
+    ] = None,
+    *,
+    verify_only: Annotated[
+        bool, typer.Option("--verify-only", help="Read all of it and put nothing back.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Put a backup back into a data folder that holds nothing; each file is verified."""
+    from energy_platform.cli.backup import run_restore  # noqa: PLC0415
+    from energy_platform.cli.days import typed_instant  # noqa: PLC0415
+
+    raise typer.Exit(
+        run_restore(
+            console(),
+            folder,
+            at=None if at is None else typed_instant(at),
+            into=into,
+            verify_only=verify_only,
+            as_json=as_json,
+        )
+    )
+
+
 def main() -> None:
     """Run the command line: errors are one sentence on standard error and an exit code.
 

@@ -61,6 +61,30 @@ def typed_day(typed: str) -> date:
     return day
 
 
+def typed_instant(typed: str) -> datetime:
+    """Return an instant written in ISO 8601 with its offset.
+
+    Args:
+        typed: As typed.
+
+    Raises:
+        SettingsError: It is none, or says no offset.
+
+    Example:
+        >>> typed_instant("2026-11-27T10:15+01:00")
+        datetime.datetime(2026, 11, 27, 9, 15, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        at = datetime.fromisoformat(typed)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise SettingsError(
+            f"{typed!r} is not an instant; expected one with its offset, such as 2026-11-27T10:15Z"
+        )
+    return at.astimezone(UTC)
+
+
 def day_by_word(typed: str, *, timezone: str, now: datetime | None = None) -> str:
     """Return the local day that ``today`` or ``yesterday`` mean; any other text as it is.
 

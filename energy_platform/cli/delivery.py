@@ -73,6 +73,36 @@ def skip(dead_letter: DeadLetterId) -> None:
     raise typer.Exit(skip_one(console(), dead_letter_id=dead_letter))
 
 
+@delivery.command("continue-from")
+def continue_from(
+    stream: Annotated[str, typer.Argument(help="Id of a stream that was restored.")],
+    at: Annotated[
+        str,
+        typer.Argument(
+            help="Instant of the newest packet its destination holds: 2026-11-27T10:15Z."
+        ),
+    ],
+) -> None:
+    """Say of a restored stream that cannot read back up to where its packets were received."""
+    from energy_platform.cli.days import typed_instant  # noqa: PLC0415
+    from energy_platform.cli.delivery_views import continue_one  # noqa: PLC0415
+
+    raise typer.Exit(continue_one(console(), stream=stream, at=typed_instant(at)))
+
+
+@delivery.command("mark-restored")
+def mark_restored(
+    at: Annotated[
+        str, typer.Option(help="When the backup was taken that was put back: 2026-11-27T03:20Z.")
+    ],
+) -> None:
+    """Say that ledger or lake on a server were put back: streams read back before they send."""
+    from energy_platform.cli.days import typed_instant  # noqa: PLC0415
+    from energy_platform.cli.delivery_views import mark_all_restored  # noqa: PLC0415
+
+    raise typer.Exit(mark_all_restored(console(), at=typed_instant(at)))
+
+
 @delivery.command("reconcile")
 def reconcile(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days back to look for late data.")] = 7,

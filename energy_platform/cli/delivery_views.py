@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from energy_platform.cli.console import add_row, print_error, table
-from energy_platform.days import instant
+from energy_platform.days import instant, microseconds
 from energy_platform.delivery import (
     LEDGER_FILE,
     DeadLetterError,
@@ -21,6 +21,7 @@ from energy_platform.delivery import (
     skip_dead_letter,
 )
 from energy_platform.delivery.ledger import EventKind
+from energy_platform.delivery.restored import ContinueError, continue_from
 from energy_platform.destinations.base import destination, titles
 from energy_platform.installation.origin import installation
 from energy_platform.lake.lake import Lake
@@ -183,6 +184,44 @@ def skip_one(console: Console, *, dead_letter_id: int) -> int:
     return _with_ledger(console, installation().settings, do)
 
 
+def continue_one(console: Console, *, stream: str, at: datetime) -> int:
+    """Say up to where a restored stream's packets were received.
+
+    Raises:
+        SettingsError: A variable is wrong.
+        PortfolioError: The portfolio cannot be used.
+    """
+    settings = installation().settings
+    portfolio = load_portfolio(settings.platform.portfolio)
+
+    def work(ledger: Ledger) -> int:
+        left = continue_from(ledger, portfolio, stream, at=at, now=datetime.now(tz=UTC))
+        pending = f"; {left} packets planned before are sent first" if left else ""
+        console.print(f"{stream} goes on after {_text(at)} UTC with the next push{pending}")
+        return OK
+
+    return _with_ledger(console, settings, work)
+
+
+def mark_all_restored(console: Console, *, at: datetime) -> int:
+    """Let every stream read back before it sends again.
+
+    Raises:
+        SettingsError: A variable is wrong.
+    """
+
+    def work(ledger: Ledger) -> int:
+        streams = ledger.mark_restored(
+            lake_until_us=microseconds(at), now_us=microseconds(datetime.now(tz=UTC))
+        )
+        console.print(
+            f"{streams} streams read back what their destination holds before they send again"
+        )
+        return OK
+
+    return _with_ledger(console, installation().settings, work)
+
+
 def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
     """Print the comparison of lake, ledger and read-back.
 
@@ -286,7 +325,7 @@ def _with_ledger(console: Console, settings: Settings, work: Callable[[Ledger], 
     try:
         with open_ledger(platform) as ledger:
             return work(ledger)
-    except (LedgerError, DeadLetterError) as error:
+    except (LedgerError, DeadLetterError, ContinueError) as error:
         return _fail(console, str(error))
 
 

@@ -23,6 +23,7 @@ import typer
 
 from energy_platform import __version__
 from energy_platform.alerts import AlertStoreError
+from energy_platform.backup.errors import BackupError
 from energy_platform.delivery import DeadLetterError, LedgerError
 from energy_platform.discovery import DiscoveryError
 from energy_platform.explain import ExplainError
@@ -54,6 +55,7 @@ INTERRUPTED: Final = 130
 
 EXPECTED: Final = (
     AlertStoreError,
+    BackupError,
     CatalogueError,
     DataFolderError,
     DiscoveryError,

@@ -10,6 +10,7 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.days import day_before, day_bounds, day_of
+from energy_platform.defs.backup import backup
 from energy_platform.defs.housekeeping import housekeeping
 from energy_platform.defs.ingest_requests import (
     hindrance,
@@ -226,6 +227,7 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
     return [
         inventories_daily,
         housekeeping_daily,
+        _backup_daily(settings, status=status),
         reconcile_daily,
         *(_daily(vendor, platform=platform, status=status) for vendor in day_tables()),
         *(
@@ -233,3 +235,26 @@ def build_schedules(settings: PlatformSettings) -> list[dg.ScheduleDefinition]:
             for vendor in day_tables()
         ),
     ]
+
+
+def _backup_daily(
+    settings: PlatformSettings, *, status: dg.DefaultScheduleStatus
+) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="backup_daily",
+        job=backup,
+        cron_schedule="20 3 * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Back up what cannot be made again into ENERGY_PLATFORM_BACKUP_FOLDER.",
+    )
+    def backup_daily(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        if reason := restart_needed():
+            return dg.SkipReason(reason)
+        if settings.backup_folder is None:
+            return dg.SkipReason("ENERGY_PLATFORM_BACKUP_FOLDER is not set")
+        return dg.RunRequest(run_key=_now(context).isoformat(), tags={RUN_KIND: "backup"})
+
+    return backup_daily

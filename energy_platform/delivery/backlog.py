@@ -249,7 +249,10 @@ def _look(
     will_rebase = {work.id for work in rebased}
     for work in awake:
         reason = holds.get(work.id, "")
-        if pending.get(work.id):
+        if work.state.is_restored and work.state.planned_until_us is not None:
+            title = work.plan.destination.title
+            reason = f"restored from a backup: what {title} holds of it is not read back yet"
+        elif pending.get(work.id):
             reason = f"{pending[work.id]} packets without an answer"
         elif work.id in will_rebase:
             reason = "the portfolio reads its registers otherwise now"
@@ -299,7 +302,7 @@ def _why_resting(
 
 def _completeness(lake: Lake, works: Sequence[StreamWork]) -> Completeness:
     """Read the footers from the first day that a cursor still needs."""
-    cursors = [work.state.planned_until_us for work in works]
+    cursors = [work.state.needs_lake_from_us for work in works]
     known_us = [cursor for cursor in cursors if cursor is not None]
     since = None if None in cursors else day_of(instant(min(known_us)))
     late = late_since(lake) if any(work.plan.sends_late for work in works) else None
@@ -347,7 +350,9 @@ def _reason(work: StreamWork, *, completeness: Completeness, now_us: int | None)
     if looked_until_us >= EVER_US:
         return ""
     watermark = completeness.low_watermark(
-        plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
+        plan.vendors,
+        from_us=state.needs_lake_from_us or state.planned_until_us,
+        passed_day=state.passed_day,
     )
     next_us = _next_instant_us(plan, max(state.planned_until_us, looked_until_us))
     if next_us is None or next_us > min(watermark.until_us, now_us or EVER_US):

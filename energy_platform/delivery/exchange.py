@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from energy_platform.delivery.ledger import Ledger
     from energy_platform.delivery.sender import AnswerWriter, Connections, SendTask
+    from energy_platform.delivery.streams import StreamPlan
     from energy_platform.destinations.base import Answer, Connection, LastPacket
 
 _LOG: Final = logging.getLogger(__name__)
@@ -161,6 +162,15 @@ class CircuitBreaker:
                 )
 
 
+def not_read_back(plan: StreamPlan, *, why: str) -> str:
+    """Say that a stream that was put back from a backup waits, why, and what ends it."""
+    stream_id = plan.stream.id
+    return (
+        f"restored from a backup, and what {plan.destination.title} holds of {stream_id} is not "
+        f"known: {why}; `energy-platform delivery continue-from {stream_id} INSTANT` says it"
+    )
+
+
 class Exchange:
     """Gets packets answered, one at a time per stream, for all senders of a push.
 
@@ -237,6 +247,8 @@ class Exchange:
         except RedirectedError as error:
             return self._unexpected_page(task, str(error), is_page=error.is_page)
         except PermanentError as error:
+            if task.must_answer:
+                return Obstacle("give_up", not_read_back(task.plan, why=str(error)))
             if task.resume_from_readback or task.plan.is_repeatable:
                 task.resume_from_readback = task.verify_first = False
                 return None

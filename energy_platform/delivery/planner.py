@@ -246,11 +246,19 @@ def late_entries(
                 until_us = begun[entry.stream_id].state.planned_until_us or 0
                 if firsts[entry.stream_id] < entry.at_us <= until_us:
                     found.setdefault(entry.stream_id, []).append(entry)
+    unrecorded = ledger.unrecorded(found)
     for stream_id, entries in [*found.items()]:
         there = ledger.instants(
             stream_id, after_us=entries[0].at_us - 1, until_us=entries[-1].at_us
         )
-        missing = [entry for entry in entries if entry.at_us not in there]
+        # What was sent before a ledger was lost is not listed, and was sent all the same.
+        spans = unrecorded.get(stream_id, [])
+        missing = [
+            entry
+            for entry in entries
+            if entry.at_us not in there
+            and not any(after_us < entry.at_us <= until_us for after_us, until_us in spans)
+        ]
         if missing:
             found[stream_id] = missing
         else:

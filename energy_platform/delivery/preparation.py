@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_of, instant, microseconds
 from energy_platform.delivery.day_reader import DayReader
-from energy_platform.delivery.ledger import Event, Register
-from energy_platform.delivery.registers import advance_registers, awaits_refresh, is_rebased
+from energy_platform.delivery.ledger import Event
+from energy_platform.delivery.registers import (
+    advance_registers,
+    awaits_refresh,
+    is_rebased,
+    register_from_value,
+)
 from energy_platform.delivery.streams import StreamWork, plan_streams
 from energy_platform.delivery.watermarks import Completeness, late_since, look_ahead
-from energy_platform.transforms.sampling import THOUSANDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -128,7 +132,7 @@ def prepare(
     if awaits_refresh(rebased, lake=lake, portfolio=portfolio):
         for work in rebased:
             work.end = ("waiting", _AWAITS_REFRESH)
-    events = advance_registers(push)
+    events = advance_registers(push, push.todo)
     events += push.look_ahead(push.todo)
     # A new stream's cursor is written with its first packet, so that a crash before that leaves
     # it new.
@@ -141,10 +145,11 @@ def _completeness(lake: Lake, works: Mapping[str, StreamWork]) -> Completeness:
     """Read the footers of every day that a cursor or a register still needs."""
     days: list[str] = []
     for work in works.values():
-        if work.state.planned_until_us is None:
+        from_us = work.state.needs_lake_from_us
+        if from_us is None:
             days = []
             break
-        days.append(day_of(instant(work.state.planned_until_us)))
+        days.append(day_of(instant(from_us)))
         days += [register.baseline_day for register in work.state.registers.values()]
     vendors = {vendor for work in works.values() for vendor in work.plan.vendors}
     late = late_since(lake)
@@ -244,21 +249,10 @@ def resume_from_readback(
     at_us = microseconds(stored.at)
     state.planned_until_us = max(at_us, (plan.start_us or 0) - 1)
     state.last_packet_us = at_us
-    day = day_of(stored.at)
     for one in plan.fields:
         value = stored.fields.get(one.name)
-        if one.kind != "register" or value is None:
-            continue
-        value_wh = value * one.conversion.multiplier / one.conversion.divisor
-        state.registers[one.name] = Register(
-            point_id=one.point.point_id,
-            config_fingerprint=one.config_fingerprint,
-            baseline_wh=value_wh,
-            baseline_us=at_us,
-            sum_day=day,
-            summed_version=push.completeness.seen,
-            target_wh=value_wh,
-            sent_thousandths=round(value * THOUSANDTHS),
-            sent_us=at_us,
-        )
+        if one.kind == "register" and value is not None:
+            state.registers[one.name] = register_from_value(
+                one, value, at_us=at_us, summed_version=push.completeness.seen
+            )
     return [Event(now_us, work.id, "resumed_from_readback", {"last_us": at_us})]

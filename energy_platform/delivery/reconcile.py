@@ -140,6 +140,9 @@ def _compare(work: StreamWork, *, stored: LastPacket | VendorError | None, late:
     if state.stopped is not None:
         differences.append(state.stopped)
         actions.append("an operator decides about the refused packet")
+    if state.is_restored:
+        differences.append("restored from a backup and not read back yet")
+        actions.append("the next push reads back before it sends")
     if work.pending:
         differences.append(f"{work.pending} packets have no answer")
         actions.append("the next push sends them, looking up the first if it is in doubt")
@@ -193,6 +196,8 @@ def _against_stored(
         )
         found.append((difference, f"ask {title}: what it acknowledged is not there"))
     planned_us = state.last_packet_us
+    if state.is_restored:
+        return found, stored.at
     if planned_us is None or stored_us // 1000 > planned_us // 1000:
         found.append(
             (

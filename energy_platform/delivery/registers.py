@@ -13,9 +13,10 @@ import polars as pl
 from energy_platform.days import day_after, day_of, instant
 from energy_platform.delivery.day_reader import EVER_US
 from energy_platform.delivery.ledger import Event, Register
+from energy_platform.transforms.sampling import THOUSANDTHS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from energy_platform.delivery.preparation import PushState
     from energy_platform.delivery.streams import FieldPlan, StreamWork
@@ -47,7 +48,7 @@ def awaits_refresh(rebased: Collection[object], *, lake: Lake, portfolio: Portfo
     return bool(refresh.stale(lake, portfolio))
 
 
-def advance_registers(push: PushState) -> list[Event]:
+def advance_registers(push: PushState, works: Iterable[StreamWork]) -> list[Event]:
     """Bring registers up to date with what changed behind them in the lake.
 
     Late data move the sum, so that the next value sent carries them. A changed policy, correction,
@@ -55,7 +56,9 @@ def advance_registers(push: PushState) -> list[Event]:
     there.
 
     Args:
-        push: What is known; the registers of streams that may be worked on are changed in place.
+        push: What is known.
+        works: The streams; their registers are changed in place. Of one that was put back from a
+            backup only sums follow: what it sent last is not known yet.
 
     Returns:
         One event per rebase.
@@ -64,9 +67,11 @@ def advance_registers(push: PushState) -> list[Event]:
     events = []
     rebased = []
     registers = []
-    for work in push.todo:
+    for work in works:
         for field, register in work.registers():
             registers.append(register)
+            if work.state.is_restored:
+                continue
             if register.point_id != field.point.point_id:
                 events.append(_repointed(work, field, register, now_us=now_us))
             elif register.config_fingerprint != field.config_fingerprint:
@@ -146,6 +151,31 @@ def _event(
 
 
 # --- how a register begins and goes on ---------------------------------------------------------
+
+
+def register_from_value(
+    field: FieldPlan, value: float, *, at_us: int, summed_version: str
+) -> Register:
+    """Return a register that goes on from a value that was read back.
+
+    Args:
+        field: The field.
+        value: Its number in the packet.
+        at_us: Instant of the packet.
+        summed_version: Version of the lake, from which nothing is summed yet.
+    """
+    value_wh = value * field.conversion.multiplier / field.conversion.divisor
+    return Register(
+        point_id=field.point.point_id,
+        config_fingerprint=field.config_fingerprint,
+        baseline_wh=value_wh,
+        baseline_us=at_us,
+        sum_day=day_of(instant(at_us)),
+        summed_version=summed_version,
+        target_wh=value_wh,
+        sent_thousandths=round(value * THOUSANDTHS),
+        sent_us=at_us,
+    )
 
 
 def begin_registers(

@@ -53,9 +53,7 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
     }
     behind = {one.stream_id: one for one in stream_backlog(lake, ledger, portfolio)}
     cursors = [
-        work.state.planned_until_us
-        for work in works.values()
-        if work.state.planned_until_us is not None
+        from_us for work in works.values() if (from_us := work.state.needs_lake_from_us) is not None
     ]
     since = day_of(instant(min(cursors))) if cursors else None
     vendors = {vendor for work in works.values() for vendor in work.plan.vendors}
@@ -63,9 +61,9 @@ def delivery_frame(ledger: Ledger, lake: Lake, portfolio: Portfolio) -> pl.DataF
     rows = []
     for stream_id, work in sorted(works.items()):
         plan, state = work.plan, work.state
-        if state.planned_until_us is not None:
+        if (from_us := state.needs_lake_from_us) is not None:
             work.watermark = completeness.low_watermark(
-                plan.vendors, from_us=state.planned_until_us, passed_day=state.passed_day
+                plan.vendors, from_us=from_us, passed_day=state.passed_day
             )
         one = behind.get(stream_id)
         is_blocked, reason = _standing(work, behind=one, completeness=completeness)
@@ -109,6 +107,8 @@ def _standing(
         return True, problem
     if state.stopped is not None:
         return True, state.stopped
+    if state.is_restored and behind is not None:
+        return True, state.failure or behind.reason
     if state.blocked_day is not None:
         stops = "" if plan.may_jump else "; values per interval never pass a missing day"
         return True, f"waits for the missing day {state.blocked_day}{stops}"

@@ -12,10 +12,12 @@ from queue import Empty
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from energy_platform.days import microseconds
-from energy_platform.delivery.exchange import CircuitBreaker, Exchange
+from energy_platform.delivery.exchange import CircuitBreaker, Exchange, not_read_back
 from energy_platform.delivery.ledger import Event, StreamFailure
 from energy_platform.delivery.planner import late_entries, plan_day
 from energy_platform.delivery.preparation import resume_from_readback
+from energy_platform.delivery.registers import advance_registers
+from energy_platform.delivery.restored import continue_restored, contradiction
 from energy_platform.delivery.sender import AnswerWriter, Senders, SendTask
 from energy_platform.delivery.watermarks import version_seen
 from energy_platform.destinations.base import destination
@@ -146,6 +148,7 @@ class PushRun:
         )
         self._lease.on_end(self._break_off)
         try:
+            self._leave_unproven()
             self._send_all()
             self._send_late()
         except BaseException:
@@ -156,6 +159,30 @@ class PushRun:
         if self._senders.error is not None:
             raise self._senders.error
         self._lease.check()
+
+    def _leave_unproven(self) -> None:
+        """Leave restored streams of which no read-back can say what was sent."""
+        for work in [*self._push.todo]:
+            has_begun = work.state.planned_until_us is not None
+            if work.state.is_restored and has_begun and (why := self._why_unproven(work)):
+                reason = not_read_back(work.plan, why=why)
+                is_stopped = self._reads_back or not self._destination.reads_back
+                work.end = ("stopped" if is_stopped else "gave_up", reason)
+                self._to_read_back = [one for one in self._to_read_back if one != work.id]
+                self._to_plan.pop(work.id, None)
+                self._writer.fail(
+                    StreamFailure(work.id, self._clock_us(), reason, stopped=is_stopped)
+                )
+
+    def _why_unproven(self, work: StreamWork) -> str:
+        if not self._destination.reads_back:
+            return "it cannot be asked"
+        if not self._reads_back:
+            return f"{self._settings.variable('readback')} is off"
+        if work.plan.sends_late:
+            # The newest instant need not be the one that was received last.
+            return "it sends late values too, so that the packet received last proves nothing"
+        return ""
 
     def _break_off(self) -> None:
         """Stop at once: another host sends now."""
@@ -171,7 +198,9 @@ class PushRun:
     def _sort(self) -> None:
         """Put each stream where it has to begin."""
         for work in self._push.todo:
-            if work.pending:
+            if work.state.is_restored and not work.is_new:
+                self._to_read_back.append(work.id)
+            elif work.pending:
                 self._to_resume.append(work.id)
             elif work.is_new and self._reads_back:
                 has_data = work.state.planned_until_us is not None
@@ -253,12 +282,17 @@ class PushRun:
             self._submit(work, entries, in_doubt=work.state.in_doubt)
 
     def _ask(self) -> None:
-        """Ask what the destination holds of streams the ledger knows nothing of."""
+        """Ask what the destination holds of streams of which the ledger may know too little."""
         room = CHUNK_STREAMS - len(self._in_hand)
         chosen, self._to_read_back = self._to_read_back[:room], self._to_read_back[room:]
         for stream_id in chosen:
-            plan = self._push.works[stream_id].plan
-            task = SendTask(plan=plan, entries=deque(), resume_from_readback=True)
+            work = self._push.works[stream_id]
+            task = SendTask(
+                plan=work.plan,
+                entries=deque(),
+                resume_from_readback=True,
+                must_answer=work.state.is_restored,
+            )
             self._in_hand[stream_id] = task
             self._senders.submit(task)
 
@@ -340,8 +374,14 @@ class PushRun:
         work.refused += task.refused
         work.state.refused_streak = task.refused_streak
         if task.end == "drained":
-            self._resumed_from_readback(work, task)
-            self._go_on(work)
+            if work.state.is_restored and not self._read_back(work, task):
+                return
+            if not task.must_answer:
+                self._resumed_from_readback(work, task)
+            if work.pending and task.must_answer:
+                self._to_resume.append(work.id)
+            else:
+                self._go_on(work)
         elif task.end == "gave_up":
             work.end = ("stopped" if task.is_stopped else "gave_up", task.reason)
             self._notice_outage(task)
@@ -362,6 +402,40 @@ class PushRun:
         events = resume_from_readback(self._push, work, stored=task.stored, now_us=self._clock_us())
         events += self._push.look_ahead([work])
         self._ledger.commit_plan({work.id: work.state}, events=events, now_us=self._clock_us())
+
+    def _read_back(self, work: StreamWork, task: SendTask) -> bool:
+        """Go on from what the destination holds of a stream that was put back from a backup.
+
+        Returns:
+            Whether it goes on.
+        """
+        now_us = self._clock_us()
+        stored_us = None if task.stored is None else microseconds(task.stored.at)
+        if why := contradiction(work.state, stored_us):
+            reason = not_read_back(work.plan, why=why)
+            work.end = ("gave_up", reason)
+            self._fail(work, reason, in_doubt=work.state.in_doubt)
+            return False
+        found = continue_restored(
+            work,
+            stored_us=stored_us,
+            values={} if task.stored is None else task.stored.fields,
+            now_us=now_us,
+        )
+        work.is_new = False
+        events = [*found.events, *advance_registers(self._push, [work])]
+        events += self._push.look_ahead([work])
+        self._ledger.record_read_back(
+            work.id,
+            work.state,
+            stored_us=found.stored_us,
+            unrecorded=found.unrecorded,
+            events=events,
+            now_us=now_us,
+        )
+        if work.pending:
+            work.pending = len(self._ledger.pending([work.id]).get(work.id, ()))
+        return True
 
     def _skip_blocked(self) -> None:
         """Plan nothing for streams whose credential is refused."""

@@ -69,7 +69,9 @@ class SendTask:
         entries: What is to be sent.
         in_doubt: Whether the first packet may have arrived already.
         verify_first: Whether to ask what is stored before anything is sent again.
-        resume_from_readback: Whether to ask what is stored: the stream is new to the ledger.
+        resume_from_readback: Whether to ask what is stored: the stream is new to the ledger, or
+            was put back from a backup.
+        must_answer: Whether nothing may be sent before that was answered.
         refused_streak: Packets refused in a row before this task.
         unexpected_pages: Answers in a row that proved nothing, with nothing stored.
         attempts: Faults in a row.
@@ -89,6 +91,7 @@ class SendTask:
     in_doubt: bool = False
     verify_first: bool = False
     resume_from_readback: bool = False
+    must_answer: bool = False
     refused_streak: int = 0
     unexpected_pages: int = 0
     attempts: int = 0

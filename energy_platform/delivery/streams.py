@@ -58,6 +58,13 @@ class FieldPlan(NamedTuple):
         """Return what a number of the field is in watt-hours."""
         return thousandths / THOUSANDTHS * self.conversion.multiplier / self.conversion.divisor
 
+    def thousandths_of(self, energy_wh: float) -> int:
+        """Return the number of the field, in whole thousandths, that says an energy."""
+        thousandths = energy_wh * THOUSANDTHS * self.conversion.divisor / self.conversion.multiplier
+        return (
+            round(thousandths / THOUSANDTHS) * THOUSANDTHS if self.is_whole else round(thousandths)
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamPlan:

@@ -272,11 +272,15 @@ def _interval_values(
     """Return the numbers per interval, and note what fell into gaps; moves their registers."""
     values = []
     rows = found.filter(pl.col("kind") == "interval")
-    for key, at_us, amount, target_wh, is_sent in rows.select(
-        "key", "at", "amount", "target", "is_sent"
+    for key, at_us, before_us, whole, amount, target_wh, is_sent in rows.select(
+        "key", "at", "before", "whole", "amount", "target", "is_sent"
     ).iter_rows():
         number, field = fields[key]
         register = works[number].state.registers[field.name]
+        if before_us > register.sent_us:
+            # After a restore: what lies in between was sent, and the rows of it are lost.
+            counted = field.thousandths_of(register.target_wh)
+            register.sent_thousandths += whole - amount - counted
         register.target_wh = target_wh
         register.sent_us = at_us
         if is_sent:

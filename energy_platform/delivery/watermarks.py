@@ -353,7 +353,7 @@ def version_seen(work: StreamWork, *, completeness: Completeness, now_us: int) -
 
 def was_looked_at(work: StreamWork, *, completeness: Completeness) -> int:
     """Return up to which instant the lake as it is had nothing more for a stream with a cursor."""
-    day = day_of(instant(work.state.planned_until_us or 0))
+    day = day_of(instant(work.state.needs_lake_from_us or 0))
     seen, _, until = (work.state.seen_version or "").partition("@")
     if not completeness.is_seen(seen, work.plan.vendors, since=day):
         return 0
@@ -378,7 +378,7 @@ def look_ahead(
     seen: dict[tuple[tuple[str, ...], int, str | None], Watermark] = {}
     for work in works:
         plan, state = work.plan, work.state
-        from_us = state.planned_until_us
+        from_us = state.needs_lake_from_us
         if from_us is None:
             continue
         while True:
@@ -410,6 +410,7 @@ def look_ahead(
             how = f"waited long enough; days {missing.day} to {missing.last_day} are passed"
             events.append(_released(work, now_us=now_us, how=how))
         work.watermark = watermark
+        state.leave_lost_days(until_us=watermark.until_us)
     return events
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from energy_platform.doctor.alerts import check_alerts
+from energy_platform.doctor.backup import check_backup, check_restored
 from energy_platform.doctor.days import check_days
 from energy_platform.doctor.destinations import check_destinations
 from energy_platform.doctor.disk import check_disk, check_leftovers
@@ -58,6 +59,7 @@ def run_checks(
     yield from check_disk(data_dir, now=now())
     yield from check_leftovers(data_dir)
     yield from check_published(data_dir, now=now())
+    yield check_backup(settings.platform, now=now())
     yield from check_dagster(data_dir / "dagster")
     yield from check_runs(data_dir / "dagster", now=now())
     yield check_database("ledger", settings.platform.ledger_url, data_dir=data_dir)
@@ -72,6 +74,7 @@ def run_checks(
     yield from read.findings
     if read.portfolio is not None:
         yield from check_limits(read.portfolio, lake=lake)
+        yield from check_restored(settings.platform, streams=read.portfolio.streams)
     found: dict[Vendor, VendorInventory] = {}
     for vendor in environment.complete:
         # A demo's vendors are those that are simulated, whatever this process's variables name.

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     import pytest
 
 DUMP = Path(__file__).parent / "ledger-0.1.0.sql"
-OLD_TABLES = [table for table in tables.metadata.sorted_tables if table.name != "lease"]
+OLD_TABLES = [
+    table for table in tables.metadata.sorted_tables if table.name not in {"lease", "unrecorded"}
+]
+NEW_COLUMNS = {"is_restored", "lake_from_us"}
 OLD_COLUMNS = {
     "in_doubt": "unclear",
     "blocked_day": "held_day",
@@ -63,7 +66,7 @@ def rows_of(engine: sa.Engine, *, old: bool = False) -> dict[str, list[list[tupl
             names = {
                 c.name: OLD_COLUMNS.get(c.name, c.name) if old else c.name
                 for c in table.c
-                if not (old and c.name == "destination")
+                if not (old and c.name == "destination") and c.name not in NEW_COLUMNS
             }
             query = sa.select(
                 *(sa.column(then, table.c[now].type).label(now) for now, then in names.items())

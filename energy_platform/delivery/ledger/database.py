@@ -51,7 +51,7 @@ class TakenOverError(LedgerError):
         )
 
 
-NEWEST: Final = "0004"
+NEWEST: Final = "0005"
 """Version the code works with; the newest migration."""
 
 _ADVISORY_KEY: Final = 0x656E5F6C6467

@@ -162,6 +162,68 @@ class Ledger(Closeable):
             is_done=is_done,
         )
 
+    def mark_restored(self, *, lake_until_us: int, now_us: int) -> int:
+        """Note that this is an older ledger put back: each stream reads back before it sends.
+
+        Args:
+            lake_until_us: Up to where the lake is there: the days since then are waited for.
+            now_us: The present.
+
+        Returns:
+            How many streams there are.
+        """
+        self._database.write(
+            partial(writes.mark_restored, lake_until_us=lake_until_us, now_us=now_us)
+        )
+        return len(self.states())
+
+    def record_read_back(
+        self,
+        stream_id: str,
+        state: StreamState,
+        *,
+        stored_us: int | None,
+        unrecorded: tuple[int, int] | None,
+        events: Sequence[Event],
+        now_us: int,
+    ) -> None:
+        """Write, at once, where a restored stream goes on.
+
+        Args:
+            stream_id: The stream.
+            state: Its cursor and registers.
+            stored_us: Newest instant that is stored there; None: nothing is.
+            unrecorded: After and until which instant packets were sent that are not listed here.
+            events: What an operator should know of.
+            now_us: The present.
+        """
+        self._database.write(
+            partial(
+                writes.write_read_back,
+                stream_id=stream_id,
+                state=state,
+                stored_us=stored_us,
+                unrecorded=unrecorded,
+                events=events,
+                now_us=now_us,
+            ),
+            is_done=lambda connection: writes.are_written(connection, events),
+        )
+
+    @_retried
+    def unrecorded(self, stream_ids: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
+        """Return the spans ``(after, until]`` whose packets were sent and are not listed here."""
+        wanted = set(stream_ids)
+        table = tables.unrecorded
+        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        with self._read() as connection:
+            for stream_id, after_us, until_us in connection.execute(
+                sa.select(table.c.stream_id, table.c.after_us, table.c.until_us)
+            ):
+                if stream_id in wanted:
+                    found[stream_id].append((after_us, until_us))
+        return dict(found)
+
     # --- packets -------------------------------------------------------------------------------
 
     @_retried

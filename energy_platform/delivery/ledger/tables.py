@@ -52,6 +52,18 @@ streams: Final = sa.Table(
     sa.Column(
         "late_seen_version", sa.Text, comment="Version of the lake whose late packets were sent."
     ),
+    sa.Column(
+        "is_restored",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="Put back from a backup; what was sent since is not read back yet.",
+    ),
+    sa.Column(
+        "lake_from_us",
+        sa.BigInteger,
+        comment="After a restore: from here on days have to be there again before it goes on.",
+    ),
 )
 
 registers: Final = sa.Table(
@@ -98,6 +110,15 @@ packets_pending: Final = sa.Index(
     packets.c.at_us,
     sqlite_where=packets.c.status == "pending",
     postgresql_where=packets.c.status == "pending",
+)
+
+unrecorded: Final = sa.Table(
+    "unrecorded",
+    metadata,
+    sa.Column("stream_id", sa.Text, primary_key=True),
+    sa.Column("after_us", sa.BigInteger, primary_key=True),
+    sa.Column("until_us", sa.BigInteger, nullable=False),
+    comment="Spans whose packets were sent and are not listed: the rows were lost with a ledger.",
 )
 
 dead_letters: Final = sa.Table(
@@ -184,6 +205,8 @@ EventKind = Literal[
     "resent",
     "skipped",
     "late_sent",
+    "restored",
+    "read_back",
 ]
 """What happened to a stream or a credential, for display and for the reconcile."""
 
@@ -249,6 +272,8 @@ class StreamState:
         passed_day: Newest missing day that was passed.
         seen_version: Version of the lake that had nothing to send for the stream.
         late_seen_version: Version of the lake whose late packets were sent, where that is agreed.
+        is_restored: Whether it was put back from a backup and not read back since.
+        lake_from_us: After a restore, from where on the lake's days have to be there again.
         registers: Cumulative fields by name.
     """
 
@@ -270,7 +295,27 @@ class StreamState:
     passed_day: str | None = None
     seen_version: str | None = None
     late_seen_version: str | None = None
+    is_restored: bool = False
+    lake_from_us: int | None = None
     registers: dict[str, Register] = field(default_factory=dict)
+
+    @property
+    def needs_lake_from_us(self) -> int | None:
+        """From where on the lake has to be known: the cursor, or earlier after a restore."""
+        if self.planned_until_us is None or self.lake_from_us is None:
+            return self.planned_until_us
+        return min(self.planned_until_us, self.lake_from_us)
+
+    def leave_lost_days(self, *, until_us: int) -> None:
+        """Wait no more for days that were lost once the lake is known beyond the cursor.
+
+        Before the read-back the cursor is not the one that it goes on from.
+
+        Args:
+            until_us: Up to where the lake is known.
+        """
+        if not self.is_restored and until_us > (self.planned_until_us or 0):
+            self.lake_from_us = None
 
 
 class OutboxEntry(NamedTuple):

@@ -39,6 +39,8 @@ _PLAN_COLUMNS: Final = (
     "passed_day",
     "seen_version",
     "late_seen_version",
+    "is_restored",
+    "lake_from_us",
 )
 """Columns of a stream that planning writes; all others belong to the answers."""
 
@@ -100,6 +102,66 @@ def write_plan(
         )
     _write_registers(connection, states)
     write_events(connection, events)
+
+
+def write_read_back(
+    connection: sa.Connection,
+    stream_id: str,
+    state: StreamState,
+    *,
+    stored_us: int | None,
+    unrecorded: tuple[int, int] | None,
+    events: Sequence[Event],
+    now_us: int,
+) -> None:
+    """Write where a restored stream goes on, and take what is stored already off its packets."""
+    write_plan(connection, {stream_id: state}, entries=(), events=events, now_us=now_us)
+    streams = tables.streams
+    settled: dict[str, Any] = {"failure": None, "failing_since_us": None, "stopped": None}
+    if stored_us is not None:
+        packets = tables.packets
+        done = connection.execute(
+            sa.update(packets)
+            .where(
+                packets.c.stream_id == stream_id,
+                packets.c.status == "pending",
+                packets.c.at_us <= stored_us,
+            )
+            .values(status="acknowledged", settled_us=now_us)
+        )
+        known = sa.func.coalesce(streams.c.last_acknowledged_us, stored_us)
+        settled |= {
+            "in_doubt": sa.false(),
+            "acknowledged": streams.c.acknowledged + done.rowcount,
+            "last_acknowledged_us": sa.case((known < stored_us, stored_us), else_=known),
+        }
+    connection.execute(sa.update(streams).where(streams.c.stream_id == stream_id).values(**settled))
+    if unrecorded is not None:
+        after_us, until_us = unrecorded
+        insert = _insert(connection, tables.unrecorded)
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["stream_id", "after_us"],
+                set_={"until_us": insert.excluded.until_us},
+            ),
+            [{"stream_id": stream_id, "after_us": after_us, "until_us": until_us}],
+        )
+
+
+def mark_restored(connection: sa.Connection, *, lake_until_us: int, now_us: int) -> None:
+    """Let every stream read back before it sends again, and wait for the days that are lost."""
+    streams = tables.streams
+    cursor = streams.c.planned_until_us
+    earlier = sa.func.coalesce(streams.c.lake_from_us, lake_until_us)
+    until = sa.case((earlier < lake_until_us, earlier), else_=lake_until_us)
+    connection.execute(
+        sa.update(streams).values(
+            is_restored=sa.true(),
+            lake_from_us=sa.case((cursor < until, cursor), else_=until),
+        )
+    )
+    detail = {"lake_until_us": lake_until_us}
+    write_events(connection, [Event(now_us, None, "restored", detail)])
 
 
 def _write_registers(connection: sa.Connection, states: Mapping[str, StreamState]) -> None:
