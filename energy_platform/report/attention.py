@@ -118,8 +118,11 @@ def _missing(figures: Figures, words: Words) -> Iterator[Item]:
             points=words.count("count.points", len(points)),
             names=_names([one.name for one in points], words),
             longest=words.duration(points[0].uncovered_s),
-            first=words.day(first),
-            last=words.day(last),
+            span=words(
+                "attention.on" if first == last else "attention.between",
+                first=words.day(first),
+                last=words.day(last),
+            ),
             counts=words("attention.aside" if is_aside else "attention.counts"),
         )
     if figures.use.points_unknown:

@@ -67,12 +67,21 @@ def tree_section(figures: Figures, words: Words) -> Section | None:
         if one.parent_point_id in tops
     ]
     pictures = []
-    boxes, bands = _drawn(tops, branches, words)
-    if bands:
+    drawing = _Drawing(branches, words)
+    for top in tops:
+        for one in branches[top]:
+            if one.member == "parent":
+                drawing.add(one, 0)
+    if drawing.bands:
         title = words("tree.picture", site=figures.site.site_name)
         pictures.append(
             _flow(
-                "tree", boxes, bands, title=title, description=" ".join(said) or title, table=table
+                "tree",
+                drawing.boxes,
+                drawing.bands,
+                title=title,
+                description=" ".join(said) or title,
+                table=table,
             )
         )
     return Section(
@@ -104,7 +113,7 @@ def _rows(
         if one.member == "child":
             rows.append(_row(one, words, depth=depth + 1))
             if one.point_id in branches:
-                _rows(one.point_id, branches, words, rows, depth=depth + 1)
+                _rows(str(one.point_id), branches, words, rows, depth=depth + 1)
     rows += [_row(one, words, depth=depth + 1) for one in members if one.member == "remainder"]
 
 
@@ -116,70 +125,57 @@ def _row(one: TreeMember, words: Words, *, depth: int) -> tuple[Cell, ...]:
         Cell(
             text=words.amount(one.energy_kwh, "kWh"), name=f"{key}.energy_kwh", value=one.energy_kwh
         ),
-        Cell(text="–" if one.member == "parent" else words.share(one.share_of_parent)),
+        Cell(text=words.none if one.member == "parent" else words.share(one.share_of_parent)),
         Cell(text=words.share(one.share_of_site)),
         Cell(text=words.share(one.covered_share)),
         Cell(text=words(f"status.{one.status}.word")),
     )
 
 
-def _drawn(
-    tops: Sequence[str], branches: Mapping[str, Sequence[TreeMember]], words: Words
-) -> tuple[list[Box], list[Band]]:
-    """Return boxes and bands of what flows; what is unknown or below zero cannot be drawn."""
-    boxes: list[Box] = []
-    bands: list[Band] = []
+class _Drawing:
+    """The boxes and bands of a tree: what flows; what is unknown or below zero cannot be drawn."""
 
-    def add(one: TreeMember, column: int) -> None:
+    def __init__(self, branches: Mapping[str, Sequence[TreeMember]], words: Words) -> None:
+        self._branches = branches
+        self._words = words
+        self.boxes: list[Box] = []
+        self.bands: list[Band] = []
+
+    def add(self, one: TreeMember, column: int) -> None:
+        """Add a meter or a remainder, and what stands behind it."""
         energy = one.energy_kwh or 0
         if energy <= 0:
             return
-        is_rest = one.member == "remainder"
+        words, is_rest = self._words, one.member == "remainder"
         here = f"{one.parent_point_id} rest" if is_rest else str(one.point_id)
         name = words("tree.rest") if is_rest else one.name or here
         shown = words.amount(energy, "kWh")
-        boxes.append(
-            Box(
-                id=here,
-                column=column,
-                label=name,
-                shown=f"{shown}, {words.share(one.share_of_parent, digits=0)}" if column else shown,
-                energy=energy,
-                is_remainder=is_rest,
-            )
+        part = f"{shown}, {words.share(one.share_of_parent, digits=0)}" if column else shown
+        self.boxes.append(
+            Box(id=here, column=column, label=name, shown=part, energy=energy, is_remainder=is_rest)
         )
         if column:
-            bands.append(
-                Band(
-                    source=one.parent_point_id,
-                    target=here,
-                    energy=energy,
-                    shown=f"{name}: {shown}",
-                )
-            )
-        if not is_rest and one.point_id in branches:
-            branch(str(one.point_id), column + 1)
+            self._band(one.parent_point_id, here, energy, f"{name}: {shown}")
+        if not is_rest and one.point_id in self._branches:
+            self._add_branch(str(one.point_id), column + 1)
 
-    def branch(parent: str, column: int) -> None:
-        children = [one for one in branches[parent] if one.member == "child"]
+    def _add_branch(self, parent: str, column: int) -> None:
+        children = [one for one in self._branches[parent] if one.member == "child"]
         for one in children[:DRAWN]:
-            add(one, column)
+            self.add(one, column)
         if smaller := [one for one in children[DRAWN:] if (one.energy_kwh or 0) > 0]:
             energy = sum(one.energy_kwh or 0 for one in smaller)
-            label = words.count("tree.smaller", len(smaller))
-            shown = words.amount(energy, "kWh")
+            label = self._words.count("tree.smaller", len(smaller))
+            shown = self._words.amount(energy, "kWh")
             here = f"{parent} smaller"
-            boxes.append(Box(id=here, column=column, label=label, shown=shown, energy=energy))
-            bands.append(Band(source=parent, target=here, energy=energy, shown=f"{label}: {shown}"))
-        for one in branches[parent]:
+            self.boxes.append(Box(id=here, column=column, label=label, shown=shown, energy=energy))
+            self._band(parent, here, energy, f"{label}: {shown}")
+        for one in self._branches[parent]:
             if one.member == "remainder":
-                add(one, column)
+                self.add(one, column)
 
-    for top in tops:
-        for one in branches[top]:
-            if one.member == "parent":
-                add(one, 0)
-    return boxes, bands
+    def _band(self, source: str, target: str, energy: float, shown: str) -> None:
+        self.bands.append(Band(source=source, target=target, energy=energy, shown=shown))
 
 
 def _flow(
@@ -259,7 +255,7 @@ def flows_section(figures: Figures, words: Words) -> Section | None:
         numeric=frozenset({1}),
     )
     title = words("flows.picture", site=figures.site.site_name)
-    pictures = ()
+    pictures: tuple[Picture, ...] = ()
     if bands:
         description = " ".join(f"{one.shown}." for one in bands)
         ordered = sorted(boxes.values(), key=lambda one: (one.column, list(boxes).index(one.id)))
@@ -368,7 +364,7 @@ def _batteries(figures: Figures, words: Words) -> tuple[Table, ...]:
                         one.equivalent_cycles,
                     ),
                     Cell(
-                        text=f"{words.number(one.soc_min, digits=0)}–"
+                        text=f"{words.number(one.soc_min, digits=0)}\N{EN DASH}"
                         f"{words.amount(one.soc_max, '%', digits=0)}"
                         if one.soc_min is not None
                         else words.unknown

@@ -36,7 +36,7 @@ from mart_submetering as rows
 {_TREE_NAMES}
 where rows.site_id = $site and rows.grain = 'month' and rows.local_day = $first
 order by rows.parent_point_id, rows.energy_kwh desc nulls last, rows.point_id
-"""
+"""  # noqa: S608 - names of ours
 
 _TREE_WEEK: Final = f"""
 with rows as (
@@ -86,7 +86,7 @@ left join rows as parents
     on rows.parent_point_id = parents.parent_point_id and parents.member = 'parent'
 {_TREE_NAMES}
 order by rows.parent_point_id, rows.energy_kwh desc nulls last, rows.point_id
-"""
+"""  # noqa: S608 - names of ours
 """The mart has hours, days and months; a week is known where each of its days is."""
 
 _FLOW_COLUMNS: Final = """
@@ -110,7 +110,7 @@ _FLOWS_MONTH: Final = f"""
 select {_FLOW_COLUMNS}
 from mart_self_consumption_monthly
 where site_id = $site and local_month = $first
-"""
+"""  # noqa: S608 - names of ours
 
 _SUMMED: Final = (
     "production",
@@ -169,7 +169,7 @@ from (
             as self_sufficiency_most
     from shares
 )
-"""
+"""  # noqa: S608 - names of ours
 """Formulas of mart_self_consumption_monthly, on the days of the week."""
 
 _BATTERIES: Final = """

@@ -70,7 +70,9 @@ def use_section(figures: Figures, words: Words) -> Section | None:
     if comparison is None or use.status is None:
         return None
     grain = figures.period.grain
-    rows = [("this", figures.period.first, use.site_use_kwh, use.status, "")]
+    rows: list[tuple[str, date | None, float | None, str | None, str]] = [
+        ("this", figures.period.first, use.site_use_kwh, use.status, "")
+    ]
     for name, other in (("previous", comparison.previous), ("last_year", comparison.last_year)):
         reason = "" if other.comparison == "like_for_like" else other.comparison
         rows.append((name, other.start, other.use_kwh, other.status, reason))
@@ -84,17 +86,17 @@ def use_section(figures: Figures, words: Words) -> Section | None:
                 "kwh": kwh,
                 "end": max(kwh or 0, 0),
                 "shown": with_status(shown, status, words) if kwh is not None else shown,
-                "state_key": state_of(status),
+                "state_key": state_of(status) if kwh is not None else "",
                 "state": words(f"state.{state_of(status)}"),
             }
         )
         cells.append(
             (
                 Cell(text=label, is_heading=True),
-                Cell(text=words.day(start) if start else "–"),
+                Cell(text=words.day(start) if start else words.none),
                 Cell(text=shown, name=f"{name}_use_kwh", value=kwh),
                 Cell(text=words(f"status.{status}.word") if status else words.unknown),
-                Cell(text=words(f"comparison.{reason}") if reason else "–"),
+                Cell(text=words(f"comparison.{reason}") if reason else words.none),
             )
         )
     table = Table(
@@ -306,7 +308,7 @@ def load_section(figures: Figures, words: Words) -> Section | None:
         rows=tuple(
             (
                 Cell(text=words.short_day(day), is_heading=True),
-                *(cells.get((day, hour), Cell(text="–")) for hour in hours),
+                *(cells.get((day, hour), Cell(text=words.none)) for hour in hours),
             )
             for day in figures.period.days
             if any((day, hour) in cells for hour in hours)
@@ -456,7 +458,7 @@ def peak_section(figures: Figures, words: Words) -> Section | None:
     )
     if note := status_note(use.status, words):
         context.append(words("peak.not_final", note=note))
-    tables = ()
+    tables: tuple[Table, ...] = ()
     if figures.peak_shares:
         tables = (
             Table(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from energy_platform.report.device_figures import batteries, flows, tree, ups, valves
 from energy_platform.report.errors import ReportError
-from energy_platform.report.period import Period, period_of
+from energy_platform.report.period import Period
 from energy_platform.report.quality_figures import (
     coverage,
     instruments,
@@ -35,6 +35,7 @@ from energy_platform.report.rows import Scope, columns, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     import duckdb
 
@@ -183,7 +184,8 @@ def default_period(site: SiteInfo, known: Sequence[Period], *, as_of: datetime) 
     """
     today = as_of.astimezone(ZoneInfo(site.timezone)).date()
     over = [one for one in known if one.last < today]
-    return (over or [*known] or [None])[-1]
+    candidates = over or [*known]
+    return candidates[-1] if candidates else None
 
 
 def read_figures(
@@ -269,18 +271,19 @@ def _comparison(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Comparis
     )
 
 
-def _compared(*row: object) -> Compared:
-    start, use, status, comparison, change, share = row
+def _compared(
+    start: date | None,
+    use: float | None,
+    status: str | None,
+    comparison: str | None,
+    change: float | None,
+    share: float | None,
+) -> Compared:
     return Compared(
         start=start,
         use_kwh=use,
         status=status,
-        comparison=comparison or "no_data",  # type: ignore[arg-type]
+        comparison=comparison or "no_data",
         change_kwh=change,
-        change_share=share,  # type: ignore[arg-type]
+        change_share=share,
     )
-
-
-def months_of(period: Period) -> list[Period]:
-    """Return the months that a period touches."""
-    return sorted({period_of("month", period.first), period_of("month", period.last)})

@@ -110,7 +110,7 @@ def _use(figures: Figures, words: Words) -> Fact:
 
 
 def _change(name: str, other: Compared, words: Words, *, label: str) -> Fact:
-    note = words(f"comparison.{other.comparison}")
+    note = words("glance.not_compared", why=words(f"comparison.{other.comparison}"))
     if other.comparison == "like_for_like":
         note = words("glance.change", change=words.amount(other.change_kwh, "kWh", signed=True))
     return Fact(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-import duckdb
 from filelock import FileLock
 
 from energy_platform import __version__
@@ -39,6 +38,8 @@ from energy_platform.report.words import words_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    import duckdb
 
     from energy_platform.report.period import Grain, Period
     from energy_platform.report.records import Entry, Figures, SiteInfo
@@ -198,7 +199,7 @@ def digest_of(figures: Figures, *, language: str) -> str:
 
     Of a period that is running only the days that are over count, and what is not of a day.
     """
-    shown: dict[str, Any] = asdict(replace(figures, entries=tuple(figures.entries)))
+    shown: dict[str, Any] = asdict(figures)
     del shown["as_of"], shown["built_at"]
     if figures.is_running:
         today = figures.as_of.astimezone(ZoneInfo(figures.site.timezone)).date()
@@ -255,7 +256,7 @@ def _write(figures: Figures, folder: Path, *, language: str, with_pdf: bool) -> 
     else:
         # One of earlier figures would contradict the page.
         pdf.unlink(missing_ok=True)
-    links = Links(index="../index.html", pdf=pdf.name if with_pdf else "")
+    links = Links(to_index="../index.html", to_pdf=pdf.name if with_pdf else "")
     html = render_page(page, library=library_of(folder), links=links)
     with staged(folder / page_path(*_place(figures), kind="html")) as path:
         path.write_text(html, encoding="utf-8", newline="\n")

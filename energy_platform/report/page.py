@@ -12,6 +12,7 @@ import hashlib
 import json
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import jinja2
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _VEGA_LITE: Final = "6.4"
 
+_EXPORTED: Final = "window.vegaEmbed = vegaEmbed;"
+"""What the page's own script finds of the library."""
+
 _IN_SCRIPTS: Final = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
@@ -38,8 +42,8 @@ _IN_SCRIPTS: Final = str.maketrans(
 class Links(NamedTuple):
     """Where a page leads to, relative to itself."""
 
-    index: str
-    pdf: str
+    to_index: str
+    to_pdf: str
 
 
 def render_page(page: Page, *, library: str, links: Links | None) -> str:
@@ -110,13 +114,13 @@ def library_of(folder: Path) -> str:
     Args:
         folder: Folder of the reports.
     """
-    kept = folder / f".vega-{vl_convert.__version__}.js"
+    kept = folder / f".vega-{version('vl-convert-python')}.js"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
     # Line ends as a parser of HTML takes them, for the digest is of what it takes; and nothing may
     # end the element early.
     library = (
-        vl_convert.javascript_bundle(vl_version=_VEGA_LITE)
+        vl_convert.javascript_bundle(_EXPORTED, vl_version=_VEGA_LITE)
         .replace("\r\n", "\n")
         .replace("\r", "\n")
         .replace("</script", "<\\/script")

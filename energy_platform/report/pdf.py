@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FONTS: Final = ("Liberation Sans", "Arial", "Helvetica", "DejaVu Sans")
 """Fonts in order; the last one is always there, for matplotlib brings it along."""
 
+_FONT_FOLDERS: Final[list[str | Path | bytes]] = [Path(mpl.get_data_path()) / "fonts" / "ttf"]
+
 _OPEN_COLUMNS: Final = 9
 """A table of figures with more columns than this stays in the page: no sheet is so wide."""
 
@@ -39,7 +41,7 @@ def render_pdf(page: Page) -> bytes:
         return typst.compile(
             _template(),
             format="pdf",
-            font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")],
+            font_paths=_FONT_FOLDERS,
             sys_inputs={"page": json.dumps(_plain(page), allow_nan=False)},
             pdf_standards=["ua-1"],
             # A page that says the same is the same file.

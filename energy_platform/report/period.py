@@ -90,13 +90,13 @@ def typed_period(*, month: str | None, week: str | None) -> Period | None:
     expected = "YYYY-MM, such as 2026-01" if month is not None else "YYYY-Www, such as 2026-W05"
     found = pattern.fullmatch(typed)
     try:
-        if found is None:
-            raise ValueError(typed)
-        year, number = int(found[1]), int(found[2])
-        if month is not None:
-            return Period("month", date(year, number, 1))
-        return Period("week", date.fromisocalendar(year, number, 1))
+        if found is not None and month is not None:
+            return Period("month", date(int(found[1]), int(found[2]), 1))
+        if found is not None:
+            return Period("week", date.fromisocalendar(int(found[1]), int(found[2]), 1))
     except ValueError:
-        raise ReportError(
-            f"{typed!r} is not a {'month' if month else 'week'}; expected {expected}"
-        ) from None
+        # A thirteenth month, or a 53rd week that its year has not.
+        found = None
+    raise ReportError(
+        f"{typed!r} is not a {'week' if month is None else 'month'}; expected {expected}"
+    )

@@ -27,13 +27,32 @@ def entries_of(portfolio: Portfolio, site: SiteInfo, period: Period) -> list[Ent
     end = datetime.combine(period.last + timedelta(days=1), datetime.min.time(), tzinfo=zone)
     own = {one.point_id for one in portfolio.points.values() if one.site_id == site.site_id}
     spans = [
-        *(("correction", point, one) for one in portfolio.corrections for point in one.points),
-        *(("accept", one.point_id, one) for one in portfolio.accepted),
+        *(
+            Entry(
+                kind="correction",
+                point_id=point_id,
+                start=one.start,
+                end=one.end,
+                reason=one.reason,
+            )
+            for one in portfolio.corrections
+            for point_id in one.points
+        ),
+        *(
+            Entry(
+                kind="accept",
+                point_id=one.point_id,
+                start=one.start,
+                end=one.end,
+                reason=one.reason,
+            )
+            for one in portfolio.accepted
+        ),
     ]
     found = [
-        Entry(kind=kind, point_id=point_id, start=one.start, end=one.end, reason=one.reason)
-        for kind, point_id, one in spans
-        if point_id in own
+        one
+        for one in spans
+        if one.point_id in own
         and (one.start is None or one.start < end)
         and (one.end is None or one.end > begin)
     ]

@@ -60,7 +60,7 @@ from days
 left join dim_point as points on days.point_id = points.point_id
 group by days.point_id
 order by days.point_id
-"""
+"""  # noqa: S608 - names of ours
 
 _COVERAGE: Final = f"""
 select
@@ -90,7 +90,7 @@ where
     and points.same_as_point_id is null
 group by energy.point_id
 order by energy.point_id
-"""
+"""  # noqa: S608 - names of ours
 
 _INSTRUMENTS: Final = """
 select
@@ -124,7 +124,7 @@ where
     and restated.period_start between $first and $last
     and restated.grain in ('day', $grain)
 order by restated.restated_at desc, restated.scope desc, restated.scope_id, restated.period_start
-"""
+"""  # noqa: S608 - names of ours
 
 _STREAMS: Final = """
 select stream_id, packets_refused, behind_since, blocked, reason
@@ -143,7 +143,7 @@ where
     and not points.is_confirmed
     and energy.local_day between $first and $last
 order by points.point_id
-"""
+"""  # noqa: S608 - names of ours
 
 
 def quality(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[PointQuality, ...]:

@@ -105,7 +105,7 @@ def _coverage(figures: Figures, words: Words) -> Table:
                     name=f"coverage.{one.point_id}",
                     value=one.covered_share,
                 ),
-                Cell(text=words.duration(one.uncovered_s) if one.uncovered_s else "–"),
+                Cell(text=words.duration(one.uncovered_s) if one.uncovered_s else words.none),
             )
             for one in wanted
         ),
@@ -142,7 +142,7 @@ def _set_right(figures: Figures, words: Words) -> Iterator[Table]:
                 (
                     Cell(text=one.name, is_heading=True),
                     Cell(text=_what(one, words)),
-                    Cell(text=words.short_day(one.explain_day) if one.explain_day else "–"),
+                    Cell(text=words.short_day(one.explain_day) if one.explain_day else words.none),
                 )
                 for one in touched[:_SHOWN]
             ),
@@ -190,8 +190,8 @@ def _entries(figures: Figures, words: Words) -> Table:
             (
                 Cell(text=one.point_id, is_heading=True),
                 Cell(text=words(f"entry.{one.kind}")),
-                Cell(text=f"{one.start:%Y-%m-%d %H:%M} UTC" if one.start else "–"),
-                Cell(text=f"{one.end:%Y-%m-%d %H:%M} UTC" if one.end else "–"),
+                Cell(text=f"{one.start:%Y-%m-%d %H:%M} UTC" if one.start else words.none),
+                Cell(text=f"{one.end:%Y-%m-%d %H:%M} UTC" if one.end else words.none),
                 Cell(text=one.reason),
             )
             for one in figures.entries

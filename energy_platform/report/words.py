@@ -16,7 +16,7 @@ import yaml
 from energy_platform.report.errors import ReportError
 
 if TYPE_CHECKING:
-    from datetime import date, datetime, timedelta
+    from datetime import date, datetime
 
     from energy_platform.report.period import Period
 
@@ -90,6 +90,11 @@ class Words:
         """What stands for a figure that is not known."""
         return self("unknown")
 
+    @property
+    def none(self) -> str:
+        """What stands where there is nothing to say."""
+        return "\N{EN DASH}"
+
     def number(
         self, value: float | None, *, digits: int | None = None, signed: bool = False
     ) -> str:
@@ -114,7 +119,7 @@ class Words:
         )
         if is_zero:
             return text
-        return f"−{text}" if value < 0 else f"+{text}" if signed else text
+        return f"\N{MINUS SIGN}{text}" if value < 0 else f"+{text}" if signed else text
 
     def amount(
         self, value: float | None, unit: str, *, digits: int | None = None, signed: bool = False
@@ -151,10 +156,6 @@ class Words:
     def moment(self, at: datetime) -> str:
         """Return a local instant: the day and the time."""
         return self._locale["moment"].format(day=self.day(at), time=f"{at:%H:%M}")
-
-    def hour(self, at: datetime, length: timedelta) -> str:
-        """Return a span of a local day, from to."""
-        return f"{at:%H:%M}–{at + length:%H:%M}"
 
     def period(self, period: Period) -> str:
         """Return a month or a week by name."""
