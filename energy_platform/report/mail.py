@@ -224,7 +224,9 @@ def _message(
 ) -> tuple[Message, list[Path]]:
     words = words_of(settings.language)
     period = words.period(mailing.period)
-    attached, left_out, size = [], [], 0
+    attached: list[Made] = []
+    left_out: list[Made] = []
+    size = 0
     for one in made:
         if one.pdf is None:
             continue

@@ -117,18 +117,23 @@ def library_of(folder: Path) -> str:
     kept = folder / f".vega-{version('vl-convert-python')}.js"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
+    library = _bundle()
+    with staged(kept) as path:
+        path.write_text(library, encoding="utf-8", newline="\n")
+    return library
+
+
+@cache
+def _bundle() -> str:
     # Line ends as a parser of HTML takes them, for the digest is of what it takes; and nothing may
     # end the element early.
-    library = (
+    return (
         vl_convert.javascript_bundle(_EXPORTED, vl_version=_VEGA_LITE)
         .replace("\r\n", "\n")
         .replace("\r", "\n")
         .replace("</script", "<\\/script")
         .replace("<!--", "<\\!--")
     )
-    with staged(kept) as path:
-        path.write_text(library, encoding="utf-8", newline="\n")
-    return library
 
 
 def as_json(value: Mapping[str, Any]) -> Markup:

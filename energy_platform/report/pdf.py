@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 FONTS: Final = ("Liberation Sans", "Arial", "Helvetica", "DejaVu Sans")
 """Fonts in order; the last one is always there, for matplotlib brings it along."""
 
-_FONT_FOLDERS: Final[list[str | Path | bytes]] = [Path(mpl.get_data_path()) / "fonts" / "ttf"]
-
 _OPEN_COLUMNS: Final = 9
 """A table of figures with more columns than this stays in the page: no sheet is so wide."""
 
@@ -41,14 +39,20 @@ def render_pdf(page: Page) -> bytes:
         return typst.compile(
             _template(),
             format="pdf",
-            font_paths=_FONT_FOLDERS,
+            font_paths=_fonts(),
             sys_inputs={"page": json.dumps(_plain(page), allow_nan=False)},
-            pdf_standards=["ua-1"],
+            pdf_standards="ua-1",
             # A page that says the same is the same file.
             timestamp=0,
         )
     except typst.TypstError as error:
         raise ReportError(f"the PDF of {page.title} cannot be set: {error}") from error
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    """Return what fonts there are: looking for them takes longer than setting a page."""
+    return typst.Fonts(font_paths=[Path(mpl.get_data_path()) / "fonts" / "ttf"])
 
 
 @cache

@@ -155,7 +155,7 @@ class Words:
 
     def moment(self, at: datetime) -> str:
         """Return a local instant: the day and the time."""
-        return self._locale["moment"].format(day=self.day(at), time=f"{at:%H:%M}")
+        return str(self._locale["moment"].format(day=self.day(at), time=f"{at:%H:%M}"))
 
     def period(self, period: Period) -> str:
         """Return a month or a week by name."""

@@ -31,9 +31,17 @@ def empty_published(path: Path) -> duckdb.DuckDBPyConnection:
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, **values: Any) -> None:
     """Insert a row; columns that are not named are null."""
-    names = ", ".join(values)
-    marks = ", ".join("?" for _ in values)
-    connection.execute(f"insert into {table} ({names}) values ({marks})", list(values.values()))
+    insert_all(connection, table, [values])
+
+
+def insert_all(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]
+) -> None:
+    """Insert rows of the same columns at once."""
+    names = ", ".join(rows[0])
+    marks = ", ".join(f"({', '.join('?' for _ in row)})" for row in rows)
+    values = [value for row in rows for value in row.values()]
+    connection.execute(f"insert into {table} ({names}) values {marks}", values)
 
 
 def local_hours(day: date, zone: str) -> Iterator[tuple[datetime, datetime]]:
@@ -150,23 +158,24 @@ class PublishedSite:
         """Add a day of the main meter, and return its kWh."""
         hours = list(local_hours(day, self.zone))
         total = kwh_an_hour * len(hours)
-        for at, local in hours:
-            insert(
-                self.connection,
-                "fct_energy_hourly",
-                point_id=self.main,
-                site_id=self.site_id,
-                timezone=self.zone,
-                hour_start_at=at,
-                local_hour=local,
-                utc_offset_s=0,
-                local_day=day,
-                energy_wh=kwh_an_hour * 1000,
-                estimated_wh=0.0,
-                covered_s=3600.0,
-                expected_s=3600.0,
-                status=status,
-            )
+        rows = [
+            {
+                "point_id": self.main,
+                "site_id": self.site_id,
+                "timezone": self.zone,
+                "hour_start_at": at,
+                "local_hour": local,
+                "utc_offset_s": 0,
+                "local_day": day,
+                "energy_wh": kwh_an_hour * 1000,
+                "estimated_wh": 0.0,
+                "covered_s": 3600.0,
+                "expected_s": 3600.0,
+                "status": status,
+            }
+            for at, local in hours
+        ]
+        insert_all(self.connection, "fct_energy_hourly", rows)
         insert(
             self.connection,
             "fct_energy_daily",

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import duckdb
 import pytest
 import yaml
 
@@ -20,6 +19,8 @@ from energy_platform_tests.report.reading import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import duckdb
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
 
 from energy_platform.report.making import chosen_pages, make_reports
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import duckdb
+
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"q\" 'r' <!-- #sys"
 
 
@@ -36,9 +38,7 @@ def file(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def page(
     connection: duckdb.DuckDBPyConnection, folder: Path, *, month: str, site: str = "paris"
 ) -> Reader:
-    wanted, _, _ = chosen_pages(
-        connection, site=site, period=typed_period(month=month, week=None)
-    )
+    wanted, _, _ = chosen_pages(connection, site=site, period=typed_period(month=month, week=None))
     (made,) = make_reports(connection, folder, wanted, language="en", with_pdf=False)
     return Reader(made.path.read_text(encoding="utf-8"))
 
@@ -184,7 +184,7 @@ def test_every_picture_is_named_described_and_has_its_figures_as_a_table(
         assert set(str(one["aria-labelledby"]).split()) <= set(ids)
     levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
-    assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
 
 
 def test_a_disputed_figure_names_point_wh_day_and_what_decides(
