@@ -10,6 +10,7 @@ from energy_platform.defs.assets.core import core
 from energy_platform.defs.assets.delivery import PACKETS_ASSETS, RECONCILED_CHECKS
 from energy_platform.defs.assets.marts import build_mart_assets
 from energy_platform.defs.assets.raw import RAW_ASSETS
+from energy_platform.defs.assets.reports import site_reports
 from energy_platform.defs.backup import backup
 from energy_platform.defs.checks.missing_days import DAYS_CHECKS
 from energy_platform.defs.described import described
@@ -43,7 +44,8 @@ def build_definitions() -> dg.Definitions:
     settings = Settings.load().platform
     return dg.Definitions(
         assets=described(
-            [*RAW_ASSETS, core, *build_mart_assets(settings), *PACKETS_ASSETS], settings=settings
+            [*RAW_ASSETS, core, *build_mart_assets(settings), *PACKETS_ASSETS, site_reports],
+            settings=settings,
         ),
         asset_checks=[*RECONCILED_CHECKS, *DAYS_CHECKS],
         jobs=[*JOBS, housekeeping, backup],

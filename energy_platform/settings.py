@@ -535,11 +535,37 @@ class AlertSettings(_Connected):
     )
 
 
+class ReportSettings(_Connected):
+    """The reports, and who gets them by mail (variables ``ENERGY_PLATFORM_REPORT_*``)."""
+
+    model_config = SettingsConfigDict(env_prefix="ENERGY_PLATFORM_REPORT_")
+
+    language: str = Field(
+        "en", description="Language of the reports: a catalogue in energy_platform/report/texts."
+    )
+    mail: Literal["off", "weekly", "monthly"] = Field(
+        "off",
+        description="Whether reports are sent: off, weekly or monthly, when the period is over.",
+    )
+    url: SecretStr | None = Field(
+        None,
+        description="Who gets them, as an apprise address; empty: those of the alerts' mail.",
+    )
+    after_days: int = Field(
+        3,
+        ge=0,
+        le=60,
+        description="Days after the end of the period until they are sent although not all is "
+        "final; the mail says what is missing.",
+    )
+
+
 class Settings(BaseModel, frozen=True):
     """All sections together."""
 
     platform: PlatformSettings
     alerts: AlertSettings
+    reports: ReportSettings
     sources: dict[str, SerializeAsAny[SourceSettings]]
     destinations: dict[str, SerializeAsAny[DestinationSettings]]
 
@@ -558,6 +584,7 @@ class Settings(BaseModel, frozen=True):
         return (
             self.platform,
             self.alerts,
+            self.reports,
             *self.sources.values(),
             *self.destinations.values(),
         )
@@ -581,7 +608,7 @@ class Settings(BaseModel, frozen=True):
         if problems:
             # A variable that several sections read is named once.
             raise SettingsError("\n".join(dict.fromkeys(problems)))
-        own: dict[str, Any] = {name: built.pop(name) for name in ("platform", "alerts")}
+        own: dict[str, Any] = {name: built.pop(name) for name in ("platform", "alerts", "reports")}
         for group, kind in (("sources", SourceSettings), ("destinations", DestinationSettings)):
             own[group] = {name: one for name, one in built.items() if isinstance(one, kind)}
         return cls.model_validate(own)
@@ -601,6 +628,7 @@ def sections() -> dict[str, type[_Section]]:
         "platform": PlatformSettings,
         **{name: source.settings for name, source in sources().items()},
         "alerts": AlertSettings,
+        "reports": ReportSettings,
         **{name: target.settings for name, target in destinations().items()},
     }
 

@@ -60,6 +60,7 @@ def _reader(name: str, section: type[BaseSettings]) -> str:
     return {
         "platform": "the platform itself",
         "alerts": "alerts (energy_platform/alerts)",
+        "reports": "the reports (energy_platform/report)",
     }[name]
 
 

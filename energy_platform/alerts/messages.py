@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from energy_platform.alerts.conditions import Condition, Kind
     from energy_platform.alerts.store import Standing
 
-Phase = Literal["begin", "over", "digest", "test"]
+Phase = Literal["begin", "over", "digest", "test", "report"]
 
 MOST_NAMED: Final = 20
 """Conditions that one message spells out; the others are counted."""

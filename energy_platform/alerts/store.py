@@ -7,9 +7,11 @@ died may have arrived; it is not repeated, and the daily digest lists what stand
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -21,7 +23,6 @@ from energy_platform.lake.database import sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
     from energy_platform.alerts.messages import Message
 
@@ -69,6 +70,7 @@ class Sending(NamedTuple):
     title: str
     body: str
     created_at: datetime
+    attachments: tuple[Path, ...] = ()
 
 
 _METADATA: Final = sa.MetaData()
@@ -98,6 +100,8 @@ _MESSAGES: Final = sa.Table(
     sa.Column("phase", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    # JSON, a list of paths; null in messages without any and in those of older versions.
+    sa.Column("attachments", sa.Text),
 )
 
 _SENDINGS: Final = sa.Table(
@@ -135,6 +139,7 @@ class AlertStore(Closeable):
         with self._faults():
             self._engine = sqlite_engine(sa.make_url(f"sqlite:///{path}"))
             _METADATA.create_all(self._engine)
+            _add_attachments(self._engine)
 
     @classmethod
     def of(cls, data_dir: Path) -> AlertStore:
@@ -176,6 +181,7 @@ class AlertStore(Closeable):
                     _MESSAGES.c.title,
                     _MESSAGES.c.body,
                     _MESSAGES.c.created_us,
+                    _MESSAGES.c.attachments,
                 )
                 .join(_MESSAGES, _MESSAGES.c.id == table.c.message_id)
                 .where(
@@ -192,7 +198,14 @@ class AlertStore(Closeable):
                     .values(state="sending", next_us=now_us)
                 )
         return [
-            Sending(row.id, row.channel, row.title, row.body, instant(row.created_us))
+            Sending(
+                row.id,
+                row.channel,
+                row.title,
+                row.body,
+                instant(row.created_us),
+                tuple(Path(one) for one in json.loads(row.attachments or "[]")),
+            )
             for row in rows
         ]
 
@@ -253,6 +266,20 @@ class AlertStore(Closeable):
             ) from error
 
 
+def _add_attachments(engine: sa.Engine) -> None:
+    """Give a file of an older version the column that it lacks."""
+    known = {one["name"] for one in sa.inspect(engine).get_columns(_MESSAGES.name)}
+    if "attachments" in known:
+        return
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE messages ADD COLUMN attachments TEXT"))
+    except sa.exc.OperationalError as error:
+        # Another process was quicker.
+        if "duplicate column" not in str(error.orig):
+            raise
+
+
 class Transaction:
     """One change of the store."""
 
@@ -301,12 +328,23 @@ class Transaction:
                 sa.update(_STANDING).where(_STANDING.c.id.in_(list(ids))).values(values)
             )
 
-    def queue(self, message: Message, *, channels: Collection[str], now: datetime) -> None:
-        """Put a message on its way through some channels."""
+    def queue(
+        self,
+        message: Message,
+        *,
+        channels: Collection[str],
+        now: datetime,
+        attachments: Collection[Path] = (),
+    ) -> None:
+        """Put a message on its way through some channels, with files that go with it."""
         now_us = microseconds(now)
         key = self._connection.execute(
             sa.insert(_MESSAGES).values(
-                created_us=now_us, phase=message.phase, title=message.title, body=message.body
+                created_us=now_us,
+                phase=message.phase,
+                title=message.title,
+                body=message.body,
+                attachments=json.dumps([str(one) for one in attachments]) if attachments else None,
             )
         ).inserted_primary_key
         if key is None:

@@ -108,7 +108,9 @@ def send_due(store: AlertStore, channels: Sequence[Channel], *, now: datetime) -
         for sending in queues[name]:
             if not failed:
                 try:
-                    by_name[name].send(title=sending.title, body=sending.body)
+                    by_name[name].send(
+                        title=sending.title, body=sending.body, attachments=sending.attachments
+                    )
                 except ChannelError as error:
                     failed = str(error)
             # In order: what follows a message that was not accepted waits with it.

@@ -254,6 +254,39 @@ def tree(
 
 
 @app.command()
+def report(
+    site: Annotated[str | None, typer.Option(help="Id of a site; by default all.")] = None,
+    month: Annotated[
+        str | None,
+        typer.Option(help="YYYY-MM; by default the last whole month of each site."),
+    ] = None,
+    week: Annotated[str | None, typer.Option(help="An ISO week, YYYY-Www.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; by default data/reports.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Language of the pages, such as en.")] = None,
+    *,
+    pdf: Annotated[bool, typer.Option("--pdf", help="A PDF next to each page.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Write a page of each site and month or week: use, peaks, what is missing and what to do."""
+    from energy_platform.cli.report import run_report  # noqa: PLC0415
+
+    raise typer.Exit(
+        run_report(
+            console(),
+            site=site,
+            month=month,
+            week=week,
+            with_pdf=pdf,
+            out=out,
+            language=language,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def backfill(
     vendor: Annotated[str, typer.Argument(help=f"{', '.join(source_names())} or all.")],
     first: Annotated[str, typer.Argument(help="First UTC day, YYYY-MM-DD.")],

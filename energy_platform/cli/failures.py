@@ -33,6 +33,7 @@ from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.lake import LakeError
 from energy_platform.portfolio import PortfolioError
 from energy_platform.portfolio.find import PointNotFoundError
+from energy_platform.report.errors import ReportError
 from energy_platform.settings import Settings, SettingsError
 from energy_platform.sources.http.errors import VendorError
 from energy_platform.sources.http.masking import MASK
@@ -69,6 +70,7 @@ EXPECTED: Final = (
     OriginError,
     PointNotFoundError,
     PortfolioError,
+    ReportError,
     SettingsError,
     SimulationInUseError,
     UiError,

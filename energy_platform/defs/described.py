@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.defs.freshness import freshness
-from energy_platform.defs.groups import CORE, DELIVERY, MARTS, RAW
+from energy_platform.defs.groups import CORE, DELIVERY, MARTS, RAW, REPORTS
 from energy_platform.settings import PlatformSettings, beside_or_in_package
 
 DOCS: Final = beside_or_in_package("docs")
@@ -20,6 +20,7 @@ PAGES: Final = {
     CORE: ("core", "energy.md"),
     MARTS: ("marts", "architecture.md#marts"),
     DELIVERY: ("delivery", "delivery.md"),
+    REPORTS: ("reports", "report.md"),
 }
 """Layer and page of the docs of each group."""
 

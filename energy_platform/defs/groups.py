@@ -9,3 +9,4 @@ RAW: Final[dict[Vendor, str]] = {name: source.group for name, source in sources(
 CORE: Final = "core"
 MARTS: Final = "marts"
 DELIVERY: Final = "delivery"
+REPORTS: Final = "reports"

@@ -5,7 +5,7 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.defs.assets.delivery import RECONCILED
-from energy_platform.defs.groups import CORE, DELIVERY, MARTS
+from energy_platform.defs.groups import CORE, DELIVERY, MARTS, REPORTS
 from energy_platform.destinations.base import destinations, titles
 from energy_platform.ingest.run import is_configured
 from energy_platform.schemas import Vendor
@@ -61,6 +61,14 @@ push: Final = dg.define_asset_job(
     tags=DERIVING_LIMIT,
 )
 
+reports: Final = dg.define_asset_job(
+    "reports",
+    selection=dg.AssetSelection.groups(REPORTS),
+    description="Make the pages of sites whose figures changed; queue the mail that is due.",
+    tags=DERIVING_LIMIT,
+)
+"""A job of its own: what fails here keeps nothing from being published or pushed."""
+
 reconcile: Final = dg.define_asset_job(
     "reconcile",
     selection=_RECONCILED,
@@ -91,5 +99,5 @@ everything: Final = dg.define_asset_job(
     description=f"From the vendors to {titles()} in one run, for a range of days.",
 )
 
-JOBS: Final = [*ingest_jobs, inventories, refresh, push, reconcile, everything]
+JOBS: Final = [*ingest_jobs, inventories, refresh, push, reports, reconcile, everything]
 """Every job of the code location."""

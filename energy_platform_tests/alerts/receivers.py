@@ -22,6 +22,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str]] = []
+        self.attachments: list[list[tuple[str, bytes]]] = []
         self.is_refusing = False
         self.url = ""
 
@@ -32,6 +33,9 @@ class Mailbox:
         message = email.message_from_bytes(envelope.content, policy=policy.default)
         body = message.get_body(preferencelist=("plain", "html"))
         self.received.append((str(message["subject"]), body.get_content() if body else ""))
+        self.attachments.append(
+            [(str(one.get_filename()), one.get_content()) for one in message.iter_attachments()]
+        )
         return "250 OK"
 
 

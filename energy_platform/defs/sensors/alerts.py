@@ -10,6 +10,7 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.alerts import AlertStore, AlertStoreError, channels_of, send_due, watch
+from energy_platform.alerts.channels import Channel, report_channel
 from energy_platform.alerts.heartbeat import send_heartbeat
 from energy_platform.alerts.policy import waits, writer_of
 from energy_platform.defs.resources import Platform
@@ -88,7 +89,7 @@ def look(platform: Platform, context: dg.SensorEvaluationContext, *, now: dateti
             channels=channels,
             now=now,
         )
-        problems = send_due(store, channels, now=now)
+        problems = send_due(store, [*channels, *_of_reports(settings)], now=now)
         if heartbeat := _heartbeat(store, settings, now=now):
             problems["heartbeat"] = heartbeat
     for problem in problems.values():
@@ -97,6 +98,12 @@ def look(platform: Platform, context: dg.SensorEvaluationContext, *, now: dateti
     standing = [one.what for one in conditions if wanted[one.kind] is not None]
     summary = "; ".join(standing) or "nothing is wrong"
     return "; ".join([summary, *problems.values()])
+
+
+def _of_reports(settings: Settings) -> list[Channel]:
+    """Return the channel of reports that have an address of their own; they queue as alerts do."""
+    url = settings.reports.url
+    return [] if url is None else [report_channel(url, ca_file=settings.reports.ca_file)]
 
 
 def _blocking(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:

@@ -9,6 +9,7 @@ from energy_platform.defs.sensors.inventories import build_inventories_sensor
 from energy_platform.defs.sensors.polls import build_poll_sensor
 from energy_platform.defs.sensors.push import build_push_sensor
 from energy_platform.defs.sensors.refresh import build_refresh_sensor
+from energy_platform.defs.sensors.reports import build_reports_sensor
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.registry import sources
 
@@ -35,6 +36,7 @@ def build_sensors(settings: PlatformSettings) -> list[dg.SensorDefinition]:
         ),
         build_refresh_sensor(status),
         build_push_sensor(status),
+        build_reports_sensor(status),
         build_watch_sensor(),
         build_alert_sensor(),
     ]

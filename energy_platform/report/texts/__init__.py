@@ -1,0 +1,1 @@
+"""The catalogues: every word of a report, one file for each language."""
