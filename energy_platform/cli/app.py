@@ -171,6 +171,21 @@ def status(
 
 
 @app.command()
+def health(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    alert: Annotated[
+        bool,
+        typer.Option("--alert", help="Tell the alert channels when it begins and ends."),
+    ] = False,
+) -> None:
+    """Say in one line whether UI, daemon and code location are well; exit code 1 if not."""
+    from energy_platform.cli.health import run_health  # noqa: PLC0415
+
+    raise typer.Exit(run_health(console(), as_json=as_json, alert=alert))
+
+
+@app.command()
 def export(
     name: Annotated[
         str,
