@@ -14,6 +14,7 @@ from energy_platform.cli.alert import alert
 from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
 from energy_platform.cli.portfolio import portfolio
+from energy_platform.cli.service import service
 from energy_platform.sources import source_names
 
 
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(delivery, name="delivery")
 app.add_typer(alert, name="alert")
 app.add_typer(portfolio, name="portfolio")
+app.add_typer(service, name="service")
 
 
 @app.callback(invoke_without_command=True)
