@@ -143,12 +143,11 @@ def container_files(container: Container) -> dict[str, str]:
         key="/run/secrets/tls_key",
         users="/run/secrets/users",
     )
-    logs = {"error_log": "/dev/stderr", "access_log": "/dev/stdout"}
     return {
         "Containerfile": _text("Containerfile"),
         "requirements.lock": _text("requirements.lock"),
         "compose.yaml": _render("compose.yaml.j2", words),
-        "nginx.conf": _render("nginx.conf.j2", {**_proxy(proxy), **logs}),
+        "nginx.conf": proxy_alone(proxy),
         "databases.sql": _text("databases.sql"),
         "platform.env": _platform_env(container.password),
         "postgres_password": f"{container.password}\n",
@@ -164,16 +163,23 @@ def proxy_site(proxy: Proxy) -> str:
     return _render("site.j2", _proxy(proxy))
 
 
-def proxy_alone(proxy: Proxy, *, error_log: str, access_log: str) -> str:
+def proxy_alone(
+    proxy: Proxy,
+    *,
+    error_log: str = "/dev/stderr",
+    access_log: str = "/dev/stdout",
+    temporary: str = "/tmp",  # noqa: S108 - in the container, where it is its own
+) -> str:
     """Return the whole configuration of an nginx that serves nothing else, as in the container.
 
     Args:
         proxy: The proxy.
         error_log: Where its errors go.
         access_log: Where a line for each request goes.
+        temporary: Folder for what it holds meanwhile.
     """
-    logs = {"error_log": error_log, "access_log": access_log}
-    return _render("nginx.conf.j2", {**_proxy(proxy), **logs})
+    places = {"error_log": error_log, "access_log": access_log, "temporary": temporary}
+    return _render("nginx.conf.j2", {**_proxy(proxy), **places})
 
 
 def _platform_env(password: str) -> str:

@@ -4,7 +4,7 @@ Needs Linux, root, debootstrap and Debian's mirror; no container engine. The rec
 ``energy-platform service container``, the wheel is built, and the Containerfile's own steps run in
 a root file system made of Debian's packages. What comes of it runs as the recipe's account, without
 any capability, on a root that cannot be written, with a ``/tmp`` in memory and one volume: first
-the demo, then the platform itself on simulated vendors, its ledger and catalogue in PostgreSQL.
+the platform itself on simulated vendors, its ledger and catalogue in PostgreSQL, then the demo.
 """
 
 from __future__ import annotations
@@ -258,13 +258,13 @@ def main() -> int:
     env_file = work / "platform.env"
     env_file.touch(0o400)
     os.chown(env_file, IDS, IDS)
-    with owned(work / "demo") as volume:
-        container = Container(image, volume=volume, env_file=env_file)
-        look_inside(container)
-        print(container.run("demo", "--days", "1")[-1200:])  # noqa: T201
     with owned(work / "volume") as volume:
         container = Container(image, volume=volume, env_file=env_file)
+        look_inside(container)
         use(container, volume=volume, env_file=env_file)
+    with owned(work / "demo") as volume:
+        container = Container(image, volume=volume, env_file=env_file)
+        print(container.run("demo", "--days", "1")[-1200:])  # noqa: T201
     print("the container recipe works")  # noqa: T201
     return 0
 

@@ -8,6 +8,7 @@ recipe is passed over.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -119,22 +120,35 @@ def build(
     return current
 
 
+AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""Whom Debian trusts."""
+
+_HANDED_ON: Final = ("PIP_CERT", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+"""What an engine hands on to a build as well, when it is told to."""
+
 _PATH: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def in_root(root: Path, command: list[str], environment: Mapping[str, str]) -> None:
     """Run a command as root in a root file system, with a ``/proc`` and ``/dev`` of its own.
 
+    It trusts whom this machine trusts: a company's own authority may stand before the registry.
+
     Raises:
         subprocess.CalledProcessError: It failed.
     """
-    inside = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
+    inside = (
+        'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && '
+        f'{{ [ ! -e "$0{AUTHORITIES}" ] || mount --bind {AUTHORITIES} "$0{AUTHORITIES}"; }} && '
+        'exec chroot "$0" "$@"'
+    )
+    given = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
     subprocess.run(  # noqa: S603 - our own words
         [
             *("unshare", "--mount", "--pid", "--fork", "--propagation", "private"),
             *("/bin/sh", "-c", inside, str(root), *command),
         ],
-        env=dict(environment),
+        env={**environment, **given},
         check=True,
     )
 

@@ -76,17 +76,29 @@ def free_port() -> int:
 
 
 def subscribed(
-    url: str, headers: Mapping[str, str], *, tls: ssl.SSLContext | None = None
-) -> str | None:
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    through: int | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> str:
     """Open Dagster's subscription as its pages do; return the server's first word to it.
+
+    Args:
+        url: Address of the subscription.
+        headers: What is sent besides.
+        through: Port on loopback to connect to, whatever the address says.
+        tls: Whom to trust.
 
     Raises:
         websockets.exceptions.InvalidStatus: The handshake was refused.
     """
+    connected = None if through is None else socket.create_connection(("127.0.0.1", through))
     with connect(
         url,
         additional_headers=dict(headers),
         subprotocols=[Subprotocol("graphql-ws")],
+        sock=connected,
         ssl=tls,
         proxy=None,
     ) as opened:
