@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -17,12 +18,13 @@ MOST_EXPOSED = 2.0
 
 @pytest.mark.parametrize("for_user", [False, True])
 def test_systemd_takes_the_units(tmp_path: Path, *, for_user: bool) -> None:
-    machine = MACHINE._replace(program=Path("/bin/true"), home=tmp_path, user="nobody")
+    machine = MACHINE._replace(program=Path("/bin/true"), home=tmp_path, user="daemon")
     for name, text in systemd_units(machine, for_user=for_user).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     manager = "--user" if for_user else "--system"
     said = subprocess.run(  # noqa: S603 - our own words
         ["systemd-analyze", manager, "verify", *(str(tmp_path / name) for name in UNITS)],  # noqa: S607
+        env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
