@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 DBT_FILES := $(shell find dbt_models -name target -prune -o -name logs -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' \) -print)
 
-.PHONY: help setup hooks demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month readers lock clean
+.PHONY: help setup hooks demo ui test long lint format docs keycloak postgres faults properties laws year zones kills fortnight month readers recipes container lock clean
 
 help:
 	@echo "make demo   a filled data/energy.duckdb from four simulated vendors"
@@ -29,6 +29,8 @@ help:
 	@echo "make fortnight  fifteen days of troubles on a fast clock, with the alerts counted (slow)"
 	@echo "make month     what a month of 15-minute cycles leaves on the disk (slow)"
 	@echo "make readers   every tool that people read with, kept open over 50 publications (Java, Maven, Node)"
+	@echo "make recipes   units by systemd-analyze, the proxy on a real nginx (Debian: nginx-light, systemd)"
+	@echo "make container  the container recipe in a root file system of Debian's packages (root, debootstrap)"
 	@echo "make setup  the virtual environment and the dbt manifest only"
 	@echo "make lock   resolve requirements.lock anew (needs uv)"
 	@echo "make clean  remove what runs left in data/ and the caches (keeps $(VENV))"
@@ -106,6 +108,12 @@ month: setup
 readers: setup
 	$(BIN)/python -m energy_platform_tests.readers
 
+recipes: setup
+	$(BIN)/python -m pytest -v energy_platform_tests/deploy/systemd_checks.py energy_platform_tests/deploy/nginx_checks.py
+
+container: setup
+	$(BIN)/python -m energy_platform_tests.deploy.container --work $(or $(WORK),$(shell mktemp -d))
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -114,6 +122,8 @@ format: setup
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras --no-header \
 	  --extra dev --extra postgres --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras --no-header \
+	  --extra postgres --constraint requirements.lock --output-file energy_platform/deploy/recipes/requirements.lock pyproject.toml
 
 clean:
 	find data -mindepth 1 -not -name README.md -delete

@@ -10,7 +10,7 @@ and runs the demo.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
@@ -42,6 +42,7 @@ from pydantic_settings import SettingsError as UnreadableValueError
 from energy_platform.ingest.intraday import refusal
 from energy_platform.installation.env_file import EnvFileError, env_file, home_folder, read_env_file
 from energy_platform.memory import parse_memory
+from energy_platform.web.hosts import parse_hosts, parse_prefix
 
 T = TypeVar("T")
 
@@ -110,6 +111,16 @@ def _number_or_off(most: int) -> BeforeValidator:
         return number
 
     return BeforeValidator(take)
+
+
+def _of(rule: Callable[[str], object]) -> Callable[[str], str]:
+    """Return what refuses a text that a rule refuses, and keeps it as it was written."""
+
+    def take(text: str) -> str:
+        rule(text)
+        return text
+
+    return take
 
 
 CA_FILE: Final = "ENERGY_PLATFORM_CA_FILE"
@@ -433,6 +444,15 @@ class PlatformSettings(_Section):
     autostart: bool = Field(
         default=True, description="Whether schedules and sensors start with the daemon."
     )
+    ui_hosts: Annotated[str, AfterValidator(_of(parse_hosts))] = Field(
+        "",
+        description="Names by which the UI may be called besides localhost and 127.0.0.1, "
+        "separated by commas: what people type, when a proxy with a login stands before it.",
+    )
+    ui_path_prefix: Annotated[str, AfterValidator(_of(parse_prefix))] = Field(
+        "",
+        description="Path that all addresses of the UI begin with, such as /energy; empty: none.",
+    )
 
     @field_validator("intraday_minutes")
     @classmethod
@@ -532,6 +552,11 @@ class AlertSettings(_Connected):
     )
     publication_old_min: Minutes = Field(
         120, description="Minutes the published file may lag behind the lake, or off."
+    )
+    service_unhealthy_min: Minutes = Field(
+        5,
+        description="Minutes until `energy-platform health --alert` tells that the UI, the daemon "
+        "or the code location is not well, or off.",
     )
 
 

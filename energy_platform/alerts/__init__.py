@@ -6,6 +6,7 @@ put into words (``messages``) and sent through apprise (``channels``). Nothing h
 
 from energy_platform.alerts.channels import Channel, ChannelError, channels_of
 from energy_platform.alerts.conditions import Condition, Kind
+from energy_platform.alerts.service import watch_service
 from energy_platform.alerts.store import ALERTS_FILE, AlertStore, AlertStoreError, Standing
 from energy_platform.alerts.watch import send_due, send_test, watch
 
@@ -22,4 +23,5 @@ __all__ = [
     "send_due",
     "send_test",
     "watch",
+    "watch_service",
 ]

@@ -31,6 +31,7 @@ Kind = Literal[
     "figure_disputed",
     "disk_nearly_full",
     "publication_old",
+    "service_unhealthy",
 ]
 """What can be wrong; each has a setting that says how soon it is reported."""
 

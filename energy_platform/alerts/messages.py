@@ -32,6 +32,7 @@ _TITLES: Final[dict[Kind, str]] = {
     "figure_disputed": "a figure is disputed",
     "disk_nearly_full": "the disk is nearly full",
     "publication_old": "the published figures are old",
+    "service_unhealthy": "the platform itself is not well",
 }
 
 

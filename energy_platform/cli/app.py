@@ -14,6 +14,7 @@ from energy_platform.cli.alert import alert
 from energy_platform.cli.console import WIDE, console, error_console, print_error
 from energy_platform.cli.delivery import delivery
 from energy_platform.cli.portfolio import portfolio
+from energy_platform.cli.service import service
 from energy_platform.sources import source_names
 
 
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(delivery, name="delivery")
 app.add_typer(alert, name="alert")
 app.add_typer(portfolio, name="portfolio")
+app.add_typer(service, name="service")
 
 
 @app.callback(invoke_without_command=True)
@@ -168,6 +170,21 @@ def status(
     from energy_platform.cli.status import run_status  # noqa: PLC0415
 
     raise typer.Exit(run_status(console(), as_json=as_json))
+
+
+@app.command()
+def health(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    alert: Annotated[
+        bool,
+        typer.Option("--alert", help="Tell the alert channels when it begins and ends."),
+    ] = False,
+) -> None:
+    """Say in one line whether UI, daemon and code location are well; exit code 1 if not."""
+    from energy_platform.cli.health import run_health  # noqa: PLC0415
+
+    raise typer.Exit(run_health(console(), as_json=as_json, alert=alert))
 
 
 @app.command()

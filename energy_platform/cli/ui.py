@@ -20,12 +20,15 @@ from energy_platform.ingest.run import is_configured
 from energy_platform.installation.env_file import EnvFileError, env_file
 from energy_platform.installation.instance import (
     UiError,
+    address_of,
     instance_environment,
+    note_address,
     only_ui,
     render_instance,
     working_directory,
 )
 from energy_platform.installation.origin import claim
+from energy_platform.installation.readiness import notify
 from energy_platform.installation.run_locks import daemon_mark
 from energy_platform.installation.supervisor import Component, Orders
 from energy_platform.portfolio import load_portfolio
@@ -45,6 +48,8 @@ DEMO_DAYS: Final = 7
 """Closed days the streams of a fresh demo begin before today."""
 
 CODE: Final = "energy_platform.definitions"
+
+WEB: Final = "energy_platform.defs.instance.webserver"
 
 LOG: Final = "ui.log"
 """File in the instance's folder for what Dagster's processes print."""
@@ -97,6 +102,8 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             _warn_of_env_file(console)
         home = render_instance(data_dir / "dagster")
         held = stack.enter_context(only_ui(home))
+        prefix = PlatformSettings().ui_path_prefix
+        note_address(home, f"http://{HOST}:{port}{prefix}")
         from energy_platform.defs.runner import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
 
         fail_dead_at_start(home, say=lambda line: console.print(line, markup=False, soft_wrap=True))
@@ -104,7 +111,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
         console.print(f"starting Dagster; its log is {home / LOG}", style="dim", soft_wrap=True)
         lines = RunLines(home / LOG)
         tree = Tree(
-            _orders(home, port=port, sockets=sockets),
+            _orders(home, port=port, prefix=prefix, sockets=sockets),
             environment=instance_environment(home),
             inherited=(held,),
         )
@@ -118,7 +125,8 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
                     soft_wrap=True,
                 )
                 return 1
-            console.print(f"Dagster: http://{HOST}:{port}   (stop with Ctrl+C)", highlight=False)
+            console.print(f"Dagster: {address_of(home)}   (stop with Ctrl+C)", highlight=False)
+            notify("READY=1")
             while not stopped.wait(1.0):
                 for line in tree.news():
                     console.print(f"{line}; see {home / LOG}", style="yellow", soft_wrap=True)
@@ -127,6 +135,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
                 if not tree.running():
                     console.print(f"Dagster ended; see {home / LOG}", style="red", soft_wrap=True)
                     return 1
+            notify("STOPPING=1")
             console.print("stopping", style="dim")
     return 0
 
@@ -196,7 +205,7 @@ END_RUNS: Final = "energy_platform.defs.instance.end_runs"
 """Ends runs that outlived the daemon: they are in process groups of their own."""
 
 
-def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
+def _orders(home: Path, *, port: int, prefix: str, sockets: Path) -> Orders:
     """Return Dagster's three processes: one code server, which daemon and web server share.
 
     ``dagster dev`` starts the same three, but prints every run's lines to the terminal and leaves
@@ -213,8 +222,9 @@ def _orders(home: Path, *, port: int, sockets: Path) -> Orders:
     code += ["--module-name", CODE, "--location-name", "energy_platform"]
     code += ["--inject-env-vars-from-instance"]
     daemon = [python, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
-    web = [python, "-m", "dagster_webserver", "--workspace", str(workspace)]
+    web = [python, "-m", WEB, "--workspace", str(workspace)]
     web += ["--host", HOST, "--port", str(port), "--dagster-log-level", "warning"]
+    web += ["--path-prefix", prefix] if prefix else []
     return Orders(
         components=[
             Component(name="the code server", command=code),

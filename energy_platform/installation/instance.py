@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 INSTANCE: Final = "ENERGY_PLATFORM_INSTANCE"
 """Variable by which processes know that they work on the instance rendered here."""
 
+_ADDRESS: Final = "address"
+"""File in the instance's folder that says where the UI listens."""
+
 TEMPLATE: Final = Template("""\
 # Rendered by energy-platform; edits are overwritten.
 telemetry:
@@ -207,3 +210,21 @@ def only_ui(home: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def note_address(home: Path, address: str) -> None:
+    """Keep where the UI listens, for those who ask for its health; whoever holds `only_ui` may.
+
+    Args:
+        home: Folder of the instance.
+        address: URL with the path prefix, without a final slash.
+    """
+    (home / _ADDRESS).write_text(f"{address}\n", encoding="utf-8")
+
+
+def address_of(home: Path) -> str | None:
+    """Return where the UI listens that runs, or ran last; None where none ever did."""
+    try:
+        return (home / _ADDRESS).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None

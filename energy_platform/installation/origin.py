@@ -24,6 +24,8 @@ KNOBS: Final = (
     "ENERGY_PLATFORM_DATA_DIR",
     "ENERGY_PLATFORM_INTRADAY_MINUTES",
     "ENERGY_PLATFORM_AUTOSTART",
+    "ENERGY_PLATFORM_UI_HOSTS",
+    "ENERGY_PLATFORM_UI_PATH_PREFIX",
 )
 """What a simulated installation takes from the environment, and nothing of it from ``.env``."""
 

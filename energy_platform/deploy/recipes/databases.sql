@@ -1,0 +1,2 @@
+-- Run once, when the database server is made.
+CREATE DATABASE catalogue;
