@@ -119,7 +119,7 @@ def _missing(figures: Figures, words: Words) -> Iterator[Item]:
             names=_names([one.name for one in points], words),
             longest=words.duration(points[0].uncovered_s),
             span=words(
-                "attention.on" if first == last else "attention.between",
+                "attention.on_day" if first == last else "attention.between",
                 first=words.day(first),
                 last=words.day(last),
             ),

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import resources
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -215,7 +215,7 @@ def _maker() -> str:
     """Return what stands for the code, the texts and the templates that make a page."""
     digest = hashlib.blake2b(__version__.encode(), digest_size=16)
     for package in ("report", "report.templates", "report.texts"):
-        folder = resources.files(f"energy_platform.{package}")
+        folder = files(f"energy_platform.{package}")
         for file in sorted(folder.iterdir(), key=lambda one: one.name):
             if file.is_file():
                 digest.update(file.read_bytes())

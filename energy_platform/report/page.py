@@ -11,8 +11,8 @@ import base64
 import hashlib
 import json
 from functools import cache
-from importlib import resources
 from importlib.metadata import version
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import jinja2
@@ -167,5 +167,5 @@ def _environment() -> jinja2.Environment:
 
 @cache
 def _text(name: str) -> str:
-    file = resources.files("energy_platform.report.templates") / name
+    file = files("energy_platform.report.templates") / name
     return file.read_text(encoding="utf-8")

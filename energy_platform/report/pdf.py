@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,7 +57,7 @@ def _fonts() -> typst.Fonts:
 
 @cache
 def _template() -> bytes:
-    file = resources.files("energy_platform.report.templates") / "report.typ"
+    file = files("energy_platform.report.templates") / "report.typ"
     return file.read_bytes()
 
 

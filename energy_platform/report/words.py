@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -33,7 +33,7 @@ _HOUR_S: Final = 3600
 
 def languages() -> list[str]:
     """Return the languages that there are."""
-    folder = resources.files("energy_platform.report.texts")
+    folder = files("energy_platform.report.texts")
     return sorted(
         one.name.removesuffix(".yaml") for one in folder.iterdir() if one.name.endswith(".yaml")
     )
@@ -50,7 +50,7 @@ def words_of(language: str) -> Words:
         raise ReportError(
             f"there is no report in {language!r}; there are: {', '.join(languages())}"
         )
-    file = resources.files("energy_platform.report.texts") / f"{language}.yaml"
+    file = files("energy_platform.report.texts") / f"{language}.yaml"
     return Words(language, yaml.safe_load(file.read_text(encoding="utf-8")))
 
 

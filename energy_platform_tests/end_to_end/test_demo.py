@@ -11,8 +11,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -21,10 +23,10 @@ from energy_platform.cli.app import app
 from energy_platform.cli.demo import run_demo
 from energy_platform.installation.origin import SimulationInUseError, only_simulation
 from energy_platform_tests.end_to_end.hostile import Hostile, hostile
+from energy_platform_tests.report.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.end_to_end
 
@@ -96,6 +98,41 @@ def test_the_commands_after_a_demo_work_on_the_demo(data: Path, shown: str) -> N
         assert "fail " not in said.output
     status = json.loads(CliRunner().invoke(app, ["status", "--json"]).output)
     assert status["portfolio"] == str(data / "demo" / "portfolio.yaml")
+
+
+def test_the_report_of_each_site_shows_what_sql_says(data: Path, shown: str) -> None:
+    said = CliRunner().invoke(app, ["report", "--json"])
+    assert said.exit_code == 0, said.output
+    made = json.loads(said.stdout)["reports"]
+    assert len(made) == 3
+    names = ("site_use_kwh", "peak_kw", "base_load_kw", "heating_kwh", "cooling_kwh")
+    with duckdb.connect(str(data / "energy.duckdb"), read_only=True) as published:
+        for one in made:
+            read = Reader(Path(one["page"]).read_text(encoding="utf-8"))
+            of = {"site": one["site_id"]}
+            row = published.execute(
+                f"select {', '.join(names)} from mart_site_energy_monthly where site_id = $site "
+                "and strftime(local_month, '%Y-%m') = $month",
+                of | {"month": one["period"]},
+            ).fetchone()
+            assert tuple(read.value(name) for name in names) == row
+            hours = [read.value(name) or 0 for name in read.figures if name.startswith("hour.")]
+            assert sum(hours) == pytest.approx(read.value("site_use_kwh"), rel=1e-9)
+            tree = published.execute(
+                "select parent_point_id, coalesce(point_id, 'remainder'), energy_kwh "
+                "from mart_submetering where site_id = $site and grain = 'month' "
+                "and strftime(local_day, '%Y-%m') = $month",
+                of | {"month": one["period"]},
+            ).fetchall()
+            assert tree
+            for parent, point, kwh in tree:
+                assert read.value(f"tree.{parent}.{point}.energy_kwh") == kwh
+            (flow,) = published.execute(
+                "select grid_to_load_wh / 1000 from mart_self_consumption_monthly "
+                "where site_id = $site and strftime(local_month, '%Y-%m') = $month",
+                of | {"month": one["period"]},
+            ).fetchall()
+            assert read.value("flows.grid_to_load_kwh") == flow[0]
 
 
 def test_two_demos_at_once_are_refused_in_one_sentence(data: Path, shown: str) -> None:

@@ -127,6 +127,8 @@ def test_the_command_writes_the_last_whole_month_and_says_what_has_none(
 
 def keys(texts: object, prefix: str = "") -> set[str]:
     if isinstance(texts, dict):
+        # YAML takes a bare `on` or `no` for a truth value.
+        assert all(isinstance(name, str) for name in texts), (prefix, texts)
         return {key for name, one in texts.items() for key in keys(one, f"{prefix}.{name}")}
     return {prefix}
 
