@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import Annotated, Any, Final, Literal
@@ -435,7 +436,22 @@ def main() -> None:
     Exit codes: 0 done, 1 done in part or refused by what was asked, 2 typed or set wrongly, 70 a
     fault of the platform, 130 stopped with Ctrl-C.
     """
+    _write_any_text()
     sys.exit(run())
+
+
+def _write_any_text() -> None:
+    """Let every text be written, whatever the locale: it decides what is read, not what is said.
+
+    A pipe or a file gets UTF-8, so that what is kept is the same on every machine; a terminal its own
+    character set, and escapes for what that has not.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace")
+            else:
+                stream.reconfigure(encoding="utf-8")
 
 
 def _is_text(word: str) -> bool:

@@ -107,3 +107,10 @@ def test_a_shell_completes_the_commands(tmp_path: Path) -> None:
     asked["_ENERGY_PLATFORM_COMPLETE"] = "complete_bash"
     said = typed(folder=tmp_path, env=asked)
     assert sorted(said.stdout.split()) == ["explain", "export"]
+
+
+def test_a_pipe_gets_every_character_in_a_locale_that_has_none_of_them(tmp_path: Path) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = typed("doctor", folder=tmp_path, env=ascii_only)
+    assert "→" in said.stdout
+    assert said.stderr == ""
