@@ -33,7 +33,7 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent
 MANIFEST: Final = ROOT / "dbt_models" / "target" / "manifest.json"
 LINEAGE: Final = ROOT / "dbt_models" / "target" / "static_index.html"
-"""dbt's own page, which ``make docs`` writes first."""
+"""dbt's own page, which ``make docs`` writes first; the value ``lineage`` names another place."""
 
 project = "energy_platform"
 author = "energy_platform maintainers"
@@ -139,12 +139,13 @@ def _read(_: Sphinx, page: str, source: list[str]) -> None:
 def _lineage(app: Sphinx, failed: Exception | None) -> None:
     """Put dbt's own page beside the others."""
     if failed is None and app.builder.name == "html":
-        (Path(app.outdir) / "lineage.html").write_bytes(LINEAGE.read_bytes())
+        (Path(app.outdir) / "lineage.html").write_bytes(Path(app.config.lineage).read_bytes())
 
 
 def setup(app: Sphinx) -> None:
     """Register what is done while pages are read."""
     for name in ("energy", "register", "increments", "mermaid"):
         app.add_lexer(name, TextLexer)
+    app.add_config_value("lineage", str(LINEAGE), "html", [str])
     app.connect("source-read", _read)
     app.connect("build-finished", _lineage)

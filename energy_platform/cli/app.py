@@ -256,9 +256,7 @@ def tree(
 @app.command()
 def backfill(
     vendor: Annotated[str, typer.Argument(help=f"{', '.join(source_names())} or all.")],
-    first: Annotated[
-        str, typer.Argument(help="First UTC day, YYYY-MM-DD, yesterday or today.")
-    ],
+    first: Annotated[str, typer.Argument(help="First UTC day, YYYY-MM-DD, yesterday or today.")],
     last: Annotated[str, typer.Argument(help="Last UTC day, included.")],
 ) -> None:
     """Read a range of days as one run, then make fresh and publish what follows."""

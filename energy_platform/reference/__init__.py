@@ -1,6 +1,6 @@
 """The reference pages of the docs, made from what the platform itself goes by.
 
-Belongs here: Markdown of tables, settings, commands and portfolio entries; pure, nothing is written.
+Belongs here: Markdown of tables, settings, commands and portfolio keys; pure, nothing is written.
 Does not belong here: pages that people write (``docs/``), or how a site is built of them
 (``docs/conf.py``).
 """

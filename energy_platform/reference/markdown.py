@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def cell(text: object) -> str:
-    """Return a text as a cell of a table holds it: on one line, and no markup.
+    r"""Return a text as a cell of a table holds it: on one line, and no markup.
 
     >>> cell("a | b,\\nsuch as <id> or [x]")
     'a \\\\| b, such as \\\\<id> or \\\\[x]'
@@ -21,10 +21,10 @@ def cell(text: object) -> str:
 
 
 def code(text: object) -> str:
-    """Return a text as code in a cell; nothing for an empty one.
+    r"""Return a text as code in a cell; nothing for an empty one.
 
     >>> code("Load|1")
-    '`Load\\\\|1`'
+    '`Load\\|1`'
     """
     whole = " ".join(str(text).split()).replace("|", "\\|")
     fence = "``" if "`" in whole else "`"

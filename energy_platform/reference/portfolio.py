@@ -65,8 +65,8 @@ def _word(name: str, value: Mapping[str, Any]) -> str:
         below = _type(value.get("items", {}))
         return f"list of {below}" if below else "list"
     if name == "object":
-        below = value.get("additionalProperties")
-        inner = _type(below) if isinstance(below, dict) else ""
+        entries = value.get("additionalProperties")
+        inner = _type(entries) if isinstance(entries, dict) else ""
         return f"keys, each {inner}" if inner else "keys"
     return {
         "string": "text",

@@ -8,7 +8,7 @@ import polars as pl
 
 from energy_platform.reference.markdown import cell, code, table
 from energy_platform.schemas import INSTANT
-from energy_platform.sources.registry import tables
+from energy_platform.sources.registry import reject_tables, tables
 from energy_platform.warehouse.extract import unit_of
 
 if TYPE_CHECKING:
@@ -58,12 +58,13 @@ def data_dictionary(manifest: Mapping[str, Any]) -> str:
             for one in models
         ]
     parts.append("## The lake\n\nAsked with `energy-platform sql --live`, or as Parquet.\n\n")
-    parts += [_lake_table(one) for one in sorted(tables().values(), key=lambda one: one.name)]
+    lake = {one.name: one for one in (*tables().values(), *reject_tables().values())}
+    parts += [_lake_table(lake[name]) for name in sorted(lake)]
     return "".join(parts)
 
 
 def _is_model(node: Mapping[str, Any], *, folder: str) -> bool:
-    return node["resource_type"] == "model" and node["fqn"][1] == folder
+    return bool(node["resource_type"] == "model" and node["fqn"][1] == folder)
 
 
 def _never_null(nodes: Mapping[str, Any]) -> dict[str, set[str]]:

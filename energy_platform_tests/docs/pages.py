@@ -136,8 +136,11 @@ def _is_whole(command: str) -> bool:
 
 def calls(command: str) -> list[list[str]]:
     """Return the words of each call of the platform in a command: what follows its name."""
-    words = shlex.shlex(command.partition("\n")[0] if "<<" in command else command, posix=True,
-                        punctuation_chars="|;&<>")
+    words = shlex.shlex(
+        command.partition("\n")[0] if "<<" in command else command,
+        posix=True,
+        punctuation_chars="|;&<>",
+    )
     words.whitespace_split = True
     words.commenters = "#"
     found: list[list[str]] = []
