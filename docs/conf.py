@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pygments.lexers.special import TextLexer
 from typer.main import get_command
@@ -136,6 +136,18 @@ def _read(_: Sphinx, page: str, source: list[str]) -> None:
     source[0] = _inside(page, text)
 
 
+def _reachable(*details: Any) -> None:
+    """Let keys reach what scrolls, and screen readers know the level of the contents' headings."""
+    context: dict[str, Any] = details[3]
+    for part in ("body", "furo_navigation_tree"):
+        context[part] = (
+            str(context.get(part, ""))
+            .replace("<pre>", '<pre tabindex="0">')
+            .replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+            .replace('role="heading"', 'role="heading" aria-level="2"')
+        )
+
+
 def _lineage(app: Sphinx, failed: Exception | None) -> None:
     """Put dbt's own page beside the others."""
     if failed is None and app.builder.name == "html":
@@ -148,4 +160,5 @@ def setup(app: Sphinx) -> None:
         app.add_lexer(name, TextLexer)
     app.add_config_value("lineage", str(LINEAGE), "html", [str])
     app.connect("source-read", _read)
+    app.connect("html-page-context", _reachable, priority=900)
     app.connect("build-finished", _lineage)

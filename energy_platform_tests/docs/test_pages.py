@@ -42,6 +42,7 @@ ELSEWHERE: Final = {
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
     "READ_ONLY",
     "RAW_VALUE",
     "BUILT_IN",
