@@ -46,9 +46,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, as ``make docs`` builds it, somewhere else."""
     folder = tmp_path_factory.mktemp("site")
     dbt = Path(sys.executable).with_name("dbt")
-    where = ["--project-dir", "dbt_models", "--profiles-dir", "dbt_models"]
     target = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-    run(str(dbt), "docs", "generate", "--quiet", "--static", "--empty-catalog", *where, *target)
+    generate = ["docs", "generate", "--quiet", "--static", "--empty-catalog", *target]
+    run(str(dbt), *generate, folder=ROOT / "dbt_models")
     lineage = f"lineage={folder / 'target' / 'static_index.html'}"
     html = folder / "html"
     build = ["-m", "sphinx", "-W", "--keep-going", "--quiet", "-b", "html", "-D", lineage]
@@ -56,9 +56,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return html
 
 
-def run(*command: str) -> None:
+def run(*command: str, folder: Path = ROOT) -> None:
     done = subprocess.run(  # noqa: S603 - the commands of the Makefile
-        command, cwd=ROOT, capture_output=True, text=True, check=False
+        command, cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
