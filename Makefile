@@ -18,7 +18,7 @@ help:
 	@echo "make long   what takes longer: every fault, a real Keycloak, killed processes, fast clocks"
 	@echo "make lint   ruff, mypy and sqlfluff only"
 	@echo "make hooks  ruff, sqlfluff and mypy before each commit of this clone"
-	@echo "make docs   the tables, their columns and lineage as one page: dbt_models/target/static_index.html"
+	@echo "make docs   the docs as a site that needs no network: docs/_build/html/index.html"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
 	@echo "make postgres  the tests of ledger and catalogue on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
@@ -73,7 +73,8 @@ hooks: setup
 
 docs: setup
 	cd dbt_models && ../$(BIN)/dbt docs generate --quiet --static --empty-catalog
-	@echo "open dbt_models/target/static_index.html"
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 keycloak: setup
 	KEYCLOAK_REQUIRED=1 $(BIN)/python -m pytest -v -rs energy_platform_tests/keycloak
@@ -127,4 +128,4 @@ lock:
 
 clean:
 	find data -mindepth 1 -not -name README.md -delete
-	rm -rf dbt_models/target dbt_models/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dbt_models/target dbt_models/logs docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -20,7 +20,7 @@ class BuildWithProject(build_py):
         for folder in ("dbt_models", "docs"):
             target = Path(self.build_lib, "energy_platform", folder)
             shutil.rmtree(target, ignore_errors=True)
-            left = shutil.ignore_patterns("target", "logs", ".user.yml")
+            left = shutil.ignore_patterns("target", "logs", ".user.yml", "_build", "conf.py")
             shutil.copytree(folder, target, ignore=left)
 
 

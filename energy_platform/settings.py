@@ -418,7 +418,9 @@ class PlatformSettings(_Section):
         default_factory=lambda: beside_or_in_package("dbt_models"), description="The dbt project."
     )
     docs_url: Url | None = Field(
-        None, description="Where docs/ is served, for links in the UI; empty: its path here."
+        None,
+        description="Where the site of `make docs` is served, for links in the UI; empty: the "
+        "pages' path here.",
     )
     ledger_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the delivery ledger; empty: SQLite in data_dir."

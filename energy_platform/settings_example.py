@@ -34,8 +34,8 @@ def env_example() -> str:
     """Return the text of ``.env.example``."""
     parts = [HEAD]
     for name, section in sections().items():
-        parts.append(f"\n# --- read by {_reader(name, section)}\n")
-        for field_name in _ordered(name, section):
+        parts.append(f"\n# --- read by {reader(name, section)}\n")
+        for field_name in fields_in_order(name, section):
             field = section.model_fields[field_name]
             if field.validation_alias is not None:
                 # Read by several sections; shown with the platform's own.
@@ -46,13 +46,18 @@ def env_example() -> str:
                 )
             )
             parts.append(
-                f"{what}\n#{variable(section, field_name)}={_default(field_name, field)}\n"
+                f"{what}\n#{variable(section, field_name)}={default_text(field_name, field)}\n"
             )
     return "".join(parts)
 
 
-def _reader(name: str, section: type[BaseSettings]) -> str:
-    """Say who reads a section."""
+def reader(name: str, section: type[BaseSettings]) -> str:
+    """Say who reads a section.
+
+    Args:
+        name: Of the section.
+        section: Its class.
+    """
     if issubclass(section, SourceSettings):
         return f"the source {get_source(name).title} ({section.__module__.rpartition('.')[0]})"
     if issubclass(section, DestinationSettings):
@@ -64,15 +69,26 @@ def _reader(name: str, section: type[BaseSettings]) -> str:
     }[name]
 
 
-def _ordered(name: str, section: type[BaseSettings]) -> list[str]:
-    """Return a section's fields; of a source the login first, last what all sources have."""
+def fields_in_order(name: str, section: type[BaseSettings]) -> list[str]:
+    """Return a section's fields; of a source the login first, last what all sources have.
+
+    Args:
+        name: Of the section.
+        section: Its class.
+    """
     if not issubclass(section, SourceSettings):
         return list(section.model_fields)
     own = [field for field in section.model_fields if field in section.__annotations__]
     return list(dict.fromkeys((*get_source(name).login, *own, *section.model_fields)))
 
 
-def _default(name: str, field: FieldInfo) -> str:
+def default_text(name: str, field: FieldInfo) -> str:
+    """Return the default of a field as it is written in ``.env``; empty where there is none.
+
+    Args:
+        name: Of the field.
+        field: Its definition.
+    """
     if name in {"data_dir", "portfolio", "dbt_project_dir"}:
         return {"data_dir": "data", "portfolio": "portfolio.yaml"}.get(name, "dbt_models")
     value = field.get_default(call_default_factory=True)

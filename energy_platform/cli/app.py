@@ -307,13 +307,14 @@ def report(
 @app.command()
 def backfill(
     vendor: Annotated[str, typer.Argument(help=f"{', '.join(source_names())} or all.")],
-    first: Annotated[str, typer.Argument(help="First UTC day, YYYY-MM-DD.")],
+    first: Annotated[str, typer.Argument(help="First UTC day, YYYY-MM-DD, yesterday or today.")],
     last: Annotated[str, typer.Argument(help="Last UTC day, included.")],
 ) -> None:
     """Read a range of days as one run, then make fresh and publish what follows."""
     from energy_platform.cli.backfill import run_backfill  # noqa: PLC0415
-    from energy_platform.cli.days import check_backfill  # noqa: PLC0415
+    from energy_platform.cli.days import check_backfill, day_by_word  # noqa: PLC0415
 
+    first, last = (day_by_word(one, timezone="UTC") for one in (first, last))
     check_backfill(vendor, first=first, last=last)
     raise typer.Exit(run_backfill(console(), vendor=vendor, first=first, last=last))
 

@@ -53,4 +53,5 @@ def described(
 def _link(page: str, *, settings: PlatformSettings) -> dg.MetadataValue[str]:
     if settings.docs_url is None:
         return dg.MetadataValue.path(str(DOCS / page))
-    return dg.MetadataValue.url(f"{settings.docs_url.rstrip('/')}/{page}")
+    served = page.replace(".md", ".html")
+    return dg.MetadataValue.url(f"{settings.docs_url.rstrip('/')}/{served}")

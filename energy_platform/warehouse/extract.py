@@ -214,7 +214,7 @@ def extract(
         table=table,
         query=query,
         columns=tuple(
-            Column(name, _unit_of(name, unit), description, kind)
+            Column(name, unit_of(name, unit), description, kind)
             for name, (kind, description) in columns.items()
         ),
     )
@@ -304,7 +304,17 @@ def _only_unit(connection: duckdb.DuckDBPyConnection, table: str, where: str) ->
     return rows[0][0] if len(rows) == 1 else None
 
 
-def _unit_of(column: str, unit: str | None) -> str | None:
+def unit_of(column: str, unit: str | None) -> str | None:
+    """Return the unit that the name of a column tells, as those of all tables do.
+
+    Args:
+        column: Its name.
+        unit: What the column ``unit`` of its rows says.
+
+    Example:
+        >>> unit_of("energy_kwh", None), unit_of("consumption", "m³"), unit_of("site_id", "m³")
+        ('kWh', 'm³', None)
+    """
     if _OF_ROW_UNIT.fullmatch(column):
         return unit
     if column.endswith("utc_offset_s"):

@@ -60,7 +60,7 @@ def test_the_pages_that_assets_name_exist_with_their_headings(graph: dg.AssetGra
 def test_served_docs_are_linked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENERGY_PLATFORM_DOCS_URL", "https://docs.example/energy/")
     docs = build_definitions().resolve_asset_graph().get(dg.AssetKey("core_readings")).metadata
-    assert docs["docs"] == dg.MetadataValue.url("https://docs.example/energy/energy.md")
+    assert docs["docs"] == dg.MetadataValue.url("https://docs.example/energy/energy.html")
 
 
 def test_raw_days_and_packets_have_an_age_that_is_too_old_and_nothing_else_has(

@@ -18,6 +18,7 @@ from energy_platform.portfolio import load_portfolio
 from energy_platform.schemas import CORE_ENERGY_DELTAS
 from energy_platform.sources.registry import day_tables
 from energy_platform.transforms.quantities import ENERGY_QUANTITIES
+from energy_platform_tests.docs.pages import blocks, pages
 from energy_platform_tests.end_to_end.device_truth import (
     capacity_truth,
     load_truth,
@@ -216,6 +217,19 @@ def test_the_queries_of_the_summary_and_the_readme_can_be_pasted(platform: Insta
     assert len(queries) >= 4
     for query in [*queries, *QUERIES.values()]:
         assert platform.sql(query) or "from mart_restatements" in query, query
+
+
+def test_every_query_of_the_docs_can_be_pasted(platform: Installation) -> None:
+    queries = [
+        query
+        for page in pages()
+        for block in blocks(page, "sql")
+        for query in block.text.split(";")
+        if query.strip()
+    ]
+    assert len(queries) > 10
+    for query in queries:
+        platform.sql(query)
 
 
 def test_delivered_packets_are_seen_in_the_published_file(platform: Installation) -> None:
