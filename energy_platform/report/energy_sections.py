@@ -231,13 +231,13 @@ def _day_row(day: date, one: Day | None, words: Words) -> tuple[Cell, ...]:
     use = None if one is None else one.site_use_kwh
     peak = None if one is None else one.peak_kw
     covered = None if one is None else one.least_covered_share
-    status = "incomplete" if one is None or one.status is None else one.status
+    status = None if one is None else one.status
     return (
         Cell(text=words.day(day), is_heading=True),
         Cell(text=words.amount(use, "kWh"), name=f"day.{day}.site_use_kwh", value=use),
         Cell(text=words.amount(peak, "kW"), name=f"day.{day}.peak_kw", value=peak),
         Cell(text=words.share(covered), name=f"day.{day}.least_covered_share", value=covered),
-        Cell(text=words(f"status.{status}.word")),
+        Cell(text=words.unknown if status is None else words(f"status.{status}.word")),
     )
 
 
@@ -379,7 +379,7 @@ def heat_section(figures: Figures, words: Words) -> Section | None:
         row = [Cell(text=words.day(day), is_heading=True)]
         for name, kind in kinds:
             kwh = None if one is None else getattr(one, f"{name}_kwh")
-            status = "incomplete" if one is None else getattr(one, f"{name}_status")
+            status = None if one is None else getattr(one, f"{name}_status")
             values.append(
                 {
                     "day": _axis_day(day, figures, words),

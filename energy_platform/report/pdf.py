@@ -37,10 +37,10 @@ def render_pdf(page: Page) -> bytes:
     """
     try:
         return typst.compile(
-            _template(),
+            template(),
             format="pdf",
             font_paths=_fonts(),
-            sys_inputs={"page": json.dumps(_plain(page), allow_nan=False)},
+            sys_inputs={"page": json.dumps(document_of(page), allow_nan=False)},
             pdf_standards="ua-1",
             # A page that says the same is the same file.
             timestamp=0,
@@ -56,12 +56,13 @@ def _fonts() -> typst.Fonts:
 
 
 @cache
-def _template() -> bytes:
+def template() -> bytes:
+    """Return the Typst document, which takes the page as its input ``page``."""
     file = files("energy_platform.report.templates") / "report.typ"
     return file.read_bytes()
 
 
-def _plain(page: Page) -> dict[str, Any]:
+def document_of(page: Page) -> dict[str, Any]:
     """Return a page as the template takes it."""
     words = words_of(page.language)
     pictures = [one for section in page.sections for one in section.pictures]
