@@ -86,7 +86,7 @@ class Container:
             'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev"',
             'mount -o remount,bind,ro "$0" && mount -o remount,ro "$0/run"',
             "uid=$1; gid=$2; place=$3; shift 3",
-            f'exec chroot "$0" setpriv {_RIGHTS} sh -c \'cd "$0" && exec "$@"\' "$place" "$@"',
+            f'exec /usr/sbin/chroot "$0" setpriv {_RIGHTS} sh -c \'cd "$0" && exec "$@"\' "$place" "$@"',
         ]
         place = self._image.described["WORKDIR"]
         return subprocess.Popen(  # noqa: S603 - our own words
