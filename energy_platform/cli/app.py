@@ -444,8 +444,8 @@ def main() -> None:
 def _write_any_text() -> None:
     """Let every text be written, whatever the locale: it decides what is read, not what is said.
 
-    A pipe or a file gets UTF-8, so that what is kept is the same on every machine; a terminal its own
-    character set, and escapes for what that has not.
+    A pipe or a file gets UTF-8, so that what is kept is the same on every machine; a terminal its
+    own character set, and escapes for what that has not.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -43,6 +43,8 @@ _RIGHTS: Final = (
 )
 """Of ``setpriv``: what the compose file asks the engine for."""
 
+_INSIDE: Final = """sh -c 'cd "$0" && exec "$@"' "$place" "$@" """
+
 
 def debian(cache: Path | None, name: str, root: Path) -> None:
     """Fill a folder with what the image of Debian's name is made of."""
@@ -86,7 +88,7 @@ class Container:
             'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev"',
             'mount -o remount,bind,ro "$0" && mount -o remount,ro "$0/run"',
             "uid=$1; gid=$2; place=$3; shift 3",
-            f'exec chroot "$0" setpriv {_RIGHTS} sh -c \'cd "$0" && exec "$@"\' "$place" "$@"',
+            f'exec /usr/sbin/chroot "$0" setpriv {_RIGHTS} {_INSIDE}',
         ]
         place = self._image.described["WORKDIR"]
         return subprocess.Popen(  # noqa: S603 - our own words
