@@ -16,7 +16,7 @@ import yaml
 from energy_platform.discovery.propose import DiscoveryError, PartChange
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio import PortfolioError, parse_portfolio
-from energy_platform.portfolio.load import merge_files, parse_file
+from energy_platform.portfolio.load import merge_files, parse_file, takes_limit_of_device
 from energy_platform.portfolio.parts import YamlFile
 from energy_platform.portfolio.text import compose
 
@@ -132,7 +132,11 @@ def _places(file: PortfolioFile) -> dict[str, Place]:
             found.pop(point_id, None)
             if spec.max_power_w == _NONE:
                 found[point_id] = (*place, "max_power_w")
-            elif spec.max_power_w is None and device.max_power_w == _NONE:
+            elif (
+                spec.max_power_w is None
+                and device.max_power_w == _NONE
+                and takes_limit_of_device(spec)
+            ):
                 found[point_id] = ("devices", number, "max_power_w")
     return found
 

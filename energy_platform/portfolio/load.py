@@ -352,6 +352,15 @@ def _is_net(spec: PointSpec) -> bool:
     return _kind(spec) == "register" and spec.quantity == "active_energy_net"
 
 
+def takes_limit_of_device(spec: PointSpec) -> bool:
+    """Say whether the rated power of its device bounds a point that states none itself.
+
+    Args:
+        spec: The point's entry.
+    """
+    return not _is_net(spec) and spec.quantity not in COUNTED_OTHERWISE
+
+
 def _missing_limit(spec: PointSpec, device: Device) -> str | None:
     is_register = _kind(spec) == "register" and spec.quantity in ENERGY_QUANTITIES
     if _is_net(spec) or spec.of:
@@ -385,7 +394,7 @@ def _point(spec: PointSpec, device: Device, *, point_id: str, timezone: str) -> 
     elif (
         "max_power_w" not in settings
         and isinstance(device.max_power_w, float)
-        and spec.quantity not in COUNTED_OTHERWISE
+        and takes_limit_of_device(spec)
     ):
         settings["max_power_w"] = device.max_power_w
     return Point(

@@ -105,6 +105,22 @@ def test_each_none_gets_the_limit_of_the_register_that_needs_most() -> None:
     assert found.lines[2].endswith("; 50,000 W is stated")
 
 
+def test_what_counts_no_energy_keeps_out_of_the_limit_of_its_device() -> None:
+    other = """\
+    points:
+      - {key: hours, name: Hours, quantity: operating_time, unit: h, kind: register}
+      - {key: net, name: Net, quantity: active_energy_net, unit: Wh}
+"""
+    text = TEXT.replace(
+        "    max_power_w: none\n  - vendor", f"    max_power_w: none\n{other}  - vendor", 1
+    )
+    found = propose_limits(text, [seen("socomec/M1/a", 12_100)], name="portfolio.yaml")
+    points = parse_portfolio(found.after).points
+    assert points["socomec/M1/a"].policy.max_power_w == rating(2.5 * 12_100)
+    assert points["socomec/M1/hours"].policy.max_power_w is None
+    assert points["socomec/M1/net"].policy.max_power_w is None
+
+
 def test_what_was_hardly_seen_is_said_and_left() -> None:
     found = propose_limits(TEXT, [seen("socomec/M1/a", 12_100, rises=95)], name="p.yaml")
     assert found.after == TEXT
