@@ -35,7 +35,7 @@ class Page(HTMLParser):
         values = dict(attrs)
         self.anchors |= {one for one in (values.get("id"), values.get("name")) if one}
         if tag == "a":
-            self.links += [values["href"]] if values.get("href") else []
+            self.links += [one for one in (values.get("href"),) if one]
         else:
             named = (values.get("src"), values.get("href"))
             self.fetched += [one for one in named if one]
