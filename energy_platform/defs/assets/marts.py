@@ -17,6 +17,7 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from energy_platform.defs.assets.home import publication_noted
 from energy_platform.defs.checks.building import building_results, building_specs
 from energy_platform.defs.groups import MARTS
 from energy_platform.defs.metadata import OWNERS
@@ -265,8 +266,10 @@ def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
         warehouse = platform.warehouse
         try:
             published = warehouse.publish()
-        except (LakeError, WarehouseError) as error:
+            portfolio = platform.portfolio()
+        except (LakeError, PortfolioError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        context.log_event(publication_noted(published, portfolio, data_dir=platform.data))
         exported = published.exported
         yield dg.MaterializeResult(
             asset_key=LIVE,
