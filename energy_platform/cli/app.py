@@ -22,14 +22,22 @@ class _Interrupted(Exception):  # noqa: N818 - not an error: Ctrl-C on its way t
     """Ctrl-C, which Typer would turn into an exit without a word."""
 
 
+class _Left(Exception):  # noqa: N818 - not an error: a closed pipe on its way through Typer
+    """Whoever read has gone, which Typer would turn into exit code 1."""
+
+
 class _Commands(TyperGroup):
-    """The commands, which let Ctrl-C through to `run`."""
+    """The commands, which let Ctrl-C and a closed pipe through to `run`."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _Interrupted from error
+        except OSError as error:
+            if is_left(error):
+                raise _Left from error
+            raise
 
 
 _HELP: Final = {
@@ -377,7 +385,7 @@ def run(args: list[str] | None = None) -> int:
         # What is still in a buffer must fail here, not at the interpreter's end.
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
-        if is_left(error):
+        if isinstance(error, _Left) or is_left(error):
             return leave_pipe()
         from energy_platform.cli.failures import ending_of  # noqa: PLC0415
 
