@@ -8,6 +8,7 @@ import dagster as dg
 
 from energy_platform.defs.assets.core import core
 from energy_platform.defs.assets.delivery import PACKETS_ASSETS, RECONCILED_CHECKS
+from energy_platform.defs.assets.home import SPEC as START_HERE
 from energy_platform.defs.assets.marts import build_mart_assets
 from energy_platform.defs.assets.raw import RAW_ASSETS
 from energy_platform.defs.assets.reports import site_reports
@@ -44,7 +45,14 @@ def build_definitions() -> dg.Definitions:
     settings = Settings.load().platform
     return dg.Definitions(
         assets=described(
-            [*RAW_ASSETS, core, *build_mart_assets(settings), *PACKETS_ASSETS, site_reports],
+            [
+                START_HERE,
+                *RAW_ASSETS,
+                core,
+                *build_mart_assets(settings),
+                *PACKETS_ASSETS,
+                site_reports,
+            ],
             settings=settings,
         ),
         asset_checks=[*RECONCILED_CHECKS, *DAYS_CHECKS],

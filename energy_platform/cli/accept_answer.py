@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from energy_platform.cli.days import typed_day
+from energy_platform.cli.near import meant
+from energy_platform.cli.progress import working
 from energy_platform.ingest.accepting import accept_answer
 from energy_platform.installation.origin import claim
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import load_portfolio
 from energy_platform.settings import Settings, SettingsError
+from energy_platform.sources import source_names
 from energy_platform.sources.http.logins import RefusedLogins
 from energy_platform.sources.registry import get_source, landing_folder, open_source
 
@@ -32,6 +35,8 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
         LakeError: Nothing was replaced; says why.
         VendorError: The vendor did not answer; nothing was replaced.
     """
+    if source not in source_names():
+        raise SettingsError(f"unknown source {source!r}; {meant(source, source_names())}")
     vendor = get_source(source).name
     typed_day(day)
     if not reason.strip():
@@ -40,13 +45,16 @@ def run_accept_answer(console: Console, *, source: str, day: str, device: str, r
     claim(platform.data_dir, origin="live")
     portfolio = load_portfolio(platform.portfolio)
     lake = Lake.of(platform)
-    with open_source(
-        vendor,
-        portfolio=portfolio,
-        landing=landing_folder(platform.data_dir, source=vendor),
-        logins=RefusedLogins.of(platform.data_dir),
-        lake=lake,
-    ) as opened:
+    with (
+        working(f"reading {vendor} of {day}"),
+        open_source(
+            vendor,
+            portfolio=portfolio,
+            landing=landing_folder(platform.data_dir, source=vendor),
+            logins=RefusedLogins.of(platform.data_dir),
+            lake=lake,
+        ) as opened,
+    ):
         replacement = accept_answer(
             opened,
             vendor=vendor,

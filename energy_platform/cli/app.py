@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import Annotated, Any, Final, Literal
@@ -16,6 +15,7 @@ from energy_platform.cli.console import WIDE, console, error_console, print_erro
 from energy_platform.cli.delivery import delivery
 from energy_platform.cli.portfolio import portfolio
 from energy_platform.cli.service import service
+from energy_platform.cli.streams import is_left, leave_pipe, write_any_text
 from energy_platform.sources import source_names
 
 
@@ -23,14 +23,22 @@ class _Interrupted(Exception):  # noqa: N818 - not an error: Ctrl-C on its way t
     """Ctrl-C, which Typer would turn into an exit without a word."""
 
 
+class _Left(Exception):  # noqa: N818 - not an error: a closed pipe on its way through Typer
+    """Whoever read has gone, which Typer would turn into exit code 1."""
+
+
 class _Commands(TyperGroup):
-    """The commands, which let Ctrl-C through to `run`."""
+    """The commands, which let Ctrl-C and a closed pipe through to `run`."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _Interrupted from error
+        except OSError as error:
+            if is_left(error):
+                raise _Left from error
+            raise
 
 
 _HELP: Final = {
@@ -48,6 +56,8 @@ app = typer.Typer(
     context_settings=_HELP,
     help="Building energy data from vendor clouds to Parquet, DuckDB and where it is delivered.",
 )
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every line, also of what is fine.")]
+
 app.add_typer(delivery, name="delivery")
 app.add_typer(alert, name="alert")
 app.add_typer(portfolio, name="portfolio")
@@ -153,6 +163,9 @@ def sql(
             "--live", "--lake", help="Ask the Parquet files: the marts as of now, and the lake."
         ),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Without SQL: also what each table holds.")
+    ] = False,
 ) -> None:
     """Ask the published DuckDB file; nothing can be written, no other file be read."""
     from energy_platform.cli.sql import run_sql  # noqa: PLC0415
@@ -160,17 +173,19 @@ def sql(
     if as_csv and as_json:
         raise typer.BadParameter("--csv and --json are two formats; choose one")
     form: Literal["csv", "json", "table"] = "csv" if as_csv else "json" if as_json else "table"
-    raise typer.Exit(run_sql(console(), query=query, form=form, live=live))
+    raise typer.Exit(run_sql(console(), query=query, form=form, live=live, verbose=verbose))
 
 
 @app.command()
 def status(
-    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    verbose: Verbose = False,
 ) -> None:
-    """List stale days, pending suspects, streams behind, and the newest day of each vendor."""
+    """Say whether anything needs a person, what waits, and how far the data reach."""
     from energy_platform.cli.status import run_status  # noqa: PLC0415
 
-    raise typer.Exit(run_status(console(), as_json=as_json))
+    raise typer.Exit(run_status(console(), as_json=as_json, verbose=verbose))
 
 
 @app.command()
@@ -264,11 +279,14 @@ def tree(
             help="Local day, YYYY-MM-DD, or month, YYYY-MM; else the newest day that is over.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON array with an object for each tree.")
+    ] = False,
 ) -> None:
     """Print what stands behind each meter, what none shows, and loads that are measured twice."""
     from energy_platform.cli.site_tree import run_tree  # noqa: PLC0415
 
-    raise typer.Exit(run_tree(console(), site=site, period=period))
+    raise typer.Exit(run_tree(console(), site=site, period=period, as_json=as_json))
 
 
 @app.command()
@@ -347,19 +365,24 @@ def discover(
         bool,
         typer.Option("--tree", help="Propose parent and same_as from the lake; ask no vendor."),
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Show the proposal only, as one JSON object.")
+    ] = False,
 ) -> None:
     """Write or extend portfolio.yaml from the inventories of the vendors with credentials."""
+    if as_json and yes:
+        raise typer.BadParameter("--json shows a proposal and --yes writes it; choose one")
     if limits:
         from energy_platform.cli.discover_limits import run_limits  # noqa: PLC0415
 
-        raise typer.Exit(run_limits(console(), dry_run=dry_run, yes=yes))
+        raise typer.Exit(run_limits(console(), dry_run=dry_run, yes=yes, as_json=as_json))
     if tree:
         from energy_platform.cli.discover_tree import run_tree_proposal  # noqa: PLC0415
 
-        raise typer.Exit(run_tree_proposal(console(), dry_run=dry_run, yes=yes))
+        raise typer.Exit(run_tree_proposal(console(), dry_run=dry_run, yes=yes, as_json=as_json))
     from energy_platform.cli.discover import run_discover  # noqa: PLC0415
 
-    raise typer.Exit(run_discover(console(), dry_run=dry_run, yes=yes))
+    raise typer.Exit(run_discover(console(), dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @app.command()
@@ -369,11 +392,14 @@ def doctor(
     retry_login: Annotated[
         bool, typer.Option("--retry-login", help="Try logins that rest after a refusal, once.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Check settings, logins, clocks, rights, portfolio, delivery, disk and leftovers."""
     from energy_platform.cli.doctor import run_doctor  # noqa: PLC0415
 
-    raise typer.Exit(run_doctor(console(), as_json=as_json, retry_login=retry_login))
+    raise typer.Exit(
+        run_doctor(console(), as_json=as_json, retry_login=retry_login, verbose=verbose)
+    )
 
 
 @app.command()
@@ -435,24 +461,9 @@ def main() -> None:
     """Run the command line: errors are one sentence on standard error and an exit code.
 
     Exit codes: 0 done, 1 done in part or refused by what was asked, 2 typed or set wrongly, 70 a
-    fault of the platform, 130 stopped with Ctrl-C.
+    fault of the platform, 130 stopped with Ctrl-C, 141 left by whoever read the output.
     """
-    _write_any_text()
     sys.exit(run())
-
-
-def _write_any_text() -> None:
-    """Let every text be written, whatever the locale: it decides what is read, not what is said.
-
-    A pipe or a file gets UTF-8, so that what is kept is the same on every machine; a terminal its
-    own character set, and escapes for what that has not.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            if stream.isatty():
-                stream.reconfigure(errors="backslashreplace")
-            else:
-                stream.reconfigure(encoding="utf-8")
 
 
 def _is_text(word: str) -> bool:
@@ -471,12 +482,17 @@ def run(args: list[str] | None = None) -> int:
         args: Words of the command; by default those of the process.
     """
     words = sys.argv[1:] if args is None else args
+    write_any_text()
     if broken := next((word for word in words if not _is_text(word)), None):
         print_error(error_console(), f"{broken!a} is not text of this terminal's character set")
         return 2
     try:
         code = app(args, prog_name="energy-platform", standalone_mode=False)
+        # What is still in a buffer must fail here, not at the interpreter's end.
+        sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
+        if isinstance(error, _Left) or is_left(error):
+            return leave_pipe()
         from energy_platform.cli.failures import ending_of  # noqa: PLC0415
 
         ending = ending_of(KeyboardInterrupt() if isinstance(error, _Interrupted) else error)

@@ -2,11 +2,14 @@
 
 A pipe gets every line whole, however long: programs read lines, and a path or a command that is
 broken in two cannot be pasted. A terminal breaks long lines itself, without adding line breaks to
-what is copied from it. Words of vendors are data: their control characters are shown, never sent.
+what is copied from it; a table that would break a word there, such as an id, is printed as one line
+per row. Words of vendors are data: their control characters are shown, never sent.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 import unicodedata
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from rich.console import Console as RichConsole
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -34,10 +38,34 @@ class _LineConsole(RichConsole):
     """A console whose messages are never broken into lines, nor carry control characters."""
 
     def print(self, *objects: Any, **options: Any) -> None:
+        if len(objects) == 1 and isinstance(objects[0], Table) and self._breaks(objects[0]):
+            objects = ("\n".join(_row_lines(objects[0])),)
+            options |= {"markup": False, "highlight": False}
         cleaned = [visible(one, keep="\n\t") if isinstance(one, str) else one for one in objects]
         if all(isinstance(one, str | Text) for one in objects):
             options.setdefault("soft_wrap", True)
         super().print(*cleaned, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `app.run`, which knows how a command ends that nobody reads."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    def _breaks(self, shown: Table) -> bool:
+        """Say whether a table has to break a word to fit."""
+        wide = self.options.update(width=WIDE)
+        return Measurement.get(self, wide, shown).minimum > self.width
+
+
+def _row_lines(shown: Table) -> list[str]:
+    """Return a table's rows as one line each: the first cell, then what the others are called."""
+    heads, *columns = (
+        [str(column.header).strip(), *map(str, column.cells)] for column in shown.columns
+    )
+    return [
+        "; ".join([first, *(f"{head} {cell}" for head, cell in named if cell)])
+        for n, first in enumerate(heads[1:], 1)
+        for named in [[(one[0], one[n]) for one in columns]]
+    ]
 
 
 def console(file: IO[str] | None = None) -> Console:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from energy_platform.cli.near import meant
 from energy_platform.days import EPOCH_DAY, day_of
 from energy_platform.settings import SettingsError
 from energy_platform.sources.registry import day_tables
@@ -25,9 +25,7 @@ def check_backfill(vendor: str, *, first: str, last: str, now: datetime | None =
     """
     known = [*day_tables(), "all"]
     if vendor not in known:
-        near = difflib.get_close_matches(vendor.lower(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
-        raise SettingsError(f"unknown vendor {vendor!r}; {hint}")
+        raise SettingsError(f"unknown vendor {vendor!r}; {meant(vendor, known)}")
     begin, end = typed_day(first), typed_day(last)
     if end < begin:
         raise SettingsError(

@@ -23,11 +23,17 @@ DeadLetterId = Annotated[
 
 
 @delivery.command("status")
-def status(*, as_json: AsJson = False) -> None:
+def status(
+    *,
+    as_json: AsJson = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also the streams with nothing to look at.")
+    ] = False,
+) -> None:
     """Say of each stream what its destination acknowledged, what it waits for and why."""
     from energy_platform.cli.delivery_views import show_status  # noqa: PLC0415
 
-    raise typer.Exit(show_status(console(), as_json=as_json))
+    raise typer.Exit(show_status(console(), as_json=as_json, verbose=verbose))
 
 
 @delivery.command("dead-letters")
@@ -119,7 +125,7 @@ def reconcile(
 def events(
     stream: Stream = None,
     kind: Annotated[str | None, typer.Option("--kind", help="Such as rebase or refused.")] = None,
-    last: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    last: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 10,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -6,7 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from energy_platform.cli.console import add_row, print_error, table
+from energy_platform.cli.console import add_row, error_console, print_error, table
+from energy_platform.cli.near import meant
+from energy_platform.cli.progress import working
 from energy_platform.days import instant, microseconds
 from energy_platform.delivery import (
     LEDGER_FILE,
@@ -28,7 +30,7 @@ from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import PortfolioError, load_portfolio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -41,8 +43,13 @@ DIFFERS: Final = 1
 IMPOSSIBLE: Final = 2
 
 
-def show_status(console: Console, *, as_json: bool) -> int:
-    """Print how each stream of the portfolio stands.
+def show_status(console: Console, *, as_json: bool, verbose: bool = False) -> int:
+    """Print how the streams of the portfolio stand: what is due first, then those to look at.
+
+    Args:
+        console: Where to.
+        as_json: A JSON array with an object for each stream.
+        verbose: Also the streams that have nothing to look at.
 
     Raises:
         SettingsError: A variable is wrong.
@@ -54,40 +61,20 @@ def show_status(console: Console, *, as_json: bool) -> int:
 
     def show(ledger: Ledger) -> int:
         lake = Lake.of(settings.platform)
-        rows = delivery_frame(ledger, lake, portfolio).to_dicts()
-        awaiting, at_rest = open_dead_letters(ledger, portfolio.streams)
-        decisions = push_decisions(
-            lake,
-            ledger,
-            portfolio,
-            now=datetime.now(tz=UTC),
-            settings=settings.destinations.values(),
-        )
+        with working("comparing the lake and the ledger"):
+            rows = delivery_frame(ledger, lake, portfolio).to_dicts()
+            awaiting, at_rest = open_dead_letters(ledger, portfolio.streams)
+            decisions = push_decisions(
+                lake,
+                ledger,
+                portfolio,
+                now=datetime.now(tz=UTC),
+                settings=settings.destinations.values(),
+            )
         if as_json:
             _print_json(rows)
             return OK
-        shown = table(
-            "stream",
-            "acknowledged until",
-            "behind since",
-            "packets",
-            "refused",
-            "held back Wh",
-            "why",
-        )
-        for row in rows:
-            blocked = "blocked: " if row["blocked"] else ""
-            add_row(
-                shown,
-                row["stream_id"],
-                _text(row["last_acknowledged_at"]),
-                _text(row["behind_since"]),
-                str(row["packets_acknowledged"]),
-                str(row["packets_refused"]),
-                f"{row['held_back_wh']:.0f}" if row["held_back_wh"] else "",
-                f"{blocked}{row['reason'] or ''}",
-            )
-        console.print(shown)
+        _print_streams(console, rows, verbose=verbose)
         for target in settings.destinations:
             for name, stop in sorted(ledger.stopped_credentials(target).items()):
                 console.print(
@@ -112,7 +99,52 @@ def show_status(console: Console, *, as_json: bool) -> int:
             console.print(f"{what}: {decision.reason}", markup=False, soft_wrap=True)
         return OK
 
-    return _with_ledger(console, settings, show)
+    return _with_ledger(settings, show)
+
+
+def _print_streams(console: Console, rows: Sequence[dict[str, Any]], *, verbose: bool) -> None:
+    shown = table(
+        "stream",
+        "acknowledged until",
+        "behind since",
+        "packets",
+        "refused",
+        "held back Wh",
+        "why",
+    )
+    odd = [row for row in rows if _is_odd(row)]
+    console.print(
+        f"{len(rows) - len(odd)} of {len(rows)} streams have all that is due; "
+        f"{sum(row['packets_acknowledged'] for row in rows)} packets acknowledged",
+        highlight=False,
+    )
+    for row in rows if verbose else odd:
+        blocked = "blocked: " if row["blocked"] else ""
+        add_row(
+            shown,
+            row["stream_id"],
+            _text(row["last_acknowledged_at"]),
+            _text(row["behind_since"]),
+            str(row["packets_acknowledged"]),
+            str(row["packets_refused"]),
+            f"{row['held_back_wh']:.0f}" if row["held_back_wh"] else "",
+            f"{blocked}{row['reason'] or ''}",
+        )
+    if shown.row_count:
+        console.print(shown)
+    elif rows:
+        console.print("--verbose lists them", highlight=False)
+
+
+def _is_odd(row: Mapping[str, Any]) -> bool:
+    """Say whether a stream is worth a look."""
+    return bool(
+        row["blocked"]
+        or row["reason"]
+        or row["behind_since"]
+        or row["packets_refused"]
+        or round(row["held_back_wh"] or 0)
+    )
 
 
 def show_dead_letters(console: Console, *, stream: str | None, every: bool, as_json: bool) -> int:
@@ -126,6 +158,8 @@ def show_dead_letters(console: Console, *, stream: str | None, every: bool, as_j
 
     def show(ledger: Ledger) -> int:
         found = ledger.dead_letters(stream_id=stream, state=None if every else "open")
+        if not found and (code := _unknown(stream, streams)):
+            return code
         if as_json:
             _print_json([_dead_letter(one, streams=streams) for one in found])
             return OK
@@ -147,7 +181,7 @@ def show_dead_letters(console: Console, *, stream: str | None, every: bool, as_j
         console.print(shown)
         return OK
 
-    return _with_ledger(console, settings, show)
+    return _with_ledger(settings, show)
 
 
 def resend_one(console: Console, *, dead_letter_id: int, behind: bool) -> int:
@@ -166,7 +200,7 @@ def resend_one(console: Console, *, dead_letter_id: int, behind: bool) -> int:
         _say(console, one, "the next push sends it again")
         return OK
 
-    return _with_ledger(console, settings, do)
+    return _with_ledger(settings, do)
 
 
 def skip_one(console: Console, *, dead_letter_id: int) -> int:
@@ -181,7 +215,7 @@ def skip_one(console: Console, *, dead_letter_id: int) -> int:
         _say(console, one, "skipped; its stream goes on with the next push")
         return OK
 
-    return _with_ledger(console, installation().settings, do)
+    return _with_ledger(installation().settings, do)
 
 
 def continue_one(console: Console, *, stream: str, at: datetime) -> int:
@@ -200,7 +234,7 @@ def continue_one(console: Console, *, stream: str, at: datetime) -> int:
         console.print(f"{stream} goes on after {_text(at)} UTC with the next push{pending}")
         return OK
 
-    return _with_ledger(console, settings, work)
+    return _with_ledger(settings, work)
 
 
 def mark_all_restored(console: Console, *, at: datetime) -> int:
@@ -219,7 +253,7 @@ def mark_all_restored(console: Console, *, at: datetime) -> int:
         )
         return OK
 
-    return _with_ledger(console, installation().settings, work)
+    return _with_ledger(installation().settings, work)
 
 
 def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
@@ -237,18 +271,19 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
     portfolio = load_portfolio(settings.platform.portfolio)
 
     def show(ledger: Ledger) -> int:
-        found = [
-            one
-            for target in settings.destinations.values()
-            for one in reconcile(
-                Lake.of(settings.platform),
-                ledger=ledger,
-                portfolio=portfolio,
-                settings=target,
-                clock=lambda: datetime.now(tz=UTC),
-                days=days,
-            )
-        ]
+        with working(f"comparing the lake, the ledger and {titles()}"):
+            found = [
+                one
+                for target in settings.destinations.values()
+                for one in reconcile(
+                    Lake.of(settings.platform),
+                    ledger=ledger,
+                    portfolio=portfolio,
+                    settings=target,
+                    clock=lambda: datetime.now(tz=UTC),
+                    days=days,
+                )
+            ]
         different = [one for one in found if one.differences]
         code = DIFFERS if different else OK
         if as_json:
@@ -276,7 +311,7 @@ def show_reconciled(console: Console, *, days: int, as_json: bool) -> int:
                 )
         return code
 
-    return _with_ledger(console, settings, show)
+    return _with_ledger(settings, show)
 
 
 def show_events(
@@ -289,10 +324,15 @@ def show_events(
     """
     kinds = get_args(EventKind)
     if kind is not None and kind not in kinds:
-        return _fail(console, f"no such kind of event {kind!r}; there are {', '.join(kinds)}")
+        return _fail(f"no such kind of event {kind!r}; {meant(kind, kinds)}")
+
+    settings = installation().settings
+    streams = _streams(settings)
 
     def show(ledger: Ledger) -> int:
         found = ledger.events(stream_id=stream, kind=kind)[-last:]
+        if not found and (code := _unknown(stream, streams)):
+            return code
         if as_json:
             _print_json(
                 [
@@ -314,23 +354,31 @@ def show_events(
         console.print(shown)
         return OK
 
-    return _with_ledger(console, installation().settings, show)
+    return _with_ledger(settings, show)
 
 
-def _with_ledger(console: Console, settings: Settings, work: Callable[[Ledger], int]) -> int:
+def _with_ledger(settings: Settings, work: Callable[[Ledger], int]) -> int:
     """Open the ledger for some work; looking makes none where there is none."""
     platform = settings.platform
     if platform.ledger_url is None and not (platform.data_dir / LEDGER_FILE).exists():
-        return _fail(console, f"nothing was delivered so far: there is no {LEDGER_FILE}")
+        return _fail(f"nothing was delivered so far: there is no {LEDGER_FILE}")
     try:
         with open_ledger(platform) as ledger:
             return work(ledger)
     except (LedgerError, DeadLetterError, ContinueError) as error:
-        return _fail(console, str(error))
+        return _fail(str(error))
 
 
-def _fail(console: Console, words: str) -> int:
-    print_error(console, words)
+def _unknown(stream: str | None, streams: Collection[str] | None) -> int:
+    """Refuse a stream that neither the ledger nor the portfolio has; 0 where it is one."""
+    if stream is None or streams is None or stream in streams:
+        return OK
+    return _fail(f"there is no stream {stream!r}; {meant(stream, streams)}")
+
+
+def _fail(words: str) -> int:
+    # A message must not become a line of what somebody's program reads.
+    print_error(error_console(), words)
     return IMPOSSIBLE
 
 

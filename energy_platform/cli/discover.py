@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from energy_platform.cli.console import print_error
+from energy_platform.cli.console import error_console, print_error
 from energy_platform.cli.portfolio_changes import (
     INCOMPLETE,
     NOTHING,
@@ -14,6 +14,8 @@ from energy_platform.cli.portfolio_changes import (
     refusal,
     write_changes,
 )
+from energy_platform.cli.progress import working
+from energy_platform.cli.proposals import print_proposal
 from energy_platform.discovery import DiscoveryError, propose, read_inventories
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio.files import read_parts
@@ -35,6 +37,7 @@ def run_discover(
     *,
     dry_run: bool = False,
     yes: bool = False,
+    as_json: bool = False,
     ask: Callable[[str], bool] | None = None,
 ) -> int:
     """Read the inventories, show what would change, and write it when agreed.
@@ -43,6 +46,7 @@ def run_discover(
         console: Where to.
         dry_run: Show only.
         yes: Write without asking.
+        as_json: Show only, as one JSON object.
         ask: How to ask; by default on the terminal.
 
     Returns:
@@ -53,22 +57,28 @@ def run_discover(
         SettingsError: A variable is wrong.
     """
     try:
-        return _discover(console, dry_run=dry_run, yes=yes, ask=ask)
+        return _discover(console, dry_run=dry_run, yes=yes, as_json=as_json, ask=ask)
     except DiscoveryError as error:
-        print_error(console, str(error))
+        print_error(error_console(), str(error))
         return NOTHING
 
 
 def _discover(
-    console: Console, *, dry_run: bool, yes: bool, ask: Callable[[str], bool] | None
+    console: Console,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    ask: Callable[[str], bool] | None,
 ) -> int:
     settings = Settings.load().platform
-    read = read_inventories(
-        data_dir=settings.data_dir,
-        logins=RefusedLogins.of(settings.data_dir),
-        lake=Lake.of(settings),
-    )
-    _print_vendors(console, read)
+    with working("reading the vendors' inventories"):
+        read = read_inventories(
+            data_dir=settings.data_dir,
+            logins=RefusedLogins.of(settings.data_dir),
+            lake=Lake.of(settings),
+        )
+    _print_vendors(error_console() if as_json else console, read)
     if not read.found:
         return NOTHING
     # A link stays a link.
@@ -76,6 +86,9 @@ def _discover(
     before = read_text(path)
     parts = read_parts(settings.portfolio)
     proposal = propose(before, read.found, name=path.name, parts=parts)
+    if as_json:
+        print_proposal(path, proposal, remarks=proposal.remarks, read=read, inventory=proposal)
+        return INCOMPLETE if read.failed else OK
     if yes and proposal.changes and not dry_run:
         # Before the long diff: whoever reads it may go away, such as `head`.
         _write(console, path, proposal)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from energy_platform.cli.console import print_error
-from energy_platform.cli.portfolio_changes import NOTHING, offer, read_text
+from energy_platform.cli.console import error_console, print_error
+from energy_platform.cli.portfolio_changes import NOTHING, OK, offer, read_text
+from energy_platform.cli.progress import working
+from energy_platform.cli.proposals import print_proposal
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.tree_comments import propose_tree
 from energy_platform.discovery.trees import DAYS_SEEN, propose_links
@@ -31,6 +33,7 @@ def run_tree_proposal(
     *,
     dry_run: bool = False,
     yes: bool = False,
+    as_json: bool = False,
     ask: Callable[[str], bool] | None = None,
 ) -> int:
     """Show what stands behind what, by names and by the data; write it as comments when agreed.
@@ -39,6 +42,7 @@ def run_tree_proposal(
         console: Where to.
         dry_run: Show only.
         yes: Write without asking.
+        as_json: Show only, as one JSON object.
         ask: How to ask; by default on the terminal.
 
     Returns:
@@ -50,22 +54,31 @@ def run_tree_proposal(
         SettingsError: A variable is wrong.
     """
     try:
-        return _propose(console, dry_run=dry_run, yes=yes, ask=ask)
+        return _propose(console, dry_run=dry_run, yes=yes, as_json=as_json, ask=ask)
     except DiscoveryError as error:
-        print_error(console, str(error))
+        print_error(error_console(), str(error))
         return NOTHING
 
 
 def _propose(
-    console: Console, *, dry_run: bool, yes: bool, ask: Callable[[str], bool] | None
+    console: Console,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    ask: Callable[[str], bool] | None,
 ) -> int:
     settings = Settings.load().platform
     # A link stays a link.
     path = settings.portfolio.resolve()
     portfolio = load_portfolio(settings.portfolio)
-    links = propose_links(portfolio, hourly_energy(Lake.of(settings)))
+    with working("reading the lake"):
+        links = propose_links(portfolio, hourly_energy(Lake.of(settings)))
     before = read_text(path) or ""
     proposal = propose_tree(before, links, name=path.name, parts=read_parts(settings.portfolio))
+    if as_json:
+        print_proposal(path, proposal, remarks=proposal.remarks)
+        return OK
     for line in proposal.remarks:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return offer(

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from energy_platform.cli.accept_answer import sentence
 from energy_platform.cli.console import add_row, table
 from energy_platform.cli.days import day_by_word
+from energy_platform.cli.progress import working
 from energy_platform.explain import describe_said, explain, parse_as_of, said_of
 from energy_platform.explain.descriptions import number
 from energy_platform.identity import name_of
@@ -63,7 +64,8 @@ def run_explain(
     lake = Lake.of(platform)
     found = find_point(portfolio, point)
     local_day = day_by_word(day, timezone=portfolio.sites[found.site_id].timezone)
-    chain = explain(lake, portfolio, point_id=found.point_id, day=local_day)
+    with working(f"reading {found.point_id} of {local_day}"):
+        chain = explain(lake, portfolio, point_id=found.point_id, day=local_day)
     instant = None if as_of is None else parse_as_of(as_of, timezone=chain.timezone)
     said = said_of(platform.data_dir, scope_id=chain.point_id, day=local_day)
     if as_json:

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from energy_platform.cli.console import error_console
 from energy_platform.cli.days import day_by_word, typed_day
+from energy_platform.cli.near import meant
+from energy_platform.cli.progress import working
 from energy_platform.cli.published import not_yet, open_published
 from energy_platform.lake.files import staged
 from energy_platform.portfolio import load_portfolio
@@ -93,7 +95,7 @@ def run_export(
         if out is None:
             _write_csv(sys.stdout.buffer, connection.execute(rows.query).to_arrow_reader(_BATCH))
             return 0
-        with say.status(f"writes {rows.table} to {out.name}"):  # on a terminal alone
+        with working(f"writing {rows.table} to {out.name}"):
             count = _write(connection, rows, out, kind=kind)
     say.print(f"{count:,} rows of {rows.table} in {out}", markup=False, highlight=False)
     if not count:
@@ -148,7 +150,7 @@ def _extract(
 def _zone_of_site(connection: duckdb.DuckDBPyConnection, site: str) -> str:
     sites = dict(connection.execute("select site_id, timezone from dim_site").fetchall())
     if site not in sites:
-        raise ExtractError(f"there is no site {site!r}; there are: {', '.join(sorted(sites))}")
+        raise ExtractError(f"there is no site {site!r}; {meant(site, sites)}")
     return str(sites[site])
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from energy_platform.cli.console import add_row, print_error, table
+from energy_platform.cli.console import add_row, error_console, print_error, table
 from energy_platform.cli.days import typed_day
+from energy_platform.cli.near import meant
+from energy_platform.cli.progress import working
 from energy_platform.cli.published import not_yet, open_published
 from energy_platform.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     import duckdb
@@ -71,13 +75,45 @@ where energy.site_id = $site and date_trunc($grain, energy.local_day) = $day
 """
 
 
-def run_tree(console: Console, *, site: str | None, period: str | None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class _Tree:
+    """The tree of a site in a day or month.
+
+    Attributes:
+        site_id: The site.
+        grain: ``day`` or ``month``.
+        first_day: The local day, or the first of the month.
+        members: Rows of parents, children and remainders.
+        instruments: How far second instruments of a load are from its first.
+        site_use_kwh: Use of the site; None where it is not known.
+        electricity_points: Number of its points of electricity.
+        points_added_up_kwh: What they add up to.
+    """
+
+    site_id: str
+    grain: str
+    first_day: date
+    members: Sequence[Row]
+    instruments: Sequence[Row]
+    site_use_kwh: float | None
+    electricity_points: int
+    points_added_up_kwh: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the tree for JSON; its days are texts there."""
+        return asdict(self)
+
+
+def run_tree(
+    console: Console, *, site: str | None, period: str | None, as_json: bool = False
+) -> int:
     """Print the tree of each site, or of one.
 
     Args:
         console: Where to.
         site: Id of a site; None for all that have a tree.
         period: A local day or month, as typed; None for the newest day that is over.
+        as_json: A JSON array with an object for each tree in place of text.
 
     Returns:
         0 when a tree was printed, 1 when there is none, 2 when nothing is published yet.
@@ -90,15 +126,24 @@ def run_tree(console: Console, *, site: str | None, period: str | None) -> int:
     try:
         published = open_published(Settings.load().platform, live=False)
     except FileNotFoundError as error:
-        print_error(console, not_yet(error))
+        print_error(error_console(), not_yet(error))
         return 2
     with closing(published) as db:
-        printed = print_trees(console, db, site=site, period=wanted)
-    if not printed:
+        sites = [one for (one,) in db.execute("select site_id from dim_site").fetchall()]
+        if site is not None and site not in sites:
+            print_error(error_console(), f"there is no site {site!r}; {meant(site, sites)}")
+            return 1
+        with working("reading the published file"):
+            found = list(_trees(db, site=site, period=wanted))
+    if as_json:
+        print(json.dumps([one.as_json() for one in found], indent=2, default=str))  # noqa: T201
+    else:
+        _print_all(console, found)
+    if not found:
         where = f" of site {site}" if site else ""
         when = f" in {period}" if period else ""
         print_error(
-            console,
+            error_console(),
             f"no meter{where} stands behind another one{when}: say it in the portfolio, "
             "`parent: vendor/serial/key` of a point or device, and refresh",
         )
@@ -140,33 +185,52 @@ def print_trees(
         site: Id of a site; None for all.
         period: Grain and first day; None for the newest day of each site that is over.
     """
+    found = list(_trees(db, site=site, period=period))
+    _print_all(console, found)
+    return len(found)
+
+
+def _trees(
+    db: duckdb.DuckDBPyConnection, *, site: str | None, period: tuple[str, date] | None
+) -> Iterator[_Tree]:
     newest = {found: ("day", day) for found, day in db.execute(_NEWEST).fetchall()}
-    printed = 0
     for site_id in sorted(newest):
         if site not in (None, site_id):
             continue
         grain, day = period or newest[site_id]
         asked = {"site": site_id, "grain": grain, "day": day}
         rows = _dicts(db, _ROWS, asked)
-        if not rows:
-            continue
-        printed += 1
-        shown = f"{day:%Y-%m}" if grain == "month" else str(day)
+        if rows:
+            points, kwh, use = db.execute(_ADDED_UP, dict(asked)).fetchone() or (0, None, None)
+            yield _Tree(
+                site_id=site_id,
+                grain=grain,
+                first_day=day,
+                members=rows,
+                instruments=_dicts(db, _INSTRUMENTS, asked),
+                site_use_kwh=use,
+                electricity_points=points,
+                points_added_up_kwh=kwh,
+            )
+
+
+def _print_all(console: Console, trees: Iterable[_Tree]) -> None:
+    for one in trees:
+        shown = f"{one.first_day:%Y-%m}" if one.grain == "month" else str(one.first_day)
         console.print(
-            f"{site_id}, {shown} ({rows[0]['timezone']})",
+            f"{one.site_id}, {shown} ({one.members[0]['timezone']})",
             style="italic",
             markup=False,
             highlight=False,
         )
-        console.print(_table(rows))
+        console.print(_table(one.members))
         for line in (
-            *_missing(rows),
-            *map(_comparison, _dicts(db, _INSTRUMENTS, asked)),
-            *_added_up(db, asked),
+            *_missing(one.members),
+            *map(_comparison, one.instruments),
+            *_added_up(one),
         ):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         console.print()
-    return printed
 
 
 def _dicts(db: duckdb.DuckDBPyConnection, query: str, asked: Mapping[str, Any]) -> list[Row]:
@@ -252,9 +316,9 @@ def _comparison(row: Row) -> str:
     )
 
 
-def _added_up(db: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> list[str]:
+def _added_up(tree: _Tree) -> list[str]:
     """Say what adding up all points of the site would make of its use."""
-    points, kwh, use = db.execute(_ADDED_UP, dict(asked)).fetchone() or (0, None, None)
+    points, kwh, use = tree.electricity_points, tree.points_added_up_kwh, tree.site_use_kwh
     if not use or kwh is None:
         return []
     times = f"{kwh / use:.1f} times that"

@@ -6,13 +6,17 @@ import json
 import math
 import re
 import sys
+import textwrap
 from datetime import date, time
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 import duckdb
 
 from energy_platform.cli.console import add_row, error_console, print_error, table, visible
+from energy_platform.cli.progress import working
 from energy_platform.cli.published import build_memory, not_yet, open_published
+from energy_platform.cli.screen import COLUMNS
 from energy_platform.memory import MEMORY, show_memory
 from energy_platform.settings import Settings
 
@@ -47,12 +51,21 @@ _HARMLESS: Final = _QUERIES | {duckdb.StatementType.CREATE}
 _EXECUTES: Final = re.compile(r"\banalyze\b", re.IGNORECASE)
 
 
-def run_sql(console: Console, *, query: str | None, form: Form, live: bool) -> int:
-    """Run one query and print its rows.
+def run_sql(
+    console: Console, *, query: str | None, form: Form, live: bool, verbose: bool = False
+) -> int:
+    """Run one query and print its rows; without a query, name the tables.
 
     The query sees the one database and nothing else: no file, no network, no extension, no
     setting. Values of a CSV are the data's own, byte for byte, those that a spreadsheet would
     take for a formula too: changing them would change ids and negative numbers.
+
+    Args:
+        console: Where tables go.
+        query: SQL; None for the tables that there are.
+        form: What is printed.
+        live: Ask the Parquet files as of now in place of the published file.
+        verbose: Of the tables also what each holds.
 
     Returns:
         0 when the rows were printed, 1 when the query cannot be answered, 2 when there is nothing
@@ -75,6 +88,9 @@ def run_sql(console: Console, *, query: str | None, form: Form, live: bool) -> i
             if refused := _refusal(connection, query or ""):
                 print_error(to, refused)
                 return 1
+            if not query and form == "table" and not verbose:
+                _print_names(console, connection, live=live)
+                return 0
             return _answer(console, connection, query or (VIEWS if live else TABLES), form=form)
         except duckdb.OutOfMemoryException:
             print_error(to, _too_much(platform))
@@ -82,6 +98,20 @@ def run_sql(console: Console, *, query: str | None, form: Form, live: bool) -> i
         except duckdb.Error as error:
             print_error(to, _sentence(error))
             return 1
+
+
+def _print_names(console: Console, connection: duckdb.DuckDBPyConnection, *, live: bool) -> None:
+    """Print the tables' names on one screen, by what they begin with."""
+    names = [str(row[0]) for row in connection.execute(VIEWS if live else TABLES).fetchall()]
+    for kind, found in groupby(names, key=lambda name: name.split("_")[0]):
+        line = textwrap.fill(", ".join(found), width=COLUMNS - 1, subsequent_indent="  ")
+        console.print(line, markup=False, highlight=False, style="bold" if kind == "mart" else "")
+    console.print(
+        f"{len(names)} tables; what each holds: `energy-platform sql --verbose`; the columns of "
+        'one: `energy-platform sql "describe mart_site_energy"`',
+        markup=False,
+        highlight=False,
+    )
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
@@ -110,7 +140,8 @@ def _refusal(connection: duckdb.DuckDBPyConnection, query: str) -> str | None:
 def _answer(
     console: Console, connection: duckdb.DuckDBPyConnection, query: str, *, form: Form
 ) -> int:
-    result = connection.execute(query)
+    with working("asking"):
+        result = connection.execute(query)
     if form == "csv":
         _write_csv(result)
         return 0

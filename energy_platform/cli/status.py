@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from energy_platform.cli.accept_answer import sentence
-from energy_platform.cli.console import add_row, error_console, table
-from energy_platform.cli.disputed import refused_lines, refused_of
+from energy_platform.cli.console import error_console, print_error
+from energy_platform.cli.disputed import refused_of
+from energy_platform.cli.progress import working
 from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decisions
 from energy_platform.ingest.due import SELF_HEALING_FROM, holes_of
 from energy_platform.installation.origin import installation
+from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import complete_until_of, is_closed
 from energy_platform.portfolio import load_portfolio
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
     from energy_platform.settings import Settings
-
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +79,7 @@ class Status:
         portfolio: The portfolio file that was used.
         troubles: Runs that died or hang, alerts that stand, and what could not be read.
         replaced_answers: Answers that an operator let a newer one replace, newest first.
+        is_running: Whether the UI's daemon runs, which does what waits.
     """
 
     vendors: tuple[VendorStatus, ...]
@@ -94,10 +94,16 @@ class Status:
     portfolio: str
     troubles: Troubles
     replaced_answers: tuple[Replacement, ...]
+    is_running: bool
 
 
-def run_status(console: Console, *, as_json: bool) -> int:
+def run_status(console: Console, *, as_json: bool, verbose: bool = False) -> int:
     """Print the status.
+
+    Args:
+        console: Where to.
+        as_json: One JSON object in place of text.
+        verbose: Every line, also of what is fine.
 
     Returns:
         0: a status reports; ``doctor`` decides what is wrong. 2 when the ledger cannot be opened.
@@ -111,14 +117,18 @@ def run_status(console: Console, *, as_json: bool) -> int:
     settings = installation().settings
     _follow_folder(settings, to=error_console() if as_json else console)
     try:
-        status = read_status(settings)
+        with working("reading the lake, the ledger and the runs"):
+            status = read_status(settings)
     except LedgerError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        print_error(error_console(), str(error))
         return 2
     if as_json:
         print(json.dumps(_as_json(status), indent=2))  # noqa: T201
     else:
-        _print(console, status)
+        # Here, since it knows the shape that is read here.
+        from energy_platform.cli.status_screen import print_status  # noqa: PLC0415
+
+        print_status(console, status, verbose=verbose)
     return 0
 
 
@@ -204,6 +214,7 @@ def read_status(settings: Settings) -> Status:
         portfolio=str(platform.portfolio),
         troubles=read_troubles(platform.data_dir, now=now),
         replaced_answers=read_replacements(lake),
+        is_running=ui_is_running(platform.data_dir / "dagster"),
     )
 
 
@@ -268,120 +279,3 @@ def _behind(settings: Settings, lake: Lake, portfolio: Portfolio) -> dict[str, s
             settings=settings.destinations.values(),
         )
     return {one.stream_id: one.reason for decision in found.values() for one in decision.behind}
-
-
-def _print(console: Console, status: Status) -> None:
-    vendors = table(
-        "vendor", "raw days", "newest", "closed until", "asked until (UTC)", "not whole"
-    )
-    for one in status.vendors:
-        until = _minute(one.complete_until) if one.complete_until else "-"
-        add_row(
-            vendors,
-            one.vendor,
-            one.days,
-            one.newest_day or "-",
-            one.newest_closed_day or "-",
-            until,
-            len(one.not_whole_days),
-        )
-    console.print(vendors)
-    _print_troubles(console, status.troubles)
-    for one in status.vendors:
-        if one.warnings:
-            _section(console, f"{one.vendor}: {len(one.warnings)} warnings", list(one.warnings))
-        if one.not_whole_days:
-            again = _minute(one.next_attempt) if one.next_attempt else "at the next look"
-            _section(
-                console,
-                f"{one.vendor}: {len(one.not_whole_days)} days are not whole; next attempt {again}",
-                [
-                    f"{hole['day']}: {hole['kind']} since {_minute(str(hole['since']))}: "
-                    f"{hole['reason']}"
-                    for hole in one.not_whole_days
-                ],
-            )
-    _section(
-        console,
-        f"stale days: {len(status.stale_days)}",
-        [f"{day}: {'; '.join(why)}" for day, why in status.stale_days.items()],
-    )
-    _section(
-        console,
-        f"held days: {len(status.held_days)}",
-        [f"{day}: {why}" for day, why in status.held_days.items()],
-    )
-    _section(
-        console,
-        f"pending suspects: {len(status.pending_suspects)}",
-        [
-            f"{one['point_id']} at {one['at']}: {one['value_wh']} Wh after {one['good_wh']} Wh"
-            for one in status.pending_suspects
-        ],
-    )
-    _section(console, *refused_lines(status.refused))
-    _section(
-        console,
-        f"streams behind: {len(status.stream_backlog)} of {status.streams}",
-        [f"{stream}: {why}" for stream, why in status.stream_backlog.items()],
-    )
-    if status.replaced_answers:
-        _section(
-            console,
-            f"answers replaced by accept-answer: {len(status.replaced_answers)}",
-            [sentence(one) for one in status.replaced_answers],
-        )
-    behind = status.publication.sentence
-    _section(
-        console,
-        f"published up to: {status.published_newest_day or 'nothing yet'}",
-        [behind] if behind else [],
-    )
-    _section(console, f"portfolio: {status.portfolio}", [])
-
-
-def _print_troubles(console: Console, found: Troubles) -> None:
-    """Print what is wrong before what waits; where nothing is, one line says so."""
-    for name, why in found.unreadable.items():
-        _section(console, f"{name}: not known: {why}", [])
-    if found.restart:
-        _section(console, found.restart, [])
-    if "runs" not in found.unreadable:
-        _section(
-            console,
-            f"runs that died, hang or wait for nobody: {len(found.runs)}",
-            [
-                f"{one.job} {one.run_id[:8]} {one.state} since {_minute(one.since)}: {one.why}"
-                for one in found.runs
-            ],
-        )
-    if "alerts" not in found.unreadable:
-        _section(
-            console,
-            f"alerts that stand: {len(found.alerts)}",
-            [
-                f"{' '.join(one.what.split())} (since {_minute(one.since)}, last seen "
-                f"{_minute(one.seen_at)}, "
-                + (
-                    f"notified {_minute(one.notified_at)}"
-                    if one.notified_at
-                    else "not notified yet"
-                )
-                + "); "
-                f"{one.todo}"
-                for one in found.alerts
-            ],
-        )
-
-
-def _section(console: Console, title: str, lines: list[str]) -> None:
-    console.print(title, markup=False, highlight=False, soft_wrap=True)
-    for line in lines[:_SHOWN]:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-    if len(lines) > _SHOWN:
-        console.print(f"  and {len(lines) - _SHOWN} more; --json lists all", highlight=False)
-
-
-def _minute(iso: str) -> str:
-    """Return an instant to the minute; what is printed is UTC."""
-    return iso[:16].replace("T", " ")

@@ -9,13 +9,14 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.defs.freshness import freshness
-from energy_platform.defs.groups import CORE, DELIVERY, MARTS, RAW, REPORTS
+from energy_platform.defs.groups import CORE, DELIVERY, HOME, MARTS, RAW, REPORTS
 from energy_platform.settings import PlatformSettings, beside_or_in_package
 
 DOCS: Final = beside_or_in_package("docs")
 """The pages as they lie in a checkout, or in an installed package."""
 
 PAGES: Final = {
+    HOME: ("home", "architecture.md"),
     **dict.fromkeys(RAW.values(), ("raw", "architecture.md#days-and-files")),
     CORE: ("core", "energy.md"),
     MARTS: ("marts", "architecture.md#marts"),

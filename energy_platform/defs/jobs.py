@@ -19,6 +19,9 @@ DERIVING_LIMIT: Final = {MAX_RUNTIME: "7200"}
 """Two hours: a refresh or a push takes seconds to minutes, and one that was ended goes on where it
 was, so that the limit costs no work."""
 
+SOURCE: Final = "source"
+"""Run tag, shown in the list of runs: the source that a run reads."""
+
 INGEST: Final[dict[Vendor, str]] = {vendor: f"ingest_{vendor}" for vendor in day_tables()}
 """Name of the job that reads a vendor's days."""
 
@@ -27,6 +30,7 @@ ingest_jobs: Final = [
         INGEST[vendor],
         selection=dg.AssetSelection.assets(table.name),
         description=f"Read whole UTC days of {vendor} into the lake.",
+        tags={SOURCE: vendor},
     )
     for vendor, table in day_tables().items()
 ]

@@ -72,6 +72,10 @@ RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
 
 
+DAYS: Final = "days"
+"""Run tag: the days of a run in words, since the list of runs hides Dagster's own tags."""
+
+
 def range_tags(days: list[str]) -> dict[str, str]:
     """Return the tags that make one run of a contiguous range of days.
 
@@ -80,4 +84,5 @@ def range_tags(days: list[str]) -> dict[str, str]:
     """
     if not days or days != day_range(days[0], days[-1]):
         raise ValueError(f"not a contiguous range of days: {days}")
-    return {RANGE_START: days[0], RANGE_END: days[-1]}
+    shown = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return {RANGE_START: days[0], RANGE_END: days[-1], DAYS: shown}

@@ -42,8 +42,7 @@ def find_point(portfolio: Portfolio, typed: str) -> Point:
     """
     if (point := portfolio.points.get(typed)) is not None:
         return point
-    words = typed.casefold().split()
-    fitting = [one for one in portfolio.points.values() if _fits(portfolio, one, words)]
+    fitting = fitting_points(portfolio, typed)
     imports = [one for one in fitting if one.quantity == "active_energy_import"]
     for narrower in (
         fitting,
@@ -57,16 +56,57 @@ def find_point(portfolio: Portfolio, typed: str) -> Point:
         raise PointNotFoundError(
             f"{len(fitting)} points fit {typed!r}: {_listed(fitting)}; type more words, or the id"
         )
-    near = difflib.get_close_matches(typed, portfolio.points, n=MOST_NAMED, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near[:3])}? All" if near else "all"
-    raise PointNotFoundError(
-        f"no point of the portfolio fits {typed!r}; {hint} of them: {ALL_POINTS}"
-    )
+    raise PointNotFoundError(why_none_fits(portfolio, typed))
+
+
+def why_none_fits(portfolio: Portfolio, typed: str) -> str:
+    """Say that no point fits what was typed, and which ids or words come near.
+
+    Args:
+        portfolio: The points that there are.
+        typed: An id or words, of which no point has all.
+    """
+    near = difflib.get_close_matches(typed, portfolio.points, n=3, cutoff=0.5)
+    if not near:
+        there = {word for one in portfolio.points.values() for word in _words(portfolio, one)}
+        typed_words = typed.casefold().split()
+        meant = [
+            word
+            if any(one.startswith(word) for one in there)
+            else next(iter(difflib.get_close_matches(word, there, n=1)), word)
+            for word in typed_words
+        ]
+        near = [" ".join(meant)] if meant != typed_words else []
+    hint = f"did you mean {' or '.join(near)}? All" if near else "all"
+    return f"no point of the portfolio fits {typed!r}; {hint} of them: {ALL_POINTS}"
+
+
+def fitting_points(portfolio: Portfolio, typed: str) -> list[Point]:
+    """Return the points of which each word begins a word of id, name, device, site or quantity.
+
+    Args:
+        portfolio: The points that there are.
+        typed: An id, or words in any order and case.
+    """
+    if (point := portfolio.points.get(typed)) is not None:
+        return [point]
+    words = typed.casefold().split()
+    return [one for one in portfolio.points.values() if _fits(portfolio, one, words)]
 
 
 def _fits(portfolio: Portfolio, point: Point, words: list[str]) -> bool:
     if not words:
         return False
+    there = _words(portfolio, point)
+    return all(
+        any(one.startswith(part) for one in there)
+        for word in words
+        for part in word.replace("-", " ").split()
+    )
+
+
+def _words(portfolio: Portfolio, point: Point) -> list[str]:
+    """Return the words by which a point can be meant."""
     site = portfolio.sites[point.site_id]
     text = " ".join(
         (
@@ -78,12 +118,7 @@ def _fits(portfolio: Portfolio, point: Point, words: list[str]) -> bool:
             point.quantity.replace("_", " "),
         )
     )
-    there = text.casefold().replace("-", " ").split()
-    return all(
-        any(one.startswith(part) for one in there)
-        for word in words
-        for part in word.replace("-", " ").split()
-    )
+    return text.casefold().replace("-", " ").split()
 
 
 def _listed(points: Iterable[Point]) -> str:

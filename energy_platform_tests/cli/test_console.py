@@ -45,7 +45,7 @@ def test_a_pipe_gets_messages_and_tables_whole_whatever_the_terminal_is() -> Non
     assert len(text.splitlines()) == 2 + len(IDS) + 4
 
 
-def test_a_terminal_breaks_no_message_and_cuts_no_cell() -> None:
+def test_a_terminal_breaks_neither_a_message_nor_a_cell() -> None:
     screen = Terminal()
     shown = table("stream", "why")
     add_row(shown, IDS[0], "nothing")
@@ -55,8 +55,7 @@ def test_a_terminal_breaks_no_message_and_cuts_no_cell() -> None:
     text = screen.getvalue()
     assert COMMAND * 3 in text
     assert "…" not in text
-    cells = [line.split("│")[1].strip() for line in text.splitlines() if "│" in line]
-    assert "".join(cells) == IDS[0], "a cell is folded, not cut"
+    assert f"{IDS[0]}; why nothing" in text.splitlines(), "a line per row where a cell would break"
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -13,7 +13,7 @@ import pytest
 from energy_platform.days import EPOCH_DAY
 from energy_platform.definitions import build_definitions
 from energy_platform.defs.freshness import freshness
-from energy_platform.defs.partitions import DAILY, first_partition
+from energy_platform.defs.partitions import DAILY, first_partition, range_tags
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_day
 from energy_platform.schemas import CORE_TABLES
@@ -176,3 +176,31 @@ def test_partitions_begin_where_data_begin(tmp_path: Path, monkeypatch: pytest.M
     assert first_partition() == date(2026, 1, 15)
     monkeypatch.setenv("ENERGY_PLATFORM_PARTITIONS_FROM", "2025-06-01")
     assert first_partition() == date(2025, 6, 1)
+
+
+def test_every_check_says_what_it_checks(graph: dg.AssetGraph) -> None:
+    silent = [
+        key for key in graph.asset_check_keys if not (graph.get(key).description or "").strip()
+    ]
+    assert silent == []
+
+
+def test_the_way_in_is_a_group_of_its_own_and_names_things_that_exist(graph: dg.AssetGraph) -> None:
+    (key,) = (one for one in graph.get_all_asset_keys() if graph.get(one).group_name == "home")
+    node = graph.get(key)
+    assert (node.owners, node.tags["layer"]) == (["team:energy-data"], "home")
+    assert node.kinds
+    assert Path(str(node.metadata["docs"].value)).is_file()
+    named = set(re.findall(r"`((?:mart|core|fct)_\w+)`", node.description or ""))
+    assert named
+    assert named <= {one.to_user_string() for one in graph.get_all_asset_keys()}
+
+
+def test_runs_say_source_and_days_where_the_list_of_runs_shows_them() -> None:
+    job = build_definitions().resolve_job_def("ingest_socomec")
+    assert job.tags["source"] == "socomec"
+    days = ["2026-03-01", "2026-03-02"]
+    assert range_tags(days)["days"] == "2026-03-01 to 2026-03-02"
+    assert range_tags(days[:1])["days"] == "2026-03-01"
+    shown = (key for key in range_tags(days) if not key.startswith("dagster/"))
+    assert list(shown) == ["days"]

@@ -17,7 +17,9 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from energy_platform.defs.assets.home import publication_noted
 from energy_platform.defs.checks.building import building_results, building_specs
+from energy_platform.defs.checks.dbt_tests import described_test
 from energy_platform.defs.groups import MARTS
 from energy_platform.defs.metadata import OWNERS
 from energy_platform.defs.resources import Platform
@@ -50,6 +52,19 @@ class Translator(DagsterDbtTranslator):
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return the model's own description, without its SQL."""
         return str(dbt_resource_props.get("description", ""))
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """Return the check of a dbt test, with what it expects in words."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or spec.description:
+            return spec
+        return spec._replace(description=described_test(manifest["nodes"][unique_id]))
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Return the same owner for every model."""
@@ -265,8 +280,10 @@ def _published(marts: dg.AssetsDefinition) -> dg.AssetsDefinition:
         warehouse = platform.warehouse
         try:
             published = warehouse.publish()
-        except (LakeError, WarehouseError) as error:
+            portfolio = platform.portfolio()
+        except (LakeError, PortfolioError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        context.log_event(publication_noted(published, portfolio, data_dir=platform.data))
         exported = published.exported
         yield dg.MaterializeResult(
             asset_key=LIVE,
