@@ -26,13 +26,14 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 def write_any_text() -> None:
     """Let both outputs take every text, whatever the locale: that decides what a person reads.
 
-    A pipe or a file gets UTF-8, so that what is kept is the same on every machine. A terminal keeps
-    its own character set, and what that lacks is written plainly.
+    A pipe or a file gets UTF-8, so that what is kept is the same on every machine, unless
+    PYTHONIOENCODING asks for another one. A terminal keeps its own character set. What either lacks
+    is written plainly.
     """
     codecs.register_error(_HANDLER, _plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            if not stream.isatty():
+            if not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
                 stream.reconfigure(encoding="utf-8")
             elif codecs.lookup(stream.encoding).name != "utf-8":
                 stream.reconfigure(errors=_HANDLER)

@@ -25,17 +25,17 @@ def described_test(test: Mapping[str, Any]) -> str:
     columns = ", ".join(f"`{one}`" for one in wanted.get("columns", ()))
     match generic["name"]:
         case "not_null":
-            return f"`{column}` is never null."
+            rule = f"`{column}` is never null"
         case "unique":
-            return f"No two rows have the same `{column}`."
+            rule = f"No two rows have the same `{column}`"
         case "unique_rows":
-            return f"No two rows have the same {columns}."
+            rule = f"No two rows have the same {columns}"
         case "complete":
-            return f"None of these is ever null: {columns}."
+            rule = f"None of these is ever null: {columns}"
         case "accepted_values":
-            return f"`{column}` is one of {', '.join(map(str, wanted.get('values', ())))}."
+            rule = f"`{column}` is one of {', '.join(map(str, wanted.get('values', ())))}"
         case "relationships":
-            return f"Each `{column}` is a `{wanted.get('field')}` of its parent table."
+            rule = f"Each `{column}` is a `{wanted.get('field')}` of its parent table"
         case other:
             bounds = ", ".join(
                 f"{name.replace('_', ' ')} {value}"
@@ -44,4 +44,4 @@ def described_test(test: Mapping[str, Any]) -> str:
             )
             about = f"`{column}`: " if column else ""
             rule = f"{about}{other.replace('_', ' ')}" + (f" ({bounds})" if bounds else "")
-            return f"{rule}."
+    return f"{rule}."
