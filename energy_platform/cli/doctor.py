@@ -67,6 +67,7 @@ def _print(
         _verdict(levels),
         style=next((_STYLES[one] for one in _BY_WEIGHT if levels[one]), ""),
         highlight=False,
+        soft_wrap=True,
     )
     by_weight = [one for level in _BY_WEIGHT[:-1] for one in found if one.level == level]
     bad = [Section(title=_line(one), style=_STYLES[one.level]) for one in by_weight]

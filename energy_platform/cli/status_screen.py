@@ -39,7 +39,7 @@ def print_status(console: Console, status: Status, *, verbose: bool) -> None:
     waiting = [one.section for one in waits if one.number]
     style = "bold red" if wrong else "yellow" if waiting else "green"
     verdict = _verdict(status, needs, waits)
-    console.print(verdict, style=style, markup=False, highlight=False)
+    console.print(verdict, style=style, markup=False, highlight=False, soft_wrap=True)
     reach = list(_reach(status))
     shown = [*wrong, *waiting]
     if verbose:
@@ -53,13 +53,13 @@ def print_status(console: Console, status: Status, *, verbose: bool) -> None:
         console.print(_vendors(status))
     else:
         for line in reach:
-            console.print(line, markup=False, highlight=False)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print(console: Console, one: Section) -> None:
-    console.print(one.title, style=one.style, markup=False, highlight=False)
+    console.print(one.title, style=one.style, markup=False, highlight=False, soft_wrap=True)
     for line in one.lines:
-        console.print(f"  {line}", markup=False, highlight=False)
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _verdict(status: Status, needs: list[_Found], waits: list[_Found]) -> str:

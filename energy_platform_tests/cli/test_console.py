@@ -48,14 +48,16 @@ def test_a_pipe_gets_messages_and_tables_whole_whatever_the_terminal_is() -> Non
 def test_a_terminal_breaks_neither_a_message_nor_a_cell() -> None:
     screen = Terminal()
     shown = table("stream", "why")
-    add_row(shown, IDS[0], "nothing")
+    add_row(shown, IDS[0] * 2, "nothing")
     to = console(screen)
     to.print(COMMAND * 3, style="red")
     to.print(shown)
     text = screen.getvalue()
     assert COMMAND * 3 in text
     assert "…" not in text
-    assert f"{IDS[0]}; why nothing" in text.splitlines(), "a line per row where a cell would break"
+    assert f"{IDS[0] * 2}; why nothing" in text.splitlines(), (
+        "a line per row where a cell would break"
+    )
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -23,25 +23,20 @@ def described_test(test: Mapping[str, Any]) -> str:
     wanted = generic.get("kwargs", {})
     column = test.get("column_name")
     columns = ", ".join(f"`{one}`" for one in wanted.get("columns", ()))
-    match generic["name"]:
-        case "not_null":
-            rule = f"`{column}` is never null"
-        case "unique":
-            rule = f"No two rows have the same `{column}`"
-        case "unique_rows":
-            rule = f"No two rows have the same {columns}"
-        case "complete":
-            rule = f"None of these is ever null: {columns}"
-        case "accepted_values":
-            rule = f"`{column}` is one of {', '.join(map(str, wanted.get('values', ())))}"
-        case "relationships":
-            rule = f"Each `{column}` is a `{wanted.get('field')}` of its parent table"
-        case other:
-            bounds = ", ".join(
-                f"{name.replace('_', ' ')} {value}"
-                for name, value in wanted.items()
-                if name not in {"model", "column_name"}
-            )
-            about = f"`{column}`: " if column else ""
-            rule = f"{about}{other.replace('_', ' ')}" + (f" ({bounds})" if bounds else "")
-    return f"{rule}."
+    known = {
+        "not_null": f"`{column}` is never null.",
+        "unique": f"No two rows have the same `{column}`.",
+        "unique_rows": f"No two rows have the same {columns}.",
+        "complete": f"None of these is ever null: {columns}.",
+        "accepted_values": f"`{column}` is one of {', '.join(map(str, wanted.get('values', ())))}.",
+        "relationships": f"Each `{column}` is a `{wanted.get('field')}` of its parent table.",
+    }
+    if (rule := known.get(generic["name"])) is not None:
+        return rule
+    bounds = ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in wanted.items()
+        if name not in {"model", "column_name"}
+    )
+    about = f"`{column}`: " if column else ""
+    return f"{about}{generic['name'].replace('_', ' ')}" + (f" ({bounds})." if bounds else ".")
