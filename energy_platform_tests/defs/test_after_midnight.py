@@ -10,6 +10,7 @@ import pytest
 
 from energy_platform.days import day_bounds
 from energy_platform.defs.partitions import (
+    DAYS,
     INTRADAY,
     RANGE_END,
     RANGE_START,
@@ -99,7 +100,7 @@ def asked_at(minutes: int) -> dict[str, str] | str:
     return {
         key: value
         for key, value in request.tags.items()
-        if key in {RANGE_START, RANGE_END, RUN_KIND}
+        if key in {RANGE_START, RANGE_END, DAYS, RUN_KIND}
     }
 
 

@@ -38,7 +38,10 @@ COLUMN: Final = re.compile(rf"({TABLE.pattern})\.(?!sql$|yml$)([a-z][a-z0-9_]*)"
 SETTING: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 ELSEWHERE: Final = {
-    # Of OpenSSL and requests, of DuckDB's driver, and names in the code.
+    # Of OpenSSL, requests and proxies, of DuckDB's driver, and names in the code.
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from energy_platform.defs.assets import marts as assets
+from energy_platform.defs.assets.home import START_HERE
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
@@ -70,6 +71,7 @@ def test_a_build_in_slices_reports_each_table_once(
                 *(key.to_user_string() for key in tables.keys | handed_over),
                 assets.LIVE,
                 assets.PUBLISHED,
+                START_HERE.to_user_string(),
             }
             return {one.asset_key.to_user_string(): dict(one.metadata) for one in events}
 
