@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import fields
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -47,6 +48,33 @@ _PLAN_COLUMNS: Final = (
 _REGISTER_COLUMNS: Final = tuple(column.name for column in fields(Register))
 
 
+def _write_many(
+    connection: sa.Connection,
+    statement: sa.Insert | sa.Update,
+    names: tuple[str, ...],
+    rows: Sequence[tuple[object, ...]],
+) -> None:
+    """Run a statement for many rows, as ``execute`` does but without its work for each of them.
+
+    That work, for values that the drivers take as they are, was a sixth of the processor time of a
+    push (``benchmarks.push``).
+
+    Args:
+        connection: Of the transaction.
+        statement: An insert, or an update with parameters.
+        names: Of the columns or parameters that the rows hold.
+        rows: Values in this order.
+    """
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+    if compiled.positional:
+        place = {name: n for n, name in enumerate(names)}
+        take = itemgetter(*(place[name] for name in compiled.positiontup or ()))
+        connection.exec_driver_sql(str(compiled), [take(row) for row in rows])
+    else:
+        named = [dict(zip(names, row, strict=True)) for row in rows]
+        connection.exec_driver_sql(str(compiled), named)
+
+
 def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """Return an insert that knows conflicts, in the database's own dialect."""
     is_postgresql = connection.dialect.name == "postgresql"
@@ -76,18 +104,13 @@ def write_plan(
 ) -> None:
     """Write what was decided for some streams: entries, cursors, registers and events."""
     if entries:
-        connection.execute(
+        _write_many(
+            connection,
             sa.insert(tables.packets),
+            ("stream_id", "at_us", "body", "status", "planned_us", "destination"),
             [
-                {
-                    "stream_id": entry.stream_id,
-                    "at_us": entry.at_us,
-                    "body": entry.body,
-                    "status": "pending",
-                    "planned_us": now_us,
-                    "destination": entry.destination,
-                }
-                for entry in entries
+                (one.stream_id, one.at_us, one.body, "pending", now_us, one.destination)
+                for one in entries
             ],
         )
     if states:
@@ -194,7 +217,8 @@ def write_results(
     """Write what became of some packets, and which streams were left."""
     packets = tables.packets
     if results:
-        connection.execute(
+        _write_many(
+            connection,
             sa.update(packets)
             .where(
                 packets.c.stream_id == sa.bindparam("key"),
@@ -205,16 +229,8 @@ def write_results(
                 settled_us=sa.bindparam("new_settled_us"),
                 answer=sa.bindparam("new_answer"),
             ),
-            [
-                {
-                    "key": one.stream_id,
-                    "key_us": one.at_us,
-                    "new_status": one.status,
-                    "new_settled_us": one.settled_us,
-                    "new_answer": one.answer,
-                }
-                for one in results
-            ],
+            ("new_status", "new_settled_us", "new_answer", "key", "key_us"),
+            [(one.status, one.settled_us, one.answer, one.stream_id, one.at_us) for one in results],
         )
         _update_counts(connection, results)
         _write_dead_letters(connection, [one for one in results if one.status == "refused"])
