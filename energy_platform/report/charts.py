@@ -54,7 +54,7 @@ def _state_scales(values: Sequence[Mapping[str, Any]], words: Words) -> dict[str
     labels = [words(f"state.{one}") for one in present]
     legend = (
         alt.Legend(title=None, orient="bottom", direction="horizontal", columns=2, symbolSize=140)
-        if present != ["final"]
+        if len(present) > 1  # Vega lays a single label on its symbol
         else None
     )
 
