@@ -118,8 +118,8 @@ unrecorded: Final = sa.Table(
     sa.Column("stream_id", sa.Text, primary_key=True),
     sa.Column("after_us", sa.BigInteger, primary_key=True),
     sa.Column("until_us", sa.BigInteger, nullable=False),
-    comment="Spans whose packets were sent and are not listed: the rows were lost with a ledger.",
 )
+"""Spans whose packets were sent and are not listed: the rows were lost with a ledger."""
 
 dead_letters: Final = sa.Table(
     "dead_letters",
