@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def cell(text: object) -> str:
     r"""Return a text as a cell of a table holds it: on one line, and no markup.
 
-    >>> cell("a | b,\\nsuch as <id> or [x]")
-    'a \\\\| b, such as \\\\<id> or \\\\[x]'
+    >>> cell("a | b,\nsuch as <id> or [x]")
+    'a \\| b, such as \\<id> or \\[x]'
     """
     whole = " ".join(str(text).split())
     for sign in ("\\", "|", "<", "*", "[", "_", "`", "$", "{"):

@@ -154,7 +154,7 @@ def test_a_link_to_the_portfolio_stays_a_link(suite: SimulatorSuite, tmp_path: P
 
 
 def test_a_file_saved_while_the_question_stands_is_not_overwritten(
-    suite: SimulatorSuite, tmp_path: Path
+    suite: SimulatorSuite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "portfolio.yaml"
     path.write_text("version: 1\nsites: []\n", encoding="utf-8")
@@ -163,9 +163,9 @@ def test_a_file_saved_while_the_question_stands_is_not_overwritten(
         path.write_text("version: 1\nsites: []\n# just saved\n", encoding="utf-8")
         return True
 
-    screen = io.StringIO()
-    assert run_discover(Console(file=screen, width=200), ask=saves_then_agrees) == NOTHING
-    assert "changed in the meantime" in screen.getvalue()
+    screen = Console(file=io.StringIO(), width=200)
+    assert run_discover(screen, ask=saves_then_agrees) == NOTHING
+    assert "changed in the meantime" in " ".join(capsys.readouterr().err.split())
     assert path.read_text(encoding="utf-8").endswith("# just saved\n")
 
 
