@@ -255,6 +255,7 @@ MARTS = (
 )
 
 
+@pytest.mark.long
 def test_a_build_of_what_changed_ends_where_a_build_of_everything_does(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:

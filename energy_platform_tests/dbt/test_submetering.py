@@ -194,6 +194,7 @@ def built(
     return (*build(tmp_path_factory.mktemp("forest"), forest), forest)
 
 
+@pytest.mark.long
 def test_children_and_remainder_are_what_the_parent_shows(
     built: tuple[Warehouse, Portfolio, Forest],
 ) -> None:
@@ -244,6 +245,7 @@ def test_shares_are_of_the_parent_and_of_what_the_site_used(
     assert any(row["site_wh"] is not None for row in rows)
 
 
+@pytest.mark.long
 def test_a_change_of_a_child_reaches_the_branch_of_its_parent_and_no_other_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

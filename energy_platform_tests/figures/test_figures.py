@@ -13,7 +13,7 @@ from energy_platform_tests.figures.scenario import FIRST, Scenario
 if TYPE_CHECKING:
     from energy_platform.warehouse import Warehouse
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.long]
 
 SCENARIO = Scenario(FIRST, days=14)
 

@@ -71,6 +71,7 @@ def uncut(tmp_path_factory: pytest.TempPathFactory) -> Uncut:
     return Uncut(world=world, warehouse=warehouse, rows=rows_of(warehouse.work_file))
 
 
+@pytest.mark.long
 def test_a_cut_build_makes_the_same_rows(uncut: Uncut, tmp_path: Path) -> None:
     most_rows = random.Random(12).randrange(5000, 8000)  # noqa: S311 (any number will do)
     warehouse = uncut.sliced(tmp_path, most_rows=most_rows)
@@ -149,6 +150,7 @@ def test_a_build_killed_between_slices_goes_on_there(uncut: Uncut, tmp_path: Pat
         world.write([DAYS[1], DAYS[-2]])
 
 
+@pytest.mark.long
 def test_a_build_is_not_finished_while_slices_are_left(uncut: Uncut, tmp_path: Path) -> None:
     warehouse = uncut.sliced(tmp_path, most_rows=3000)
     assert len(warehouse.prepare(uncut.world.portfolio).slices) > 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import pytest
 
 from energy_platform.defs.assets import marts as assets
 from energy_platform.defs.assets.home import START_HERE
@@ -23,9 +24,8 @@ from energy_platform_tests.warehouse.warehouse_world import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
+@pytest.mark.long
 def test_a_build_in_slices_reports_each_table_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
