@@ -462,7 +462,7 @@ def open_work(path: Path, *, memory: int) -> duckdb.DuckDBPyConnection:
             "memory_limit": duckdb_limit(memory),
             "threads": "2",
             "autoinstall_known_extensions": "false",
-            "storage_compatibility_version": "v1.0.0",
+            "storage_compatibility_version": "v1.3.0",
             "temp_directory": str(path.parent / "spill"),
         },
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from energy_platform.warehouse.affected import Affected
 
-BYTES_PER_ROW: Final = 200
+BYTES_PER_ROW: Final = 140
 """DuckDB's peak per row of the day files, in the widest model (``benchmarks.scale``)."""
 
 _SMALL: Final = 500_000
