@@ -543,6 +543,9 @@ class AlertSettings(_Connected):
     figure_disputed_min: Minutes = Field(
         0, description="Minutes until refused energy of a point is told, or off."
     )
+    figures_restated_min: Minutes = Field(
+        0, description="Minutes until changed figures that were final are told, or off."
+    )
     disk_nearly_full_min: Minutes = Field(
         0, description="Minutes until a nearly full disk is told, or off."
     )

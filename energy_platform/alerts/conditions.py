@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from energy_platform.disputed import Disputed
+    from energy_platform.restated import Restated
 
 Kind = Literal[
     "run_failed",
@@ -29,11 +30,15 @@ Kind = Literal[
     "stream_refused",
     "check_failed",
     "figure_disputed",
+    "figures_restated",
     "disk_nearly_full",
     "publication_old",
     "service_unhealthy",
 ]
 """What can be wrong; each has a setting that says how soon it is reported."""
+
+EVENTS: Final[frozenset[Kind]] = frozenset({"figures_restated"})
+"""Kinds that happen and do not end: the message says all, and no all-clear follows."""
 
 NAMED: Final = 5
 """Days, streams or checks that a text names; the others are counted."""
@@ -276,6 +281,22 @@ def dispute_conditions(figures: Sequence[Disputed]) -> list[Condition]:
             todo=ADVICE.replace("POINT DAY", shlex.join([one.point_id, one.explain_day])),
         )
         for one in figures
+    ]
+
+
+def restatement_conditions(sites: Sequence[Restated]) -> list[Condition]:
+    """Return the sites of which a publication has just changed figures that were final."""
+    return [
+        Condition(
+            kind="figures_restated",
+            subject=one.site_id,
+            what=one.description,
+            since=one.since,
+            todo='`energy-platform sql "from mart_restatements where '
+            f"site_id = '{one.site_id}'\"` lists them with what was said before; bills and reports "
+            "made of them say the old figures",
+        )
+        for one in sites
     ]
 
 

@@ -30,6 +30,7 @@ _TITLES: Final[dict[Kind, str]] = {
     "stream_refused": "{destination} refused packets",
     "check_failed": "a blocking check failed",
     "figure_disputed": "a figure is disputed",
+    "figures_restated": "final figures changed",
     "disk_nearly_full": "the disk is nearly full",
     "publication_old": "the published figures are old",
     "service_unhealthy": "the platform itself is not well",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.alerts.channels import ChannelError
-from energy_platform.alerts.conditions import is_due
+from energy_platform.alerts.conditions import EVENTS, is_due
 from energy_platform.alerts.policy import waits
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ def watch(
             ]
             messages += writer.begun([one.condition for one in fresh])
             change.reported([one.id for one in fresh], now=now)
-            ended = [one.condition for one in gone if one.notified_at is not None]
+            ended = [
+                one.condition
+                for one in gone
+                if one.notified_at is not None and one.condition.kind not in EVENTS
+            ]
             messages += writer.over(ended, now=now)
             day = now.date().isoformat()
             wants_digest = settings.digest_hour != "off" and now.hour >= settings.digest_hour

@@ -105,6 +105,26 @@ def test_a_message_says_what_since_when_and_what_to_do_and_no_secret(harness: Al
     assert harness.webhook.received[0]["message"].startswith("refresh failed")
 
 
+def test_what_happened_is_told_without_an_all_clear(harness: AlertHarness) -> None:
+    held = [
+        Condition(
+            kind="figures_restated",
+            subject="paris",
+            what="paris: 2 figures that were final are others now, of 2026-02-27: correction",
+            since=START,
+            todo="look at them",
+        )
+    ]
+    for hour in range(24):
+        harness.tick(held, START + timedelta(hours=hour))
+    for hour in range(24, 72):
+        harness.tick([], START + timedelta(hours=hour))
+    assert harness.titles == [
+        "[energy_platform plant] final figures changed: paris",
+        "[energy_platform plant] 1 thing to look at on 02 Mar 2026",
+    ]
+
+
 def test_what_comes_and_goes_is_told_once(harness: AlertHarness) -> None:
     held = [silent("belimo", START)]
     for minute in range(120, 200):

@@ -17,6 +17,7 @@ from energy_platform.disputed import disputed
 from energy_platform.ingest.due import holes
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings, is_configured
+from energy_platform.restated import restated
 from energy_platform.simulators.wattics import WatticsSimulator
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.fortnight.scenario import BEGIN
@@ -144,9 +145,15 @@ def _alerts(channel: str, alerts: AlertCounts, scenario: Scenario) -> list[str]:
     # A dispute stands until somebody decides about it, which nobody does here.
     standing = {(title_of("figure_disputed"), point) for point in _disputes(scenario)}
     must.update(standing)
-    found = []
+    # Late data and corrections change final figures; that is told as it happens, without an end.
+    told = {(title_of("figures_restated"), site) for site in _restated(scenario)}
+    found = [
+        f"{channel}: nobody was told that final figures of {site} changed"
+        for kind, site in sorted(told)
+        if not alerts["begin", kind, site]
+    ]
     keys = {(kind, subject) for _, kind, subject in alerts} | set(must)
-    for kind, subject in sorted(keys):
+    for kind, subject in sorted(keys - told):
         begun, over = alerts["begin", kind, subject], alerts["over", kind, subject]
         least, most = must[kind, subject], must[kind, subject] + may["", kind, subject]
         ended = 0 if (kind, subject) in standing else begun
@@ -163,6 +170,12 @@ def _disputes(scenario: Scenario) -> dict[str, Disputed]:
     platform = scenario.runner.platform
     found = disputed(platform.lake, platform.portfolio())
     return {one.point_id: one for one in found}
+
+
+def _restated(scenario: Scenario) -> list[str]:
+    """Return the sites of which final figures changed in all that time."""
+    found = restated(scenario.runner.platform.warehouse.marts_folder, since=BEGIN)
+    return [one.site_id for one in found]
 
 
 def _unfounded(scenario: Scenario) -> list[str]:

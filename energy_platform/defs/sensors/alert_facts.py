@@ -20,6 +20,7 @@ from energy_platform.alerts.conditions import (
     dispute_conditions,
     failed_runs,
     publication_condition,
+    restatement_conditions,
     source_conditions,
     stream_conditions,
 )
@@ -39,6 +40,7 @@ from energy_platform.lake.files import file_states
 from energy_platform.lake.usage import growth_a_day
 from energy_platform.portfolio import portfolio_state
 from energy_platform.refresh import stale
+from energy_platform.restated import TOLD_FOR, restated
 from energy_platform.settings import PlatformSettings
 from energy_platform.sources.http.logins import refusals
 from energy_platform.sources.registry import day_tables
@@ -115,6 +117,7 @@ def gather(
         *failed_runs(list(_run_ends(instance)), reported_elsewhere=reported),
         *check_conditions(list(_failed_checks(instance, blocking))),
         *_disputes(platform, standing=standing),
+        *restatement_conditions(restated(platform.warehouse.marts_folder, since=now - TOLD_FOR)),
         *_disk(platform, settings=settings, now=now),
         *_publication(platform, standing=standing, now=now),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from energy_platform.sources.http.logins import RefusedLogins
 from energy_platform.sources.registry import day_tables
 from energy_platform_tests.alerts.receivers import mail_server
 from energy_platform_tests.refresh.world import DAYS, METER, PORTFOLIO, land, steady
+from energy_platform_tests.test_restated import put_mart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,3 +302,14 @@ def test_a_disputed_figure_is_one_message_and_one_all_clear(
     text = " ".join(body.split())
     assert "Wh refused on 2026-03-04; a max_power_w of" in text
     assert f"energy-platform explain '{METER}' 2026-03-04" in text
+
+
+def test_final_figures_that_changed_are_one_message_without_an_end(watched: Watched) -> None:
+    marts = watched.platform.warehouse.marts_folder
+    put_mart(marts, ("paris", "site", "day", date(2026, 3, 1), START - MINUTE, "late data"))
+    for hour in (0, 1, 23, 25, 26):
+        watched.read(START + timedelta(hours=hour))
+        watched.look(START + timedelta(hours=hour))
+    assert [told for told in watched.told if "final" in told] == ["final figures changed: paris"]
+    body = " ".join(watched.mailbox.received[0][1].split())
+    assert "1 figure that was final is another now, of 2026-03-01: late data" in body
