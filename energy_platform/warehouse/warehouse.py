@@ -270,9 +270,13 @@ class Warehouse:
                 if not prepared.is_empty:
                     dbt.run(*build_command(prepared.left_out))
             self.commit()
-            with self._opened() as db:
-                rows = count_rows(db)
+            rows = self.rows()
         return Built(prepared=prepared, rows=rows)
+
+    def rows(self) -> dict[str, int]:
+        """Return the rows of every table that people read, as the newest build left them."""
+        with self.locked(), self._opened() as db:
+            return count_rows(db)
 
     def build_first_slices(
         self, prepared: Prepared, *, on_slice: Callable[[str], None] | None = None

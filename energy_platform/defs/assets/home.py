@@ -4,16 +4,21 @@ It is made of nothing and makes nothing; each publication notes on it what stand
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
+import polars as pl
 
 from energy_platform.alerts import ALERTS_FILE, AlertStore, AlertStoreError
 from energy_platform.defs.groups import HOME
-from energy_platform.defs.metadata import OWNERS
+from energy_platform.defs.metadata import OWNERS, plot
 from energy_platform.destinations.base import titles
 from energy_platform.portfolio import Portfolio
+from energy_platform.warehouse.as_of import MARTS_FOLDER
 from energy_platform.warehouse.publication import Published
+
+PICTURE_DAYS: Final = 31
+"""Local days in the picture of a publication, the newest."""
 
 START_HERE: Final = dg.AssetKey(["home", "start_here"])
 
@@ -73,9 +78,32 @@ def publication_noted(
             "streams": len(portfolio.streams),
             "final_figures_restated": published.restated,
             "needs_attention": dg.MetadataValue.md(_attention(data_dir)),
+            **site_use_shown(data_dir / MARTS_FOLDER),
             "file": dg.MetadataValue.path(str(published.path)),
         },
     )
+
+
+def site_use_shown(marts: Path) -> dict[str, dg.MetadataValue[Any]]:
+    """Return a picture of what all sites used per local day; nothing before the first day.
+
+    Args:
+        marts: Folder of the published marts.
+    """
+    days = (
+        pl.scan_parquet(marts / "mart_site_energy" / "**" / "*.parquet", hive_partitioning=False)
+        .filter(pl.col("site_use_kwh").is_not_null())
+        .group_by("local_day")
+        .agg(pl.col("site_use_kwh").sum())
+        .sort("local_day")
+        .tail(PICTURE_DAYS)
+        .collect()
+    )
+    if not days.height:
+        return {}
+    title = f"All sites, use per local day, newest {days.height} days"
+    picture = plot(days, x="local_day", y="site_use_kwh", title=title, label="kWh", bars=True)
+    return {"site_use": picture}
 
 
 def _attention(data_dir: Path) -> str:

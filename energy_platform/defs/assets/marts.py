@@ -30,11 +30,13 @@ from energy_platform.settings import PlatformSettings
 from energy_platform.warehouse import (
     OutOfMemoryError,
     Prepared,
+    Warehouse,
     WarehouseError,
     build_command,
     explained,
 )
 from energy_platform.warehouse.dbt_project import DBT, manifest_of, usable_project
+from energy_platform.warehouse.restatements import MART as RESTATEMENTS
 
 PUBLISHED: Final = "energy_duckdb"
 LIVE: Final = "live_duckdb"
@@ -111,9 +113,12 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
                             context=context,
                             target_path=warehouse.target_path,
                         )
-                    yield from _rebuilt(build, marts, prepared=prepared, context=context)
+                    yield from _rebuilt(
+                        build, marts, warehouse=warehouse, prepared=prepared, context=context
+                    )
                 else:
-                    yield from _unchanged(marts.keys, _inputs(marts, marts.keys), seen=set())
+                    inputs = _inputs(marts, marts.keys)
+                    yield from _unchanged(marts.keys, inputs, rows=warehouse.rows(), seen=set())
                     yield from _still_passed(context.selected_asset_check_keys)
                 if is_whole:
                     warehouse.commit()
@@ -168,10 +173,23 @@ def _rebuilt(
     build: DbtCliInvocation,
     marts: dg.AssetsDefinition,
     *,
+    warehouse: Warehouse,
     prepared: Prepared,
     context: dg.AssetExecutionContext,
 ) -> Iterator[Any]:
-    """Yield the events of dbt, and those of tables and tests that are left out, inputs first."""
+    """Yield the events of dbt, and those of tables and tests that are left out, inputs first.
+
+    They come when dbt is through: until then it holds the file that the rows are counted in, and
+    no table counts before all tests passed. What failed is said in any case.
+    """
+    events = []
+    try:
+        for event in build.stream():
+            events.append(event)  # noqa: PERF402 - those before a failure are told too
+    except DagsterDbtCliRuntimeError:
+        yield from events
+        raise
+    rows = warehouse.rows()
     metadata: dict[str, Any] = {
         "slices": len(prepared.slices),
         "local_days": _days(prepared.affected),
@@ -180,18 +198,18 @@ def _rebuilt(
     inputs = _inputs(marts, context.selected_asset_keys)
     seen: set[dg.AssetKey] = set()
     unanswered = {*context.selected_asset_check_keys}
-    for event in build.stream():
+    for event in events:
         if isinstance(event, dg.AssetCheckResult) and event.asset_key and event.check_name:
             unanswered.discard(dg.AssetCheckKey(event.asset_key, event.check_name))
         if isinstance(event, dg.Output):
             # dbt is through with all that a table is made of: what was not seen stays as it is.
             key = keys[event.output_name]
-            yield from _unchanged(inputs[key], inputs, seen=seen)
+            yield from _unchanged(inputs[key], inputs, rows=rows, seen=seen)
             seen.add(key)
-            yield event.with_metadata({**event.metadata, **metadata})
+            yield event.with_metadata({**event.metadata, **metadata, **_rows_of(key, rows)})
         else:
             yield event
-    yield from _unchanged(inputs, inputs, seen=seen)
+    yield from _unchanged(inputs, inputs, rows=rows, seen=seen)
     # dbt ends with an error where a test of what it built could not be run.
     yield from _still_passed(unanswered)
 
@@ -207,6 +225,7 @@ def _unchanged(
     keys: Iterable[dg.AssetKey],
     inputs: Mapping[dg.AssetKey, AbstractSet[dg.AssetKey]],
     *,
+    rows: Mapping[str, int],
     seen: set[dg.AssetKey],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Say of tables that they follow from the lake as they are: publication waits for each.
@@ -214,13 +233,26 @@ def _unchanged(
     Args:
         keys: The tables.
         inputs: What each is made of; Dagster wants it afterwards.
+        rows: Rows of every table.
         seen: Those of which something was said; filled.
     """
     for key in sorted(keys):
         if key not in seen:
-            yield from _unchanged(inputs[key], inputs, seen=seen)
+            yield from _unchanged(inputs[key], inputs, rows=rows, seen=seen)
             seen.add(key)
-            yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False})
+            yield dg.MaterializeResult(
+                asset_key=key, metadata={"rebuilt": False, **_rows_of(key, rows)}
+            )
+
+
+def _rows_of(key: dg.AssetKey, rows: Mapping[str, int]) -> dict[str, int]:
+    """Return the figure that Dagster shows as a table's row count; a view has none.
+
+    Nor has the table of restatements, into which the publication that follows adds rows.
+    """
+    name = key.to_user_string()
+    is_counted = name in rows and name != RESTATEMENTS
+    return {"dagster/row_count": rows[name]} if is_counted else {}
 
 
 def _still_passed(keys: Iterable[dg.AssetCheckKey]) -> Iterator[dg.AssetCheckResult]:

@@ -73,7 +73,24 @@ def test_a_build_in_slices_reports_each_table_once(
                 assets.PUBLISHED,
                 START_HERE.to_user_string(),
             }
-            return {one.asset_key.to_user_string(): dict(one.metadata) for one in events}
+            told = {one.asset_key.to_user_string(): dict(one.metadata) for one in events}
+            # What Dagster shows as rows is what the published file holds.
+            published = told[assets.PUBLISHED]["tables"]
+            assert isinstance(published, dg.TableMetadataValue)
+            rows = {one.data["table"]: one.data["rows"] for one in published.records}
+            assert rows["mart_site_energy"]
+            assert {
+                name: shown["dagster/row_count"].value
+                for name, shown in told.items()
+                if "dagster/row_count" in shown
+            } == {
+                name: count
+                for name, count in rows.items()
+                if name in told and name != "mart_restatements"
+            }
+            picture = told[START_HERE.to_user_string()]["site_use"].value
+            assert str(picture).startswith("![All sites, use per local day, newest 4 days](data:")
+            return told
 
         first = materialize()
         slices = first["fct_energy_daily"]["slices"].value
