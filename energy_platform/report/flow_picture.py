@@ -9,10 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
-from energy_platform.report.drawing import ACCENT, FONT, INK, PALE, QUIET, standing
+from energy_platform.report.drawing import (
+    ACCENT,
+    FONT,
+    INK,
+    NARROW,
+    PALE,
+    QUIET,
+    WIDE,
+    standing,
+)
+from energy_platform.report.view import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from energy_platform.report.view import Table
 
 _HEIGHT: Final = 300
 """Height of the fullest column, px, without its gaps."""
@@ -168,3 +180,45 @@ def _fitted(text: str, room: float) -> str:
     """
     most = max(int(room / _CHARACTER), 4)
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def flow_of(
+    name: str,
+    boxes: Sequence[Box],
+    bands: Sequence[Band],
+    *,
+    title: str,
+    description: str,
+    table: Table,
+) -> Picture:
+    """Return the picture for a screen and for a phone.
+
+    Args:
+        name: Unique in the page.
+        boxes: Column by column.
+        bands: What flows between them.
+        title: What is drawn, in one line.
+        description: What it shows, for who does not see it.
+        table: The same figures.
+    """
+    wide, narrow = (
+        flow_picture(
+            boxes,
+            bands,
+            width=width,
+            name=f"{name}-picture-{size}",
+            title=title,
+            description=description,
+        )
+        for width, size in ((WIDE, "wide"), (NARROW, "narrow"))
+    )
+    return Picture(
+        id=f"{name}-picture",
+        title=title,
+        description=description,
+        wide=wide,
+        narrow=narrow,
+        spec=None,
+        table=table,
+        is_short=True,
+    )

@@ -7,12 +7,7 @@ from zoneinfo import ZoneInfo
 
 from energy_platform import __version__
 from energy_platform.report.attention import attention
-from energy_platform.report.building_sections import (
-    flows_section,
-    tree_section,
-    ups_section,
-    valves_section,
-)
+from energy_platform.report.device_sections import ups_section, valves_section
 from energy_platform.report.energy_sections import (
     days_section,
     heat_section,
@@ -20,7 +15,9 @@ from energy_platform.report.energy_sections import (
     peak_section,
     use_section,
 )
+from energy_platform.report.flows_section import flows_section
 from energy_platform.report.glance import glance, status_sentence
+from energy_platform.report.tree_section import tree_section
 from energy_platform.report.trust import trust
 from energy_platform.report.view import Page
 
