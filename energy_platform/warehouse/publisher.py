@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from energy_platform.memory import default_memory
 from energy_platform.warehouse.as_of import (
     ENERGY_FILE,
     LAST_COPY_FILE,
@@ -64,7 +65,7 @@ class Publisher:
 
     data_dir: Path
     lake: Lake
-    memory: int
+    memory: int = field(default_factory=default_memory)
 
     @property
     def work_file(self) -> Path:

@@ -8,16 +8,14 @@ rebuilds them together with its own; the published file changes by a single rena
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from energy_platform.identity import device_of
-from energy_platform.memory import default_memory, duckdb_limit
+from energy_platform.memory import duckdb_limit
 from energy_platform.sources.registry import sources
 from energy_platform.warehouse.affected import CoveringFile, find_affected, overlapping
 from energy_platform.warehouse.build_info import build_info
@@ -48,7 +46,6 @@ from energy_platform.warehouse.inputs import (
 )
 from energy_platform.warehouse.live_views import LIVE_FILE, is_out_of_place
 from energy_platform.warehouse.publication import (
-    Published,
     count_rows,
     published_info,
     without_hints,
@@ -67,12 +64,11 @@ from energy_platform.warehouse.selection import (
 from energy_platform.warehouse.slices import Slice, rows_within, slices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import polars as pl
 
-    from energy_platform.lake.lake import Lake
     from energy_platform.portfolio import Portfolio
     from energy_platform.schemas import Vendor
 
@@ -87,29 +83,19 @@ def _late_days() -> dict[Vendor, int]:
     }
 
 
-@dataclass(frozen=True)
-class Warehouse:
-    """The work file and the published file of one installation.
+@dataclass(frozen=True, kw_only=True)
+class Warehouse(Publisher):
+    """The work file of one installation, built by dbt, and what is published of it.
 
     Attributes:
-        data_dir: Folder for all that a run leaves.
-        lake: The day files.
         dbt_project_dir: The dbt project, its profile next to it.
         late_days: Days that each vendor's daily run reads again.
-        memory: What the processes of a build may hold together, bytes.
         most_rows: Rows of day files that are rebuilt at once; None: as many as fit into memory.
     """
 
-    data_dir: Path
-    lake: Lake
     dbt_project_dir: Path
     late_days: Mapping[Vendor, int] = field(default_factory=_late_days)
-    memory: int = field(default_factory=default_memory)
     most_rows: int | None = None
-
-    @cached_property
-    def _publisher(self) -> Publisher:
-        return Publisher(data_dir=self.data_dir, lake=self.lake, memory=self.memory)
 
     @property
     def folder(self) -> Path:
@@ -117,39 +103,9 @@ class Warehouse:
         return self.data_dir / "warehouse"
 
     @property
-    def work_file(self) -> Path:
-        """The private DuckDB file dbt builds in."""
-        return self._publisher.work_file
-
-    @property
     def target_path(self) -> Path:
         """Where dbt leaves its artifacts."""
         return self.folder / "target"
-
-    @property
-    def published_file(self) -> Path:
-        """The file everybody reads."""
-        return self._publisher.published_file
-
-    @property
-    def live_file(self) -> Path:
-        """The file of live views."""
-        return self._publisher.live_file
-
-    @property
-    def marts_folder(self) -> Path:
-        """Where the marts lie as Parquet."""
-        return self._publisher.marts_folder
-
-    @property
-    def journal_folder(self) -> Path:
-        """Where it is kept what was said of final figures."""
-        return self._publisher.journal_folder
-
-    @property
-    def last_copy_file(self) -> Path:
-        """What the newest copy of the published file cost."""
-        return self._publisher.last_copy_file
 
     def env(self) -> dict[str, str]:
         """Return what dbt needs in its environment; the same for every build."""
@@ -167,12 +123,6 @@ class Warehouse:
             "DBT_LOG_LEVEL_FILE": "info",
             "DO_NOT_TRACK": "1",
         }
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the work file from ``prepare`` to ``commit``, or for a publication."""
-        with self._publisher.locked():
-            yield
 
     def plan(self, portfolio: Portfolio, *, delivery: pl.DataFrame | None = None) -> BuildPlan:
         """Say whether the published file follows from the lake, the portfolio and the ledger.
@@ -206,7 +156,7 @@ class Warehouse:
         )
         if not self.live_file.exists() or is_out_of_place(self.live_file):
             why += (f"{LIVE_FILE} is missing or shows another folder",)
-        if published_info(self.published_file) != published and self._publisher.is_copy_due():
+        if published_info(self.published_file) != published and self.is_copy_due():
             why += (f"{self.published_file.name} is due to be copied",)
         return BuildPlan(stale=bool(why), why=why)
 
@@ -275,7 +225,7 @@ class Warehouse:
 
     def rows(self) -> dict[str, int]:
         """Return the rows of every table that people read, as the newest build left them."""
-        with self.locked(), self._opened() as db:
+        with self.locked(), self.opened() as db:
             return count_rows(db)
 
     def build_first_slices(
@@ -316,7 +266,7 @@ class Warehouse:
                     raise
                 todo[:1] = halves
                 continue
-            with self._opened() as db:
+            with self.opened() as db:
                 MartExport(db, folder=self.marts_folder).note_rebuilt(one.days)
                 Restatements(db, folder=self.journal_folder).note_rebuilt(one.days)
                 BuildState(db).finish_days(one.days)
@@ -341,7 +291,7 @@ class Warehouse:
         Raises:
             WarehouseError: Slices are left, which were not built.
         """
-        with self.locked(), self._opened() as db:
+        with self.locked(), self.opened() as db:
             state = BuildState(db)
             days = days_handed_over(self.folder)
             export = MartExport(db, folder=self.marts_folder)
@@ -360,18 +310,6 @@ class Warehouse:
             state.finish()
         for folder in (self._inputs, self._planned):
             shutil.rmtree(folder, ignore_errors=True)
-
-    def publish_delivery(self, delivery: pl.DataFrame) -> Published | None:
-        """Publish what the ledger says now: see ``Publisher.publish_delivery``."""
-        return self._publisher.publish_delivery(delivery)
-
-    def publish(self) -> Published:
-        """Publish the finished build: see ``Publisher.publish``."""
-        return self._publisher.publish()
-
-    def write_live_views(self) -> tuple[str, ...]:
-        """Write ``live.duckdb`` where its views are other ones; return their names."""
-        return self._publisher.write_live_views()
 
     def _build_info(
         self,
@@ -397,7 +335,7 @@ class Warehouse:
         why = self._why_full(portfolio, info=info)
         if why:
             _remove_database(self.work_file)
-        with self._opened() as db:
+        with self.opened() as db:
             state = BuildState(db)
             resumed = state.is_under_way()
             before = state.input_files()
@@ -488,7 +426,7 @@ class Warehouse:
         if not self.work_file.exists():
             return ("no build yet",)
         try:
-            with self._opened() as db:
+            with self.opened() as db:
                 state = BuildState(db)
                 before, old, known = (
                     state.build_info(),
@@ -517,9 +455,6 @@ class Warehouse:
             for device in sorted(old.keys() | new.keys())
             if old.get(device) != new.get(device) and device in with_data
         )
-
-    def _opened(self) -> duckdb.DuckDBPyConnection:
-        return self._publisher.opened()
 
     @property
     def _planned(self) -> Path:
