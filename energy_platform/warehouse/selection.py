@@ -6,12 +6,13 @@ a hundred (``benchmarks.scale``). Left out are models, with the tests that look 
 
 from __future__ import annotations
 
+import fnmatch
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.schemas import CORE_CONSUMPTION_DELTAS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from energy_platform.portfolio import Portfolio
     from energy_platform.warehouse.inputs import Input
@@ -21,9 +22,6 @@ OF_DAYS: Final = "config.materialized:incremental"
 
 _OF_CONSUMPTION: Final = ("fct_consumption_*",)
 """Of registers that count no energy, such as water meters; many a portfolio has none."""
-
-_OF_TREES: Final = ("mart_submetering",)
-_OF_INSTRUMENTS: Final = ("mart_instruments",)
 
 _VIEWS: Final = "config.materialized:view"
 _TABLES: Final = "config.materialized:table"
@@ -74,16 +72,39 @@ def without_rows(*builds: Collection[Input]) -> tuple[str, ...]:
     return () if has_consumption else _OF_CONSUMPTION
 
 
-def without_links(portfolio: Portfolio) -> tuple[str, ...]:
-    """Return the models of what stands behind what that a portfolio says nothing of.
+def without_points(portfolio: Portfolio) -> tuple[str, ...]:
+    """Return the models of what a portfolio has no point of.
 
     They are empty, as any build leaves them, and cost what a model costs that has nothing to do.
     """
     points = portfolio.points.values()
-    return (
-        *(() if any(one.parent is not None for one in points) else _OF_TREES),
-        *(() if any(one.same_as is not None for one in points) else _OF_INSTRUMENTS),
-    )
+    kinds = {one.kind for one in points}
+    roles = {one.role for one in points}
+    gauges = {one.quantity for one in points if one.kind == "gauge"}
+    has_source = bool(roles & {"generation", "storage"})
+    wanted = {
+        "fct_measurement_*": "gauge" in kinds,
+        "fct_state_daily": bool(kinds & {"state", "bitfield"}),
+        "mart_submetering": any(one.parent is not None for one in points),
+        "mart_instruments": any(one.same_as is not None for one in points),
+        "mart_energy_flows": has_source,
+        "mart_self_consumption_*": has_source,
+        "mart_battery_*": "storage" in roles,
+        "mart_ups_daily": "load_rate" in gauges,
+        "mart_valve_daily": bool(gauges & {"temperature_difference", "supply_temperature"}),
+    }
+    return tuple(models for models, is_wanted in wanted.items() if not is_wanted)
+
+
+def still_empty(models: Iterable[str], *, rows: Mapping[str, int]) -> tuple[str, ...]:
+    """Return those of the models whose tables hold nothing: a rule alone never leaves rows behind.
+
+    Args:
+        models: Names, or patterns of names.
+        rows: Rows of every table that there is.
+    """
+    filled = [name for name, count in rows.items() if count]
+    return tuple(one for one in models if not fnmatch.filter(filled, one))
 
 
 def leaves_nothing(left_out: Sequence[str]) -> bool:

@@ -57,8 +57,9 @@ from energy_platform.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.warehouse.selection import (
     build_command,
     slice_command,
+    still_empty,
     unchanged,
-    without_links,
+    without_points,
     without_rows,
 )
 from energy_platform.warehouse.slices import Slice, rows_within, slices_of
@@ -254,12 +255,13 @@ class Warehouse(Publisher):
         self, prepared: Prepared, *, dbt: DbtSession, on_slice: Callable[[str], None] | None
     ) -> None:
         todo = [*prepared.slices]
+        empty = prepared.empty
         done = 0
         while len(todo) > 1:
             one = todo[0]
             self._hand_over_slice(prepared, one)
             try:
-                dbt.run(*slice_command(prepared.left_out, empty=prepared.empty, is_first=done == 0))
+                dbt.run(*slice_command(prepared.left_out, empty=empty, is_first=done == 0))
             except OutOfMemoryError:
                 halves = one.halves()
                 if len(halves) == 1:
@@ -270,6 +272,7 @@ class Warehouse(Publisher):
                 MartExport(db, folder=self.marts_folder).note_rebuilt(one.days)
                 Restatements(db, folder=self.journal_folder).note_rebuilt(one.days)
                 BuildState(db).finish_days(one.days)
+                empty = still_empty(empty, rows=count_rows(db))
             done += 1
             del todo[0]
             if on_slice is not None:
@@ -360,9 +363,9 @@ class Warehouse(Publisher):
                 full=bool(why),
             )
             days = affected.all_days
-            empty = (
-                *without_rows(before.values(), inputs.values()),
-                *without_links(portfolio),
+            empty = still_empty(
+                (*without_rows(before.values(), inputs.values()), *without_points(portfolio)),
+                rows=count_rows(db),
             )
             same = unchanged(
                 state.build_info(),

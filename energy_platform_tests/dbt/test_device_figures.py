@@ -13,7 +13,7 @@ import pytest
 
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
-from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS
+from energy_platform.schemas import CORE_ENERGY_DELTAS, CORE_READINGS, CORE_TABLES
 from energy_platform.warehouse import Warehouse
 from energy_platform_tests.dbt.metered import metered, rows
 from energy_platform_tests.warehouse.warehouse_world import PROJECT, World, days_from, utc
@@ -286,3 +286,38 @@ def test_a_build_of_what_changed_ends_where_a_build_of_everything_does(
         found = rows(again, query)
         assert found == rows(anew, query), mart
         assert found != rows(warehouse, query) or mart == "mart_ups_daily", mart
+
+
+@pytest.mark.long
+def test_a_device_of_a_new_kind_has_the_figures_as_if_it_had_always_been_there(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Models of what a portfolio has no point of are left out, until it has some.
+
+    A UPS is what comes without a build of everything: what counts in a site's use rebuilds it.
+    """
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(warehouse.lake.root, lake.root)
+    head, *devices = PORTFOLIO.split("  - {vendor")
+    others = "".join(f"  - {{vendor{one}" for one in devices if "serial: ups" not in one)
+    for table in CORE_TABLES:
+        for day in lake.days(table):
+            frame = lake.read(table, day=day)
+            if "point_id" in frame.columns:
+                is_other = ~pl.col("point_id").str.starts_with("socomec/ups/")
+                lake.write(table, frame.filter(is_other), day=day)
+    later = Warehouse(data_dir=tmp_path, lake=lake, dbt_project_dir=PROJECT)
+    before = parse_portfolio(head + others)
+    later.build(before, delivery=None)
+    assert "mart_ups_daily" in later.build(before, delivery=None).prepared.empty
+    for table in CORE_TABLES:
+        for day in warehouse.lake.days(table):
+            lake.write(table, warehouse.lake.read(table, day=day), day=day)
+    built = later.build(parse_portfolio(PORTFOLIO), delivery=None)
+    assert built.prepared.why == ()
+    later.publish()
+    for mart in (*MARTS, "fct_measurement_hourly", "fct_measurement_daily", "mart_site_energy"):
+        query = f"from {mart} order by all"
+        found = rows(warehouse, query)
+        assert found, mart
+        assert rows(later, query) == found, mart
