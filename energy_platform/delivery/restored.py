@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from energy_platform.delivery.ledger import Ledger, StreamState
+    from energy_platform.delivery.ledger import Ledger, Register, StreamState
+    from energy_platform.delivery.streams import FieldPlan
     from energy_platform.portfolio import Portfolio
 
 
@@ -78,7 +79,7 @@ def continue_restored(
 
 
 def _move_registers(work: StreamWork, *, at_us: int, values: Mapping[str, float]) -> None:
-    """Move cumulative registers on; ``values`` does it for those of values per interval."""
+    """Move cumulative registers on; those of values per interval follow with their next value."""
     registers = work.state.registers
     for field in work.plan.fields:
         register = registers.get(field.name)
@@ -95,6 +96,22 @@ def _move_registers(work: StreamWork, *, at_us: int, values: Mapping[str, float]
             register.sent_thousandths = max(sent, register.sent_thousandths)
             # What the portfolio says otherwise now moves it from here on.
             register.target_wh = field.wh_of(register.sent_thousandths)
+
+
+def count_unrecorded(register: Register, field: FieldPlan, *, until_us: int, shown: int) -> None:
+    """Take for sent what a value per interval leaves between its beginning and the last one known.
+
+    Only a restored stream leaves any: packets of that span were received, of which the ledger has
+    no rows.
+
+    Args:
+        register: The field's register; changed in place.
+        field: The field.
+        until_us: Where the interval begins.
+        shown: What the register shows there, in thousandths.
+    """
+    if until_us > register.sent_us:
+        register.sent_thousandths += shown - field.thousandths_of(register.target_wh)
 
 
 class ContinueError(ValueError):

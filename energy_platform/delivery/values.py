@@ -13,6 +13,7 @@ import polars as pl
 from energy_platform.days import day_after, day_before, day_of, instant
 from energy_platform.delivery.ledger import Event
 from energy_platform.delivery.registers import begin_registers, sum_until
+from energy_platform.delivery.restored import count_unrecorded
 from energy_platform.transforms.sampling import (
     THOUSANDTHS,
     energy_at,
@@ -277,10 +278,7 @@ def _interval_values(
     ).iter_rows():
         number, field = fields[key]
         register = works[number].state.registers[field.name]
-        if before_us > register.sent_us:
-            # After a restore: what lies in between was sent, and the rows of it are lost.
-            counted = field.thousandths_of(register.target_wh)
-            register.sent_thousandths += whole - amount - counted
+        count_unrecorded(register, field, until_us=before_us, shown=whole - amount)
         register.target_wh = target_wh
         register.sent_us = at_us
         if is_sent:
