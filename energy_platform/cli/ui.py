@@ -17,7 +17,7 @@ from energy_platform.cli.run_lines import RunLines
 from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.tree import Tree
 from energy_platform.ingest.run import is_configured
-from energy_platform.installation.dagster_database import require_dagster_database
+from energy_platform.installation.dagster_database import claim_dagster_database
 from energy_platform.installation.env_file import EnvFileError, env_file
 from energy_platform.installation.instance import (
     UiError,
@@ -103,7 +103,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             claim(data_dir, origin="live")
             _warn_of_env_file(console)
         platform = PlatformSettings()
-        require_dagster_database(platform.dagster_url)
+        claim_dagster_database(platform.dagster_url, home=data_dir / "dagster")
         home = render_instance(data_dir / "dagster", url=platform.dagster_url)
         held = stack.enter_context(only_ui(home))
         prefix = platform.ui_path_prefix

@@ -22,7 +22,7 @@ from energy_platform.defs.instance.dead_runs import DeadRun, fail_dead_runs, que
 from energy_platform.defs.instance.living_runs import home_of
 from energy_platform.defs.instance.secrets import secret_values
 from energy_platform.defs.resources import Platform
-from energy_platform.installation.dagster_database import require_dagster_database
+from energy_platform.installation.dagster_database import claim_dagster_database
 from energy_platform.installation.environment import variables_set
 from energy_platform.installation.interrupts import noticed_interrupts
 from energy_platform.installation.run_locks import (
@@ -359,7 +359,7 @@ def open_runner(
     from energy_platform.installation.instance import render_instance  # noqa: PLC0415
 
     url = PlatformSettings().dagster_url
-    require_dagster_database(url)
+    claim_dagster_database(url, home=home)
     render_instance(home, url=url)
     output = home / "steps.log"
     if output.exists() and output.stat().st_size > LOG_BYTES:

@@ -112,7 +112,7 @@ def check_dagster_database(url: SecretStr | None, *, home: Path) -> CheckResult:
     if url is None:
         return ok("dagster", "records", f"SQLite in {home}")
     try:
-        require_dagster_database(url)
+        require_dagster_database(url, home=home)
     except DagsterDatabaseError as error:
         return fail("dagster", "records", str(error))
     return ok("dagster", "records", "the postgresql database answers")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from energy_platform.installation.dagster_owner import OWNER, claim, why_foreign
 from energy_platform.lake.database import (
     CONNECTING,
     DatabaseUrlError,
@@ -87,18 +88,64 @@ def open_to_read(home: Path, *, url: SecretStr | None) -> sa.Engine | None:
     )
 
 
-def require_dagster_database(url: SecretStr | None) -> None:
-    """Refuse to go on where Dagster's records lie on a server that it cannot use.
+def claim_dagster_database(url: SecretStr | None, *, home: Path) -> None:
+    """Make a database on a server this installation's, or refuse to go on.
 
     Args:
-        url: As the settings have it; None for SQLite, which needs no look.
+        url: As the settings have it; None for SQLite, which lies in the installation's own folder.
+        home: Folder of the instance.
 
     Raises:
-        DagsterDatabaseError: It cannot be reached, holds the tables of something else, or a package
-            is missing.
+        DagsterDatabaseError: It cannot be reached, holds the tables of something else or another
+            installation's records, or a package is missing.
     """
     if url is None:
         return
+    require_dagster_database(url, home=home)
+    engine = _open_server(url)
+    try:
+        with engine.begin() as connection:
+            why = claim(connection, home)
+    except sa.exc.DBAPIError as error:
+        raise unreachable(error, home=None) from error
+    finally:
+        engine.dispose()
+    if why:
+        raise _foreign(why)
+
+
+def require_own(connection: sa.Connection, *, home: Path) -> bool:
+    """Say whether there are records on a server yet, and refuse those of another installation.
+
+    Args:
+        connection: To the server.
+        home: Folder of the instance.
+
+    Raises:
+        DagsterDatabaseError: They are another installation's, or of something else.
+    """
+    tables = set(sa.inspect(connection).get_table_names())
+    # Dagster makes its table of snapshots first, and has the two others as well.
+    if tables & {"alembic_version", "runs"} and "snapshots" not in tables:
+        raise DagsterDatabaseError(
+            f"the database of {SETTING} holds tables of something else, such as the ledger's; make "
+            "one for Dagster alone (CREATE DATABASE dagster) and name it there"
+        )
+    if OWNER.name in tables and (why := why_foreign(connection, home)):
+        raise _foreign(why)
+    return "runs" in tables
+
+
+def require_dagster_database(url: SecretStr, *, home: Path) -> None:
+    """Refuse a database on a server that Dagster cannot use; nothing is changed.
+
+    Args:
+        url: As the settings have it.
+        home: Folder of the instance.
+
+    Raises:
+        DagsterDatabaseError: As of `claim_dagster_database`.
+    """
     if find_spec("dagster_postgres") is None:
         raise DagsterDatabaseError(
             f"{SETTING} needs dagster-postgres: pip install 'energy-platform[postgres]'"
@@ -108,7 +155,8 @@ def require_dagster_database(url: SecretStr | None) -> None:
     try:
         while True:
             try:
-                tables = set(sa.inspect(engine).get_table_names())
+                with engine.connect() as connection:
+                    require_own(connection, home=home)
                 break
             except sa.exc.DBAPIError as error:
                 if not is_session_lost(error) or time.monotonic() > deadline:
@@ -116,12 +164,6 @@ def require_dagster_database(url: SecretStr | None) -> None:
                 time.sleep(_RETRY_S)
     finally:
         engine.dispose()
-    # Dagster makes its table of snapshots first, and has the two others as well.
-    if tables & {"alembic_version", "runs"} and "snapshots" not in tables:
-        raise DagsterDatabaseError(
-            f"the database of {SETTING} holds tables of something else, such as the ledger's; make "
-            "one for Dagster alone (CREATE DATABASE dagster) and name it there"
-        )
 
 
 def unreachable(error: sa.exc.DBAPIError, *, home: Path | None) -> DagsterDatabaseError:
@@ -137,6 +179,13 @@ def unreachable(error: sa.exc.DBAPIError, *, home: Path | None) -> DagsterDataba
     return DagsterDatabaseError(
         f"the database of Dagster's records cannot be reached ({said}); check {SETTING} and that "
         "the server runs"
+    )
+
+
+def _foreign(why: str) -> DagsterDatabaseError:
+    return DagsterDatabaseError(
+        f"the database of {SETTING} {why}. Give this one a database of its own by {SETTING}, or "
+        "remove the setting: Dagster's records are then kept in the data folder"
     )
 
 

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from energy_platform.installation.dagster_database import open_to_read, unreachable
+from energy_platform.installation.dagster_database import (
+    open_to_read,
+    require_own,
+    unreachable,
+)
 from energy_platform.installation.run_locks import (
     BEING_STARTED_STATUSES,
     has_lock_file,
@@ -101,7 +105,7 @@ def troubled_runs(home: Path, *, url: SecretStr | None = None, now: datetime) ->
     try:
         with engine.connect() as database:
             # A server has no table before Dagster was there for the first time.
-            if url is not None and not sa.inspect(database).has_table(RUNS.name):
+            if url is not None and not require_own(database, home=home):
                 return []
             troubled = [*_unfinished(database, home=home, now=now), *_found_dead(database)]
     except sa.exc.DBAPIError as error:
