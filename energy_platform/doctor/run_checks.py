@@ -65,10 +65,12 @@ def run_checks(
     yield from check_leftovers(data_dir)
     yield from check_published(data_dir, now=now())
     yield check_backup(settings.platform, now=now())
-    yield from check_dagster(data_dir / "dagster")
     home, dagster_url = data_dir / "dagster", settings.platform.dagster_url
-    yield check_dagster_database(dagster_url, home=home)
-    yield from check_runs(home, url=dagster_url, now=now())
+    yield from check_dagster(home)
+    records = check_dagster_database(dagster_url, home=home)
+    yield records
+    if records.level == "ok":
+        yield from check_runs(home, url=dagster_url, now=now())
     yield check_database("ledger", settings.platform.ledger_url, data_dir=data_dir)
     yield check_database("catalogue", settings.platform.catalogue_url, data_dir=data_dir)
     lake = Lake.of(settings.platform)

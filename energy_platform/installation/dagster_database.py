@@ -177,8 +177,7 @@ def unreachable(error: sa.exc.DBAPIError, *, home: Path | None) -> DagsterDataba
     if home is not None:
         return DagsterDatabaseError(f"the run table of {home} cannot be read ({said})")
     return DagsterDatabaseError(
-        f"the database of Dagster's records cannot be reached ({said}); check {SETTING} and that "
-        "the server runs"
+        f"Dagster's records cannot be reached: check {SETTING} and that the server runs ({said})"
     )
 
 

@@ -127,7 +127,9 @@ def test_a_database_that_is_not_there_is_named_by_its_setting(
     url: SecretStr, tmp_path: Path
 ) -> None:
     drop_database(url.get_secret_value())
-    with pytest.raises(DagsterDatabaseError, match=r"does not exist.*ENERGY_PLATFORM_DAGSTER_URL"):
+    with pytest.raises(
+        DagsterDatabaseError, match=r"check ENERGY_PLATFORM_DAGSTER_URL.*does not exist"
+    ):
         claim_dagster_database(url, home=tmp_path)
     found = check_dagster_database(url, home=tmp_path)
     assert found.level == "fail"

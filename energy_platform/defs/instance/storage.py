@@ -1,8 +1,8 @@
 """Dagster's records in PostgreSQL, with the URL out of the settings.
 
-Dagster's own form of it names a variable of the environment; this one asks the settings, which read
-``.env`` as well: the password is in no file of the instance and in no process's environment for it.
-Configured in the rendered ``dagster.yaml``.
+Dagster's own form of it names a variable of the environment, which each process would have to be
+given, as it is written. This one asks the settings, which read ``.env`` as well, and puts driver
+and time zone right; the password is in no file of the instance. Configured in ``dagster.yaml``.
 """
 
 from __future__ import annotations
