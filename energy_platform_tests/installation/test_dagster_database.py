@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
 from pydantic import SecretStr
 
+from energy_platform.cli.failures import USAGE, ending_of
 from energy_platform.doctor.running import check_dagster_database
 from energy_platform.installation.dagster_database import storage_url
 from energy_platform.installation.instance import render_instance
@@ -88,6 +90,16 @@ def test_doctor_names_the_setting_and_what_to_do(tmp_path: Path, away: str) -> N
     assert f"check {SETTING} and that the server runs" in found.message
     assert PASSWORD not in found.message
     assert check_dagster_database(None, home=tmp_path).level == "ok"
+
+
+def test_a_server_that_goes_away_under_a_command_is_not_taken_for_the_ledgers(away: str) -> None:
+    engine = sa.create_engine(storage_url(SecretStr(away)))
+    with pytest.raises(DagsterPostgresException) as left:
+        retry_pg_connection_fn(engine.connect, retry_limit=0)
+    ending = ending_of(left.value)
+    assert ending.code == USAGE
+    assert f"check {SETTING} and that the server runs" in ending.message
+    assert PASSWORD not in ending.message
 
 
 def test_the_ui_does_not_start_and_says_why_in_one_sentence(tmp_path: Path, away: str) -> None:
