@@ -20,7 +20,7 @@ help:
 	@echo "make hooks  ruff, sqlfluff and mypy before each commit of this clone"
 	@echo "make docs   the docs as a site that needs no network: docs/_build/html/index.html"
 	@echo "make keycloak  the Socomec login against a real Keycloak (Java 17, Maven; downloads once)"
-	@echo "make postgres  the tests of ledger and catalogue on a real PostgreSQL"
+	@echo "make postgres  the tests of ledger, catalogue and Dagster's records on a real PostgreSQL"
 	@echo "make faults    every fault of every vendor, as a table"
 	@echo "make properties  the properties of energy on 10,000 random histories each (slow)"
 	@echo "make year      a year of meters that are hard to read, each day judged (slow)"

@@ -428,6 +428,11 @@ class PlatformSettings(_Section):
     catalogue_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the lake's catalogue; empty: SQLite in data_dir."
     )
+    dagster_url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL of a PostgreSQL database for Dagster alone: runs, events, "
+        "ticks; empty: SQLite in data_dir.",
+    )
     ca_file: CaFile | None = Field(None, description=CA_FILE_IS)
     memory: Memory | None = Field(
         None,
@@ -481,6 +486,41 @@ class PlatformSettings(_Section):
         if not found or not scheme.startswith("sqlite") or file.startswith(("/", ":", "file:")):
             return url
         return SecretStr(f"{scheme}:///{home_folder() / file}")
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _on_a_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and _place(url) is None:
+            # Without the URL: it may hold a password.
+            raise ValueError("expected a SQLAlchemy URL such as postgresql://user@host/name")
+        return url
+
+    @model_validator(mode="after")
+    def _dagster_has_its_own_database(self) -> Self:
+        if self.dagster_url is None or self.ledger_url is None:
+            return self
+        # Both have a table of runs and one of the schema's version.
+        if _place(self.dagster_url) == _place(self.ledger_url):
+            raise ValueError(
+                "ENERGY_PLATFORM_DAGSTER_URL: names the database of ENERGY_PLATFORM_LEDGER_URL; "
+                "give Dagster one of its own, made by CREATE DATABASE"
+            )
+        return self
+
+
+def _place(url: SecretStr) -> tuple[object, ...] | None:
+    """Return which PostgreSQL database a URL names; None when it names none."""
+    import sqlalchemy as sa  # noqa: PLC0415 - slow to import, and seldom needed here
+
+    try:
+        parsed = sa.make_url(url.get_secret_value())
+    except (sa.exc.ArgumentError, ValueError):
+        return None
+    if parsed.get_backend_name() != "postgresql":
+        return None
+    schema = parsed.query.get("options")
+    name = parsed.database or parsed.username
+    return (parsed.host or "localhost", parsed.port or 5432, name, schema)
 
 
 Minutes = Annotated[int | Literal["off"], _number_or_off(525_600)]

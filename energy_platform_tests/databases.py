@@ -9,6 +9,9 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
+
+from energy_platform.installation.dagster_database import SETTING as DAGSTER_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +19,27 @@ if TYPE_CHECKING:
 POSTGRES: Final = "ENERGY_PLATFORM_TEST_POSTGRES_URL"
 """Variable with the URL of a server; ``python -m energy_platform_tests.delivery.postgres`` sets it
 for the command that it runs."""
+
+
+EACH: Final = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+"""Parameters of what runs in each database there is."""
+
+
+@contextmanager
+def dagster_records(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretStr | None]:
+    """Let the settings put Dagster's records into SQLite or an empty database of PostgreSQL.
+
+    The server's time zone is one of its own, as many have.
+    """
+    if kind == "sqlite":
+        monkeypatch.delenv(DAGSTER_URL, raising=False)
+        yield None
+        return
+    with postgresql_database("dagster") as url:
+        name = sa.make_url(url).database
+        _as_admin(url, f"ALTER DATABASE {name} SET timezone TO 'America/St_Johns'")
+        monkeypatch.setenv(DAGSTER_URL, url)
+        yield SecretStr(url)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from energy_platform.backup.errors import BackupError
 from energy_platform.delivery import DeadLetterError, LedgerError
 from energy_platform.discovery import DiscoveryError
 from energy_platform.explain import ExplainError
+from energy_platform.installation.dagster_database import DagsterDatabaseError, unreachable
 from energy_platform.installation.instance import ForeignInstanceError, InstanceInUseError, UiError
 from energy_platform.installation.origin import DataFolderError, OriginError, SimulationInUseError
 from energy_platform.lake.catalogue import CatalogueError
@@ -58,6 +59,7 @@ EXPECTED: Final = (
     AlertStoreError,
     BackupError,
     CatalogueError,
+    DagsterDatabaseError,
     DataFolderError,
     DiscoveryError,
     ExplainError,
@@ -79,7 +81,9 @@ EXPECTED: Final = (
 )
 """Errors whose message is written for the person at the terminal."""
 
-_NAMES_A_SECRET: Final = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|LEDGER_URL", re.IGNORECASE)
+_NAMES_A_SECRET: Final = re.compile(
+    r"PASSWORD|SECRET|TOKEN|CREDENTIAL|(LEDGER|CATALOGUE|DAGSTER)_URL", re.IGNORECASE
+)
 
 _SAYS_FULL: Final = re.compile(r"no space left on device|disk is full|os error 28", re.IGNORECASE)
 """How libraries that have no error number of their own say ENOSPC."""
@@ -155,8 +159,12 @@ def _file_of(error: BaseException) -> Path | None:
 
 def _of_database(error: BaseException) -> str | None:
     """Say what a database refused, without the statement: nobody but us has written it."""
+    if _module(error) == "dagster_postgres" and isinstance(error.__cause__, sa.exc.DBAPIError):
+        error = error.__cause__
     if isinstance(error, sa.exc.DBAPIError):
         cause = error.orig or error
+        if _module(cause) == "psycopg2":  # Dagster's driver, and nobody else's
+            return str(unreachable(error, home=None))
         what = _first_line(cause)
         if isinstance(cause, sqlite3.Error):
             return f"a SQLite file of the data folder cannot be used: {what}"
@@ -166,6 +174,11 @@ def _of_database(error: BaseException) -> str | None:
     if isinstance(error, duckdb.IOException):
         return f"a DuckDB file cannot be used: {_first_line(error)}"
     return None
+
+
+def _module(error: BaseException) -> str:
+    """Return the package that an error's class comes from."""
+    return type(error).__module__.partition(".")[0]
 
 
 def _of_unexpected(error: BaseException) -> Ending:

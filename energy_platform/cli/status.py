@@ -212,7 +212,7 @@ def read_status(settings: Settings) -> Status:
         published_newest_day=publication.newest_day,
         publication=publication,
         portfolio=str(platform.portfolio),
-        troubles=read_troubles(platform.data_dir, now=now),
+        troubles=read_troubles(platform, now=now),
         replaced_answers=read_replacements(lake),
         is_running=ui_is_running(platform.data_dir / "dagster"),
     )

@@ -5,11 +5,11 @@ A place that cannot be read is said in its own line: it must not hide what the o
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from energy_platform.alerts import ALERTS_FILE, AlertStore, AlertStoreError
+from energy_platform.installation.dagster_database import DagsterDatabaseError
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from energy_platform.lake.catalogue import Replacement
     from energy_platform.lake.lake import Lake
+    from energy_platform.settings import PlatformSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +82,14 @@ class Troubles(NamedTuple):
     unreadable: dict[str, str]
 
 
-def read_troubles(data_dir: Path, *, now: datetime) -> Troubles:
+def read_troubles(platform: PlatformSettings, *, now: datetime) -> Troubles:
     """Read the runs in trouble and the alerts that stand; nothing is changed or created.
 
     Args:
-        data_dir: The data folder.
+        platform: Names the data folder and the database of Dagster's records.
         now: The present.
     """
+    data_dir = platform.data_dir
     unreadable: dict[str, str] = {}
     home = data_dir / "dagster"
     runs: tuple[RunStatus, ...] = ()
@@ -101,10 +103,10 @@ def read_troubles(data_dir: Path, *, now: datetime) -> Troubles:
                 since=one.since.isoformat(),
                 why=one.why,
             )
-            for one in troubled_runs(home, now=now)
+            for one in troubled_runs(home, url=platform.dagster_url, now=now)
         )
-    except sqlite3.Error as error:
-        unreadable["runs"] = f"the run table of {home} cannot be read ({error})"
+    except DagsterDatabaseError as error:
+        unreadable["runs"] = str(error)
     try:
         alerts = _alerts(data_dir)
     except AlertStoreError as error:

@@ -17,6 +17,7 @@ from energy_platform.cli.run_lines import RunLines
 from energy_platform.cli.simulated import simulated_vendors
 from energy_platform.cli.tree import Tree
 from energy_platform.ingest.run import is_configured
+from energy_platform.installation.dagster_database import claim_dagster_database
 from energy_platform.installation.env_file import EnvFileError, env_file
 from energy_platform.installation.instance import (
     UiError,
@@ -78,6 +79,7 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
         PortfolioError: The portfolio is missing or wrong; nothing is started.
         OriginError: The data folder holds data of the other kind.
         DataFolderError: The data folder cannot be used.
+        DagsterDatabaseError: The database of Dagster's records cannot be used.
         InstanceInUseError: Another UI runs on this instance.
         SimulationInUseError: A demo runs on this data folder.
     """
@@ -100,9 +102,11 @@ def run_ui(console: Console, *, port: int, simulated: bool | None) -> int:
             load_portfolio(PlatformSettings().portfolio)
             claim(data_dir, origin="live")
             _warn_of_env_file(console)
-        home = render_instance(data_dir / "dagster")
+        platform = PlatformSettings()
+        claim_dagster_database(platform.dagster_url, home=data_dir / "dagster")
+        home = render_instance(data_dir / "dagster", url=platform.dagster_url)
         held = stack.enter_context(only_ui(home))
-        prefix = PlatformSettings().ui_path_prefix
+        prefix = platform.ui_path_prefix
         note_address(home, f"http://{HOST}:{port}{prefix}")
         from energy_platform.defs.runner import fail_dead_at_start  # noqa: PLC0415 - loads Dagster
 

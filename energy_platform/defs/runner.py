@@ -22,6 +22,7 @@ from energy_platform.defs.instance.dead_runs import DeadRun, fail_dead_runs, que
 from energy_platform.defs.instance.living_runs import home_of
 from energy_platform.defs.instance.secrets import secret_values
 from energy_platform.defs.resources import Platform
+from energy_platform.installation.dagster_database import claim_dagster_database
 from energy_platform.installation.environment import variables_set
 from energy_platform.installation.interrupts import noticed_interrupts
 from energy_platform.installation.run_locks import (
@@ -31,6 +32,7 @@ from energy_platform.installation.run_locks import (
     run_lock,
     ui_is_running,
 )
+from energy_platform.settings import PlatformSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -356,7 +358,9 @@ def open_runner(
     from energy_platform.definitions import build_definitions  # noqa: PLC0415
     from energy_platform.installation.instance import render_instance  # noqa: PLC0415
 
-    render_instance(home)
+    url = PlatformSettings().dagster_url
+    claim_dagster_database(url, home=home)
+    render_instance(home, url=url)
     output = home / "steps.log"
     if output.exists() and output.stat().st_size > LOG_BYTES:
         output.replace(output.with_suffix(".log.1"))

@@ -185,7 +185,7 @@ def proxy_alone(
 def _platform_env(password: str) -> str:
     """Return every variable as ``.env.example`` has them, with the databases filled in."""
     text = env_example()
-    for name in ("ledger", "catalogue"):
+    for name in ("ledger", "catalogue", "dagster"):
         empty = f"#ENERGY_PLATFORM_{name.upper()}_URL=\n"
         if empty not in text:
             raise LookupError(f"the settings have no line {empty}")

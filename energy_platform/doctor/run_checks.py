@@ -14,7 +14,12 @@ from energy_platform.doctor.environment import check_environment
 from energy_platform.doctor.limits import check_limits
 from energy_platform.doctor.portfolio import check_portfolio, compare
 from energy_platform.doctor.published import check_published
-from energy_platform.doctor.running import check_dagster, check_database, check_runs
+from energy_platform.doctor.running import (
+    check_dagster,
+    check_dagster_database,
+    check_database,
+    check_runs,
+)
 from energy_platform.doctor.vendors import check_source, visit
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio
@@ -60,8 +65,12 @@ def run_checks(
     yield from check_leftovers(data_dir)
     yield from check_published(data_dir, now=now())
     yield check_backup(settings.platform, now=now())
-    yield from check_dagster(data_dir / "dagster")
-    yield from check_runs(data_dir / "dagster", now=now())
+    home, dagster_url = data_dir / "dagster", settings.platform.dagster_url
+    yield from check_dagster(home)
+    records = check_dagster_database(dagster_url, home=home)
+    yield records
+    if records.level == "ok":
+        yield from check_runs(home, url=dagster_url, now=now())
     yield check_database("ledger", settings.platform.ledger_url, data_dir=data_dir)
     yield check_database("catalogue", settings.platform.catalogue_url, data_dir=data_dir)
     lake = Lake.of(settings.platform)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy
 
 from energy_platform.doctor.check_result import fail, ok, warn
+from energy_platform.installation.dagster_database import (
+    DagsterDatabaseError,
+    require_dagster_database,
+)
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.installation.troubled_runs import troubled_runs
 from energy_platform.installation.upgrade import restart_note
@@ -76,17 +79,18 @@ def check_dagster(home: Path) -> list[CheckResult]:
     ]
 
 
-def check_runs(home: Path, *, now: datetime) -> list[CheckResult]:
+def check_runs(home: Path, *, url: SecretStr | None, now: datetime) -> list[CheckResult]:
     """Check that no run died, hangs or waits for nobody.
 
     Args:
         home: Folder of the instance.
+        url: The database of Dagster's records; None for SQLite in that folder.
         now: The present.
     """
     try:
-        found = troubled_runs(home, now=now)
-    except sqlite3.Error as error:
-        return [warn("runs", "", f"the run table of {home} cannot be read ({error})")]
+        found = troubled_runs(home, url=url, now=now)
+    except DagsterDatabaseError as error:
+        return [warn("runs", "", str(error))]
     return [
         warn(
             "runs",
@@ -96,6 +100,22 @@ def check_runs(home: Path, *, now: datetime) -> list[CheckResult]:
         )
         for one in found
     ] or [ok("runs", "", "none died, hangs or waits for nobody")]
+
+
+def check_dagster_database(url: SecretStr | None, *, home: Path) -> CheckResult:
+    """Check that the database of Dagster's records answers and is Dagster's own.
+
+    Args:
+        url: Its SQLAlchemy URL; None for SQLite in the instance's folder.
+        home: Folder of the instance.
+    """
+    if url is None:
+        return ok("dagster", "records", f"SQLite in {home}")
+    try:
+        require_dagster_database(url, home=home)
+    except DagsterDatabaseError as error:
+        return fail("dagster", "records", str(error))
+    return ok("dagster", "records", "the postgresql database answers")
 
 
 def check_database(

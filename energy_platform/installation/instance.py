@@ -15,6 +15,8 @@ from energy_platform.installation.env_file import HOME, home_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pydantic import SecretStr
+
 INSTANCE: Final = "ENERGY_PLATFORM_INSTANCE"
 """Variable by which processes know that they work on the instance rendered here."""
 
@@ -32,8 +34,7 @@ secrets:
     module: energy_platform.defs.instance.secrets
     class: SettingsSecrets
 storage:
-  sqlite:
-    base_dir: "$home/storage"
+$storage
 local_artifact_storage:
   module: dagster.core.storage.root
   class: LocalArtifactStorage
@@ -84,6 +85,19 @@ sensors:
 """``dagster.yaml``. Pools cap what a vendor is asked for at once; they do not protect data."""
 
 
+_SQLITE: Final = Template("""\
+  sqlite:
+    base_dir: "$home/storage"\
+""")
+
+_POSTGRESQL: Final = """\
+  custom:
+    module: energy_platform.defs.instance.storage
+    class: SettingsPostgresStorage\
+"""
+"""Without the URL, which may hold a password: each process asks the settings for it."""
+
+
 class InstanceInUseError(RuntimeError):
     """Another Dagster UI already runs on this instance."""
 
@@ -96,17 +110,20 @@ class ForeignInstanceError(RuntimeError):
     """The code location was loaded on an instance that is not the platform's own."""
 
 
-def render_instance(home: Path) -> Path:
+def render_instance(home: Path, *, url: SecretStr | None = None) -> Path:
     """Write ``dagster.yaml`` with absolute paths and return the instance's folder.
 
     The environment of this process then names the instance.
 
     Args:
         home: Folder of the instance, such as ``data/dagster``; created when missing.
+        url: The database of Dagster's records, as the settings have it; None for SQLite in the
+            folder.
     """
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
-    content = TEMPLATE.substitute(home=home)
+    storage = _SQLITE.substitute(home=home) if url is None else _POSTGRESQL
+    content = TEMPLATE.substitute(home=home, storage=storage)
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != content:
         target.write_text(content, encoding="utf-8")

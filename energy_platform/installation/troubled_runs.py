@@ -5,11 +5,16 @@ Read with SQL, so that ``status`` and ``doctor`` need not load Dagster; nothing 
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+import sqlalchemy as sa
+
+from energy_platform.installation.dagster_database import (
+    open_to_read,
+    require_own,
+    unreachable,
+)
 from energy_platform.installation.run_locks import (
     BEING_STARTED_STATUSES,
     has_lock_file,
@@ -21,6 +26,8 @@ from energy_platform.installation.run_locks import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import SecretStr
 
 Trouble = Literal["died", "hangs", "waits"]
 """Its process is gone; it takes much longer than its job does; nobody is there to start it."""
@@ -38,14 +45,27 @@ WITHOUT_HISTORY: Final = timedelta(hours=1)
 """A job that never ended well is given so long."""
 
 _NEWEST: Final = 20
-_UNFINISHED: Final = """
-    select
-        run_id, pipeline_name, status, coalesce(start_time, strftime('%s', create_timestamp)),
-        (julianday(create_timestamp) - 2440587.5) * 86400,
-        (julianday(update_timestamp) - 2440587.5) * 86400
-    from runs
-    where status in ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING')
-"""
+
+_UNFINISHED: Final = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
+
+RUNS: Final = sa.table(
+    "runs",
+    sa.column("id", sa.BigInteger),
+    sa.column("run_id", sa.String),
+    sa.column("pipeline_name", sa.Text),
+    sa.column("status", sa.String),
+    sa.column("create_timestamp", sa.DateTime),
+    sa.column("update_timestamp", sa.DateTime),
+    sa.column("start_time", sa.Float),
+    sa.column("end_time", sa.Float),
+)
+RUN_TAGS: Final = sa.table(
+    "run_tags",
+    sa.column("run_id", sa.String),
+    sa.column("key", sa.Text),
+    sa.column("value", sa.Text),
+)
+"""What is read of two of Dagster's tables (``dagster/_core/storage/runs/schema.py``)."""
 
 
 class TroubledRun(NamedTuple):
@@ -66,47 +86,65 @@ class TroubledRun(NamedTuple):
     why: str
 
 
-def troubled_runs(home: Path, *, now: datetime) -> list[TroubledRun]:
+def troubled_runs(home: Path, *, url: SecretStr | None = None, now: datetime) -> list[TroubledRun]:
     """Return the runs that died, hang, or are queued while no UI runs; the oldest first.
 
     A run found dead earlier is reported until its job ends well again.
 
     Args:
         home: Folder of the Dagster instance, such as ``data/dagster``.
+        url: The database of Dagster's records; None for SQLite in that folder.
         now: The present.
+
+    Raises:
+        DagsterDatabaseError: The records cannot be read.
     """
-    path = home / "storage" / "history" / "runs.db"
-    if not path.exists():
+    engine = open_to_read(home, url=url)
+    if engine is None:
         return []
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
-        troubled = [*_unfinished(database, home=home, now=now), *_found_dead(database)]
+    try:
+        with engine.connect() as database:
+            # A server has no table before Dagster was there for the first time.
+            if url is not None and not require_own(database, home=home):
+                return []
+            troubled = [*_unfinished(database, home=home, now=now), *_found_dead(database)]
+    except sa.exc.DBAPIError as error:
+        raise unreachable(error, home=home if url is None else None) from error
+    finally:
+        engine.dispose()
     return sorted(troubled, key=lambda one: one.since)
 
 
-def _unfinished(database: sqlite3.Connection, *, home: Path, now: datetime) -> list[TroubledRun]:
-    rows = database.execute(_UNFINISHED).fetchall()
+def _unfinished(database: sa.Connection, *, home: Path, now: datetime) -> list[TroubledRun]:
+    query = sa.select(RUNS).where(RUNS.c.status.in_(_UNFINISHED))
+    rows = database.execute(query).all()
     ui = bool(rows) and ui_is_running(home)
     troubled = []
-    for run_id, job, status, began_s, recorded_s, changed_s in rows:
-        since = datetime.fromtimestamp(float(began_s), tz=UTC)
+    for row in rows:
+        recorded, changed = (
+            at.replace(tzinfo=UTC).timestamp()
+            for at in (row.create_timestamp, row.update_timestamp)
+        )
+        began = row.start_time if row.start_time is not None else recorded
+        since = datetime.fromtimestamp(began, tz=UTC)
         is_starting = (
             ui
-            and status in BEING_STARTED_STATUSES
-            and not has_lock_file(home, run_id)
-            and may_be_starting(
-                home, recorded_s=recorded_s, changed_s=changed_s, now_s=now.timestamp()
-            )
+            and row.status in BEING_STARTED_STATUSES
+            and not has_lock_file(home, row.run_id)
+            and may_be_starting(home, recorded_s=recorded, changed_s=changed, now_s=now.timestamp())
         )
         if is_starting:
             continue
-        trouble = _trouble(database, home=home, run=(run_id, job, status), age=now - since, ui=ui)
+        job = row.pipeline_name
+        run = (row.run_id, job, row.status)
+        trouble = _trouble(database, home=home, run=run, age=now - since, ui=ui)
         if trouble is not None:
-            troubled.append(TroubledRun(run_id, job, trouble[0], since, trouble[1]))
+            troubled.append(TroubledRun(row.run_id, job, trouble[0], since, trouble[1]))
     return troubled
 
 
 def _trouble(
-    database: sqlite3.Connection,
+    database: sa.Connection,
     *,
     home: Path,
     run: tuple[str, str, str],
@@ -140,23 +178,35 @@ def _trouble(
     )
 
 
-def _usual(database: sqlite3.Connection, job: str) -> timedelta | None:
-    row = database.execute(
-        "select max(took) from (select end_time - start_time as took from runs where "
-        "pipeline_name = ? and status = 'SUCCESS' and start_time is not null and end_time is not "
-        "null order by id desc limit ?)",
-        (job, _NEWEST),
-    ).fetchone()
-    return None if row[0] is None else timedelta(seconds=float(row[0]))
+def _usual(database: sa.Connection, job: str) -> timedelta | None:
+    newest = (
+        sa.select((RUNS.c.end_time - RUNS.c.start_time).label("took"))
+        .where(
+            RUNS.c.pipeline_name == job,
+            RUNS.c.status == "SUCCESS",
+            RUNS.c.start_time.is_not(None),
+            RUNS.c.end_time.is_not(None),
+        )
+        .order_by(RUNS.c.id.desc())
+        .limit(_NEWEST)
+        .subquery()
+    )
+    longest = database.scalar(sa.select(sa.func.max(newest.c.took)))
+    return None if longest is None else timedelta(seconds=float(longest))
 
 
-def _found_dead(database: sqlite3.Connection) -> list[TroubledRun]:
+def _found_dead(database: sa.Connection) -> list[TroubledRun]:
+    later = RUNS.alias("later")
+    ended_well_since = sa.exists().where(
+        later.c.pipeline_name == RUNS.c.pipeline_name,
+        later.c.status == "SUCCESS",
+        later.c.id > RUNS.c.id,
+    )
     rows = database.execute(
-        "select r.run_id, r.pipeline_name, t.value from runs r join run_tags t on t.run_id = "
-        "r.run_id where t.key = ? and not exists (select 1 from runs later where "
-        "later.pipeline_name = r.pipeline_name and later.status = 'SUCCESS' and later.id > r.id)",
-        (DIED_TAG,),
-    ).fetchall()
+        sa.select(RUNS.c.run_id, RUNS.c.pipeline_name, RUN_TAGS.c.value)
+        .join_from(RUNS, RUN_TAGS, RUN_TAGS.c.run_id == RUNS.c.run_id)
+        .where(RUN_TAGS.c.key == DIED_TAG, ~ended_well_since)
+    ).all()
     return [
         TroubledRun(
             run_id,

@@ -25,7 +25,7 @@ BUSY_TIMEOUT_S: Final = 30
 
 _BUSY_PAUSE_S: Final = 0.01
 
-_CONNECTING: Final = {
+CONNECTING: Final = {
     # A server that vanished is noticed within about fifteen seconds, not after two hours.
     "connect_timeout": 5,
     "keepalives": 1,
@@ -62,7 +62,7 @@ def open_database(url: str, *, name: str, setting: str) -> sa.Engine:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # the latter shows what stands for the port
         # Without the URL: it may hold a password.
         raise DatabaseUrlError(
             f"{setting} is no SQLAlchemy URL such as postgresql://user@host/name"
@@ -70,7 +70,7 @@ def open_database(url: str, *, name: str, setting: str) -> sa.Engine:
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         arguments: dict[str, Any] = {
-            key: value for key, value in _CONNECTING.items() if key not in parsed.query
+            key: value for key, value in CONNECTING.items() if key not in parsed.query
         }
         # Prepared statements belong to a session, which a pooler changes with each transaction.
         arguments["prepare_threshold"] = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import dagster as dg
 
 from energy_platform.installation.instance import render_instance
+from energy_platform.settings import PlatformSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +109,7 @@ class Harness:
 @contextmanager
 def harness(folder: Path) -> Iterator[Harness]:
     """Give a started daemon on an instance of its own; DAGSTER_HOME points at it."""
-    home = render_instance(folder / "home")
+    home = render_instance(folder / "home", url=PlatformSettings().dagster_url)
     yaml = home / "dagster.yaml"
     quick = yaml.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 2")
     yaml.write_text(quick)

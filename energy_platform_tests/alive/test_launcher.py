@@ -12,6 +12,7 @@ import pytest
 from energy_platform.defs.instance.living_runs import DIED, living_runs
 from energy_platform.installation.run_locks import locked_runs
 from energy_platform_tests.alive.daemon import Harness, harness, is_gone
+from energy_platform_tests.databases import EACH, dagster_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +24,12 @@ pytestmark = [pytest.mark.long, pytest.mark.crash]
 FAILURE = dg.DagsterRunStatus.FAILURE
 
 
-@pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harness]:
+@pytest.fixture(params=EACH)
+def daemon(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Harness]:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    with harness(tmp_path) as found:
+    with dagster_records(request.param, monkeypatch), harness(tmp_path) as found:
         yield found
 
 

@@ -1,15 +1,21 @@
 """A Dagster instance filled with copies of real runs, faster than they could run."""
 
 import shutil
-import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import dagster as dg
+import sqlalchemy as sa
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 MODEL_DAY: Final = "2026-01-01"
 DAYS: Final = dg.DailyPartitionsDefinition(start_date=MODEL_DAY)
@@ -50,55 +56,65 @@ class History:
         return done.run_id
 
     def __enter__(self) -> Self:
-        runs = self.home / "storage" / "history"
-        self.runs = sqlite3.connect(runs / "runs.db")
-        self.index = sqlite3.connect(runs / "runs" / "index.db")
+        storage: Any = self.instance
+        self._open = ExitStack()
+        self._runs = self._open.enter_context(storage.run_storage.connect())
+        self._events = self._open.enter_context(storage.event_log_storage.index_connection())
         return self
 
     def __exit__(self, *_: object) -> None:
-        for database in (self.runs, self.index):
-            database.commit()
-            database.close()
+        self._open.close()
 
     def add(self, at: datetime, *, day: str, job: str = "ingest", status: str = "SUCCESS") -> str:
-        """Copy the job's real run: its rows in both databases, its own file and its logs."""
+        """Copy the job's real run: its rows, in SQLite its own file, and its logs."""
         run_id, model = str(uuid.uuid4()), self._models[job]
+        stamp = at.replace(tzinfo=None)
         new = {
             "run_id": run_id,
             "partition": day,
             "pipeline_name": job,
             "status": status,
-            "create_timestamp": at.strftime("%Y-%m-%d %H:%M:%S.%f"),
-            "timestamp": at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "create_timestamp": stamp,
+            "timestamp": stamp,
         }
-        self._copy(self.runs, "runs", new, model=model)
-        self._copy(self.runs, "run_tags", new, model=model)
-        self._copy(self.index, "event_logs", new, model=model)
-        self._copy(self.index, "asset_check_executions", new, model=model)
-        folder = self.home / "storage" / "history" / "runs"
-        shutil.copyfile(folder / f"{model}.db", folder / f"{run_id}.db")
+        for table in (RunsTable, RunTagsTable):
+            self._copy(self._runs, table, new, model=model)
+        for table in (SqlEventLogStorageTable, AssetCheckExecutionsTable):
+            self._copy(self._events, table, new, model=model)
+        if (own := self._file_of(model)).exists():
+            shutil.copyfile(own, self._file_of(run_id))
         shutil.copytree(self.home / "logs" / model, self.home / "logs" / run_id)
         return run_id
 
     def _copy(
-        self, database: sqlite3.Connection, table: str, new: dict[str, str], *, model: str
+        self, database: sa.Connection, table: sa.Table, new: dict[str, Any], *, model: str
     ) -> None:
-        found = database.execute(f"select * from {table} where run_id = ?", [model])
-        names = [column[0] for column in found.description]
-        for row in found.fetchall():
-            values = {name: value for name, value in zip(names, row, strict=True) if name != "id"}
+        rows = database.execute(sa.select(table).where(table.c.run_id == model)).mappings().all()
+        for row in rows:
+            values = {name: value for name, value in row.items() if name != "id"}
             for name, value in values.items():
                 if isinstance(value, str):
                     text = value.replace(model, new["run_id"])
                     values[name] = text.replace(MODEL_DAY, new["partition"])
-            if table == "runs":
+            if table is RunsTable:
                 body = str(values["run_body"])
                 values["run_body"] = body.replace('"SUCCESS"', f'"{new["status"]}"')
             values |= {name: value for name, value in new.items() if values.get(name)}
-            marks = ", ".join("?" * len(values))
-            database.execute(
-                f"insert into {table} ({', '.join(values)}) values ({marks})", list(values.values())
-            )
+            database.execute(sa.insert(table).values(values))
+
+    def _file_of(self, run_id: str) -> Path:
+        return self.home / "storage" / "history" / "runs" / f"{run_id}.db"
+
+    def has_log(self, run_id: str) -> bool:
+        """Say whether the steps of a run can still be followed, one by one."""
+        if self._is_sqlite:
+            return self._file_of(run_id).exists()
+        events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
+        return bool(events)
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return isinstance(self.instance.run_storage, SqliteRunStorage)
 
     def ids(self) -> set[str]:
         """Return the runs the instance knows, but for the models."""
@@ -106,11 +122,14 @@ class History:
 
     def room(self) -> tuple[int, int, int]:
         """Return rows, files and bytes of the instance."""
-        with closing(sqlite3.connect(self.home / "storage/history/runs.db")) as runs:
-            rows = runs.execute("select count(*) from runs").fetchone()[0]
-            rows += runs.execute("select count(*) from run_tags").fetchone()[0]
-        with closing(sqlite3.connect(self.home / "storage/history/runs/index.db")) as index:
-            for table in ("event_logs", "asset_check_executions"):
-                rows += index.execute(f"select count(*) from {table}").fetchone()[0]
+        with self:
+            rows = sum(
+                database.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+                for database, tables in (
+                    (self._runs, (RunsTable, RunTagsTable)),
+                    (self._events, (SqlEventLogStorageTable, AssetCheckExecutionsTable)),
+                )
+                for table in tables
+            )
         files = [path for path in self.home.rglob("*") if path.is_file()]
         return rows, len(files), sum(path.stat().st_size for path in files)

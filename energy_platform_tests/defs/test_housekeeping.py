@@ -9,17 +9,21 @@ import pytest
 
 from energy_platform.defs.instance.retention import KEEP_FAILED, forget_old_runs
 from energy_platform.installation.instance import render_instance
+from energy_platform_tests.databases import EACH, dagster_records
 from energy_platform_tests.defs.history import History
 
 NOW = datetime(2026, 6, 1, 3, 40, tzinfo=UTC)
 
 
-@pytest.fixture
-def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
+@pytest.fixture(params=EACH)
+def history(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[History]:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    render_instance(tmp_path)
-    with dg.DagsterInstance.get() as instance:
-        yield History(instance)
+    with dagster_records(request.param, monkeypatch) as url:
+        render_instance(tmp_path, url=url)
+        with dg.DagsterInstance.get() as instance:
+            yield History(instance)
 
 
 def day_of(at: datetime) -> str:
@@ -67,10 +71,12 @@ def test_the_newest_run_of_a_day_keeps_the_day_green_and_loses_only_its_log(
         first = history.add(NOW - timedelta(days=200, hours=2), day="2026-02-01")
         second = history.add(NOW - timedelta(days=200, hours=1), day="2026-02-01")
         history.add(NOW - timedelta(hours=1), day="2026-05-31")
-    forget_old_runs(history.instance, now=NOW)
+    assert history.has_log(second)
+    done = forget_old_runs(history.instance, now=NOW)
+    assert (done.runs, done.logs) == (1, 1)
     assert first not in history.ids()
     assert second in history.ids()
-    assert not (history.home / "storage/history/runs" / f"{second}.db").exists()
+    assert not history.has_log(second)
     assert not (history.home / "logs" / second).exists()
     assert "2026-02-01" in history.instance.get_materialized_partitions(dg.AssetKey("raw"))
 

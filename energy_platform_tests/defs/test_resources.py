@@ -157,6 +157,7 @@ def test_every_secret_of_the_settings_is_one_of_a_resource() -> None:
     assert secrets_of(PlatformSettings) == {
         "ledger_url": "ENERGY_PLATFORM_LEDGER_URL",
         "catalogue_url": "ENERGY_PLATFORM_CATALOGUE_URL",
+        "dagster_url": "ENERGY_PLATFORM_DAGSTER_URL",
     }
     assert secrets_of(WatticsSettings).keys() == {"password", "credentials"}
     assert secrets_of(get_source("socomec").settings) == {

@@ -1,9 +1,9 @@
-"""A real PostgreSQL for the tests of ledger and catalogue: the system's own server, on loopback.
+"""A real PostgreSQL for the tests of what lies in databases: the system's own server, on loopback.
 
 ``python -m energy_platform_tests.delivery.postgres`` starts it in a temp folder, runs the tests of
-ledger, crashes and catalogue against it and takes it away again; after ``--`` another command may
-follow. As root it installs Debian's package where there is none, and runs the server as another
-user.
+ledger, crashes, catalogue and Dagster's records against it and takes it away again; after ``--``
+another command may follow. As root it installs Debian's package where there is none, and runs the
+server as another user.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ TESTS: Final = (
     "delivery/postgresql_outages.py",
     "lake/test_catalogue_postgresql.py",
     "lake/test_database_postgresql.py",
+    "installation/test_troubled_runs.py",
+    "installation/test_dagster_postgresql.py",
+    "defs/test_housekeeping.py",
+    "alive/test_launcher.py",
 )
 
 

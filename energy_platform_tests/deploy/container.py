@@ -4,7 +4,7 @@ Needs Linux, root, debootstrap and Debian's mirror; no container engine. The rec
 ``energy-platform service container``, the wheel is built, and the Containerfile's own steps run in
 a root file system made of Debian's packages. What comes of it runs as the recipe's account, without
 any capability, on a root that cannot be written, with a ``/tmp`` in memory and one volume: first
-the platform itself on simulated vendors, its ledger and catalogue in PostgreSQL, then the demo.
+the platform itself on simulated vendors, with all its databases in PostgreSQL, then the demo.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def look_inside(container: Container) -> None:
 
 
 def use(container: Container, *, volume: Path, env_file: Path) -> None:
-    """Run the platform itself on simulated vendors, ledger and catalogue in PostgreSQL.
+    """Run the platform itself on simulated vendors, with all its databases in PostgreSQL.
 
     Raises:
         RuntimeError: Something did not come as it should.
@@ -179,7 +179,7 @@ def use(container: Container, *, volume: Path, env_file: Path) -> None:
             isolation_level="AUTOCOMMIT",
         )
         urls = {}
-        for name in ("ledger", "catalogue"):
+        for name in ("ledger", "catalogue", "dagster"):
             with engine.connect() as connection:
                 connection.execute(sa.text(f"create database {name}"))
             url = sa.make_url(postgres.url).set(database=name)
@@ -203,7 +203,8 @@ def use(container: Container, *, volume: Path, env_file: Path) -> None:
                 if time.monotonic() > deadline or running.poll() is not None:
                     raise RuntimeError("the container did not become healthy")
                 time.sleep(5)
-            for name, table in (("ledger", "packets"), ("catalogue", "source_days")):
+            tables = {"ledger": "packets", "catalogue": "source_days", "dagster": "runs"}
+            for name, table in tables.items():
                 url = sa.make_url(postgres.url).set(database=name, drivername="postgresql+psycopg")
                 found = sa.create_engine(url)
                 with found.connect() as connection:

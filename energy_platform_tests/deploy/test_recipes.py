@@ -152,6 +152,15 @@ def test_secrets_are_files_of_their_owner_and_stand_nowhere_else(container: Path
         assert stat.S_IMODE(path.stat().st_mode) == (0o600 if is_secret else 0o644), path.name
 
 
+def test_each_database_of_the_platform_is_one_that_the_server_makes(container: Path) -> None:
+    server = compose_of(container)["services"]["postgres"]
+    made = re.findall(r"CREATE DATABASE (\w+);", (container / "databases.sql").read_text())
+    text = (container / "platform.env").read_text(encoding="utf-8")
+    named = re.findall(r"^ENERGY_PLATFORM_\w+_URL=postgresql://.*/(\w+)$", text, re.MULTILINE)
+    assert {"ledger", "catalogue", "dagster"} == set(named)
+    assert sorted(named) == sorted([server["environment"]["POSTGRES_DB"], *made])
+
+
 def test_the_image_is_built_of_pinned_packages_and_runs_as_nobody_special(container: Path) -> None:
     steps = list(parse((container / "Containerfile").read_text(encoding="utf-8")))
     assert all("@sha" not in rest for word, rest in steps if word == "FROM")
@@ -169,7 +178,7 @@ def test_what_runs_has_the_versions_that_are_tested_and_no_tool_of_development()
 
     tested, runs = pins(Path(ROOT) / "requirements.lock"), pins(RECIPES / "requirements.lock")
     assert {name: one for name, one in runs.items() if tested.get(name) != one} == {}
-    assert {"dagster", "duckdb", "psycopg"} <= set(runs)
+    assert {"dagster", "dagster-postgres", "duckdb", "psycopg"} <= set(runs)
     assert not {"pytest", "mypy", "ruff", "sqlfluff", "sphinx"} & set(runs)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -12,17 +11,21 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from energy_platform.defs.instance.dead_runs import fail_dead_runs
 from energy_platform.doctor.running import check_runs
 from energy_platform.installation.instance import only_ui, render_instance
 from energy_platform.installation.run_locks import daemon_mark, run_lock
-from energy_platform.installation.troubled_runs import troubled_runs
+from energy_platform.installation.troubled_runs import RUN_TAGS, RUNS, troubled_runs
+from energy_platform.settings import PlatformSettings
+from energy_platform_tests.databases import EACH, dagster_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +33,15 @@ if TYPE_CHECKING:
 Status = dg.DagsterRunStatus
 
 
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+@pytest.fixture(params=EACH)
+def instance(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    render_instance(tmp_path)
-    with dg.DagsterInstance.get() as found:
-        yield found
+    with dagster_records(request.param, monkeypatch) as url:
+        render_instance(tmp_path, url=url)
+        with dg.DagsterInstance.get() as found:
+            yield found
 
 
 def add(instance: dg.DagsterInstance, status: Status, job: str = "refresh") -> str:
@@ -51,8 +57,18 @@ def add(instance: dg.DagsterInstance, status: Status, job: str = "refresh") -> s
 
 
 def told(instance: dg.DagsterInstance, *, later: timedelta = timedelta(0)) -> list[tuple[str, str]]:
-    found = troubled_runs(Path(instance.root_directory), now=datetime.now(tz=UTC) + later)
+    home, now = Path(instance.root_directory), datetime.now(tz=UTC) + later
+    found = troubled_runs(home, url=PlatformSettings().dagster_url, now=now)
     return [(one.run_id, one.state) for one in found]
+
+
+@pytest.mark.parametrize(("read", "made"), [(RUNS, RunsTable), (RUN_TAGS, RunTagsTable)])
+def test_what_is_read_without_dagster_is_what_dagster_writes(
+    read: sa.TableClause, made: sa.Table
+) -> None:
+    assert read.name == made.name
+    for column in read.columns:
+        assert isinstance(made.c[column.name].type, type(column.type)), column.name
 
 
 def test_a_dead_run_is_named_until_its_job_ends_well_again(instance: dg.DagsterInstance) -> None:
@@ -73,7 +89,8 @@ def test_a_run_that_lives_is_named_only_when_it_takes_far_longer_than_its_job(
     with run_lock(home, run_id, job="refresh", by="a test"):
         assert told(instance, later=timedelta(minutes=5)) == []
         assert told(instance, later=timedelta(hours=2)) == [(run_id, "hangs")]
-        (finding,) = check_runs(home, now=datetime.now(tz=UTC) + timedelta(hours=2))
+        now, url = datetime.now(tz=UTC) + timedelta(hours=2), PlatformSettings().dagster_url
+        (finding,) = check_runs(home, url=url, now=now)
         assert finding.level == "warn"
         assert "runs for 120 min" in finding.message or "2.0 h" in finding.message
 
@@ -112,11 +129,12 @@ def test_a_run_a_living_daemon_is_just_starting_is_left_alone(instance: dg.Dagst
 
 def recorded(instance: dg.DagsterInstance, run_id: str, *, ago: timedelta) -> None:
     """Let a run have been recorded so long ago."""
-    at = (datetime.now(tz=UTC) - ago).strftime("%F %T.%f")
-    with sqlite3.connect(Path(instance.root_directory) / "storage" / "history" / "runs.db") as runs:
+    at = (datetime.now(tz=UTC) - ago).replace(tzinfo=None)
+    with instance.run_storage.connect() as runs:  # type: ignore[attr-defined]
         runs.execute(
-            "update runs set create_timestamp = ?, update_timestamp = ? where run_id = ?",
-            (at, at, run_id),
+            sa.update(RunsTable)
+            .where(RunsTable.c.run_id == run_id)
+            .values(create_timestamp=at, update_timestamp=at)
         )
 
 

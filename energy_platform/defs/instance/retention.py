@@ -1,8 +1,8 @@
 """Which runs the Dagster instance may forget, and forgetting them whole: rows, files and logs.
 
 Dagster forgets ticks by its own retention, runs never; and its own way of deleting a run leaves
-the run's SQLite file, its logs and its check results. With a run every few minutes that is a
-hundred gigabytes a year, of which nobody needs the old part.
+its logs and its check results, and in SQLite the run's own file. With a run every few minutes that
+is a hundred gigabytes a year, of which nobody needs the old part.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+)
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
     SqlEventLogStorageTable,
 )
+from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.runs.schema import RunTagsTable
 
 from energy_platform.defs.instance.living_runs import UNFINISHED, home_of
@@ -47,6 +53,11 @@ _WORTH_SHARE: Final = 0.25
 
 _FINISHED: Final = [status for status in dg.DagsterRunStatus if status not in UNFINISHED]
 _MATERIALIZED: Final = dg.DagsterEventType.ASSET_MATERIALIZATION.value
+_NOT_OF_THE_LOG: Final = [
+    one.value
+    for one in (ASSET_EVENTS | ASSET_CHECK_EVENTS | EVENT_TYPE_TO_PIPELINE_RUN_STATUS.keys())
+]
+"""Events that SQLite holds in the index of all runs, besides the run's own file."""
 
 
 class Forgotten(NamedTuple):
@@ -56,7 +67,8 @@ class Forgotten(NamedTuple):
         runs: Runs forgotten.
         logs: Runs of which only the log was removed.
         orphans: Files and folders of runs that the instance does not know any more.
-        freed: Bytes by which databases became smaller.
+        freed: Bytes by which SQLite's databases became smaller; a server gives free pages back to
+            itself.
     """
 
     runs: int
@@ -71,7 +83,7 @@ def forget_old_runs(
     """Forget runs, the oldest first, with all that they left on the disk.
 
     Args:
-        instance: The platform's own instance, on SQLite.
+        instance: The platform's own instance, on SQLite or PostgreSQL.
         now: The present.
         until: No further run is looked at after this instant; the next call goes on.
     """
@@ -198,10 +210,12 @@ def forget(instance: dg.DagsterInstance, run_ids: Collection[str]) -> None:
 
 def _remove_files(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Remove a run's own database and its logs; say whether there were any."""
-    database = _events_folder(instance) / f"{run_id}.db"
-    had = database.exists()
-    for suffix in ("", "-wal", "-shm"):
-        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    had = False
+    if _is_sqlite(instance):
+        database = _events_folder(instance) / f"{run_id}.db"
+        had = database.exists()
+        for suffix in ("", "-wal", "-shm"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
     logs = home_of(instance) / "logs" / run_id
     had |= logs.exists()
     shutil.rmtree(logs, ignore_errors=True)
@@ -213,15 +227,35 @@ def _drop_old_logs(instance: dg.DagsterInstance, *, now: datetime) -> int:
     well = [dg.DagsterRunStatus.SUCCESS]
     filters = dg.RunsFilter(statuses=well, created_before=now - KEEP)
     records = instance.get_run_records(filters=filters)
-    return sum(_remove_files(instance, record.dagster_run.run_id) for record in records)
+    ids = [record.dagster_run.run_id for record in records]
+    logged = set() if _is_sqlite(instance) else _drop_log_events(instance, ids)
+    return sum(_remove_files(instance, run_id) or run_id in logged for run_id in ids)
+
+
+def _drop_log_events(instance: dg.DagsterInstance, run_ids: Collection[str]) -> set[str]:
+    """Remove from a server what SQLite has in a run's own file only; return whose there was any."""
+    events = SqlEventLogStorageTable
+    ids = list(run_ids)
+    had: set[str] = set()
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        for start in range(0, len(ids), _PAGE):
+            is_logged = sa.and_(
+                events.c.run_id.in_(ids[start : start + _PAGE]),
+                events.c.dagster_event_type.is_(None)
+                | events.c.dagster_event_type.not_in(_NOT_OF_THE_LOG),
+            )
+            dropped = connection.execute(
+                sa.delete(events).where(is_logged).returning(events.c.run_id)
+            )
+            had |= {row[0] for row in dropped}
+    return had
 
 
 def _drop_orphans(instance: dg.DagsterInstance, *, now: datetime) -> int:
     """Remove files of runs that the instance does not know, such as Dagster's deletion leaves."""
-    folders = {
-        _events_folder(instance): "*-*.db",
-        home_of(instance) / "logs": "*-*",
-    }
+    folders = {home_of(instance) / "logs": "*-*"}
+    if _is_sqlite(instance):
+        folders[_events_folder(instance)] = "*-*.db"
     left = {
         path.name.removesuffix(".db")
         for folder, pattern in folders.items()
@@ -236,11 +270,18 @@ def _drop_orphans(instance: dg.DagsterInstance, *, now: datetime) -> int:
     return sum(_remove_files(instance, run_id) for run_id in left - known)
 
 
+def _is_sqlite(instance: dg.DagsterInstance) -> bool:
+    """Say whether the records lie in files; those of before a server was named are left alone."""
+    return isinstance(instance.run_storage, SqliteRunStorage)
+
+
 def _events_folder(instance: dg.DagsterInstance) -> Path:
     return home_of(instance) / "storage" / "history" / "runs"
 
 
 def _databases(instance: dg.DagsterInstance) -> list[Path]:
+    if not _is_sqlite(instance):
+        return []
     storage = home_of(instance) / "storage"
     return [
         path

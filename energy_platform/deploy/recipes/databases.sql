@@ -1,2 +1,3 @@
 -- Run once, when the database server is made.
 CREATE DATABASE catalogue;
+CREATE DATABASE dagster;
