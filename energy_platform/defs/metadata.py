@@ -71,7 +71,7 @@ def plot(
     """Draw one small picture and return it as markdown metadata.
 
     Args:
-        frame: Columns ``x`` (instants) and ``y`` (numbers), in order.
+        frame: Columns ``x`` (instants or dates) and ``y`` (numbers), in order.
         x: Column on the horizontal axis.
         y: Column on the vertical axis.
         title: Heading.
@@ -84,11 +84,13 @@ def plot(
 
     figure = Figure(figsize=(7.2, 2.4), layout="constrained")
     axes = figure.subplots()
+    # A date and nine tenths of a day are the date: its bar would have no width.
+    places = frame[x].cast(pl.Datetime()) if frame[x].dtype == pl.Date else frame[x]
     if bars:
-        width = (frame[x][1] - frame[x][0]) * 0.9 if frame.height > 1 else 0.01
-        axes.bar(frame[x].to_list(), frame[y].to_list(), width=width, color="#2f6fab")
+        width = (places[1] - places[0]) * 0.9 if frame.height > 1 else 0.01
+        axes.bar(places.to_list(), frame[y].to_list(), width=width, color="#2f6fab")
     else:
-        axes.plot(frame[x].to_list(), frame[y].to_list(), color="#2f6fab", linewidth=1.2)
+        axes.plot(places.to_list(), frame[y].to_list(), color="#2f6fab", linewidth=1.2)
     axes.set_title(title, fontsize=9, loc="left")
     axes.set_ylabel(label, fontsize=8)
     axes.tick_params(labelsize=8)

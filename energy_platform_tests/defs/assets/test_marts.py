@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import matplotlib.image as mpimg
+import polars as pl
 import pytest
 
 from energy_platform.defs.assets import marts as assets
 from energy_platform.defs.assets.home import START_HERE
+from energy_platform.defs.metadata import plot
 from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
@@ -109,3 +114,14 @@ def test_a_build_in_slices_reports_each_table_once(
         assert "rebuilt" not in late["fct_energy_daily"]
         assert late["dim_point"]["rebuilt"].value is False
         assert late[assets.PUBLISHED]["written"].value is True
+
+
+def test_the_picture_of_days_shows_a_bar_for_each() -> None:
+    days = pl.DataFrame(
+        {"local_day": days_from("2026-03-01", 4), "site_use_kwh": [300.0, 500.0, 400.0, 450.0]}
+    ).with_columns(pl.col("local_day").str.to_date())
+    shown = plot(days, x="local_day", y="site_use_kwh", title="Use", label="kWh", bars=True).value
+    drawn = base64.b64decode(str(shown).partition("base64,")[2].rstrip(")"))
+    pixels = mpimg.imread(io.BytesIO(drawn))[:, :, :3]
+    is_blue = (pixels[:, :, 2] > pixels[:, :, 0] + 0.3).sum() / pixels[:, :, 0].size
+    assert is_blue > 0.3
