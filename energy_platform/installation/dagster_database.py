@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from energy_platform.installation.dagster_owner import OWNER, claim, why_foreign
+from energy_platform.installation.dagster_owner import claim, why_foreign
 from energy_platform.lake.database import (
     CONNECTING,
     DatabaseUrlError,
@@ -131,7 +131,7 @@ def require_own(connection: sa.Connection, *, home: Path) -> bool:
             f"the database of {SETTING} holds tables of something else, such as the ledger's; make "
             "one for Dagster alone (CREATE DATABASE dagster) and name it there"
         )
-    if OWNER.name in tables and (why := why_foreign(connection, home)):
+    if why := why_foreign(connection, home):
         raise _foreign(why)
     return "runs" in tables
 

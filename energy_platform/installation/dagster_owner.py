@@ -6,24 +6,19 @@ would take the first one's runs for dead and fail them, and take what is queued 
 
 from __future__ import annotations
 
-import uuid
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+
+from energy_platform.lake.database_owner import DatabaseOwner, Foreign
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INSTANCE_ID_FILE: Final = "instance.id"
 """Name of the file in the instance's folder; there only where the records are in PostgreSQL."""
 
-_METADATA: Final = sa.MetaData()
-
-OWNER: Final = sa.Table(
-    "energy_platform_owner",
-    _METADATA,
-    sa.Column("instance_id", sa.Text, primary_key=True),
-    sa.Column("folder", sa.Text, nullable=False),
-)
-"""One row: the installation, and where its instance's folder lies."""
+_OWNER: Final = DatabaseOwner("energy_platform_owner", column="instance_id", file=INSTANCE_ID_FILE)
 
 _ADVISORY_KEY: Final = 0x656E5F646167
 """Key of PostgreSQL's advisory lock around a claim."""
@@ -37,54 +32,30 @@ def claim(connection: sa.Connection, home: Path) -> str:
         home: Folder of the instance.
     """
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_KEY)))
-    _METADATA.create_all(connection)
-    folder = home.resolve()
-    row = connection.execute(sa.select(OWNER)).one_or_none()
-    if row is None:
-        own = _read(folder) or _write(folder)
-        connection.execute(sa.insert(OWNER).values(instance_id=own, folder=str(folder)))
-        return ""
-    why = why_foreign(connection, home)
-    if not why and row.folder != str(folder):
-        connection.execute(sa.update(OWNER).values(folder=str(folder)))
-    return why
+    return _why(_OWNER.claim(connection, home), home)
 
 
 def why_foreign(connection: sa.Connection, home: Path) -> str:
     """Return whose the database is if it is another installation's; empty when it may be used.
 
     Args:
-        connection: To a database that has the owner's table; nothing is written.
+        connection: To the database; nothing is written.
         home: Folder of the instance.
     """
-    row = connection.execute(sa.select(OWNER)).one_or_none()
-    if row is None:
+    return _why(_OWNER.foreign(connection, home), home)
+
+
+def _why(found: Foreign | None, home: Path) -> str:
+    if found is None:
         return ""
-    folder, owner = home.resolve(), Path(row.folder)
-    own = _read(folder)
-    if own != row.instance_id:
-        restored = (
-            f". If this is that installation, restored, write {row.instance_id} into "
-            f"{folder / INSTANCE_ID_FILE}"
-        )
-        return f"belongs to the installation of {owner}{restored if own is None else ''}"
-    if owner != folder and _read(owner) == own and not owner.samefile(folder):
+    folder = home.resolve()
+    if found.is_copy:
         return (
-            f"belongs to the installation of {owner}, of which {folder} is a copy; remove "
+            f"belongs to the installation of {found.owner}, of which {folder} is a copy; remove "
             f"{folder / INSTANCE_ID_FILE} in any case"
         )
-    return ""
-
-
-def _read(folder: Path) -> str | None:
-    try:
-        return (folder / INSTANCE_ID_FILE).read_text(encoding="utf-8").strip() or None
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return None
-
-
-def _write(folder: Path) -> str:
-    own = str(uuid.uuid4())
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / INSTANCE_ID_FILE).write_text(f"{own}\n", encoding="utf-8")
-    return own
+    restored = (
+        f". If this is that installation, restored, write {found.identifier} into "
+        f"{folder / INSTANCE_ID_FILE}"
+    )
+    return f"belongs to the installation of {found.owner}{restored if found.has_none else ''}"
