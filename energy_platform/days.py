@@ -128,7 +128,7 @@ def due_days(now: datetime, *, late_days: int, start: str | None = None) -> list
 
 
 def contiguous(days: Sequence[str]) -> list[tuple[str, str]]:
-    """Group sorted partition keys into inclusive ranges without holes.
+    """Group sorted partition keys into inclusive ranges without gaps.
 
     >>> contiguous(["2026-03-01", "2026-03-02", "2026-03-05"])
     [('2026-03-01', '2026-03-02'), ('2026-03-05', '2026-03-05')]

@@ -180,7 +180,7 @@ def test_a_partial_day_is_closed_when_the_vendor_says_the_same_for_its_late_days
     assert WHY in state(data)[1]
 
 
-def test_another_partial_answer_begins_the_late_days_anew(data: Path) -> None:
+def test_another_partial_answer_begins_the_late_days_again(data: Path) -> None:
     read(data, Vendor({DAY: partial(1, 2)}))
     read(data, Vendor({DAY: partial(1, 2, 5)}), now=NEXT_MORNING + timedelta(hours=40))
     read(data, Vendor({DAY: partial(1, 2, 5)}), now=NEXT_MORNING + timedelta(hours=50))

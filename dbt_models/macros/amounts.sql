@@ -249,7 +249,7 @@ figures as (
 
   Every point has a row for each local day from its first step to the end of the data, or until it
   goes out of service, also for days without any step: a silent meter is a row that says incomplete,
-  not a hole, and its amount is unknown.
+  not a gap, and its amount is unknown.
 #}
 {% macro amounts_by_day(carried=[]) %}
 sums as (

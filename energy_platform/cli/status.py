@@ -12,7 +12,7 @@ from energy_platform.cli.disputed import refused_of
 from energy_platform.cli.progress import working
 from energy_platform.cli.status_troubles import Troubles, read_replacements, read_troubles
 from energy_platform.delivery import LEDGER_FILE, LedgerError, open_ledger, push_decisions
-from energy_platform.ingest.due import SELF_HEALING_FROM, holes_of
+from energy_platform.ingest.due import SELF_HEALING_FROM, missing_days_of
 from energy_platform.installation.origin import installation
 from energy_platform.installation.run_locks import ui_is_running
 from energy_platform.lake.lake import Lake
@@ -228,7 +228,7 @@ def _vendor(
     sound = [(one.day, one.footer) for one in reversed(files) if one.footer is not None]
     until = complete_until_of(sound[0][1]).isoformat() if sound else None
     closed = next((day for day, footer in sound if is_closed(footer)), None)
-    found = holes_of(vendor, lake=lake, data_dir=data_dir, now=now, after=SELF_HEALING_FROM)
+    found = missing_days_of(vendor, lake=lake, data_dir=data_dir, now=now, after=SELF_HEALING_FROM)
     resting = [one.next_at for one in found if one.next_at is not None]
     is_due_now = len(resting) < len(found)
     return VendorStatus(
@@ -240,9 +240,9 @@ def _vendor(
         not_whole_days=tuple(
             {
                 name: value.isoformat() if isinstance(value, datetime) else value
-                for name, value in asdict(hole).items()
+                for name, value in asdict(one).items()
             }
-            for hole in found
+            for one in found
         ),
         next_attempt=min(resting).isoformat() if resting and not is_due_now else None,
         warnings=tuple(_warnings(lake, vendor, settings=settings, portfolio=portfolio, now=now)),

@@ -146,8 +146,8 @@ def _not_whole(one: VendorStatus) -> Section:
     return Section(
         title=f"{one.vendor}: {len(one.not_whole_days)} days are not whole; next attempt {again}",
         lines=[
-            f"{hole['day']}: {hole['kind']} since {_minute(str(hole['since']))}: {hole['reason']}"
-            for hole in one.not_whole_days
+            f"{day['day']}: {day['kind']} since {_minute(str(day['since']))}: {day['reason']}"
+            for day in one.not_whole_days
         ],
         style="yellow",
     )

@@ -80,7 +80,7 @@ def range_tags(days: list[str]) -> dict[str, str]:
     """Return the tags that make one run of a contiguous range of days.
 
     Raises:
-        ValueError: The days are empty or have holes.
+        ValueError: There are no days, or they have gaps.
     """
     if not days or days != day_range(days[0], days[-1]):
         raise ValueError(f"not a contiguous range of days: {days}")

@@ -251,7 +251,8 @@ class Completeness:
         Args:
             vendors: Whose days are needed.
             from_us: Where to begin.
-            passed_day: Holes up to this day were waited for long enough; they count as empty.
+            passed_day: Up to this one, missing days were waited for long enough: they count as
+                empty.
         """
         found = [
             self._vendor_watermark(vendor, from_us=from_us, passed_day=passed_day or "")

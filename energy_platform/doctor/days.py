@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from energy_platform.days import day_bounds
 from energy_platform.doctor.check_result import fail, ok, warn
-from energy_platform.ingest.due import REPORTED_FROM, holes_of
+from energy_platform.ingest.due import REPORTED_FROM, missing_days_of
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.lake.catalogue_database import damaged_catalogues
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from energy_platform.doctor.check_result import CheckResult
-    from energy_platform.ingest.due import Hole
+    from energy_platform.ingest.due import MissingDay
     from energy_platform.lake.lake import Lake
     from energy_platform.schemas import Vendor
 
@@ -45,14 +45,16 @@ def check_days(sources: Iterable[Vendor], *, lake: Lake, now: datetime) -> Itera
         )
     for source in sources:
         try:
-            found = holes_of(source, lake=lake, data_dir=data_dir, now=now, after=REPORTED_FROM)
+            found = missing_days_of(
+                source, lake=lake, data_dir=data_dir, now=now, after=REPORTED_FROM
+            )
         except CatalogueError as error:
             yield fail(CHECK, source, str(error), "Mend or remove it; no reading is in it")
             return
         yield _finding(source, found, now=now)
 
 
-def _finding(source: Vendor, found: tuple[Hole, ...], *, now: datetime) -> CheckResult:
+def _finding(source: Vendor, found: tuple[MissingDay, ...], *, now: datetime) -> CheckResult:
     if not found:
         return ok(CHECK, source, "every day that is over is whole")
     newest = found[0]

@@ -36,15 +36,15 @@ SELF_HEALING_FROM: Final = timedelta(minutes=45)
 daily schedules have ticked, and a pull takes a few minutes."""
 
 REPORTED_FROM: Final = timedelta(hours=3)
-"""After a day's end, from when a hole is worth an operator's look: by then a healthy source's day
-was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
+"""After a day's end, from when a missing day is worth an operator's look: by then a healthy source's
+day was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
 
 MOST_READINGS_AGAIN: Final = 8
 """Attempts at a closed day that cannot be read again: about a day, by the catalogue's pauses. Its
 file is whole, so that a source that no longer has the day is then left alone. One that gives no
 other day either is only away: the day is read again when it is back, for what came late."""
 
-HoleKind = Literal["missing", "partial", "open", "damaged"]
+MissingDayKind = Literal["missing", "partial", "open", "damaged"]
 """Missing: no file. Partial: something is not there. Open: never read after its end. Damaged: the
 file cannot be read."""
 
@@ -81,7 +81,7 @@ class SourceDays:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hole:
+class MissingDay:
     """A day that is over and not whole.
 
     Attributes:
@@ -94,7 +94,7 @@ class Hole:
     """
 
     day: str
-    kind: HoleKind
+    kind: MissingDayKind
     reason: str
     since: datetime
     attempts: int
@@ -111,7 +111,7 @@ class Due:
     """
 
     days: tuple[str, ...]
-    waiting: tuple[Hole, ...]
+    waiting: tuple[MissingDay, ...]
 
     @property
     def next_at(self) -> datetime | None:
@@ -147,9 +147,9 @@ def start_of(settings: SourceSettings) -> str | None:
     return None if settings.start_day is None else first_day(settings)
 
 
-def holes_of(
+def missing_days_of(
     source: Vendor, *, lake: Lake, data_dir: Path, now: datetime, after: timedelta
-) -> tuple[Hole, ...]:
+) -> tuple[MissingDay, ...]:
     """Return the days of a source that are over and not whole, newest first.
 
     A source without credentials has none: it is not asked for anything any more.
@@ -167,7 +167,7 @@ def holes_of(
     if not is_configured(source):
         return ()
     settings = ingest_settings(source)
-    return holes(
+    return missing_days(
         read_source_days(lake, data_dir=data_dir, source=source),
         start=start_of(settings),
         late_days=settings.late_days,
@@ -176,14 +176,14 @@ def holes_of(
     )
 
 
-def holes(
+def missing_days(
     known: SourceDays,
     *,
     start: str | None,
     late_days: int,
     now: datetime,
     after: timedelta = timedelta(0),
-) -> tuple[Hole, ...]:
+) -> tuple[MissingDay, ...]:
     """Return the days that are over and not whole, newest first.
 
     They are looked for since the source's start day, or else since the first day that landed or
@@ -198,14 +198,14 @@ def holes(
     """
     last = day_before(day_of(now - after))
     return tuple(
-        hole
+        missing
         for day in reversed(_days_that_count(known, start=start, last=last))
-        if (hole := _hole(known, day, late_days=late_days, now=now)) is not None
+        if (missing := _missing_day(known, day, late_days=late_days, now=now)) is not None
     )
 
 
 def _days_that_count(known: SourceDays, *, start: str | None, last: str) -> list[str]:
-    """Return the days up to the last one on which a source may have a hole, in order."""
+    """Return the days up to the last one on which a source may be missing, in order."""
     if known.arrivals is not None:
         return [day for day in sorted(known.arrivals) if (start or day) <= day <= last]
     first = start or min([*known.files, *known.records], default=None)
@@ -233,7 +233,7 @@ def due(
         now: The present.
         after: How long after its end a day counts as over.
     """
-    found = holes(known, start=start, late_days=late_days, now=now, after=after)
+    found = missing_days(known, start=start, late_days=late_days, now=now, after=after)
     waiting = tuple(one for one in found if one.next_at is not None)
     days = {one.day for one in found} | _to_be_read_again(known, now=now)
     if known.arrivals is None:
@@ -249,7 +249,7 @@ def due(
 
 
 def newest_chunk(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
-    """Return the newest days without a hole between them, in order: what one run can ask for.
+    """Return the newest days without a gap between them, in order: what one run can ask for.
 
     Args:
         days: UTC days, newest first.
@@ -266,11 +266,13 @@ def newest_chunk(days: Sequence[str], *, most: int = DAYS_A_RUN) -> list[str]:
     return chunk[::-1]
 
 
-def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole | None:
+def _missing_day(
+    known: SourceDays, day: str, *, late_days: int, now: datetime
+) -> MissingDay | None:
     file, record = known.files.get(day), known.records.get(day)
     if file is not None and file.closed and _is_settled(record, late_days=late_days):
         return None
-    kind: HoleKind
+    kind: MissingDayKind
     if file is None:
         kind, reason = "missing", "it was never read"
     elif file.fault:
@@ -281,8 +283,8 @@ def _hole(known: SourceDays, day: str, *, late_days: int, now: datetime) -> Hole
         kind, reason = "open", "it was read while it lasted and not after its end"
     end = day_bounds(day)[1]
     if record is None or record.state == "whole":
-        return Hole(day=day, kind=kind, reason=reason, since=end, attempts=0, next_at=None)
-    return Hole(
+        return MissingDay(day=day, kind=kind, reason=reason, since=end, attempts=0, next_at=None)
+    return MissingDay(
         day=day,
         kind=kind,
         reason=record.why or reason,

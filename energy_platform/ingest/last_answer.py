@@ -36,7 +36,7 @@ def last_answer_at(lake: Lake, *, landing: Path, source: Vendor) -> datetime | N
         return polled
     table = day_tables()[source]
     found = _answered(lake, source)
-    # A damaged file is named among the holes, with what to do.
+    # A damaged file is named among the missing days, with what to do.
     found += [
         complete_until_of(one.footer)
         for one in lake.day_files(table)[-LATEST_DAYS:]

@@ -142,10 +142,10 @@ def _words(runs: pl.DataFrame) -> pa.DictionaryArray:
     values, lengths = runs["value"], runs["len"].to_numpy()
     words = values.drop_nulls().unique(maintain_order=True)
     places = values.cast(pl.Enum(words)).to_physical().cast(pl.Int32)
-    holes = np.repeat(places.is_null().to_numpy(), lengths) if places.null_count() else None
+    is_null = np.repeat(places.is_null().to_numpy(), lengths) if places.null_count() else None
     which = np.repeat(places.fill_null(0).to_numpy(), lengths)
     return pa.DictionaryArray.from_arrays(
-        pa.array(which, mask=holes), words.to_arrow(compat_level=_OLDEST)
+        pa.array(which, mask=is_null), words.to_arrow(compat_level=_OLDEST)
     )
 
 
@@ -160,11 +160,11 @@ def _digest_column(
     parts = column.to_frame() if runs is None else runs
     digest.update(f"{column.name} {parts.height}".encode())
     for part in parts:
-        holes = part.is_null() if part.null_count() else None
+        nulls = part.is_null() if part.null_count() else None
         plain = part.cast(pl.UInt8) if part.dtype == pl.Boolean else part.to_physical()
-        if holes is not None:
+        if nulls is not None:
             digest.update(b"holes")
-            _digest_values(digest, holes.cast(pl.UInt8))
+            _digest_values(digest, nulls.cast(pl.UInt8))
             neutral = pl.lit("" if plain.dtype == pl.String else 0)
             plain = plain.to_frame().select(pl.first().fill_null(neutral)).to_series()
         _digest_values(digest, plain)

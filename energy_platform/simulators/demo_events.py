@@ -43,7 +43,7 @@ _PLAN: Final = (
     _Planned(
         3, 11, 5, "spike", ("socomec/SN000012/Load|1|130101",), timedelta(minutes=5), 1_000_000.0
     ),
-    # The valve is on no stream: a long gap is a hole at Wattics, which the demo need not show. Two
+    # The valve is on no stream: a long gap is a gap at Wattics, which the demo need not show. Two
     # hours of a day stay within what the check of completeness passes over.
     _Planned(
         4,

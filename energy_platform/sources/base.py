@@ -305,7 +305,7 @@ class SourceSpec(Generic[S]):
         poll: How newest values are kept; None where the source has history.
         arrivals: Returns the UTC days that something came of, with when the newest of it came, from
             the settings and the landing folder. Then those days are due, each once for what came,
-            and no day is a hole that nothing came of. None where the source can be asked for every
+            and no day is missing that nothing came of. None where the source can be asked for every
             day: then each day is due by the clock.
         mart_tables: Inventory tables that the marts read.
         drifting_tables: Those of them that change with every inventory: they go along with the next

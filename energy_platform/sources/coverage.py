@@ -29,7 +29,7 @@ USUAL_SHARE: Final = 0.9
 
 CLOCKED: Final = 1.25
 """Up to this ratio of the 60 % quantile of the steps to the 30 % one, a clock sends a series: then
-all that is clearly longer than most steps is a hole, however many holes there are. An answer may
+all that is clearly longer than most steps is a gap, however many there are. An answer may
 lack the first points of each of its chunks."""
 
 STEADY: Final = 2.0

@@ -14,7 +14,7 @@ from energy_platform.days import DAY, day_before, day_bounds, day_of, day_range
 from energy_platform.defs.schedules import DAILY_MINUTE
 from energy_platform.destinations.wattics import WatticsSettings
 from energy_platform.disputed import disputed
-from energy_platform.ingest.due import holes
+from energy_platform.ingest.due import missing_days
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.ingest.run import ingest_settings, is_configured
 from energy_platform.restated import restated
@@ -214,7 +214,7 @@ def _days(scenario: Scenario) -> list[str]:
         settings = ingest_settings(vendor)
         found += [
             f"{vendor} {one.day} is {one.kind}: {one.reason}"
-            for one in holes(
+            for one in missing_days(
                 known,
                 start=day_of(BEGIN),
                 late_days=settings.late_days,

@@ -14,7 +14,7 @@ from energy_platform.ingest.due import (
     DayFile,
     SourceDays,
     due,
-    holes,
+    missing_days,
     newest_chunk,
     read_source_days,
 )
@@ -65,7 +65,7 @@ def days_due(of: SourceDays, *, now: datetime = NOW, late_days: int = 1) -> tupl
 
 def test_a_lake_of_the_first_version_has_only_its_late_days_due() -> None:
     of = known(dict.fromkeys(day_range("2026-01-01", "2026-01-09"), CLOSED))
-    assert holes(of, start=None, late_days=1, now=NOW) == ()
+    assert missing_days(of, start=None, late_days=1, now=NOW) == ()
     assert days_due(of) == ("2026-01-09", "2026-01-08")
 
 
@@ -85,7 +85,7 @@ def test_a_start_day_makes_every_day_since_then_due() -> None:
 def test_a_new_installation_begins_with_yesterday_and_the_late_days_and_has_no_holes() -> None:
     of = known({})
     assert days_due(of, late_days=2) == ("2026-01-09", "2026-01-08", "2026-01-07")
-    assert holes(of, start=None, late_days=2, now=NOW) == ()
+    assert missing_days(of, start=None, late_days=2, now=NOW) == ()
 
 
 def test_days_that_failed_before_the_first_one_landed_are_due() -> None:
@@ -96,8 +96,8 @@ def test_days_that_failed_before_the_first_one_landed_are_due() -> None:
 def test_a_day_over_but_not_closed_is_due_and_today_is_not() -> None:
     of = known({"2026-01-09": OPEN, "2026-01-10": OPEN})
     assert days_due(of, late_days=0) == ("2026-01-09",)
-    (hole,) = holes(of, start=None, late_days=0, now=NOW)
-    assert (hole.kind, hole.since) == ("open", day_bounds("2026-01-09")[1])
+    (missing,) = missing_days(of, start=None, late_days=0, now=NOW)
+    assert (missing.kind, missing.since) == ("open", day_bounds("2026-01-09")[1])
 
 
 def test_a_day_rests_until_its_next_attempt_and_is_named_meanwhile() -> None:
@@ -123,12 +123,12 @@ def test_a_partial_day_is_due_until_it_is_closed_by_a_confirmed_answer() -> None
     since = datetime(2026, 1, 7, 1, tzinfo=UTC)
     first = record("2026-01-06", "partial", at=since, next_in=timedelta(hours=1))
     of = known({"2026-01-06": OPEN}, first)
-    assert holes(of, start=None, late_days=2, now=NOW)[-1].kind == "partial"
+    assert missing_days(of, start=None, late_days=2, now=NOW)[-1].kind == "partial"
     again = record("2026-01-06", "partial", at=since + 2 * DAY, since=since, attempts=9)
     unconfirmed = record("2026-01-06", "partial", at=since + DAY, since=since, attempts=9)
     for latest, is_whole in ((again, True), (unconfirmed, False)):
         of = known({"2026-01-06": CLOSED}, latest)
-        days = [one.day for one in holes(of, start=None, late_days=2, now=NOW)]
+        days = [one.day for one in missing_days(of, start=None, late_days=2, now=NOW)]
         assert ("2026-01-06" not in days) is is_whole
 
 
@@ -165,7 +165,7 @@ def test_a_closed_day_that_cannot_be_read_again_is_no_hole_and_is_tried_for_a_da
             attempts=attempts,
         )
 
-    assert holes(known(files, *whole, failed(7)), start=None, late_days=1, now=NOW) == ()
+    assert missing_days(known(files, *whole, failed(7)), start=None, late_days=1, now=NOW) == ()
     assert days_due(known(files, *whole, failed(7))) == ("2026-01-03",)
     assert days_due(known(files, *whole, failed(8))) == ()
 
@@ -282,7 +282,7 @@ def test_lake_and_catalogue_are_read_as_they_are_now_and_nothing_is_made(tmp_pat
 
 
 def _holes(of: SourceDays) -> list[tuple[str, str]]:
-    return [(one.day, one.kind) for one in holes(of, start=None, late_days=1, now=NOW)]
+    return [(one.day, one.kind) for one in missing_days(of, start=None, late_days=1, now=NOW)]
 
 
 def test_yesterday_is_the_day_before_today() -> None:
@@ -300,7 +300,9 @@ def arrived(days: dict[str, datetime], *records: DayRecord, **files: DayFile) ->
 
 def test_days_that_nothing_came_of_are_no_holes_where_arrivals_tell() -> None:
     source = arrived({"2026-01-02": NOW, "2026-01-05": NOW}, d02=CLOSED)
-    assert [one.day for one in holes(source, start=None, late_days=7, now=NOW)] == ["2026-01-05"]
+    assert [one.day for one in missing_days(source, start=None, late_days=7, now=NOW)] == [
+        "2026-01-05"
+    ]
     found = due(source, start=None, late_days=7, now=NOW)
     # The 2nd has no record of an attempt: whether what came is in it is not known.
     assert found.days == ("2026-01-05", "2026-01-02")

@@ -38,7 +38,7 @@ def test_it_is_parsed_once_in_the_data_folder(packaged: Path, tmp_path: Path) ->
     assert not (packaged / "target").exists()
 
 
-def test_another_version_is_copied_and_parsed_anew(packaged: Path, tmp_path: Path) -> None:
+def test_another_version_is_copied_and_parsed_again(packaged: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     folder = usable_project(packaged, data_dir=data)
     left_over = folder / "models" / "removed_since.sql"

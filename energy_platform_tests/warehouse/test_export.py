@@ -252,7 +252,7 @@ def test_rows_that_no_build_noted_are_found_by_counting(warehouse: Warehouse) ->
     assert_live_is_the_work_file(warehouse)
 
 
-def test_a_work_file_made_anew_replaces_every_file(warehouse: Warehouse) -> None:
+def test_a_work_file_made_again_replaces_every_file(warehouse: Warehouse) -> None:
     warehouse.work_file.unlink()
     finish_build(warehouse, FEBRUARY, version=7)
     warehouse.publish()

@@ -11,7 +11,7 @@ import dagster as dg
 
 from energy_platform.defs.checks.results import MOST_DAYS_NAMED
 from energy_platform.defs.resources import Platform
-from energy_platform.ingest.due import REPORTED_FROM, Hole, holes_of
+from energy_platform.ingest.due import REPORTED_FROM, MissingDay, missing_days_of
 from energy_platform.lake.catalogue import CatalogueError
 from energy_platform.schemas import Vendor
 from energy_platform.sources.registry import day_tables
@@ -21,32 +21,32 @@ NO_MISSING_DAYS: Final = "no_missing_days"
 _COLUMNS: Final = ("day", "what", "since", "reason", "attempts", "asked_for_again")
 
 
-def days_result(vendor: Vendor, holes: Sequence[Hole]) -> dg.AssetCheckResult:
+def days_result(vendor: Vendor, missing_days: Sequence[MissingDay]) -> dg.AssetCheckResult:
     """Return the check's result for the days of a source that are not whole, newest first."""
     metadata: dict[str, dg.MetadataValue] = {}
-    if holes:
-        metadata["days_count"] = dg.MetadataValue.int(len(holes))
+    if missing_days:
+        metadata["days_count"] = dg.MetadataValue.int(len(missing_days))
         metadata["days"] = dg.MetadataValue.table(
-            [_row(hole) for hole in holes[:MOST_DAYS_NAMED]],
+            [_row(day) for day in missing_days[:MOST_DAYS_NAMED]],
             schema=dg.TableSchema([dg.TableColumn(name, "string") for name in _COLUMNS]),
         )
     return dg.AssetCheckResult(
         asset_key=day_tables()[vendor].name,
         check_name=NO_MISSING_DAYS,
-        passed=not holes,
+        passed=not missing_days,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=metadata,
     )
 
 
-def _row(hole: Hole) -> dg.TableRecord:
-    again = "at once" if hole.next_at is None else hole.next_at.isoformat(timespec="minutes")
+def _row(missing: MissingDay) -> dg.TableRecord:
+    again = "at once" if missing.next_at is None else missing.next_at.isoformat(timespec="minutes")
     values = (
-        hole.day,
-        hole.kind,
-        hole.since.isoformat(timespec="minutes"),
-        hole.reason,
-        str(hole.attempts),
+        missing.day,
+        missing.kind,
+        missing.since.isoformat(timespec="minutes"),
+        missing.reason,
+        str(missing.attempts),
         again,
     )
     return dg.TableRecord(dict(zip(_COLUMNS, values, strict=True)))
@@ -63,7 +63,7 @@ def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
     )
     def no_missing_days(platform: Platform) -> dg.AssetCheckResult:
         try:
-            holes = holes_of(
+            missing_days = missing_days_of(
                 vendor,
                 lake=platform.lake,
                 data_dir=platform.data,
@@ -72,7 +72,7 @@ def _days_check(vendor: Vendor) -> dg.AssetChecksDefinition:
             )
         except CatalogueError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        return days_result(vendor, holes)
+        return days_result(vendor, missing_days)
 
     return no_missing_days
 

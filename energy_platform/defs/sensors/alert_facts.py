@@ -32,7 +32,7 @@ from energy_platform.defs.partitions import INVENTORIES_AGAIN, RUN_KIND
 from energy_platform.delivery import LEDGER_FILE
 from energy_platform.destinations.base import destination
 from energy_platform.disputed import disputed
-from energy_platform.ingest.due import REPORTED_FROM, holes_of
+from energy_platform.ingest.due import REPORTED_FROM, missing_days_of
 from energy_platform.ingest.last_answer import last_answer_at
 from energy_platform.ingest.run import is_configured
 from energy_platform.lake.catalogue import Catalogue
@@ -148,14 +148,14 @@ def _sources(
     for vendor in day_tables():
         if not is_configured(vendor):
             continue
-        holes = holes_of(
+        missing_days = missing_days_of(
             vendor, lake=platform.lake, data_dir=platform.data, now=now, after=REPORTED_FROM
         )
         refusal = refused.get(vendor)
         heard = last_answer_at(platform.lake, landing=platform.landing(vendor), source=vendor)
         if heard is not None and ("source_silent", vendor) not in stands:
             heard = max(heard, asking_since)
-        missing_since = min((day_bounds(hole.day)[1] for hole in holes), default=None)
+        missing_since = min((day_bounds(one.day)[1] for one in missing_days), default=None)
         if missing_since is not None and ("days_missing", vendor) not in stands:
             # Until the all-clear for a source that was away, its days are being asked for.
             is_healing = bool({("source_silent", vendor), ("source_refused", vendor)} & stands)
@@ -168,7 +168,7 @@ def _sources(
             refusal="" if refusal is None else refusal.reason,
             retry_at=None if refusal is None else refusal.next_at,
             failure=_newest_failure(platform, vendor),
-            missing_days=tuple(sorted(hole.day for hole in holes)),
+            missing_days=tuple(sorted(one.day for one in missing_days)),
             missing_since=missing_since,
         )
 

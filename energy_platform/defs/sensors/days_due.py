@@ -35,7 +35,7 @@ from energy_platform.ingest.due import (
     Due,
     SourceDays,
     due,
-    holes,
+    missing_days,
     newest_chunk,
     start_of,
 )
@@ -48,7 +48,7 @@ from energy_platform.settings import SettingsError
 from energy_platform.sources.registry import day_tables
 
 DUE: Final = "due"
-"""The kind of run that fills holes."""
+"""The kind of run that fills missing days."""
 
 CLOSING_KINDS: Final = [DUE, "daily", "poll"]
 """Kinds of runs that close days, and note what came of each."""
@@ -96,7 +96,8 @@ def build_due_sensor(
         wanted = due(known, start=start, late_days=late_days, now=now, after=SELF_HEALING_FROM)
         asked = _ask(vendor, context.instance, wanted=wanted, known=known, minutes=minutes, now=now)
         checked = days_result(
-            vendor, holes(known, start=start, late_days=late_days, now=now, after=REPORTED_FROM)
+            vendor,
+            missing_days(known, start=start, late_days=late_days, now=now, after=REPORTED_FROM),
         )
         cursor = hashlib.sha256(repr(checked).encode()).hexdigest()
         return dg.SensorResult(

@@ -23,7 +23,7 @@ VIOLATIONS: Final = {
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Intervals without a packet between two packets: holes on the dashboard."""
+    """Intervals without a packet between two packets: gaps on the dashboard."""
 
     after: datetime
     before: datetime

@@ -45,7 +45,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
-        # The key alone could be a port used anew; the tuple's identity tells connections apart.
+        # The key alone could be a port used again; the tuple's identity tells connections apart.
         self._connections: OrderedDict[object, object] = OrderedDict()
         self._credentials: set[str] = set()
         self.connections = 0

@@ -155,7 +155,7 @@ def days(
 
     Args:
         client: The vendor.
-        days: Partition keys, with or without holes.
+        days: Partition keys, with or without gaps.
         until: Exclusive upper bound of all samples: the present, for a day still open.
         devices: ``raw_belimo__devices``.
         profiles: ``raw_belimo__dataprofiles``.

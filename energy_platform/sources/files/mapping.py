@@ -161,7 +161,7 @@ class Mapping(_Entry):
         points: By column name, or by the point's name in a long file. Where there are any, only
             these are read.
         every: Time between two samples of the logger. Where it is said, days of which no file
-            came are holes; without it nobody can know.
+            came are missing; without it nobody can know.
     """
 
     name: str | None = None

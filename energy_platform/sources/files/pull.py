@@ -292,7 +292,7 @@ def _logger_day(
 def _lacks(
     series: Sequence[pl.DataFrame], *, window: tuple[datetime, datetime], every: timedelta | None
 ) -> str:
-    """Say which stretch of a day no file has; empty when the logger's own pace has no hole."""
+    """Say which stretch of a day no file has; empty when the logger's own pace has no gap."""
     if not series:
         return (
             "no file has samples of the day, and the logger's mapping states how often it samples"
@@ -314,7 +314,7 @@ def _lacks(
 
 
 def missing_days(store: Store, loggers: dict[str, Logger]) -> dict[str, datetime]:
-    """Return days without any sample that a logger's stated pace makes holes, and since when.
+    """Return days without any sample that a logger's stated pace misses, and since when.
 
     A day counts between the first and the last one that the logger's files have.
     """

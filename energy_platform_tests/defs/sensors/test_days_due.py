@@ -221,7 +221,7 @@ def test_today_comes_between_two_blocks_when_its_tick_fell_into_one(
     # A newer run is the first of the list, whenever it was made.
     assert asked(look(platform, instance)) == ("intraday", "2026-01-10", "2026-01-10")
     close(platform, *day_range("2026-01-02", "2026-01-05"))
-    assert asked(look(platform, instance))[0] == "intraday", "also when no hole is left"
+    assert asked(look(platform, instance))[0] == "intraday", "also when no day is missing"
     add_run(instance, kind="intraday", days=("2026-01-10", "2026-01-10"), at=NOW)
     assert look(platform, instance).skip_message
 

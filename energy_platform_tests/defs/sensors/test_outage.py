@@ -17,7 +17,7 @@ from energy_platform.defs.partitions import RANGE_END, RANGE_START, RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.schedules import DAILY_MINUTE, build_schedules
 from energy_platform.defs.sensors.build import build_sensors
-from energy_platform.ingest.due import DAYS_A_RUN, holes
+from energy_platform.ingest.due import DAYS_A_RUN, missing_days
 from energy_platform.ingest.due import read_source_days as read
 from energy_platform.lake.catalogue import LONGEST_PAUSE, Catalogue, pause_after
 from energy_platform.lake.raw_days import land_day
@@ -176,7 +176,7 @@ def _every_day_is_whole(simulation: Simulation) -> None:
     lake, data = simulation.platform.lake, simulation.platform.data
     for vendor in VENDORS:
         known = read(lake, data_dir=data, source=vendor)
-        assert holes(known, start=None, late_days=1, now=END - timedelta(minutes=5)) == ()
+        assert missing_days(known, start=None, late_days=1, now=END - timedelta(minutes=5)) == ()
         assert all(known.files[day].closed for day in day_range("2026-01-01", "2026-01-11"))
     for day in day_range("2026-01-04", "2026-01-06"):
         at = next(at for at in simulation.attempts["socomec", day] if at >= AWAY[1])
