@@ -318,7 +318,7 @@ def _parts(name: str) -> tuple[str, ...]:
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or path.parts[0] not in {DATA, PORTFOLIO}:
-        raise BackupError(f"the manifest names {name!r}, which is no place in a backup")
+        raise BackupError(f"the manifest names {name!r}, which is not a place in a backup")
     return path.parts
 
 

@@ -79,7 +79,7 @@ def run_export(
 
     Raises:
         ExtractError: What is wanted is not there.
-        PointNotFoundError: The name is no table and fits no point, or several.
+        PointNotFoundError: The name is not a table and fits no point, or several.
         SettingsError: A variable, a day or the file's ending is wrong.
     """
     kind = _format_of(out)

@@ -36,8 +36,8 @@ SELF_HEALING_FROM: Final = timedelta(minutes=45)
 daily schedules have ticked, and a pull takes a few minutes."""
 
 REPORTED_FROM: Final = timedelta(hours=3)
-"""After a day's end, from when a missing day is worth an operator's look: by then a healthy source's
-day was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
+"""After a day's end, from when a missing day is worth an operator's look: by then a healthy
+source's day was asked for some times, at 0:20, 0:45, 0:55 and so on with growing pauses."""
 
 MOST_READINGS_AGAIN: Final = 8
 """Attempts at a closed day that cannot be read again: about a day, by the catalogue's pauses. Its

@@ -65,7 +65,7 @@ def open_database(url: str, *, name: str, setting: str) -> sa.Engine:
     except (sa.exc.ArgumentError, ValueError):  # the latter shows what stands for the port
         # Without the URL: it may hold a password.
         raise DatabaseUrlError(
-            f"{setting} is no SQLAlchemy URL such as postgresql://user@host/name"
+            f"{setting} is not a SQLAlchemy URL such as postgresql://user@host/name"
         ) from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":

@@ -76,7 +76,7 @@ def typed_period(*, month: str | None, week: str | None) -> Period | None:
     """Return the period as typed; None where neither was.
 
     Raises:
-        ReportError: Both were typed, or one that is no month or week.
+        ReportError: Both were typed, or one that is not a month or week.
 
     >>> typed_period(month=None, week="2026-W01").first
     datetime.date(2025, 12, 29)

@@ -4,7 +4,7 @@ Nearly every reading of nearly every register plausibly follows the one before. 
 computed as arrays (``plain_steps``); the others, and the readings that follow until the register
 has settled again, are folded one by one by ``counter_state``. Both apply the same arithmetic in
 the same order, so which of the two looked at a reading never shows in the result. Increments and
-integrated power are no registers: they are in ``periods``.
+integrated power are not registers: they are in ``periods``.
 """
 
 from __future__ import annotations

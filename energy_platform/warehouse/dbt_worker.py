@@ -25,7 +25,7 @@ _FAILED = {"error", "fail", "runtime error"}
 def main() -> None:
     """Answer each command with its success and what failed, until the input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what dbt prints is no answer
+    os.dup2(2, 1)  # what dbt prints is not an answer
     commands: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
     _serve(commands, answers)

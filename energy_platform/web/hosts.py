@@ -30,7 +30,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     """Return the names of a comma-separated list, in lower case.
 
     Raises:
-        ValueError: One is no name of a host.
+        ValueError: One is not a name of a host.
 
     >>> parse_hosts("Energy.example.com, 10.0.0.7")
     ('energy.example.com', '10.0.0.7')
@@ -40,7 +40,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
         found = _AUTHORITY.fullmatch(name)
         if found is None or found[1] != name:
             raise ValueError(
-                f"{name!r} is no name of a host: expected names without scheme and port, "
+                f"{name!r} is not a name of a host: expected names without scheme and port, "
                 "separated by commas, such as energy.example.com"
             )
     return tuple(names)

@@ -1,4 +1,4 @@
-"""A page for people with status 200, such as a login form, is no proof that a packet is stored."""
+"""A page for people with status 200, such as a login form, proves no packet stored."""
 
 from __future__ import annotations
 

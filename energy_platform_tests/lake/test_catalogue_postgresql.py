@@ -293,7 +293,7 @@ def test_a_server_that_is_stopped_and_started_again_is_waited_for_or_done_withou
 
 def test_a_url_that_is_none_is_said_without_its_password(tmp_path: Path) -> None:
     for text, said in (
-        ("no url s3cr3t", "is no SQLAlchemy URL"),
+        ("no url s3cr3t", "is not a SQLAlchemy URL"),
         ("mysql://me:s3cr3t@host/name", "neither sqlite nor postgresql"),
     ):
         lake = Lake(tmp_path / "lake", catalogue_url=SecretStr(text))

@@ -16,7 +16,7 @@
 -- No label keeps a bucket from being the peak. What is spread over a long step can only lie below
 -- the true peak, so where it is the highest it is the peak, and says that it is estimated; so is
 -- the mean of a spike and the step back from it, which is what both brought together. Only buckets
--- that were measured by themselves are counted as such. A bucket below zero is no demand. Of equal
+-- that were measured by themselves are counted as such. A bucket below zero is not demand. Of equal
 -- buckets the earliest is named.
 with days as (
 

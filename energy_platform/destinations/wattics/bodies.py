@@ -22,7 +22,7 @@ Verdict = Literal["stored", "unknown", "not_stored"]
 """Says stored; a word of an API that nobody knows yet; a page, or an error in a good status."""
 
 LONGEST_WORD: Final = 1000
-"""Bytes of an answer that may be learned; whatever is longer is no acknowledgement."""
+"""Bytes of an answer that may be learned; whatever is longer is not an acknowledgement."""
 
 DEEPEST: Final = 8
 """Levels of an answer that are looked at; what is nested deeper is not known."""

@@ -43,6 +43,6 @@ cleared. ``clock_skew:seconds=N``: the cloud's clock is N seconds ahead.
 ``capped_total=N``: a total never says more than N, while pages go on. ``short_pages=N``: a page
 holds N elements at most, whatever was asked for. ``no_total``: paging without a total.
 ``left_out_series``: history answers as if there were no samples, timeseries without the series.
-``odd_rows``: one sample in twenty has no stamp, no zone, is no object, or is not a number.
+``odd_rows``: one sample in twenty has no stamp, no zone, is not an object, or is not a number.
 ``refuse_device=N``: valve number N answers every question for its history with 400.
 """

@@ -118,7 +118,7 @@ def instant(text: str, *, key: str) -> float:
         # A plus sign that was not escaped arrives as a blank.
         moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError as error:
-        raise ParameterError(f"{key} {text!r} is no ISO 8601 date") from error
+        raise ParameterError(f"{key} {text!r} is not an ISO 8601 date") from error
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -41,7 +41,7 @@ class ChangeStreams:
         """Remember what is wanted; returns the token.
 
         Raises:
-            msgspec.MsgspecError: The body is no object.
+            msgspec.MsgspecError: The body is not an object.
         """
         token = secrets.token_urlsafe(16)
         self._wanted[token] = msgspec.json.decode(body or b"{}", type=dict[str, Any])

@@ -38,7 +38,7 @@ later page is the first one again. ``endless_pages``: the total is never reached
 an answer holds its first N points. ``truncate_series=N`` and ``truncate_newest=N``: each series
 holds its oldest or newest N points. ``thin_out=N``: windows above six hours hold every N-th point.
 ``series_left_out``: an answer lacks one of its series. ``odd_rows``: rows without a stamp or a
-zone, or that are no objects, stand between the points. ``device_refused=STATUS``: one device is
+zone, or that are not objects, stand between the points. ``device_refused=STATUS``: one device is
 answered for with this status. ``too_large=N`` and ``too_slow=N``: 413 or 504 above N points.
 ``late_points=H``: the last H hours of each UTC day (2 by default) are held back until it is
 cleared. ``clock_skew:seconds=N``: the cloud's clock and its newest samples are N seconds ahead.

@@ -284,7 +284,7 @@ class Keycloak(OAuthServer):
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a form; None when the body is no form."""
+    """The fields of a form; None when the body is not a form."""
     if not request.headers.get("content-type", "").startswith(FORM):
         return None
     return await read_form(request)

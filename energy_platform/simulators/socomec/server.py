@@ -165,7 +165,7 @@ class SocomecSimulator(Simulator):
     def _asked_by_body(
         self, read: Callable[[bytes, Request], Response]
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Serve a read whose question stands in the body; it is no write."""
+        """Serve a read whose question stands in the body; it is not a write."""
 
         async def serve(request: Request) -> Response:
             refused = self._refused(request)

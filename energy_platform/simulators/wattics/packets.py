@@ -130,7 +130,7 @@ def _instant(stamp: Any) -> tuple[int, int]:
         offset = at.utcoffset()
         at_ms = round(at.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
-        raise PacketRefusedError(f"tsISO8601 is no instant: {error}") from error
+        raise PacketRefusedError(f"tsISO8601 is not an instant: {error}") from error
     return at_ms, 0 if offset is None else round(offset.total_seconds())
 
 

@@ -274,7 +274,7 @@ class Signal:
         """Exact energy that passed in [start, end), Wh, whatever the sensor reported.
 
         Raises:
-            ValueError: The signal is no energy.
+            ValueError: The signal is not an energy.
         """
         curve = self.curve
         if curve is None or "energy" not in self.quantity:

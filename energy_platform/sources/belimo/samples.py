@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
     Attributes:
         frame: ``at``, ``value``, ``value_text`` in the vendor's order.
-        odd: Rows that are no samples; equal ones are counted.
+        odd: Rows that are not samples; equal ones are counted.
         proven_from: From here to the end of the window the vendor was asked and said nothing.
         cut: Samples that came only because the end the vendor claimed was not believed.
         missing: How many more samples were announced than came.

@@ -153,7 +153,7 @@ def text_of(data: bytes, *, encoding: str | None) -> str:
         encoding: As the mapping says it; None to recognise it.
 
     Raises:
-        RefusedFileError: The bytes are no text.
+        RefusedFileError: The bytes are not text.
 
     >>> text_of("Zähler;kWh".encode("cp1252"), encoding=None)
     'Zähler;kWh'
@@ -164,11 +164,11 @@ def text_of(data: bytes, *, encoding: str | None) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise RefusedFileError(
-            f"line {line}: is no {chosen} text ({error.reason}); say encoding: in the mapping"
+            f"line {line}: is not {chosen} text ({error.reason}); say encoding: in the mapping"
         ) from error
     text = text.removeprefix("\ufeff")
     if "\0" in text:
-        raise RefusedFileError("is no text: it holds zero bytes; was it cut off while copied?")
+        raise RefusedFileError("is not text: it holds zero bytes; was it cut off while copied?")
     return text
 
 
@@ -247,7 +247,7 @@ def rows_of_workbook(data: bytes, *, sheet: str | None) -> Rows:
         if isinstance(error, RefusedFileError):
             raise
         raise RefusedFileError(
-            "is no workbook that can be read (damaged, protected by a password, or of the old "
+            "is not a workbook that can be read (damaged, protected by a password, or of the old "
             ".xls kind); save it again as .xlsx or CSV"
         ) from error
     try:
@@ -315,7 +315,7 @@ def columns_of_parquet(data: bytes) -> tuple[list[str], list[Column], pl.Series]
     try:
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise RefusedFileError("is no Parquet file that can be read; write it again") from error
+        raise RefusedFileError("is not a Parquet file that can be read; write it again") from error
     lines = pl.Series("line", range(1, frame.height + 1), dtype=pl.Int64)
     return frame.columns, [_column_of_series(one) for one in frame.get_columns()], lines
 

@@ -74,7 +74,7 @@ def _clock(value: object) -> object:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(
-            f"{name!r} is no time zone such as Europe/Paris, nor an offset such as +01:00"
+            f"{name!r} is not a time zone such as Europe/Paris, nor an offset such as +01:00"
         ) from error
     return name
 
@@ -87,7 +87,7 @@ def _encoding(name: str) -> str:
     try:
         return codecs.lookup(name).name
     except LookupError:
-        raise ValueError(f"{name!r} is no encoding such as utf-8, utf-16 or cp1252") from None
+        raise ValueError(f"{name!r} is not an encoding such as utf-8, utf-16 or cp1252") from None
 
 
 Delimiter = Literal[";", ",", "\t", "|"]

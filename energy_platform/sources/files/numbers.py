@@ -130,7 +130,7 @@ def _other(sign: str) -> str:
 
 
 def numbers_of(texts: pl.Series, *, style: NumberStyle) -> pl.Series:
-    """Return texts as numbers; null where one is no number in this style, or not finite.
+    """Return texts as numbers; null where one is not a number in this style, or not finite.
 
     Example:
         >>> texts = pl.Series(["1.234,5", "1.23,4", "12"])

@@ -71,7 +71,7 @@ class Placed(NamedTuple):
 
     Attributes:
         at: The instant; null where there is none.
-        reason: Why a stamp is no instant; null where it is, or where there was no stamp.
+        reason: Why a stamp is not an instant; null where it is, or where there was no stamp.
         by_order: Stamps of the hour that is there twice, told apart by the order of the lines.
     """
 
@@ -194,7 +194,7 @@ def _by_format(texts: pl.Series, time_format: str) -> Stamps:
         )
     except pl.exceptions.PolarsError as error:
         raise RefusedFileError(
-            f"time_format {time_format!r} in the mapping is no format of an instant such as "
+            f"time_format {time_format!r} in the mapping is not a format of an instant such as "
             "%d.%m.%Y %H:%M"
         ) from error
     if has_offset:

@@ -124,7 +124,7 @@ def record_of(answer: bytes) -> Record:
 def records_of(answer: bytes) -> list[Record]:
     """Decode history: a list of records, or an object of records keyed by time.
 
-    Elements that are no records are left out; the stretch they stand for is then a gap.
+    Elements that are not records are left out; the stretch they stand for is then a gap.
 
     Raises:
         msgspec.ValidationError: Neither of the two shapes, or nothing but other elements.

@@ -58,7 +58,7 @@ class Answer(NamedTuple):
 
     Attributes:
         chunks: Its series.
-        odd: Rows that are no datapoints.
+        odd: Rows that are not datapoints.
         is_elsewhere: Whether it says to be about another window: it proves nothing.
         left_out: Series that were asked for and that it does not name.
     """

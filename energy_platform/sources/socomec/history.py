@@ -65,7 +65,7 @@ class Reading(NamedTuple):
 
     Attributes:
         chunks: Points by series and answer; of a series the earlier read come first.
-        odd: Rows that are no datapoints.
+        odd: Rows that are not datapoints.
         unproven: Why a series is not shown to be whole, by series.
         is_sampled: Whether a short stretch of it was compared with a request for that alone.
     """

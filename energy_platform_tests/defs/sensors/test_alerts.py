@@ -144,7 +144,7 @@ def test_a_run_that_failed_or_died_is_told_until_one_ends_well(watched: Watched)
     watched.ended("refresh", dg.DagsterRunStatus.FAILURE)
     now = datetime.now(tz=UTC)
     watched.look(now)
-    assert watched.told == [], "a failure that heals by itself at once is no message"
+    assert watched.told == [], "a failure that heals by itself at once is not a message"
     watched.look(now + 6 * MINUTE)
     assert watched.told == ["a run failed: refresh"]
     watched.ended("push", dg.DagsterRunStatus.FAILURE, **{DIED: now.isoformat()})

@@ -20,14 +20,14 @@ def test_an_empty_mapping_leaves_everything_to_be_recognised() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("timezone: Paris", "m.yaml:1: timezone: 'Paris' is no time zone such as Europe/Paris"),
+        ("timezone: Paris", "m.yaml:1: timezone: 'Paris' is not a time zone such as Europe/Paris"),
         ("\ntimezone: +15:00", "m.yaml:2: timezone: '\\+15:00' is further from UTC"),
         ("name: a\ndecimals: ','", "m.yaml:2: decimals: there is no such key; one of name"),
         ("points:\n  a: {kind: increment}", "m.yaml:2: points.a: an increment needs the width"),
         ("points:\n  a:\n    kind: meter", "m.yaml:3: points.a.kind: expected 'register'"),
         ("points:\n  a: {point: x}\n  b: {point: x}", "two columns cannot be one point: x"),
         ("decimal: ','\ndelimiter: comma", "needs another delimiter than a comma"),
-        ("encoding: utf-99", "'utf-99' is no encoding"),
+        ("encoding: utf-99", "'utf-99' is not an encoding"),
         ("a: b: c", "m.yaml:1: not valid YAML"),
         ("name: a\nname: b", "m.yaml:2: 'name' is there twice"),
         ("- a", "m.yaml:1: expected keys"),
