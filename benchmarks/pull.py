@@ -3,7 +3,7 @@
 Every contestant reads the same pages of the same simulator (a process of its own, pages rendered
 beforehand) over real HTTP, in a fresh process, one after the other:
 
-    python benchmarks/pull.py --peers /path/to/venv/bin/python
+    python -m benchmarks.pull --peers /path/to/venv/bin/python
 
 The peers' environment is made from ``benchmarks/requirements.lock``. Without it only our path and
 the hand-written one run.
@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import polars as pl
-from pull_task import Task
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.pull_task import Task
 from energy_platform.lake.lake import Lake
 from energy_platform.lake.raw_days import land_snapshot
 from energy_platform.simulators.process import SimulatorProcess
@@ -39,7 +39,7 @@ from energy_platform.sources.socomec.tables import (
     RAW_SOCOMEC_VARIABLES,
 )
 
-HERE: Final = Path(__file__).parent
+ROOT: Final = Path(__file__).parents[1]
 DAY: Final = "2026-03-03"
 UNTIL: Final = datetime(2026, 3, 4, tzinfo=UTC)
 
@@ -115,7 +115,7 @@ def run_scene(scene: Scene, *, peers: Path | None, times: int) -> None:
         }
         os.environ.update(environment)
         task = prepare(work, scene=scene)
-        own = {"by hand": ["pull_best.py"], "ours": ["pull_ours.py"]}
+        own = {"by hand": ["benchmarks.pull_best"], "ours": ["benchmarks.pull_ours"]}
         contest(sys.executable, own["by hand"], task, work)  # renders the pages
         runs: dict[str, list[Figures]] = {name: [] for name in own}
         seen: dict[str, tuple[int, float]] = {}
@@ -126,7 +126,9 @@ def run_scene(scene: Scene, *, peers: Path | None, times: int) -> None:
         results = {name: best_of(figures) for name, figures in runs.items()}
         if peers is not None and scene.peers:
             for name in ("pandas", "dlt arrow", "dlt nested"):
-                results[name], seen[name] = contest(str(peers), ["pull_peers.py", name], task, work)
+                results[name], seen[name] = contest(
+                    str(peers), ["benchmarks.pull_peers", name], task, work
+                )
         if len(set(seen.values())) != 1:
             raise SystemExit(f"the contestants did not read the same: {seen}")
         best = results["by hand"].seconds
@@ -195,17 +197,17 @@ def contest(
     """Run one contestant in a process of its own; returns its figures and what it wrote."""
     with tempfile.TemporaryDirectory(dir=work) as folder:
         target = Path(folder)
-        if command[0] == "pull_ours.py":
+        if command[0] == "benchmarks.pull_ours":
             for name in (RAW_SOCOMEC_DEVICES.name, RAW_SOCOMEC_VARIABLES.name):
                 (target / name).symlink_to(work / "inventory" / name)
-        is_file = command in (["pull_best.py"], ["pull_peers.py", "pandas"])
+        is_file = command in (["benchmarks.pull_best"], ["benchmarks.pull_peers", "pandas"])
         given = replace(task, target=str(target / "day.parquet" if is_file else target))
         said = subprocess.run(  # noqa: S603 - our own scripts
-            [python, str(HERE / command[0]), *command[1:]],
+            [python, "-m", *command],
             input=json.dumps(asdict(given)),
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
         )
         if said.returncode:

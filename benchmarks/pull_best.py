@@ -1,7 +1,7 @@
 """The practical limit of a pull: http.client, msgspec and polars, written by hand for one API.
 
 No token renewal, no retry, no check, nothing kept when it fails: what is left is the wire, the JSON
-and the Parquet file. Run by ``benchmarks/pull.py`` with the task as JSON on standard input.
+and the Parquet file. Run by ``benchmarks.pull`` with the task as JSON on standard input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import polars as pl
-from pull_task import Task, measured, pages
+
+from benchmarks.pull_task import Task, measured, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Our whole path: login, transport, decoding, contract, merge and staged Parquet in the lake.
 
-Run by ``benchmarks/pull.py``; the settings come from the environment, as in a real run.
+Run by ``benchmarks.pull``; the settings come from the environment, as in a real run.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 # Loaded by httpx and polars when first used; nobody's imports are measured.
 import httpcore  # noqa: F401
 import numpy.ma  # noqa: F401
-from pull_task import Task, measured
 
+from benchmarks.pull_task import Task, measured
 from energy_platform.ingest.run import ingest_days
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import Portfolio

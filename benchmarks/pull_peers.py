@@ -1,6 +1,6 @@
 """The same pull with the usual tools: pandas with requests, dlt with its REST client.
 
-Runs in an environment of its own (``benchmarks/requirements.lock``), by ``benchmarks/pull.py``.
+Runs in an environment of its own (``benchmarks/requirements.lock``), by ``benchmarks.pull``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import requests
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
-from pull_task import Task, measured, pages
+
+from benchmarks.pull_task import Task, measured, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What every contestant of ``benchmarks/pull.py`` is given, and how it is measured."""
+"""What every contestant of ``benchmarks.pull`` is given, and how it is measured."""
 
 from __future__ import annotations
 

@@ -50,6 +50,8 @@ from energy_platform.warehouse import Warehouse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
 FIRST_DAY: Final = date(2025, 1, 1)
 PROJECT: Final = Path(__file__).parents[1] / "dbt_models"
 PER_DEVICE: Final = 10
@@ -107,13 +109,19 @@ class RawDays:
         self._rng = np.random.default_rng(7)
         self._level = self._rng.integers(10_000, 10**9, registers).astype(np.float64)
 
-    def write(self, day: str) -> None:
-        """Write the next day; each register goes on where it stood."""
-        start, end = day_bounds(day)
+    def values(self) -> NDArray[np.float64]:
+        """Return a row of quarter-hours for each register, which goes on where it stood."""
         registers = self._level.size
         steps = self._rng.integers(0, 2_000, (registers, QUARTERS)).astype(np.float64)
-        value = self._level[:, None] + steps.cumsum(axis=1)
+        value: NDArray[np.float64] = self._level[:, None] + steps.cumsum(axis=1)
         self._level = value[:, -1]
+        return value
+
+    def write(self, day: str) -> None:
+        """Write the next day."""
+        start, end = day_bounds(day)
+        value = self.values()
+        registers = len(value)
         instants = pl.Series(
             [start + timedelta(minutes=15 * n) for n in range(QUARTERS)], dtype=INSTANT
         )
