@@ -129,7 +129,7 @@ def write_portfolio(path: Path, *, points: int, is_understood: bool) -> None:
             else:
                 quantity = own if is_understood else "active_energy_import"
                 said = f"quantity: {quantity}, unit: Wh"
-                if is_understood and kind in {"meter", "ups"}:
+                if is_understood and own == "active_energy_import" and kind in {"meter", "ups"}:
                     said += f', parent: "{_id(site * DEVICES, place)}"'
             lines.append(f'      {{key: "Global|{place}|140100", name: P{place}, {said}}},')
         lines.append("    ]}")

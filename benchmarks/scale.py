@@ -227,16 +227,35 @@ class _Watch:
 
     def _run(self) -> None:
         while not self._over.wait(0.1):
-            total = 0
-            for pid in _tree(self._pid):
+            pids = _tree(self._pid)
+            for pid in pids:
                 try:
-                    total += _field(f"/proc/{pid}/smaps_rollup", "Pss:") * 1024
                     self._written[pid] = _field(f"/proc/{pid}/io", "write_bytes:")
                     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                     self._cpu[pid] = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
                 except (OSError, ValueError):
                     continue  # it has just ended
-            self._peak = max(self._peak, total)
+            # The kernel walks all pages of a process to tell what it shares, which takes a third of
+            # a core at 3 GB. What it holds costs nothing to ask, and is never less.
+            if sum(map(_resident, pids)) > self._peak:
+                self._peak = max(self._peak, sum(map(_proportional, pids)))
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes that a process holds, also those it shares; 0 once it has ended."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _proportional(pid: int) -> int:
+    """Return the bytes that a process holds, shared ones by its part; 0 once it has ended."""
+    try:
+        return _field(f"/proc/{pid}/smaps_rollup", "Pss:") * 1024
+    except (OSError, ValueError):
+        return 0
 
 
 def _field(path: str, name: str) -> int:
