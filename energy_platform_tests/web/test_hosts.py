@@ -87,7 +87,7 @@ def test_a_picture_or_a_form_of_another_page_reaches_nothing_but_a_link_does(sit
     "text", ["https://energy.example.com", "energy.example.com:8443", "*", "a b"]
 )
 def test_a_setting_that_is_no_list_of_names_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no name of a host"):
+    with pytest.raises(ValueError, match="not a name of a host"):
         parse_hosts(text)
 
 
