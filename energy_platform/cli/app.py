@@ -372,14 +372,15 @@ def discover(
     """Write or extend portfolio.yaml from the inventories of the vendors with credentials."""
     if as_json and yes:
         raise typer.BadParameter("--json shows a proposal and --yes writes it; choose one")
-    if limits:
-        from energy_platform.cli.discover_limits import run_limits  # noqa: PLC0415
+    if limits and tree:
+        raise typer.BadParameter("--limits and --tree are two proposals; choose one")
+    if limits or tree:
+        from energy_platform.cli.discover_from_lake import run_discover_from_lake  # noqa: PLC0415
 
-        raise typer.Exit(run_limits(console(), dry_run=dry_run, yes=yes, as_json=as_json))
-    if tree:
-        from energy_platform.cli.discover_tree import run_tree_proposal  # noqa: PLC0415
-
-        raise typer.Exit(run_tree_proposal(console(), dry_run=dry_run, yes=yes, as_json=as_json))
+        subject: Literal["limits", "tree"] = "limits" if limits else "tree"
+        raise typer.Exit(
+            run_discover_from_lake(console(), subject, dry_run=dry_run, yes=yes, as_json=as_json)
+        )
     from energy_platform.cli.discover import run_discover  # noqa: PLC0415
 
     raise typer.Exit(run_discover(console(), dry_run=dry_run, yes=yes, as_json=as_json))

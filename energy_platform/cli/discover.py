@@ -87,7 +87,7 @@ def _discover(
     parts = read_parts(settings.portfolio)
     proposal = propose(before, read.found, name=path.name, parts=parts)
     if as_json:
-        print_proposal(path, proposal, remarks=proposal.remarks, read=read, inventory=proposal)
+        print_proposal(path, proposal, read=read)
         return INCOMPLETE if read.failed else OK
     if yes and proposal.changes and not dry_run:
         # Before the long diff: whoever reads it may go away, such as `head`.
@@ -107,7 +107,7 @@ def _discover(
 
 
 def _write(console: Console, path: Path, proposal: Proposal) -> None:
-    written = write_changes(path, proposal.after, before=proposal.before, parts=proposal.parts)
+    written = write_changes(path, proposal)
     files = ", ".join(map(str, written))
     console.print(f"wrote {files}; {proposal.to_confirm} entries say TO CONFIRM", markup=False)
 

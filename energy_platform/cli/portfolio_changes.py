@@ -1,25 +1,25 @@
 """Changes that a command proposes for the portfolio: shown as a diff, written when agreed.
 
-What is proposed belongs to ``discovery``; which command proposes it, to ``discover``,
-``discover_limits`` and ``discover_tree``.
+What is proposed belongs to ``discovery``; which command proposes it, to ``discover`` and
+``discover_from_lake``.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from energy_platform.discovery import DiscoveryError
 from energy_platform.lake.files import staged
 from energy_platform.portfolio.schema import MODELINE, SCHEMA_FILE, schema_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from rich.console import Console
 
-    from energy_platform.discovery.propose import PartChange
+    from energy_platform.discovery import Proposal
 
 OK: Final = 0
 """The portfolio is up to date, was written, or was shown."""
@@ -40,31 +40,11 @@ def print_diff(console: Console, lines: Iterable[str]) -> None:
         console.print(line, style=_STYLES.get(line[:1], ""), markup=False, soft_wrap=True)
 
 
-class Proposed(Protocol):
-    """A portfolio as it is and as it would be."""
-
-    @property
-    def after(self) -> str:
-        """The text as it would be."""
-
-    @property
-    def parts(self) -> Sequence[PartChange]:
-        """The further files that would change."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything would be written."""
-
-    def diff(self, *, name: str) -> Iterable[str]:
-        """Return the lines of a unified diff."""
-
-
 def offer(
     console: Console,
     path: Path,
-    proposal: Proposed,
+    proposal: Proposal,
     *,
-    before: str,
     what: str,
     follows: str = "",
     dry_run: bool,
@@ -77,7 +57,6 @@ def offer(
         console: Where to.
         path: The portfolio.
         proposal: What would change.
-        before: The portfolio's text as it is.
         what: What is proposed, for the message that there is nothing.
         follows: What to add to the message that it was written.
         dry_run: Show only.
@@ -97,7 +76,7 @@ def offer(
     code = refusal(console, path, dry_run=dry_run, yes=yes, ask=ask)
     if code is not None:
         return code
-    written = write_changes(path, proposal.after, before=before, parts=proposal.parts)
+    written = write_changes(path, proposal)
     console.print(f"wrote {', '.join(map(str, written))}{follows}", markup=False, soft_wrap=True)
     return OK
 
@@ -148,9 +127,7 @@ def read_text(path: Path) -> str | None:
         raise DiscoveryError(f"{path}: cannot be read: {error}") from error
 
 
-def write_changes(
-    path: Path, after: str, *, before: str | None, parts: Iterable[PartChange]
-) -> list[Path]:
+def write_changes(path: Path, proposal: Proposal) -> list[Path]:
     """Write what is proposed for the main file and its parts; return the files that changed.
 
     The schema that a new portfolio names for editors is written next to it.
@@ -159,10 +136,11 @@ def write_changes(
         DiscoveryError: A file was changed meanwhile, or cannot be written.
     """
     written = []
-    if after != before:
-        write_text(path, after, before=before)
+    after = proposal.after
+    if after != proposal.before:
+        write_text(path, after, before=proposal.before)
         written.append(path)
-    for one in parts:
+    for one in proposal.parts:
         write_text(Path(one.name).resolve(), one.after, before=one.before)
         written.append(Path(one.name))
     if MODELINE in after:

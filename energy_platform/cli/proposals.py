@@ -6,29 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from energy_platform.cli.portfolio_changes import Proposed
     from energy_platform.discovery import Proposal, ReadInventories
 
 
-def print_proposal(
-    path: Path,
-    proposal: Proposed,
-    *,
-    remarks: Sequence[str],
-    read: ReadInventories | None = None,
-    inventory: Proposal | None = None,
-) -> None:
+def print_proposal(path: Path, proposal: Proposal, *, read: ReadInventories | None = None) -> None:
     """Print what would change; nothing is written.
 
     Args:
         path: The portfolio.
         proposal: What would change.
-        remarks: What somebody should know, one sentence each.
         read: What the vendors answered, where they were asked.
-        inventory: The proposal that was made of their inventories, where one was.
     """
     shown = {
         "portfolio": str(path),
@@ -42,12 +31,12 @@ def print_proposal(
         },
         "not_read": {vendor: str(why) for vendor, why in (read.failed if read else {}).items()},
         "not_asked": list(read.skipped if read else ()),
-        "new_sites": list(inventory.sites if inventory else ()),
-        "new_types": list(inventory.types if inventory else ()),
-        "new_devices": list(inventory.devices if inventory else ()),
-        "points_as_comments": dict(inventory.proposed if inventory else {}),
-        "vanished": list(inventory.vanished if inventory else ()),
-        "remarks": list(remarks),
-        "diff": list(proposal.diff(name=path.name)),
+        "new_sites": list(proposal.sites),
+        "new_types": list(proposal.types),
+        "new_devices": list(proposal.devices),
+        "points_as_comments": dict(proposal.proposed),
+        "vanished": list(proposal.vanished),
+        "remarks": list(proposal.remarks),
+        "diff": proposal.diff(name=path.name),
     }
     print(json.dumps(shown, indent=2))  # noqa: T201

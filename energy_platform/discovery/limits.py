@@ -7,13 +7,11 @@ of the one that needs most.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from difflib import unified_diff
 from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from energy_platform.discovery.propose import DiscoveryError, PartChange
+from energy_platform.discovery.propose import DiscoveryError, PartChange, Proposal
 from energy_platform.identity import point_id as id_of_point
 from energy_platform.portfolio import PortfolioError, parse_portfolio
 from energy_platform.portfolio.load import merge_files, parse_file, takes_limit_of_device
@@ -21,7 +19,7 @@ from energy_platform.portfolio.parts import YamlFile
 from energy_platform.portfolio.text import compose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from energy_platform.limits_seen import SeenPower
     from energy_platform.portfolio.model import PointSpec, PortfolioFile
@@ -31,42 +29,9 @@ Place = tuple[str | int, ...]
 _NONE: Final = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimitsProposal:
-    """A portfolio as it is and with limits.
-
-    Attributes:
-        before: Its text.
-        after: Its text with numbers in the place of ``none``.
-        parts: Its further files of which any has such a number.
-        lines: One line per register: what was seen, what is proposed or why nothing is.
-    """
-
-    before: str
-    after: str
-    lines: tuple[str, ...]
-    parts: tuple[PartChange, ...] = ()
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything would be written."""
-        return self.before != self.after or bool(self.parts)
-
-    def diff(self, *, name: str) -> Iterator[str]:
-        """Yield the lines of a unified diff."""
-        for one in (PartChange(name, self.before, self.after), *self.parts):
-            yield from unified_diff(
-                one.before.splitlines(),
-                one.after.splitlines(),
-                f"{one.name} (now)",
-                f"{one.name} (with limits)",
-                lineterm="",
-            )
-
-
 def propose_limits(
     text: str, seen: Iterable[SeenPower], *, name: str, parts: Sequence[YamlFile] = ()
-) -> LimitsProposal:
+) -> Proposal:
     """Propose a number for every limit that is ``none`` and whose registers were seen enough.
 
     Args:
@@ -75,25 +40,30 @@ def propose_limits(
         name: What to call the portfolio in errors.
         parts: Its further files.
 
+    Returns:
+        The texts, and for each register what was seen and what is proposed, or why nothing is.
+
     Raises:
         PortfolioError: The portfolio does not load as it is.
         DiscoveryError: It could not be changed without changing something else.
     """
     portfolio = parse_portfolio(text, name=name, parts=parts)
     places = _places(parse_file(text, name=name, parts=parts))
-    lines: list[str] = []
+    remarks: list[str] = []
     most: dict[Place, SeenPower] = {}
     for one in seen:
         summary = f"{one.point_id}: {one.description}, {one.rises:,} rises"
         place = places.get(one.point_id)
         if one.max_power_w is not None:
-            lines.append(f"{summary}; {one.max_power_w:,.6g} W is stated")
+            remarks.append(f"{summary}; {one.max_power_w:,.6g} W is stated")
         elif place is None:
-            lines.append(f"{summary}; no limit of its own is written, write {one.proposed_w:,.0f}")
+            remarks.append(
+                f"{summary}; no limit of its own is written, write {one.proposed_w:,.0f}"
+            )
         elif not one.is_enough:
-            lines.append(f"{summary}: too few to propose a limit")
+            remarks.append(f"{summary}: too few to propose a limit")
         else:
-            lines.append(f"{summary}; proposed {one.proposed_w:,.0f} W")
+            remarks.append(f"{summary}; proposed {one.proposed_w:,.0f} W")
             if place not in most or one.power_w > most[place].power_w:
                 most[place] = one
     files = (YamlFile(name, text), *parts)
@@ -112,7 +82,7 @@ def propose_limits(
         for was, now in zip(files[1:], after[1:], strict=True)
         if was != now
     )
-    return LimitsProposal(before=text, after=after[0].text, lines=tuple(lines), parts=changed)
+    return Proposal(before=text, after=after[0].text, parts=changed, remarks=tuple(remarks))
 
 
 def _places(file: PortfolioFile) -> dict[str, Place]:

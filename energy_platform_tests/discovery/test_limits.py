@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from energy_platform.cli.discover_limits import run_limits
+from energy_platform.cli.discover_from_lake import run_discover_from_lake
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
 from energy_platform.lake.lake import Lake
@@ -101,8 +101,8 @@ def test_each_none_gets_the_limit_of_the_register_that_needs_most() -> None:
         "+    max_power_w: 40000  # highest mean power 12.1 kW, seen on 2026-03-04 09:30 UTC",
         f"+  - {flow}",
     ]
-    assert "socomec/M2/a: 90 kW" in found.lines[2]
-    assert found.lines[2].endswith("; 50,000 W is stated")
+    assert "socomec/M2/a: 90 kW" in found.remarks[2]
+    assert found.remarks[2].endswith("; 50,000 W is stated")
 
 
 def test_what_counts_no_energy_keeps_out_of_the_limit_of_its_device() -> None:
@@ -124,7 +124,7 @@ def test_what_counts_no_energy_keeps_out_of_the_limit_of_its_device() -> None:
 def test_what_was_hardly_seen_is_said_and_left() -> None:
     found = propose_limits(TEXT, [seen("socomec/M1/a", 12_100, rises=95)], name="p.yaml")
     assert found.after == TEXT
-    assert found.lines[0].endswith("95 rises: too few to propose a limit")
+    assert found.remarks[0].endswith("95 rises: too few to propose a limit")
 
 
 def test_a_limit_that_another_entry_refers_to_is_left_with_what_to_do() -> None:
@@ -184,11 +184,11 @@ def test_the_command_writes_with_yes_and_only_then(
     path.write_text(text, encoding="utf-8")
     refresh(meter_lake(tmp_path), portfolio=load_portfolio(path))
     out = io.StringIO()
-    assert run_limits(Console(file=out), dry_run=True) == 0
+    assert run_discover_from_lake(Console(file=out), "limits", dry_run=True) == 0
     assert path.read_text(encoding="utf-8") == text
-    assert run_limits(Console(file=out), ask=lambda _: False) == 1
+    assert run_discover_from_lake(Console(file=out), "limits", ask=lambda _: False) == 1
     assert path.read_text(encoding="utf-8") == text
-    assert run_limits(Console(file=out), yes=True) == 0
+    assert run_discover_from_lake(Console(file=out), "limits", yes=True) == 0
     (one,) = seen_power(Lake(tmp_path / "data" / "lake"), load_portfolio(path))
     assert one.max_power_w == one.proposed_w
     assert f"{METER}: {one.description}" in out.getvalue()

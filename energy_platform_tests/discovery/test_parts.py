@@ -78,7 +78,7 @@ def test_limits_are_written_where_the_none_stands() -> None:
     assert proposal.after == TEXT[:at]
     (change,) = proposal.parts
     assert "    max_power_w: 40000  # highest mean power 12.1 kW" in change.after
-    assert "+++ portfolio.d/m.yaml (with limits)" in list(proposal.diff(name="portfolio.yaml"))
+    assert "+++ portfolio.d/m.yaml (proposed)" in proposal.diff(name="portfolio.yaml")
 
 
 def test_a_byte_order_mark_moves_no_addition() -> None:
