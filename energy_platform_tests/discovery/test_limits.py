@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from energy_platform.cli import app
 from energy_platform.cli.discover_from_lake import run_discover_from_lake
 from energy_platform.discovery import DiscoveryError
 from energy_platform.discovery.limits import propose_limits
@@ -192,3 +193,8 @@ def test_the_command_writes_with_yes_and_only_then(
     (one,) = seen_power(Lake(tmp_path / "data" / "lake"), load_portfolio(path))
     assert one.max_power_w == one.proposed_w
     assert f"{METER}: {one.description}" in out.getvalue()
+
+
+def test_limits_and_tree_at_once_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["discover", "--limits", "--tree"]) == 2
+    assert "choose one" in capfd.readouterr().err
