@@ -210,7 +210,7 @@ def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     """Return, per device, a digest of all that enters facts: its site, zone and points.
 
     Points of one device affect each other (a total makes the phases count no longer), so the
-    device is what is compared.
+    device is what is compared; with it goes what stands behind its points.
     """
     found: dict[str, list[tuple[object, ...]]] = {
         device_id: [
@@ -225,6 +225,13 @@ def device_fingerprints(portfolio: Portfolio) -> dict[str, str]:
     }
     for row in portfolio.points_frame().sort("point_id").iter_rows(named=True):
         found[row["device_id"]].append(tuple(row[name] for name in _FACT_ATTRIBUTES))
+    # A meter that never brought anything has no days that a build could find by its change: what is
+    # said of its absence stands at the meter that it points to.
+    points = portfolio.points
+    for point_id, point in sorted(points.items()):
+        for name in ("parent", "same_as"):
+            if target := getattr(point, name):
+                found[points[target].device_id].append((name, point_id))
     return {device_id: digest_of(repr(attributes)) for device_id, attributes in found.items()}
 
 

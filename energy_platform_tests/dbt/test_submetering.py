@@ -287,6 +287,32 @@ def test_a_change_of_a_child_reaches_the_branch_of_its_parent_and_no_other_day(
     assert changed == {parent} | ({child} & forest.children.keys())
 
 
+def test_a_meter_that_never_spoke_is_missed_until_it_stands_elsewhere(tmp_path: Path) -> None:
+    """Its own days cannot tell that it went: it has none."""
+    main, silent = "socomec/main/import", "socomec/silent/import"
+    head = "version: 1\nsites:\n  - {id: s, name: S, timezone: UTC}\ndevices:\n"
+    others = _device("main", "s", "main") + _device("child", "s", "sub", parent=main)
+    behind = parse_portfolio(head + others + _device("silent", "s", "sub", parent=main))
+    elsewhere = parse_portfolio(head + others + _device("silent", "s", "sub"))
+    days = DAYS[:2]
+    world = World(
+        lake=Lake(tmp_path / "lake"),
+        portfolio=behind,
+        start=utc("2026-10-23T00:00"),
+        silent={silent: (utc("2026-10-01T00:00"), utc("2026-11-01T00:00"))},
+        unbridged={silent},
+    )
+    world.write(days)
+    warehouse = Warehouse(data_dir=tmp_path, lake=world.lake, dbt_project_dir=PROJECT)
+    missed = []
+    for portfolio in (behind, elsewhere):
+        warehouse.build(portfolio)
+        warehouse.publish()
+        rows = published(warehouse, "from mart_submetering where member = 'remainder'")
+        missed.append({row["missing_point_ids"] for row in rows})
+    assert missed == [{silent}, {None}]
+
+
 def test_an_instrument_is_compared_with_the_first_of_its_load_day_by_day(
     built: tuple[Warehouse, Portfolio, Forest],
 ) -> None:
