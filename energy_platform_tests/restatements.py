@@ -147,8 +147,8 @@ class Year:
                 self._land(day)
             before, self.landed = self.landed, until
             done = {"late data"} if new else set()
-            share = self.events * (number + 1) // self.publications
-            for _ in range(share - self.events * number // self.publications):
+            share = self.events * number // (self.publications - 1)
+            for _ in range(share - self.counts["events"]):
                 if before:
                     done.add(self._event(before))
             self.done.append(done)
