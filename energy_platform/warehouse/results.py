@@ -43,6 +43,7 @@ class Prepared:
         files: Day files that the build reads, linked, with what they cover.
         left_out: Models that stay as they are, as dbt selects them.
         empty: Models that have no row and get none.
+        delivery_replaced: Whether ``mart_delivery`` has the ledger's rows already, without dbt.
     """
 
     env: Mapping[str, str]
@@ -55,6 +56,7 @@ class Prepared:
     files: tuple[CoveringFile, ...]
     left_out: tuple[str, ...]
     empty: tuple[str, ...]
+    delivery_replaced: bool
 
     @property
     def is_empty(self) -> bool:

@@ -107,6 +107,11 @@ def still_empty(models: Iterable[str], *, rows: Mapping[str, int]) -> tuple[str,
     return tuple(one for one in models if not fnmatch.filter(filled, one))
 
 
+def with_ledger(left_out: Sequence[str]) -> tuple[str, ...]:
+    """Return what is left out where the model of the ledger's rows stays as it is, too."""
+    return (*left_out, *_OF_LEDGER)
+
+
 def leaves_nothing(left_out: Sequence[str]) -> bool:
     """Whether no model is left to build."""
     every = {

@@ -23,6 +23,7 @@ from energy_platform.warehouse.build_state import BuildState
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform.warehouse.dims import (
     changed_sites,
+    delivery_rows,
     device_fingerprints,
     site_devices,
     site_fingerprints,
@@ -56,9 +57,11 @@ from energy_platform.warehouse.restatements import RESTATEMENTS_FILE, Restatemen
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.warehouse.selection import (
     build_command,
+    leaves_nothing,
     slice_command,
     still_empty,
     unchanged,
+    with_ledger,
     without_points,
     without_rows,
 )
@@ -374,6 +377,14 @@ class Warehouse(Publisher):
                 has_views=state.reads_from(self.folder),
             )
             left_out = () if why or resumed else (*same, *empty)
+            # Rows of the ledger alone need no model: dbt takes seconds for them.
+            delivery_replaced = (
+                leaves_nothing(with_ledger(left_out))
+                and not leaves_nothing(left_out)
+                and state.replace_delivery(delivery_rows(delivery), digest=info["delivery_digest"])
+            )
+            if delivery_replaced:
+                left_out = with_ledger(left_out)
             known = [
                 CoveringFile(inputs[table, day], span)
                 for table, day, span in state.file_spans()
@@ -414,6 +425,7 @@ class Warehouse(Publisher):
             files=tuple(files),
             left_out=left_out,
             empty=empty,
+            delivery_replaced=delivery_replaced,
         )
         self._hand_over_slice(prepared, prepared.slices[0])
         return prepared

@@ -616,3 +616,20 @@ def test_what_a_push_delivered_is_published_without_a_build(
                 96,
             )
     assert warehouse.publish_delivery(delivery) is not None
+
+
+def test_a_build_that_finds_only_the_ledger_changed_runs_no_dbt(
+    warehouse: Warehouse, world: World, delivery: pl.DataFrame
+) -> None:
+    """A push that met a build leaves its rows to the next one."""
+    later = delivery.with_columns(packets_acknowledged=pl.lit(97, DELIVERY["packets_acknowledged"]))
+    target = warehouse.target_path.stat().st_mtime_ns
+    built = warehouse.build(world.portfolio, delivery=later)
+    assert (built.prepared.is_empty, built.prepared.delivery_replaced) == (True, True)
+    assert warehouse.target_path.stat().st_mtime_ns == target
+    warehouse.publish()
+    assert not warehouse.plan(world.portfolio, delivery=later).stale
+    with duckdb.connect(str(warehouse.live_file), read_only=True) as shown:
+        assert one(shown, "select packets_acknowledged from mart_delivery") == 97
+    assert not warehouse.build(world.portfolio, delivery=later).prepared.delivery_replaced
+    assert warehouse.publish_delivery(delivery) is not None

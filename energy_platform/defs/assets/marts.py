@@ -163,6 +163,8 @@ def _report(prepared: Prepared, *, context: dg.AssetExecutionContext) -> None:
         if prepared.full
         else f"local days rebuilt: {_days(prepared.affected)}",
     )
+    if prepared.delivery_replaced:
+        context.log.info("only the ledger changed: mart_delivery has its rows, without dbt")
     if prepared.resumed:
         context.log.info("a build that did not finish goes on with the days that it left")
     if len(prepared.slices) > 1:
