@@ -62,10 +62,10 @@ def _state_scales(values: Sequence[Mapping[str, Any]], words: Words) -> dict[str
         return alt.Scale(domain=labels, range=[look[one] for one in present])
 
     return {
-        "fill": alt.Fill("state:N", scale=scale(_FILL), legend=legend),
-        "stroke": alt.Stroke("state:N", scale=scale(_EDGE), legend=legend),
-        "strokeDash": alt.StrokeDash("state:N", scale=scale(_DASH), legend=legend),
-        "strokeWidth": alt.StrokeWidth("state:N", scale=scale(_THICK), legend=legend),
+        "fill": alt.Fill("state:O", scale=scale(_FILL), legend=legend),
+        "stroke": alt.Stroke("state:O", scale=scale(_EDGE), legend=legend),
+        "strokeDash": alt.StrokeDash("state:O", scale=scale(_DASH), legend=legend),
+        "strokeWidth": alt.StrokeWidth("state:O", scale=scale(_THICK), legend=legend),
     }
 
 

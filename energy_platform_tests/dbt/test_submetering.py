@@ -186,7 +186,7 @@ def build(folder: Path, forest: Forest) -> tuple[Warehouse, Portfolio]:
     return warehouse, portfolio
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.long)])
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Warehouse, Portfolio, Forest]:
@@ -287,6 +287,7 @@ def test_a_change_of_a_child_reaches_the_branch_of_its_parent_and_no_other_day(
     assert changed == {parent} | ({child} & forest.children.keys())
 
 
+@pytest.mark.long
 def test_a_meter_that_never_spoke_is_missed_until_it_stands_elsewhere(tmp_path: Path) -> None:
     """Its own days cannot tell that it went: it has none."""
     main, silent = "socomec/main/import", "socomec/silent/import"

@@ -197,6 +197,7 @@ def _found(lake: Lake, day: str, *, most_rows: int) -> DayFindings:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(raw=raw_days(), most_rows=MOST_ROWS)
+@pytest.mark.long
 def test_a_day_that_is_cut_is_warned_of_as_the_whole_is(
     raw: Mapping[tuple[str, str], pl.DataFrame], most_rows: int
 ) -> None:
