@@ -168,7 +168,9 @@ def _reach(status: Status) -> Iterator[str]:
             f"answers replaced by accept-answer: {count}; the newest: "
             f"{sentence(status.replaced_answers[0])}"
         )
-    yield f"published up to: {status.published_newest_day or 'nothing yet'}"
+    published = f"published up to: {status.published_newest_day or 'nothing yet'}"
+    # Where there are any, they are listed above; none is what a script looks for after a run.
+    yield published if status.stale_days else f"{published}; stale days: 0"
 
 
 def _for_the_record(status: Status) -> Iterator[Section]:
