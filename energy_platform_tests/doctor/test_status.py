@@ -151,6 +151,10 @@ def test_people_read_it_without_json(lake: Lake, tmp_path: Path) -> None:
     assert run_status(Console(file=screen, width=160), as_json=False) == 0
     for part in ("belimo", "stale days: 1", "streams behind: 1 of 1", "published up to: nothing"):
         assert part in screen.getvalue()
+    refreshed(lake, tmp_path)
+    screen = io.StringIO()
+    run_status(Console(file=screen, width=160), as_json=False)
+    assert "stale days: 0" in screen.getvalue()
 
 
 def test_the_demos_data_are_told_with_the_demos_portfolio(
