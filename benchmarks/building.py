@@ -41,7 +41,7 @@ Kind = Literal["main", "plant", "battery", "ups", "valve", "meter"]
 
 
 class Gauge(NamedTuple):
-    """A point that is no register.
+    """A point that is not a register.
 
     Attributes:
         quantity: Its name in the portfolio that names devices.

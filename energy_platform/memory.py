@@ -30,9 +30,12 @@ _UNITS: Final = {
     "tib": 2**40,
 }
 
-_PROCESSES: Final = 600_000_000
-"""What a build's own process and dbt hold besides DuckDB, 250 MB each, and what DuckDB does not
-count: on a year of 10,000 registers all held 0.8 GB more than its limit (docs/performance.md)."""
+_PROCESS: Final = 250_000_000
+"""What a build's own process holds, and dbt besides DuckDB, each; measured."""
+
+_UNCOUNTED: Final = 100_000_000
+"""What DuckDB takes and does not count: on a year of 10,000 registers all of a build held 0.8 GB
+more than DuckDB's limit (docs/performance.md)."""
 
 _ROW: Final = 1_000
 """Bytes that a refresh needs for each row of a share, at its peak: 740 measured for registers at
@@ -86,7 +89,7 @@ def machine_memory(*, cgroups: Path = _CGROUPS, of: Path = Path("/proc/self/cgro
 
 def duckdb_memory(memory: int) -> int:
     """Return the part of a build's memory that DuckDB may use: what its processes leave."""
-    return max(memory - _PROCESSES, memory // 2)
+    return max(memory - 2 * _PROCESS - _UNCOUNTED, memory // 2)
 
 
 def held_memory(*, of: Path = Path("/proc/self/statm")) -> int:
@@ -98,7 +101,7 @@ def held_memory(*, of: Path = Path("/proc/self/statm")) -> int:
     try:
         return int(of.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        return _PROCESSES // 2  # another system than Linux
+        return _PROCESS  # another system than Linux
 
 
 def rows_at_once(memory: int, *, held: int) -> int:

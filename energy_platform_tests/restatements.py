@@ -147,7 +147,7 @@ class Year:
                 self._land(day)
             before, self.landed = self.landed, until
             done = {"late data"} if new else set()
-            share = self.events * number // (self.publications - 1)
+            share = self.events * number // max(1, self.publications - 1)
             for _ in range(share - self.counts["events"]):
                 if before:
                     done.add(self._event(before))

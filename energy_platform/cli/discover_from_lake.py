@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
@@ -34,20 +33,8 @@ if TYPE_CHECKING:
 WHOLE_HOUR_S: Final = 3_600 * 0.99
 """Covered seconds of an hour that is compared: the share that makes a day final."""
 
-
-@dataclass(frozen=True)
-class _Subject:
-    """What can be proposed from the lake.
-
-    Attributes:
-        singular: What one of it is called.
-        look: Reads the lake; returns what makes a proposal of a portfolio's text.
-        follows: What to add when it was written.
-    """
-
-    singular: str
-    look: Callable[[Lake, Portfolio], Callable[[str, str, Sequence[YamlFile]], Proposal]]
-    follows: str = ""
+_AS_COMMENTS: Final = ": as comments, nothing follows from them until their mark is removed"
+"""What is said of links that were written."""
 
 
 def run_discover_from_lake(
@@ -81,11 +68,12 @@ def run_discover_from_lake(
     # A link stays a link.
     path = settings.portfolio.resolve()
     portfolio = load_portfolio(settings.portfolio)
-    proposed = _SUBJECTS[subject]
+    is_tree = subject == "tree"
     try:
+        text, parts = read_text(path) or "", read_parts(settings.portfolio)
         with working("reading the lake"):
-            propose = proposed.look(Lake.of(settings), portfolio)
-        proposal = propose(read_text(path) or "", path.name, read_parts(settings.portfolio))
+            propose = _tree if is_tree else _limits
+            proposal = propose(Lake.of(settings), portfolio, text=text, name=path.name, parts=parts)
         if as_json:
             print_proposal(path, proposal)
             return OK
@@ -95,8 +83,8 @@ def run_discover_from_lake(
             console,
             path,
             proposal,
-            what=proposed.singular,
-            follows=proposed.follows,
+            what="link" if is_tree else "limit",
+            follows=_AS_COMMENTS if is_tree else "",
             dry_run=dry_run,
             yes=yes,
             ask=ask,
@@ -106,16 +94,20 @@ def run_discover_from_lake(
         return NOTHING
 
 
-def _limits(lake: Lake, portfolio: Portfolio) -> Callable[[str, str, Sequence[YamlFile]], Proposal]:
+def _limits(
+    lake: Lake, portfolio: Portfolio, *, text: str, name: str, parts: Sequence[YamlFile]
+) -> Proposal:
     seen = seen_power(lake, portfolio)
     if not seen:
         raise DiscoveryError("the lake has no registers to learn limits from; backfill some days")
-    return lambda text, name, parts: propose_limits(text, seen, name=name, parts=parts)
+    return propose_limits(text, seen, name=name, parts=parts)
 
 
-def _tree(lake: Lake, portfolio: Portfolio) -> Callable[[str, str, Sequence[YamlFile]], Proposal]:
+def _tree(
+    lake: Lake, portfolio: Portfolio, *, text: str, name: str, parts: Sequence[YamlFile]
+) -> Proposal:
     links = propose_links(portfolio, _hourly_energy(lake))
-    return lambda text, name, parts: propose_tree(text, links, name=name, parts=parts)
+    return propose_tree(text, links, name=name, parts=parts)
 
 
 def _hourly_energy(lake: Lake) -> pl.DataFrame:
@@ -130,13 +122,3 @@ def _hourly_energy(lake: Lake) -> pl.DataFrame:
         .sort("point_id", "hour")
         .collect()
     )
-
-
-_SUBJECTS: Final[dict[Literal["limits", "tree"], _Subject]] = {
-    "limits": _Subject("limit", _limits),
-    "tree": _Subject(
-        "link",
-        _tree,
-        follows=": as comments, nothing follows from them until their mark is removed",
-    ),
-}
