@@ -4,7 +4,6 @@
     python -m benchmarks.scale --days 365                   the year of docs/performance.md
     python -m benchmarks.scale --registers 1000 --days 3650 --warm-up 90
     python -m benchmarks.scale --memory 2700MB              as on a machine of 8 GB
-    python -m benchmarks.scale --tree                       with what stands behind what
 
 The raw days are written by the lake's own writer in the form a pull of Socomec SoData lands: every
 register each quarter-hour, in three time zones. What is measured comes after the pull: the refresh,
@@ -60,13 +59,12 @@ ZONES: Final = ("Europe/Paris", "America/Los_Angeles", "Asia/Kolkata")
 QUARTERS: Final = 96
 
 
-def write_portfolio(path: Path, *, registers: int, tree: bool = False) -> None:
+def write_portfolio(path: Path, *, registers: int) -> None:
     """Write a portfolio of devices with ten registers each, the first device of a site its main.
 
     Args:
         path: The file.
         registers: How many there are.
-        tree: Whether each register stands behind that of its number at the main device.
     """
     sites = range(-(-registers // PER_SITE))
     lines = ["version: 1", "sites:"]
@@ -79,11 +77,9 @@ def write_portfolio(path: Path, *, registers: int, tree: bool = False) -> None:
             f"  - {{vendor: socomec, serial: SN{device:06d}, site: site-{site:04d}, name: Meter, "
             f"role: {'main' if place == 0 else 'sub'}, every: 15m, max_power_w: none, points: ["
         )
-        main = f"socomec/SN{device - place:06d}"
         lines += [
             f'      {{key: "Global|{n}|140100", name: E{n}, unit: Wh, '
-            + (f'parent: "{main}/Global|{n}|140100", ' if tree and place else "")
-            + "quantity: active_energy_import},"
+            "quantity: active_energy_import},"
             for n in range(count)
         ]
         lines.append("    ]}")
@@ -335,14 +331,12 @@ def report(name: str, *, days: int, folder: Path, memory: str | None) -> None:
     print(f"{name:<22} {'all':<8} {whole}  {days / whole.seconds * 60:7.1f} days/min", flush=True)
 
 
-def measure(
-    folder: Path, *, registers: int, days: int, memory: str | None, warm_up: int, tree: bool
-) -> None:
+def measure(folder: Path, *, registers: int, days: int, memory: str | None, warm_up: int) -> None:
     """Measure the first load, one day more, one corrected point-day, and a build of nothing."""
     last = (FIRST_DAY + timedelta(days=days)).isoformat()
     *first, more = day_range(FIRST_DAY.isoformat(), last)
     lake = Lake(folder / "lake")
-    write_portfolio(folder / "portfolio.yaml", registers=registers, tree=tree)
+    write_portfolio(folder / "portfolio.yaml", registers=registers)
     raw = RawDays(lake, registers=registers)
     stops = [*range(warm_up, days, warm_up), days] if warm_up else [days]
     done = 0
@@ -368,7 +362,6 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=3)
     parser.add_argument("--memory", help="ENERGY_PLATFORM_MEMORY of the steps")
     parser.add_argument("--warm-up", type=int, default=0, help="load this many days at a time")
-    parser.add_argument("--tree", action="store_true", help="each register behind one of a main")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder otherwise")
     parser.add_argument("--steps", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -391,7 +384,6 @@ def main() -> None:
             days=asked.days,
             memory=asked.memory,
             warm_up=asked.warm_up,
-            tree=asked.tree,
         )
 
 

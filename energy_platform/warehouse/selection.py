@@ -28,7 +28,7 @@ _TABLES: Final = "config.materialized:table"
 
 _OF_PORTFOLIO: Final = ("dim_device", "dim_point", "dim_site")
 _OF_INVENTORY: Final = ("dim_customer",)
-_OF_LEDGER: Final = ("mart_delivery",)
+OF_LEDGER: Final = ("mart_delivery",)
 _OF_NEWEST: Final = ("mart_last_values",)
 """Of the portfolio and of what the inventories show last: rebuilt along with anything else."""
 
@@ -52,7 +52,7 @@ def unchanged(
     left_out += [] if has_days else [OF_DAYS]
     left_out += _OF_PORTFOLIO if is_same("portfolio") else ()
     left_out += _OF_INVENTORY if is_same("inventory") else ()
-    left_out += _OF_LEDGER if is_same("delivery") else ()
+    left_out += OF_LEDGER if is_same("delivery") else ()
     if not has_days and is_same("portfolio") and is_same("inventory"):
         left_out += _OF_NEWEST
     return tuple(left_out)
@@ -107,9 +107,9 @@ def still_empty(models: Iterable[str], *, rows: Mapping[str, int]) -> tuple[str,
     return tuple(one for one in models if not fnmatch.filter(filled, one))
 
 
-def with_ledger(left_out: Sequence[str]) -> tuple[str, ...]:
-    """Return what is left out where the model of the ledger's rows stays as it is, too."""
-    return (*left_out, *_OF_LEDGER)
+def leaves_the_ledger(left_out: Sequence[str]) -> bool:
+    """Whether the model of the ledger's rows is the only one that is left to build."""
+    return leaves_nothing((*left_out, *OF_LEDGER)) and not leaves_nothing(left_out)
 
 
 def leaves_nothing(left_out: Sequence[str]) -> bool:
@@ -119,7 +119,7 @@ def leaves_nothing(left_out: Sequence[str]) -> bool:
         OF_DAYS,
         *_OF_PORTFOLIO,
         *_OF_INVENTORY,
-        *_OF_LEDGER,
+        *OF_LEDGER,
         *_OF_NEWEST,
     }
     return every <= {*left_out}

@@ -56,12 +56,12 @@ from energy_platform.warehouse.restatement_reasons import note_basis
 from energy_platform.warehouse.restatements import RESTATEMENTS_FILE, Restatements
 from energy_platform.warehouse.results import BuildPlan, Built, Prepared
 from energy_platform.warehouse.selection import (
+    OF_LEDGER,
     build_command,
-    leaves_nothing,
+    leaves_the_ledger,
     slice_command,
     still_empty,
     unchanged,
-    with_ledger,
     without_points,
     without_rows,
 )
@@ -378,13 +378,11 @@ class Warehouse(Publisher):
             )
             left_out = () if why or resumed else (*same, *empty)
             # Rows of the ledger alone need no model: dbt takes seconds for them.
-            delivery_replaced = (
-                leaves_nothing(with_ledger(left_out))
-                and not leaves_nothing(left_out)
-                and state.replace_delivery(delivery_rows(delivery), digest=info["delivery_digest"])
+            delivery_replaced = leaves_the_ledger(left_out) and state.replace_delivery(
+                delivery_rows(delivery), digest=info["delivery_digest"]
             )
             if delivery_replaced:
-                left_out = with_ledger(left_out)
+                left_out = (*left_out, *OF_LEDGER)
             known = [
                 CoveringFile(inputs[table, day], span)
                 for table, day, span in state.file_spans()
