@@ -12,6 +12,9 @@ import dagster as dg
 from dagster._core.definitions.data_version import (
     DATA_VERSION_IS_USER_PROVIDED_TAG,
     DATA_VERSION_TAG,
+    extract_data_version_from_entry,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
 )
 
 from energy_platform.lake.digests import digest_of
@@ -86,6 +89,44 @@ def version_tags(content_id: str) -> dict[str, str]:
     if not content_id:
         return {}
     return {DATA_VERSION_TAG: content_id, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+
+
+def newest_materialization(
+    instance: dg.DagsterInstance, key: dg.AssetKey
+) -> dg.EventLogRecord | None:
+    """Return the newest materialization of an asset; None when there is none."""
+    return next(iter(instance.fetch_materializations(key, limit=1).records), None)
+
+
+def made_again_of(
+    made: dg.EventLogRecord, key: dg.AssetKey, newest: dg.EventLogRecord, *, why: str
+) -> dg.AssetMaterialization | None:
+    """Return a materialization again, as made of what an input is now.
+
+    For an asset that was looked at and stays as it is: without it Dagster calls it unsynced with
+    each new materialization of its input.
+
+    Args:
+        made: The asset's newest materialization.
+        key: The input.
+        newest: The input's newest materialization.
+        why: Why the asset stays as it is, in a sentence.
+
+    Returns:
+        The event, to be stored; None where the asset was made of that input already.
+    """
+    before = made.asset_materialization
+    version = extract_data_version_from_entry(newest.event_log_entry)
+    tag = get_input_data_version_tag(key)
+    if before is None or version is None or (before.tags or {}).get(tag) == version.value:
+        return None
+    pointer = get_input_event_pointer_tag(key)
+    return dg.AssetMaterialization(
+        before.asset_key,
+        description=why,
+        metadata=before.metadata,
+        tags={**(before.tags or {}), tag: version.value, pointer: str(newest.storage_id)},
+    )
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -108,3 +108,20 @@ def test_what_earlier_versions_left_of_forgotten_runs_is_removed(history: Histor
     done = forget_old_runs(history.instance, now=datetime.now(tz=UTC) + timedelta(days=2))
     assert done.orphans == 1
     assert not log.exists()
+
+
+def test_of_what_a_sensor_notes_again_and_again_the_last_day_and_the_newest_stay(
+    history: History,
+) -> None:
+    key = dg.AssetKey("pages")
+    for note in range(5):
+        history.instance.report_runless_asset_event(
+            dg.AssetMaterialization(key, metadata={"note": note})
+        )
+    before = history.room()[0]
+    forget_old_runs(history.instance, now=datetime.now(tz=UTC) + timedelta(hours=12))
+    assert history.room()[0] == before
+    forget_old_runs(history.instance, now=datetime.now(tz=UTC) + timedelta(days=2))
+    (left,) = history.instance.fetch_materializations(key, limit=10).records
+    assert left.asset_materialization is not None
+    assert left.asset_materialization.metadata["note"].value == 4

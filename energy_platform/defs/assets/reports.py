@@ -16,6 +16,7 @@ from energy_platform.report.current import make_current
 from energy_platform.report.making import index_of
 from energy_platform.settings import Settings, SettingsError
 
+SITE_REPORTS: Final = "site_reports"
 POOL: Final = "reports"
 
 MOST_SHOWN: Final = 6
@@ -23,7 +24,7 @@ MOST_SHOWN: Final = 6
 
 
 @dg.asset(
-    name="site_reports",
+    name=SITE_REPORTS,
     group_name=REPORTS,
     deps=[PUBLISHED],
     owners=OWNERS,

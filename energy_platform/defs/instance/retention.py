@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from dagster._core.events import (
     ASSET_EVENTS,
     EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
 )
+from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -94,6 +95,7 @@ def forget_old_runs(
         if until is not None and datetime.now(tz=UTC) > until:
             break
     logs = _drop_old_logs(instance, now=now)
+    _drop_superseded_notes(instance, now=now)
     orphans = _drop_orphans(instance, now=now)
     freed = sum(map(_shrink, _databases(instance)))
     return Forgotten(runs=runs, logs=logs, orphans=orphans, freed=freed)
@@ -251,6 +253,35 @@ def _drop_log_events(instance: dg.DagsterInstance, run_ids: Collection[str]) -> 
     return had
 
 
+def _drop_superseded_notes(instance: dg.DagsterInstance, *, now: datetime) -> None:
+    """Remove what sensors noted of whole assets and noted again since, such as that pages hold.
+
+    SQLite has these events, of no run, in a file of their own, too, which nothing reads.
+    """
+    events = SqlEventLogStorageTable
+    later = events.alias("later")
+    old = sa.and_(
+        events.c.run_id == RUNLESS_RUN_ID,
+        events.c.dagster_event_type == _MATERIALIZED,
+        events.c.partition.is_(None),
+        events.c.timestamp < (now - LEAST_KEPT).replace(tzinfo=None),
+    )
+    superseded = sa.select(events.c.id).where(
+        old,
+        sa.exists().where(
+            later.c.asset_key == events.c.asset_key,
+            later.c.dagster_event_type == _MATERIALIZED,
+            later.c.id > events.c.id,
+        ),
+    )
+    storage: Any = instance.event_log_storage
+    with storage.index_connection() as connection:
+        connection.execute(sa.delete(events).where(events.c.id.in_(superseded)))
+    if _is_sqlite(instance) and (_events_folder(instance) / f"{RUNLESS_RUN_ID}.db").exists():
+        with storage.run_connection(RUNLESS_RUN_ID) as connection:
+            connection.execute(sa.delete(events).where(old))
+
+
 def _drop_orphans(instance: dg.DagsterInstance, *, now: datetime) -> int:
     """Remove files of runs that the instance does not know, such as Dagster's deletion leaves."""
     folders = {home_of(instance) / "logs": "*-*"}
@@ -288,6 +319,7 @@ def _databases(instance: dg.DagsterInstance) -> list[Path]:
         for path in (
             storage / "history" / "runs.db",
             storage / "history" / "runs" / "index.db",
+            storage / "history" / "runs" / f"{RUNLESS_RUN_ID}.db",
             storage / "schedules" / "schedules.db",
         )
         if path.exists()

@@ -9,12 +9,15 @@ from typing import Final
 import dagster as dg
 
 from energy_platform.alerts import AlertStoreError
+from energy_platform.defs.assets.marts import PUBLISHED
+from energy_platform.defs.assets.reports import SITE_REPORTS
 from energy_platform.defs.instance.living_runs import attempts, jobs_of, living_runs
 from energy_platform.defs.jobs import reports
 from energy_platform.defs.partitions import RUN_KIND
 from energy_platform.defs.resources import Platform
 from energy_platform.defs.sensors.last_look import LastLook, resting, seen_by
 from energy_platform.defs.sensors.ticking import asks_the_catalogue
+from energy_platform.defs.versions import made_again_of, newest_materialization
 from energy_platform.installation.upgrade import restart_needed
 from energy_platform.portfolio import PortfolioError
 from energy_platform.report import ReportError
@@ -26,6 +29,8 @@ EVERY_S: Final = 60
 
 LOOKS_AT_LEAST_EVERY: Final = timedelta(hours=1)
 """Mail becomes due by the clock alone."""
+
+NOTHING_DUE: Final = "every page shows what is published"
 
 
 def build_reports_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -41,13 +46,16 @@ def build_reports_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @asks_the_catalogue
     def reports_when_published(
         context: dg.SensorEvaluationContext, platform: Platform
-    ) -> dg.RunRequest | dg.SkipReason:
+    ) -> dg.RunRequest | dg.SkipReason | dg.SensorResult:
         if reason := restart_needed():
             return dg.SkipReason(reason)
         now = platform.now()
         before = attempts(context.instance, job=reports.name)
         look = LastLook(context, now=now, at_least_every=LOOKS_AT_LEAST_EVERY)
-        seen = seen_by(platform, runs=before.last_run_id)
+        published = newest_materialization(context.instance, dg.AssetKey(PUBLISHED))
+        seen = seen_by(
+            platform, runs=f"{before.last_run_id} {published.storage_id if published else None}"
+        )
         if look.is_still(seen):
             return dg.SkipReason(f"nothing was published since {look.at:%H:%M} UTC")
         if reports.name in jobs_of(living_runs(context.instance)):
@@ -62,8 +70,21 @@ def build_reports_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             return dg.SkipReason(str(error))
         if not why:
             look.note(seen)
-            return dg.SkipReason("every page shows what is published")
+            return dg.SensorResult(
+                skip_reason=NOTHING_DUE, asset_events=_still_in_sync(context.instance, published)
+            )
         context.log.info(why)
         return dg.RunRequest(run_key=f"after {before.last_run_id}", tags={RUN_KIND: "reports"})
 
     return reports_when_published
+
+
+def _still_in_sync(
+    instance: dg.DagsterInstance, published: dg.EventLogRecord | None
+) -> list[dg.AssetMaterialization]:
+    """Return what tells Dagster that the pages follow from a publication that changed none."""
+    made = newest_materialization(instance, dg.AssetKey(SITE_REPORTS))
+    if made is None or published is None:
+        return []
+    again = made_again_of(made, dg.AssetKey(PUBLISHED), published, why=NOTHING_DUE)
+    return [] if again is None else [again]
