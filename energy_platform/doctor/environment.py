@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 CHECK: Final = "settings"
 
 INTERNAL: Final = frozenset(
-    {ENV_FILE, HOME, SIMULATION, "ENERGY_PLATFORM_INSTANCE", "ENERGY_PLATFORM_WAREHOUSE"}
+    {
+        ENV_FILE,
+        HOME,
+        SIMULATION,
+        "ENERGY_PLATFORM_INSTANCE",
+        "ENERGY_PLATFORM_WAREHOUSE",
+        "ENERGY_PLATFORM_WORK_FOLDER",
+        "ENERGY_PLATFORM_DUCKDB_MEMORY",
+    }
 )
 """Variables that say where settings are, or that the platform sets for what it starts."""
 

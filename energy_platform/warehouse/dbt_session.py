@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from energy_platform.warehouse.errors import WarehouseError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+PARTIAL_PARSE: Final = "partial_parse.msgpack"
 
 _WORKER: Final = Path(__file__).with_name("dbt_worker.py")
 
@@ -79,10 +82,16 @@ class DbtSession:
     def _printed(self) -> Path:
         return self._folder / "dbt.out"
 
+    @property
+    def _parsed(self) -> Path:
+        """Where dbt keeps its parse: that of a session is not that of dbt's own command line."""
+        return self._folder / "parsed"
+
     def _started(self) -> subprocess.Popen[str]:
+        self._seed_parse()
         with self._printed.open("w") as printed:
             return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                [sys.executable, "-P", str(_WORKER)],
+                [sys.executable, "-P", str(_WORKER), str(self._parsed)],
                 env={**os.environ, **self._env},
                 cwd=self._folder,
                 stdin=subprocess.PIPE,
@@ -90,3 +99,11 @@ class DbtSession:
                 stderr=printed,
                 text=True,
             )
+
+    def _seed_parse(self) -> None:
+        """Let dbt go on from the parse made at set-up, when the folder has none yet."""
+        made = Path(self._env["DBT_PROJECT_DIR"]) / "target" / PARTIAL_PARSE
+        mine = self._parsed / PARTIAL_PARSE
+        if made.exists() and not mine.exists():
+            mine.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(made, mine)

@@ -1,8 +1,8 @@
 """Runs dbt commands one after another in a process of its own, told by lines of JSON.
 
-Started by its path, by :mod:`energy_platform.warehouse.dbt_session`; imports nothing of the
-platform. dbt takes two seconds to start and one to read its project, which the slices of a build
-pay once.
+Started by its path, by :mod:`energy_platform.warehouse.dbt_session`, with the folder of the
+project's parse; imports nothing of the platform. dbt takes two seconds to start and one to read its
+project, which the slices of a build pay once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import os
 import queue
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
+
+_OF_THE_PROFILE = ("ENERGY_PLATFORM_WORK_FOLDER", "ENERGY_PLATFORM_DUCKDB_MEMORY")
+"""Without them the connection is that of the parse at set-up, which dbt then goes on from: with
+another one it parses the whole project again."""
 
 _FAILED = {"error", "fail", "runtime error"}
 
@@ -40,7 +45,10 @@ def _serve(commands: queue.SimpleQueue[list[str]], answers: TextIO) -> None:
     while True:
         command = commands.get()
         if manifest is None:
-            parsed = dbtRunner().invoke(["parse"])
+            with _set_aside(_OF_THE_PROFILE):
+                parsed = dbtRunner().invoke(
+                    ["parse", "--target-path", sys.argv[1], "--no-write-json"]
+                )
             if not parsed.success:
                 print(json.dumps(_answer(parsed)), file=answers, flush=True)
                 continue
@@ -52,6 +60,16 @@ def _serve(commands: queue.SimpleQueue[list[str]], answers: TextIO) -> None:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         gc.collect()
         print(json.dumps(_answer(done)), file=answers, flush=True)
+
+
+@contextmanager
+def _set_aside(names: Iterable[str]) -> Iterator[None]:
+    """Take variables out of the environment for a while."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _listen(commands: queue.SimpleQueue[list[str]]) -> None:

@@ -115,6 +115,7 @@ class Warehouse(Publisher):
         """Return what dbt needs in its environment; the same for every build."""
         return {
             "ENERGY_PLATFORM_WAREHOUSE": str(self.folder.absolute()),
+            "ENERGY_PLATFORM_WORK_FOLDER": str(self.folder.absolute()),
             "ENERGY_PLATFORM_DUCKDB_MEMORY": duckdb_limit(self.memory),
             "DBT_PROFILES_DIR": str(self.dbt_project_dir),
             "DBT_PROJECT_DIR": str(self.dbt_project_dir),
@@ -251,7 +252,6 @@ class Warehouse(Publisher):
             self._build_first_slices(prepared, dbt=dbt, on_slice=on_slice)
 
     def _session(self, prepared: Prepared) -> DbtSession:
-        self.seed_partial_parse()
         return DbtSession(env=prepared.env, folder=self.folder, memory=self.memory)
 
     def _build_first_slices(
@@ -282,14 +282,6 @@ class Warehouse(Publisher):
                 on_slice(f"slice {done} of {done + len(todo)}: {one}, {one.rows:,} rows")
         if done:
             self._hand_over_slice(prepared, todo[0])
-
-    def seed_partial_parse(self) -> None:
-        """Give dbt the parse made at set-up, when the build's folder has none yet."""
-        parsed = self.dbt_project_dir / "target" / "partial_parse.msgpack"
-        mine = self.target_path / parsed.name
-        if parsed.exists() and not mine.exists():
-            self.target_path.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(parsed, mine)
 
     def commit(self) -> None:
         """Take the prepared build as finished, after dbt and its blocking tests passed.

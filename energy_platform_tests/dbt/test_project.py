@@ -74,7 +74,6 @@ def unit_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     warehouse = Warehouse(data_dir=folder, lake=Lake(folder / "lake"), dbt_project_dir=PROJECT)
     with warehouse.locked():
         env = dict(warehouse.prepare(portfolio_of(ZONES)).env)
-        warehouse.seed_partial_parse()
         with DbtSession(env=env, folder=warehouse.folder, memory=warehouse.memory) as dbt:
             dbt.run("run")
         env["DBT_EXCLUDE_RESOURCE_TYPES"] = ""
@@ -90,3 +89,14 @@ def unit_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize("name", UNIT_TESTS)
 def test_a_rule_of_the_marts(unit_results: dict[str, str], name: str) -> None:
     assert unit_results[name] == "pass"
+
+
+def test_a_build_in_a_new_folder_goes_on_from_the_parse_of_the_set_up(tmp_path: Path) -> None:
+    warehouse = Warehouse(
+        data_dir=tmp_path, lake=Lake(tmp_path / "lake"), dbt_project_dir=PROJECT, memory=10**9
+    )
+    warehouse.folder.mkdir()
+    with DbtSession(env=warehouse.env(), folder=warehouse.folder, memory=10**9) as dbt:
+        dbt.run("list", "--quiet")
+    told = json.loads((warehouse.folder / "parsed" / "perf_info.json").read_text())
+    assert told["parsed_path_count"] == 0 < told["path_count"]
