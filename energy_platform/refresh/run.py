@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
@@ -58,6 +60,7 @@ from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from energy_platform.lake.lake import Footer, Lake
     from energy_platform.lake.opened import OpenedFile
@@ -164,8 +167,9 @@ def refresh(
 ) -> Refreshed:
     """Make every derived file follow from the raw days, the portfolio and the rules.
 
-    Waits for a refresh that is under way. One day is in memory at a time, and of a day that does
-    not fit some points at a time; the files are the same.
+    Waits for a refresh that is under way. One day is in memory at a time, or two where both fit, so
+    that readings of the next are judged while a day becomes energy; of a day that does not fit some
+    points at a time. The files are the same.
 
     Args:
         lake: The day files.
@@ -219,6 +223,23 @@ def _readings_differences(index: LakeIndex, day: str) -> tuple[str, ...]:
     return index.differences(CORE_READINGS, day=day, expected=fingerprint)
 
 
+class _Judged(NamedTuple):
+    """The readings of a day, as they should be.
+
+    Attributes:
+        why: Why they were made again; empty where they were not.
+        tables: The file that was made.
+        merged: Readings merged away, by kind of repetition.
+        readings: Its rows, where they were made at once; whoever works on them takes them out, so
+            that they are not in memory for longer.
+    """
+
+    why: tuple[str, ...]
+    tables: Mapping[str, RefreshedTable]
+    merged: Mapping[str, int]
+    readings: list[pl.DataFrame]
+
+
 class _RefreshRun:
     """One pass over the days."""
 
@@ -244,20 +265,31 @@ class _RefreshRun:
         days = index.days
         done = []
         before: str | None = None
-        for day in days:
-            try:
-                fresh = self._day(day, before=before)
-            except MemoryError as error:
-                raise OutOfMemoryError(self._budget.exhausted(day)) from error
-            except Exception as error:
-                error.add_note(f"while rebuilding {day}")
-                raise
-            if fresh is not None:
-                done.append(fresh)
-                if self._on_day is not None:
-                    self._on_day(fresh)
-            if index.stored(CORE_REGISTER_STATE, day=day) is not None:
-                before = day
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-day") as next_day:
+            ahead: Future[_Judged] | None = None
+            for day, following in pairwise([*days, None]):
+                assert day is not None  # noqa: S101 - only the last one is
+                try:
+                    judged = self._judge(day) if ahead is None else ahead.result()
+                    # Readings depend on no other day, energy on the day before: half of the work
+                    # each, and either keeps one processor busy.
+                    ahead = (
+                        next_day.submit(self._judge, following)
+                        if following is not None and self._fit(day, following)
+                        else None
+                    )
+                    fresh = self._day(day, judged, before=before)
+                except MemoryError as error:
+                    raise OutOfMemoryError(self._budget.exhausted(day)) from error
+                except Exception as error:
+                    error.add_note(f"while rebuilding {day}")
+                    raise
+                if fresh is not None:
+                    done.append(fresh)
+                    if self._on_day is not None:
+                        self._on_day(fresh)
+                if index.stored(CORE_REGISTER_STATE, day=day) is not None:
+                    before = day
         done = self._with_virtual(done)
         if done:
             self._configs.forget_sets_except(index.point_sets())
@@ -289,15 +321,23 @@ class _RefreshRun:
             )
         return [found[day] for day in sorted(found)]
 
-    def _day(self, day: str, *, before: str | None) -> RefreshedDay | None:
-        """Make what is stale of a day; return None when nothing was."""
-        index = self._index
-        why = list(_readings_differences(index, day))
+    def _fit(self, *days: str) -> bool:
+        """Whether all raw rows of some days may be worked on at once."""
+        raw = (self._index.raw.get(day, {}) for day in days)
+        return sum(file.rows for one in raw for file in one.values()) <= self._budget.most_rows
+
+    def _judge(self, day: str) -> _Judged:
+        """Make the readings of a day where they are stale."""
         tables: dict[str, RefreshedTable] = {}
-        merged: Mapping[str, int] = {}
-        readings: pl.DataFrame | None = None
-        if why:
+        if why := _readings_differences(self._index, day):
             readings, merged = self._validate(day, tables)
+            return _Judged(why, tables, merged, [] if readings is None else [readings])
+        return _Judged((), tables, {}, [])
+
+    def _day(self, day: str, judged: _Judged, *, before: str | None) -> RefreshedDay | None:
+        """Make what is stale of a day, given its readings; return None when nothing was."""
+        index = self._index
+        why, tables = list(judged.why), dict(judged.tables)
         if index.stored(CORE_READINGS, day=day) is None:
             return None
         fingerprints = {
@@ -313,8 +353,8 @@ class _RefreshRun:
             outdated = {
                 name: fingerprints[name] for name, phrases in differences.items() if phrases
             }
-            shares = self._shares(CORE_READINGS, day) if readings is None else iter([readings])
-            readings = None  # the shares have it, and let go of it
+            held = judged.readings
+            shares = iter([held.pop()]) if held else self._shares(CORE_READINGS, day)
             self._make_energy(day, shares, before=before, fingerprints=outdated, tables=tables)
         for table in _INTERVAL_TABLES:
             fingerprint = index.intervals_fingerprint(table, day=day)
@@ -328,7 +368,7 @@ class _RefreshRun:
         if not tables:
             return None
         return RefreshedDay(
-            day=day, why=tuple(dict.fromkeys(why)), tables=tables, merged=dict(merged)
+            day=day, why=tuple(dict.fromkeys(why)), tables=tables, merged=dict(judged.merged)
         )
 
     def _validate(
