@@ -62,8 +62,9 @@
 
 
 {#
-  From `deltas`, `intervals`, `points` and `calendar`. Who calls it sorts by time and point: sorting
-  costs what it saves in writing, and the table takes half the space.
+  From `deltas`, `intervals`, `points` and `calendar`. Who calls it need not sort: the rows come as
+  they lie in the day files, by UTC day, point and time, which DuckDB keeps, and as they are
+  published. Sorting them took a seventh of the processor time of a build.
 #}
 {% macro amounts_by_15min(carried=[]) %}
 -- A step back that restores the total after a spike spoils the buckets of both steps. Reversals

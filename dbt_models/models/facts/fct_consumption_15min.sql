@@ -61,4 +61,3 @@ select
     is_closed,
     is_final
 from figures
-order by interval_start, point_id

@@ -53,4 +53,4 @@ select
     is_closed,
     is_final
 from figures
-order by hour_start_at, point_id
+order by local_day, point_id, hour_start_at

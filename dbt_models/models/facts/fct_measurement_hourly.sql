@@ -140,4 +140,4 @@ select
 from figures
 inner join points using (point_id)
 inner join hours using (timezone, hour_start_at)
-order by figures.hour_start_at, figures.point_id
+order by hours.local_day, figures.point_id, figures.hour_start_at
