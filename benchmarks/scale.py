@@ -47,7 +47,7 @@ from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
 from energy_platform.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -273,14 +273,22 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def run_steps(*, folder: Path, memory: str | None) -> tuple[dict[str, Step], Step]:
-    """Run all steps in a process; return what each used with all that it started, and all did."""
+def run_steps(
+    *, folder: Path, memory: str | None, program: Sequence[str] = ("benchmarks.scale", "--steps")
+) -> tuple[dict[str, Step], Step]:
+    """Run all steps in a process; return what each used with all that it started, and all did.
+
+    Args:
+        folder: Where the work is.
+        memory: ``ENERGY_PLATFORM_MEMORY`` of the process; None: as it is.
+        program: Module that does the work, and its options; it prints a line of JSON per step.
+    """
     env = dict(os.environ)
     if memory:
         env["ENERGY_PLATFORM_MEMORY"] = memory
     began = before = Usage(at=time.perf_counter(), cpu_s=0.0, written=0, peak=0)
     child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scale", "--steps", "--folder", str(folder)],
+        [sys.executable, "-m", *program, "--folder", str(folder)],
         env=env,
         stdout=subprocess.PIPE,
         text=True,
