@@ -6,7 +6,7 @@ belong here: those of rules lie in ``transforms.rules``, content ids in the foot
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 from dagster._core.definitions.data_version import (
@@ -99,7 +99,12 @@ def newest_materialization(
 
 
 def made_again_of(
-    made: dg.EventLogRecord, key: dg.AssetKey, newest: dg.EventLogRecord, *, why: str
+    made: dg.EventLogRecord,
+    key: dg.AssetKey,
+    newest: dg.EventLogRecord,
+    *,
+    why: str,
+    metadata: Mapping[str, Any],
 ) -> dg.AssetMaterialization | None:
     """Return a materialization again, as made of what an input is now.
 
@@ -111,6 +116,7 @@ def made_again_of(
         key: The input.
         newest: The input's newest materialization.
         why: Why the asset stays as it is, in a sentence.
+        metadata: What is to be said otherwise than of the newest materialization.
 
     Returns:
         The event, to be stored; None where the asset was made of that input already.
@@ -124,7 +130,7 @@ def made_again_of(
     return dg.AssetMaterialization(
         before.asset_key,
         description=why,
-        metadata=before.metadata,
+        metadata={**before.metadata, **metadata},
         tags={**(before.tags or {}), tag: version.value, pointer: str(newest.storage_id)},
     )
 

@@ -17,6 +17,7 @@ from energy_platform.report.making import index_of
 from energy_platform.settings import Settings, SettingsError
 
 SITE_REPORTS: Final = "site_reports"
+PAGES_WRITTEN: Final = "pages_written"
 POOL: Final = "reports"
 
 MOST_SHOWN: Final = 6
@@ -56,7 +57,7 @@ def site_reports(
         metadata={
             "path": dg.MetadataValue.path(str(index_of(platform.data / FOLDER))),
             "pages": len(made),
-            "pages_written": sum(one.is_new for one in made),
+            PAGES_WRITTEN: sum(one.is_new for one in made),
             "mail": mail,
             "reports": _table(made),
             "days": dg.MetadataValue.md(_pictures(made, language=settings.reports.language)),

@@ -10,7 +10,7 @@ import dagster as dg
 
 from energy_platform.alerts import AlertStoreError
 from energy_platform.defs.assets.marts import PUBLISHED
-from energy_platform.defs.assets.reports import SITE_REPORTS
+from energy_platform.defs.assets.reports import PAGES_WRITTEN, SITE_REPORTS
 from energy_platform.defs.instance.living_runs import attempts, jobs_of, living_runs
 from energy_platform.defs.jobs import reports
 from energy_platform.defs.partitions import RUN_KIND
@@ -86,5 +86,11 @@ def _still_in_sync(
     made = newest_materialization(instance, dg.AssetKey(SITE_REPORTS))
     if made is None or published is None:
         return []
-    again = made_again_of(made, dg.AssetKey(PUBLISHED), published, why=NOTHING_DUE)
+    again = made_again_of(
+        made,
+        dg.AssetKey(PUBLISHED),
+        published,
+        why=NOTHING_DUE,
+        metadata={PAGES_WRITTEN: 0},
+    )
     return [] if again is None else [again]
