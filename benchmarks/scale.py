@@ -11,6 +11,9 @@ the dbt build and the publication, one after the other in a process started for 
 Dagster. Then one day more lands, and then one point of one old day is corrected. ``start`` is the
 process and its reading of the portfolio.
 
+``copied`` says whether a publication wrote ``energy.duckdb`` anew: that takes the longer the longer
+the history is, and how often it is done is limited (docs/readers.md).
+
 Peak memory is the proportional set size (PSS) of all processes of a step together, looked at ten
 times a second. Bytes are what these processes wrote to disk, links and renames not counted.
 """
@@ -328,7 +331,7 @@ def work(folder: Path) -> Iterator[dict[str, Any]]:
     rows = sum(built.rows.values())
     yield {"step": "build", "changed": len(built.prepared.changed), "rows": rows}
     published = warehouse.publish()
-    yield {"step": "publish", "bytes": published.bytes}
+    yield {"step": "publish", "bytes": published.bytes, "copied": published.written}
 
 
 def report(name: str, *, days: int, folder: Path, memory: str | None) -> None:
