@@ -37,6 +37,7 @@ from energy_platform.warehouse import (
 )
 from energy_platform.warehouse.dbt_project import DBT, manifest_of, usable_project
 from energy_platform.warehouse.restatements import MART as RESTATEMENTS
+from energy_platform.warehouse.selection import OF_LEDGER
 
 PUBLISHED: Final = "energy_duckdb"
 LIVE: Final = "live_duckdb"
@@ -118,7 +119,9 @@ def build_mart_assets(settings: PlatformSettings) -> list[dg.AssetsDefinition | 
                     )
                 else:
                     inputs = _inputs(marts, marts.keys)
-                    yield from _unchanged(marts.keys, inputs, rows=warehouse.rows(), seen=set())
+                    yield from _left_out(
+                        marts.keys, inputs, prepared, rows=warehouse.rows(), seen=set()
+                    )
                     yield from _still_passed(context.selected_asset_check_keys)
                 if is_whole:
                     warehouse.commit()
@@ -206,12 +209,12 @@ def _rebuilt(
         if isinstance(event, dg.Output):
             # dbt is through with all that a table is made of: what was not seen stays as it is.
             key = keys[event.output_name]
-            yield from _unchanged(inputs[key], inputs, rows=rows, seen=seen)
+            yield from _left_out(inputs[key], inputs, prepared, rows=rows, seen=seen)
             seen.add(key)
             yield event.with_metadata({**event.metadata, **metadata, **_rows_of(key, rows)})
         else:
             yield event
-    yield from _unchanged(inputs, inputs, rows=rows, seen=seen)
+    yield from _left_out(inputs, inputs, prepared, rows=rows, seen=seen)
     # dbt ends with an error where a test of what it built could not be run.
     yield from _still_passed(unanswered)
 
@@ -223,27 +226,31 @@ def _inputs(
     return {key: marts.asset_deps[key] & selected for key in selected}
 
 
-def _unchanged(
+def _left_out(
     keys: Iterable[dg.AssetKey],
     inputs: Mapping[dg.AssetKey, AbstractSet[dg.AssetKey]],
+    prepared: Prepared,
     *,
     rows: Mapping[str, int],
     seen: set[dg.AssetKey],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Say of tables that they follow from the lake as they are: publication waits for each.
+    """Say of tables that they follow from the lake without dbt: publication waits for each.
 
     Args:
         keys: The tables.
         inputs: What each is made of; Dagster wants it afterwards.
+        prepared: The build.
         rows: Rows of every table.
         seen: Those of which something was said; filled.
     """
+    replaced = OF_LEDGER if prepared.delivery_replaced else ()
     for key in sorted(keys):
         if key not in seen:
-            yield from _unchanged(inputs[key], inputs, rows=rows, seen=seen)
+            yield from _left_out(inputs[key], inputs, prepared, rows=rows, seen=seen)
             seen.add(key)
+            is_rebuilt = key.to_user_string() in replaced
             yield dg.MaterializeResult(
-                asset_key=key, metadata={"rebuilt": False, **_rows_of(key, rows)}
+                asset_key=key, metadata={"rebuilt": is_rebuilt, **_rows_of(key, rows)}
             )
 
 

@@ -18,6 +18,7 @@ from energy_platform.defs.resources import Platform
 from energy_platform.lake.lake import Lake
 from energy_platform.portfolio import parse_portfolio
 from energy_platform.settings import PlatformSettings
+from energy_platform.warehouse import DELIVERY
 from energy_platform_tests.warehouse.warehouse_world import (
     PROJECT,
     World,
@@ -106,6 +107,14 @@ def test_a_build_in_slices_reports_each_table_once(
         nothing = materialize()
         assert nothing["fct_energy_daily"]["rebuilt"].value is False
         assert nothing[assets.PUBLISHED]["written"].value is False
+
+        # Of the ledger's rows dbt knows nothing, and they are others all the same.
+        stream = pl.DataFrame([{"stream_id": "s1"}], schema=DELIVERY)
+        with monkeypatch.context() as pushed:
+            pushed.setattr(Platform, "delivered", lambda *_: stream)
+            acknowledged = materialize()
+        assert acknowledged["mart_delivery"]["rebuilt"].value is True
+        assert acknowledged["fct_energy_daily"]["rebuilt"].value is False
 
         # A late sample rebuilds what follows from it, and leaves the dimensions alone.
         world.scale["socomec/paris/import"] = 2.0
