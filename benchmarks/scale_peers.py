@@ -81,8 +81,8 @@ def with_duckdb(folder: Path) -> Iterator[dict[str, Any]]:
             with steps as (
                 select
                     {_POINT} as point_id,
-                    lag(at) over (partition by point_id order by at) as interval_start,
-                    value - lag(value) over (partition by point_id order by at) as energy_wh
+                    lag("at") over (partition by point_id order by "at") as interval_start,
+                    value - lag(value) over (partition by point_id order by "at") as energy_wh
                 from read_parquet('{raw_files(folder)}')
             )
             select

@@ -87,9 +87,18 @@ def machine_memory(*, cgroups: Path = _CGROUPS, of: Path = Path("/proc/self/cgro
     return min([whole, *_limits(cgroups, of)])
 
 
-def duckdb_memory(memory: int) -> int:
-    """Return the part of a build's memory that DuckDB may use: what its processes leave."""
-    return max(memory - 2 * _PROCESS - _UNCOUNTED, memory // 2)
+def duckdb_memory(memory: int, *, held: int = _PROCESS) -> int:
+    """Return the part of a build's memory that DuckDB may use: what its processes leave.
+
+    Args:
+        memory: What the processes may hold together, bytes.
+        held: What the build's own process holds besides DuckDB, bytes; after a refresh in the same
+            process that is more than it takes by itself.
+
+    >>> duckdb_memory(2_700_000_000, held=1_000_000_000)
+    1350000000
+    """
+    return max(memory - held - _PROCESS - _UNCOUNTED, memory // 2)
 
 
 def held_memory(*, of: Path = Path("/proc/self/statm")) -> int:
@@ -127,13 +136,13 @@ def memory_for_rows(rows: int, *, held: int) -> int:
     return rows * _ROW + held
 
 
-def duckdb_limit(memory: int) -> str:
-    """Return DuckDB's ``memory_limit`` for a build in so much memory.
+def duckdb_limit(memory: int, *, held: int = _PROCESS) -> str:
+    """Return DuckDB's ``memory_limit`` for a build in so much memory; see :func:`duckdb_memory`.
 
     >>> duckdb_limit(2_700_000_000)
     '2100MB'
     """
-    return f"{duckdb_memory(memory) // 10**6}MB"
+    return f"{duckdb_memory(memory, held=held) // 10**6}MB"
 
 
 def _limits(cgroups: Path, of: Path) -> Iterator[int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import duckdb
 import polars as pl
 
-from energy_platform.memory import duckdb_limit
+from energy_platform.memory import duckdb_limit, held_memory
 from energy_platform.schemas import (
     CORE_CONSUMPTION_DELTAS,
     CORE_ENERGY_DELTAS,
@@ -459,7 +459,8 @@ def open_work(path: Path, *, memory: int) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         str(path),
         config={
-            "memory_limit": duckdb_limit(memory),
+            # A refresh leaves its process with more than a process takes by itself.
+            "memory_limit": duckdb_limit(memory, held=held_memory()),
             "threads": "2",
             "autoinstall_known_extensions": "false",
             "storage_compatibility_version": "v1.3.0",
