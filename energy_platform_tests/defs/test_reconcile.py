@@ -113,8 +113,9 @@ def test_what_differs_is_a_warning_that_lists_the_stream_and_what_will_be_done(
 
 
 def test_it_is_compared_once_a_day_and_only_where_there_is_a_wattics(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_HOME", str(tmp_path))  # whose .env names none
     (daily,) = [one for one in build_schedules(PlatformSettings()) if one.name == "reconcile_daily"]
     context = dg.build_schedule_context(scheduled_execution_time=TODAY)
     monkeypatch.delenv("WATTICS_BASE_URL", raising=False)

@@ -215,8 +215,12 @@ def test_a_broken_portfolio_starts_nothing_and_names_file_and_line(
 
 
 def test_without_a_wattics_url_nothing_is_sent(
-    platform: Platform, instance: dg.DagsterInstance
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("ENERGY_PLATFORM_HOME", str(tmp_path))  # whose .env names none
     assert "WATTICS_BASE_URL is not set" in str(tick("push_when_behind", platform, instance))
 
 
