@@ -85,7 +85,7 @@ class DbtSession:
     @property
     def _parsed(self) -> Path:
         """Where dbt keeps its parse: that of a session is not that of dbt's own command line."""
-        return self._folder / "parsed"
+        return self._folder.absolute() / "parsed"  # dbt goes into its project's folder
 
     def _started(self) -> subprocess.Popen[str]:
         self._seed_parse()

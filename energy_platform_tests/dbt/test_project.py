@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,9 +15,6 @@ from energy_platform.lake.lake import Lake
 from energy_platform.warehouse import Warehouse, WarehouseError
 from energy_platform.warehouse.dbt_session import DbtSession
 from energy_platform_tests.warehouse.warehouse_world import PROJECT, ZONES, portfolio_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODELS = sorted((PROJECT / "models").rglob("*.sql"))
 PUBLISHED = {path.stem for path in MODELS if path.stem.startswith(("dim_", "fct_", "mart_"))}
@@ -91,11 +89,15 @@ def test_a_rule_of_the_marts(unit_results: dict[str, str], name: str) -> None:
     assert unit_results[name] == "pass"
 
 
-def test_a_build_in_a_new_folder_goes_on_from_the_parse_of_the_set_up(tmp_path: Path) -> None:
+def test_a_build_in_a_new_folder_goes_on_from_the_parse_of_the_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Path("data")  # relative: dbt works in another folder
     warehouse = Warehouse(
-        data_dir=tmp_path, lake=Lake(tmp_path / "lake"), dbt_project_dir=PROJECT, memory=10**9
+        data_dir=data, lake=Lake(data / "lake"), dbt_project_dir=PROJECT, memory=10**9
     )
-    warehouse.folder.mkdir()
+    warehouse.folder.mkdir(parents=True)
     with DbtSession(env=warehouse.env(), folder=warehouse.folder, memory=10**9) as dbt:
         dbt.run("list", "--quiet")
     told = json.loads((warehouse.folder / "parsed" / "perf_info.json").read_text())
