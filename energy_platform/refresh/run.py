@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
@@ -267,8 +267,7 @@ class _RefreshRun:
         before: str | None = None
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-day") as next_day:
             ahead: Future[_Judged] | None = None
-            for day, following in pairwise([*days, None]):
-                assert day is not None  # noqa: S101 - only the last one is
+            for day, following in zip_longest(days, days[1:]):
                 try:
                     judged = self._judge(day) if ahead is None else ahead.result()
                     # Readings depend on no other day, energy on the day before: half of the work
