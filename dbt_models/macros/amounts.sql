@@ -182,7 +182,10 @@ figures as (
         calendar.utc_offset_s,
         calendar.local_day,
         (buckets.point_id, buckets.interval_start) in (
-            select (spoiled.point_id, spoiled.interval_start) from spoiled
+            select
+                spoiled.point_id,
+                spoiled.interval_start
+            from spoiled
         ) as is_spike_reversal,
         {{ _amount_figures("buckets", carried) }}
     from buckets

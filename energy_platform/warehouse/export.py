@@ -49,6 +49,9 @@ some 0.7 ms each, so that small tables keep whole months."""
 ROW_GROUP: Final = 122_880
 """Rows that a reader skips or reads together; DuckDB's own default."""
 
+_FEW_VALUES: Final = 256
+"""Different texts of a column up to which it is written as an enum of a byte."""
+
 LOOKING_BACK: Final = {"mart_site_comparison": 13}
 """Tables whose rows look back on earlier periods, and how many months later such a row may lie:
 the same week a year later begins up to 371 days after, and is counted in the month it begins in."""
@@ -364,12 +367,34 @@ class MartExport:
             self._note_exported(table, part, content=content, size=None)
             return
         if self._fingerprint(table, part.path) != content.fingerprint:
+            query = f"select * from {name} where {where}"  # noqa: S608
+            if content.rows > ROW_GROUP:
+                query = self._with_enums(table, query)
             order = ", ".join(quoted(one) for one in table.sort_key)
-            query = f"select * from {name} where {where} order by {order}"  # noqa: S608
             # A note never says more than the file holds, should the export end between the two.
             self._forget(table, part.path)
-            self._write(path, query)
+            self._write(path, f"from ({query}) order by {order}")
         self._note_exported(table, part, content=content, size=path.stat().st_size)
+
+    def _with_enums(self, table: MartTable, query: str) -> str:
+        """Return the query with its texts of few values as enums, which sort alike.
+
+        They are texts again in the file, which takes a third less time to write: Parquet's
+        dictionary is made from the type, and not by looking up the text of each row.
+        """
+        many = table.sort_key[0]
+        texts = [one.name for one in table.columns if one.type == "VARCHAR" and one.name != many]
+        lists = ", ".join(
+            f"list(distinct {name} order by {name}) filter ({name} is not null)"
+            for name in map(quoted, texts)
+        )
+        found = self._db.execute(f"select {lists} from ({query})").fetchone() or ()  # noqa: S608
+        casts = [
+            f"{quoted(name)}::enum ({', '.join(map(as_literal, values))}) as {quoted(name)}"
+            for name, values in zip(texts, found, strict=True)
+            if values and len(values) <= _FEW_VALUES
+        ]
+        return f"select * replace ({', '.join(casts)}) from ({query})" if casts else query  # noqa: S608
 
     def _content(self, query: str) -> _Content:
         """Return what a query holds; hashing its rows costs an eighth of writing them."""
