@@ -13,7 +13,8 @@ from energy_platform.refresh.results import (
     RefreshedTable,
     StaleDay,
 )
-from energy_platform.refresh.run import OutOfMemoryError, blocked, refresh, stale
+from energy_platform.refresh.run import OutOfMemoryError, refresh
+from energy_platform.refresh.staleness import blocked, stale
 from energy_platform.refresh.steps import RULE_VERSIONS, RuleVersions
 from energy_platform.refresh.unconfirmed import unconfirmed_readings
 

@@ -71,6 +71,17 @@ ALLOCATED_FROM: Final[Mapping[str, Table]] = {
 }
 """Per table of intervals the steps it is made from."""
 
+ENERGY_TABLES: Final = (
+    CORE_ENERGY_DELTAS,
+    CORE_CONSUMPTION_DELTAS,
+    CORE_REGISTER_REJECTS,
+    CORE_REGISTER_STATE,
+)
+"""Made together from the same readings and state."""
+
+INTERVAL_TABLES: Final = (CORE_ENERGY_INTERVALS, CORE_CONSUMPTION_INTERVALS)
+"""Made from the steps of their day alone."""
+
 _NONE_BEFORE: Final = "none"
 
 _RULES: Final = "rules"
@@ -155,6 +166,15 @@ class LakeIndex:
             "" if points is None else self._config("readings", day, points=points)
         )
         return expected
+
+    def readings_differences(self, day: str) -> tuple[str, ...]:
+        """Say why the readings of a day do not follow from its raw files; empty where they do."""
+        stored = self.stored(CORE_READINGS, day=day)
+        if day in self.blocked and stored is not None:
+            return ()
+        points = None if stored is None else stored.meta.get(POINTS)
+        fingerprint = self.readings_fingerprint(day, points=points)
+        return self.differences(CORE_READINGS, day=day, expected=fingerprint)
 
     def energy_fingerprint(self, table: Table, *, day: str, before: str | None) -> Fingerprint:
         """Return what a day's deltas, rejects or state should be made of.

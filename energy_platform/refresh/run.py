@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -24,12 +23,13 @@ from energy_platform.refresh.config_fingerprints import ConfigFingerprints
 from energy_platform.refresh.day_table import day_table
 from energy_platform.refresh.lake_index import (
     ALLOCATED_FROM,
+    ENERGY_TABLES,
+    INTERVAL_TABLES,
     POINTS,
     STATE_FINGERPRINT,
     Fingerprint,
     LakeIndex,
     state_fingerprint,
-    table_versions,
 )
 from energy_platform.refresh.memory_budget import MemoryBudget
 from energy_platform.refresh.results import (
@@ -37,7 +37,6 @@ from energy_platform.refresh.results import (
     Refreshed,
     RefreshedDay,
     RefreshedTable,
-    StaleDay,
 )
 from energy_platform.refresh.shares import point_shares, raw_shares
 from energy_platform.refresh.steps import (
@@ -48,12 +47,7 @@ from energy_platform.refresh.steps import (
 )
 from energy_platform.refresh.virtual import VirtualRefresh
 from energy_platform.schemas import (
-    CORE_CONSUMPTION_DELTAS,
-    CORE_CONSUMPTION_INTERVALS,
-    CORE_ENERGY_DELTAS,
-    CORE_ENERGY_INTERVALS,
     CORE_READINGS,
-    CORE_REGISTER_REJECTS,
     CORE_REGISTER_STATE,
 )
 from energy_platform.sources.registry import day_tables
@@ -71,17 +65,10 @@ if TYPE_CHECKING:
 LOCK: Final = "core"
 """The advisory lock of all derived tables: one refresh at a time."""
 
+_ROOM_OF_INTERVALS: Final = 3
+"""A day takes a third of its room while its steps become intervals: 320 bytes a row, measured."""
+
 _LOG: Final = logging.getLogger(__name__)
-
-_ENERGY_TABLES: Final = (
-    CORE_ENERGY_DELTAS,
-    CORE_CONSUMPTION_DELTAS,
-    CORE_REGISTER_REJECTS,
-    CORE_REGISTER_STATE,
-)
-"""Made together from the same readings and state."""
-
-_INTERVAL_TABLES: Final = (CORE_ENERGY_INTERVALS, CORE_CONSUMPTION_INTERVALS)
 
 
 class OutOfMemoryError(RuntimeError):
@@ -101,61 +88,6 @@ class _UnreadableError(Exception):
         self.day = day
 
 
-def stale(
-    lake: Lake, portfolio: Portfolio, *, versions: RuleVersions = RULE_VERSIONS
-) -> tuple[StaleDay, ...]:
-    """Find the days whose derived files no longer follow from what they were made of.
-
-    Reads the catalogue only. Days that become stale because an earlier day changes are found by the
-    refresh itself. Blocked days are not stale: no refresh can help them.
-
-    Args:
-        lake: The day files.
-        portfolio: The portfolio as it is now.
-        versions: Of the rules that make the days.
-    """
-    configs = ConfigFingerprints(portfolio, lake=lake)
-    version, rules = lake.version(), repr(table_versions(versions))
-    if configs.is_known_fresh(version, rules=rules):
-        return ()
-    index = LakeIndex(lake, configs=configs, versions=versions)
-    virtual = VirtualRefresh(lake, index=index, virtual=configs.virtual).stale()
-    found = []
-    before: str | None = None
-    is_known = True
-    for day in index.days:
-        why = _readings_differences(index, day)
-        if index.stored(CORE_READINGS, day=day) is not None:
-            for table in _ENERGY_TABLES:
-                fingerprint = index.energy_fingerprint(table, day=day, before=before)
-                why += index.differences(
-                    table, day=day, expected=fingerprint, ignore_state=not is_known
-                )
-            for table in _INTERVAL_TABLES:
-                if index.stored(ALLOCATED_FROM[table.name], day=day) is not None:
-                    fingerprint = index.intervals_fingerprint(table, day=day)
-                    why += index.differences(table, day=day, expected=fingerprint)
-        why += virtual.pop(day, ())
-        if why:
-            found.append(StaleDay(day=day, why=tuple(dict.fromkeys(why))))
-        is_known = index.stored(CORE_REGISTER_STATE, day=day) is not None
-        if is_known:
-            before = day
-    found += [StaleDay(day=day, why=why) for day, why in virtual.items()]
-    if not found:
-        configs.note_fresh(version, rules=rules)
-    configs.save()
-    return tuple(sorted(found, key=lambda one: one.day))
-
-
-def blocked(
-    lake: Lake, portfolio: Portfolio, *, versions: RuleVersions = RULE_VERSIONS
-) -> tuple[BlockedDay, ...]:
-    """List the days whose raw files vanished or are damaged, with what to do."""
-    index = LakeIndex(lake, configs=ConfigFingerprints(portfolio, lake=lake), versions=versions)
-    return tuple(BlockedDay(day=day, why=why) for day, why in sorted(index.blocked.items()))
-
-
 def refresh(
     lake: Lake,
     *,
@@ -167,9 +99,9 @@ def refresh(
 ) -> Refreshed:
     """Make every derived file follow from the raw days, the portfolio and the rules.
 
-    Waits for a refresh that is under way. One day is in memory at a time, or two where both fit, so
-    that readings of the next are judged while a day becomes energy; of a day that does not fit some
-    points at a time. The files are the same.
+    Waits for a refresh that is under way. One day is in memory at a time, or up to three where they
+    fit: readings of the next are judged while a day becomes energy and the one before intervals. Of
+    a day that does not fit, some points at a time. The files are the same.
 
     Args:
         lake: The day files.
@@ -214,30 +146,28 @@ def _discard(
     path.unlink(missing_ok=True)
 
 
-def _readings_differences(index: LakeIndex, day: str) -> tuple[str, ...]:
-    stored = index.stored(CORE_READINGS, day=day)
-    if day in index.blocked and stored is not None:
-        return ()
-    points = None if stored is None else stored.meta.get(POINTS)
-    fingerprint = index.readings_fingerprint(day, points=points)
-    return index.differences(CORE_READINGS, day=day, expected=fingerprint)
-
-
-class _Judged(NamedTuple):
-    """The readings of a day, as they should be.
+@dataclass
+class _DayUnderWay:
+    """A day on its way through the stages.
 
     Attributes:
-        why: Why they were made again; empty where they were not.
-        tables: The file that was made.
+        day: The day.
+        why: Why files are made again; empty where none is.
+        tables: The files that were made, by table name.
         merged: Readings merged away, by kind of repetition.
         readings: Its rows, where they were made at once; whoever works on them takes them out, so
             that they are not in memory for longer.
     """
 
-    why: tuple[str, ...]
-    tables: Mapping[str, RefreshedTable]
-    merged: Mapping[str, int]
-    readings: list[pl.DataFrame]
+    day: str
+    why: list[str] = field(default_factory=list)
+    tables: dict[str, RefreshedTable] = field(default_factory=dict)
+    merged: Mapping[str, int] = field(default_factory=dict)
+    readings: list[pl.DataFrame] = field(default_factory=list)
+
+
+def _thread(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
 
 class _RefreshRun:
@@ -262,33 +192,11 @@ class _RefreshRun:
     def run(self) -> Refreshed:
         """Make every day follow, in order."""
         index = self._index
-        days = index.days
         done = []
-        before: str | None = None
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-day") as next_day:
-            ahead: Future[_Judged] | None = None
-            for day, following in zip_longest(days, days[1:]):
-                try:
-                    judged = self._judge(day) if ahead is None else ahead.result()
-                    # Readings depend on no other day, energy on the day before: half of the work
-                    # each, and either keeps one processor busy.
-                    ahead = (
-                        next_day.submit(self._judge, following)
-                        if following is not None and self._fit(day, following)
-                        else None
-                    )
-                    fresh = self._day(day, judged, before=before)
-                except MemoryError as error:
-                    raise OutOfMemoryError(self._budget.exhausted(day)) from error
-                except Exception as error:
-                    error.add_note(f"while rebuilding {day}")
-                    raise
-                if fresh is not None:
-                    done.append(fresh)
-                    if self._on_day is not None:
-                        self._on_day(fresh)
-                if index.stored(CORE_REGISTER_STATE, day=day) is not None:
-                    before = day
+        for fresh in self._days():
+            done.append(fresh)
+            if self._on_day is not None:
+                self._on_day(fresh)
         done = self._with_virtual(done)
         if done:
             self._configs.forget_sets_except(index.point_sets())
@@ -298,8 +206,50 @@ class _RefreshRun:
             blocked=tuple(
                 BlockedDay(day=day, why=why) for day, why in sorted(index.blocked.items())
             ),
-            seen=len(days),
+            seen=len(index.days),
         )
+
+    def _days(self) -> Iterator[RefreshedDay]:
+        """Make every day follow; yield those that were rebuilt, when their files are in place.
+
+        Readings depend on no other day, energy on the day before, and what quarter-hours get on the
+        energy of their day: three stages, which work on three days at once where these fit.
+        """
+        index = self._index
+        days = index.days
+        before: str | None = None
+        with _thread("readings") as readings, _thread("intervals") as intervals:
+            judged: Future[_DayUnderWay] | None = None
+            made: Future[RefreshedDay | None] | None = None
+            for last, day, following in zip([None, *days], days, [*days[1:], None], strict=False):
+                one = self._judge(day) if judged is None else judged.result()
+                at_once = self._fit(last, day, following)
+                judged = (
+                    None
+                    if following is None or not at_once
+                    else readings.submit(self._judge, following)
+                )
+                self._make_energy(one, before=before)
+                if made is not None and (fresh := made.result()) is not None:
+                    yield fresh
+                made = intervals.submit(self._make_intervals, one)
+                if not at_once:
+                    wait([made])
+                if index.stored(CORE_REGISTER_STATE, day=day) is not None:
+                    before = day
+            if made is not None and (fresh := made.result()) is not None:
+                yield fresh
+
+    @contextmanager
+    def _named(self, day: str) -> Iterator[None]:
+        """Let an error say which day it met."""
+        try:
+            yield
+        except MemoryError as error:
+            raise OutOfMemoryError(self._budget.exhausted(day)) from error
+        except Exception as error:
+            error.add_note(f"while rebuilding {day}")
+            raise
 
     def _with_virtual(self, done: list[RefreshedDay]) -> list[RefreshedDay]:
         """Make the virtual points follow; return all days that were rebuilt, each once."""
@@ -320,65 +270,86 @@ class _RefreshRun:
             )
         return [found[day] for day in sorted(found)]
 
-    def _fit(self, *days: str) -> bool:
-        """Whether all raw rows of some days may be worked on at once."""
-        raw = (self._index.raw.get(day, {}) for day in days)
-        return sum(file.rows for one in raw for file in one.values()) <= self._budget.most_rows
+    def _fit(self, last: str | None, day: str, following: str | None) -> bool:
+        """Whether some days may be worked on at once; the last one's intervals are all it lacks."""
 
-    def _judge(self, day: str) -> _Judged:
+        def rows(of: str | None) -> int:
+            return sum(file.rows for file in self._index.raw.get(of or "", {}).values())
+
+        at_once = rows(last) // _ROOM_OF_INTERVALS + rows(day) + rows(following)
+        return at_once <= self._budget.most_rows
+
+    def _judge(self, day: str) -> _DayUnderWay:
         """Make the readings of a day where they are stale."""
-        tables: dict[str, RefreshedTable] = {}
-        if why := _readings_differences(self._index, day):
-            readings, merged = self._validate(day, tables)
-            return _Judged(why, tables, merged, [] if readings is None else [readings])
-        return _Judged((), tables, {}, [])
+        one = _DayUnderWay(day)
+        with self._named(day):
+            one.why += self._index.readings_differences(day)
+            if one.why:
+                self._validate(one)
+        return one
 
-    def _day(self, day: str, judged: _Judged, *, before: str | None) -> RefreshedDay | None:
-        """Make what is stale of a day, given its readings; return None when nothing was."""
-        index = self._index
-        why, tables = list(judged.why), dict(judged.tables)
+    def _make_energy(self, one: _DayUnderWay, *, before: str | None) -> None:
+        """Make what steps and state are stale of a day with readings."""
+        index, day = self._index, one.day
+        if index.stored(CORE_READINGS, day=day) is None:
+            return
+        with self._named(day):
+            fingerprints = {
+                table.name: index.energy_fingerprint(table, day=day, before=before)
+                for table in ENERGY_TABLES
+            }
+            differences = {
+                table.name: index.differences(table, day=day, expected=fingerprints[table.name])
+                for table in ENERGY_TABLES
+            }
+            if not any(differences.values()):
+                return
+            one.why += [phrase for phrases in differences.values() for phrase in phrases]
+            shares = (
+                iter([one.readings.pop()]) if one.readings else self._shares(CORE_READINGS, day)
+            )
+            self._write_energy(
+                one,
+                shares,
+                before=before,
+                fingerprints={
+                    name: fingerprints[name] for name, phrases in differences.items() if phrases
+                },
+            )
+
+    def _make_intervals(self, one: _DayUnderWay) -> RefreshedDay | None:
+        """Make what intervals are stale of a day; return None when nothing of it was stale."""
+        index, day = self._index, one.day
         if index.stored(CORE_READINGS, day=day) is None:
             return None
-        fingerprints = {
-            table.name: index.energy_fingerprint(table, day=day, before=before)
-            for table in _ENERGY_TABLES
-        }
-        differences = {
-            table.name: index.differences(table, day=day, expected=fingerprints[table.name])
-            for table in _ENERGY_TABLES
-        }
-        if any(differences.values()):
-            why += [phrase for phrases in differences.values() for phrase in phrases]
-            outdated = {
-                name: fingerprints[name] for name, phrases in differences.items() if phrases
-            }
-            held = judged.readings
-            shares = iter([held.pop()]) if held else self._shares(CORE_READINGS, day)
-            self._make_energy(day, shares, before=before, fingerprints=outdated, tables=tables)
-        for table in _INTERVAL_TABLES:
-            fingerprint = index.intervals_fingerprint(table, day=day)
-            if outdated_by := index.differences(table, day=day, expected=fingerprint):
-                why += outdated_by
+        with self._named(day):
+            for table in INTERVAL_TABLES:
+                fingerprint = index.intervals_fingerprint(table, day=day)
+                outdated_by = index.differences(table, day=day, expected=fingerprint)
+                if not outdated_by:
+                    continue
+                one.why += outdated_by
                 with day_table(self._lake, table, day=day) as written:
                     for deltas in self._shares(ALLOCATED_FROM[table.name], day):
                         written.add(intervals_of_day(table, deltas))
                         del deltas
-                    tables[table.name] = written.put_in_place(index, fingerprint=fingerprint)
-        if not tables:
+                    one.tables[table.name] = written.put_in_place(index, fingerprint=fingerprint)
+        if not one.tables:
             return None
         return RefreshedDay(
-            day=day, why=tuple(dict.fromkeys(why)), tables=tables, merged=dict(judged.merged)
+            day=day,
+            why=tuple(dict.fromkeys(one.why)),
+            tables=dict(one.tables),
+            merged=dict(one.merged),
         )
 
-    def _validate(
-        self, day: str, tables: dict[str, RefreshedTable]
-    ) -> tuple[pl.DataFrame | None, Mapping[str, int]]:
-        """Make the readings of a day; return them where they were made at once."""
-        index = self._index
+    def _validate(self, one: _DayUnderWay) -> None:
+        """Make the readings of a day, or note what blocks it."""
+        index, day = self._index, one.day
         present = index.raw.get(day, {})
         wanted = {vendor: table for vendor, table in day_tables().items() if table.name in present}
         if not wanted and day in index.blocked:
-            return None, {}
+            return
         merged, points = Counter[str](), set[str]()
         readings: pl.DataFrame | None = None
         try:
@@ -404,15 +375,16 @@ class _RefreshRun:
                     if is_cut:
                         readings = None  # else two shares would be in memory
                 name = self._configs.name_of(pl.Series("point_id", sorted(points), pl.String()))
-                tables[CORE_READINGS.name] = written.put_in_place(
+                one.tables[CORE_READINGS.name] = written.put_in_place(
                     index,
                     fingerprint=index.readings_fingerprint(day, points=name),
                     meta={POINTS: name},
                 )
         except _BlockedError as error:
             index.blocked[day] = str(error)
-            return None, {}
-        return readings, merged
+            return
+        one.merged = merged
+        one.readings += [] if readings is None else [readings]
 
     @contextmanager
     def _raw(self, table: Table, day: str, present: dict[str, Footer]) -> Iterator[OpenedFile]:
@@ -441,24 +413,24 @@ class _RefreshRun:
         except LakeError as error:
             raise _BlockedError(str(error)) from error
 
-    def _make_energy(
+    def _write_energy(
         self,
-        day: str,
+        one: _DayUnderWay,
         shares: Iterable[pl.DataFrame],
         *,
         before: str | None,
         fingerprints: Mapping[str, Fingerprint],
-        tables: dict[str, RefreshedTable],
     ) -> None:
+        day = one.day
         with ExitStack() as stack:
             written = {
                 table: stack.enter_context(day_table(self._lake, table, day=day))
-                for table in _ENERGY_TABLES
+                for table in ENERGY_TABLES
                 if table.name in fingerprints
             }
 
             def add(share: EnergyShare) -> None:
-                for table, frame in zip(_ENERGY_TABLES, share, strict=False):
+                for table, frame in zip(ENERGY_TABLES, share, strict=False):
                     if table in written:
                         written[table].add(frame)
 
@@ -471,9 +443,9 @@ class _RefreshRun:
             )
             if CORE_REGISTER_STATE in written:
                 written[CORE_REGISTER_STATE].add(state)
-            for table, one in written.items():
+            for table, file in written.items():
                 is_state = table is CORE_REGISTER_STATE
-                tables[table.name] = one.put_in_place(
+                one.tables[table.name] = file.put_in_place(
                     self._index,
                     fingerprint=fingerprints[table.name],
                     meta={STATE_FINGERPRINT: state_fingerprint(state)} if is_state else {},

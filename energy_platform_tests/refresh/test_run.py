@@ -30,6 +30,7 @@ from energy_platform.schemas import (
 )
 from energy_platform.sources.belimo.tables import RAW_BELIMO_SAMPLES
 from energy_platform.sources.socomec.tables import RAW_SOCOMEC_DATAPOINTS
+from energy_platform.transforms.intervals import energy_intervals
 from energy_platform_tests.refresh.world import (
     DAYS,
     METER,
@@ -288,17 +289,22 @@ def test_days_come_out_the_same_with_or_without_the_next_one_judged_ahead(tmp_pa
     assert content_ids(one_by_one) == content_ids(judged_ahead)
 
 
+@pytest.mark.parametrize("met", [DAYS[0], DAYS[2], DAYS[-1]])
 def test_an_error_of_a_rule_says_which_day_it_met(
-    loaded: Lake, monkeypatch: pytest.MonkeyPatch
+    loaded: Lake, met: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Other days are worked on at the same time: they are not the one that is named."""
+
     def fail(deltas: pl.DataFrame) -> pl.DataFrame:
-        raise ValueError("beyond 2^53")
+        if met in deltas["end_at"].dt.strftime("%Y-%m-%d").to_list():
+            raise ValueError("beyond 2^53")
+        return energy_intervals(deltas)
 
     newer = RULE_VERSIONS._replace(intervals="next")
     monkeypatch.setattr(steps, "energy_intervals", fail)
     with pytest.raises(ValueError, match="beyond") as raised:
         refresh(loaded, portfolio=portfolio(), versions=newer)
-    assert raised.value.__notes__ == [f"while rebuilding {DAYS[0]}"]
+    assert raised.value.__notes__ == [f"while rebuilding {met}"]
 
 
 def test_refreshes_at_the_same_time_take_turns(lake: Lake) -> None:
