@@ -57,6 +57,12 @@ _RULES_KEY: Final = "rules"
 _FINAL_BEFORE: Final = "final_before"
 
 
+BASIS_TABLE: Final = (
+    "create table if not exists state.basis (kind text, id text, part text, digest text)"
+)
+"""What the build under way rests on, a row for each piece; see :class:`BasisRow`."""
+
+
 class BasisRow(NamedTuple):
     """A piece of what a build rests on.
 
@@ -101,7 +107,7 @@ def note_basis(
     fingerprints: Mapping[str, str],
     info: Mapping[str, str],
 ) -> None:
-    """Note in the work file what the build under way rests on.
+    """Note in the work file what the build under way rests on; only what differs is written.
 
     Args:
         db: The work file.
@@ -122,7 +128,17 @@ def note_basis(
     ]
     frame = pl.DataFrame(rows, schema=list(BasisRow._fields), orient="row")
     db.register("basis_rows", frame.to_arrow())
-    db.execute("create or replace table state.basis as from basis_rows")
+    db.execute(BASIS_TABLE)
+    db.execute(
+        """
+        begin;
+        delete from state.basis where (kind, id, part, digest) in (
+            select kind, id, part, digest from (from state.basis except from basis_rows)
+        );
+        insert into state.basis from basis_rows except from state.basis;
+        commit;
+        """
+    )
     db.unregister("basis_rows")
 
 

@@ -25,7 +25,7 @@ import polars as pl
 
 from energy_platform.lake.files import staged
 from energy_platform.schemas import INSTANT
-from energy_platform.warehouse.restatement_reasons import add_reasons
+from energy_platform.warehouse.restatement_reasons import BASIS_TABLE, add_reasons
 from energy_platform.warehouse.sql_text import as_literal
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ create schema if not exists state;
 create table if not exists state.unsaid_days (local_day date);
 create table if not exists state.said (key text primary key, said_at timestamptz);
 create table if not exists state.journal_files (name text primary key);
-create table if not exists state.basis (kind text, id text, part text, digest text);
 create table if not exists state.restatements (
     scope text, scope_id text, site_id text, figure text, grain text, period_start date, unit text,
     old_value double, new_value double, old_said_at timestamptz, restated_at timestamptz, why text
@@ -158,7 +157,7 @@ class Restatements:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, folder: Path) -> None:
         self._db = connection
-        self._db.execute(_TABLES)
+        self._db.execute(_TABLES + BASIS_TABLE)
         self._folder = folder
 
     def note_rebuilt(self, days: Mapping[str, Iterable[date]]) -> None:
@@ -378,9 +377,6 @@ class Restatements:
 
 def basis_of(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return what a finished build rests on, as its preparation noted it; empty when it did not."""
-    db.execute(
-        "create table if not exists state.basis (kind text, id text, part text, digest text)"
-    )
     rows = db.execute("from state.basis order by all").fetchall()
     schema = dict.fromkeys(("kind", "id", "part", "digest"), pl.String())
     return pl.DataFrame(rows, schema=schema, orient="row")
