@@ -319,13 +319,14 @@ def work(folder: Path) -> Iterator[dict[str, Any]]:
     lake = Lake(folder / "lake")
     portfolio = load_portfolio(folder / "portfolio.yaml")
     yield {"step": "start"}
-    done = refresh(lake, portfolio=portfolio)
+    memory = PlatformSettings().memory or default_memory()
+    done = refresh(lake, portfolio=portfolio, memory=memory)
     yield {"step": "refresh", "days": len(done.days)}
     warehouse = Warehouse(
         data_dir=folder,
         lake=lake,
         dbt_project_dir=PROJECT,
-        memory=PlatformSettings().memory or default_memory(),
+        memory=memory,
     )
     built = warehouse.build(portfolio)
     rows = sum(built.rows.values())

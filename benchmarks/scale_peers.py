@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 PEERS: Final = ("ours", "duckdb", "pandas")
 DAILY: Final = "daily.parquet"
 TOLERANCE_WH: Final = 1e-3
+_RAW_FILES: Final = f"lake/{RAW_SOCOMEC_DATAPOINTS.name}/day=*/*.parquet"
+"""The pattern of the raw day files in the data folder."""
 
 _POINT: Final = (
     "'socomec/' || serial_number || '/' || item_type || '|' || item_index || '|' || service_id"
@@ -62,11 +64,6 @@ def write_points(folder: Path) -> None:
     frame.write_parquet(folder / "points.parquet")
 
 
-def raw_files(folder: Path) -> str:
-    """Return the pattern of the raw day files."""
-    return str(folder / "lake" / RAW_SOCOMEC_DATAPOINTS.name / "day=*" / "*.parquet")
-
-
 def with_duckdb(folder: Path) -> Iterator[dict[str, Any]]:
     """Do the work with DuckDB and nothing else."""
     memory = PlatformSettings().memory or default_memory()
@@ -83,7 +80,7 @@ def with_duckdb(folder: Path) -> Iterator[dict[str, Any]]:
                     {_POINT} as point_id,
                     lag("at") over (partition by point_id order by "at") as interval_start,
                     value - lag(value) over (partition by point_id order by "at") as energy_wh
-                from read_parquet('{raw_files(folder)}')
+                from read_parquet('{folder / _RAW_FILES}')
             )
             select
                 point_id,
@@ -119,7 +116,7 @@ def with_pandas(folder: Path) -> Iterator[dict[str, Any]]:
     yield {"step": "start"}
     columns = ["serial_number", "item_type", "item_index", "service_id", "at", "value"]
     parts = []
-    for path in sorted(Path("/").glob(raw_files(folder).lstrip("/"))):
+    for path in sorted(folder.glob(_RAW_FILES)):
         part = pd.read_parquet(path, columns=columns)
         names = part["serial_number"].str.cat(part["item_type"], sep="/")
         names = names.str.cat([part["item_index"], part["service_id"]], sep="|")

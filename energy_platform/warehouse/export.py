@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
@@ -21,8 +21,10 @@ import polars as pl
 from energy_platform.lake.files import staged, sync_folder
 from energy_platform.warehouse.errors import WarehouseError
 from energy_platform.warehouse.mart_tables import (
+    NO_ROWS,
     PART,
     MartColumn,
+    MartPart,
     MartTable,
     tables_of,
     write_catalogue,
@@ -55,9 +57,6 @@ _FEW_VALUES: Final = 256
 LOOKING_BACK: Final = {"mart_site_comparison": 13}
 """Tables whose rows look back on earlier periods, and how many months later such a row may lie:
 the same week a year later begins up to 371 days after, and is counted in the month it begins in."""
-
-_NO_ROWS: Final = f"month=none/{PART}"
-"""A file without rows, so that a table has its columns before and after it has any."""
 
 _TABLES: Final = """
 create schema if not exists state;
@@ -106,46 +105,6 @@ class Exported:
     written: int
     removed: int
     bytes: int
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One file of a table: its place in the table's folder, and the periods it holds."""
-
-    path: str
-    first: date | None = None
-    until: date | None = None
-
-    @classmethod
-    def of_path(cls, path: str) -> _Part:
-        """Return the part that lies in a file."""
-        if path in {PART, _NO_ROWS}:
-            return cls(path)
-        month, name = path.removeprefix("month=").split("/")
-        if name == PART:
-            return cls.of_month(date.fromisoformat(f"{month}-01"))
-        return cls.of_day(date.fromisoformat(name.removesuffix(".parquet")))
-
-    @classmethod
-    def of_month(cls, period: date) -> _Part:
-        """Return the file of a whole month."""
-        first = period.replace(day=1)
-        until = (first + timedelta(days=32)).replace(day=1)
-        return cls(f"month={first:%Y-%m}/{PART}", first, until)
-
-    @classmethod
-    def of_day(cls, period: date) -> _Part:
-        """Return the file of a day, among the others of its month."""
-        path = f"month={period:%Y-%m}/{period.isoformat()}.parquet"
-        return cls(path, period, period + timedelta(days=1))
-
-    def condition(self, column: str | None) -> str:
-        """Return the rows of the table that belong into the file, as SQL."""
-        if column is None:
-            return "true"
-        if self.first is None or self.until is None:
-            return "false"
-        return f"{column} >= date '{self.first}' and {column} < date '{self.until}'"
 
 
 class _Content(NamedTuple):
@@ -299,7 +258,7 @@ class MartExport:
         for path, size in self._noted(table).items():
             if there.get(path) == size:
                 continue
-            where = _Part.of_path(path).condition(table.period)
+            where = MartPart.of_path(path).condition(table.period)
             self._db.execute("begin")
             self._db.execute(
                 f"insert into state.export_pending select distinct '{table.name}', "  # noqa: S608
@@ -324,10 +283,10 @@ class MartExport:
             if not path.name.startswith(".")
         }
 
-    def _due(self, table: MartTable) -> Iterator[_Part]:
+    def _due(self, table: MartTable) -> Iterator[MartPart]:
         """Yield the files that hold the waiting periods, the oldest first."""
-        if _NO_ROWS not in self._noted(table):
-            yield _Part(_NO_ROWS)
+        if NO_ROWS not in self._noted(table):
+            yield MartPart(NO_ROWS)
         rows = self._db.execute(
             "select distinct period from state.export_pending where table_name = ? order by 1",
             [table.name],
@@ -338,16 +297,16 @@ class MartExport:
             by_month.setdefault(period.replace(day=1), []).append(period)
         for month, periods in by_month.items():
             if self._is_by_day(table, month, there=there):
-                yield from (_Part.of_day(period) for period in periods)
+                yield from (MartPart.of_day(period) for period in periods)
             else:
-                yield _Part.of_month(month)
+                yield MartPart.of_month(month)
 
     def _is_by_day(self, table: MartTable, month: date, *, there: Sequence[str]) -> bool:
         """Say whether a month lies in one file per period.
 
         What lies there decides: a reader between two ways of cutting would see rows twice.
         """
-        part = _Part.of_month(month)
+        part = MartPart.of_month(month)
         files = [one for one in there if one.startswith(f"month={month:%Y-%m}/")]
         if files:
             return part.path not in files
@@ -357,12 +316,12 @@ class MartExport:
         ).fetchone()
         return bool(row and row[0] and row[0] > ROWS_OF_A_DAY)
 
-    def _write_part(self, table: MartTable, part: _Part) -> None:
+    def _write_part(self, table: MartTable, part: MartPart) -> None:
         """Write the rows of a part as a file, unless that file holds them already."""
         name, where = quoted(table.name), part.condition(table.period)
         content = self._content(f"select * from {name} where {where}")  # noqa: S608 (own names)
         path = self._folder / table.name / part.path
-        if not content.rows and part.path != _NO_ROWS:
+        if not content.rows and part.path != NO_ROWS:
             self._remove(path)
             self._note_exported(table, part, content=content, size=None)
             return
@@ -384,6 +343,8 @@ class MartExport:
         """
         many = table.sort_key[0]
         texts = [one.name for one in table.columns if one.type == "VARCHAR" and one.name != many]
+        if not texts:
+            return query
         lists = ", ".join(
             f"list(distinct {name} order by {name}) filter ({name} is not null)"
             for name in map(quoted, texts)
@@ -413,7 +374,7 @@ class MartExport:
         return row[0] if row else None
 
     def _note_exported(
-        self, table: MartTable, part: _Part, *, content: _Content, size: int | None
+        self, table: MartTable, part: MartPart, *, content: _Content, size: int | None
     ) -> None:
         self._db.execute("begin")
         if part.first is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from energy_platform.lake.digests import digest_of
@@ -24,6 +25,9 @@ CATALOGUE: Final = "tables.json"
 
 PART: Final = "part.parquet"
 """Name of the file of a whole table, or of a whole month."""
+
+NO_ROWS: Final = f"month=none/{PART}"
+"""A file without rows, so that a table has its columns before and after it has any."""
 
 _GRAINS: Final = {"local_day": "day", "local_week": "week", "local_month": "month"}
 """Columns by which tables are cut, the first that a table has, and what date_trunc calls it."""
@@ -110,6 +114,52 @@ class MartTable:
         """
         place = folder / self.name
         return str(place / PART if self.period is None else place / "month=*" / "*.parquet")
+
+
+@dataclass(frozen=True)
+class MartPart:
+    """One file of a table.
+
+    Attributes:
+        path: Its place in the table's folder.
+        first: The first local day that it may hold; None where it holds all, or none.
+        until: The first one after those.
+    """
+
+    path: str
+    first: date | None = None
+    until: date | None = None
+
+    @classmethod
+    def of_path(cls, path: str) -> MartPart:
+        """Return the part that lies in a file."""
+        if path in {PART, NO_ROWS}:
+            return cls(path)
+        month, name = path.removeprefix("month=").split("/")
+        if name == PART:
+            return cls.of_month(date.fromisoformat(f"{month}-01"))
+        return cls.of_day(date.fromisoformat(name.removesuffix(".parquet")))
+
+    @classmethod
+    def of_month(cls, period: date) -> MartPart:
+        """Return the file of a whole month."""
+        first = period.replace(day=1)
+        until = (first + timedelta(days=32)).replace(day=1)
+        return cls(f"month={first:%Y-%m}/{PART}", first, until)
+
+    @classmethod
+    def of_day(cls, period: date) -> MartPart:
+        """Return the file of a day, among the others of its month."""
+        path = f"month={period:%Y-%m}/{period.isoformat()}.parquet"
+        return cls(path, period, period + timedelta(days=1))
+
+    def condition(self, column: str | None) -> str:
+        """Return the rows of the table that belong into the file, as SQL."""
+        if column is None:
+            return "true"
+        if self.first is None or self.until is None:
+            return "false"
+        return f"{column} >= date '{self.first}' and {column} < date '{self.until}'"
 
 
 def tables_of(db: duckdb.DuckDBPyConnection) -> list[MartTable]:

@@ -328,6 +328,10 @@ def test_figures_that_do_not_add_up_are_not_taken_as_finished(
                 "insert into mart_site_energy from mart_site_energy where local_day = '2026-04-04'"
             )
             db.execute("delete from fct_energy_15min where local_day = '2026-04-04'")
+            db.execute(
+                "insert into fct_energy_15min "
+                "from fct_energy_15min where local_day = '2026-04-05' limit 1"
+            )
         tests = dbt("test", env)
     assert tests.returncode == 1
     for name in (
@@ -335,6 +339,7 @@ def test_figures_that_do_not_add_up_are_not_taken_as_finished(
         "conservation_daily",
         "conservation_monthly",
         "every_contribution_is_counted",
+        "fct_energy_15min_rows_are_unique",
         "mart_site_energy_rows_are_unique",
     ):
         assert f"Failure in test {name} " in tests.stdout

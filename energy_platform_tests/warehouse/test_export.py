@@ -87,6 +87,37 @@ def test_files_are_sorted_and_compressed(warehouse: Warehouse) -> None:
     assert frame.equals(frame.sort("point_id", "interval_start"))
 
 
+def test_large_files_hold_texts_as_texts(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are written as enums where they have few values, of which a reader shall see nothing."""
+    monkeypatch.setattr(export, "ROW_GROUP", 1)
+    with opened(warehouse) as db:
+        state = begin_build(db, TWO_MONTHS, version=2)
+        rebuild(db, TWO_MONTHS, version=2)
+        db.execute(
+            f"""
+            alter table {FACT} add column few text;
+            alter table {FACT} add column many text;
+            alter table {FACT} add column none text;
+            update {FACT} set many = point_id || interval_start::text;
+            update {FACT} set few = if(hour(interval_start) > 3, 'it''s; "so"', 'ä');
+            update {FACT} set few = null where hour(interval_start) = 7;
+            """
+        )
+        end_build(db, warehouse, state)
+    warehouse.publish()
+    assert_live_is_the_work_file(warehouse)
+    month = warehouse.marts_folder / FACT / "month=2026-01"
+    frame = pl.read_parquet(month / "part.parquet")
+    assert frame.equals(frame.sort("point_id", "interval_start"))
+    assert set(frame["few"].to_list()) == {'it\'s; "so"', "ä", None}
+    kinds = pq.read_schema(month / "part.parquet")
+    assert {str(kinds.field(name).type) for name in ("point_id", "few", "many", "none")} == {
+        "string"
+    }
+
+
 def test_a_build_rewrites_only_the_months_it_touched(warehouse: Warehouse) -> None:
     before = files(warehouse, FACT)
     finish_build(warehouse, FEBRUARY, version=2)
