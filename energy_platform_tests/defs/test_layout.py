@@ -34,10 +34,15 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(*words: str, environment: dict[str, str]) -> str:
+    """Run a command in the clone without its .env, which would overrule the environment."""
     program = Path(sys.executable).with_name(words[0])
+    clone = Path(environment["HOME"]) / "clone"
+    clone.mkdir()
+    for name in ("pyproject.toml", "workspace.yaml", "energy_platform", "dbt_models"):
+        (clone / name).symlink_to(ROOT / name)
     done = subprocess.run(  # noqa: S603 - Dagster's own commands
         [program, *words[1:]],
-        cwd=ROOT,
+        cwd=clone,
         env=environment,
         capture_output=True,
         text=True,

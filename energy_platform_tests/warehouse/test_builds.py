@@ -329,8 +329,8 @@ def test_figures_that_do_not_add_up_are_not_taken_as_finished(
             )
             db.execute("delete from fct_energy_15min where local_day = '2026-04-04'")
             db.execute(
-                "insert into fct_energy_15min "
-                "from fct_energy_15min where local_day = '2026-04-05' limit 1"
+                "insert into fct_energy_15min from fct_energy_15min where "
+                "point_id = 'socomec/paris/import' and local_day = '2026-04-05' limit 1"
             )
         tests = dbt("test", env)
     assert tests.returncode == 1
