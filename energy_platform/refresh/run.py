@@ -230,6 +230,7 @@ class _RefreshRun:
                     else readings.submit(self._judge, following)
                 )
                 self._make_energy(one, before=before)
+                one.readings.clear()
                 if made is not None and (fresh := made.result()) is not None:
                     yield fresh
                 made = intervals.submit(self._make_intervals, one)
