@@ -46,10 +46,7 @@ from energy_platform.refresh.steps import (
     validate_day,
 )
 from energy_platform.refresh.virtual import VirtualRefresh
-from energy_platform.schemas import (
-    CORE_READINGS,
-    CORE_REGISTER_STATE,
-)
+from energy_platform.schemas import CORE_READINGS, CORE_REGISTER_STATE
 from energy_platform.sources.registry import day_tables
 
 if TYPE_CHECKING:

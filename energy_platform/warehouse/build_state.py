@@ -26,7 +26,7 @@ from energy_platform.schemas import (
     CORE_VIRTUAL_READINGS,
 )
 from energy_platform.warehouse.inputs import Input
-from energy_platform.warehouse.sql_text import as_literal
+from energy_platform.warehouse.sql_text import as_literal, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,8 +65,15 @@ create temp table if not exists new_point_extents as from state.point_extents li
 create temp table if not exists new_device_fingerprints as from state.device_fingerprints limit 0;
 create temp table if not exists new_build_info as from state.build_info limit 0;
 """
-"""Spans of a first build are too many to be kept in memory until it begins."""
+"""What is noted before a build begins is temporary, but for spans: a first build has millions."""
 
+_KEYS: Final = {
+    "input_files": "table_name, day",
+    "point_extents": "point_id",
+    "device_fingerprints": "device_id",
+    "build_info": "key",
+}
+"""What a build takes over when it begins, as far as it differs: ten years have 22,000 day files."""
 
 _IN_CHANGED: Final = "(table_name, day) in (select table_name, day from changed)"
 """The spans of files that changed."""
@@ -238,14 +245,15 @@ class BuildState:
     def begin(self, affected: Mapping[str, Iterable[date]]) -> None:
         """Begin the build that was noted; all its days are to be rebuilt, whatever happens.
 
-        Only what differs is written: ten years have 22,000 day files.
-
         Args:
             affected: The local days by zone that do not follow from the noted day files.
         """
         self._days(affected)
+        taken_over = "\n".join(
+            take_over(f"state.{name}", rows=f"new_{name}", key=key) for name, key in _KEYS.items()
+        )
         self._db.execute(
-            """
+            f"""
             create or replace temp table replaced as
             select table_name, day
             from state.input_files as old
@@ -264,26 +272,10 @@ class BuildState:
             insert into state.file_spans
             select table_name, day, min(first_at), max(last_at) from state.new_spans group by all;
             insert into state.spans from state.new_spans;
-            delete from state.input_files
-            where (table_name, day) in (select table_name, day from replaced);
-            insert into state.input_files
-            from new_input_files anti join state.input_files using (table_name, day);
-            delete from state.point_extents where point_id in (
-                select point_id from (from state.point_extents except from new_point_extents)
-            );
-            insert into state.point_extents
-            from new_point_extents anti join state.point_extents using (point_id);
-            delete from state.device_fingerprints where device_id in (
-                select device_id
-                from (from state.device_fingerprints except from new_device_fingerprints)
-            );
-            insert into state.device_fingerprints
-            from new_device_fingerprints anti join state.device_fingerprints using (device_id);
-            delete from state.build_info;
-            insert into state.build_info from new_build_info;
+            {taken_over}
             delete from state.new_spans;
             commit;
-            """
+            """  # noqa: S608 (names of this module)
         )
 
     def replace_delivery(self, rows: pl.DataFrame, *, digest: str) -> bool:

@@ -121,9 +121,9 @@ def publish_file(db: duckdb.DuckDBPyConnection, target: Path) -> None:
         wal = path.with_name(f"{path.name}.wal")
         try:
             db.execute(f"attach {as_literal(str(path))} as {_NEW} (storage_version 'v1.0.0')")
-            # Texts lie as dictionaries. To try FSST on them too took a tenth of the copy's time.
-            db.execute("set disabled_compression_methods = 'fsst'")
             try:
+                # Texts lie as dictionaries. To try FSST too took a tenth of the copy's time.
+                db.execute("set disabled_compression_methods = 'fsst'")
                 for table in tables:
                     _copy(db, table)
                 _describe(db)

@@ -19,6 +19,7 @@ from energy_platform.lake.footers import FINGERPRINT
 from energy_platform.schemas import CORE_READINGS
 from energy_platform.sources.registry import day_tables
 from energy_platform.warehouse.inputs import INPUTS
+from energy_platform.warehouse.sql_text import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -129,16 +130,8 @@ def note_basis(
     frame = pl.DataFrame(rows, schema=list(BasisRow._fields), orient="row")
     db.register("basis_rows", frame.to_arrow())
     db.execute(BASIS_TABLE)
-    db.execute(
-        """
-        begin;
-        delete from state.basis where (kind, id, part, digest) in (
-            select kind, id, part, digest from (from state.basis except from basis_rows)
-        );
-        insert into state.basis from basis_rows except from state.basis;
-        commit;
-        """
-    )
+    taken_over = take_over("state.basis", rows="basis_rows", key=", ".join(BasisRow._fields))
+    db.execute(f"begin; {taken_over} commit")
     db.unregister("basis_rows")
 
 

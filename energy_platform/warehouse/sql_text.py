@@ -26,6 +26,25 @@ def as_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def take_over(table: str, *, rows: str, key: str) -> str:
+    """Return statements that let a table hold the rows of another; only what differs is written.
+
+    Args:
+        table: The table.
+        rows: The other one, with the same columns.
+        key: Columns that tell rows apart, never null.
+
+    >>> print(take_over("t", rows="new", key="a, b"))
+    delete from t where (a, b) in (select a, b from (from t except from new));
+    insert into t from (from new except from t);
+    """
+    gone = f"select {key} from (from {table} except from {rows})"  # noqa: S608
+    return (
+        f"delete from {table} where ({key}) in ({gone});\n"  # noqa: S608
+        f"insert into {table} from (from {rows} except from {table});"
+    )
+
+
 def utc_view(table: str, *, instants: Iterable[str]) -> str:
     """Return the statement that makes a table readable for clients without time zones.
 
